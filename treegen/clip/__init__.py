@@ -1,0 +1,1 @@
+"""The vision side: encoders, embedding cache, scoring, statistics, evaluation."""

@@ -1,0 +1,110 @@
+"""The embedding cache: SQLite, keyed by encoder fingerprint and content, so that nothing is embedded twice."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from treegen.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_BATCH: Final = 500  # below SQLite's limit on bound values
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS encoder (id INTEGER PRIMARY KEY, fingerprint TEXT UNIQUE NOT NULL);
+CREATE TABLE IF NOT EXISTS embedding (
+  id INTEGER PRIMARY KEY, encoder INTEGER NOT NULL, key BLOB NOT NULL, vector BLOB NOT NULL, UNIQUE (encoder, key));
+CREATE TABLE IF NOT EXISTS file (
+  path TEXT PRIMARY KEY, size INTEGER NOT NULL, changed INTEGER NOT NULL, digest TEXT NOT NULL);
+"""
+
+
+class EmbeddingCache:
+    """Vectors as float16, with the keys that `image_key` and `text_key` make."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the database. A damaged one is set aside and begun anew: it can always be computed again.
+
+        Attributes:
+            rebuilt: a damaged cache was set aside.
+        """
+        self.rebuilt = False
+        try:
+            self._db = _open(path)
+        except sqlite3.DatabaseError:
+            try:
+                path.replace(path.with_suffix(".damaged"))
+                for suffix in ("-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+                self._db = _open(path)
+            except (OSError, sqlite3.DatabaseError) as error:
+                raise InputError(f"{path}: {error}", "delete the file; embeddings are computed again") from None
+            self.rebuilt = True
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._db.close()
+
+    def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Tensor"]:
+        """The vectors that are there: key -> (D,) float32 of length 1."""
+        import torch
+
+        encoder, found = self._encoder(fingerprint), {}
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part))
+            found.update({key: np.frombuffer(vector, np.float16) for key, vector in rows})
+        if not found:
+            return {}
+        matrix = torch.from_numpy(np.stack(list(found.values())).astype(np.float32))
+        return dict(zip(found, torch.nn.functional.normalize(matrix, dim=-1), strict=True))
+
+    def put(self, fingerprint: str, keys: Sequence[bytes], vectors: "Tensor") -> None:
+        """Keeps vectors (N, D); a transaction of its own, so that an interrupted run loses at most one batch."""
+        encoder, rows = self._encoder(fingerprint), vectors.to("cpu").numpy().astype(np.float16)
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO embedding(encoder, key, vector) VALUES (?,?,?)",
+                [(encoder, key, row.tobytes()) for key, row in zip(keys, rows, strict=True)],
+            )
+
+    def _encoder(self, fingerprint: str) -> int:
+        row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
+        if row is None:
+            with self._db:
+                self._db.execute("INSERT OR IGNORE INTO encoder(fingerprint) VALUES (?)", (fingerprint,))
+            row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
+        return int(row[0])
+
+    def known_files(self) -> dict[str, tuple[int, int, str]]:
+        """Path -> (size, time of change in ns, SHA-256): spares hashing a file that has not changed."""
+        rows = self._db.execute("SELECT path, size, changed, digest FROM file")
+        return {path: (size, changed, digest) for path, size, changed, digest in rows}
+
+    def remember_files(self, files: Iterable[tuple[str, int, int, str]]) -> None:
+        """Keeps (path, size, time of change in ns, SHA-256)."""
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", list(files))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=30)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.executescript(_TABLES)
+    return db
+
+
+def image_key(digest: str, crop: tuple[float, float, float, float]) -> bytes:
+    """The key of an image content (SHA-256 in hex) under a crop."""
+    return hashlib.sha256(f"image {digest} {crop}".encode()).digest()
+
+
+def text_key(text: str) -> bytes:
+    """The key of a text."""
+    return hashlib.sha256(f"text {text}".encode()).digest()

@@ -1,0 +1,324 @@
+"""Scores trees on the images of a domain: each image and each text is embedded once, a revision costs what changed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.clip import scoring
+from treegen.clip.cache import EmbeddingCache, image_key, text_key
+from treegen.clip.controls import with_random_words
+from treegen.clip.diagnosis import diagnose
+from treegen.clip.statistics import (
+    mcnemar_exact,
+    mean_per_class_recall,
+    middle_interval,
+    minimum_detectable_effect,
+    shuffled_accuracies,
+    wilson_interval,
+)
+from treegen.domain import Domain
+from treegen.errors import InputError, ProblemsError
+from treegen.images import ImageSet, LabelledImage, Skipped, hash_file, list_images, open_image
+from treegen.tree.document import digest_of
+from treegen.tree.keywords import show
+from treegen.tree.model import Tree
+from treegen.tree.problems import Problem, pointer_to
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from treegen.clip.encoders.interface import Encoder
+
+SCORE_SCHEMA: Final = "urn:treegen:score:1"
+SHUFFLES: Final = 200
+WORD_SEEDS: Final = 5
+_BATCH: Final = 64
+
+Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
+
+
+def no_progress(task: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices."""
+
+    features: "Tensor"
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a tree says about the images of a part: `probabilities` (B, Q) per option, `predictions` (B)."""
+
+    probabilities: "Tensor"
+    scores: "Tensor"
+    predictions: tuple[int, ...]
+
+
+class Evaluator:
+    """The embedded images of a domain, ready to score any number of trees."""
+
+    def __init__(
+        self, domain: Domain, encoder: "Encoder", cache: EmbeddingCache, divide: Divide, progress: Progress = no_progress
+    ) -> None:
+        """Embeds what is not in the cache.
+
+        Args:
+            domain: names the image folder, the classes and the crop.
+            encoder: embeds images and texts.
+            cache: keeps the embeddings.
+            divide: assigns each content to the dev or the test part.
+            progress: is told how far it is.
+
+        Raises:
+            InputError: there are no images, or one of the parts is empty.
+        """
+        self.domain, self.encoder = domain, encoder
+        self._cache, self._progress = cache, progress
+        self._texts: dict[str, Tensor] = {}
+        found = list_images(domain, partial(_remembered_hash, cache.known_files(), new := []))
+        cache.remember_files(new)
+        features, skipped = self._embed_images(found.images)
+        self.images = ImageSet(
+            images=tuple(i for i in found.images if i.digest in features),
+            skipped=(*found.skipped, *skipped), strangers=found.strangers,
+        )  # fmt: skip
+        self.parts = self._divide(divide, features)
+
+    def _divide(self, divide: Divide, features: dict[str, "Tensor"]) -> dict[str, Part]:
+        import torch
+
+        assigned, parts = divide(self.images.images), {}
+        for name in ("dev", "test"):
+            members = [i for i in self.images.images if assigned[i.digest] == name]
+            if not members:
+                told = f"the {name} part has no images ({len(self.images.images)} images in all)"
+                raise InputError(told, "give every class more images, or change `dev` below [split]")
+            stacked = torch.stack([features[i.digest] for i in members])
+            parts[name] = Part(features=stacked, labels=tuple(i.label for i in members))
+        return parts
+
+    def _embed_images(self, images: Sequence[LabelledImage]) -> tuple[dict[str, "Tensor"], list[Skipped]]:
+        """Content digest -> feature (D,), and the images that cannot be decoded."""
+        assert self.domain.images is not None
+        crop = self.domain.images.crop
+        keys = {i.digest: image_key(i.digest, crop) for i in images}
+        cached = self._cache.get(self.encoder.fingerprint, list(keys.values()))
+        features = {digest: cached[key] for digest, key in keys.items() if key in cached}
+        wanted = list({i.digest: i for i in images if i.digest not in features}.values())
+        skipped: list[Skipped] = []
+        for batch, broken in _decoded(wanted, crop):
+            skipped += broken
+            if batch:
+                vectors = self.encoder.encode_images([picture for _, picture in batch])
+                digests = [image.digest for image, _ in batch]
+                self._cache.put(self.encoder.fingerprint, [keys[d] for d in digests], vectors)
+                features.update(zip(digests, vectors, strict=True))
+            self._progress("embedding images", len(features) - len(cached) + len(skipped), len(wanted))
+        known_broken = {s.path: s.reason for s in skipped}
+        reasons = {i.digest: known_broken[i.path] for i in wanted if i.path in known_broken}
+        copies = [Skipped(path=i.path, reason=reasons[i.digest]) for i in images if i.digest in reasons]
+        return features, copies
+
+    def text_features(self, texts: Sequence[str]) -> "Tensor":
+        """Embeds texts through the cache: (N, D), rows of length 1, in the order given."""
+        import torch
+
+        unknown = [t for t in dict.fromkeys(texts) if t not in self._texts]
+        if unknown:
+            cached = self._cache.get(self.encoder.fingerprint, [text_key(t) for t in unknown])
+            self._texts |= {t: cached[text_key(t)] for t in unknown if text_key(t) in cached}
+            missing = [t for t in unknown if t not in self._texts]
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
+                vectors = self.encoder.encode_texts(batch)
+                self._cache.put(self.encoder.fingerprint, [text_key(t) for t in batch], vectors)
+                self._texts.update(zip(batch, vectors, strict=True))
+                self._progress("embedding texts", start + len(batch), len(missing))
+        return torch.stack([self._texts[t] for t in texts])
+
+    def answer(self, tree: Tree, features: "Tensor", matrix: "Tensor | None" = None) -> Answers:
+        """What the tree says about images.
+
+        Args:
+            tree: its rules are those of the domain's classes.
+            features: (B, D).
+            matrix: (K, Q), computed from the tree if not given.
+        """
+        logits = scoring.similarity_logits(features, self.text_features(tree.prompts()), self.encoder.logit_scale)
+        probabilities = scoring.group_probabilities(logits, tuple(len(g.options) for g in tree.groups))
+        scores = scoring.class_scores(probabilities, self._matrix(tree) if matrix is None else matrix)
+        return Answers(probabilities=probabilities, scores=scores, predictions=tuple(scores.argmax(1).tolist()))
+
+    def _matrix(self, tree: Tree) -> "Tensor":
+        """The rule matrix with its rows in the order of the domain's classes.
+
+        Raises:
+            ProblemsError: the tree's classes are not the domain's.
+        """
+        rows = {name: i for i, name in enumerate(tree.classes)}
+        missing = [name for name in self.domain.classes if name not in rows]
+        if missing:
+            told = f"the tree has no rule for {', '.join(map(show, missing[:5]))}"
+            raise ProblemsError(told, "`treegen check` lists all problems of the tree")
+        return scoring.rule_matrix(tree)[[rows[name] for name in self.domain.classes]]
+
+    def baseline(self, part: Part) -> tuple[int, ...]:
+        """Predictions by class name alone, in the domain's name template."""
+        names = self.text_features(self.domain.name_prompts())
+        logits = scoring.similarity_logits(part.features, names, self.encoder.logit_scale)
+        return tuple(logits.argmax(1).tolist())
+
+    def score(self, tree: Tree, parent: Tree | None = None) -> dict[str, Any]:
+        """The score document of a tree (`schemas/score.schema.json`).
+
+        Args:
+            tree: without errors.
+            parent: the revision it came from, for the paired test.
+
+        Raises:
+            ProblemsError: a prompt is longer than the encoder's context, or the tree does not fit the domain.
+        """
+        too_long = length_problems(tree, self.encoder)
+        if too_long:
+            listed = "\n".join(f"  {p.code} {p.pointer}: {p.message}" for p in too_long)
+            raise ProblemsError(f"the encoder would cut {len(too_long)} prompts\n{listed}", "shorten prompt or option")
+        test, dev = self.parts["test"], self.parts["dev"]
+        answers = self.answer(tree, test.features)
+        base = self.baseline(test)
+        before = None if parent is None else self.answer(parent, test.features).predictions
+        against = {
+            "baseline": _paired(test.labels, answers.predictions, base),
+            "parent": None if before is None else _paired(test.labels, answers.predictions, before),
+        }
+        differing = against["parent"] or against["baseline"]
+        assert differing is not None
+        discordant = (differing["wins"] + differing["losses"]) / len(test.labels)
+        dev_answers = self.answer(tree, dev.features)
+        return {
+            "$schema": SCORE_SCHEMA,
+            "domain": self.domain.name,
+            "tree": digest_of(tree),
+            "encoder": {
+                "name": self.encoder.name, "fingerprint": self.encoder.fingerprint,
+                "logit_scale": self.encoder.logit_scale, "precision": self.encoder.precision,
+                "device": self.encoder.device,
+            },
+            "decision_rule": "sum",
+            "images": self._images_json(),
+            "test": _accuracy(test.labels, answers.predictions),
+            "baseline": {**_accuracy(test.labels, base), "name_template": self.domain.name_template},
+            "controls": self._controls(tree, test, answers.predictions),
+            "mcnemar": against,
+            "minimum_detectable_effect": {
+                "difference": minimum_detectable_effect(len(test.labels), discordant),
+                "discordant": discordant, "alpha": 0.05, "power": 0.8,
+            },
+            "dev": {
+                **_accuracy(dev.labels, dev_answers.predictions),
+                **diagnose(tree, self.domain.classes, dev.labels, dev_answers.predictions, dev_answers.probabilities),
+            },
+        }  # fmt: skip
+
+    def _images_json(self) -> dict[str, Any]:
+        return {
+            "digest": self.images.digest,
+            "test": len(self.parts["test"].labels),
+            "dev": len(self.parts["dev"].labels),
+            "split": {"dev": self.domain.split.dev, "seed": self.domain.split.seed},
+            "classes_without_images": [
+                name for k, name in enumerate(self.domain.classes) if all(i.label != k for i in self.images.images)
+            ],
+            "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.images.skipped],
+        }
+
+    def _controls(self, tree: Tree, test: Part, predictions: Sequence[int]) -> dict[str, Any]:
+        """What numbers mean nothing: chance, the rules dealt out at random, random words as options."""
+        n, k = len(test.labels), len(self.domain.classes)
+        shuffled = shuffled_accuracies(test.labels, predictions, k, SHUFFLES)
+        worded = []
+        for seed in range(WORD_SEEDS):
+            drawn = self.answer(with_random_words(tree, seed), test.features, self._matrix(tree))
+            worded.append(_accuracy(test.labels, drawn.predictions)["accuracy"])
+        return {
+            "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
+            "shuffled_rules": _spread(n, shuffled),
+            "random_words": _spread(n, worded),
+        }
+
+
+def _remembered_hash(known: dict[str, tuple[int, int, str]], new: list[tuple[str, int, int, str]], path: Path) -> str:
+    """The file's SHA-256, not read again if size and time are those of an earlier reading."""
+    status, name = path.stat(), str(path)
+    earlier = known.get(name)
+    if earlier and earlier[:2] == (status.st_size, status.st_mtime_ns):
+        return earlier[2]
+    digest = hash_file(path)
+    new.append((name, status.st_size, status.st_mtime_ns, digest))
+    return digest
+
+
+def _decoded(
+    images: Sequence[LabelledImage], crop: tuple[float, float, float, float]
+) -> Iterator[tuple[list[tuple[LabelledImage, "Image"]], list[Skipped]]]:
+    """Batches of decoded pictures, decoded by threads one batch ahead; what cannot be decoded comes beside them."""
+
+    def decode(image: LabelledImage) -> "Image | Skipped":
+        try:
+            return open_image(image.path, crop)
+        except ValueError as error:
+            return Skipped(path=image.path, reason=str(error))
+
+    rest = iter(images)
+    with ThreadPoolExecutor(4) as pool:
+        ahead = [(image, pool.submit(decode, image)) for image in islice(rest, _BATCH)]
+        while ahead:
+            batch, ahead = ahead, [(image, pool.submit(decode, image)) for image in islice(rest, _BATCH)]
+            results = [(image, future.result()) for image, future in batch]
+            good = [(image, result) for image, result in results if not isinstance(result, Skipped)]
+            yield good, [result for _, result in results if isinstance(result, Skipped)]
+
+
+def length_problems(tree: Tree, encoder: "Encoder") -> list[Problem]:
+    """TG120 for every filled prompt that the encoder would cut silently."""
+    problems = []
+    for group in tree.groups:
+        for index, text in enumerate(group.fill()):
+            tokens = encoder.count_tokens(text)
+            if tokens > encoder.context_length:
+                pointer = pointer_to("classification_groups", group.name, "options", index)
+                told = f"{show(text)} has {tokens} tokens, {encoder.name} reads {encoder.context_length}"
+                problems.append(Problem(code="TG120", pointer=pointer, message=told))
+    return problems
+
+
+def _accuracy(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:
+    """n, correct, accuracy with its Wilson interval, and mean per-class recall."""
+    correct = sum(a == b for a, b in zip(labels, predictions, strict=True))
+    return {
+        "n": len(labels), "correct": correct, "accuracy": correct / len(labels),
+        "interval": list(wilson_interval(correct, len(labels))),
+        "mean_per_class_recall": mean_per_class_recall(labels, predictions),
+    }  # fmt: skip
+
+
+def _paired(labels: Sequence[int], new: Sequence[int], old: Sequence[int]) -> dict[str, Any]:
+    """McNemar's test of two predictions on the same images."""
+    wins = sum(n == t != o for t, n, o in zip(labels, new, old, strict=True))
+    losses = sum(o == t != n for t, n, o in zip(labels, new, old, strict=True))
+    return {"wins": wins, "losses": losses, "difference": (wins - losses) / len(labels), "p": mcnemar_exact(wins, losses)}
+
+
+def _spread(n: int, accuracies: Sequence[float]) -> dict[str, Any]:
+    """Mean over seeds, and the range that holds the middle 95 % of them."""
+    mean = sum(accuracies) / len(accuracies)
+    return {"n": n, "seeds": len(accuracies), "accuracy": mean, "interval": list(middle_interval(accuracies))}

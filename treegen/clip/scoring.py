@@ -1,0 +1,78 @@
+"""The decision rule as matrix products. Shapes: B images, Q prompts, G groups, K classes, D embedding width."""
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from treegen.errors import ProblemsError
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def similarity_logits(image_features: "Tensor", text_features: "Tensor", logit_scale: float) -> "Tensor":
+    """Scaled cosine similarities.
+
+    Args:
+        image_features: (B, D), rows of length 1.
+        text_features: (Q, D), rows of length 1.
+        logit_scale: the model's own.
+
+    Returns:
+        (B, Q).
+    """
+    return logit_scale * image_features @ text_features.T
+
+
+def group_probabilities(logits: "Tensor", sizes: tuple[int, ...]) -> "Tensor":
+    """Softmax within each group.
+
+    Args:
+        logits: (B, Q), the prompts of a group side by side.
+        sizes: number of options of each group (G), each at least 1, sum Q.
+
+    Returns:
+        (B, Q) in 0 to 1; the probabilities of each group sum to 1.
+    """
+    owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(logits.device)
+    index = owner.expand(len(logits), -1)
+    empty = logits.new_full((len(logits), len(sizes)), float("-inf"))
+    peaks = empty.scatter_reduce(1, index, logits, "amax")
+    raised = (logits - peaks[:, owner]).exp()
+    totals = torch.zeros_like(peaks).scatter_add(1, index, raised)
+    return raised / totals[:, owner]
+
+
+def rule_matrix(tree: Tree) -> "Tensor":
+    """The rules as M (K, Q): 1 at the class's option; 1/len(options) over a group in which its answer is null.
+
+    Raises:
+        ProblemsError: an index is out of range.
+    """
+    starts, total = {}, 0
+    for group in tree.groups:
+        starts[group.name] = (total, len(group.options))
+        total += len(group.options)
+    matrix = torch.zeros(len(tree.rules), total)
+    for row, rule in enumerate(tree.rules):
+        given = dict(rule.answers)
+        for name, (start, size) in starts.items():
+            index = given.get(name)
+            if index is None:
+                matrix[row, start : start + size] = 1 / size
+            elif 0 <= index < size:
+                matrix[row, start + index] = 1
+            else:
+                told = f"{rule.name!r} has option {index} in {name!r}, which has {size} options"
+                raise ProblemsError(told, "`treegen check` lists all problems of the tree")
+    return matrix
+
+
+def class_scores(probabilities: "Tensor", matrix: "Tensor") -> "Tensor":
+    """The sum rule: S = p Mᵀ (B, K), in 0 to G.
+
+    Source: Kittler et al. 1998, "On combining classifiers": of the fixed rules the sum suffers least from errors of
+    the single estimates.
+    """
+    return probabilities @ matrix.T

@@ -1,0 +1,127 @@
+"""Intervals, paired tests and what a number of images can show at all. Plain numbers in, plain numbers out."""
+
+import math
+from collections.abc import Sequence
+from random import Random
+from statistics import NormalDist
+
+
+def wilson_interval(correct: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a proportion.
+
+    Args:
+        correct: number of successes, 0 to n; may be fractional (an expectation).
+        n: number of trials, at least 1.
+        level: coverage, 0 to 1.
+
+    Returns:
+        Lower and upper bound in 0 to 1.
+
+    Raises:
+        ValueError: n is less than 1 or `correct` is not within 0 to n.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+
+    >>> [round(x, 3) for x in wilson_interval(55, 118)]
+    [0.379, 0.556]
+    """
+    if n < 1 or not 0 <= correct <= n:
+        raise ValueError(f"{correct} of {n} is no proportion")
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    p = correct / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mcnemar_exact(wins: int, losses: int) -> float:
+    """Two-sided exact p-value of McNemar's test: both classifiers are right equally often.
+
+    Args:
+        wins: images that only the new classifier gets right.
+        losses: images that only the old one gets right.
+
+    Returns:
+        p in 0 to 1; 1.0 if the two never differ.
+
+    Source: McNemar 1947; exact binomial form.
+
+    >>> round(mcnemar_exact(15, 5), 4)
+    0.0414
+    """
+    n, k = wins + losses, min(wins, losses)
+    if n == 0:
+        return 1.0
+    logs = [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) - n * math.log(2) for i in range(k + 1)]
+    return min(1.0, 2 * math.fsum(math.exp(x) for x in logs))
+
+
+def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """Smallest difference of accuracy that McNemar's test would find with this power on n paired images.
+
+    Solves (z_a sqrt(d) + z_b sqrt(d - x²))² = n x² for x, where d is the share of images on which the two differ.
+
+    Args:
+        n: number of images.
+        discordant: share on which exactly one is right, 0 to 1.
+        alpha: two-sided level.
+        power: probability of finding it.
+
+    Returns:
+        A difference in 0 to `discordant`; `None` if even a difference of `discordant` would not be found.
+
+    Source: Miettinen 1968, "The matched pairs design in the case of all-or-none responses".
+    """
+    za, zb = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
+
+    def shown(x: float) -> bool:
+        return (za * math.sqrt(discordant) + zb * math.sqrt(max(0.0, discordant - x * x))) ** 2 <= n * x * x
+
+    if n < 1 or discordant <= 0 or not shown(discordant):
+        return None
+    low, high = 0.0, discordant
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if shown(middle) else (middle, high)
+    return high
+
+
+def mean_per_class_recall(labels: Sequence[int], predictions: Sequence[int]) -> float | None:
+    """Mean over the classes that have images of the share of each that is predicted rightly, 0 to 1.
+
+    Returns `None` without images.
+    """
+    right: dict[int, list[int]] = {}
+    for label, predicted in zip(labels, predictions, strict=True):
+        right.setdefault(label, []).append(label == predicted)
+    return math.fsum(sum(r) / len(r) for r in right.values()) / len(right) if right else None
+
+
+def shuffled_accuracies(labels: Sequence[int], predictions: Sequence[int], classes: int, seeds: int) -> list[float]:
+    """Accuracy of the same tree with its rules dealt out among the classes at random, once for each seed.
+
+    Giving class c the rule of class r makes every image that was predicted r be predicted c, so the predictions need
+    not be computed again. Over all permutations the expectation is exactly 1/classes.
+
+    Args:
+        labels: true class of each image, in 0 to classes - 1.
+        predictions: predicted class of each.
+        classes: number of classes K.
+        seeds: number of shuffles; the seeds are 0 to seeds - 1.
+    """
+    pairs: dict[tuple[int, int], int] = {}
+    for pair in zip(labels, predictions, strict=True):
+        pairs[pair] = pairs.get(pair, 0) + 1
+    accuracies = []
+    for seed in range(seeds):
+        owner = list(range(classes))
+        Random(seed).shuffle(owner)
+        accuracies.append(sum(count for (label, predicted), count in pairs.items() if owner[predicted] == label) / len(labels))
+    return accuracies
+
+
+def middle_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """The range that holds the middle `level` of the values (nearest rank)."""
+    ordered, tail = sorted(values), (1 - level) / 2
+    last = len(ordered) - 1
+    return ordered[round(tail * last)], ordered[round((1 - tail) * last)]

@@ -1,0 +1,188 @@
+"""domain.toml: what is to be classified. All problems of a file are reported at once, like a tree's."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from treegen.errors import InputError, ProblemsError
+from treegen.tree.document import read_text
+from treegen.tree.keywords import schema_problems, show
+from treegen.tree.problems import Problem, pointer_to
+
+FILE_NAME: Final = "domain.toml"
+BUNDLED_ENCODER: Final = "bundled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """Where the images are and which part of each counts: left, top, right, bottom as fractions in 0 to 1."""
+
+    folder: Path
+    crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSettings:
+    """Share of each class that goes to the dev part (0 to 1, exclusive), and the seed."""
+
+    dev: float = 0.5
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmSettings:
+    """The language model: a litellm name, `replay/FILE` or `manual`; `None` leaves it to the provider."""
+
+    model: str | None = None
+    api_base: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSettings:
+    """The encoder's name, device and precision."""
+
+    name: str = BUNDLED_ENCODER
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A validated domain. `folder` is where domain.toml lies; paths in the file are relative to it."""
+
+    folder: Path
+    name: str
+    noun: str = "object"
+    description: str = ""
+    hints: tuple[str, ...] = ()
+    language: str = "en"
+    name_template: str = "a photo of a {noun}: {name}"
+    classes: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    images: ImageSettings | None = None
+    split: SplitSettings = SplitSettings()
+    llm: LlmSettings = LlmSettings()
+    encoder: EncoderSettings = EncoderSettings()
+
+    def name_prompts(self) -> tuple[str, ...]:
+        """The baseline's text for every class (K)."""
+        return tuple(_fill_name(self.name_template, noun=self.noun, name=name) for name in self.classes)
+
+
+def _fill_name(template: str, *, noun: str, name: str) -> str:
+    """Puts noun and name in; nothing else in the template is special."""
+    return template.replace("{noun}", noun).replace("{name}", name)
+
+
+def domain_path(path: Path) -> Path:
+    """`path` itself, or the domain.toml in it if it is a folder."""
+    return path / FILE_NAME if path.is_dir() else path
+
+
+def load_domain(path: Path) -> Domain:
+    """Reads and validates a domain file, or the domain.toml in a folder.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML (with line and column).
+        ProblemsError: the file has problems; the message lists all of them with their places.
+    """
+    domain, problems = read_domain(path)
+    if domain is None:
+        listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in problems)
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise ProblemsError(f"{domain_path(path)}: {count}\n{listed}", "`treegen schema domain` shows every key")
+    return domain
+
+
+def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
+    """The domain, or `None` and all problems of the file.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML.
+    """
+    path = domain_path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    try:
+        data = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not TOML: {error}", "mend the line; `treegen schema domain` shows every key") from None
+    problems = schema_problems(data, "domain")
+    if problems:
+        return None, tuple(problems)
+    classes, problems = _classes(data, path.parent)
+    problems += _cross_problems(data, classes)
+    if problems:
+        return None, tuple(problems)
+    return _build(data, classes, path.parent.resolve()), ()
+
+
+def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[Problem]]:
+    """The class names from the list or the file, with problems TG401, TG402 and TG404."""
+    inline, file = data.get("classes"), data.get("classes_file")
+    if (inline is None) == (file is None):
+        told = "give either classes or classes_file" + (", not both" if inline else "")
+        return (), [Problem(code="TG404", pointer="/classes", message=told)]
+    pointer = "/classes" if file is None else "/classes_file"
+    if file is None:
+        names = tuple(inline or ())
+    else:
+        if not (folder / file).is_file():
+            told = f"there is no file {show(str(folder / file))}"
+            return (), [Problem(code="TG402", pointer=pointer, message=told)]
+        names = read_class_names(folder / file)
+    problems = [
+        Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} stands twice")
+        for name in dict.fromkeys(n for n in names if names.count(n) > 1)
+    ]
+    if len(names) < 2:
+        problems.append(Problem(code="TG404", pointer=pointer, message=f"at least 2 classes are needed, found {len(names)}"))
+    return names, problems
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Class names of a text file, one a line; blank lines and lines that start with # are left out.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    lines = (line.strip() for line in read_text(path).splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Problem]:
+    """What single keys cannot show: an empty crop box, notes on unknown classes."""
+    problems = []
+    left, top, right, bottom = data.get("images", {}).get("crop", (0, 0, 1, 1))
+    if left >= right or top >= bottom:
+        told = f"left must be less than right and top less than bottom: {[left, top, right, bottom]}"
+        problems.append(Problem(code="TG403", pointer="/images/crop", message=told))
+    for name in data.get("notes", {}):
+        if classes and name not in classes:
+            told = f"a note on {show(name)}, which is no class of the domain"
+            problems.append(Problem(code="TG406", pointer=pointer_to("notes", name), message=told))
+    return problems
+
+
+def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Domain:
+    """The domain of validated data."""
+    images = data.get("images")
+    plain = ("name", "noun", "description", "language", "name_template")
+    return Domain(
+        folder=folder,
+        classes=classes,
+        hints=tuple(data.get("hints", ())),
+        notes=tuple(data.get("notes", {}).items()),
+        images=None
+        if images is None
+        else ImageSettings(
+            folder=folder / images["folder"], crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1)))  # type: ignore[arg-type]
+        ),
+        split=SplitSettings(**data.get("split", {})),
+        llm=LlmSettings(**data.get("llm", {})),
+        encoder=EncoderSettings(**data.get("encoder", {})),
+        **{key: data[key] for key in plain if key in data},
+    )

@@ -1,0 +1,35 @@
+"""The one root of the errors that a user can meet, each with an exit code and a tip on what to do next."""
+
+from typing import ClassVar
+
+
+class TreegenError(Exception):
+    """What failed and where, in one sentence, and what to do about it.
+
+    Attributes:
+        message: what failed, with the file and the place in it.
+        tip: what to do next; empty where the message says it all.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, tip: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.tip = tip
+
+
+class InputError(TreegenError):
+    """Wrong usage or input that cannot be read: exit code 2."""
+
+
+class ProblemsError(TreegenError):
+    """Problems found in what was read, or a gate not met: exit code 1."""
+
+    exit_code = 1
+
+
+class ModelError(TreegenError):
+    """A language model or an encoder failed: exit code 3."""
+
+    exit_code = 3

@@ -1,0 +1,1 @@
+"""The language side: prompts, the seam to language models, reply parsing, drafting."""

@@ -1,0 +1,76 @@
+"""A person with a chat window: treegen writes the messages out and reads the answer from a file, paste or stdin."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from treegen.errors import InputError, ModelError
+from treegen.llm.chat.interface import Message, Reply
+from treegen.tree.document import read_text, write_atomically
+
+END: Final = "."
+
+
+class ManualChat:
+    """Writes each request to a file or the terminal and reads the answer.
+
+    Answers come from the given files, one a request. When those are used up they come from the terminal (pasted,
+    ended by a line with a single full stop) or, if standard input is no terminal, from all of standard input, once.
+    """
+
+    name = "manual"
+
+    def __init__(self, *, answers: tuple[Path, ...] = (), messages: Path | None = None) -> None:
+        """See `treegen.llm.chat.open_chat`."""
+        self._answers = list(answers)
+        self._by_file = bool(answers)
+        self._messages = messages
+        self._stdin_read = False
+
+    def complete(self, messages: Sequence[Message]) -> Reply:
+        """The person's answer.
+
+        Raises:
+            ModelError: there is no further answer; the request is kept in the messages file.
+            InputError: an answer file cannot be read.
+        """
+        text = as_text(messages)
+        if self._messages:
+            write_atomically(self._messages, text)
+            print(f"messages written to {self._messages}", file=sys.stderr)
+        if self._answers:
+            return self._reply(read_text(self._answers.pop(0)))
+        if self._by_file:
+            where = f"it is in {self._messages}" if self._messages else "--messages FILE writes it out"
+            told = "the answer files are used up and one more request is to be answered"
+            raise ModelError(told, f"{where}; put the reply in a file and add it with another --answer")
+        if not self._messages:
+            print(text, file=sys.stderr)
+        return self._reply(self._read_terminal())
+
+    def _read_terminal(self) -> str:
+        if not sys.stdin.isatty():
+            if self._stdin_read:
+                raise ModelError("standard input held one answer and a second is needed", "give files with --answer")
+            self._stdin_read = True
+            return sys.stdin.read()
+        print(f"Paste the answer and end it with a line that holds only {END!r}:", file=sys.stderr)
+        lines = []
+        for line in sys.stdin:
+            if line.strip() == END:
+                break
+            lines.append(line)
+        return "".join(lines)
+
+    def _reply(self, text: str) -> Reply:
+        if not text.strip():
+            raise InputError("the answer is empty", "paste the whole reply of the language model")
+        return Reply(text=text, model=self.name)
+
+
+def as_text(messages: Sequence[Message]) -> str:
+    """A conversation as one text to paste into a chat window; a single exchange needs no headings."""
+    if [m.role for m in messages] == ["system", "user"]:
+        return f"{messages[0].content}\n\n{messages[1].content}\n"
+    return "\n".join(f"## {m.role}\n\n{m.content}\n" for m in messages)

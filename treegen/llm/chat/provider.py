@@ -1,0 +1,141 @@
+"""Any model that litellm reaches: cloud providers, local servers, anything that speaks OpenAI's protocol."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from treegen.domain import LlmSettings
+from treegen.errors import ModelError
+from treegen.llm.chat.interface import Message, Reply
+
+_TRIES: Final = 4
+_TIMEOUT: Final = 300.0  # seconds; local models can be slow
+_LONGEST_WAIT: Final = 60.0
+_RETRIED: Final = ("RateLimitError", "InternalServerError", "ServiceUnavailableError", "Timeout", "APIConnectionError")
+
+
+def _litellm() -> Any:
+    """litellm, imported on first use (3 to 6 s) and kept from fetching a price list or reading a .env file."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    import litellm
+
+    litellm.suppress_debug_info = True
+    return litellm
+
+
+class LitellmChat:
+    """One model by its litellm name, with our own bounded retries (litellm's multiply with the SDK's)."""
+
+    def __init__(self, settings: LlmSettings) -> None:
+        """`settings.model` is a litellm name; the key comes from the environment."""
+        self.name = settings.model or ""
+        self._settings = settings
+        self._sleep = time.sleep
+
+    def complete(self, messages: Sequence[Message]) -> Reply:
+        """The model's reply; 429, 5xx, time-outs and broken connections are tried again, up to 4 times in all.
+
+        Raises:
+            ModelError: a key is missing or wrong, the server cannot be reached, the model is unknown, the request is
+                too long, or the provider went on failing.
+        """
+        litellm = _litellm()
+        self._check_key(litellm)
+        options = {
+            key: getattr(self._settings, key)
+            for key in ("api_base", "temperature", "max_tokens")
+            if getattr(self._settings, key) is not None
+        }
+        if "api_base" in options:
+            options["api_key"] = os.environ.get("OPENAI_API_KEY") or "none"  # local servers want some key
+        started = time.monotonic()
+        for attempt in range(1, _TRIES + 1):
+            try:
+                response = litellm.completion(
+                    model=self.name, messages=[m.as_dict() for m in messages], timeout=_TIMEOUT, max_retries=0, **options
+                )
+                return self._reply(litellm, response, time.monotonic() - started)
+            except litellm.exceptions.OpenAIError as error:  # the root of litellm's provider errors
+                failure = explain(error, self._settings)
+                if not failure.again or attempt == _TRIES:
+                    raise ModelError(failure.message, failure.tip) from None
+                self._sleep(min(_LONGEST_WAIT, failure.wait or 2.0**attempt))
+        raise ModelError(f"{self.name}: no reply after {_TRIES} tries", "try again later")
+
+    def _check_key(self, litellm: Any) -> None:
+        if self._settings.api_base:
+            return
+        missing = litellm.validate_environment(self.name).get("missing_keys") or []
+        if missing:
+            names = ", ".join(missing)
+            tip = f"set {names} in the environment, or use --api-base for a server of your own, or --model manual"
+            raise ModelError(f"{self.name}: no key in {names}", tip)
+
+    def _reply(self, litellm: Any, response: Any, seconds: float) -> Reply:
+        choice, usage = response.choices[0], getattr(response, "usage", None)
+        prompt = getattr(usage, "prompt_tokens", None)
+        completion = getattr(usage, "completion_tokens", None)
+        if not choice.message.content:
+            why = f" (finish reason {choice.finish_reason})" if choice.finish_reason else ""
+            raise ModelError(f"{self.name}: the reply is empty{why}", "try again, or another model")
+        return Reply(
+            text=choice.message.content, model=self.name, finish=choice.finish_reason, prompt_tokens=prompt,
+            completion_tokens=completion, cost=self._cost(litellm, prompt, completion), seconds=round(seconds, 3),
+        )  # fmt: skip
+
+    def _cost(self, litellm: Any, prompt: int | None, completion: int | None) -> float | None:
+        """USD, or `None` where the price of the model is not known."""
+        if prompt is None or completion is None or self.name not in litellm.model_cost:
+            bare = self.name.partition("/")[2]
+            if prompt is None or completion is None or bare not in litellm.model_cost or self._settings.api_base:
+                return None
+        parts = litellm.cost_per_token(model=self.name, prompt_tokens=prompt, completion_tokens=completion)
+        return float(sum(parts))
+
+
+class _Failure:
+    """What a provider's error means for the user."""
+
+    def __init__(self, message: str, tip: str, *, again: bool = False, wait: float | None = None) -> None:
+        self.message, self.tip, self.again, self.wait = message, tip, again, wait
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """Class names along the chain of causes: litellm raises one class for several things."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield type(current).__name__
+        current = current.__cause__ or current.__context__
+
+
+def explain(error: Exception, settings: LlmSettings) -> _Failure:
+    """One clear message for an error of litellm. The provider's own text is not repeated: it may hold a key."""
+    kind, causes, model = type(error).__name__, set(_causes(error)), settings.model
+    where = settings.api_base or "the provider"
+    if causes & {"ConnectError", "ConnectionRefusedError", "gaierror"}:
+        return _Failure(f"{model}: {where} cannot be reached", "is the server running, is --api-base right?")
+    simple = {
+        "AuthenticationError": (f"{model}: {where} refused the key (401)", "check the key in the environment"),
+        "PermissionDeniedError": (f"{model}: {where} does not allow this key to use the model (403)", "check the account"),
+        "NotFoundError": (f"{model}: {where} does not know this model (404)", "check the name after the first slash"),
+        "ContextWindowExceededError": (f"{model}: the request is longer than the model's context", "use a larger model"),
+        "ContentPolicyViolationError": (f"{model}: {where} refused the content", "reword the domain's texts"),
+        "BadRequestError": (
+            f"{model}: {where} did not accept the request (400)",
+            "is the name a litellm model name such as openai/gpt-4o-mini?",
+        ),
+        "UnsupportedParamsError": (f"{model}: does not take one of temperature and max_tokens", "remove it from [llm]"),
+    }
+    if kind in simple:
+        return _Failure(*simple[kind])
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    wait = str(headers.get("retry-after", ""))
+    told = {"RateLimitError": "limits the rate (429)", "Timeout": f"gave no answer within {_TIMEOUT:.0f} s"}
+    status = getattr(error, "status_code", None)
+    said = told.get(kind, f"failed ({status})" if status else f"failed ({kind})")
+    seconds = float(wait) if wait.replace(".", "", 1).isdigit() else None
+    return _Failure(f"{model}: {where} {said}", "try again later", again=kind in _RETRIED, wait=seconds)

@@ -1,0 +1,109 @@
+"""Answers from a recorded conversation, for demonstrations and tests: a JSON Lines file of requests and replies."""
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from treegen.errors import InputError, ModelError
+from treegen.llm.chat.interface import Message, Reply
+from treegen.tree.document import read_text
+
+_MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
+
+
+class ReplayChat:
+    """Gives the recorded reply to a recorded request.
+
+    Each line of the file is `{"messages": [...], "reply": "...", "model": "...", ...}`. A request matches a line if
+    all messages are the same, apart from what stands between `<measured>` and `</measured>`: those figures depend on
+    the machine. A request that stands in several lines is answered by them in turn.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Reads the recording.
+
+        Raises:
+            InputError: the file is missing or a line is not a recorded call.
+        """
+        self.name = f"replay/{path.name}"
+        self._path = path
+        self._lines = _read(path)
+        self._used: set[int] = set()
+
+    def complete(self, messages: Sequence[Message]) -> Reply:
+        """The recorded reply.
+
+        Raises:
+            ModelError: no line of the recording is for this request; the message shows the first difference.
+        """
+        request = [(m.role, _comparable(m.content)) for m in messages]
+        matching = [i for i, line in enumerate(self._lines) if _request_of(line) == request]
+        if not matching:
+            raise ModelError(
+                f"{self._path}: no recorded request matches this one; {self._nearest(request)}",
+                "the prompt, the domain or the feedback differs from the recording; use a real model with --model",
+            )
+        fresh = next((i for i in matching if i not in self._used), matching[-1])
+        self._used.add(fresh)
+        line = self._lines[fresh]
+        return Reply(
+            text=line["reply"], model=line.get("model", self.name), finish=line.get("finish", "stop"),
+            prompt_tokens=line.get("prompt_tokens"), completion_tokens=line.get("completion_tokens"),
+            cost=line.get("cost"), seconds=line.get("seconds"),
+        )  # fmt: skip
+
+    def _nearest(self, request: list[tuple[str, str]]) -> str:
+        """Where the request and the most similar recorded one part."""
+        same_length = [i for i, line in enumerate(self._lines) if len(_request_of(line)) == len(request)]
+        if not same_length:
+            return f"it holds none of {len(request)} messages"
+
+        def likeness(i: int) -> float:
+            recorded = _request_of(self._lines[i])[-1][1]
+            return difflib.SequenceMatcher(None, recorded, request[-1][1], autojunk=False).quick_ratio()
+
+        best = max(same_length, key=likeness)
+        for number, (recorded, asked) in enumerate(zip(_request_of(self._lines[best]), request, strict=True), 1):
+            if recorded != asked:
+                place = next((k for k, (a, b) in enumerate(zip(recorded[1], asked[1], strict=False)) if a != b), None)
+                place = min(len(recorded[1]), len(asked[1])) if place is None else place
+                start = max(0, place - 20)
+                was, now = recorded[1][start : place + 40], asked[1][start : place + 40]
+                return f"nearest is line {best + 1}, message {number} ({asked[0]}): recorded {was!r}, asked {now!r}"
+        return f"nearest is line {best + 1}"
+
+
+def _comparable(text: str) -> str:
+    return _MEASURED.sub("<measured></measured>", text).strip()
+
+
+def _request_of(line: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(m["role"], _comparable(m["content"])) for m in line["messages"]]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    lines = []
+    for number, text in enumerate(read_text(path).splitlines(), 1):
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}, line {number}: not JSON: {error.msg}", "record the conversation again") from None
+        if not _is_call(line):
+            told = "expected an object with messages (role, content) and reply"
+            raise InputError(f"{path}, line {number}: {told}", "record the conversation again")
+        lines.append(line)
+    return lines
+
+
+def _is_call(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and isinstance(line.get("reply"), str)
+        and isinstance(line.get("messages"), list)
+        and all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in line["messages"])
+    )

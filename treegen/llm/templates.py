@@ -1,0 +1,53 @@
+"""Renders the Jinja prompts: sandboxed, strict about undefined names, overridable by `prompts/` beside the domain."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from treegen.errors import InputError
+from treegen.resources import data_dir
+
+
+def render(template: str, folder: Path | None = None, **values: Any) -> str:
+    """The prompt `template`.jinja with the values in it.
+
+    Args:
+        template: `system`, `draft`, `repair` or `revise`.
+        folder: the domain's folder; a template of the same name in its `prompts/` comes first.
+        values: what the template may use. Class names and other people's texts are data: they are never rendered.
+
+    Raises:
+        InputError: a template of the user's is wrong or names a variable that does not exist; the message says which.
+    """
+    own = [FileSystemLoader(folder / "prompts")] if folder else []
+    environment = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader([*own, FileSystemLoader(data_dir("prompts"))]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # the output is a prompt, not HTML
+    )
+    environment.filters["json"] = _json
+    source = f"prompts/{template}.jinja"
+    try:
+        found = environment.get_template(f"{template}.jinja")
+        source = str(found.filename)
+        return found.render(**values).strip()
+    except TemplateSyntaxError as error:
+        raise InputError(f"{error.filename or source}, line {error.lineno}: {error.message}", "mend the template") from None
+    except UndefinedError as error:
+        names = ", ".join(sorted(values))
+        raise InputError(f"{source}: {error.message}", f"a template may use: {names}") from None
+    except SecurityError as error:
+        raise InputError(f"{source}: {error.message}", "templates may not reach into Python") from None
+    except (TemplateError, TypeError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{source}: {error}", "mend the template") from None
+
+
+def _json(value: Any) -> str:
+    """A value as one line of JSON, readable, with control characters escaped and the data block's tags defused."""
+    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")

@@ -1,0 +1,234 @@
+"""The history beside a tree: SQLite in `.treegen/` with every revision, LLM call, score and the recorded split."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from treegen.errors import InputError
+from treegen.tree.document import digest_of, dump
+from treegen.tree.model import Tree
+
+FOLDER: Final = ".treegen"
+_VERSION: Final = 1
+_TABLES: Final = """
+CREATE TABLE revision (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, parent INTEGER REFERENCES revision(id), author TEXT NOT NULL,
+  note TEXT NOT NULL, digest TEXT NOT NULL, tree TEXT NOT NULL, created TEXT NOT NULL);
+CREATE INDEX revision_file ON revision(file, digest);
+CREATE TABLE call (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, revision INTEGER REFERENCES revision(id), purpose TEXT NOT NULL,
+  model TEXT NOT NULL, messages TEXT NOT NULL, reply TEXT, finish TEXT, prompt_tokens INTEGER,
+  completion_tokens INTEGER, cost REAL, seconds REAL, problems TEXT NOT NULL, created TEXT NOT NULL);
+CREATE TABLE score (
+  id INTEGER PRIMARY KEY, revision INTEGER NOT NULL REFERENCES revision(id), encoder TEXT NOT NULL,
+  images TEXT NOT NULL, score TEXT NOT NULL, created TEXT NOT NULL);
+CREATE TABLE split (
+  settings TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (settings, digest)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One kept state of a tree. `author` is `human`, `llm` or `import`; `created` is UTC in ISO 8601."""
+
+    id: int
+    parent: int | None
+    author: str
+    note: str
+    digest: str
+    tree: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One LLM call. Unknown tokens and cost (USD) are `None`; `problems` are those of the reply, as plain data."""
+
+    purpose: str
+    model: str
+    messages: tuple[dict[str, str], ...]
+    reply: str | None
+    finish: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None
+    problems: tuple[dict[str, Any], ...] = ()
+    revision: int | None = None
+    created: str = ""
+
+
+def now() -> str:
+    """The time in UTC, to the second, as 2026-11-21T10:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Store:
+    """The store of one tree file; one database serves all trees of a folder."""
+
+    def __init__(self, tree_path: Path) -> None:
+        """Opens or makes `.treegen/store.sqlite` beside the tree.
+
+        Raises:
+            InputError: the folder cannot be made, or the database is damaged or of a newer treegen.
+        """
+        self.file = tree_path.name
+        self.folder = store_folder(tree_path)
+        path = self.folder / "store.sqlite"
+        try:
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            with self._transaction():
+                version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+                if version == 0:
+                    for statement in _TABLES.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={_VERSION}")
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{path}: {error}", "move the file away to start a new history; the tree is not touched") from None
+        if version > _VERSION:
+            raise InputError(f"{path}: written by a newer treegen", "update treegen")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._db.close()
+
+    def add_revision(self, tree: Tree, *, author: str, note: str, parent: int | None) -> Revision:
+        """Keeps a state of the tree; a state equal to its parent is not kept twice."""
+        digest = digest_of(tree)
+        with self._transaction():
+            if parent is not None:
+                before = self._one("SELECT * FROM revision WHERE id=?", (parent,))
+                if before and before.digest == digest:
+                    return before
+            cursor = self._db.execute(
+                "INSERT INTO revision(file, parent, author, note, digest, tree, created) VALUES (?,?,?,?,?,?,?)",
+                (self.file, parent, author, note, digest, dump(tree), now()),
+            )
+        found = self._one("SELECT * FROM revision WHERE id=?", (cursor.lastrowid,))
+        assert found is not None
+        return found
+
+    def find_revision(self, digest: str) -> Revision | None:
+        """The latest revision of this file with that content."""
+        return self._one("SELECT * FROM revision WHERE file=? AND digest=? ORDER BY id DESC LIMIT 1", (self.file, digest))
+
+    def revision(self, number: int) -> Revision | None:
+        """The revision of that number."""
+        return self._one("SELECT * FROM revision WHERE id=? AND file=?", (number, self.file))
+
+    def latest(self) -> Revision | None:
+        """The last revision of this file."""
+        return self._one("SELECT * FROM revision WHERE file=? ORDER BY id DESC LIMIT 1", (self.file,))
+
+    def revisions(self) -> list[Revision]:
+        """All revisions of this file, oldest first."""
+        rows = self._db.execute(
+            "SELECT id, parent, author, note, digest, tree, created FROM revision WHERE file=? ORDER BY id", (self.file,)
+        )
+        return [_revision(row) for row in rows]
+
+    def _one(self, query: str, values: tuple[Any, ...]) -> Revision | None:
+        query = query.replace("*", "id, parent, author, note, digest, tree, created", 1)
+        row = self._db.execute(query, values).fetchone()
+        return None if row is None else _revision(row)
+
+    def add_call(self, call: Call) -> int:
+        """Keeps an LLM call and returns its number."""
+        values = (
+            self.file, call.revision, call.purpose, call.model, _json(call.messages), call.reply, call.finish,
+            call.prompt_tokens, call.completion_tokens, call.cost, call.seconds, _json(call.problems), now(),
+        )  # fmt: skip
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO call(file, revision, purpose, model, messages, reply, finish, prompt_tokens, "
+                "completion_tokens, cost, seconds, problems, created) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", values,
+            )  # fmt: skip
+        return int(cursor.lastrowid or 0)
+
+    def attach_calls(self, calls: Sequence[int], revision: int) -> None:
+        """Records that these calls led to the revision."""
+        with self._transaction():
+            self._db.executemany("UPDATE call SET revision=? WHERE id=?", [(revision, c) for c in calls])
+
+    def calls(self) -> list[Call]:
+        """All calls for this file, oldest first."""
+        rows = self._db.execute(
+            "SELECT purpose, model, messages, reply, finish, prompt_tokens, completion_tokens, cost, seconds, problems, "
+            "revision, created FROM call WHERE file=? ORDER BY id", (self.file,),
+        )  # fmt: skip
+        return [
+            Call(purpose=r[0], model=r[1], messages=tuple(json.loads(r[2])), reply=r[3], finish=r[4], prompt_tokens=r[5],
+                 completion_tokens=r[6], cost=r[7], seconds=r[8], problems=tuple(json.loads(r[9])), revision=r[10],
+                 created=r[11])
+            for r in rows
+        ]  # fmt: skip
+
+    def add_score(self, revision: int, score: dict[str, Any]) -> None:
+        """Keeps a score document of a revision."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO score(revision, encoder, images, score, created) VALUES (?,?,?,?,?)",
+                (revision, score["encoder"]["fingerprint"], score["images"]["digest"], _json(score), now()),
+            )
+
+    def scores(self) -> dict[int, dict[str, Any]]:
+        """The latest score document of every scored revision of this file."""
+        rows = self._db.execute(
+            "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
+            (self.file,),
+        )
+        return {revision: json.loads(text) for revision, text in rows}
+
+    def recorded_split(self, settings: str) -> dict[str, str]:
+        """Image content -> part, as recorded under these split settings."""
+        rows = self._db.execute("SELECT digest, part FROM split WHERE settings=?", (settings,))
+        return {str(digest): str(part) for digest, part in rows}
+
+    def record_split(self, settings: str, parts: dict[str, str]) -> None:
+        """Records parts; what is recorded already stays."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO split VALUES (?,?,?)", [(settings, digest, part) for digest, part in parts.items()]
+            )
+
+
+def store_folder(tree_path: Path) -> Path:
+    """`.treegen/` beside the tree, made if missing; it keeps itself out of git.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    folder = tree_path.resolve().parent / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {error.strerror or error}", "the tree's folder must be writable") from None
+    return folder
+
+
+def _revision(row: tuple[Any, ...]) -> Revision:
+    return Revision(id=row[0], parent=row[1], author=row[2], note=row[3], digest=row[4], tree=row[5], created=row[6])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The tree document: model, text, problems, validation and changes."""

@@ -1,0 +1,235 @@
+"""JSON text <-> document <-> Tree: strict reading with places, one canonical text, digest, atomic save."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from treegen.errors import InputError
+from treegen.tree.model import ClassRule, Group, Review, Tree
+from treegen.tree.problems import Problem, pointer_to
+
+SCHEMA_ID: Final = "urn:treegen:tree:1"
+MOST_BYTES: Final = 64 * 2**20
+MOST_DEPTH: Final = 100
+
+
+class _Pairs(dict[str, Any]):
+    """An object that remembers keys that stood twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Pairs:
+    made = _Pairs(pairs)
+    if len(made) != len(pairs):
+        keys = [k for k, _ in pairs]
+        made.twice = tuple(dict.fromkeys(k for k in keys if keys.count(k) > 1))
+    return made
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _walk(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every value of a document with its path, without recursion limits below `MOST_DEPTH`."""
+    yield path, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _walk(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _walk(inner, (*path, index))
+
+
+def _writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def parse_json(text: str) -> tuple[Any, list[Problem]]:
+    """Strict JSON. Returns the data (`None` if it cannot be read) and problems TG101, TG102 and TG107 with places."""
+    if _depth(text) > MOST_DEPTH:
+        return None, [Problem(code="TG101", pointer="", message=f"nested deeper than {MOST_DEPTH} levels")]
+    try:
+        data = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        return None, [Problem(code="TG101", pointer="", message=f"not JSON at {place}: {error.msg}")]
+    except (ValueError, RecursionError) as error:
+        return None, [Problem(code="TG101", pointer="", message=f"not JSON: {error}")]
+    problems = []
+    for path, value in _walk(data):
+        for key in getattr(value, "twice", ()):
+            told = f"the key {json.dumps(key, ensure_ascii=False)} stands twice; keep one"
+            problems.append(Problem(code="TG102", pointer=pointer_to(*path, key), message=told))
+        texts = [value] if isinstance(value, str) else list(value) if isinstance(value, dict) else []
+        if not all(_writable(t) for t in texts):
+            told = "holds half of a surrogate pair, which UTF-8 cannot write"
+            problems.append(Problem(code="TG107", pointer=pointer_to(*path).encode(errors="replace").decode(), message=told))
+    return data, problems
+
+
+def _depth(text: str) -> int:
+    """Deepest nesting of brackets; brackets inside texts count too, which can only overestimate."""
+    depth = deepest = 0
+    if text.count("{") + text.count("[") <= MOST_DEPTH:
+        return 0
+    in_text = escaped = False
+    for c in text:
+        if in_text:
+            in_text, escaped = (c != '"' or escaped), (c == "\\" and not escaped)
+        elif c == '"':
+            in_text = True
+        elif c in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif c in "}]":
+            depth -= 1
+    return deepest
+
+
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file, without a byte order mark.
+
+    Raises:
+        InputError: not there, a folder, not readable, larger than 64 MiB, or not UTF-8 (with the byte's place).
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "is this the right file?")
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", "check the name") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}", "save the file as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What a tree file holds: its tree and the digest written in it, if any."""
+
+    tree: Tree
+    digest: str | None
+
+
+def tree_from(data: Any) -> Tree:
+    """The tree of a document whose types the schema has confirmed. Order is kept."""
+    review = data.get("review")
+    return Tree(
+        domain=data["domain"],
+        groups=tuple(
+            Group(name=name, prompt=group["prompt"], options=tuple(group["options"]))
+            for name, group in data["classification_groups"].items()
+        ),
+        rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in data["rules"].items()),
+        review=None
+        if review is None
+        else Review(
+            status=review["status"], by=review["by"], at=review["at"], digest=review["digest"],
+            score_json=_compact(review.get("score", {})),
+        ),
+    )  # fmt: skip
+
+
+def content_of(tree: Tree) -> dict[str, Any]:
+    """Domain, groups and rules as plain data: what the digest covers and the LLM sees."""
+    return {
+        "domain": tree.domain,
+        "classification_groups": {g.name: {"prompt": g.prompt, "options": list(g.options)} for g in tree.groups},
+        "rules": {rule.name: dict(rule.answers) for rule in tree.rules},
+    }
+
+
+def _compact(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest_of(tree: Tree) -> str:
+    """`sha256:` and 64 hex digits over domain, groups and rules, order included."""
+    return "sha256:" + hashlib.sha256(_compact(content_of(tree)).encode()).hexdigest()
+
+
+def content_text(tree: Tree) -> str:
+    """Groups and rules as JSON for the language model: one line a group, one line a class."""
+    content = content_of(tree)
+    groups = [f"    {_text(n)}: {_text(g)}" for n, g in content["classification_groups"].items()]
+    rules = [f"    {_text(n)}: {_text(r)}" for n, r in content["rules"].items()]
+    return "\n".join(
+        ["{", '  "classification_groups": {', ",\n".join(groups), "  },", '  "rules": {', ",\n".join(rules), "  }", "}"]
+    )
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def dump(tree: Tree) -> str:
+    """The canonical text: 2-space indent, one option a line, one class a line, trailing newline, fresh digest."""
+    lines = [f'  "$schema": {_text(SCHEMA_ID)},', f'  "domain": {_text(tree.domain)},']
+    lines += [f'  "digest": {_text(digest_of(tree))},', '  "classification_groups": {']
+    for i, group in enumerate(tree.groups):
+        options = ",\n".join(f"        {_text(option)}" for option in group.options)
+        lines += [f"    {_text(group.name)}: {{", f'      "prompt": {_text(group.prompt)},', '      "options": [']
+        lines += [options, "      ]", "    }" + ("," if i < len(tree.groups) - 1 else "")]
+    lines += ["  },", '  "rules": {']
+    lines += [",\n".join(f"    {_text(rule.name)}: {_text(dict(rule.answers))}" for rule in tree.rules)]
+    lines += ["  }" + ("," if tree.review else "")]
+    if tree.review:
+        review = {"status": tree.review.status, "by": tree.review.by, "at": tree.review.at, "digest": tree.review.digest}
+        body = json.dumps({**review, "score": json.loads(tree.review.score_json)}, ensure_ascii=False, indent=2)
+        lines += ['  "review": ' + body.replace("\n", "\n  ")]
+    return "\n".join(["{", *lines, "}"]) + "\n"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes the whole file or leaves the old one: temporary file beside it, fsync, rename. Keeps the file's mode.
+
+    Raises:
+        InputError: the folder is missing or not writable; the old file is untouched.
+    """
+    target = path.resolve()
+    temporary: Path | None = None
+    try:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+        fd, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        temporary = Path(name)
+        with os.fdopen(fd, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+        told = f"{path}: cannot be written: {error.strerror or error}"
+        raise InputError(told, "nothing was changed; check that the folder is there and writable") from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename itself durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def save(path: Path, tree: Tree) -> str:
+    """Writes the canonical text atomically, unless the file holds it already; returns the text."""
+    text = dump(tree)
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        write_atomically(path, text)
+    return text

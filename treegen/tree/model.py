@@ -1,0 +1,66 @@
+"""Groups, rules and the tree, as immutable values."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One question: `prompt` holds exactly one `{}`, where each of the mutually exclusive `options` goes."""
+
+    name: str
+    prompt: str
+    options: tuple[str, ...]
+
+    def fill(self) -> tuple[str, ...]:
+        """The prompt with each option in its place, in the order of the options."""
+        return tuple(self.prompt.replace("{}", option, 1) for option in self.options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRule:
+    """The expected answers of one class: (group, index of its option), `None` where the group says nothing."""
+
+    name: str
+    answers: tuple[tuple[str, int | None], ...]
+
+    def get(self, group: str) -> int | None:
+        """The class's index in `group`; `None` for null and for a group the rule does not name."""
+        return dict(self.answers).get(group)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Who approved what: `digest` names the approved content, `score_json` the score then, as canonical JSON."""
+
+    status: str
+    by: str
+    at: str
+    digest: str
+    score_json: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """Groups and rules. The order of groups, options and classes is part of the meaning.
+
+    A tree may hold problems (an index out of range, a rule for an unknown group): `validation` lists them, and a
+    person repairs them. Only its types are certain.
+    """
+
+    domain: str
+    groups: tuple[Group, ...]
+    rules: tuple[ClassRule, ...]
+    review: Review | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the rules."""
+        return tuple(rule.name for rule in self.rules)
+
+    def group(self, name: str) -> Group | None:
+        """The group of that name, if there is one."""
+        return next((g for g in self.groups if g.name == name), None)
+
+    def prompts(self) -> tuple[str, ...]:
+        """All filled prompts (Q), group after group in the order of the tree."""
+        return tuple(text for group in self.groups for text in group.fill())

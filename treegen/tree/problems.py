@@ -1,0 +1,106 @@
+"""One shape for every finding, and the table of its codes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Severity = Literal["error", "warning"]
+
+#: code -> (severity, what it means). Codes are stable: a code is never given another meaning.
+CODES: Final[dict[str, tuple[Severity, str]]] = {
+    "TG101": ("error", "the text cannot be read"),
+    "TG102": ("error", "a key stands twice in one object"),
+    "TG103": ("error", "a value has the wrong type"),
+    "TG104": ("error", "a required key is missing"),
+    "TG105": ("error", "an unknown key"),
+    "TG106": ("error", "a value is not allowed here"),
+    "TG107": ("error", "a text cannot be written as UTF-8"),
+    "TG110": ("error", "a prompt without exactly one {}"),
+    "TG111": ("error", "two options of a group are the same after normalisation"),
+    "TG112": ("error", "an index outside its group's options"),
+    "TG113": ("warning", "white space around a text"),
+    "TG120": ("error", "a filled prompt is longer than the encoder's context"),
+    "TG201": ("error", "a class without a rule"),
+    "TG202": ("error", "a rule for an unknown group"),
+    "TG203": ("error", "a rule for a class that the domain does not have"),
+    "TG204": ("error", "two classes with identical rules"),
+    "TG205": ("warning", "an option that no class uses"),
+    "TG206": ("error", "a class without an answer in a group"),
+    "TG301": ("warning", "the digest is missing"),
+    "TG302": ("warning", "the digest is stale"),
+    "TG303": ("warning", "the approval is stale"),
+    "TG304": ("error", "the tree is of another domain"),
+    "TG401": ("error", "a class name stands twice"),
+    "TG402": ("error", "a file or folder that the domain names is missing"),
+    "TG403": ("error", "the crop box is empty"),
+    "TG404": ("error", "classes are given twice or not at all"),
+    "TG405": ("error", "the name template cannot be filled"),
+    "TG406": ("error", "a note on a class that the domain does not have"),
+    "TG501": ("error", "the reply holds no tree"),
+    "TG502": ("error", "the reply can be read in more than one way"),
+    "TG503": ("error", "the reply is cut off"),
+    "TG504": ("error", "the reply leaves something out"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One step of a fix, with the meaning of a JSON Patch operation (RFC 6902)."""
+
+    op: Literal["add", "replace", "remove"]
+    pointer: str
+    value: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """A repair that is certain: what it does in words, and the edits of the document."""
+
+    summary: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One finding.
+
+    Attributes:
+        code: stable code, a key of `CODES`.
+        pointer: JSON Pointer (RFC 6901) to the place in the document; empty for the whole document.
+        message: one sentence: what is wrong and, where it is not plain, what to do.
+        fix: a repair that is certain, if there is one.
+    """
+
+    code: str
+    pointer: str
+    message: str
+    fix: Fix | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """The severity of the code."""
+        return CODES[self.code][0]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints and the store keeps."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "pointer": self.pointer,
+            "message": self.message,
+            "fix": self.fix.summary if self.fix else None,
+        }
+
+
+def pointer_to(*parts: str | int) -> str:
+    """JSON Pointer of a path.
+
+    >>> pointer_to("rules", "a/b", 0)
+    '/rules/a~1b/0'
+    """
+    return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
+
+
+def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Those of severity error."""
+    return tuple(p for p in problems if p.severity == "error")

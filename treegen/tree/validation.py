@@ -1,0 +1,223 @@
+"""All problems of a tree at once: text, schema, then what only the whole tree shows."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from treegen.tree.document import Document, digest_of, parse_json, read_text, tree_from
+from treegen.tree.keywords import blank_fix, schema_problems, show
+from treegen.tree.model import ClassRule, Tree
+from treegen.tree.problems import Edit, Fix, Problem, pointer_to
+from treegen.tree.words import normalise
+
+#: after these, the types of a document are not those of a tree
+_UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG105", "TG107"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was read and everything found wrong with it.
+
+    Attributes:
+        document: the tree, also when it has problems; `None` if its types are not those of a tree.
+        data: the plain data, `None` if the text cannot be read.
+        problems: in the order of checks and places.
+    """
+
+    document: Document | None
+    data: Any
+    problems: tuple[Problem, ...]
+
+
+def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Checked:
+    """Checks the JSON text of a tree; see `check_data`."""
+    data, problems = parse_json(text)
+    if data is None:
+        if not problems:
+            problems = [Problem(code="TG103", pointer="", message="expected an object, found null")]
+        return Checked(document=None, data=None, problems=tuple(problems))
+    checked = check_data(data, classes=classes, domain=domain, stored=True)
+    return Checked(document=checked.document, data=data, problems=(*problems, *checked.problems))
+
+
+def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Checked:
+    """Checks a tree file.
+
+    Raises:
+        InputError: the file cannot be opened or is not UTF-8.
+    """
+    return check_text(read_text(path), classes=classes, domain=domain)
+
+
+def check_data(
+    data: Any, *, classes: Sequence[str] | None = None, domain: str | None = None, stored: bool = False
+) -> Checked:
+    """Checks plain data as a tree.
+
+    Args:
+        data: what JSON gives.
+        classes: the classes of the domain, if one is known; then every one of them needs a rule.
+        domain: the name of the domain, if one is known.
+        stored: the data came from a tree file, so its digest counts.
+    """
+    problems = schema_problems(data, "tree")
+    if any(p.code in _UNTYPED and not p.pointer.startswith("/review") for p in problems):
+        return Checked(document=None, data=data, problems=tuple(problems))
+    if any(p.pointer.startswith("/review") for p in problems):
+        data = {k: v for k, v in data.items() if k != "review"}
+    tree = tree_from(data)
+    problems += _blanks(tree)
+    problems += cross_problems(tree, classes=classes, domain=domain)
+    if stored:
+        problems += _digest_problems(tree, data.get("digest"))
+    return Checked(document=Document(tree=tree, digest=data.get("digest")), data=data, problems=tuple(problems))
+
+
+def cross_problems(
+    tree: Tree, *, classes: Sequence[str] | None = None, domain: str | None = None
+) -> Iterator[Problem]:
+    """What only groups and rules together show, and what the domain adds."""
+    if domain is not None and tree.domain != domain:
+        told = f"the tree is for the domain {show(tree.domain)}, not {show(domain)}"
+        yield Problem(code="TG304", pointer="/domain", message=told)
+    if classes is not None:
+        yield from _classes(tree, classes)
+    yield from _answers(tree)
+    yield from _twins(tree)
+    yield from _unused(tree)
+
+
+def _classes(tree: Tree, classes: Sequence[str]) -> Iterator[Problem]:
+    """Classes of the domain without a rule, rules without a class of the domain."""
+    known, have = set(classes), set(tree.classes)
+    for name in classes:
+        if name not in have:
+            told = f"the class {show(name)} has no rule; give its option in every group"
+            yield Problem(code="TG201", pointer="/rules", message=told)
+    for name in tree.classes:
+        if name not in known:
+            told = f"the domain has no class {show(name)}" + _meant(name, [c for c in classes if c not in have])
+            yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told)
+
+
+def _meant(name: str, candidates: Sequence[str]) -> str:
+    close = get_close_matches(name, candidates, n=1, cutoff=0.7)
+    return f"; {show(close[0])} is meant?" if close else ""
+
+
+def _answers(tree: Tree) -> Iterator[Problem]:
+    """Rules without any answer, answers for unknown groups, groups without an answer."""
+    names = {g.name: g for g in tree.groups}
+    folded = {normalise(n): n for n in names}
+    for rule in tree.rules:
+        given = dict(rule.answers)
+        if not given:
+            told = f"the rule of {show(rule.name)} is empty; give its option in every group"
+            yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=told)
+            continue
+        unknown = [g for g in given if g not in names]
+        renamed = {folded.get(normalise(g)) for g in unknown}
+        for group in unknown:
+            yield _unknown_group(rule, group, folded.get(normalise(group)), given, list(names))
+        for group in names:
+            if group not in given and group not in renamed:
+                told = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
+                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=told)
+
+
+def _unknown_group(
+    rule: ClassRule, group: str, same: str | None, given: dict[str, int | None], names: Sequence[str]
+) -> Problem:
+    """TG202, with a fix where the group's name is written differently and is still free."""
+    pointer = pointer_to("rules", rule.name, group)
+    told = f"{show(rule.name)} has an answer for the group {show(group)}, which the tree does not have"
+    if same is None or same in given:
+        return Problem(code="TG202", pointer=pointer, message=told + _meant(group, names))
+    edits = (
+        Edit(op="remove", pointer=pointer),
+        Edit(op="add", pointer=pointer_to("rules", rule.name, same), value=given[group]),
+    )
+    return Problem(
+        code="TG202", pointer=pointer, message=f"{told}; {show(same)} is meant",
+        fix=Fix(summary=f"rename it to {show(same)}", edits=edits),
+    )  # fmt: skip
+
+
+def _twins(tree: Tree) -> Iterator[Problem]:
+    """Classes that nothing can tell apart."""
+    groups = [g.name for g in tree.groups]
+    first: dict[tuple[int | None, ...], str] = {}
+    for rule in tree.rules:
+        given = dict(rule.answers)
+        if not given:
+            continue
+        key = tuple(given.get(g) for g in groups)
+        earlier = first.setdefault(key, rule.name)
+        if earlier != rule.name:
+            told = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
+            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=told)
+
+
+def _unused(tree: Tree) -> Iterator[Problem]:
+    """Options that no rule points to."""
+    used = {(group, index) for rule in tree.rules for group, index in rule.answers}
+    for group in tree.groups:
+        for index, option in enumerate(group.options):
+            if (group.name, index) not in used:
+                pointer = pointer_to("classification_groups", group.name, "options", index)
+                told = f"no class has {show(option)} in {show(group.name)}"
+                yield Problem(code="TG205", pointer=pointer, message=told)
+
+
+def _blanks(tree: Tree) -> Iterator[Problem]:
+    """Texts with white space around them."""
+    for group in tree.groups:
+        base = ("classification_groups", group.name)
+        texts: Iterable[tuple[str, str]] = [
+            (pointer_to(*base, "prompt"), group.prompt),
+            *((pointer_to(*base, "options", i), option) for i, option in enumerate(group.options)),
+        ]
+        for pointer, text in texts:
+            if text != text.strip() and text.strip():
+                told = f"white space around {show(text)}"
+                yield Problem(code="TG113", pointer=pointer, message=told, fix=blank_fix(pointer, text))
+
+
+def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
+    """A missing or stale digest, a stale approval."""
+    current = digest_of(tree)
+    if written != current:
+        missing = written is None
+        told = "the digest is missing" if missing else "the digest is not that of the content: edited by hand or merged"
+        edit = Edit(op="add" if missing else "replace", pointer="/digest", value=current)
+        fix = Fix(summary="write the digest", edits=(edit,))
+        yield Problem(code="TG301" if missing else "TG302", pointer="/digest", message=told, fix=fix)
+    if tree.review and tree.review.digest != current:
+        told = f"approved by {tree.review.by} on {tree.review.at}, and changed since"
+        yield Problem(code="TG303", pointer="/review/digest", message=told)
+
+
+def apply_fixes(data: Any, problems: Iterable[Problem]) -> tuple[Any, int]:
+    """The data with every certain fix applied (the input is left as it is), and how many there were."""
+    import copy
+
+    data, count = copy.deepcopy(data), 0
+    for problem in problems:
+        if problem.fix:
+            for edit in problem.fix.edits:
+                _apply(data, edit)
+            count += 1
+    return data, count
+
+
+def _apply(data: Any, edit: Edit) -> None:
+    *parents, last = [p.replace("~1", "/").replace("~0", "~") for p in edit.pointer.split("/")[1:]]
+    for part in parents:
+        data = data[int(part)] if isinstance(data, list) else data[part]
+    key = int(last) if isinstance(data, list) else last
+    if edit.op == "remove":
+        del data[key]
+    else:
+        data[key] = edit.value

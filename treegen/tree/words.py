@@ -1,0 +1,31 @@
+"""When two wordings are the same: the normalisation behind mutual exclusivity."""
+
+import re
+import unicodedata
+from typing import Final
+
+_ARTICLES: Final = frozenset({"a", "an", "the"})
+_SEPARATORS: Final = re.compile(r"[\W_]+")
+_UNCOUNTED: Final = ("ss", "us", "is")
+
+
+def _singular(word: str) -> str:
+    """A naive English singular: enough to see that 'wing' and 'wings' cannot both be options."""
+    if len(word) <= 3 or word.endswith(_UNCOUNTED) or not word.endswith("s"):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word[:-1]
+
+
+def normalise(text: str) -> str:
+    """Folds case, width (NFKC), punctuation, white space, articles and plurals.
+
+    Text of symbols alone (such as '+' and '-') keeps its symbols, so that they stay different.
+
+    >>> normalise("The  Doors") == normalise("ｄｏｏｒ")
+    True
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold().strip()
+    words = [w for w in _SEPARATORS.sub(" ", folded).split() if w not in _ARTICLES]
+    return " ".join(_singular(w) for w in words) or folded
