@@ -109,7 +109,9 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
     try:
         data = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not TOML: {error}", "mend the line; `treegen schema domain` shows every key") from None
+        raise InputError(
+            f"{path}: not TOML: {error}", "mend the line; `treegen schema domain` shows every key"
+        ) from None
     problems = schema_problems(data, "domain")
     if problems:
         return None, tuple(problems)
@@ -139,7 +141,9 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         for name in dict.fromkeys(n for n in names if names.count(n) > 1)
     ]
     if len(names) < 2:
-        problems.append(Problem(code="TG404", pointer=pointer, message=f"at least 2 classes are needed, found {len(names)}"))
+        problems.append(
+            Problem(code="TG404", pointer=pointer, message=f"at least 2 classes are needed, found {len(names)}")
+        )
     return names, problems
 
 
@@ -179,7 +183,8 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         images=None
         if images is None
         else ImageSettings(
-            folder=folder / images["folder"], crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1)))  # type: ignore[arg-type]
+            folder=folder / images["folder"],
+            crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
         ),
         split=SplitSettings(**data.get("split", {})),
         llm=LlmSettings(**data.get("llm", {})),

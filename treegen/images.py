@@ -112,7 +112,12 @@ def open_image(path: Path, crop: Crop = (0.0, 0.0, 1.0, 1.0)) -> "Image.Image":
     if crop == (0.0, 0.0, 1.0, 1.0):
         return image
     left, top, right, bottom = crop
-    box = (round(left * image.width), round(top * image.height), round(right * image.width), round(bottom * image.height))
+    box = (
+        round(left * image.width),
+        round(top * image.height),
+        round(right * image.width),
+        round(bottom * image.height),
+    )
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the crop box leaves nothing of {image.width}x{image.height} pixels")
     return image.crop(box)

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -91,7 +91,9 @@ class Store:
                         self._db.execute(statement)
                     self._db.execute(f"PRAGMA user_version={_VERSION}")
         except sqlite3.DatabaseError as error:
-            raise InputError(f"{path}: {error}", "move the file away to start a new history; the tree is not touched") from None
+            raise InputError(
+                f"{path}: {error}", "move the file away to start a new history; the tree is not touched"
+            ) from None
         if version > _VERSION:
             raise InputError(f"{path}: written by a newer treegen", "update treegen")
 
@@ -127,7 +129,9 @@ class Store:
 
     def find_revision(self, digest: str) -> Revision | None:
         """The latest revision of this file with that content."""
-        return self._one("SELECT * FROM revision WHERE file=? AND digest=? ORDER BY id DESC LIMIT 1", (self.file, digest))
+        return self._one(
+            "SELECT * FROM revision WHERE file=? AND digest=? ORDER BY id DESC LIMIT 1", (self.file, digest)
+        )
 
     def revision(self, number: int) -> Revision | None:
         """The revision of that number."""
@@ -140,7 +144,8 @@ class Store:
     def revisions(self) -> list[Revision]:
         """All revisions of this file, oldest first."""
         rows = self._db.execute(
-            "SELECT id, parent, author, note, digest, tree, created FROM revision WHERE file=? ORDER BY id", (self.file,)
+            "SELECT id, parent, author, note, digest, tree, created FROM revision WHERE file=? ORDER BY id",
+            (self.file,),
         )
         return [_revision(row) for row in rows]
 
@@ -169,16 +174,9 @@ class Store:
 
     def calls(self) -> list[Call]:
         """All calls for this file, oldest first."""
-        rows = self._db.execute(
-            "SELECT purpose, model, messages, reply, finish, prompt_tokens, completion_tokens, cost, seconds, problems, "
-            "revision, created FROM call WHERE file=? ORDER BY id", (self.file,),
-        )  # fmt: skip
-        return [
-            Call(purpose=r[0], model=r[1], messages=tuple(json.loads(r[2])), reply=r[3], finish=r[4], prompt_tokens=r[5],
-                 completion_tokens=r[6], cost=r[7], seconds=r[8], problems=tuple(json.loads(r[9])), revision=r[10],
-                 created=r[11])
-            for r in rows
-        ]  # fmt: skip
+        names = [f.name for f in fields(Call)]
+        rows = self._db.execute(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
+        return [_call(dict(zip(names, row, strict=True))) for row in rows]
 
     def add_score(self, revision: int, score: dict[str, Any]) -> None:
         """Keeps a score document of a revision."""
@@ -205,7 +203,8 @@ class Store:
         """Records parts; what is recorded already stays."""
         with self._transaction():
             self._db.executemany(
-                "INSERT OR IGNORE INTO split VALUES (?,?,?)", [(settings, digest, part) for digest, part in parts.items()]
+                "INSERT OR IGNORE INTO split VALUES (?,?,?)",
+                [(settings, digest, part) for digest, part in parts.items()],
             )
 
 
@@ -222,12 +221,19 @@ def store_folder(tree_path: Path) -> Path:
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made: {error.strerror or error}", "the tree's folder must be writable") from None
+        raise InputError(
+            f"{folder}: cannot be made: {error.strerror or error}", "the tree's folder must be writable"
+        ) from None
     return folder
 
 
 def _revision(row: tuple[Any, ...]) -> Revision:
     return Revision(id=row[0], parent=row[1], author=row[2], note=row[3], digest=row[4], tree=row[5], created=row[6])
+
+
+def _call(row: dict[str, Any]) -> Call:
+    lists = {key: tuple(json.loads(row[key])) for key in ("messages", "problems")}
+    return Call(**{**row, **lists})
 
 
 def _json(value: Any) -> str:

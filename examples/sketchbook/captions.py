@@ -111,8 +111,8 @@ def _asked(question: str, look: Look, rng: Random) -> Caption:
 
 
 def make_captions(look: Look, rng: Random) -> list[Caption]:
-    """Twelve captions, each place of one kind: form (0 to 2), feature (3 to 5), colour, size, scene, a derived question,
-    form with feature, several at once. Form and feature are the hard ones and come most often.
+    """Twelve captions, each place of one kind: form (0 to 2), feature (3 to 5), colour, size, scene, a derived
+    question, form with feature, several at once. Form and feature are the hard ones and come most often.
     """
     several = tuple(a for a in WORDS if rng.random() < 0.7) or ("colour", "form")
     return [

@@ -94,7 +94,8 @@ def wings(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
     for side in (-1, 1):
         w = side * 1.25
         pen.polygon([(x, y), (x + w * 0.35, y - lift), (x + w, y - lift * 0.85), (x + w * 0.85, y - lift * 0.35),
-                     (x + w * 0.95, y + 0.05), (x + w * 0.6, y - 0.05), (x + w * 0.45, y + 0.25)], fill, grow)  # fmt: skip
+                     (x + w * 0.95, y + 0.05), (x + w * 0.6, y - 0.05), (x + w * 0.45, y + 0.25)], fill,
+                    grow)  # fmt: skip
 
 
 def spikes(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:

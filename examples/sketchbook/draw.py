@@ -50,7 +50,9 @@ def stylise(image: Image.Image, rng: Random) -> Image.Image:
     if style == "soft":
         return image.filter(ImageFilter.GaussianBlur(image.width / 130))
     if style == "grain":
-        noise = Image.frombytes("L", (image.width // 2, image.height // 2), rng.randbytes(image.width * image.height // 4))
+        noise = Image.frombytes(
+            "L", (image.width // 2, image.height // 2), rng.randbytes(image.width * image.height // 4)
+        )
         noise = noise.resize(image.size, Image.Resampling.NEAREST).convert("RGB")
         return Image.blend(image, noise, 0.13)
     if style == "faded":

@@ -27,7 +27,11 @@ def forest(draw: ImageDraw.ImageDraw, s: int, rng: Random) -> None:
         x, w, top = rng.uniform(0, s), s * rng.uniform(0.03, 0.06), s * rng.uniform(0.1, 0.4)
         draw.rectangle((x - w / 2, top, x + w / 2, s * 0.78), fill=shade((92, 66, 42), rng))
         for _ in range(3):
-            cx, cy, r = x + rng.uniform(-0.06, 0.06) * s, top + rng.uniform(-0.08, 0.06) * s, s * rng.uniform(0.08, 0.13)
+            cx, cy, r = (
+                x + rng.uniform(-0.06, 0.06) * s,
+                top + rng.uniform(-0.08, 0.06) * s,
+                s * rng.uniform(0.08, 0.13),
+            )
             draw.ellipse((cx - r, cy - r, cx + r, cy + r), fill=shade((44, 108, 50), rng))
 
 

@@ -124,7 +124,9 @@ def caption_loss(logits: torch.Tensor, truth: torch.Tensor, said: torch.Tensor) 
     return (to_text + to_image) / 2
 
 
-def train(args: argparse.Namespace, drawings: Drawings, probes: tuple[torch.Tensor, list[Look]]) -> tuple[Any, torch.Tensor]:
+def train(
+    args: argparse.Namespace, drawings: Drawings, probes: tuple[torch.Tensor, list[Look]]
+) -> tuple[Any, torch.Tensor]:
     """The trained model, and which tokens its captions held."""
     import open_clip
 
@@ -145,7 +147,9 @@ def train(args: argparse.Namespace, drawings: Drawings, probes: tuple[torch.Tens
     rows, place = torch.randperm(len(drawings.images), generator=order), 0
     for step in range(args.steps):
         spent = (time.monotonic() - began) / 60
-        factor = min((step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(step / args.steps, spent / args.minutes))))
+        factor = min(
+            (step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(step / args.steps, spent / args.minutes)))
+        )
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
         if place + args.batch > len(rows):
@@ -179,8 +183,10 @@ def train(args: argparse.Namespace, drawings: Drawings, probes: tuple[torch.Tens
 @torch.no_grad()
 def probe(model: Any, tokenizer: Any, images: torch.Tensor, looks: list[Look]) -> dict[str, float]:
     """Accuracy of each attribute on drawings that were not trained on, asked with the plain words."""
-    frames = {"colour": "This creature's body is mainly {}.", "form": "This creature looks like {}.",
-              "feature": "This creature has {}.", "size": "This creature is {}.", "scene": "The background is {}."}  # fmt: skip
+    frames = {
+              "colour": "This creature's body is mainly {}.", "form": "This creature looks like {}.",
+              "feature": "This creature has {}.", "size": "This creature is {}.", "scene": "The background is {}."
+    }  # fmt: skip
     model.eval()
     device = next(model.parameters()).device
     image_features = model.encode_image(normalise(images.to(device)), normalize=True)
@@ -205,7 +211,7 @@ def draw_probes(count: int, seed: int) -> tuple[torch.Tensor, list[Look]]:
 
 
 def export(model: torch.nn.Module, seen: torch.Tensor, out: Path) -> None:
-    """Writes config and fp16 weights. Tokens that no caption holds get the mean of those that do: neutral, not noise."""
+    """Writes config and fp16 weights. Tokens that no caption holds get the mean of those that do: neutral."""
     from safetensors.torch import save_file
 
     state = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}

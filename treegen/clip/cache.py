@@ -57,7 +57,9 @@ class EmbeddingCache:
         for start in range(0, len(keys), _BATCH):
             part = keys[start : start + _BATCH]
             marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part))
+            rows = self._db.execute(
+                f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part)
+            )
             found.update({key: np.frombuffer(vector, np.float16) for key, vector in rows})
         if not found:
             return {}

@@ -14,15 +14,16 @@ WORDS: Final = tuple(
     decision degree delay demand design detail discount doubt duty economy effort election energy engine error
     event evidence example excuse export fact failure fashion favour fiction finance freedom friendship function
     future grammar guess habit history holiday honour hour humour idea import income industry insurance interest
-    interview invoice journal journey justice knowledge language lecture lesson library licence logic loyalty luck
-    management manner market marriage measure memory mercy message method minute mistake mood moment month music
-    mystery nation notice number occasion offer opinion option order origin patience payment peace pension
+    interview invoice journal journey justice knowledge language lecture lesson library licence logic loyalty
+    luck management manner market marriage measure memory mercy message method minute mistake mood moment month
+    music mystery nation notice number occasion offer opinion option order origin patience payment peace pension
     permission philosophy policy politics practice prayer price pride problem process profit programme progress
-    promise proposal purpose quality quarrel question reason rebate receipt recipe record reform regret rehearsal
-    remedy reply report request respect result reward rhythm rumour salary sample schedule science season secret
-    sequel service session silence skill society speech statement strategy subject success summary surprise
-    syllable system talent tariff tax teamwork theory thought timetable topic tradition traffic trial trust tuition
-    union vacancy version victory visit vocabulary vote wage warranty week welfare wisdom witness worry year
+    promise proposal purpose quality quarrel question reason rebate receipt recipe record reform regret
+    rehearsal remedy reply report request respect result reward rhythm rumour salary sample schedule science
+    season secret sequel service session silence skill society speech statement strategy subject success summary
+    surprise syllable system talent tariff tax teamwork theory thought timetable topic tradition traffic trial
+    trust tuition union vacancy version victory visit vocabulary vote wage warranty week welfare wisdom witness
+    worry year
     """.split()
 )
 

@@ -68,7 +68,12 @@ class Evaluator:
     """The embedded images of a domain, ready to score any number of trees."""
 
     def __init__(
-        self, domain: Domain, encoder: "Encoder", cache: EmbeddingCache, divide: Divide, progress: Progress = no_progress
+        self,
+        domain: Domain,
+        encoder: "Encoder",
+        cache: EmbeddingCache,
+        divide: Divide,
+        progress: Progress = no_progress,
     ) -> None:
         """Embeds what is not in the cache.
 
@@ -85,7 +90,8 @@ class Evaluator:
         self.domain, self.encoder = domain, encoder
         self._cache, self._progress = cache, progress
         self._texts: dict[str, Tensor] = {}
-        found = list_images(domain, partial(_remembered_hash, cache.known_files(), new := []))
+        new: list[tuple[str, int, int, str]] = []
+        found = list_images(domain, partial(_remembered_hash, cache.known_files(), new))
         cache.remember_files(new)
         features, skipped = self._embed_images(found.images)
         self.images = ImageSet(
@@ -192,7 +198,7 @@ class Evaluator:
         if too_long:
             listed = "\n".join(f"  {p.code} {p.pointer}: {p.message}" for p in too_long)
             raise ProblemsError(f"the encoder would cut {len(too_long)} prompts\n{listed}", "shorten prompt or option")
-        test, dev = self.parts["test"], self.parts["dev"]
+        test = self.parts["test"]
         answers = self.answer(tree, test.features)
         base = self.baseline(test)
         before = None if parent is None else self.answer(parent, test.features).predictions
@@ -203,7 +209,6 @@ class Evaluator:
         differing = against["parent"] or against["baseline"]
         assert differing is not None
         discordant = (differing["wins"] + differing["losses"]) / len(test.labels)
-        dev_answers = self.answer(tree, dev.features)
         return {
             "$schema": SCORE_SCHEMA,
             "domain": self.domain.name,
@@ -223,11 +228,17 @@ class Evaluator:
                 "difference": minimum_detectable_effect(len(test.labels), discordant),
                 "discordant": discordant, "alpha": 0.05, "power": 0.8,
             },
-            "dev": {
-                **_accuracy(dev.labels, dev_answers.predictions),
-                **diagnose(tree, self.domain.classes, dev.labels, dev_answers.predictions, dev_answers.probabilities),
-            },
+            "dev": self.diagnose(tree),
         }  # fmt: skip
+
+    def diagnose(self, tree: Tree) -> dict[str, Any]:
+        """The `dev` part of the score document: all that feedback and language models may see."""
+        dev = self.parts["dev"]
+        answers = self.answer(tree, dev.features)
+        return {
+            **_accuracy(dev.labels, answers.predictions),
+            **diagnose(tree, self.domain.classes, dev.labels, answers.predictions, answers.probabilities),
+        }
 
     def _images_json(self) -> dict[str, Any]:
         return {
@@ -315,7 +326,12 @@ def _paired(labels: Sequence[int], new: Sequence[int], old: Sequence[int]) -> di
     """McNemar's test of two predictions on the same images."""
     wins = sum(n == t != o for t, n, o in zip(labels, new, old, strict=True))
     losses = sum(o == t != n for t, n, o in zip(labels, new, old, strict=True))
-    return {"wins": wins, "losses": losses, "difference": (wins - losses) / len(labels), "p": mcnemar_exact(wins, losses)}
+    return {
+        "wins": wins,
+        "losses": losses,
+        "difference": (wins - losses) / len(labels),
+        "p": mcnemar_exact(wins, losses),
+    }
 
 
 def _spread(n: int, accuracies: Sequence[float]) -> dict[str, Any]:

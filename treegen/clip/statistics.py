@@ -116,7 +116,9 @@ def shuffled_accuracies(labels: Sequence[int], predictions: Sequence[int], class
     for seed in range(seeds):
         owner = list(range(classes))
         Random(seed).shuffle(owner)
-        accuracies.append(sum(count for (label, predicted), count in pairs.items() if owner[predicted] == label) / len(labels))
+        accuracies.append(
+            sum(count for (label, predicted), count in pairs.items() if owner[predicted] == label) / len(labels)
+        )
     return accuracies
 
 

@@ -59,7 +59,9 @@ class Conversation:
 Listener = Callable[[Attempt], None]
 
 
-def draft(domain: Domain, chat: Chat, *, tries: int = DEFAULT_TRIES, on_attempt: Listener | None = None) -> Conversation:
+def draft(
+    domain: Domain, chat: Chat, *, tries: int = DEFAULT_TRIES, on_attempt: Listener | None = None
+) -> Conversation:
     """Asks for a first tree of the domain and has its problems repaired.
 
     Args:

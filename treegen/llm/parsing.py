@@ -44,7 +44,7 @@ class Parsed:
     repaired: bool = False
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """A step found a problem that ends the reading."""
 
     def __init__(self, code: str, message: str, pointer: str = "") -> None:
@@ -61,13 +61,13 @@ def parse_reply(text: str, *, finish: str | None = None) -> Parsed:
     """
     try:
         if finish == "length":
-            raise _Unreadable("TG503", "the reply was cut at the token limit; give the whole object, shorter")
+            raise _UnreadableError("TG503", "the reply was cut at the token limit; give the whole object, shorter")
         if len(text) > MOST_CHARACTERS:
-            raise _Unreadable("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
+            raise _UnreadableError("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
         block, inner = _one_block(_without_reasoning(text))
         data, repaired = inner if inner is not None else _read(block)
         return Parsed(data=tree_shape(data), repaired=repaired)
-    except _Unreadable as error:
+    except _UnreadableError as error:
         return Parsed(data=None, problems=(error.problem,))
     except RecursionError:
         told = "the reply is nested too deeply"
@@ -88,7 +88,7 @@ def _one_block(text: str) -> tuple[str, tuple[Any, bool] | None]:
     if not blocks:
         start = text.find("{")
         if start < 0:
-            raise _Unreadable("TG501", "the reply holds no JSON object; answer with the object and nothing else")
+            raise _UnreadableError("TG501", "the reply holds no JSON object; answer with the object and nothing else")
         return _outermost(text), None
     if len(blocks) == 1:
         return blocks[0], None
@@ -97,12 +97,12 @@ def _one_block(text: str) -> tuple[str, tuple[Any, bool] | None]:
         try:
             data, repaired = _read(block)
             shaped = tree_shape(data)
-        except _Unreadable:
+        except _UnreadableError:
             continue
         if not any(shaped == tree_shape(earlier[1][0]) for earlier in found):
             found.append((block, (data, repaired)))
     if len(found) > 1:
-        raise _Unreadable("TG502", f"the reply holds {len(found)} different trees; answer with one")
+        raise _UnreadableError("TG502", f"the reply holds {len(found)} different trees; answer with one")
     return found[0] if found else (blocks[-1], None)
 
 
@@ -121,7 +121,7 @@ def _read(text: str) -> tuple[Any, bool]:
         return data, False
     twice = next((p for p in problems if p.code == "TG102"), None)
     if twice:
-        raise _Unreadable("TG102", twice.message, twice.pointer)
+        raise _UnreadableError("TG102", twice.message, twice.pointer)
     _refuse_cut_or_abbreviated(text)
     try:
         return _read_python(text), False
@@ -135,13 +135,15 @@ def _refuse_cut_or_abbreviated(text: str) -> None:
     for match in _LEXEME.finditer(text):
         depth += (match.lastgroup == "open") - (match.lastgroup == "close")
         if match.lastgroup == "dots":
-            raise _Unreadable("TG504", f"the reply leaves something out with {match.group()!r}; write everything out")
+            raise _UnreadableError(
+                "TG504", f"the reply leaves something out with {match.group()!r}; write everything out"
+            )
     if depth > 0 and text.rstrip()[-1:] not in ("}", ")", ";"):
-        raise _Unreadable("TG503", "the reply ends before its brackets close; give the whole object")
+        raise _UnreadableError("TG503", "the reply ends before its brackets close; give the whole object")
 
 
 def _read_python(text: str) -> Any:
-    """Python literals: one expression, or assignments of literals. Raises SyntaxError or ValueError if it is not that."""
+    """Python literals: one expression, or assignments of literals; SyntaxError or ValueError if it is not that."""
     source = text.strip().rstrip(";")
     _refuse_adjacent_texts(source)
     module = ast.parse(source)
@@ -174,7 +176,7 @@ def _refuse_adjacent_texts(source: str) -> None:
                 continue
             if token.type == tokenize.STRING and before == tokenize.STRING and (brackets or ["["])[-1] != "(":
                 told = f"two texts without a comma between them, line {token.start[0]}: ... {token.string}"
-                raise _Unreadable("TG502", told)
+                raise _UnreadableError("TG502", told)
             before = token.type
     except (tokenize.TokenError, IndentationError, SyntaxError):
         return  # not Python: the caller's own reading says so
@@ -186,20 +188,24 @@ def _refuse_double_keys(module: ast.Module) -> None:
             keys = [k.value for k in node.keys if isinstance(k, ast.Constant)]
             for key in keys:
                 if keys.count(key) > 1:
-                    raise _Unreadable("TG102", f"the key {show(key)} stands twice in one object; keep one")
+                    raise _UnreadableError("TG102", f"the key {show(key)} stands twice in one object; keep one")
 
 
 def _read_repaired(text: str) -> Any:
-    """json-repair, with the checks that it lacks: it keeps the last of two equal keys and drops what it cannot place."""
+    """json-repair, with the checks it lacks: it keeps the last of two equal keys and drops what it cannot place."""
     import json_repair
 
     body = _NAME.sub("", text)
     data = json_repair.loads(_plain(body))
     if not isinstance(data, dict):
-        raise _Unreadable("TG501", "the reply cannot be read as a JSON object; answer with the object and nothing else")
+        raise _UnreadableError(
+            "TG501", "the reply cannot be read as a JSON object; answer with the object and nothing else"
+        )
     written = sum(1 for _ in _keys_in(body))
     if written > _count_keys(data):
-        raise _Unreadable("TG502", f"the reply has {written} keys, of which only {_count_keys(data)} can be placed")
+        raise _UnreadableError(
+            "TG502", f"the reply has {written} keys, of which only {_count_keys(data)} can be placed"
+        )
     return data
 
 
@@ -229,21 +235,25 @@ def tree_shape(data: Any) -> dict[str, Any]:
     one object around both, tuples for lists. Anything else stays and is for the schema to refuse.
 
     Raises:
-        _Unreadable: there is no object with groups and rules, or there are two candidates for one of them.
+        _UnreadableError: there is no object with groups and rules, or there are two candidates for one of them.
     """
     data = _listed(data)
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not isinstance(data, dict):
-        raise _Unreadable("TG501", f"expected one JSON object, found {show(data)}")
+        raise _UnreadableError("TG501", f"expected one JSON object, found {show(data)}")
     while len(data) == 1 and isinstance(inner := next(iter(data.values())), dict) and not _groups_in(data):
         data = inner
     if not _groups_in(data):
-        raise _Unreadable("TG501", f"the object has no key \"classification_groups\"; it has {', '.join(map(show, data))}")
+        raise _UnreadableError(
+            "TG501", f'the object has no key "classification_groups"; it has {", ".join(map(show, data))}'
+        )
     groups, rules = _groups_in(data), [k for k in data if k == "rules" or str(k).endswith("_rules")]
     for keys, what in ((groups, "groups"), (rules, "rules")):
         if len(keys) > 1:
-            raise _Unreadable("TG502", f"two keys for the {what}: {', '.join(map(show, keys))}", pointer_to(str(keys[1])))
+            raise _UnreadableError(
+                "TG502", f"two keys for the {what}: {', '.join(map(show, keys))}", pointer_to(str(keys[1]))
+            )
     named = {groups[0]: "classification_groups", **({rules[0]: "rules"} if rules else {})}
     return {named.get(key, str(key)): value for key, value in data.items()}
 

@@ -38,7 +38,9 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
         source = str(found.filename)
         return found.render(**values).strip()
     except TemplateSyntaxError as error:
-        raise InputError(f"{error.filename or source}, line {error.lineno}: {error.message}", "mend the template") from None
+        raise InputError(
+            f"{error.filename or source}, line {error.lineno}: {error.message}", "mend the template"
+        ) from None
     except UndefinedError as error:
         names = ", ".join(sorted(values))
         raise InputError(f"{source}: {error.message}", f"a template may use: {names}") from None

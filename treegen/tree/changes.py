@@ -19,7 +19,7 @@ class Change:
 
 def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
     """The changes that lead from `old` to `new`: groups first, then rules. Empty if they say the same."""
-    return tuple([*_group_changes(old, new), *_rule_changes(old, new)])
+    return (*_group_changes(old, new), *_rule_changes(old, new))
 
 
 def _group_changes(old: Tree, new: Tree) -> Iterator[Change]:
@@ -36,7 +36,9 @@ def _group_changes(old: Tree, new: Tree) -> Iterator[Change]:
             yield from _inside_group(before, group)
     common_old = [g.name for g in old.groups if new.group(g.name)]
     if common_old != [g.name for g in new.groups if old.group(g.name)]:
-        yield Change(kind="groups_reordered", sentence=f"groups now in the order {', '.join(g.name for g in new.groups)}")
+        yield Change(
+            kind="groups_reordered", sentence=f"groups now in the order {', '.join(g.name for g in new.groups)}"
+        )
 
 
 def _inside_group(old: Group, new: Group) -> Iterator[Change]:
@@ -49,7 +51,9 @@ def _inside_group(old: Group, new: Group) -> Iterator[Change]:
     if len(gone) == len(come) and len(old.options) == len(new.options):
         for a, b in zip(old.options, new.options, strict=True):
             if a != b and a in gone and b in come:
-                yield Change(kind="option_renamed", group=new.name, sentence=f"{place} the option {show(a)} became {show(b)}")
+                yield Change(
+                    kind="option_renamed", group=new.name, sentence=f"{place} the option {show(a)} became {show(b)}"
+                )
                 gone.remove(a)
                 come.remove(b)
     for option in gone:

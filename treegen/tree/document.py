@@ -74,7 +74,9 @@ def parse_json(text: str) -> tuple[Any, list[Problem]]:
         texts = [value] if isinstance(value, str) else list(value) if isinstance(value, dict) else []
         if not all(_writable(t) for t in texts):
             told = "holds half of a surrogate pair, which UTF-8 cannot write"
-            problems.append(Problem(code="TG107", pointer=pointer_to(*path).encode(errors="replace").decode(), message=told))
+            problems.append(
+                Problem(code="TG107", pointer=pointer_to(*path).encode(errors="replace").decode(), message=told)
+            )
     return data, problems
 
 
@@ -186,7 +188,12 @@ def dump(tree: Tree) -> str:
     lines += [",\n".join(f"    {_text(rule.name)}: {_text(dict(rule.answers))}" for rule in tree.rules)]
     lines += ["  }" + ("," if tree.review else "")]
     if tree.review:
-        review = {"status": tree.review.status, "by": tree.review.by, "at": tree.review.at, "digest": tree.review.digest}
+        review = {
+            "status": tree.review.status,
+            "by": tree.review.by,
+            "at": tree.review.at,
+            "digest": tree.review.digest,
+        }
         body = json.dumps({**review, "score": json.loads(tree.review.score_json)}, ensure_ascii=False, indent=2)
         lines += ['  "review": ' + body.replace("\n", "\n  ")]
     return "\n".join(["{", *lines, "}"]) + "\n"

@@ -93,7 +93,7 @@ def validator_of(schema: str) -> Any:
     """A Draft 2020-12 validator of `schemas/SCHEMA.schema.json` that also knows treegen's keywords."""
     from jsonschema import Draft202012Validator, validators
 
-    extended = validators.extend(
+    extended: Any = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
         {"slots": _slots, "distinctNormalised": _distinct, "indexInto": _index_into},
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),  # 1.0 is no index
@@ -111,16 +111,21 @@ def schema_problems(data: Any, schema: str) -> list[Problem]:
 
 def _problems_of(error: "ValidationError") -> list[Problem]:
     """One schema error as problems in treegen's words."""
-    path, value, keyword = list(error.absolute_path), error.instance, str(error.validator)
+    path, keyword = list(error.absolute_path), str(error.validator)
+    value: Any = error.instance
     expected: Any = error.validator_value
     if keyword == "required":
         missing = [k for k in expected if k not in value and f"'{k}'" in error.message]
-        return [Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing") for k in missing]
+        return [
+            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing") for k in missing
+        ]
     if keyword == "additionalProperties" and expected is False:
         known = set((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
         extra = [k for k in value if k not in known]
         told = f"; known here: {', '.join(sorted(known))}"
-        return [Problem(code="TG105", pointer=pointer_to(*path, k), message=f"unknown key {show(k)}{told}") for k in extra]
+        return [
+            Problem(code="TG105", pointer=pointer_to(*path, k), message=f"unknown key {show(k)}{told}") for k in extra
+        ]
     code, message = _CODES.get(keyword, "TG106"), error.message
     if keyword == "type":
         wanted = " or ".join(_WANTED[t] for t in ([expected] if isinstance(expected, str) else expected))

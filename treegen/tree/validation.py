@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from treegen.tree.document import Document, digest_of, parse_json, read_text, tree_from
+from treegen.tree.document import Document, digest_of, parse_json, read_text, save, tree_from
 from treegen.tree.keywords import blank_fix, schema_problems, show
 from treegen.tree.model import ClassRule, Tree
 from treegen.tree.problems import Edit, Fix, Problem, pointer_to
@@ -75,9 +75,7 @@ def check_data(
     return Checked(document=Document(tree=tree, digest=data.get("digest")), data=data, problems=tuple(problems))
 
 
-def cross_problems(
-    tree: Tree, *, classes: Sequence[str] | None = None, domain: str | None = None
-) -> Iterator[Problem]:
+def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Iterator[Problem]:
     """What only groups and rules together show, and what the domain adds."""
     if domain is not None and tree.domain != domain:
         told = f"the tree is for the domain {show(tree.domain)}, not {show(domain)}"
@@ -210,6 +208,26 @@ def apply_fixes(data: Any, problems: Iterable[Problem]) -> tuple[Any, int]:
                 _apply(data, edit)
             count += 1
     return data, count
+
+
+def fix_file(
+    path: Path, checked: Checked, *, classes: Sequence[str] | None = None, domain: str | None = None
+) -> Checked:
+    """Applies the certain fixes to a tree file and writes it canonically.
+
+    A file of which something would be lost stays as it is: wrong types, a key that stands twice, a broken review.
+
+    Returns:
+        What is left to find in the file.
+    """
+    if any(p.code == "TG102" or (p.pointer.startswith("/review/") and p.severity == "error") for p in checked.problems):
+        return checked
+    data, _ = apply_fixes(checked.data, checked.problems)
+    fixed = check_data(data, classes=classes, domain=domain)
+    if fixed.document is None:
+        return checked
+    save(path, fixed.document.tree)
+    return check_file(path, classes=classes, domain=domain)
 
 
 def _apply(data: Any, edit: Edit) -> None:

@@ -19,7 +19,6 @@ _WEIGHTS: Final = (
     "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin",
     "open_clip_model.bin", "model.safetensors", "pytorch_model.bin",
 )  # fmt: skip
-_MOST_TOKENS: Final = 4096
 
 
 class OpenClipEncoder:
@@ -42,14 +41,14 @@ class OpenClipEncoder:
         self.name = shown or source
         self.device = _device(device)
         self.precision = ("fp16" if self.device == "cuda" else "fp32") if precision == "auto" else precision
-        model, preprocess, tokenizer = _load(source, self.name)
+        model, preprocess, tokenizer, config = _load(source, self.name)
         self._dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[self.precision]
-        self.fingerprint = _fingerprint(model, preprocess, self.precision)
-        self._model = model.eval().to(device=self.device, dtype=self._dtype)
-        self._preprocess, self._tokenizer = preprocess, tokenizer
-        self.logit_scale = float(model.logit_scale.detach().float().exp())
+        self.fingerprint = _fingerprint(model, config, self.precision)
+        self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias)
+        self._model = model.eval().to(device=self.device, dtype=self._dtype)
+        self._preprocess, self._tokenizer = preprocess, tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
 
     def encode_images(self, images: Sequence["Image"]) -> "Tensor":
@@ -73,7 +72,9 @@ class OpenClipEncoder:
 
         features = torch.nn.functional.normalize(features.float(), dim=-1).cpu()
         if not bool(torch.isfinite(features).all()):
-            raise ModelError(f"{self.name}: gave values that are not numbers", f"try precision fp32, not {self.precision}")
+            raise ModelError(
+                f"{self.name}: gave values that are not numbers", f"try precision fp32, not {self.precision}"
+            )
         return features
 
     def count_tokens(self, text: str) -> int:
@@ -81,7 +82,7 @@ class OpenClipEncoder:
         inner = getattr(self._tokenizer, "tokenizer", None)
         if inner is not None:  # a Hugging Face tokenizer
             return len(inner(text)["input_ids"])
-        return int((self._tokenizer([text], context_length=_MOST_TOKENS) != 0).sum())
+        return len(self._tokenizer.encode(text)) + 2  # counting what is not padding misses "!", whose number is 0
 
 
 def _device(wanted: str) -> str:
@@ -96,38 +97,39 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _load(source: str, shown: str) -> tuple[Any, Any, Any]:
-    """Model, preprocessing for inference, tokenizer.
+def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """Model, preprocessing for inference, tokenizer, and all settings that shape embeddings beside the weights.
 
     Raises:
         ModelError: see `OpenClipEncoder`.
     """
+    name, pretrained, quick_gelu = source, None, False
     if source.startswith("local-dir:"):
         _check_folder(Path(source.removeprefix("local-dir:")), shown)
-        name, pretrained = source, None
-    elif source.startswith("hf-hub:"):
-        name, pretrained = source, None
-    else:
-        name, pretrained = _registered(source, shown)
+    elif not source.startswith("hf-hub:"):
+        name, pretrained, quick_gelu = _registered(source, shown)
     import open_clip
-    from safetensors import SafetensorError
+    from open_clip.transform import PreprocessCfg, image_transform_v2
 
-    quiet = StringIO()  # hub clients print progress bars and retries
+    options = {"force_quick_gelu": quick_gelu, "precision": "fp32", "require_pretrained": True}
     try:
-        with redirect_stderr(quiet):
-            model = open_clip.create_model(name, pretrained=pretrained, precision="fp32", require_pretrained=True)
+        with redirect_stderr(StringIO()):  # hub clients print progress bars and retries
+            model = open_clip.create_model(name, pretrained=pretrained, **options)
             tokenizer = open_clip.get_tokenizer(name)
-    except (SafetensorError, EOFError, KeyError) as error:
-        raise ModelError(f"{shown}: the weights are damaged: {_first_line(error)}", "copy the model again") from None
-    except (RuntimeError, OSError, ValueError) as error:
-        told = f"{shown}: cannot be loaded: {_first_line(error)}"
-        raise ModelError(told, "a hub model needs the network once; local-dir:FOLDER loads one from disk") from None
-    preprocess = open_clip.image_transform_v2(open_clip.PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    return model, preprocess, tokenizer
+            prepared = dict(model.visual.preprocess_cfg)
+            preprocess = image_transform_v2(PreprocessCfg(**prepared), is_train=False)
+            settings = open_clip.get_model_config(name)
+    except Exception as error:  # damaged weights alone give five different types
+        tip = "a hub model needs the network once; local-dir:FOLDER loads one from disk"
+        if source.startswith("local-dir:"):
+            tip = "the weights or the config are damaged, or not of one model: copy the model again"
+        raise ModelError(f"{shown}: cannot be loaded: {_first_lines(error)}", tip) from None
+    return model, preprocess, tokenizer, {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+def _first_lines(error: Exception) -> str:
+    """Type and the first two lines: torch says only in the second which weight does not fit."""
+    return " ".join([f"{type(error).__name__}:", *(line.strip() for line in str(error).strip().splitlines()[:2])])[:300]
 
 
 def _check_folder(folder: Path, shown: str) -> None:
@@ -145,8 +147,11 @@ def _check_folder(folder: Path, shown: str) -> None:
         raise ModelError(f"{shown}: {folder} holds no weights", f"expected one of: {', '.join(_WEIGHTS)}")
 
 
-def _registered(source: str, shown: str) -> tuple[str, str]:
-    """Model and pretrained tag of open_clip's own list."""
+def _registered(source: str, shown: str) -> tuple[str, str, bool]:
+    """Model and pretrained tag of open_clip's own list, and whether the weights were trained with QuickGELU.
+
+    open_clip itself only warns if model and weights differ in that, and the embeddings are then worth little.
+    """
     import open_clip
 
     name, _, tag = source.partition(":")
@@ -158,16 +163,19 @@ def _registered(source: str, shown: str) -> tuple[str, str]:
         raise ModelError(f"{shown}: open_clip has no model {name!r}", hint)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag not in tags and not Path(tag).is_file():
-        told = f"{shown}: no pretrained weights {tag!r} for {name}" if tag else f"{shown}: no pretrained weights are named"
+        told = (
+            f"{shown}: no pretrained weights {tag!r} for {name}" if tag else f"{shown}: no pretrained weights are named"
+        )
         raise ModelError(told, f"{name}:TAG with one of: {', '.join(tags) or '(none: give a file)'}")
-    return name, tag
+    trained = open_clip.get_pretrained_cfg(name, tag) if tag in tags else {}
+    return name, tag, bool(trained.get("quick_gelu"))
 
 
-def _fingerprint(model: Any, preprocess: Any, precision: str) -> str:
-    """SHA-256 over all weights as loaded, the preprocessing steps and the precision."""
+def _fingerprint(model: Any, config: dict[str, Any], precision: str) -> str:
+    """SHA-256 over all weights as loaded, the settings of model, tokenizer and preprocessing, and the precision."""
     import torch
 
-    digest = hashlib.sha256(f"{precision}\n{preprocess}\n".encode())
+    digest = hashlib.sha256(f"{precision}\n{json.dumps(config, sort_keys=True)}\n".encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

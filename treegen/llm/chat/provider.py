@@ -54,7 +54,11 @@ class LitellmChat:
         for attempt in range(1, _TRIES + 1):
             try:
                 response = litellm.completion(
-                    model=self.name, messages=[m.as_dict() for m in messages], timeout=_TIMEOUT, max_retries=0, **options
+                    model=self.name,
+                    messages=[m.as_dict() for m in messages],
+                    timeout=_TIMEOUT,
+                    max_retries=0,
+                    **options,
                 )
                 return self._reply(litellm, response, time.monotonic() - started)
             except litellm.exceptions.OpenAIError as error:  # the root of litellm's provider errors
@@ -120,9 +124,15 @@ def explain(error: Exception, settings: LlmSettings) -> _Failure:
         return _Failure(f"{model}: {where} cannot be reached", "is the server running, is --api-base right?")
     simple = {
         "AuthenticationError": (f"{model}: {where} refused the key (401)", "check the key in the environment"),
-        "PermissionDeniedError": (f"{model}: {where} does not allow this key to use the model (403)", "check the account"),
+        "PermissionDeniedError": (
+            f"{model}: {where} does not allow this key to use the model (403)",
+            "check the account",
+        ),
         "NotFoundError": (f"{model}: {where} does not know this model (404)", "check the name after the first slash"),
-        "ContextWindowExceededError": (f"{model}: the request is longer than the model's context", "use a larger model"),
+        "ContextWindowExceededError": (
+            f"{model}: the request is longer than the model's context",
+            "use a larger model",
+        ),
         "ContentPolicyViolationError": (f"{model}: {where} refused the content", "reword the domain's texts"),
         "BadRequestError": (
             f"{model}: {where} did not accept the request (400)",

@@ -39,7 +39,7 @@ class ReplayChat:
         Raises:
             ModelError: no line of the recording is for this request; the message shows the first difference.
         """
-        request = [(m.role, _comparable(m.content)) for m in messages]
+        request: list[tuple[str, str]] = [(m.role, _comparable(m.content)) for m in messages]
         matching = [i for i, line in enumerate(self._lines) if _request_of(line) == request]
         if not matching:
             raise ModelError(

@@ -1,0 +1,34 @@
+# Three commands: `make demo`, `make test`, `make check`. Each sets up everything it needs, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench clean help
+
+demo: $(READY)  ## the whole loop on the bundled domain, offline
+	$(BIN)/treegen demo demo
+
+test: $(READY)  ## all tests
+	$(BIN)/pytest
+
+check: $(READY)  ## ruff, mypy --strict, import layers
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_layers.py
+
+bench: $(READY)  ## speed as ratios within one run
+	$(BIN)/python benchmarks/rescore.py
+	$(BIN)/python benchmarks/imports.py
+
+# Installs again only when pyproject.toml changes; what pip has already installed is not downloaded again.
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	touch $@
+
+clean:  ## removes the environment and the demo's files
+	rm -rf $(VENV) demo
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/:/'

@@ -1,0 +1,51 @@
+"""`treegen classify`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from treegen.cli.options import PATH, domain_option, encoder_options, open_workspace
+
+if TYPE_CHECKING:
+    from treegen.workflow import Classified
+
+
+@click.command("classify")
+@click.argument("tree", type=PATH)
+@click.argument("images", type=PATH, nargs=-1, required=True, metavar="IMAGE...")
+@domain_option
+@encoder_options
+@click.option("--json", "as_json", is_flag=True, help="Print one object for each image.")
+def command(
+    tree: Path, images: tuple[Path, ...], domain_path: Path | None, encoder: str | None, device: str | None,
+    precision: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Label each IMAGE with TREE and show the answers behind the label."""
+    from dataclasses import asdict
+
+    from treegen.cli.output import complain, print_json
+    from treegen.workflow import classify_images
+
+    workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
+    results = classify_images(workspace, images)
+    if as_json:
+        print_json([{**asdict(r), "path": str(r.path)} for r in results])
+    for result in results:
+        if result.failure:
+            complain(f"{result.path}: {result.failure}", "")
+        elif not as_json:
+            _show(result)
+    sys.exit(2 if any(r.failure for r in results) else 0)
+
+
+def _show(result: "Classified") -> None:
+    from treegen.cli.output import percent, say
+
+    groups = len(result.answers)
+    (label, best), *others = result.ranking
+    say(f"{result.path}: {label} ({best:.2f} of {groups}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
+    for answer in result.answers:
+        told = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"
+        say(f"  {answer.group}: {answer.option} ({percent(answer.probability)}){told}")

@@ -1,0 +1,80 @@
+"""`treegen demo`."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from treegen.cli.options import PATH, encoder_options
+
+
+@click.command("demo")
+@click.argument("folder", type=PATH, default=Path("treegen-demo"), metavar="[DIR]")
+@click.option("--model", metavar="NAME", help="A real language model instead of the recorded conversation.")
+@encoder_options
+def command(folder: Path, model: str | None, encoder: str | None, device: str | None, precision: str | None) -> None:
+    """The whole loop on the bundled domain, offline: draft, check, repair, score, revise, score.
+
+    The language model's part is a recorded conversation and the CLIP is a tiny one, trained for this demonstration;
+    --model and --encoder put real ones in their place. DIR (treegen-demo by default) holds everything afterwards.
+    """
+    from treegen.cli.output import say
+    from treegen.demonstration import lay_out
+
+    started = time.monotonic()
+    say(f"Thirteen invented creatures with invented names, in {folder}.")
+    drawn = lay_out(folder)
+    say(f"{drawn} images drawn in {time.monotonic() - started:.1f} s" if drawn else "images are there already")
+    tree = str(folder / "tree.json")
+    vision = [part for name, value in (("--encoder", encoder), ("--device", device), ("--precision", precision))
+              if value for part in (name, value)]  # fmt: skip
+    llm = ["--model", model] if model else []
+    _run("A language model drafts a tree from the domain; its mistakes go back to it.",
+         ["draft", str(folder), "--force", "--no-score", *llm])  # fmt: skip
+    _run("The schema and the cross-class checks.", ["check", tree])
+    _run("CLIP scores the draft.", ["score", tree, *vision])
+    _run("A reviewer has looked at the images and sends feedback.",
+         ["revise", tree, "-F", str(folder / "feedback.txt"), "--apply", *llm, *vision])  # fmt: skip
+    _run("Every revision, with what it scored and cost.", ["log", tree])
+    _summary(Path(tree))
+    say(f"\n{time.monotonic() - started:.0f} s in all")
+
+
+def _run(title: str, arguments: Sequence[str]) -> None:
+    """Shows a command as a user would type it and runs it in this process."""
+    import shlex
+
+    from treegen.cli.main import treegen
+
+    click.echo("\n" + click.style(f"== {title}", bold=True))
+    click.echo(click.style(f"$ treegen {shlex.join(arguments)}", fg="cyan"))
+    try:
+        treegen.main(list(arguments), prog_name="treegen", standalone_mode=False)
+    except SystemExit as done:
+        if done.code:
+            raise
+
+
+def _summary(tree: Path) -> None:
+    """First draft and revised tree beside chance, baseline and shuffled rules."""
+    from treegen.cli.output import interval, percent, say, table
+    from treegen.cli.shown import paired_sentence
+    from treegen.store import Store
+
+    store = Store(tree)
+    scores = store.scores()
+    revised, draft = [r for r in reversed(store.revisions()) if r.id in scores][:2]
+    first, last = scores[draft.id], scores[revised.id]
+    rows = [
+        ("chance", last["controls"]["chance"]), ("name baseline", last["baseline"]),
+        (f"first draft (revision {draft.id})", first["test"]), (f"revised tree (revision {revised.id})", last["test"]),
+        ("shuffled rules", last["controls"]["shuffled_rules"]),
+    ]  # fmt: skip
+    click.echo("\n" + click.style("== What the loop was worth", bold=True))
+    shown = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"]) for name, p in rows]
+    table(("test part", "accuracy", "95 % interval", "n"), shown, right=(1, 2, 3))
+    say(f"revised tree {paired_sentence(last['mcnemar']['parent'], 'the first draft')}")
+    say(f"revised tree {paired_sentence(last['mcnemar']['baseline'], 'the name baseline')}")
+    seeds = last["controls"]["shuffled_rules"]["seeds"]
+    say(f"shuffled rules: mean of {seeds} shuffles and the middle 95 % of them; chance: what luck gives")

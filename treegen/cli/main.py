@@ -1,0 +1,88 @@
+"""The entry point: finds commands by name without importing the others, and turns every error into an exit code."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+from treegen import __version__
+from treegen.cli.output import complain
+from treegen.errors import TreegenError
+
+#: command -> one line of help. The module is treegen.cli.NAME with the attribute `command`.
+COMMANDS: Final = {
+    "demo": "The whole loop on the bundled domain, offline.",
+    "init": "Write a commented domain.toml.",
+    "draft": "Have a language model draft a tree.",
+    "check": "List everything wrong with trees and domains.",
+    "score": "Score a tree with CLIP.",
+    "revise": "Send feedback to the language model.",
+    "log": "Revisions with scores and costs.",
+    "classify": "Label images, with the answers behind each label.",
+    "schema": "Print the JSON Schema of a document.",
+}
+_MODULES: Final = {"init": "initialise"}
+
+
+class Commands(click.Group):
+    """Imports a command's module only when it runs: `--help` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command's own object."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: Any = import_module(f"treegen.cli.{_MODULES.get(cmd_name, cmd_name)}").command
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from the table, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="treegen")
+def treegen() -> None:
+    """Classification trees for CLIP-like models.
+
+    An LLM drafts a tree, a schema checks it, a person corrects it, CLIP scores every revision.
+
+    Exit codes: 0 done; 1 problems found; 2 wrong usage or unreadable input; 3 language model or encoder failed.
+    """
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits. No traceback reaches the user; TREEGEN_DEBUG=1 shows it."""
+    try:
+        code = treegen.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except TreegenError as error:
+        _debug()
+        complain(error.message, error.tip)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted", "")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # the one boundary: a fault of treegen's own
+        _debug()
+        tip = "this is a fault in treegen, and your files are as they were; TREEGEN_DEBUG=1 shows where it happened"
+        complain(f"unexpected {type(error).__name__}: {error}", tip)
+        sys.exit(70)
+
+
+def _debug() -> None:
+    if os.environ.get("TREEGEN_DEBUG"):
+        raise

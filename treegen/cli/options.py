@@ -1,0 +1,71 @@
+"""Options that several commands share, and how they become a workspace."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from treegen.workflow import Workspace
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+
+
+def encoder_options(function: F) -> F:
+    """--encoder, --device and --precision."""
+    for option in (
+        click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "bf16"]), help="The model's numbers."),
+        click.option("--device", type=click.Choice(["auto", "cuda", "mps", "cpu"]), help="Where the model runs."),
+        click.option(
+            "--encoder", metavar="NAME",
+            help="MODEL:PRETRAINED of open_clip, hf-hub:ORG/NAME, local-dir:FOLDER or bundled.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def domain_option(function: F) -> F:
+    """--domain."""
+    return click.option(
+        "--domain", "domain_path", type=PATH, metavar="FILE", help="The domain; domain.toml beside the tree by default."
+    )(function)
+
+
+def llm_options(function: F) -> F:
+    """--model, --api-base, --tries, --answer and --messages."""
+    for option in (
+        click.option("--messages", type=PATH, metavar="FILE", help="With --model manual: write the messages here."),
+        click.option(
+            "--answer", "answers", type=PATH, multiple=True, metavar="FILE",
+            help="With --model manual: read the answer here; once for each request.",
+        ),
+        click.option("--tries", type=click.IntRange(1, 20), default=4, show_default=True, help="Most requests."),
+        click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server."),
+        click.option(
+            "--model", metavar="NAME", envvar="TREEGEN_MODEL",
+            help="A litellm name such as openai/gpt-4o-mini, replay/FILE, or manual.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def open_workspace(
+    tree: Path, domain_path: Path | None, *, encoder: str | None, device: str | None, precision: str | None
+) -> "Workspace":
+    """The workspace of a tree with what the command line names, showing progress on stderr."""
+    from dataclasses import replace
+
+    from treegen.cli.output import ProgressLine
+    from treegen.workflow import Workspace, settings_with
+
+    workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
+    settings = settings_with(workspace.domain, encoder=encoder, device=device, precision=precision)
+    if encoder and encoder.startswith("local-dir:"):  # on the command line a path is relative to where one stands
+        folder = Path(encoder.removeprefix("local-dir:")).absolute()
+        settings = replace(settings, name=f"local-dir:{folder}")
+    workspace.encoder_settings = settings
+    return workspace

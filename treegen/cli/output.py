@@ -1,0 +1,114 @@
+"""How commands print: plain text that no name can colour or break, tables, progress on stderr."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_PATIENCE: Final = 1.0  # seconds before progress is shown
+
+
+def plain(text: object) -> str:
+    """Text whose control characters are shown, not obeyed; line feeds stay."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
+
+
+def say(text: object = "") -> None:
+    """One line of results on stdout."""
+    click.echo(plain(text))
+
+
+def tell(text: object) -> None:
+    """One line that is no result, on stderr."""
+    click.echo(plain(text), err=True)
+
+
+def complain(message: str, tip: str) -> None:
+    """An error and what to do about it, on stderr."""
+    prefix = click.style("error:", fg="red", bold=True)
+    click.echo(f"{prefix} {plain(message)}", err=True)
+    if tip:
+        click.echo(f"  {plain(tip)}", err=True)
+
+
+def print_json(data: Any) -> None:
+    """A document on stdout."""
+    import json
+
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
+    """Columns on stdout, as wide as their widest cell; the columns numbered in `right` are set flush right."""
+    from rich.cells import cell_len
+
+    cells = [[plain(c).replace("\n", " ") for c in row] for row in [head, *rows]]
+    widths = [max(cell_len(row[i]) for row in cells) for i in range(len(head))]
+    for number, row in enumerate(cells):
+        parts = [
+            " " * (w - cell_len(c)) + c if i in right else c + " " * (w - cell_len(c))
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        line = "  ".join(parts).rstrip()
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage with one decimal."""
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """An interval of shares as percentages."""
+    return "" if bounds is None else f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
+
+
+class ProgressLine:
+    """Progress with a rate for what takes over a second: a bar on a terminal, else a line when a task ends."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        """Is told that `done` of `total` steps of a task are over."""
+        now = time.monotonic()
+        started = self._started.setdefault(task, now)
+        if sys.stderr.isatty() and (task in self._tasks or now - started > _PATIENCE or done < total == 1):
+            self._show(task, done, total)
+        if done >= total:
+            del self._started[task]
+            self._end(task, total, now - started)
+
+    def _show(self, task: str, done: int, total: int) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+                console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._bar.start()
+        if task not in self._tasks:
+            self._tasks[task] = self._bar.add_task(task, total=total, rate="")
+        elapsed = time.monotonic() - self._started[task]
+        rate = f"{done / elapsed:.0f}/s" if total > 1 and elapsed > 0 else ""
+        self._bar.update(self._tasks[task], completed=done, total=total, rate=rate)
+
+    def _end(self, task: str, total: int, seconds: float) -> None:
+        shown = self._tasks.pop(task, None)
+        if self._bar is not None and shown is not None:
+            self._bar.remove_task(shown)
+        if self._bar is not None and not self._tasks:
+            self._bar.stop()
+            self._bar = None
+        if seconds > _PATIENCE and total > 1:
+            tell(f"{task}: {total} in {seconds:.1f} s ({total / seconds:.0f}/s)")

@@ -1,0 +1,117 @@
+"""How scores, problems, attempts and changes look on a terminal."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.tree.changes import Change
+from treegen.tree.problems import Problem
+
+if TYPE_CHECKING:
+    from treegen.llm.drafting import Attempt
+
+COLOURS = {"error": "red", "warning": "yellow"}
+
+
+def problem_line(problem: Problem, file: str = "") -> str:
+    """One problem on one line, coloured by severity."""
+    severity = click.style(problem.severity, fg=COLOURS[problem.severity])
+    place = f"{plain(file)}: " if file else ""
+    fix = f" (fix: {plain(problem.fix.summary)})" if problem.fix else ""
+    return f"{place}{severity} {problem.code} {plain(problem.pointer) or '/'}: {plain(problem.message)}{fix}"
+
+
+def show_problems(problems: Iterable[Problem], file: str = "", *, err: bool = False) -> None:
+    """Problems, one a line."""
+    for problem in problems:
+        click.echo(problem_line(problem, file), err=err)
+
+
+def show_attempt(attempt: "Attempt") -> None:
+    """What became of one request, on stderr."""
+    reply = attempt.reply
+    if reply is None:
+        return
+    used = f", {reply.prompt_tokens} + {reply.completion_tokens} tokens" if reply.prompt_tokens is not None else ""
+    cost = f", ${reply.cost:.4f}" if reply.cost is not None else ""
+    errors = sum(p.severity == "error" for p in attempt.problems)
+    found = f"{errors} error{'s' if errors != 1 else ''}" if errors else "no errors"
+    repaired = ", its syntax had to be repaired" if attempt.repaired else ""
+    tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {found}{repaired}")
+    show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
+
+
+def show_changes(changes: Sequence[Change]) -> None:
+    """Changes in words, one a line."""
+    signs = {"added": click.style("+", fg="green"), "removed": click.style("-", fg="red")}
+    for change in changes:
+        sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
+        click.echo(f"{sign} {plain(change.sentence)}")
+
+
+def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, str, str, str]]:
+    """Rows of the comparison table: what, accuracy, interval, n."""
+    controls = score["controls"]
+    parts = [
+        ("chance", controls["chance"]), ("name baseline", score["baseline"]), (label, score["test"]),
+        ("shuffled rules", controls["shuffled_rules"]), ("random words", controls["random_words"]),
+    ]  # fmt: skip
+    return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts]
+
+
+def show_score(score: dict[str, Any]) -> None:
+    """The score of a tree: the test part with its controls, then the diagnosis on the dev part."""
+    encoder, images = score["encoder"], score["images"]
+    say(f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
+        f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images")  # fmt: skip
+    for skipped in images["skipped"]:
+        say(f"skipped {skipped['path']}: {skipped['reason']}")
+    if images["classes_without_images"]:
+        say(f"classes without images: {', '.join(images['classes_without_images'])}")
+    say()
+    table(("test part", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
+    recall = score["test"]["mean_per_class_recall"]
+    say(f"mean per-class recall {percent(recall)}")
+    for other, words in (("baseline", "the name baseline"), ("parent", "the parent revision")):
+        if score["mcnemar"][other]:
+            say(paired_sentence(score["mcnemar"][other], words))
+    say(effect_sentence(score))
+    say()
+    show_diagnosis(score["dev"])
+
+
+def paired_sentence(paired: dict[str, Any], other: str) -> str:
+    """McNemar's test in words."""
+    p = "p < 0.0001" if paired["p"] < 0.0001 else f"p = {paired['p']:.4f}"
+    verdict = "" if paired["p"] < 0.05 else ", which shows no difference"
+    return (f"against {other}: {100 * paired['difference']:+.1f} points, {paired['wins']} images won, "
+            f"{paired['losses']} lost, McNemar {p}{verdict}")  # fmt: skip
+
+
+def effect_sentence(score: dict[str, Any]) -> str:
+    """What a comparison on this many images can show."""
+    effect = score["minimum_detectable_effect"]
+    if effect["difference"] is None:
+        return "too few images differ to show any difference"
+    return (f"differences from {100 * effect['difference']:.1f} points up can be shown with {score['test']['n']} "
+            f"images (power {effect['power']}, {percent(effect['discordant'])} of them differ)")  # fmt: skip
+
+
+def show_diagnosis(dev: dict[str, Any]) -> None:
+    """Groups and classes on the dev part, weakest classes first."""
+    rows = []
+    for group in dev["groups"]:
+        worst = group["confused"][0] if group["confused"] else None
+        told = f"{worst['option']} taken for {worst['taken_for']} ({worst['count']})" if worst else ""
+        rows.append((group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], told))
+    table(("group (dev part)", "right", "95 % interval", "n", "most often"), rows, right=(1, 2, 3))
+    say()
+    ordered = sorted(dev["classes"], key=lambda c: 2.0 if c["recall"] is None else c["recall"])
+    table(
+        ("class (dev part)", "recall", "95 % interval", "n", "taken for"),
+        [(c["name"], percent(c["recall"]), interval(c["interval"]), c["n"],
+          ", ".join(f"{t['name']} ({t['count']})" for t in c["taken_for"])) for c in ordered],
+        right=(1, 2, 3),
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Writes the first, commented domain.toml of a new domain."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from treegen.domain import FILE_NAME, read_class_names, read_domain
+from treegen.errors import InputError
+from treegen.images import SUFFIXES
+from treegen.tree.document import write_atomically
+
+_TEMPLATE: Final = """\
+# A treegen domain: what is to be classified. `treegen schema domain` explains every key.
+name = {name}
+noun = {noun}                # what one thing is called; it goes into every prompt
+description = ""                # one or two sentences for the language model
+hints = []                      # visual features that may tell the classes apart: ["body colour", "shape of the ears"]
+language = "en"                 # of prompts and options
+name_template = "a photo of a {{noun}}: {{name}}"      # how the baseline names a class
+{classes}
+
+# [notes]                       # what is known of a class and a language model may not know
+# {first} = "what a field guide says about it"
+
+{images}
+[split]                         # dev is for choosing and feedback, test for reporting
+dev = 0.5
+seed = 0
+
+[llm]
+# model = "openai/gpt-4o-mini"  # any litellm name; replay/FILE; or manual, for a chat window
+# api_base = "http://127.0.0.1:11434/v1"
+
+[encoder]
+# name = "ViT-B-32:laion2b_s34b_b79k"   # open_clip MODEL:PRETRAINED, hf-hub:ORG/NAME or local-dir:FOLDER
+"""
+_IMAGES: Final = """\
+[images]
+folder = {folder}
+# crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the part to look at
+"""
+_NO_IMAGES: Final = """\
+# [images]                      # without images a tree can be drafted and checked, not scored
+# folder = "images"             # one folder per class, named like the class
+# crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the part to look at
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The file that was written, its number of classes, and what a user should know."""
+
+    path: Path
+    classes: int
+    notes: tuple[str, ...]
+
+
+def write_domain(folder: Path, *, classes: Path | None, images: Path | None, name: str | None, noun: str) -> Written:
+    """Writes FOLDER/domain.toml, which is valid as it stands.
+
+    Args:
+        folder: made if missing.
+        classes: a text file of class names.
+        images: a folder with one folder per class.
+        name: of the domain; the folder's name if not given.
+        noun: what one thing of the domain is called.
+
+    Raises:
+        InputError: neither classes nor images are given, one is not there, or the file exists already.
+    """
+    path = folder / FILE_NAME
+    if classes is None and images is None:
+        raise InputError("no classes", "give --classes FILE, --images DIR, or both")
+    if path.exists():
+        raise InputError(f"{path} exists", "edit it, or name another folder")
+    folders = _class_folders(images) if images else ()
+    names = read_class_names(classes) if classes else folders
+    if len(set(names)) < 2:
+        raise InputError(f"{classes or images}: {len(set(names))} classes; at least 2 are needed", "add class names")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {error.strerror or error}", "name another folder") from None
+    text = _TEMPLATE.format(
+        name=_toml(name or folder.resolve().name), noun=_toml(noun), first=_toml(names[0]),
+        classes=f"classes_file = {_toml(_relative(classes, folder))}" if classes else f"classes = {_names(names)}",
+        images=_IMAGES.format(folder=_toml(_relative(images, folder))) if images else _NO_IMAGES,
+    )  # fmt: skip
+    write_atomically(path, text)
+    domain, problems = read_domain(path)
+    notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems]
+    if images and domain:
+        notes += _mismatches(domain.classes, folders)
+    return Written(path=path, classes=len(names), notes=tuple(notes))
+
+
+def _class_folders(images: Path) -> tuple[str, ...]:
+    """Names of the folders that hold an image.
+
+    Raises:
+        InputError: `images` is no folder.
+    """
+    if not images.is_dir():
+        raise InputError(f"{images}: no such folder", "give the folder that holds one folder for each class")
+    inner = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return tuple(p.name for p in inner if any(f.suffix.lower() in SUFFIXES for f in p.rglob("*")))
+
+
+def _mismatches(classes: Sequence[str], folders: Sequence[str]) -> list[str]:
+    """Classes without a folder and folders without a class."""
+    lacking, strange = [c for c in classes if c not in folders], [f for f in folders if f not in classes]
+    notes = [f"no images for {len(lacking)} classes: {', '.join(lacking[:5])}"] if lacking else []
+    return notes + ([f"{len(strange)} folders are no class: {', '.join(strange[:5])}"] if strange else [])
+
+
+def _relative(path: Path | None, folder: Path) -> str:
+    assert path is not None
+    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+
+
+def _toml(text: str) -> str:
+    """A TOML basic string; JSON's escapes are among TOML's."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _names(names: Sequence[str]) -> str:
+    return "[\n" + "".join(f"  {_toml(n)},\n" for n in names) + "]"

@@ -1,0 +1,390 @@
+"""What one does with a tree: open, draft, score, revise, classify. The CLI and the TUI show what these return."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.domain import FILE_NAME, Domain, EncoderSettings, LlmSettings, load_domain
+from treegen.errors import InputError, ProblemsError
+from treegen.images import LabelledImage, divide, open_image
+from treegen.store import Call, Revision, Store, store_folder
+from treegen.tree.changes import Change, difference
+from treegen.tree.document import digest_of, read_text, save
+from treegen.tree.model import Tree
+from treegen.tree.problems import Problem, errors_of
+from treegen.tree.validation import Checked, check_text
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+    from treegen.clip.evaluation import Evaluator
+    from treegen.llm.chat.interface import Chat
+    from treegen.llm.drafting import Attempt, Conversation
+
+TREE_NAME: Final = "tree.json"
+Progress = Callable[[str, int, int], None]
+Listener = Callable[["Attempt"], None]
+
+
+def _quiet(task: str, done: int, total: int) -> None:
+    """Shows no progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A revision with its score document and, for a changed tree, the accuracy of its parent on the test part."""
+
+    revision: Revision
+    score: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """A finished draft: the file is written and the revision kept."""
+
+    tree: Tree
+    revision: Revision
+    conversation: "Conversation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A revised tree that nobody has accepted yet, and how it differs from the current one."""
+
+    tree: Tree
+    changes: tuple[Change, ...]
+    conversation: "Conversation"
+    feedback: str
+    calls: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one group says about one image: its most probable option, and how probable that is (0 to 1)."""
+
+    group: str
+    option: str
+    probability: float
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classified:
+    """One image: the best classes with their scores (0 to number of groups), and the answers behind them."""
+
+    path: Path
+    ranking: tuple[tuple[str, float], ...]
+    answers: tuple[Answer, ...]
+    failure: str = ""
+
+
+class Workspace:
+    """A tree file with its domain and its store. Heavy models are loaded when they are first needed."""
+
+    def __init__(
+        self,
+        tree_path: Path,
+        *,
+        domain_path: Path | None = None,
+        encoder: EncoderSettings | None = None,
+        progress: Progress = _quiet,
+    ) -> None:
+        """Opens the domain; the tree file need not exist yet.
+
+        Args:
+            tree_path: the tree file.
+            domain_path: the domain file or its folder; the tree's folder if not given.
+            encoder: overrides the domain's [encoder].
+            progress: is told how far long steps are.
+
+        Raises:
+            InputError: there is no domain, or it cannot be read.
+            ProblemsError: the domain has problems.
+        """
+        found = domain_path or tree_path.parent / FILE_NAME
+        if domain_path is None and not found.is_file():
+            raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")
+        self.path = tree_path
+        self.domain: Domain = load_domain(found)
+        self.encoder_settings = encoder or self.domain.encoder
+        self.progress = progress
+
+    @cached_property
+    def store(self) -> Store:
+        """The history beside the tree."""
+        return Store(self.path)
+
+    @cached_property
+    def encoder(self) -> "Encoder":
+        """The encoder, loaded on first use (seconds)."""
+        from treegen.clip.encoders import open_encoder
+
+        self.progress("loading the encoder", 0, 1)
+        encoder = open_encoder(self.encoder_settings, self.domain.folder)
+        self.progress("loading the encoder", 1, 1)
+        return encoder
+
+    @cached_property
+    def evaluator(self) -> "Evaluator":
+        """The embedded images; embeds what is new on first use."""
+        from treegen.clip.cache import EmbeddingCache
+        from treegen.clip.evaluation import Evaluator
+
+        cache = EmbeddingCache(store_folder(self.path) / "embeddings.sqlite")
+        return Evaluator(self.domain, self.encoder, cache, self._divide, self.progress)
+
+    def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
+        """The recorded split, extended to new images."""
+        settings = f"dev={self.domain.split.dev} seed={self.domain.split.seed}"
+        parts = divide(images, self.domain.classes, self.domain.split, self.store.recorded_split(settings))
+        self.store.record_split(settings, parts)
+        return parts
+
+    def check(self) -> Checked:
+        """Everything wrong with the tree file, against the domain's classes."""
+        return check_text(read_text(self.path), classes=self.domain.classes, domain=self.domain.name)
+
+    def load(self) -> tuple[Tree, tuple[Problem, ...]]:
+        """The tree, which has no errors, and its warnings.
+
+        Raises:
+            InputError: the file cannot be read.
+            ProblemsError: the tree has errors.
+        """
+        checked = self.check()
+        errors = errors_of(checked.problems)
+        if errors or checked.document is None:
+            first = f"{errors[0].code} {errors[0].pointer}: {errors[0].message}" if errors else ""
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise ProblemsError(f"{self.path}: {first}{more}", f"`treegen check {self.path}` lists all problems")
+        return checked.document.tree, checked.problems
+
+    def current(self, tree: Tree) -> Revision:
+        """The revision of the file's content; what was edited outside of treegen is kept as a new one."""
+        known = self.store.find_revision(digest_of(tree))
+        if known:
+            return known
+        latest = self.store.latest()
+        note = "edited by hand" if latest else "found"
+        return self.store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
+
+
+def draft_tree(
+    workspace: Workspace, chat: "Chat", *, tries: int, force: bool = False, on_attempt: Listener | None = None
+) -> Drafted:
+    """Has a language model draft the tree of the workspace's domain and writes it.
+
+    Args:
+        workspace: its tree file is written.
+        chat: who answers.
+        tries: most requests, repairs included.
+        force: an existing tree may be replaced; what it held is kept as a revision first.
+        on_attempt: is told of each attempt.
+
+    Raises:
+        InputError: the file exists and `force` is not given.
+        ProblemsError: no attempt was without errors; nothing is written, all attempts are in the store.
+        ModelError: the model failed.
+    """
+    from treegen.llm.drafting import draft
+
+    if workspace.path.exists():
+        if not force:
+            raise InputError(
+                f"{workspace.path} exists", "--force replaces it (its content stays in the history), or -o FILE"
+            )
+        checked = check_text(read_text(workspace.path))
+        if checked.document is None:
+            raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
+        workspace.current(checked.document.tree)
+    store = workspace.store
+    listener, calls = _recorder(store, on_attempt)
+    conversation = draft(workspace.domain, chat, tries=tries, on_attempt=listener)
+    tree = _result(conversation)
+    save(workspace.path, tree)
+    latest = store.latest()
+    revision = store.add_revision(
+        tree, author="llm", note=f"draft by {chat.name}", parent=latest.id if latest else None
+    )
+    store.attach_calls(calls, revision.id)
+    return Drafted(tree=tree, revision=revision, conversation=conversation)
+
+
+def _recorder(store: Store, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
+    """A listener that keeps every attempt in the store before it is shown, and the numbers of the calls."""
+    calls: list[int] = []
+
+    def record(attempt: "Attempt") -> None:
+        reply = attempt.reply
+        problems = tuple(p.as_json() for p in attempt.problems)
+        call = Call(
+            purpose=attempt.purpose, model=reply.model if reply else "", reply=reply.text if reply else None,
+            messages=tuple(m.as_dict() for m in attempt.messages), finish=reply.finish if reply else "failed",
+            prompt_tokens=reply.prompt_tokens if reply else None,
+            completion_tokens=reply.completion_tokens if reply else None,
+            cost=reply.cost if reply else None, seconds=reply.seconds if reply else None,
+            problems=problems or (({"failure": attempt.failure},) if attempt.failure else ()),
+        )  # fmt: skip
+        calls.append(store.add_call(call))
+        if on_attempt:
+            on_attempt(attempt)
+
+    return record, calls
+
+
+def _result(conversation: "Conversation") -> Tree:
+    """The tree of a conversation.
+
+    Raises:
+        ProblemsError: there is none; the message lists the last problems.
+    """
+    if conversation.tree is not None:
+        return conversation.tree
+    errors = errors_of(conversation.problems)
+    listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
+    tip = "nothing was written; all attempts are kept: `treegen log --calls` shows them"
+    raise ProblemsError(
+        f"no usable tree after {len(conversation.attempts)} replies, {conversation.stopped}\n{listed}", tip
+    )
+
+
+def score_tree(workspace: Workspace, tree: Tree | None = None) -> Scored:
+    """Scores the tree on the test part, with the paired test against its parent revision, and keeps the score.
+
+    Args:
+        workspace: names tree, domain and encoder.
+        tree: the content of the tree file, if it is already loaded.
+
+    Raises:
+        InputError: there are no images.
+        ProblemsError: the tree has errors, or a prompt is too long for the encoder.
+        ModelError: the encoder cannot be had.
+    """
+    tree = tree or workspace.load()[0]
+    revision = workspace.current(tree)
+    score = workspace.evaluator.score(tree, parent_tree(workspace, revision))
+    workspace.store.add_score(revision.id, score)
+    return Scored(revision=revision, score=score, notes=_score_notes(workspace))
+
+
+def _score_notes(workspace: Workspace) -> tuple[str, ...]:
+    """What a reader of the score must know about the images."""
+    images, notes = workspace.evaluator.images, []
+    if images.strangers:
+        notes.append(
+            f"{len(images.strangers)} folders are no class and were left out: {', '.join(images.strangers[:5])}"
+        )
+    return tuple(notes)
+
+
+def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:
+    """The tree of the revision's parent, if it fits the domain and can still be scored."""
+    parent = workspace.store.revision(revision.parent) if revision.parent else None
+    if parent is None:
+        return None
+    checked = check_text(parent.tree, classes=workspace.domain.classes, domain=workspace.domain.name)
+    return checked.document.tree if checked.document and not errors_of(checked.problems) else None
+
+
+def propose_revision(
+    workspace: Workspace, chat: "Chat", feedback: str, *, tries: int, on_attempt: Listener | None = None
+) -> Proposal:
+    """Sends the tree, its problems, its dev diagnosis and the feedback to a language model. Nothing is saved.
+
+    Args:
+        workspace: its tree may have errors: the feedback may be about them.
+        chat: who answers.
+        feedback: what the reviewer says.
+        tries: most requests, repairs included.
+        on_attempt: is told of each attempt.
+
+    Raises:
+        InputError: the file is no tree, or the feedback is blank.
+        ProblemsError: no reply was without errors; all attempts are in the store.
+        ModelError: the model or the encoder failed.
+    """
+    from treegen.llm.drafting import revise
+
+    checked = workspace.check()
+    if checked.document is None:
+        raise ProblemsError(f"{workspace.path}: not readable as a tree", f"`treegen check {workspace.path}` says why")
+    tree = checked.document.tree
+    workspace.current(tree)
+    problems = [p for p in checked.problems if not p.code.startswith("TG3")]
+    diagnosis = None
+    if workspace.domain.images and not errors_of(checked.problems):
+        diagnosis = workspace.evaluator.diagnose(tree)
+    listener, calls = _recorder(workspace.store, on_attempt)
+    conversation = revise(
+        workspace.domain, tree, feedback, chat, problems=problems, diagnosis=diagnosis, tries=tries, on_attempt=listener
+    )
+    revised = replace(_result(conversation), review=tree.review)
+    return Proposal(
+        tree=revised,
+        changes=difference(tree, revised),
+        conversation=conversation,
+        feedback=feedback,
+        calls=tuple(calls),
+    )
+
+
+def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:
+    """Writes the proposed tree and keeps it as a revision. The file's content before it is a revision already.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    before = check_text(read_text(workspace.path)).document
+    parent = workspace.current(before.tree) if before else workspace.store.latest()
+    save(workspace.path, proposal.tree)
+    note = " ".join(proposal.feedback.split())
+    revision = workspace.store.add_revision(
+        proposal.tree, author="llm", note=f"feedback: {note}", parent=parent.id if parent else None
+    )
+    workspace.store.attach_calls(proposal.calls, revision.id)
+    return revision
+
+
+def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classified]:
+    """Labels images with the chain of answers behind each label. An image that cannot be read carries the reason.
+
+    Raises:
+        ProblemsError: the tree has errors.
+        ModelError: the encoder cannot be had.
+    """
+    from treegen.clip.encoders import open_encoder
+    from treegen.clip.labelling import label_images
+
+    tree, _ = workspace.load()
+    crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
+    pictures, results = {}, {}
+    for path in paths:
+        try:
+            pictures[path] = open_image(path, crop)
+        except ValueError as error:
+            results[path] = Classified(path=path, ranking=(), answers=(), failure=str(error))
+    encoder = open_encoder(workspace.encoder_settings, workspace.domain.folder) if pictures else None
+    if encoder:
+        for path, (ranking, answers) in zip(
+            pictures, label_images(tree, encoder, list(pictures.values())), strict=True
+        ):
+            chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
+            results[path] = Classified(path=path, ranking=ranking, answers=chain)
+    return [results[path] for path in paths]
+
+
+def settings_with(
+    domain: Domain, *, encoder: str | None = None, device: str | None = None, precision: str | None = None
+) -> EncoderSettings:
+    """The domain's encoder settings with what the command line names."""
+    base = domain.encoder
+    return EncoderSettings(
+        name=encoder or base.name, device=device or base.device, precision=precision or base.precision
+    )
+
+
+def llm_settings_with(domain: Domain, *, model: str | None, api_base: str | None) -> LlmSettings:
+    """The domain's language model settings with what the command line names."""
+    return replace(domain.llm, model=model or domain.llm.model, api_base=api_base or domain.llm.api_base)
