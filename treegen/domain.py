@@ -1,17 +1,20 @@
 """domain.toml: what is to be classified. All problems of a file are reported at once, like a tree's."""
 
+import re
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.document import read_text
-from treegen.tree.keywords import schema_problems, show
+from treegen.tree.keywords import printable, schema_problems, show
 from treegen.tree.problems import Problem, pointer_to
 
 FILE_NAME: Final = "domain.toml"
 BUNDLED_ENCODER: Final = "bundled"
+_PLACE: Final = re.compile(r"\{\w*\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ def load_domain(path: Path) -> Domain:
     """
     domain, problems = read_domain(path)
     if domain is None:
-        listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in problems)
+        listed = "\n".join(f"  {p.code} {printable(p.pointer) or '/'}: {p.message}" for p in problems)
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise ProblemsError(f"{domain_path(path)}: {count}\n{listed}", "`treegen schema domain` shows every key")
     return domain
@@ -108,15 +111,18 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
     try:
         data = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib lets endless numbers and nesting through as these
         raise InputError(
             f"{path}: not TOML: {error}", "mend the line; `treegen schema domain` shows every key"
         ) from None
     problems = schema_problems(data, "domain")
-    if problems:
-        return None, tuple(problems)
-    classes, problems = _classes(data, path.parent)
-    problems += _cross_problems(data, classes)
+    broken = {p.pointer.split("/")[1] for p in problems if p.pointer}
+    sound = {key: value for key, value in data.items() if key not in broken}
+    classes: tuple[str, ...] = ()
+    if not broken & {"classes", "classes_file"}:
+        classes, more = _classes(sound, path.parent)
+        problems += more
+    problems += _cross_problems(sound, classes)
     if problems:
         return None, tuple(problems)
     return _build(data, classes, path.parent.resolve()), ()
@@ -132,19 +138,27 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
     if file is None:
         names = tuple(inline or ())
     else:
-        if not (folder / file).is_file():
+        if not _is_file(folder / file):
             told = f"there is no file {show(str(folder / file))}"
             return (), [Problem(code="TG402", pointer=pointer, message=told)]
         names = read_class_names(folder / file)
     problems = [
         Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} stands twice")
-        for name in dict.fromkeys(n for n in names if names.count(n) > 1)
+        for name, count in Counter(names).items()
+        if count > 1
     ]
     if len(names) < 2:
         problems.append(
             Problem(code="TG404", pointer=pointer, message=f"at least 2 classes are needed, found {len(names)}")
         )
     return names, problems
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, a folder that may not be searched
+        return False
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -158,14 +172,19 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 
 def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Problem]:
-    """What single keys cannot show: an empty crop box, notes on unknown classes."""
+    """What the schema cannot show: an empty crop box, notes on unknown classes, a template with unknown places."""
     problems = []
+    for place in dict.fromkeys(_PLACE.findall(data.get("name_template", ""))):
+        if place not in ("{noun}", "{name}"):
+            told = f"the name template knows {{noun}} and {{name}}, not {show(place)}"
+            problems.append(Problem(code="TG405", pointer="/name_template", message=told))
     left, top, right, bottom = data.get("images", {}).get("crop", (0, 0, 1, 1))
     if left >= right or top >= bottom:
         told = f"left must be less than right and top less than bottom: {[left, top, right, bottom]}"
         problems.append(Problem(code="TG403", pointer="/images/crop", message=told))
+    known = set(classes)
     for name in data.get("notes", {}):
-        if classes and name not in classes:
+        if known and name not in known:
             told = f"a note on {show(name)}, which is no class of the domain"
             problems.append(Problem(code="TG406", pointer=pointer_to("notes", name), message=told))
     return problems

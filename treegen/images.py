@@ -1,11 +1,13 @@
 """Image sets: one folder per class, content hashes, safe decoding, and the recorded dev/test split."""
 
 import hashlib
+import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 Crop = tuple[float, float, float, float]
+_MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # not what Pillow hands to other programs, as EPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +70,40 @@ def list_images(domain: Domain, hash_of: Callable[[Path], str] | None = None) ->
     root = domain.images.folder
     if not root.is_dir():
         raise InputError(f"{root}: no such image folder", "mend `folder` below [images] in domain.toml")
-    folders = {normalize("NFC", p.name): p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")}
+    try:
+        folders = {normalize("NFC", p.name): p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")}
+    except OSError as error:
+        raise InputError(f"{root}: cannot be read: {error.strerror or error}", "check who may read it") from None
     images: list[LabelledImage] = []
     skipped: list[Skipped] = []
     for label, name in enumerate(domain.classes):
         folder = folders.pop(normalize("NFC", name), None)
-        for path in sorted(folder.rglob("*")) if folder else ():
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
-                continue
+        for path in _files(folder, skipped) if folder else ():
             try:
-                images.append(LabelledImage(path=path, label=label, digest=(hash_of or hash_file)(path)))
+                if S_ISREG(path.stat().st_mode):
+                    images.append(LabelledImage(path=path, label=label, digest=(hash_of or hash_file)(path)))
             except OSError as error:
                 skipped.append(Skipped(path=path, reason=f"cannot be read: {error.strerror or error}"))
     if not images:
         told = f"{root}: no image of any of the {len(domain.classes)} classes"
         raise InputError(told, "expected one folder per class, named like the class, with PNG, JPEG or WebP files")
     return ImageSet(images=tuple(images), skipped=tuple(skipped), strangers=tuple(sorted(folders)))
+
+
+def _files(folder: Path, skipped: list[Skipped]) -> list[Path]:
+    """Paths of images below a folder by their names, sorted; a folder that cannot be read joins the skipped."""
+
+    def leave_out(error: OSError) -> None:
+        skipped.append(Skipped(path=Path(error.filename), reason=f"cannot be read: {error.strerror or error}"))
+
+    found = (Path(where, name) for where, _, names in os.walk(folder, onerror=leave_out) for name in names)
+    pictures = (p for p in found if p.suffix.lower() in SUFFIXES)
+    return sorted(p for p in pictures if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def shown(path: Path) -> str:
+    """The path as text that UTF-8 can write: a name in another encoding gets its odd bytes as \\xe9."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def hash_file(path: Path) -> str:
@@ -98,16 +120,18 @@ def open_image(path: Path, crop: Crop = (0.0, 0.0, 1.0, 1.0)) -> "Image.Image":
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    # for the whole process: catch_warnings is not safe in threads, and what is broken is reported as an error anyway
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                image = ImageOps.exif_transpose(file).convert("RGB")
+        with Image.open(path, formats=_FORMATS) as file:
+            if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice that
+                raise Image.DecompressionBombError
+            image = _in_rgb(ImageOps.exif_transpose(file))
     except UnidentifiedImageError:
-        raise ValueError("not an image") from None
+        raise ValueError("not an image that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF)") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError("more pixels than is safe to decode") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # decoders of damaged files raise many types, struct.error and RuntimeError among them
         raise ValueError(f"cannot be decoded: {error}") from None
     if crop == (0.0, 0.0, 1.0, 1.0):
         return image
@@ -123,8 +147,15 @@ def open_image(path: Path, crop: Crop = (0.0, 0.0, 1.0, 1.0)) -> "Image.Image":
     return image.crop(box)
 
 
+def _in_rgb(image: "Image.Image") -> "Image.Image":
+    """8 bits a channel; Pillow's own conversion clips 16-bit grey, which turns pictures white."""
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value / 257)  # 65535 becomes 255
+    return image.convert("RGB")
+
+
 def divide(
-    images: Iterable[LabelledImage], classes: Sequence[str], settings: SplitSettings, recorded: dict[str, str]
+    images: Sequence[LabelledImage], classes: Sequence[str], settings: SplitSettings, recorded: dict[str, str]
 ) -> dict[str, str]:
     """Assigns every image content to `dev` or `test`, stratified by class and seeded.
 

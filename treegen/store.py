@@ -77,35 +77,57 @@ class Store:
         Raises:
             InputError: the folder cannot be made, or the database is damaged or of a newer treegen.
         """
-        self.file = tree_path.name
+        self.file = tree_path.resolve().name  # a link and its target share one history
         self.folder = store_folder(tree_path)
-        path = self.folder / "store.sqlite"
+        self._path = self.folder / "store.sqlite"
+        with self._readable():
+            self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
         try:
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        """Makes the tables of a new database."""
+        with self._readable():
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
-            with self._transaction():
-                version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-                if version == 0:
-                    for statement in _TABLES.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={_VERSION}")
+        with self._transaction():
+            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if version > _VERSION:
+                raise InputError(f"{self._path}: written by a newer treegen", "update treegen")
+            if version == 0:
+                for statement in _TABLES.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Damage may lie anywhere in the file, so any statement may be the one that finds it."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # a fault of the caller, not of the file
         except sqlite3.DatabaseError as error:
-            raise InputError(
-                f"{path}: {error}", "move the file away to start a new history; the tree is not touched"
-            ) from None
-        if version > _VERSION:
-            raise InputError(f"{path}: written by a newer treegen", "update treegen")
+            tip = "move the file away to start a new history; the tree is not touched"
+            raise InputError(f"{self._path}: {error}", tip) from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._readable():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with self._readable():
+            return self._db.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Closes the database."""
@@ -143,7 +165,7 @@ class Store:
 
     def revisions(self) -> list[Revision]:
         """All revisions of this file, oldest first."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT id, parent, author, note, digest, tree, created FROM revision WHERE file=? ORDER BY id",
             (self.file,),
         )
@@ -151,14 +173,15 @@ class Store:
 
     def _one(self, query: str, values: tuple[Any, ...]) -> Revision | None:
         query = query.replace("*", "id, parent, author, note, digest, tree, created", 1)
-        row = self._db.execute(query, values).fetchone()
-        return None if row is None else _revision(row)
+        rows = self._rows(query, values)
+        return _revision(rows[0]) if rows else None
 
     def add_call(self, call: Call) -> int:
         """Keeps an LLM call and returns its number."""
         values = (
-            self.file, call.revision, call.purpose, call.model, _json(call.messages), call.reply, call.finish,
-            call.prompt_tokens, call.completion_tokens, call.cost, call.seconds, _json(call.problems), now(),
+            self.file, call.revision, call.purpose, call.model, _json(call.messages), _writable(call.reply),
+            call.finish, call.prompt_tokens, call.completion_tokens, call.cost, call.seconds,
+            _json(call.problems), now(),
         )  # fmt: skip
         with self._transaction():
             cursor = self._db.execute(
@@ -175,7 +198,7 @@ class Store:
     def calls(self) -> list[Call]:
         """All calls for this file, oldest first."""
         names = [f.name for f in fields(Call)]
-        rows = self._db.execute(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
+        rows = self._rows(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
         return [_call(dict(zip(names, row, strict=True))) for row in rows]
 
     def add_score(self, revision: int, score: dict[str, Any]) -> None:
@@ -188,7 +211,7 @@ class Store:
 
     def scores(self) -> dict[int, dict[str, Any]]:
         """The latest score document of every scored revision of this file."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
         )
@@ -196,7 +219,7 @@ class Store:
 
     def recorded_split(self, settings: str) -> dict[str, str]:
         """Image content -> part, as recorded under these split settings."""
-        rows = self._db.execute("SELECT digest, part FROM split WHERE settings=?", (settings,))
+        rows = self._rows("SELECT digest, part FROM split WHERE settings=?", (settings,))
         return {str(digest): str(part) for digest, part in rows}
 
     def record_split(self, settings: str, parts: dict[str, str]) -> None:
@@ -236,5 +259,11 @@ def _call(row: dict[str, Any]) -> Call:
     return Call(**{**row, **lists})
 
 
+def _writable(text: str | None) -> str | None:
+    """Models send halves of surrogate pairs (a cut emoji), which SQLite cannot keep: they become escapes."""
+    return text and text.encode(errors="backslashreplace").decode()
+
+
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text == _writable(text) else json.dumps(value)

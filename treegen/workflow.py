@@ -19,7 +19,7 @@ from treegen.tree.validation import Checked, check_text
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
     from treegen.clip.evaluation import Evaluator
-    from treegen.llm.chat.interface import Chat
+    from treegen.llm.chat.interface import Chat, Message, Reply
     from treegen.llm.drafting import Attempt, Conversation
 
 TREE_NAME: Final = "tree.json"
@@ -201,7 +201,8 @@ def draft_tree(
         workspace.current(checked.document.tree)
     store = workspace.store
     listener, calls = _recorder(store, on_attempt)
-    conversation = draft(workspace.domain, chat, tries=tries, on_attempt=listener)
+    asked = _Announced(chat, workspace.progress)
+    conversation = draft(workspace.domain, asked, tries=tries, on_attempt=listener)
     tree = _result(conversation)
     save(workspace.path, tree)
     latest = store.latest()
@@ -210,6 +211,24 @@ def draft_tree(
     )
     store.attach_calls(calls, revision.id)
     return Drafted(tree=tree, revision=revision, conversation=conversation)
+
+
+class _Announced:
+    """A chat whose waiting is shown; a person who pastes needs no such thing."""
+
+    def __init__(self, chat: "Chat", progress: Progress) -> None:
+        self.name = chat.name
+        self._chat, self._progress = chat, progress
+
+    def complete(self, messages: "Sequence[Message]") -> "Reply":
+        if self.name == "manual":
+            return self._chat.complete(messages)
+        task = f"waiting for {self.name}"
+        self._progress(task, 0, 1)
+        try:
+            return self._chat.complete(messages)
+        finally:
+            self._progress(task, 1, 1)
 
 
 def _recorder(store: Store, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
@@ -317,8 +336,16 @@ def propose_revision(
     if workspace.domain.images and not errors_of(checked.problems):
         diagnosis = workspace.evaluator.diagnose(tree)
     listener, calls = _recorder(workspace.store, on_attempt)
+    asked = _Announced(chat, workspace.progress)
     conversation = revise(
-        workspace.domain, tree, feedback, chat, problems=problems, diagnosis=diagnosis, tries=tries, on_attempt=listener
+        workspace.domain,
+        tree,
+        feedback,
+        asked,
+        problems=problems,
+        diagnosis=diagnosis,
+        tries=tries,
+        on_attempt=listener,
     )
     revised = replace(_result(conversation), review=tree.review)
     return Proposal(

@@ -30,7 +30,7 @@ def command(files: tuple[Path, ...], domain_path: Path | None, form: str, fix: b
     unreadable = False
     for path in files:
         try:
-            found.append((path, _check(path, domain_path, fix)))
+            found += _check(path, domain_path, fix)
         except InputError as error:
             unreadable = True
             complain(error.message, error.tip)
@@ -40,14 +40,14 @@ def command(files: tuple[Path, ...], domain_path: Path | None, form: str, fix: b
     sys.exit(1 if any(p.severity == "error" for _, problems in found for p in problems) else 0)
 
 
-def _check(path: Path, domain_path: Path | None, fix: bool) -> "tuple[Problem, ...]":
-    """The problems of one file, after the fixes if they are asked for."""
+def _check(path: Path, domain_path: Path | None, fix: bool) -> "list[tuple[Path, tuple[Problem, ...]]]":
+    """The problems of one file, after the fixes if they are asked for; before them those of its domain, if any."""
     from treegen.domain import FILE_NAME, read_domain
     from treegen.domain import domain_path as path_of
     from treegen.tree.validation import check_file
 
     if path.is_dir() or path.suffix == ".toml":
-        return read_domain(path)[1]
+        return [(path, read_domain(path)[1])]
     beside = path_of(domain_path) if domain_path else path.parent / FILE_NAME
     domain, problems = read_domain(beside) if domain_path or beside.is_file() else (None, ())
     options: dict[str, Any] = {"classes": domain.classes, "domain": domain.name} if domain else {}
@@ -56,7 +56,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool) -> "tuple[Problem, .
         from treegen.tree.validation import fix_file
 
         checked = fix_file(path, checked, **options)
-    return (*problems, *checked.problems)
+    return [*([(beside, problems)] if problems else []), (path, checked.problems)]
 
 
 def _print(found: "list[tuple[Path, tuple[Problem, ...]]]", form: str) -> None:

@@ -31,19 +31,23 @@ class EmbeddingCache:
 
         Attributes:
             rebuilt: a damaged cache was set aside.
+
+        Raises:
+            InputError: it cannot be opened, for instance locked, not writable or a folder; it is left as it is.
         """
         self.rebuilt = False
         try:
-            self._db = _open(path)
-        except sqlite3.DatabaseError:
             try:
-                path.replace(path.with_suffix(".damaged"))
-                for suffix in ("-wal", "-shm"):
-                    path.with_name(path.name + suffix).unlink(missing_ok=True)
                 self._db = _open(path)
-            except (OSError, sqlite3.DatabaseError) as error:
-                raise InputError(f"{path}: {error}", "delete the file; embeddings are computed again") from None
-            self.rebuilt = True
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):  # not damaged: locked, not writable, disk full
+                    raise
+                _set_aside(path)
+                self._db = _open(path)
+                self.rebuilt = True
+        except (OSError, sqlite3.DatabaseError) as error:
+            tip = "check that the folder is writable and the disk not full; if all is well, delete the file"
+            raise InputError(f"{path}: the embedding cache cannot be opened: {error}", tip) from None
 
     def close(self) -> None:
         """Closes the database."""
@@ -51,29 +55,29 @@ class EmbeddingCache:
 
     def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Tensor"]:
         """The vectors that are there: key -> (D,) float32 of length 1."""
-        import torch
-
-        encoder, found = self._encoder(fingerprint), {}
+        encoder, found = self._encoder(fingerprint), dict[bytes, bytes]()
         for start in range(0, len(keys), _BATCH):
             part = keys[start : start + _BATCH]
             marks = ",".join("?" * len(part))
             rows = self._db.execute(
                 f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part)
             )
-            found.update({key: np.frombuffer(vector, np.float16) for key, vector in rows})
-        if not found:
-            return {}
-        matrix = torch.from_numpy(np.stack(list(found.values())).astype(np.float32))
-        return dict(zip(found, torch.nn.functional.normalize(matrix, dim=-1), strict=True))
+            found.update(rows)
+        return dict(zip(found, _read(list(found.values())), strict=True)) if found else {}
 
-    def put(self, fingerprint: str, keys: Sequence[bytes], vectors: "Tensor") -> None:
-        """Keeps vectors (N, D); a transaction of its own, so that an interrupted run loses at most one batch."""
+    def put(self, fingerprint: str, keys: Sequence[bytes], vectors: "Tensor") -> "Tensor":
+        """Keeps vectors (N, D); a transaction of its own, so that an interrupted run loses at most one batch.
+
+        Returns:
+            The vectors as `get` will give them, (N, D): a first run computes with what every later run reads.
+        """
         encoder, rows = self._encoder(fingerprint), vectors.to("cpu").numpy().astype(np.float16)
         with self._db:
             self._db.executemany(
                 "INSERT OR REPLACE INTO embedding(encoder, key, vector) VALUES (?,?,?)",
                 [(encoder, key, row.tobytes()) for key, row in zip(keys, rows, strict=True)],
             )
+        return _read([row.tobytes() for row in rows])
 
     def _encoder(self, fingerprint: str) -> int:
         row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
@@ -95,11 +99,33 @@ class EmbeddingCache:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    """Opens the database and reads all of it once (0.1 s for 100,000 vectors), so that damage shows here."""
     db = sqlite3.connect(path, timeout=30)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=NORMAL")
-    db.executescript(_TABLES)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+        db.executescript(_TABLES)
+    except BaseException:
+        db.close()
+        raise
     return db
+
+
+def _set_aside(path: Path) -> None:
+    path.replace(path.with_suffix(".damaged"))
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _read(rows: Sequence[bytes]) -> "Tensor":
+    """Vectors (N, D) float32 of length 1 from float16 rows."""
+    import torch
+
+    matrix = np.stack([np.frombuffer(row, np.float16) for row in rows]).astype(np.float32)
+    return torch.nn.functional.normalize(torch.from_numpy(matrix), dim=-1)
 
 
 def image_key(digest: str, crop: tuple[float, float, float, float]) -> bytes:

@@ -22,7 +22,7 @@ from treegen.clip.statistics import (
 )
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
-from treegen.images import ImageSet, LabelledImage, Skipped, hash_file, list_images, open_image
+from treegen.images import ImageSet, LabelledImage, Skipped, hash_file, list_images, open_image, shown
 from treegen.tree.document import digest_of
 from treegen.tree.keywords import show
 from treegen.tree.model import Tree
@@ -107,7 +107,9 @@ class Evaluator:
         for name in ("dev", "test"):
             members = [i for i in self.images.images if assigned[i.digest] == name]
             if not members:
-                told = f"the {name} part has no images ({len(self.images.images)} images in all)"
+                left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
+                count = f"{len(self.images.images)} images in all, {len(self.images.skipped)} skipped"
+                told = f"the {name} part has no images ({count}){left_out}"
                 raise InputError(told, "give every class more images, or change `dev` below [split]")
             stacked = torch.stack([features[i.digest] for i in members])
             parts[name] = Part(features=stacked, labels=tuple(i.label for i in members))
@@ -127,8 +129,8 @@ class Evaluator:
             if batch:
                 vectors = self.encoder.encode_images([picture for _, picture in batch])
                 digests = [image.digest for image, _ in batch]
-                self._cache.put(self.encoder.fingerprint, [keys[d] for d in digests], vectors)
-                features.update(zip(digests, vectors, strict=True))
+                kept = self._cache.put(self.encoder.fingerprint, [keys[d] for d in digests], vectors)
+                features.update(zip(digests, kept, strict=True))
             self._progress("embedding images", len(features) - len(cached) + len(skipped), len(wanted))
         known_broken = {s.path: s.reason for s in skipped}
         reasons = {i.digest: known_broken[i.path] for i in wanted if i.path in known_broken}
@@ -147,8 +149,8 @@ class Evaluator:
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
                 vectors = self.encoder.encode_texts(batch)
-                self._cache.put(self.encoder.fingerprint, [text_key(t) for t in batch], vectors)
-                self._texts.update(zip(batch, vectors, strict=True))
+                kept = self._cache.put(self.encoder.fingerprint, [text_key(t) for t in batch], vectors)
+                self._texts.update(zip(batch, kept, strict=True))
                 self._progress("embedding texts", start + len(batch), len(missing))
         return torch.stack([self._texts[t] for t in texts])
 
@@ -249,7 +251,7 @@ class Evaluator:
             "classes_without_images": [
                 name for k, name in enumerate(self.domain.classes) if all(i.label != k for i in self.images.images)
             ],
-            "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.images.skipped],
+            "skipped": [{"path": shown(s.path), "reason": s.reason} for s in self.images.skipped],
         }
 
     def _controls(self, tree: Tree, test: Part, predictions: Sequence[int]) -> dict[str, Any]:
@@ -269,7 +271,7 @@ class Evaluator:
 
 def _remembered_hash(known: dict[str, tuple[int, int, str]], new: list[tuple[str, int, int, str]], path: Path) -> str:
     """The file's SHA-256, not read again if size and time are those of an earlier reading."""
-    status, name = path.stat(), str(path)
+    status, name = path.stat(), shown(path)
     earlier = known.get(name)
     if earlier and earlier[:2] == (status.st_size, status.st_mtime_ns):
         return earlier[2]

@@ -31,7 +31,7 @@ def wilson_interval(correct: float, n: int, level: float = 0.95) -> tuple[float,
     p = correct / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))  # rounding must not leave p outside
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:

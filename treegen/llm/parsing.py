@@ -1,32 +1,38 @@
 """Reads a tree out of an LLM's reply: tolerant of wrapping and syntax, strict about meaning.
 
-Steps: strip reasoning, take the fenced block (or the outermost braces), drop `name =`, read as JSON, then as Python
-literals, then with json-repair. Whatever can be read in two ways, is cut off or abbreviated is a problem, not a guess.
+Steps: strip reasoning, find the outermost braces (with `name =` before them), read as JSON, then as Python literals,
+then with json-repair, whose result must say what the reply says. Whatever can be read in two ways, is cut off or
+abbreviated is a problem, not a guess.
 """
 
 import ast
-import io
 import json
 import re
-import tokenize
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from treegen.llm.lexemes import (
+    Lexeme,
+    UnreadableError,
+    content_of_data,
+    content_of_lexemes,
+    keys_in,
+    lexemes_of,
+    objects_in,
+    plain_text,
+    refuse_unclear,
+)
 from treegen.tree.document import parse_json
 from treegen.tree.keywords import show
 from treegen.tree.problems import Problem, pointer_to
 
 MOST_CHARACTERS: Final = 4 * 2**20
-_THINK: Final = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_OPEN_THINK: Final = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_FENCE: Final = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
-_NAME: Final = re.compile(r"\A\s*[A-Za-z_][\w.]*\s*(?::[^={\n]*)?=\s*(?=[{(])")
-_LEXEME: Final = re.compile(
-    r"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(?P<comment>\#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<open>[{\[(])"""
-    r"""|(?P<close>[}\])])|(?P<dots>\.\.\.|…)|(?P<other>.)""",
-    re.DOTALL | re.VERBOSE,
-)
+_THINK: Final = re.compile(r"<(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
+_END_THINK: Final = re.compile(r"</(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
+_UNSHARED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"'bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+_GROUPS: Final = ("classification_groups", "classification_cot")
+_KEYS: Final = frozenset({*_GROUPS, "rules", "prompt", "options"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +50,6 @@ class Parsed:
     repaired: bool = False
 
 
-class _UnreadableError(Exception):
-    """A step found a problem that ends the reading."""
-
-    def __init__(self, code: str, message: str, pointer: str = "") -> None:
-        super().__init__(message)
-        self.problem = Problem(code=code, pointer=pointer, message=message)
-
-
 def parse_reply(text: str, *, finish: str | None = None) -> Parsed:
     """Reads the tree of a reply.
 
@@ -61,13 +59,11 @@ def parse_reply(text: str, *, finish: str | None = None) -> Parsed:
     """
     try:
         if finish == "length":
-            raise _UnreadableError("TG503", "the reply was cut at the token limit; give the whole object, shorter")
+            raise UnreadableError("TG503", "the reply was cut at the token limit; give the whole object, shorter")
         if len(text) > MOST_CHARACTERS:
-            raise _UnreadableError("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
-        block, inner = _one_block(_without_reasoning(text))
-        data, repaired = inner if inner is not None else _read(block)
-        return Parsed(data=tree_shape(data), repaired=repaired)
-    except _UnreadableError as error:
+            raise UnreadableError("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
+        return _one_tree(list(objects_in(_without_reasoning(text))))
+    except UnreadableError as error:
         return Parsed(data=None, problems=(error.problem,))
     except RecursionError:
         told = "the reply is nested too deeply"
@@ -76,156 +72,107 @@ def parse_reply(text: str, *, finish: str | None = None) -> Parsed:
 
 def _without_reasoning(text: str) -> str:
     """Without `<think>` blocks; an end tag alone closes what began before the text did."""
-    return _OPEN_THINK.sub("", _THINK.sub("", text)).strip("﻿ \n\r\t")
+    *parts, rest = _END_THINK.split(text)
+    kept: list[str] = []
+    for part in parts:
+        opened = _THINK.search(part)
+        kept = [*kept, part[: opened.start()]] if opened else []
+    if _THINK.search(rest):
+        raise UnreadableError("TG503", "the reply ends inside its reasoning; answer with the object and nothing else")
+    return "".join([*kept, rest])
 
 
-def _one_block(text: str) -> tuple[str, tuple[Any, bool] | None]:
-    """The text that holds the tree and, where it had to be read to tell, its data.
+def _one_tree(objects: Sequence[str]) -> Parsed:
+    """The one tree among the objects of a reply.
 
-    With several fenced blocks the one that reads as a tree is meant; two different ones are ambiguous.
+    Other objects may stand beside it (an example, say) as long as they do not speak of its groups and classes.
     """
-    blocks = [m.group(2) for m in _FENCE.finditer(text)]
-    if not blocks:
-        start = text.find("{")
-        if start < 0:
-            raise _UnreadableError("TG501", "the reply holds no JSON object; answer with the object and nothing else")
-        return _outermost(text), None
-    if len(blocks) == 1:
-        return blocks[0], None
-    found: list[tuple[str, tuple[Any, bool]]] = []
-    for block in blocks:
+    found: dict[str, Parsed] = {}
+    others: list[tuple[str, UnreadableError]] = []
+    for text in objects:
         try:
-            data, repaired = _read(block)
+            data, repaired = _read(text)
             shaped = tree_shape(data)
-        except _UnreadableError:
-            continue
-        if not any(shaped == tree_shape(earlier[1][0]) for earlier in found):
-            found.append((block, (data, repaired)))
+            found.setdefault(json.dumps(shaped), Parsed(data=shaped, repaired=repaired))
+        except UnreadableError as error:
+            others.append((text, error))
     if len(found) > 1:
-        raise _UnreadableError("TG502", f"the reply holds {len(found)} different trees; answer with one")
-    return found[0] if found else (blocks[-1], None)
+        raise UnreadableError("TG502", f"the reply holds {len(found)} different trees; answer with one")
+    if not found:
+        told = "the reply holds no JSON object; answer with the object and nothing else"
+        meant = [why for text, why in others if any(key in text for key in _GROUPS)]
+        raise next(iter([*meant, *(why for _, why in others)]), UnreadableError("TG501", told))
+    (tree,) = found.values()
+    for text, _ in others:
+        _refuse_same_subject(text, tree.data or {})
+    return tree
 
 
-def _outermost(text: str) -> str:
-    """From the first brace (with a `name =` before it) to the last one; prose around it is dropped."""
-    start, end = text.find("{"), text.rfind("}")
-    line = text.rfind("\n", 0, start) + 1
-    named = _NAME.match(text[line:])
-    return text[line if named else start : end + 1 if end > start else len(text)]
+def _refuse_same_subject(text: str, tree: dict[str, Any]) -> None:
+    """A tree, and beside it an object with one of its names as a key: a correction, perhaps, or half of another."""
+    names = {name for part in tree.values() if isinstance(part, dict) for name in part}
+    if common := keys_in(text) & (names | _KEYS):
+        told = f"beside the tree stands another object with the key {show(min(common))}; answer with one object"
+        raise UnreadableError("TG502", told)
 
 
 def _read(text: str) -> tuple[Any, bool]:
-    """The data of one block, and whether json-repair was needed."""
-    data, problems = parse_json(text.strip())
+    """The data of one object, and whether json-repair was needed."""
+    data, problems = parse_json(text)
     if data is not None and not problems:
         return data, False
     twice = next((p for p in problems if p.code == "TG102"), None)
     if twice:
-        raise _UnreadableError("TG102", twice.message, twice.pointer)
-    _refuse_cut_or_abbreviated(text)
+        raise UnreadableError("TG102", twice.message, twice.pointer)
+    lexemes = lexemes_of(text)
+    refuse_unclear(lexemes)
     try:
         return _read_python(text), False
     except (SyntaxError, ValueError, MemoryError):
-        return _read_repaired(text), True
-
-
-def _refuse_cut_or_abbreviated(text: str) -> None:
-    """TG503 for brackets that do not close, TG504 for `...` outside texts."""
-    depth = 0
-    for match in _LEXEME.finditer(text):
-        depth += (match.lastgroup == "open") - (match.lastgroup == "close")
-        if match.lastgroup == "dots":
-            raise _UnreadableError(
-                "TG504", f"the reply leaves something out with {match.group()!r}; write everything out"
-            )
-    if depth > 0 and text.rstrip()[-1:] not in ("}", ")", ";"):
-        raise _UnreadableError("TG503", "the reply ends before its brackets close; give the whole object")
+        return _read_repaired(lexemes), True
 
 
 def _read_python(text: str) -> Any:
-    """Python literals: one expression, or assignments of literals; SyntaxError or ValueError if it is not that."""
-    source = text.strip().rstrip(";")
-    _refuse_adjacent_texts(source)
-    module = ast.parse(source)
-    _refuse_double_keys(module)
+    """Python literals: one expression, or assignments of literals.
+
+    Raises:
+        SyntaxError, ValueError: it is not that, or has an escape that means something else in JSON.
+    """
+    if _UNSHARED.search(text):
+        raise ValueError("an escape that JSON and Python do not share")
+    module = ast.parse(text)
     values: dict[str, Any] = {}
     for statement in module.body:
-        if isinstance(statement, ast.Expr) and len(module.body) == 1:
-            return ast.literal_eval(statement.value)
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-        value = getattr(statement, "value", None)
-        if not isinstance(target, ast.Name) or value is None:
-            raise ValueError("not an assignment of a literal")
-        values[target.id] = ast.literal_eval(value)
+        match statement:
+            case ast.Expr(value=literal) if len(module.body) == 1:
+                return ast.literal_eval(literal)
+            case ast.Assign(targets=[ast.Name(id=name)], value=literal):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as literal):
+                pass
+            case _:
+                raise ValueError("not an assignment of a literal")
+        if name in values:
+            raise UnreadableError("TG102", f"the name {show(name)} is given twice; keep one")
+        values[name] = ast.literal_eval(literal)
     if not values:
         raise ValueError("empty")
     return next(iter(values.values())) if len(values) == 1 else values
 
 
-def _refuse_adjacent_texts(source: str) -> None:
-    """`["a" "b"]` is one text to Python and two to a reader. In parentheses the joining is deliberate."""
-    brackets: list[str] = []
-    before = -1
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.OP and token.string in "([{":
-                brackets.append(token.string)
-            elif token.type == tokenize.OP and token.string in ")]}" and brackets:
-                brackets.pop()
-            if token.type in (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT):
-                continue
-            if token.type == tokenize.STRING and before == tokenize.STRING and (brackets or ["["])[-1] != "(":
-                told = f"two texts without a comma between them, line {token.start[0]}: ... {token.string}"
-                raise _UnreadableError("TG502", told)
-            before = token.type
-    except (tokenize.TokenError, IndentationError, SyntaxError):
-        return  # not Python: the caller's own reading says so
-
-
-def _refuse_double_keys(module: ast.Module) -> None:
-    for node in ast.walk(module):
-        if isinstance(node, ast.Dict):
-            keys = [k.value for k in node.keys if isinstance(k, ast.Constant)]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise _UnreadableError("TG102", f"the key {show(key)} stands twice in one object; keep one")
-
-
-def _read_repaired(text: str) -> Any:
-    """json-repair, with the checks it lacks: it keeps the last of two equal keys and drops what it cannot place."""
+def _read_repaired(lexemes: Sequence[Lexeme]) -> Any:
+    """json-repair, with the check that it lacks: brackets, keys and values are those of the reply, in their order."""
     import json_repair
 
-    body = _NAME.sub("", text)
-    data = json_repair.loads(_plain(body))
-    if not isinstance(data, dict):
-        raise _UnreadableError(
-            "TG501", "the reply cannot be read as a JSON object; answer with the object and nothing else"
-        )
-    written = sum(1 for _ in _keys_in(body))
-    if written > _count_keys(data):
-        raise _UnreadableError(
-            "TG502", f"the reply has {written} keys, of which only {_count_keys(data)} can be placed"
-        )
+    first = next(i for i, lexeme in enumerate(lexemes) if lexeme.kind == "open")  # behind `name =`
+    said = content_of_lexemes(lexemes[first:])
+    data = json_repair.loads(plain_text(lexemes[first:]))
+    read = content_of_data(data)
+    if said != read:
+        same = next((i for i, (a, b) in enumerate(zip(said, read, strict=False)) if a != b), min(len(said), len(read)))
+        place = show(said[same][1]) if same < len(said) else "its end"
+        raise UnreadableError("TG502", f"the reply can be read in more than one way from {place} on; write plain JSON")
     return data
-
-
-def _plain(text: str) -> str:
-    """Without comments outside texts."""
-    return "".join(m.group() for m in _LEXEME.finditer(text) if m.lastgroup != "comment")
-
-
-def _keys_in(text: str) -> Iterator[str]:
-    """Quoted texts that are followed by a colon."""
-    lexemes = [m for m in _LEXEME.finditer(text) if m.lastgroup != "comment" and not m.group().isspace()]
-    for i, match in enumerate(lexemes[:-1]):
-        if match.lastgroup == "text" and lexemes[i + 1].group() == ":":
-            yield match.group()
-
-
-def _count_keys(value: Any) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(_count_keys(v) for v in value.values())
-    return sum(_count_keys(v) for v in value) if isinstance(value, list) else 0
 
 
 def tree_shape(data: Any) -> dict[str, Any]:
@@ -235,23 +182,23 @@ def tree_shape(data: Any) -> dict[str, Any]:
     one object around both, tuples for lists. Anything else stays and is for the schema to refuse.
 
     Raises:
-        _UnreadableError: there is no object with groups and rules, or there are two candidates for one of them.
+        UnreadableError: there is no object with groups and rules, or there are two candidates for one of them.
     """
     data = _listed(data)
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not isinstance(data, dict):
-        raise _UnreadableError("TG501", f"expected one JSON object, found {show(data)}")
+        raise UnreadableError("TG501", f"expected one JSON object, found {show(data)}")
     while len(data) == 1 and isinstance(inner := next(iter(data.values())), dict) and not _groups_in(data):
         data = inner
     if not _groups_in(data):
-        raise _UnreadableError(
-            "TG501", f'the object has no key "classification_groups"; it has {", ".join(map(show, data))}'
+        raise UnreadableError(
+            "TG501", f'the object has no key "classification_groups"; its keys are {show(list(data))}'
         )
     groups, rules = _groups_in(data), [k for k in data if k == "rules" or str(k).endswith("_rules")]
     for keys, what in ((groups, "groups"), (rules, "rules")):
         if len(keys) > 1:
-            raise _UnreadableError(
+            raise UnreadableError(
                 "TG502", f"two keys for the {what}: {', '.join(map(show, keys))}", pointer_to(str(keys[1]))
             )
     named = {groups[0]: "classification_groups", **({rules[0]: "rules"} if rules else {})}
@@ -259,13 +206,25 @@ def tree_shape(data: Any) -> dict[str, Any]:
 
 
 def _groups_in(data: dict[str, Any]) -> list[str]:
-    return [k for k in ("classification_groups", "classification_cot") if k in data]
+    return [k for k in _GROUPS if k in data]
 
 
 def _listed(value: Any) -> Any:
-    """Tuples as lists, keys as texts; anything that JSON cannot hold becomes a text for the schema to refuse."""
+    """Tuples as lists and numbers that are keys as texts; what else JSON does not have is refused."""
     if isinstance(value, dict):
-        return {str(k): _listed(v) for k, v in value.items()}
+        odd = next((k for k in value if not isinstance(k, str | int) or isinstance(k, bool)), "")
+        if odd != "":
+            raise UnreadableError("TG501", f"a key must be a text: {odd!r}")
+        return {_written(str(k)): _listed(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_listed(v) for v in value]
-    return value if isinstance(value, str | int | float | bool | None) else json.dumps(str(value))
+    if not isinstance(value, str | int | float | bool | None):
+        raise UnreadableError("TG501", f"JSON has no {type(value).__name__}; use a list or a text")
+    return _written(value) if isinstance(value, str) else value
+
+
+def _written(text: str) -> str:
+    """The text, unless it only stands for others."""
+    if text.strip() in ("...", "…"):
+        raise UnreadableError("TG504", f"the reply leaves something out with {show(text)}; write everything out")
+    return text

@@ -19,7 +19,12 @@ class Change:
 
 def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
     """The changes that lead from `old` to `new`: groups first, then rules. Empty if they say the same."""
-    return (*_group_changes(old, new), *_rule_changes(old, new))
+    return (*_domain_change(old, new), *_group_changes(old, new), *_rule_changes(old, new))
+
+
+def _domain_change(old: Tree, new: Tree) -> Iterator[Change]:
+    if old.domain != new.domain:
+        yield Change(kind="domain_changed", sentence=f"the domain {show(old.domain)} became {show(new.domain)}")
 
 
 def _group_changes(old: Tree, new: Tree) -> Iterator[Change]:
@@ -36,9 +41,8 @@ def _group_changes(old: Tree, new: Tree) -> Iterator[Change]:
             yield from _inside_group(before, group)
     common_old = [g.name for g in old.groups if new.group(g.name)]
     if common_old != [g.name for g in new.groups if old.group(g.name)]:
-        yield Change(
-            kind="groups_reordered", sentence=f"groups now in the order {', '.join(g.name for g in new.groups)}"
-        )
+        order = ", ".join(show(g.name) for g in new.groups)
+        yield Change(kind="groups_reordered", sentence=f"groups now in the order {order}")
 
 
 def _inside_group(old: Group, new: Group) -> Iterator[Change]:
@@ -71,8 +75,8 @@ def _rule_changes(old: Tree, new: Tree) -> Iterator[Change]:
         if name not in after:
             yield Change(kind="class_removed", class_name=name, sentence=f"class {show(name)} removed")
     renamed = {
-        (new.groups[i].name, b): a
-        for i, group in enumerate(new.groups)
+        (group.name, a, b)
+        for group in new.groups
         if (earlier := old.group(group.name)) and len(earlier.options) == len(group.options)
         for a, b in zip(earlier.options, group.options, strict=True)
         if a not in group.options and b not in earlier.options
@@ -85,8 +89,8 @@ def _rule_changes(old: Tree, new: Tree) -> Iterator[Change]:
         for group in new.groups:
             if old.group(group.name) is None:
                 continue
-            a, b = answer_word(old, before[name], group.name), answer_word(new, rule, group.name)
-            if a != b and renamed.get((group.name, b or "")) != a:
+            a, b = _answer(old, before[name], group.name), _answer(new, rule, group.name)
+            if a != b and (group.name, a, b) not in renamed:
                 told = f"{show(name)} in {show(group.name)}: {_shown(a)} became {_shown(b)}"
                 yield Change(kind="rule_changed", group=group.name, class_name=name, sentence=told)
     common = [n for n in before if n in after]
@@ -94,12 +98,20 @@ def _rule_changes(old: Tree, new: Tree) -> Iterator[Change]:
         yield Change(kind="classes_reordered", sentence="classes now in another order")
 
 
-def _shown(word: str | None) -> str:
-    return "no answer" if word is None else show(word)
+def _answer(tree: Tree, rule: ClassRule, group: str) -> str | int | None:
+    """The option's word, the bare index where it is out of range, `None` for no answer."""
+    word = answer_word(tree, rule, group)
+    return rule.get(group) if word is None else word
+
+
+def _shown(answer: str | int | None) -> str:
+    if answer is None:
+        return "no answer"
+    return show(answer) if isinstance(answer, str) else f"option {answer}, which does not exist"
 
 
 def _words(tree: Tree, rule: ClassRule) -> str:
-    return ", ".join(f"{g.name} {_shown(answer_word(tree, rule, g.name))}" for g in tree.groups)
+    return ", ".join(f"{show(g.name)} {_shown(_answer(tree, rule, g.name))}" for g in tree.groups)
 
 
 def answer_word(tree: Tree, rule: ClassRule, group: str) -> str | None:

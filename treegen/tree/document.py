@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import math
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
+from treegen.tree.keywords import show
 from treegen.tree.model import ClassRule, Group, Review, Tree
 from treegen.tree.problems import Problem, pointer_to
 
@@ -27,13 +31,8 @@ class _Pairs(dict[str, Any]):
 def _object(pairs: list[tuple[str, Any]]) -> _Pairs:
     made = _Pairs(pairs)
     if len(made) != len(pairs):
-        keys = [k for k, _ in pairs]
-        made.twice = tuple(dict.fromkeys(k for k in keys if keys.count(k) > 1))
+        made.twice = tuple(k for k, count in Counter(k for k, _ in pairs).items() if count > 1)
     return made
-
-
-def _constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _walk(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -56,11 +55,11 @@ def _writable(text: str) -> bool:
 
 
 def parse_json(text: str) -> tuple[Any, list[Problem]]:
-    """Strict JSON. Returns the data (`None` if it cannot be read) and problems TG101, TG102 and TG107 with places."""
+    """Strict JSON. Returns the data (`None` if it cannot be read) and problems TG101 and TG102 with places."""
     if _depth(text) > MOST_DEPTH:
         return None, [Problem(code="TG101", pointer="", message=f"nested deeper than {MOST_DEPTH} levels")]
     try:
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        data = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         return None, [Problem(code="TG101", pointer="", message=f"not JSON at {place}: {error.msg}")]
@@ -69,15 +68,21 @@ def parse_json(text: str) -> tuple[Any, list[Problem]]:
     problems = []
     for path, value in _walk(data):
         for key in getattr(value, "twice", ()):
-            told = f"the key {json.dumps(key, ensure_ascii=False)} stands twice; keep one"
+            told = f"the key {show(key)} stands twice; keep one"
             problems.append(Problem(code="TG102", pointer=pointer_to(*path, key), message=told))
+        if isinstance(value, float) and not math.isfinite(value):  # NaN, or 1e999, which Python reads as infinite
+            told = f"not JSON: {show(value)} is no number of JSON"
+            problems.append(Problem(code="TG101", pointer=pointer_to(*path), message=told))
+    return None if any(p.code == "TG101" for p in problems) else data, problems
+
+
+def unwritable(data: Any) -> Iterator[Problem]:
+    """Texts and keys that UTF-8 cannot write (TG107)."""
+    for path, value in _walk(data):
         texts = [value] if isinstance(value, str) else list(value) if isinstance(value, dict) else []
         if not all(_writable(t) for t in texts):
             told = "holds half of a surrogate pair, which UTF-8 cannot write"
-            problems.append(
-                Problem(code="TG107", pointer=pointer_to(*path).encode(errors="replace").decode(), message=told)
-            )
-    return data, problems
+            yield Problem(code="TG107", pointer=pointer_to(*path), message=told)
 
 
 def _depth(text: str) -> int:
@@ -205,9 +210,9 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         InputError: the folder is missing or not writable; the old file is untouched.
     """
-    target = path.resolve()
     temporary: Path | None = None
     try:
+        target = path.resolve()
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
         fd, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         temporary = Path(name)
@@ -217,26 +222,31 @@ def write_atomically(path: Path, text: str) -> None:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         temporary.replace(target)
+        temporary = None
         _sync_folder(target.parent)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # Python 3.11 and 3.12 raise RuntimeError for a loop of links
+        told = f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise InputError(told, "nothing was changed; check that the folder is there and writable") from None
+    finally:
         if temporary:
             temporary.unlink(missing_ok=True)
-        told = f"{path}: cannot be written: {error.strerror or error}"
-        raise InputError(told, "nothing was changed; check that the folder is there and writable") from None
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    """Makes the rename itself durable, where the file system can: the file is whole either way."""
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def save(path: Path, tree: Tree) -> str:
     """Writes the canonical text atomically, unless the file holds it already; returns the text."""
     text = dump(tree)
-    if not (path.is_file() and path.read_bytes() == text.encode()):
-        write_atomically(path, text)
+    with suppress(OSError):  # no file yet, or one that cannot be read: writing says what is wrong
+        if path.read_bytes() == text.encode():
+            return text
+    write_atomically(path, text)
     return text

@@ -4,6 +4,7 @@ A misspelt keyword in a schema is ignored silently by JSON Schema, so each has a
 """
 
 import json
+import math
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,14 @@ _CODES = {"slots": "TG110", "distinctNormalised": "TG111", "indexInto": "TG112",
 _SHOWN = 60
 
 
+def printable(text: str) -> str:
+    """The text with everything escaped that a terminal obeys or cannot show."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 2**16 else f"\\U{ord(c):08x}" for c in text)
+
+
 def show(value: Any) -> str:
     """A value as JSON, cut to what fits in a message; control characters are escaped."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    text = printable(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
@@ -77,15 +82,19 @@ def _index_into(_: Any, spec: dict[str, str], value: Any, __: Any) -> "Iterator[
             if isinstance(index, bool) or not isinstance(index, int) or name not in lengths:
                 continue
             if index >= lengths[name]:  # below 0 is the schema's own minimum
+                valid = f" (0 to {lengths[name] - 1})" if lengths[name] else ""
                 yield ValidationError(
-                    f"{show(owner)} has option {index} in {show(name)}, which has {lengths[name]} options "
-                    f"(0 to {lengths[name] - 1})",
+                    f"{show(owner)} has option {index} in {show(name)}, which has {lengths[name]} options{valid}",
                     path=[spec["indices"], owner, name],
                 )
 
 
 def _is_integer(_: Any, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @cache
@@ -96,7 +105,8 @@ def validator_of(schema: str) -> Any:
     extended: Any = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
         {"slots": _slots, "distinctNormalised": _distinct, "indexInto": _index_into},
-        type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),  # 1.0 is no index
+        # 1.0 is no index, and TOML's nan is no fraction: it is neither below nor above any limit
+        type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number}),
     )
     return extended(json.loads(read_schema(schema)))
 

@@ -93,12 +93,13 @@ class Problem:
 
 
 def pointer_to(*parts: str | int) -> str:
-    """JSON Pointer of a path.
+    """JSON Pointer of a path; half a surrogate pair, which no output can write, becomes `?`.
 
     >>> pointer_to("rules", "a/b", 0)
     '/rules/a~1b/0'
     """
-    return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
+    pointer = "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
+    return pointer.encode(errors="replace").decode()
 
 
 def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:

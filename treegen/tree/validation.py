@@ -6,14 +6,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from treegen.tree.document import Document, digest_of, parse_json, read_text, save, tree_from
+from treegen.tree.document import Document, digest_of, parse_json, read_text, save, tree_from, unwritable
 from treegen.tree.keywords import blank_fix, schema_problems, show
-from treegen.tree.model import ClassRule, Tree
+from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.problems import Edit, Fix, Problem, pointer_to
 from treegen.tree.words import normalise
 
 #: after these, the types of a document are not those of a tree
-_UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG105", "TG107"})
+_UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG107"})
+#: more missing classes than this are another domain's, not misspelt
+_MOST_CANDIDATES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,8 @@ class Checked:
     """What was read and everything found wrong with it.
 
     Attributes:
-        document: the tree, also when it has problems; `None` if its types are not those of a tree.
+        document: the tree, also when it has problems; `None` if its types are not those of a tree, or if it has
+            unknown keys, which a tree would drop.
         data: the plain data, `None` if the text cannot be read.
         problems: in the order of checks and places.
     """
@@ -62,41 +65,73 @@ def check_data(
         domain: the name of the domain, if one is known.
         stored: the data came from a tree file, so its digest counts.
     """
-    problems = schema_problems(data, "tree")
-    if any(p.code in _UNTYPED and not p.pointer.startswith("/review") for p in problems):
+    problems = [*schema_problems(data, "tree"), *unwritable(data)]
+    outside = {p.code for p in problems if not _in_review(p)}
+    if outside & _UNTYPED:
+        problems += _name_problems(data, classes=classes, domain=domain)
         return Checked(document=None, data=data, problems=tuple(problems))
-    if any(p.pointer.startswith("/review") for p in problems):
-        data = {k: v for k, v in data.items() if k != "review"}
-    tree = tree_from(data)
+    sound = {k: v for k, v in data.items() if k != "review"} if any(map(_in_review, problems)) else data
+    tree = tree_from(sound)
     problems += _blanks(tree)
     problems += cross_problems(tree, classes=classes, domain=domain)
     if stored:
         problems += _digest_problems(tree, data.get("digest"))
-    return Checked(document=Document(tree=tree, digest=data.get("digest")), data=data, problems=tuple(problems))
+    document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
+    return Checked(document=document, data=data, problems=tuple(problems))
+
+
+def _in_review(problem: Problem) -> bool:
+    return problem.pointer == "/review" or problem.pointer.startswith("/review/")
+
+
+def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | None) -> Iterator[Problem]:
+    """What the names alone show in data whose types are wrong, so that one round of repair sees as much as it can."""
+    if not isinstance(data, dict):
+        return
+    groups, rules = data.get("classification_groups"), data.get("rules")
+    if isinstance(data.get("domain"), str):
+        yield from _domain_problems(data["domain"], domain)
+    if isinstance(rules, dict):
+        yield from _classes(tuple(rules), classes)
+    if isinstance(rules, dict) and isinstance(groups, dict):
+        kept = {name: rule for name, rule in rules.items() if isinstance(rule, dict)}
+        yield from _answers(
+            Tree(
+                domain="",
+                groups=tuple(Group(name=name, prompt="", options=()) for name in groups),
+                rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in kept.items()),
+            )
+        )
 
 
 def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Iterator[Problem]:
     """What only groups and rules together show, and what the domain adds."""
-    if domain is not None and tree.domain != domain:
-        told = f"the tree is for the domain {show(tree.domain)}, not {show(domain)}"
-        yield Problem(code="TG304", pointer="/domain", message=told)
-    if classes is not None:
-        yield from _classes(tree, classes)
+    yield from _domain_problems(tree.domain, domain)
+    yield from _classes(tree.classes, classes)
     yield from _answers(tree)
     yield from _twins(tree)
     yield from _unused(tree)
 
 
-def _classes(tree: Tree, classes: Sequence[str]) -> Iterator[Problem]:
-    """Classes of the domain without a rule, rules without a class of the domain."""
-    known, have = set(classes), set(tree.classes)
-    for name in classes:
-        if name not in have:
-            told = f"the class {show(name)} has no rule; give its option in every group"
-            yield Problem(code="TG201", pointer="/rules", message=told)
-    for name in tree.classes:
+def _domain_problems(found: str, wanted: str | None) -> Iterator[Problem]:
+    if wanted is not None and found != wanted:
+        told = f"the tree is for the domain {show(found)}, not {show(wanted)}"
+        yield Problem(code="TG304", pointer="/domain", message=told)
+
+
+def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Problem]:
+    """Classes of the domain, if one is known, without a rule; rules without a class of the domain."""
+    if classes is None:
+        return
+    known, have = set(classes), set(names)
+    missing = [c for c in classes if c not in have]
+    for name in missing:
+        told = f"the class {show(name)} has no rule; give its option in every group"
+        yield Problem(code="TG201", pointer="/rules", message=told)
+    candidates = missing if len(missing) <= _MOST_CANDIDATES else ()
+    for name in names:
         if name not in known:
-            told = f"the domain has no class {show(name)}" + _meant(name, [c for c in classes if c not in have])
+            told = f"the domain has no class {show(name)}" + _meant(name, candidates)
             yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told)
 
 
@@ -108,7 +143,7 @@ def _meant(name: str, candidates: Sequence[str]) -> str:
 def _answers(tree: Tree) -> Iterator[Problem]:
     """Rules without any answer, answers for unknown groups, groups without an answer."""
     names = {g.name: g for g in tree.groups}
-    folded = {normalise(n): n for n in names}
+    folded = _only_ones(names)
     for rule in tree.rules:
         given = dict(rule.answers)
         if not given:
@@ -116,13 +151,21 @@ def _answers(tree: Tree) -> Iterator[Problem]:
             yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=told)
             continue
         unknown = [g for g in given if g not in names]
-        renamed = {folded.get(normalise(g)) for g in unknown}
+        renamed = {wrong: folded.get(word) for word, wrong in _only_ones(unknown).items()}
         for group in unknown:
-            yield _unknown_group(rule, group, folded.get(normalise(group)), given, list(names))
+            yield _unknown_group(rule, group, renamed.get(group), given, list(names))
         for group in names:
-            if group not in given and group not in renamed:
+            if group not in given and group not in renamed.values():
                 told = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
                 yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=told)
+
+
+def _only_ones(names: Iterable[str]) -> dict[str, str]:
+    """Normalised name -> name, without those that several names share: there no fix is certain."""
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(normalise(name), []).append(name)
+    return {word: same[0] for word, same in folded.items() if len(same) == 1}
 
 
 def _unknown_group(
@@ -193,7 +236,7 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
         fix = Fix(summary="write the digest", edits=(edit,))
         yield Problem(code="TG301" if missing else "TG302", pointer="/digest", message=told, fix=fix)
     if tree.review and tree.review.digest != current:
-        told = f"approved by {tree.review.by} on {tree.review.at}, and changed since"
+        told = f"approved by {show(tree.review.by)} on {show(tree.review.at)}, and changed since"
         yield Problem(code="TG303", pointer="/review/digest", message=told)
 
 
@@ -220,7 +263,7 @@ def fix_file(
     Returns:
         What is left to find in the file.
     """
-    if any(p.code == "TG102" or (p.pointer.startswith("/review/") and p.severity == "error") for p in checked.problems):
+    if any(p.code == "TG102" or (_in_review(p) and p.severity == "error") for p in checked.problems):
         return checked
     data, _ = apply_fixes(checked.data, checked.problems)
     fixed = check_data(data, classes=classes, domain=domain)

@@ -1,11 +1,9 @@
 """When two wordings are the same: the normalisation behind mutual exclusivity."""
 
-import re
 import unicodedata
 from typing import Final
 
 _ARTICLES: Final = frozenset({"a", "an", "the"})
-_SEPARATORS: Final = re.compile(r"[\W_]+")
 _UNCOUNTED: Final = ("ss", "us", "is")
 
 
@@ -18,6 +16,11 @@ def _singular(word: str) -> str:
     return word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word[:-1]
 
 
+def _is_mark(c: str) -> bool:
+    """Vowel signs and accents belong to their letter: without them Hindi or Thai words become the same."""
+    return unicodedata.category(c).startswith("M")
+
+
 def normalise(text: str) -> str:
     """Folds case, width (NFKC), punctuation, white space, articles and plurals.
 
@@ -26,6 +29,7 @@ def normalise(text: str) -> str:
     >>> normalise("The  Doors") == normalise("ｄｏｏｒ")
     True
     """
-    folded = unicodedata.normalize("NFKC", text).casefold().strip()
-    words = [w for w in _SEPARATORS.sub(" ", folded).split() if w not in _ARTICLES]
-    return " ".join(_singular(w) for w in words) or folded
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+    spaced = "".join(c if c.isalnum() or _is_mark(c) else " " for c in folded)
+    words = [_singular(w) for w in spaced.split() if any(c.isalnum() for c in w)]
+    return " ".join(w for w in words if w not in _ARTICLES) or folded

@@ -46,7 +46,7 @@ class OpenClipEncoder:
         self.fingerprint = _fingerprint(model, config, self.precision)
         self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
         bias = getattr(model, "logit_bias", None)
-        self.logit_bias = None if bias is None else float(bias)
+        self.logit_bias = None if bias is None else float(bias.detach())
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
         self._preprocess, self._tokenizer = preprocess, tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)

@@ -65,7 +65,10 @@ class ManualChat:
 
     def _reply(self, text: str) -> Reply:
         if not text.strip():
-            raise InputError("the answer is empty", "paste the whole reply of the language model")
+            told = "paste the whole reply of the language model"
+            if self._messages:
+                told = f"the messages are in {self._messages}; put the reply in a file and run again with --answer FILE"
+            raise InputError("the answer is empty", told)
         return Reply(text=text, model=self.name)
 
 

@@ -1,6 +1,7 @@
 """Any model that litellm reaches: cloud providers, local servers, anything that speaks OpenAI's protocol."""
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -12,7 +13,24 @@ from treegen.llm.chat.interface import Message, Reply
 _TRIES: Final = 4
 _TIMEOUT: Final = 300.0  # seconds; local models can be slow
 _LONGEST_WAIT: Final = 60.0
-_RETRIED: Final = ("RateLimitError", "InternalServerError", "ServiceUnavailableError", "Timeout", "APIConnectionError")
+_UNREACHED: Final = frozenset(
+    {"ConnectError", "ConnectionRefusedError", "gaierror", "UnsupportedProtocol", "InvalidURL"}
+)
+#: litellm's error -> what to tell; more of the same request would not help
+_FINAL: Final = {
+    "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),
+    "PermissionDeniedError": ("{where} does not allow this key to use the model (403)", "check the account"),
+    "PaymentRequiredError": ("{where} wants to be paid first (402)", "check the account"),
+    "NotFoundError": ("{where} does not know this model (404)", "check the name after the first slash, and --api-base"),
+    "ContextWindowExceededError": ("the request is longer than the model's context", "use a larger model"),
+    "ContentPolicyViolationError": ("{where} refused the content", "reword the domain's texts"),
+    "BadRequestError": (
+        "{where} did not accept the request (400)",
+        "is the name a litellm model name such as openai/gpt-4o-mini?",
+    ),
+    "UnsupportedParamsError": ("does not take one of temperature and max_tokens", "remove it from [llm]"),
+}
+_KINDS: Final[dict[int | None, str]] = {402: "PaymentRequiredError", 403: "PermissionDeniedError"}  # litellm has its bare APIError for these
 
 
 def _litellm() -> Any:
@@ -42,14 +60,13 @@ class LitellmChat:
                 too long, or the provider went on failing.
         """
         litellm = _litellm()
-        self._check_key(litellm)
-        options = {
+        from openai import OpenAIError  # the root of litellm's provider errors; litellm's own class of that name is not
+
+        options = self._key(litellm) | {
             key: getattr(self._settings, key)
             for key in ("api_base", "temperature", "max_tokens")
             if getattr(self._settings, key) is not None
         }
-        if "api_base" in options:
-            options["api_key"] = os.environ.get("OPENAI_API_KEY") or "none"  # local servers want some key
         started = time.monotonic()
         for attempt in range(1, _TRIES + 1):
             try:
@@ -61,28 +78,34 @@ class LitellmChat:
                     **options,
                 )
                 return self._reply(litellm, response, time.monotonic() - started)
-            except litellm.exceptions.OpenAIError as error:  # the root of litellm's provider errors
+            except OpenAIError as error:
                 failure = explain(error, self._settings)
                 if not failure.again or attempt == _TRIES:
                     raise ModelError(failure.message, failure.tip) from None
-                self._sleep(min(_LONGEST_WAIT, failure.wait or 2.0**attempt))
+                self._sleep(min(_LONGEST_WAIT, 2.0**attempt if failure.wait is None else failure.wait))
         raise ModelError(f"{self.name}: no reply after {_TRIES} tries", "try again later")
 
-    def _check_key(self, litellm: Any) -> None:
-        if self._settings.api_base:
-            return
-        missing = litellm.validate_environment(self.name).get("missing_keys") or []
+    def _key(self, litellm: Any) -> dict[str, str]:
+        """The key to pass on: none, as litellm takes the provider's own from the environment."""
+        told = litellm.validate_environment(self.name).get("missing_keys") or []
+        missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults, or other sources
+        own = self.name.partition("/")[0].upper() + "_API_KEY"
+        if not missing and not os.environ.get(own, "set").strip():
+            missing = [own]  # set, but blank
+        if missing and self._settings.api_base:
+            return {"api_key": "none"}  # a server of one's own: the client wants some key
         if missing:
-            names = ", ".join(missing)
+            names = " or ".join(missing)
             tip = f"set {names} in the environment, or use --api-base for a server of your own, or --model manual"
             raise ModelError(f"{self.name}: no key in {names}", tip)
+        return {}
 
     def _reply(self, litellm: Any, response: Any, seconds: float) -> Reply:
-        choice, usage = response.choices[0], getattr(response, "usage", None)
-        prompt = getattr(usage, "prompt_tokens", None)
-        completion = getattr(usage, "completion_tokens", None)
-        if not choice.message.content:
-            why = f" (finish reason {choice.finish_reason})" if choice.finish_reason else ""
+        choice, usage = next(iter(response.choices), None), getattr(response, "usage", None)
+        prompt = getattr(usage, "prompt_tokens", None) or None  # litellm gives 0 where the server tells nothing
+        completion = getattr(usage, "completion_tokens", None) or None
+        if choice is None or not choice.message.content:
+            why = f" (finish reason {choice.finish_reason})" if choice and choice.finish_reason else ""
             raise ModelError(f"{self.name}: the reply is empty{why}", "try again, or another model")
         return Reply(
             text=choice.message.content, model=self.name, finish=choice.finish_reason, prompt_tokens=prompt,
@@ -91,10 +114,13 @@ class LitellmChat:
 
     def _cost(self, litellm: Any, prompt: int | None, completion: int | None) -> float | None:
         """USD, or `None` where the price of the model is not known."""
-        if prompt is None or completion is None or self.name not in litellm.model_cost:
-            bare = self.name.partition("/")[2]
-            if prompt is None or completion is None or bare not in litellm.model_cost or self._settings.api_base:
-                return None
+        provider, _, bare = self.name.partition("/")
+        known = litellm.model_cost.get(self.name) or litellm.model_cost.get(bare) or {}
+        foreign = self.name not in litellm.model_cost and known.get("litellm_provider") != provider
+        if prompt is None or completion is None or self._settings.api_base or foreign:
+            return None
+        if known.get("input_cost_per_token") is None or known.get("output_cost_per_token") is None:
+            return None
         parts = litellm.cost_per_token(model=self.name, prompt_tokens=prompt, completion_tokens=completion)
         return float(sum(parts))
 
@@ -118,34 +144,18 @@ def _causes(error: BaseException) -> Iterator[str]:
 
 def explain(error: Exception, settings: LlmSettings) -> _Failure:
     """One clear message for an error of litellm. The provider's own text is not repeated: it may hold a key."""
-    kind, causes, model = type(error).__name__, set(_causes(error)), settings.model
-    where = settings.api_base or "the provider"
-    if causes & {"ConnectError", "ConnectionRefusedError", "gaierror"}:
+    kind, status, causes = type(error).__name__, getattr(error, "status_code", None), set(_causes(error))
+    model, where = settings.model, settings.api_base or "the provider"
+    if causes & _UNREACHED:
         return _Failure(f"{model}: {where} cannot be reached", "is the server running, is --api-base right?")
-    simple = {
-        "AuthenticationError": (f"{model}: {where} refused the key (401)", "check the key in the environment"),
-        "PermissionDeniedError": (
-            f"{model}: {where} does not allow this key to use the model (403)",
-            "check the account",
-        ),
-        "NotFoundError": (f"{model}: {where} does not know this model (404)", "check the name after the first slash"),
-        "ContextWindowExceededError": (
-            f"{model}: the request is longer than the model's context",
-            "use a larger model",
-        ),
-        "ContentPolicyViolationError": (f"{model}: {where} refused the content", "reword the domain's texts"),
-        "BadRequestError": (
-            f"{model}: {where} did not accept the request (400)",
-            "is the name a litellm model name such as openai/gpt-4o-mini?",
-        ),
-        "UnsupportedParamsError": (f"{model}: does not take one of temperature and max_tokens", "remove it from [llm]"),
-    }
-    if kind in simple:
-        return _Failure(*simple[kind])
+    kind = _KINDS.get(status, kind) if kind == "APIError" else kind
+    if kind in _FINAL:
+        told, tip = _FINAL[kind]
+        return _Failure(f"{model}: {told.format(where=where)}", tip)
     headers = getattr(error, "litellm_response_headers", None) or {}
     wait = str(headers.get("retry-after", ""))
-    told = {"RateLimitError": "limits the rate (429)", "Timeout": f"gave no answer within {_TIMEOUT:.0f} s"}
-    status = getattr(error, "status_code", None)
-    said = told.get(kind, f"failed ({status})" if status else f"failed ({kind})")
-    seconds = float(wait) if wait.replace(".", "", 1).isdigit() else None
-    return _Failure(f"{model}: {where} {said}", "try again later", again=kind in _RETRIED, wait=seconds)
+    known = {"RateLimitError": "limits the rate (429)", "Timeout": f"gave no answer within {_TIMEOUT:.0f} s"}
+    said = known.get(kind, f"failed ({status or kind})")
+    again = status is not None and (status in (408, 429) or status >= 500)
+    seconds = float(wait) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", wait) else None
+    return _Failure(f"{model}: {where} {said}", "try again later", again=again, wait=seconds)

@@ -86,13 +86,14 @@ def _request_of(line: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     lines = []
-    for number, text in enumerate(read_text(path).splitlines(), 1):
+    for number, text in enumerate(read_text(path).split("\n"), 1):  # a text may hold other line ends, such as U+2028
         if not text.strip():
             continue
         try:
             line = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number}: not JSON: {error.msg}", "record the conversation again") from None
+        except (ValueError, RecursionError) as error:
+            why = getattr(error, "msg", error)
+            raise InputError(f"{path}, line {number}: not JSON: {why}", "record the conversation again") from None
         if not _is_call(line):
             told = "expected an object with messages (role, content) and reply"
             raise InputError(f"{path}, line {number}: {told}", "record the conversation again")
@@ -105,5 +106,6 @@ def _is_call(line: Any) -> bool:
         isinstance(line, dict)
         and isinstance(line.get("reply"), str)
         and isinstance(line.get("messages"), list)
-        and all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in line["messages"])
+        and all(isinstance(m, dict) for m in line["messages"])
+        and all(isinstance(m.get(key), str) for m in line["messages"] for key in ("role", "content"))
     )

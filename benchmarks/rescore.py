@@ -1,0 +1,64 @@
+"""What a second revision costs: the first score of a tree against the score after one option changed.
+
+One process, the bundled encoder, freshly drawn images, an empty cache. The encoder is loaded before the clock starts,
+which favours the first score. Goal: at most 5 %.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from treegen.demonstration import lay_out
+from treegen.tree.model import ClassRule, Group, Tree
+from treegen.workflow import Workspace
+
+COLOURS = ("white", "green", "orange", "purple", "pink", "yellow", "brown", "gray", "blue")
+FORMS = ("a four-legged animal", "a snake", "a round ball", "an octopus", "a slug", "a bird", "a fish")
+RULES = ((0, 0), (0, 0), (1, 1), (1, 1), (2, 2), (2, 2), (3, 3), (4, 3), (5, 4), (5, 5), (6, 0), (7, 0), (8, 6))
+
+
+def example_tree(classes: tuple[str, ...]) -> Tree:
+    """Two groups; what the rules say does not matter for the time."""
+    groups = (
+        Group(name="colour", prompt="This creature's body is mainly {}.", options=COLOURS),
+        Group(name="form", prompt="This creature looks like {}.", options=FORMS),
+    )
+    rules = tuple(
+        ClassRule(name=name, answers=(("colour", c), ("form", f))) for name, (c, f) in zip(classes, RULES, strict=True)
+    )
+    return Tree(domain="sketchbook", groups=groups, rules=rules)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of a re-score as a share of the first score.")
+    parser.add_argument("--count", type=int, default=60, help="images of each of the 13 classes")
+    parser.add_argument("--edits", type=int, default=7, help="re-scores, of which the median counts")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lay_out(folder, count=args.count)
+        workspace = Workspace(folder / "tree.json")
+        tree = example_tree(workspace.domain.classes)
+        workspace.encoder.encode_texts(["warm"])
+        began = time.perf_counter()
+        workspace.evaluator.score(tree)
+        first = time.perf_counter() - began
+        again = []
+        for edit in range(args.edits):
+            group = replace(tree.groups[0], options=(f"white {edit}", *COLOURS[1:]))
+            changed = replace(tree, groups=(group, tree.groups[1]))
+            began = time.perf_counter()
+            workspace.evaluator.score(changed, tree)
+            again.append(time.perf_counter() - began)
+        second = statistics.median(again)
+        images = len(workspace.evaluator.images.images)
+        print(f"first score, {images} images:           {first:8.3f} s")
+        print(f"re-score after one option changed:  {second:8.3f} s (median of {args.edits})")
+        print(f"ratio re-score / first:             {second / first:8.1%}   goal: at most 5 %")
+
+
+if __name__ == "__main__":
+    main()

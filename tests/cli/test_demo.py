@@ -1,0 +1,45 @@
+"""The demonstration: the claims that the README makes of it."""
+
+from pathlib import Path
+
+from tests.conftest import Run
+from treegen.store import Store
+from treegen.tree.validation import check_file
+
+
+def test_the_demo_shows_the_loop_and_what_it_is_worth(run: Run, tmp_path: Path) -> None:
+    """Draft with real mistakes, repair, score, revision: the tree beats chance five times over and the baseline by 25
+    points, the revision beats the draft, shuffled rules stay within chance's interval."""
+    folder = tmp_path / "demo"
+    done = run("demo", folder)
+    assert done.code == 0, done.err
+    for step in ("treegen draft", "treegen check", "treegen score", "treegen revise", "treegen log"):
+        assert f"$ {step}" in done.out
+    store = Store(folder / "tree.json")
+    draft, revised = store.revisions()
+    first, last = (store.scores()[r.id] for r in (draft, revised))
+    k = 13
+    assert 0.40 <= first["test"]["accuracy"] <= 0.75
+    assert last["test"]["accuracy"] < 0.97
+    assert last["test"]["accuracy"] >= 5 / k
+    assert last["test"]["accuracy"] >= last["baseline"]["accuracy"] + 0.25
+    assert last["mcnemar"]["parent"]["p"] < 0.05
+    assert last["mcnemar"]["parent"]["difference"] > 0
+    low, high = last["controls"]["chance"]["interval"]
+    assert low <= last["controls"]["shuffled_rules"]["accuracy"] <= high
+    assert check_file(folder / "tree.json").problems == ()
+    codes = {p["code"] for call in store.calls() for p in call.problems if p["severity"] == "error"}
+    assert codes >= {"TG111", "TG112", "TG201"}
+    assert [c.purpose for c in store.calls()] == ["draft", "repair", "revise"]
+    assert "# " in (store.calls()[0].reply or "")
+    assert "What the loop was worth" in done.out
+
+
+def test_the_demo_runs_twice_in_one_folder(run: Run, tmp_path: Path) -> None:
+    """A second run draws nothing again and loses nothing of the first."""
+    folder = tmp_path / "demo"
+    assert run("demo", folder).code == 0
+    again = run("demo", folder)
+    assert again.code == 0, again.err
+    assert "images are there already" in again.out
+    assert len(Store(folder / "tree.json").revisions()) == 4

@@ -1,0 +1,206 @@
+"""The embedding cache: what it gives back, what it tells apart, and what survives a crash or damage."""
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import treegen
+from treegen.clip.cache import EmbeddingCache, image_key, text_key
+from treegen.errors import InputError
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def vectors(count: int, width: int = 12, seed: int = 0) -> torch.Tensor:
+    drawn = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(drawn, dim=-1)
+
+
+def test_vectors_come_back_within_float16_and_of_length_one(cache: EmbeddingCache) -> None:
+    kept, keys = vectors(5), [text_key(str(i)) for i in range(5)]
+    cache.put("f", keys, kept)
+    found = cache.get("f", keys)
+    assert set(found) == set(keys)
+    for key, vector in zip(keys, kept, strict=True):
+        assert found[key].dtype == torch.float32
+        torch.testing.assert_close(found[key], vector, atol=1e-3, rtol=0)
+        assert float(found[key].norm()) == pytest.approx(1, abs=1e-6)
+
+
+def test_put_returns_bit_for_bit_what_get_will_give(cache: EmbeddingCache) -> None:
+    """Or the first score of a tree and the second could differ."""
+    keys = [text_key(str(i)) for i in range(70)]
+    kept = cache.put("f", keys, vectors(70, 33))
+    found = cache.get("f", list(reversed(keys)))
+    assert all(torch.equal(found[key], row) for key, row in zip(keys, kept, strict=True))
+
+
+def test_only_what_was_put_is_found(cache: EmbeddingCache) -> None:
+    cache.put("f", [text_key("a")], vectors(1))
+    assert set(cache.get("f", [text_key("a"), text_key("b")])) == {text_key("a")}
+    assert cache.get("f", []) == {}
+    assert cache.get("f", [text_key("b")]) == {}
+
+
+def test_another_encoder_does_not_see_the_vectors(cache: EmbeddingCache) -> None:
+    cache.put("f", [text_key("a")], vectors(1, seed=1))
+    assert cache.get("g", [text_key("a")]) == {}
+    cache.put("g", [text_key("a")], vectors(1, 9, seed=2))
+    assert [len(cache.get(name, [text_key("a")])[text_key("a")]) for name in "fg"] == [12, 9]
+
+
+def test_keys_differ_by_content_crop_and_kind() -> None:
+    one, other = hashlib.sha256(b"1").hexdigest(), hashlib.sha256(b"2").hexdigest()
+    keys = {
+        image_key(one, WHOLE), image_key(other, WHOLE), image_key(one, (0.0, 0.1, 1.0, 0.55)), text_key(one),
+        text_key(f"image {one} {WHOLE}"), text_key("A red body."), text_key("a red body."), text_key(""),
+    }  # fmt: skip
+    assert len(keys) == 8
+    assert image_key(one, WHOLE) in keys
+
+
+def test_a_vector_put_again_replaces_the_old_one(cache: EmbeddingCache) -> None:
+    cache.put("f", [text_key("a")], vectors(1, seed=1))
+    second = cache.put("f", [text_key("a")], vectors(1, seed=2))
+    assert torch.equal(cache.get("f", [text_key("a")])[text_key("a")], second[0])
+
+
+def test_more_keys_than_sqlite_binds_at_once_are_all_found(cache: EmbeddingCache) -> None:
+    keys = [text_key(str(i)) for i in range(2345)]
+    kept = cache.put("f", keys, vectors(2345, 3))
+    found = cache.get("f", keys)
+    assert len(found) == 2345
+    assert all(torch.equal(found[keys[i]], kept[i]) for i in (0, 499, 500, 1000, 2344))
+
+
+def test_vectors_are_there_after_the_database_is_opened_again(tmp_path: Path) -> None:
+    first = EmbeddingCache(tmp_path / "c.sqlite")
+    first.put("f", [text_key("a")], vectors(1))
+    first.close()
+    second = EmbeddingCache(tmp_path / "c.sqlite")
+    assert not second.rebuilt
+    assert list(second.get("f", [text_key("a")])) == [text_key("a")]
+    second.close()
+
+
+def test_two_processes_may_hold_the_cache_at_once(tmp_path: Path, cache: EmbeddingCache) -> None:
+    other = EmbeddingCache(tmp_path / "cache.sqlite")
+    cache.put("f", [text_key("a")], vectors(1))
+    other.put("f", [text_key("b")], vectors(1))
+    assert len(cache.get("f", [text_key("a"), text_key("b")])) == 2
+    other.close()
+
+
+_WRITER = """
+import sys, torch
+from pathlib import Path
+from treegen.clip.cache import EmbeddingCache, text_key
+cache, batch = EmbeddingCache(Path(sys.argv[1])), 0
+while True:
+    cache.put("f", [text_key(f"{batch} {i}") for i in range(50)], torch.randn(50, 256))
+    batch += 1
+    print(batch, flush=True)
+"""
+
+
+def test_a_process_killed_while_writing_leaves_whole_batches_and_a_sound_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    environment = {**os.environ, "PYTHONPATH": str(Path(treegen.__file__).parents[1])}
+    command = [sys.executable, "-c", _WRITER, str(path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        told = [int(writer.stdout.readline()) for _ in range(20)]
+        writer.kill()  # SIGKILL, in the middle of whatever it does
+        told += [int(line) for line in writer.stdout.read().split()]
+    assert writer.returncode == -9
+    cache = EmbeddingCache(path)
+    assert not cache.rebuilt
+    acknowledged = [text_key(f"{batch} {i}") for batch in range(told[-1]) for i in range(50)]
+    assert set(cache.get("f", acknowledged)) == set(acknowledged)
+    cache.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (rows,) = db.execute("SELECT count(*) FROM embedding").fetchone()
+    db.close()
+    assert rows % 50 == 0
+    assert rows >= len(acknowledged) >= 1000
+
+
+def _written(path: Path) -> bytes:
+    cache = EmbeddingCache(path)
+    for start in range(0, 400, 50):
+        cache.put("f", [text_key(str(i)) for i in range(start, start + 50)], vectors(50, 512))
+    cache.close()
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["text", "head", "half", "middle"])
+def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path, damage: str) -> None:
+    """Also where the damage lies behind the first page, which opening alone would not notice."""
+    path = tmp_path / "c.sqlite"
+    data = _written(path)
+    middle = len(data) // 2
+    broken = {
+        "text": b"this is no database\n" * 100,
+        "head": b"\xff" * 100 + data[100:],
+        "half": data[: middle + 7],
+        "middle": data[:middle] + b"\xff" * 60_000 + data[middle + 60_000 :],
+    }[damage]
+    path.write_bytes(broken)
+    cache = EmbeddingCache(path)
+    assert cache.rebuilt
+    assert cache.get("f", [text_key("0")]) == {}
+    cache.put("f", [text_key("0")], vectors(1))
+    assert len(cache.get("f", [text_key("0")])) == 1
+    cache.close()
+    assert path.with_suffix(".damaged").read_bytes() == broken
+
+
+def test_an_empty_file_becomes_a_cache(tmp_path: Path) -> None:
+    (tmp_path / "c.sqlite").touch()
+    cache = EmbeddingCache(tmp_path / "c.sqlite")
+    assert cache.get("f", [text_key("0")]) == {}
+    cache.close()
+
+
+def test_a_folder_in_its_place_is_an_input_error_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    path.mkdir()
+    (path / "keep.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match=r"c\.sqlite: the embedding cache cannot be opened"):
+        EmbeddingCache(path)
+    assert (path / "keep.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_missing_folder_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be opened"):
+        EmbeddingCache(tmp_path / "nowhere" / "c.sqlite")
+
+
+def test_a_locked_cache_is_no_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Setting it aside would throw away what another process is writing."""
+    path = tmp_path / "c.sqlite"
+    data, connect = _written(path), sqlite3.connect
+    holder = connect(path, isolation_level=None)
+    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: connect(path, timeout=0))
+    with pytest.raises(InputError, match="locked"):
+        EmbeddingCache(path)
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert path.read_bytes() == data
+
+
+def test_files_are_remembered_with_size_time_and_digest(cache: EmbeddingCache) -> None:
+    assert cache.known_files() == {}
+    cache.remember_files([("/a.png", 3, 2**60 + 1, "aa"), ("/b.png", 0, 5, "bb")])
+    cache.remember_files(iter([("/a.png", 4, 7, "cc")]))
+    cache.remember_files([])
+    assert cache.known_files() == {"/a.png": (4, 7, "cc"), "/b.png": (0, 5, "bb")}

@@ -1,0 +1,125 @@
+"""The workflow functions by themselves: what they keep, what they refuse, what they tell."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TREE
+from treegen.errors import ModelError, ProblemsError
+from treegen.llm.chat.interface import Message, Reply
+from treegen.workflow import Workspace, accept_proposal, draft_tree, parent_tree, propose_revision
+
+DOMAIN = """
+name = "sketchbook"
+noun = "creature"
+classes = ["Abrosk", "Abrosk G", "Wendle", "Torvane", "Quillip", "Grelm", "Orlith", "Draquen", "Nubbet", "Yaffin",
+  "Fennoch", "Ulvar", "Zandoor"]
+"""
+
+
+class QueuedChat:
+    """Answers from a list; an exception in the list is raised. Keeps what it was asked."""
+
+    def __init__(self, *replies: str | Exception, name: str = "queued") -> None:
+        self.name = name
+        self.asked: list[tuple[Message, ...]] = []
+        self._replies = list(replies)
+
+    def complete(self, messages: Sequence[Message]) -> Reply:
+        self.asked.append(tuple(messages))
+        reply = self._replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return Reply(text=reply, model=self.name, prompt_tokens=10, completion_tokens=5, cost=0.25)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A domain without images, and no tree yet."""
+    (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    return Workspace(tmp_path / "tree.json")
+
+
+def test_a_failed_call_is_kept_with_its_reason(workspace: Workspace) -> None:
+    """The model's failure is in the history although nothing came back, and no tree is written."""
+    chat = QueuedChat("no tree here", ModelError("the server is on fire"))
+    with pytest.raises(ModelError, match="on fire"):
+        draft_tree(workspace, chat, tries=4)
+    calls = workspace.store.calls()
+    assert [c.finish for c in calls] == ["stop", "failed"]
+    assert calls[0].problems[0]["code"] == "TG501"
+    assert calls[1].problems == ({"failure": "the server is on fire"},)
+    assert not workspace.path.exists()
+
+
+def test_draft_keeps_tokens_and_cost_with_the_revision(workspace: Workspace) -> None:
+    """Every call that led to the revision is attached to it."""
+    chat = QueuedChat("{}", TREE)
+    drafted = draft_tree(workspace, chat, tries=2)
+    assert [(c.revision, c.cost) for c in workspace.store.calls()] == [(drafted.revision.id, 0.25)] * 2
+    assert workspace.load()[0] == drafted.tree
+
+
+def test_waiting_for_a_model_is_shown_and_ends_also_on_failure(workspace: Workspace) -> None:
+    """Progress begins and ends around each request; a person who pastes is not disturbed by it."""
+    told: list[tuple[str, int, int]] = []
+    workspace.progress = lambda *step: told.append(step)
+    with pytest.raises(ModelError):
+        draft_tree(workspace, QueuedChat(ModelError("no")), tries=1)
+    assert told == [("waiting for queued", 0, 1), ("waiting for queued", 1, 1)]
+    told.clear()
+    draft_tree(workspace, QueuedChat(TREE, name="manual"), tries=1)
+    assert told == []
+
+
+def test_load_names_the_first_error_and_counts_the_rest(workspace: Workspace) -> None:
+    """One clear message, with the command that lists all."""
+    data = json.loads(TREE)
+    del data["rules"]["Ulvar"]
+    data["rules"]["Zandoor"]["colour"] = 99
+    workspace.path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ProblemsError) as raised:
+        workspace.load()
+    assert "TG112 /rules/Zandoor/colour" in raised.value.message
+    assert "(and 1 more)" in raised.value.message
+    assert "treegen check" in raised.value.tip
+
+
+def test_a_tree_with_errors_can_be_revised(workspace: Workspace) -> None:
+    """Its problems go into the request, and the answer without errors becomes a proposal."""
+    broken = TREE.replace('"form": 6, "scene": 7', '"form": 66, "scene": 7')
+    workspace.path.write_text(broken, encoding="utf-8")
+    chat = QueuedChat(TREE)
+    proposal = propose_revision(workspace, chat, "mend the fish", tries=1)
+    assert "TG112 at /rules/Zandoor/form" in chat.asked[0][1].content
+    assert "<measured>" not in chat.asked[0][1].content
+    assert [c.class_name for c in proposal.changes] == ["Zandoor"]
+    assert workspace.path.read_text(encoding="utf-8") == broken
+
+
+def test_accepting_keeps_what_was_edited_meanwhile(workspace: Workspace) -> None:
+    """The file changed between proposal and acceptance: its content is a revision before the proposal replaces it."""
+    workspace.path.write_text(TREE, encoding="utf-8")
+    proposal = propose_revision(workspace, QueuedChat(TREE.replace('"tiny"', '"small"')), "small", tries=1)
+    workspace.path.write_text(TREE.replace('"spikes"', '"spines"'), encoding="utf-8")
+    revision = accept_proposal(workspace, proposal)
+    kept = workspace.store.revisions()
+    assert ['"spines"' in r.tree for r in kept] == [False, True, False]
+    assert (revision.parent, revision.author) == (2, "llm")
+    assert workspace.load()[0] == proposal.tree
+
+
+def test_a_parent_that_no_longer_fits_the_domain_is_not_compared(workspace: Workspace) -> None:
+    """A class that the domain has lost makes the parent unscorable; the paired test is left out, not wrong."""
+    data = json.loads(TREE)
+    data["rules"]["Unicorn"] = {**data["rules"]["Abrosk"], "size": 0}
+    workspace.path.write_text(json.dumps(data), encoding="utf-8")
+    tree = workspace.check().document
+    assert tree is not None
+    first = workspace.current(tree.tree)
+    workspace.path.write_text(TREE, encoding="utf-8")
+    second = workspace.current(workspace.load()[0])
+    assert second.parent == first.id
+    assert parent_tree(workspace, second) is None

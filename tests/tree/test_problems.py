@@ -1,0 +1,46 @@
+import pytest
+
+from treegen.tree.problems import CODES, Fix, Problem, errors_of, pointer_to
+
+
+@pytest.mark.parametrize(
+    ("parts", "pointer"),
+    [
+        ((), ""),
+        (("rules", "A", 0), "/rules/A/0"),
+        (("a/b",), "/a~1b"),
+        (("a~b",), "/a~0b"),
+        (("~1",), "/~01"),
+        (("",), "/"),
+        (("Évoli 🦎",), "/Évoli 🦎"),
+    ],
+)
+def test_a_pointer_escapes_as_rfc_6901_says(parts: tuple[str | int, ...], pointer: str) -> None:
+    assert pointer_to(*parts) == pointer
+
+
+def test_a_pointer_can_always_be_written_as_utf_8() -> None:
+    assert pointer_to("rules", "\ud83e") == "/rules/?"
+
+
+def test_every_code_has_a_severity_and_a_meaning() -> None:
+    assert all(code[:2] == "TG" and code[2:].isdigit() and len(code) == 5 for code in CODES)
+    assert all(severity in ("error", "warning") and meaning for severity, meaning in CODES.values())
+
+
+def test_a_problem_takes_its_severity_from_its_code() -> None:
+    assert Problem(code="TG204", pointer="", message="m").severity == "error"
+    assert Problem(code="TG205", pointer="", message="m").severity == "warning"
+
+
+def test_a_problem_as_json_holds_plain_values_and_the_summary_of_its_fix() -> None:
+    problem = Problem(code="TG301", pointer="/digest", message="missing", fix=Fix(summary="write it", edits=()))
+    assert problem.as_json() == {
+        "code": "TG301", "severity": "warning", "pointer": "/digest", "message": "missing", "fix": "write it",
+    }  # fmt: skip
+    assert Problem(code="TG101", pointer="", message="m").as_json()["fix"] is None
+
+
+def test_warnings_are_no_errors() -> None:
+    error, warning = (Problem(code=c, pointer="", message="m") for c in ("TG101", "TG113"))
+    assert errors_of([warning, error, warning]) == (error,)

@@ -1,0 +1,79 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from treegen.tree.words import normalise
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("red", "RED"),
+        ("straße", "STRASSE"),
+        ("wing", "ｗｉｎｇ"),
+        ("dark  red", " dark\tred\n"),
+        ("dark red", "dark-red"),
+        ("dark red", "dark_red."),
+        ("the tail", "tail"),
+        ("A Tail", "an tail"),
+        ("wing", "wings"),
+        ("a fly", "flies"),
+        ("box", "boxes"),
+        ("brush", "brushes"),
+        ("dress", "dresses"),
+        ("café", "cafe\u0301"),
+        ("The  Doors", "ｄｏｏｒ"),
+    ],
+)
+def test_wordings_that_cannot_both_be_options_are_the_same(one: str, other: str) -> None:
+    assert normalise(one) == normalise(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("red", "dark red"),
+        ("glass", "glasse"),
+        ("bus", "bu"),
+        ("iris", "iri"),
+        ("moss", "mos"),
+        ("+", "-"),
+        ("❤️", "✔️"),
+        ("a", "the"),
+        ("काला", "कोला"),
+        ("หมา", "หมี"),
+        ("café", "cafe"),
+        ("one", "two"),
+    ],
+)
+def test_wordings_of_different_meaning_stay_different(one: str, other: str) -> None:
+    assert normalise(one) != normalise(other)
+
+
+@pytest.mark.parametrize(
+    "text", ["thes wings", "A the", "¨", "ǰ", "ŉ", "\u0345", "İstanbul", "glassess", "ß s", "ß\u0301"]
+)
+def test_awkward_wordings_normalise_to_themselves_once_normalised(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+words = st.sampled_from(["the", "a", "an", "thes", "wings", "Boxes", "flies", "ß", "ǰ", "é", "_", "-", " ", "\u0301"])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.one_of(st.text(), st.lists(words).map(" ".join), st.lists(words).map("".join)))
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_case_and_surrounding_space_never_matter(text: str) -> None:
+    assert normalise(f"  {text.casefold()}\t") == normalise(text.casefold())
+
+
+@settings(deadline=None)
+@given(st.text().filter(str.strip))
+def test_a_wording_never_becomes_empty(text: str) -> None:
+    assert normalise(text)
