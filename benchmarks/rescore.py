@@ -13,7 +13,7 @@ from pathlib import Path
 
 from treegen.demonstration import lay_out
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.workflow import Workspace
+from treegen.workspace import Workspace
 
 COLOURS = ("white", "green", "orange", "purple", "pink", "yellow", "brown", "gray", "blue")
 FORMS = ("a four-legged animal", "a snake", "a round ball", "an octopus", "a slug", "a bird", "a fish")

@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import TREE
 from treegen.errors import ModelError, ProblemsError
 from treegen.llm.chat.interface import Message, Reply
-from treegen.workflow import Workspace, accept_proposal, draft_tree, parent_tree, propose_revision
+from treegen.workflow import accept_proposal, draft_tree, parent_tree, propose_revision
+from treegen.workspace import Workspace
 
 DOMAIN = """
 name = "sketchbook"

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,7 +91,8 @@ class Store:
     def _prepare(self) -> None:
         """Makes the tables of a new database."""
         with self._readable():
-            self._db.execute("PRAGMA journal_mode=WAL")
+            with suppress(sqlite3.OperationalError):  # locked, without waiting, while another process does the same
+                self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
         with self._transaction():
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])

@@ -22,7 +22,7 @@ SIDE: Final = 96  # pixels of a finished picture
 CANVAS: Final = 192  # it is drawn twice as large and reduced
 
 #: how often an individual differs from its kind: another scene, another size, another colour, a hidden feature
-STRAYS: Final[dict[str, float]] = {"scene": 0.22, "size": 0.12, "colour": 0.06, "feature": 0.06}
+STRAYS: Final[dict[str, float]] = {"scene": 0.3, "size": 0.25, "colour": 0.16, "feature": 0.25}
 
 
 def clutter(image: Image.Image, rng: Random, most: int) -> None:
@@ -107,7 +107,7 @@ def draw_folder(out: Path, *, count: int, seed: int) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
             rng = Random(f"{seed}/{name}/{number}")
-            draw_picture(stray(look, rng), rng).save(folder / f"{number:03d}.png", compress_level=3)
+            draw_picture(stray(look, rng), rng, crops=0.4, clutters=9).save(folder / f"{number:03d}.png", compress_level=3)
             total += 1
             now = time.monotonic() - started
             if sys.stderr.isatty() and now - shown > 0.2:

@@ -47,7 +47,9 @@ def test_draft_repairs_with_a_second_answer(run: Run, sketchbook: Path, answer: 
     assert calls[0].problems[0]["code"] == "TG112"
 
 
-def test_a_draft_that_stays_wrong_writes_nothing_and_keeps_the_attempts(run: Run, sketchbook: Path, tmp_path: Path) -> None:
+def test_a_draft_that_stays_wrong_writes_nothing_and_keeps_the_attempts(
+    run: Run, sketchbook: Path, tmp_path: Path
+) -> None:
     """The same problems twice end the loop: exit code 1, no tree file, both replies in the history."""
     wrong = tmp_path / "wrong.txt"
     wrong.write_text(TREE.replace('"blue"]', '"blue", "Blue"]'), encoding="utf-8")
@@ -117,7 +119,8 @@ def test_an_edit_by_hand_becomes_a_revision_of_its_own(run: Run, tree_file: Path
 def test_a_replay_that_does_not_match_says_where(run: Run, sketchbook: Path) -> None:
     """A changed domain no longer matches the recording: exit code 3, the difference, nothing written."""
     domain = sketchbook / "domain.toml"
-    domain.write_text(domain.read_text(encoding="utf-8").replace('noun = "creature"', 'noun = "beast"'), encoding="utf-8")
+    text = domain.read_text(encoding="utf-8")
+    domain.write_text(text.replace('noun = "creature"', 'noun = "beast"'), encoding="utf-8")
     done = run("draft", sketchbook)
     assert done.code == 3
     assert "beast" in done.err

@@ -59,9 +59,10 @@ def test_keys_differ_by_content_crop_and_kind() -> None:
     one, other = hashlib.sha256(b"1").hexdigest(), hashlib.sha256(b"2").hexdigest()
     keys = {
         image_key(one, WHOLE), image_key(other, WHOLE), image_key(one, (0.0, 0.1, 1.0, 0.55)), text_key(one),
-        text_key(f"image {one} {WHOLE}"), text_key("A red body."), text_key("a red body."), text_key(""),
+        text_key(f"image {one} {WHOLE}"), text_key(f"{one} {WHOLE}"), text_key("A red body."), text_key("a red body."),
+        text_key(""),
     }  # fmt: skip
-    assert len(keys) == 8
+    assert len(keys) == 9
     assert image_key(one, WHOLE) in keys
 
 

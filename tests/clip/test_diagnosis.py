@@ -113,6 +113,24 @@ def test_confused_options_name_what_is_expected_and_what_is_seen(tree: Tree) -> 
     assert size["accuracy"] == place["accuracy"] == 1.0
 
 
+def test_long_lists_of_confusions_are_cut_to_the_most_frequent(tree: Tree) -> None:
+    """3 classes a class is taken for, 8 pairs of classes, 8 pairs of options: what a reader and a prompt can hold."""
+    draw = Random(11)
+    labels = [draw.randrange(5) for _ in range(400)]
+    probabilities = torch.rand(400, 9, generator=torch.Generator().manual_seed(11))
+    predictions = [draw.randrange(5) for _ in labels]
+    found = diagnose(tree, CLASSES, labels, predictions, probabilities)
+    pairs = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
+    assert [pair["count"] for pair in found["confused"]] == sorted(pairs.values(), reverse=True)[:8]
+    assert len(pairs) == 20
+    for k, entry in enumerate(found["classes"]):
+        own = sorted((count for (t, _), count in pairs.items() if t == k), reverse=True)
+        assert [other["count"] for other in entry["taken_for"]] == own[:3]
+    colour = found["groups"][0]["confused"]
+    assert len(colour) == 8
+    assert [pair["count"] for pair in colour] == sorted((pair["count"] for pair in colour), reverse=True)
+
+
 def test_nothing_is_confused_if_everything_is_right(tree: Tree) -> None:
     labels, _, probabilities = case(tree)
     found = diagnose(tree, CLASSES, labels, labels, probabilities)

@@ -215,6 +215,15 @@ def test_the_dev_part_equals_a_slow_recomputation_from_the_files(
         assert (entry["n"], entry["accuracy"]) == (len(right), pytest.approx(fmean(right)))
 
 
+def test_the_diagnosis_alone_is_the_dev_part_of_the_score_and_needs_no_test_picture(
+    domain: Domain, tree: Tree, evaluate: Evaluate
+) -> None:
+    evaluator = evaluate(domain)
+    document = evaluator.score(tree)
+    del evaluator.parts["test"]
+    assert evaluator.diagnose(tree) == document["dev"]
+
+
 def test_the_controls_equal_a_slow_recomputation_from_the_files(
     domain: Domain, tree: Tree, evaluate: Evaluate, slow: Slow
 ) -> None:

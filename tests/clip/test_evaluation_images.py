@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from treegen.clip import evaluation
@@ -62,9 +63,13 @@ def test_a_later_evaluator_embeds_nothing_and_gives_the_same_document(
     domain: Domain, tree: Tree, evaluate: Evaluate, make_encoder: Callable[[int], Any]
 ) -> None:
     first, second = make_encoder(0), make_encoder(0)
-    document = evaluate(domain, encoder=first).score(tree)
+    earlier = evaluate(domain, encoder=first)
+    document = earlier.score(tree)
     again = evaluate(domain, encoder=second)
     assert again.score(tree) == document
+    for part in ("dev", "test"):
+        assert torch.equal(again.parts[part].features, earlier.parts[part].features)
+    assert torch.equal(again.text_features(tree.prompts()), earlier.text_features(tree.prompts()))
     assert (second.images, second.texts) == ([], [])
     again.score(with_option(tree, "violet"))
     assert second.texts == ["This creature is mainly violet."]
@@ -140,7 +145,7 @@ def test_broken_pictures_are_skipped_named_and_counted_and_change_no_number(
     before = evaluate(domain).score(tree)
     broken = break_pictures(folder_of(domain) / "Abrosk")
     after = evaluate(domain).score(tree)
-    skipped = {Path(entry["path"]): entry["reason"] for entry in after["images"].pop("skipped")}
+    skipped = {folder_of(domain) / entry["path"]: entry["reason"] for entry in after["images"].pop("skipped")}
     assert set(skipped) == set(broken)
     assert [path.name for path, part in broken.items() if part not in skipped[path]] == []
     assert before["images"].pop("skipped") == []
@@ -249,9 +254,7 @@ def test_a_class_folder_that_cannot_be_listed_is_skipped_and_named(
 ) -> None:
     forbid(folder_of(domain) / "Quill", monkeypatch)
     found = evaluate(domain).score(tree)["images"]
-    assert found["skipped"] == [
-        {"path": str(folder_of(domain) / "Quill"), "reason": "cannot be read: Permission denied"}
-    ]
+    assert found["skipped"] == [{"path": "Quill", "reason": "cannot be read: Permission denied"}]
     assert found["classes_without_images"] == ["Ilmet", "Quill"]
     assert found["test"] + found["dev"] == 18
 

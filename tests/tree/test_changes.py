@@ -81,6 +81,13 @@ def test_an_answer_taken_away_is_told(tree: Tree) -> None:
     ]
 
 
+def test_an_answer_where_there_was_none_and_an_index_without_an_option_are_told(tree: Tree) -> None:
+    silent = with_colours(tree, "white", "brown", Eel=None)
+    assert sentences(silent, tree) == ['"Eel" in "colour": no answer became "brown"']
+    broken = with_colours(tree, "white", "brown", Eel=7)
+    assert sentences(tree, broken) == ['"Eel" in "colour": "brown" became option 7, which does not exist']
+
+
 def test_groups_added_removed_reworded_and_reordered_are_each_told(tree: Tree) -> None:
     colour, legs = tree.groups
     wings = Group(name="wings", prompt="It has {} wings.", options=("no", "two"))
@@ -153,11 +160,15 @@ def test_two_trees_differ_exactly_if_their_digests_do(old: Tree, new: Tree) -> N
 @given(trees(), trees())
 def test_every_change_of_an_answer_in_words_is_told_or_explained_by_a_renamed_option(old: Tree, new: Tree) -> None:
     changes = difference(old, new)
-    renamed = {c.group for c in changes if c.kind == "option_renamed"}
+    renamed = {
+        (c.group, *c.sentence.removeprefix(f'in group "{c.group}" the option "').rstrip('"').split('" became "'))
+        for c in changes
+        if c.kind == "option_renamed"
+    }
     told = {(c.class_name, c.group) for c in changes if c.kind == "rule_changed"}
     before = {r.name: r for r in old.rules}
     for rule in new.rules:
         for group in new.groups:
             if rule.name in before and old.group(group.name):
                 words = answer_word(old, before[rule.name], group.name), answer_word(new, rule, group.name)
-                assert words[0] == words[1] or (rule.name, group.name) in told or group.name in renamed
+                assert words[0] == words[1] or (rule.name, group.name) in told or (group.name, *words) in renamed

@@ -61,7 +61,7 @@ def treegen() -> None:
 def main() -> NoReturn:
     """Runs the command line and exits. No traceback reaches the user; TREEGEN_DEBUG=1 shows it."""
     try:
-        code = treegen.main(standalone_mode=False)
+        code = treegen.main(prog_name="treegen", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except TreegenError as error:
         _debug()

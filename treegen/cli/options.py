@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from treegen.workflow import Workspace
+    from treegen.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -60,7 +60,8 @@ def open_workspace(
     from dataclasses import replace
 
     from treegen.cli.output import ProgressLine
-    from treegen.workflow import Workspace, settings_with
+    from treegen.workflow import settings_with
+    from treegen.workspace import Workspace
 
     workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
     settings = settings_with(workspace.domain, encoder=encoder, device=device, precision=precision)

@@ -243,6 +243,8 @@ class Evaluator:
         }
 
     def _images_json(self) -> dict[str, Any]:
+        assert self.domain.images is not None
+        root = self.domain.images.folder  # paths below it: a score that is kept in git names no machine's folders
         return {
             "digest": self.images.digest,
             "test": len(self.parts["test"].labels),
@@ -251,7 +253,7 @@ class Evaluator:
             "classes_without_images": [
                 name for k, name in enumerate(self.domain.classes) if all(i.label != k for i in self.images.images)
             ],
-            "skipped": [{"path": shown(s.path), "reason": s.reason} for s in self.images.skipped],
+            "skipped": [{"path": shown(s.path.relative_to(root)), "reason": s.reason} for s in self.images.skipped],
         }
 
     def _controls(self, tree: Tree, test: Part, predictions: Sequence[int]) -> dict[str, Any]:

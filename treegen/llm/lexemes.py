@@ -16,7 +16,7 @@ from treegen.tree.problems import Problem
 MOST_OBJECTS: Final = 1000
 _LEXEME: Final = re.compile(
     r'''(?P<text>[rRuUbBfF]{0,2}(?:"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\''''
-    r'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|“[^“”\n]*”)'''
+    r"""|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|“[^“”\n]*”)"""
     r"""|(?P<comment>\#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<open>[{\[(])|(?P<close>[}\])])|(?P<dots>\.\.\.|…)"""
     r"""|(?P<space>\s+)|(?P<word>(?:(?!\.\.\.)[^\s,:;=+{}\[\]()"'“”\#/…])+)|(?P<other>.)""",
     re.DOTALL | re.VERBOSE,
@@ -26,6 +26,8 @@ _NEXT_NAME: Final = re.compile(r"(?:\s|;|#[^\n]*\n)*[A-Za-z_][\w.]*\s*(?::[^={\n
 _LEFT_OUT: Final = re.compile(r"(?:#+|//+|/\*+)\s*(?:\.\.\.|…)")
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|\"", re.DOTALL)
 _BEFORE_KEY: Final = re.compile(r"""["'“”{}\[\],\n]""")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_GOES_ON: Final = re.compile(r"""\s*(?:\}|,\s*(?:["'“]|\w+\s*:))""")
 _CLOSES: Final = {"}": "{", "]": "[", ")": "("}
 _VALUES: Final = {"null": None, "None": None, "true": True, "True": True, "false": False, "False": False}
 
@@ -68,7 +70,7 @@ def objects_in(text: str) -> Iterator[str]:
     is not closed runs to the end of the text.
 
     Raises:
-        UnreadableError: TG502 if there are more than `MOST_OBJECTS`.
+        UnreadableError: TG502 if an object goes on behind its last brace, or if there are more than `MOST_OBJECTS`.
     """
     end = count = 0
     while (start := text.find("{", end)) >= 0:
@@ -81,6 +83,10 @@ def objects_in(text: str) -> Iterator[str]:
         if ":" in text[first:end] or text[end - 1] != "}":
             count += 1
             yield text[first:end]
+            if _GOES_ON.match(text, end):
+                line = text.count("\n", first, end) + 1
+                told = f"line {line} of the object: it closes here and yet goes on; check the braces"
+                raise UnreadableError("TG502", told)
         if count > MOST_OBJECTS:
             raise UnreadableError("TG502", f"the reply holds more than {MOST_OBJECTS} objects; answer with one")
 
@@ -99,7 +105,8 @@ def lexemes_of(text: str) -> list[Lexeme]:
     """Without white space and comments.
 
     Raises:
-        UnreadableError: TG504 for `...` outside texts and for a comment that begins with it.
+        UnreadableError: TG502 for a comment with half a pair of quotation marks, TG504 for `...` outside texts and for
+            a comment that begins with it.
     """
     found, line = [], 1
     for match in _LEXEME.finditer(text):
@@ -107,6 +114,9 @@ def lexemes_of(text: str) -> list[Lexeme]:
         if kind == "dots" or (kind == "comment" and _LEFT_OUT.match(said)):
             told = f"line {line} of the object leaves something out with {show(said)}; write everything out"
             raise UnreadableError("TG504", told)
+        if kind == "comment" and said[:2] != "/*" and said.count('"') % 2:
+            told = f"line {line} of the object: a comment or the end of a text? {show(said)}"
+            raise UnreadableError("TG502", told)
         if kind not in ("space", "comment"):
             found.append(Lexeme(kind, said, line))
         line += said.count("\n")
@@ -202,14 +212,11 @@ def content_of_lexemes(lexemes: Sequence[Lexeme]) -> list[Any]:
 
 
 def _value_of(word: Lexeme) -> Any:
-    """null, true, false or a number."""
+    """null, true, false or a number, the latter as JSON writes it."""
     if word.said in _VALUES:
         return _VALUES[word.said]
-    for number in (int, float):
-        try:
-            return number(word.said)
-        except ValueError:
-            continue
+    if _NUMBER.fullmatch(word.said) and len(word.said) < 20:
+        return json.loads(word.said)
     raise _at(word, "TG502", f"a text without quotation marks: {show(word.said)}")
 
 
@@ -225,4 +232,5 @@ def content_of_data(value: Any) -> list[Any]:
 
 def plain_text(lexemes: Sequence[Lexeme]) -> str:
     """The reply without comments, each text with JSON's own quotation marks and escapes."""
-    return " ".join(json.dumps(_text_in(one)) if one.kind == "text" else one.said for one in lexemes)
+    texts = (json.dumps(_text_in(one), ensure_ascii=False) if one.kind == "text" else one.said for one in lexemes)
+    return " ".join(texts)

@@ -31,6 +31,7 @@ MOST_CHARACTERS: Final = 4 * 2**20
 _THINK: Final = re.compile(r"<(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
 _END_THINK: Final = re.compile(r"</(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
 _UNSHARED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"'bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _GROUPS: Final = ("classification_groups", "classification_cot")
 _KEYS: Final = frozenset({*_GROUPS, "rules", "prompt", "options"})
 
@@ -110,7 +111,7 @@ def _one_tree(objects: Sequence[str]) -> Parsed:
 
 def _refuse_same_subject(text: str, tree: dict[str, Any]) -> None:
     """A tree, and beside it an object with one of its names as a key: a correction, perhaps, or half of another."""
-    names = {name for part in tree.values() if isinstance(part, dict) for name in part}
+    names = {*tree, *(name for part in tree.values() if isinstance(part, dict) for name in part)}
     if common := keys_in(text) & (names | _KEYS):
         told = f"beside the tree stands another object with the key {show(min(common))}; answer with one object"
         raise UnreadableError("TG502", told)
@@ -224,7 +225,9 @@ def _listed(value: Any) -> Any:
 
 
 def _written(text: str) -> str:
-    """The text, unless it only stands for others."""
+    """The text, unless it only stands for others, or has a control character: `"\\frame"` holds a form feed to JSON."""
     if text.strip() in ("...", "…"):
         raise UnreadableError("TG504", f"the reply leaves something out with {show(text)}; write everything out")
+    if _CONTROL.search(text):
+        raise UnreadableError("TG502", f"a control character in {show(text)}: an escape that was not meant?")
     return text

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -42,12 +42,13 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
             f"{error.filename or source}, line {error.lineno}: {error.message}", "mend the template"
         ) from None
     except UndefinedError as error:
-        names = ", ".join(sorted(values))
+        names = ", ".join(sorted(values)) or "no variables"
         raise InputError(f"{source}: {error.message}", f"a template may use: {names}") from None
     except SecurityError as error:
         raise InputError(f"{source}: {error.message}", "templates may not reach into Python") from None
-    except (TemplateError, TypeError, ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{source}: {error}", "mend the template") from None
+    except Exception as error:  # whatever else a template does wrong: a division by zero, a loop of includes, ...
+        why = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
+        raise InputError(f"{source}: {why or type(error).__name__}", "mend the template") from None
 
 
 def _json(value: Any) -> str:

@@ -215,6 +215,21 @@ def test_weights_that_give_no_numbers_are_a_model_error(own_clip: Path) -> None:
         encoder.encode_texts(["a red bird"])
 
 
+def test_a_hub_model_without_weights_is_refused_and_never_runs_on_random_ones(
+    tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """open_clip goes on with a warning if only the config can be had."""
+    from open_clip import factory
+
+    def no_weights(*_: object, **__: object) -> str:
+        raise FileNotFoundError("no weights in this repository")
+
+    config = json.loads((tiny_clip / CONFIG).read_text(encoding="utf-8"))
+    monkeypatch.setattr(factory, "_get_hf_config", lambda *_, **__: json.loads(json.dumps(config)))
+    monkeypatch.setattr(factory, "download_pretrained_from_hf", no_weights)
+    assert "Required pretrained weights" in fails("hf-hub:org/only-a-config").message
+
+
 def test_an_unknown_model_suggests_the_near_names() -> None:
     error = fails("ViT-B-23:openai")
     assert "open_clip has no model 'ViT-B-23'" in error.message

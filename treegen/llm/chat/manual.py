@@ -1,7 +1,10 @@
 """A person with a chat window: treegen writes the messages out and reads the answer from a file, paste or stdin."""
 
+import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +13,14 @@ from treegen.llm.chat.interface import Message, Reply
 from treegen.tree.document import read_text, write_atomically
 
 END: Final = "."
+_END_LINE: Final = re.compile(rb"^[ \t]*\.[ \t\r]*\n|\x04", re.MULTILINE)  # or Ctrl-D
 
 
 class ManualChat:
     """Writes each request to a file or the terminal and reads the answer.
 
-    Answers come from the given files, one a request. When those are used up they come from the terminal (pasted,
-    ended by a line with a single full stop) or, if standard input is no terminal, from all of standard input, once.
+    Answers come from the given files, one a request. Without files they come from the terminal (pasted, ended by a line
+    with a single full stop) or, if standard input is no terminal, from all of standard input, once.
     """
 
     name = "manual"
@@ -27,6 +31,7 @@ class ManualChat:
         self._by_file = bool(answers)
         self._messages = messages
         self._stdin_read = False
+        self._typed_ahead = b""
 
     def complete(self, messages: Sequence[Message]) -> Reply:
         """The person's answer.
@@ -54,14 +59,18 @@ class ManualChat:
             if self._stdin_read:
                 raise ModelError("standard input held one answer and a second is needed", "give files with --answer")
             self._stdin_read = True
-            return sys.stdin.read()
-        print(f"Paste the answer and end it with a line that holds only {END!r}:", file=sys.stderr)
-        lines = []
-        for line in sys.stdin:
-            if line.strip() == END:
-                break
-            lines.append(line)
-        return "".join(lines)
+            try:
+                return sys.stdin.read()
+            except UnicodeDecodeError as error:
+                raise InputError(f"standard input: not UTF-8 at byte {error.start}", "send UTF-8") from None
+        terminal = sys.stdin.fileno()
+        with _whole_lines(terminal):
+            print(f"Paste the answer and end it with a line that holds only {END!r}:", file=sys.stderr)
+            pasted, self._typed_ahead = _read_pasted(terminal, self._typed_ahead)
+        try:
+            return pasted.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"the answer: not UTF-8 at byte {error.start}", "paste UTF-8, or use --answer") from None
 
     def _reply(self, text: str) -> Reply:
         if not text.strip():
@@ -77,3 +86,33 @@ def as_text(messages: Sequence[Message]) -> str:
     if [m.role for m in messages] == ["system", "user"]:
         return f"{messages[0].content}\n\n{messages[1].content}\n"
     return "\n".join(f"## {m.role}\n\n{m.content}\n" for m in messages)
+
+
+@contextmanager
+def _whole_lines(terminal: int) -> Iterator[None]:
+    """Lines of any length: a terminal that gives line by line cuts them at 4,096 bytes (1,024 on macOS)."""
+    import termios
+
+    before = termios.tcgetattr(terminal)
+    by_character = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], [*before[6]]]
+    by_character[6][termios.VMIN], by_character[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(terminal, termios.TCSANOW, by_character)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+
+def _read_pasted(terminal: int, ahead: bytes) -> tuple[bytes, bytes]:
+    """What is pasted up to a line that holds only `END`, and what came behind that line."""
+    data, line = bytearray(ahead), 0
+    while not (end := _END_LINE.search(data, line)):
+        line = data.rfind(b"\n") + 1
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # the terminal is gone
+            chunk = b""
+        if not chunk:
+            return bytes(data), b""
+        data += chunk
+    return bytes(data[: end.start()]), bytes(data[end.end() :])

@@ -30,7 +30,8 @@ _FINAL: Final = {
     ),
     "UnsupportedParamsError": ("does not take one of temperature and max_tokens", "remove it from [llm]"),
 }
-_KINDS: Final[dict[int | None, str]] = {402: "PaymentRequiredError", 403: "PermissionDeniedError"}  # litellm has its bare APIError for these
+#: litellm raises its bare APIError for these
+_KINDS: Final[dict[int | None, str]] = {402: "PaymentRequiredError", 403: "PermissionDeniedError"}
 
 
 def _litellm() -> Any:
@@ -86,7 +87,11 @@ class LitellmChat:
         raise ModelError(f"{self.name}: no reply after {_TRIES} tries", "try again later")
 
     def _key(self, litellm: Any) -> dict[str, str]:
-        """The key to pass on: none, as litellm takes the provider's own from the environment."""
+        """What to pass on as the key: nothing where litellm finds the provider's own in the environment.
+
+        Raises:
+            ModelError: there is no key for the provider.
+        """
         told = litellm.validate_environment(self.name).get("missing_keys") or []
         missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults, or other sources
         own = self.name.partition("/")[0].upper() + "_API_KEY"

@@ -66,14 +66,15 @@ class ReplayChat:
             return difflib.SequenceMatcher(None, recorded, request[-1][1], autojunk=False).quick_ratio()
 
         best = max(same_length, key=likeness)
+        place_in_file = f"line {self._lines[best]['line']}"
         for number, (recorded, asked) in enumerate(zip(_request_of(self._lines[best]), request, strict=True), 1):
             if recorded != asked:
                 place = next((k for k, (a, b) in enumerate(zip(recorded[1], asked[1], strict=False)) if a != b), None)
                 place = min(len(recorded[1]), len(asked[1])) if place is None else place
                 start = max(0, place - 20)
                 was, now = recorded[1][start : place + 40], asked[1][start : place + 40]
-                return f"nearest is line {best + 1}, message {number} ({asked[0]}): recorded {was!r}, asked {now!r}"
-        return f"nearest is line {best + 1}"
+                return f"nearest is {place_in_file}, message {number} ({asked[0]}): recorded {was!r}, asked {now!r}"
+        return f"nearest is {place_in_file}"
 
 
 def _comparable(text: str) -> str:
@@ -97,7 +98,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
         if not _is_call(line):
             told = "expected an object with messages (role, content) and reply"
             raise InputError(f"{path}, line {number}: {told}", "record the conversation again")
-        lines.append(line)
+        lines.append({**line, "line": number})
     return lines
 
 

@@ -1,0 +1,222 @@
+"""Which module may import which: the house of the package, kept by reading every import of every file."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "treegen"
+
+#: From the core up. A unit imports from the lines above its own; units of one line are strangers to each other.
+LAYERS = (
+    ("errors",),
+    ("resources",),
+    ("tree",),
+    ("domain", "store"),
+    ("images",),
+    ("llm", "clip", "starting", "demonstration"),
+    ("workspace",),
+    ("workflow", "optimizing"),
+    ("review", "report"),
+    ("cli",),
+    ("__main__",),
+)
+LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}
+
+#: Slow to import (torch 2.3 s, open_clip 5.6 s, litellm 6.1 s): never when a module is loaded, except in those named.
+HEAVY = {
+    "torch": ("treegen.clip.scoring", "treegen.clip.labelling"),
+    "torchvision": (),
+    "open_clip": (),
+    "sentence_transformers": (),
+    "litellm": (),
+    "dspy": (),
+    "textual": ("treegen.review",),
+    "PIL": (),
+}
+#: The seams: these libraries are imported below the given units alone, also inside functions.
+SEAMS = {"open_clip": ("clip",), "litellm": ("llm",), "textual": ("review", "cli"), "dspy": ("optimizing",)}
+STRANGERS_TO_TREES = ("torch", "torchvision", "open_clip", "litellm", "textual", "PIL", "numpy", "click", "rich")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One import: who, what, where, and whether it runs when the module is loaded."""
+
+    module: str
+    target: str
+    line: int
+    at_load: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_name(path: Path, package: Path) -> str:
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def statements(node: ast.AST, at_load: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import with whether it runs at load: not in a function, not for the type checker alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, at_load
+        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            for inner in child.body:
+                yield from statements(ast.Module(body=[inner], type_ignores=[]), False)
+            for inner in child.orelse:
+                yield from statements(ast.Module(body=[inner], type_ignores=[]), at_load)
+        else:
+            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from statements(child, at_load and not function)
+
+
+def imports_of(package: Path) -> list[Import]:
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        module = module_name(path, package)
+        for node, at_load in statements(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif node.level:
+                targets = [f"relative import of {node.module or '.'}"]
+            else:
+                targets = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [Import(module=module, target=t, line=node.lineno, at_load=at_load) for t in targets]
+    return found
+
+
+def unit_of(name: str, package: Path) -> str | None:
+    """The part of the package that a module, or a name in one, belongs to; `None` for the package itself."""
+    first = name.split(".")[1] if "." in name else ""
+    there = (package / first).is_dir() or (package / f"{first}.py").is_file()
+    return first if first and there else None
+
+
+def against_the_layers(imports: list[Import], package: Path) -> list[str]:
+    """Imports that go up or sideways, that are relative, or that belong to no layer."""
+    faults = []
+    for each in imports:
+        if each.target.startswith("relative"):
+            faults.append(str(each))
+        if each.target.split(".")[0] != "treegen":
+            continue
+        own, other = unit_of(each.module, package), unit_of(each.target, package)
+        if other is None or own == other:
+            continue
+        if own is None or LAYER.get(own, -1) <= LAYER.get(other, len(LAYERS)):
+            faults.append(str(each))
+    return faults
+
+
+def against_the_seams(imports: list[Import], package: Path) -> list[str]:
+    """Heavy libraries imported at load, outside their unit, or anywhere in the tree."""
+    faults = []
+    for each in imports:
+        library, unit = each.target.split(".")[0], unit_of(each.module, package)
+        loads = library in HEAVY and each.at_load and not each.module.startswith(HEAVY[library] or ("-",))
+        outside = library in SEAMS and unit not in SEAMS[library]
+        if loads or outside or (unit == "tree" and library in STRANGERS_TO_TREES):
+            faults.append(str(each))
+    return faults
+
+
+def test_every_import_inside_the_package_runs_down_the_layers() -> None:
+    imports = imports_of(PACKAGE)
+    assert sum(each.target.startswith("treegen.") for each in imports) > 100
+    assert against_the_layers(imports, PACKAGE) == []
+
+
+def test_heavy_libraries_are_imported_where_they_are_needed_and_nowhere_else() -> None:
+    imports = imports_of(PACKAGE)
+    assert {"torch", "open_clip", "litellm", "PIL"} <= {each.target.split(".")[0] for each in imports}
+    assert against_the_seams(imports, PACKAGE) == []
+
+
+def test_every_module_of_the_package_has_its_layer() -> None:
+    units = {unit_of(module_name(path, PACKAGE), PACKAGE) for path in PACKAGE.rglob("*.py")}
+    assert units - {None} <= set(LAYER)
+    assert {"cli", "workflow", "llm", "clip", "images", "domain", "store", "tree", "resources", "errors"} <= units
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "faults"),
+    [
+        ("tree/a.py", "from treegen.domain import Domain", 1),
+        ("tree/a.py", "import treegen.workflow", 1),
+        ("tree/a.py", "from treegen import store, errors", 1),
+        ("tree/a.py", "from treegen.errors import InputError\nfrom treegen.tree.b import x", 0),
+        ("tree/a.py", "from .b import x", 1),
+        ("llm/a.py", "def f():\n    from treegen.clip.scoring import score", 1),
+        ("clip/a.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import treegen.llm.drafting", 1),
+        ("store.py", "from treegen.domain import Domain", 1),
+        ("workflow.py", "from treegen.llm import drafting\nfrom treegen.clip import scoring", 0),
+        ("workflow.py", "from treegen.cli.output import say", 1),
+        ("cli/a.py", "from treegen import __version__, workflow\nfrom treegen.review.app import App", 0),
+        ("__init__.py", "from treegen.tree.model import Tree", 1),
+        ("stranger.py", "from treegen.errors import InputError", 1),
+        ("cli/a.py", "from treegen.stranger import x", 1),
+    ],
+)
+def test_the_reader_of_imports_sees_what_goes_against_the_layers(
+    tmp_path: Path, file: str, source: str, faults: int
+) -> None:
+    package = tmp_path / "treegen"
+    for unit in [*LAYER, "stranger"]:
+        (package / unit).mkdir(parents=True)
+    (package / file).write_text(source)
+    assert len(against_the_layers(imports_of(package), package)) == faults
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "faults"),
+    [
+        ("clip/scoring.py", "import torch", 0),
+        ("clip/cache.py", "import torch", 1),
+        ("clip/cache.py", "def f():\n    import torch", 0),
+        ("clip/cache.py", "try:\n    from torch import Tensor\nexcept ImportError:\n    pass", 1),
+        ("clip/cache.py", "class A:\n    from torch import Tensor", 1),
+        ("clip/cache.py", "import typing\nif typing.TYPE_CHECKING:\n    from torch import Tensor", 0),
+        ("clip/cache.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import open_clip.model", 1),
+        ("workflow.py", "def f():\n    import torch", 0),
+        ("workflow.py", "def f():\n    import open_clip", 1),
+        ("llm/a.py", "async def f():\n    import litellm", 0),
+        ("clip/a.py", "def f():\n    import litellm", 1),
+        ("images.py", "from PIL import Image", 1),
+        ("review/app.py", "from textual.app import App", 0),
+        ("tree/a.py", "def f():\n    from PIL import Image", 1),
+        ("tree/a.py", "if TYPE_CHECKING:\n    import torch", 1),
+        ("tree/a.py", "import torchlight, json", 0),
+    ],
+)
+def test_the_reader_of_imports_sees_heavy_libraries_in_the_wrong_place(
+    tmp_path: Path, file: str, source: str, faults: int
+) -> None:
+    package = tmp_path / "treegen"
+    for unit in LAYER:
+        (package / unit).mkdir(parents=True)
+    (package / file).write_text(source)
+    assert len(against_the_seams(imports_of(package), package)) == faults
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "treegen.tree.validation, treegen.domain, treegen.store",
+        "treegen.images, treegen.tree.changes",
+        "treegen.workflow",
+    ],
+)
+def test_a_fresh_python_that_imports_the_core_loads_no_heavy_library(modules: str) -> None:
+    script = f"import sys, {modules}; print(*sorted({set(HEAVY)!r} & set(sys.modules)), len(sys.modules))"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=env)
+    assert done.stderr == ""
+    assert done.stdout.strip().isdigit(), f"loaded: {done.stdout}"

@@ -1,0 +1,116 @@
+"""An open tree: its file, its domain, its history, and the models that are loaded when they are first needed."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
+from treegen.errors import InputError, ProblemsError
+from treegen.images import LabelledImage, divide
+from treegen.store import Revision, Store, store_folder
+from treegen.tree.document import digest_of, read_text
+from treegen.tree.model import Tree
+from treegen.tree.problems import Problem, errors_of
+from treegen.tree.validation import Checked, check_text
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+    from treegen.clip.evaluation import Evaluator
+
+Progress = Callable[[str, int, int], None]
+
+
+def _quiet(task: str, done: int, total: int) -> None:
+    """Shows no progress."""
+
+
+class Workspace:
+    """A tree file with its domain and its store. Heavy models are loaded when they are first needed."""
+
+    def __init__(
+        self,
+        tree_path: Path,
+        *,
+        domain_path: Path | None = None,
+        encoder: EncoderSettings | None = None,
+        progress: Progress = _quiet,
+    ) -> None:
+        """Opens the domain; the tree file need not exist yet.
+
+        Args:
+            tree_path: the tree file.
+            domain_path: the domain file or its folder; the tree's folder if not given.
+            encoder: overrides the domain's [encoder].
+            progress: is told how far long steps are.
+
+        Raises:
+            InputError: there is no domain, or it cannot be read.
+            ProblemsError: the domain has problems.
+        """
+        found = domain_path or tree_path.parent / FILE_NAME
+        if domain_path is None and not found.is_file():
+            raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")
+        self.path = tree_path
+        self.domain: Domain = load_domain(found)
+        self.encoder_settings = encoder or self.domain.encoder
+        self.progress = progress
+
+    @cached_property
+    def store(self) -> Store:
+        """The history beside the tree."""
+        return Store(self.path)
+
+    @cached_property
+    def encoder(self) -> "Encoder":
+        """The encoder, loaded on first use (seconds)."""
+        from treegen.clip.encoders import open_encoder
+
+        self.progress("loading the encoder", 0, 1)
+        encoder = open_encoder(self.encoder_settings, self.domain.folder)
+        self.progress("loading the encoder", 1, 1)
+        return encoder
+
+    @cached_property
+    def evaluator(self) -> "Evaluator":
+        """The embedded images; embeds what is new on first use."""
+        from treegen.clip.cache import EmbeddingCache
+        from treegen.clip.evaluation import Evaluator
+
+        cache = EmbeddingCache(store_folder(self.path) / "embeddings.sqlite")
+        return Evaluator(self.domain, self.encoder, cache, self._divide, self.progress)
+
+    def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
+        """The recorded split, extended to new images."""
+        settings = f"dev={self.domain.split.dev} seed={self.domain.split.seed}"
+        parts = divide(images, self.domain.classes, self.domain.split, self.store.recorded_split(settings))
+        self.store.record_split(settings, parts)
+        return self.store.recorded_split(settings)  # what another process recorded first counts
+
+    def check(self) -> Checked:
+        """Everything wrong with the tree file, against the domain's classes."""
+        return check_text(read_text(self.path), classes=self.domain.classes, domain=self.domain.name)
+
+    def load(self) -> tuple[Tree, tuple[Problem, ...]]:
+        """The tree, which has no errors, and its warnings.
+
+        Raises:
+            InputError: the file cannot be read.
+            ProblemsError: the tree has errors.
+        """
+        checked = self.check()
+        errors = errors_of(checked.problems)
+        if errors or checked.document is None:
+            first = f"{errors[0].code} {errors[0].pointer}: {errors[0].message}" if errors else ""
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise ProblemsError(f"{self.path}: {first}{more}", f"`treegen check {self.path}` lists all problems")
+        return checked.document.tree, checked.problems
+
+    def current(self, tree: Tree) -> Revision:
+        """The revision of the file's content; what was edited outside of treegen is kept as a new one."""
+        known = self.store.find_revision(digest_of(tree))
+        if known:
+            return known
+        latest = self.store.latest()
+        note = "edited by hand" if latest else "found"
+        return self.store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
