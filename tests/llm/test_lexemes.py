@@ -22,7 +22,7 @@ from treegen.llm.parsing import parse_reply
         ("a {} and a {x}", []),
         ('say {"a": 1}, then {"b": {}}.', ['{"a": 1}', '{"b": {}}']),
         ('{"a": "}"}{"b": 1}', ['{"a": "}"}', '{"b": 1}']),
-        ("{'a': 'it\\'s }'} }x", ["{'a': 'it\\'s }'}"]),
+        ("{'a': 'it\\'s }'} x", ["{'a': 'it\\'s }'}"]),
         ('{"a": 1 // }\n} tail', ['{"a": 1 // }\n}']),
         ('{"a": [1, {"b": 2', ['{"a": [1, {"b": 2']),
         ("{open", ["{open"]),
@@ -34,11 +34,13 @@ from treegen.llm.parsing import parse_reply
     ],
 )
 def test_the_outermost_objects_are_found_with_their_names(text: str, objects: list[str]) -> None:
-    if "} }" in text:
-        with pytest.raises(UnreadableError, match="closes here and yet goes on"):
-            list(objects_in(text))
-    else:
-        assert list(objects_in(text)) == objects
+    assert list(objects_in(text)) == objects
+
+
+@pytest.mark.parametrize("rest", ["}", "\n}", ', "b": 2}', ", b: 2}", ", “b”: 2}"])
+def test_an_object_that_goes_on_behind_its_last_brace_is_refused(rest: str) -> None:
+    with pytest.raises(UnreadableError, match="line 2 of the object: it closes here and yet goes on"):
+        list(objects_in(f'{{"a":\n1}}{rest}'))
 
 
 @pytest.mark.parametrize(
