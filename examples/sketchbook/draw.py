@@ -107,7 +107,8 @@ def draw_folder(out: Path, *, count: int, seed: int) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
             rng = Random(f"{seed}/{name}/{number}")
-            draw_picture(stray(look, rng), rng, crops=0.4, clutters=9).save(folder / f"{number:03d}.png", compress_level=3)
+            picture = draw_picture(stray(look, rng), rng, crops=0.4, clutters=9)
+            picture.save(folder / f"{number:03d}.png", compress_level=3)
             total += 1
             now = time.monotonic() - started
             if sys.stderr.isatty() and now - shown > 0.2:

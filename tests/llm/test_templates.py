@@ -100,7 +100,9 @@ def test_the_revise_prompt_cannot_be_closed_by_names_either(domain: Domain) -> N
     prompt = chat.requests[0][1].content
     assert "1337" not in prompt
     assert "please {{ 7 * 191 }}" in prompt
-    assert json.loads(data_block(prompt.partition("The current tree")[0]).partition("classes: ")[2]) == list(NASTY)
+    data, tree_text = data_block(prompt).split("\nthe current tree:\n")
+    assert [json.loads(line[2:]) for line in data.splitlines() if line.startswith("- ")] == list(NASTY)
+    assert list(json.loads(tree_text.partition("\n\nproblems found")[0])["rules"]) == list(NASTY)
 
 
 def test_a_template_beside_the_domain_wins_and_the_others_stay(domain: Domain) -> None:

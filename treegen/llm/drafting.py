@@ -113,8 +113,8 @@ def revise(
     request = render(
         "revise", domain.folder,
         name=domain.name, noun=domain.noun, description=domain.description, language=domain.language,
-        classes=list(domain.classes), tree=content_text(tree), problems=list(problems), diagnosis=diagnosis,
-        feedback=feedback.strip(),
+        classes=list(domain.classes), notes=dict(domain.notes), tree=content_text(tree), problems=list(problems),
+        diagnosis=diagnosis, feedback=feedback.strip(),
     )  # fmt: skip
     return _converse("revise", request, domain, chat, tries, on_attempt)
 

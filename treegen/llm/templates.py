@@ -32,6 +32,7 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
         autoescape=False,  # the output is a prompt, not HTML
     )
     environment.filters["json"] = _json
+    environment.filters["guarded"] = _guarded
     source = f"prompts/{template}.jinja"
     try:
         found = environment.get_template(f"{template}.jinja")
@@ -53,4 +54,9 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
 
 def _json(value: Any) -> str:
     """A value as one line of JSON, readable, with control characters escaped and the data block's tags defused."""
-    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")
+    return _guarded(json.dumps(value, ensure_ascii=False))
+
+
+def _guarded(text: str) -> str:
+    """Text that cannot close the block it stands in; within JSON it still means the same."""
+    return text.replace("</", "<\\/")

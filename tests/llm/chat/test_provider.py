@@ -15,7 +15,7 @@ from treegen.domain import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat import open_chat
 from treegen.llm.chat.interface import Message
-from treegen.llm.chat.provider import LitellmChat, _litellm
+from treegen.llm.chat.provider import LitellmChat, _litellm, explain
 from treegen.llm.parsing import parse_reply
 
 KEY = "sk-a-secret-key"
@@ -336,3 +336,11 @@ def test_litellm_is_kept_from_the_network_and_from_dotenv_files(openai_server: O
     assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
     assert os.environ["LITELLM_MODE"] == "PRODUCTION"
     assert _litellm().suppress_debug_info is True
+
+
+def test_a_password_in_the_address_is_in_no_message() -> None:
+    """Messages are kept in the history: `user:password@` of --api-base never gets into one."""
+    settings = LlmSettings(model="openai/x", api_base="http://me:planted-secret@127.0.0.1:1/v1")
+    failure = explain(ConnectionRefusedError(), settings)
+    assert "planted-secret" not in failure.message + failure.tip
+    assert "http://127.0.0.1:1/v1" in failure.message

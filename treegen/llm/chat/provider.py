@@ -147,10 +147,15 @@ def _causes(error: BaseException) -> Iterator[str]:
         current = current.__cause__ or current.__context__
 
 
+def _without_credentials(address: str | None) -> str:
+    """The address without `user:password@`: messages are kept in the history."""
+    return re.sub(r"//[^/@]*@", "//", address or "")
+
+
 def explain(error: Exception, settings: LlmSettings) -> _Failure:
     """One clear message for an error of litellm. The provider's own text is not repeated: it may hold a key."""
     kind, status, causes = type(error).__name__, getattr(error, "status_code", None), set(_causes(error))
-    model, where = settings.model, settings.api_base or "the provider"
+    model, where = settings.model, _without_credentials(settings.api_base) or "the provider"
     if causes & _UNREACHED:
         return _Failure(f"{model}: {where} cannot be reached", "is the server running, is --api-base right?")
     kind = _KINDS.get(status, kind) if kind == "APIError" else kind
