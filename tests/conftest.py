@@ -10,6 +10,7 @@ import pytest
 
 from treegen.cli.main import main
 from treegen.demonstration import lay_out
+from treegen.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,3 +98,18 @@ def tree_file(sketchbook: Path) -> Path:
     path = sketchbook / "tree.json"
     path.write_text(TREE, encoding="utf-8")
     return path
+
+
+DOMAIN = """
+name = "sketchbook"
+noun = "creature"
+classes = ["Abrosk", "Abrosk G", "Wendle", "Torvane", "Quillip", "Grelm", "Orlith", "Draquen", "Nubbet", "Yaffin",
+  "Fennoch", "Ulvar", "Zandoor"]
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A domain without images, and no tree yet."""
+    (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    return Workspace(tmp_path / "tree.json")

@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE
-from treegen.errors import ModelError, ProblemsError
+from treegen.errors import InputError, ModelError, ProblemsError
 from treegen.llm.chat.interface import Message, Reply
 from treegen.workflow import accept_proposal, draft_tree, parent_tree, propose_revision
 from treegen.workspace import Workspace
-
-DOMAIN = """
-name = "sketchbook"
-noun = "creature"
-classes = ["Abrosk", "Abrosk G", "Wendle", "Torvane", "Quillip", "Grelm", "Orlith", "Draquen", "Nubbet", "Yaffin",
-  "Fennoch", "Ulvar", "Zandoor"]
-"""
 
 
 class QueuedChat:
@@ -34,13 +27,6 @@ class QueuedChat:
         if isinstance(reply, Exception):
             raise reply
         return Reply(text=reply, model=self.name, prompt_tokens=10, completion_tokens=5, cost=0.25)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A domain without images, and no tree yet."""
-    (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
-    return Workspace(tmp_path / "tree.json")
 
 
 def test_a_failed_call_is_kept_with_its_reason(workspace: Workspace) -> None:
@@ -73,19 +59,6 @@ def test_waiting_for_a_model_is_shown_and_ends_also_on_failure(workspace: Worksp
     told.clear()
     draft_tree(workspace, QueuedChat(TREE, name="manual"), tries=1)
     assert told == []
-
-
-def test_load_names_the_first_error_and_counts_the_rest(workspace: Workspace) -> None:
-    """One clear message, with the command that lists all."""
-    data = json.loads(TREE)
-    del data["rules"]["Ulvar"]
-    data["rules"]["Zandoor"]["colour"] = 99
-    workspace.path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(ProblemsError) as raised:
-        workspace.load()
-    assert "TG112 /rules/Zandoor/colour" in raised.value.message
-    assert "(and 1 more)" in raised.value.message
-    assert "treegen check" in raised.value.tip
 
 
 def test_a_tree_with_errors_can_be_revised(workspace: Workspace) -> None:
@@ -124,3 +97,50 @@ def test_a_parent_that_no_longer_fits_the_domain_is_not_compared(workspace: Work
     second = workspace.current(workspace.load()[0])
     assert second.parent == first.id
     assert parent_tree(workspace, second) is None
+
+
+class EditingChat:
+    """Answers with a tree and changes the file while it does, as an editor would."""
+
+    name = "slow"
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text = path, text
+
+    def complete(self, messages: Sequence[Message]) -> Reply:
+        self.path.write_text(self.text, encoding="utf-8")
+        return Reply(text=TREE, model=self.name)
+
+
+def test_a_draft_keeps_what_was_written_while_the_model_was_answering(workspace: Workspace) -> None:
+    """Both states of the file, before the request and before it is replaced, are revisions in its line."""
+    workspace.path.write_text(TREE.replace('"huge"', '"vast"'), encoding="utf-8")
+    chat = EditingChat(workspace.path, TREE.replace('"tiny"', '"small"'))
+    drafted = draft_tree(workspace, chat, tries=1, force=True)
+    kept = workspace.store.revisions()
+    assert [(r.author, r.parent) for r in kept] == [("human", None), ("human", 1), ("llm", 2)]
+    assert ['"vast"' in r.tree for r in kept] == [True, False, False]
+    assert ['"small"' in r.tree for r in kept] == [False, True, False]
+    assert workspace.load()[0] == drafted.tree
+
+
+def test_a_draft_never_replaces_a_file_that_appeared_while_the_model_was_answering(workspace: Workspace) -> None:
+    """Nobody said --force: the file stays as it is, and the reply is in the history."""
+    with pytest.raises(InputError, match="exists"):
+        draft_tree(workspace, EditingChat(workspace.path, "mine"), tries=1)
+    assert workspace.path.read_text(encoding="utf-8") == "mine"
+    assert [c.reply for c in workspace.store.calls()] == [TREE]
+    assert workspace.store.revisions() == []
+
+
+def test_a_reply_whose_syntax_was_mended_is_marked_in_the_history(workspace: Workspace) -> None:
+    """So that a model that cannot write JSON can be told from one that can."""
+    draft_tree(workspace, QueuedChat("{}", TREE.replace('"tiny", ', '"tiny" // of size\n, ')), tries=2)
+    assert [c.repaired for c in workspace.store.calls()] == [False, True]
+
+
+def test_a_conversation_without_a_result_names_the_command_that_shows_it(workspace: Workspace) -> None:
+    """With the file, so that it can be pasted."""
+    with pytest.raises(ProblemsError) as raised:
+        draft_tree(workspace, QueuedChat("no tree"), tries=1)
+    assert f"treegen log {workspace.path} --calls" in raised.value.tip

@@ -14,6 +14,7 @@ from treegen.tree.problems import Problem, pointer_to
 
 FILE_NAME: Final = "domain.toml"
 BUNDLED_ENCODER: Final = "bundled"
+BUNDLED_DOMAIN: Final = "sketchbook"
 _PLACE: Final = re.compile(r"\{\w*\}")
 
 
@@ -129,7 +130,7 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
 
 
 def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[Problem]]:
-    """The class names from the list or the file, with problems TG401, TG402 and TG404."""
+    """The class names from the list or the file, with problems TG106, TG401, TG402 and TG404."""
     inline, file = data.get("classes"), data.get("classes_file")
     if (inline is None) == (file is None):
         told = "give either classes or classes_file" + (", not both" if inline else "")
@@ -146,6 +147,11 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} stands twice")
         for name, count in Counter(names).items()
         if count > 1
+    ]
+    problems += [
+        Problem(code="TG106", pointer=pointer, message=f"the class name {show(name)} holds a control character")
+        for name in dict.fromkeys(names)
+        if not name.isprintable()
     ]
     if len(names) < 2:
         problems.append(

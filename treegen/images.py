@@ -127,6 +127,10 @@ def open_image(path: Path, crop: Crop = (0.0, 0.0, 1.0, 1.0)) -> "Image.Image":
             if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice that
                 raise Image.DecompressionBombError
             image = _in_rgb(ImageOps.exif_transpose(file))
+    except FileNotFoundError:
+        raise ValueError("no such file") from None
+    except IsADirectoryError:
+        raise ValueError("a folder, not an image") from None
     except UnidentifiedImageError:
         raise ValueError("not an image that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF)") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,7 @@ from treegen.domain import FILE_NAME, read_class_names, read_domain
 from treegen.errors import InputError
 from treegen.images import SUFFIXES
 from treegen.tree.document import write_atomically
+from treegen.tree.keywords import show
 
 _TEMPLATE: Final = """\
 # A treegen domain: what is to be classified. `treegen schema domain` explains every key.
@@ -35,7 +38,7 @@ seed = 0
 # api_base = "http://127.0.0.1:11434/v1"
 
 [encoder]
-# name = "ViT-B-32:laion2b_s34b_b79k"   # open_clip MODEL:PRETRAINED, hf-hub:ORG/NAME or local-dir:FOLDER
+{encoder}   # open_clip MODEL:PRETRAINED, hf-hub:ORG/NAME or local-dir:FOLDER; without one the demo's tiny CLIP
 """
 _IMAGES: Final = """\
 [images]
@@ -48,6 +51,8 @@ _NO_IMAGES: Final = """\
 # crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the part to look at
 """
 
+_MOST_NOTES: Final = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -58,7 +63,15 @@ class Written:
     notes: tuple[str, ...]
 
 
-def write_domain(folder: Path, *, classes: Path | None, images: Path | None, name: str | None, noun: str) -> Written:
+def write_domain(
+    folder: Path,
+    *,
+    classes: Path | None,
+    images: Path | None,
+    name: str | None = None,
+    noun: str = "object",
+    encoder: str | None = None,
+) -> Written:
     """Writes FOLDER/domain.toml, which is valid as it stands.
 
     Args:
@@ -67,6 +80,7 @@ def write_domain(folder: Path, *, classes: Path | None, images: Path | None, nam
         images: a folder with one folder per class.
         name: of the domain; the folder's name if not given.
         noun: what one thing of the domain is called.
+        encoder: the encoder's name; left as a comment if not given.
 
     Raises:
         InputError: neither classes nor images are given, one is not there, or the file exists already.
@@ -78,8 +92,10 @@ def write_domain(folder: Path, *, classes: Path | None, images: Path | None, nam
         raise InputError(f"{path} exists", "edit it, or name another folder")
     folders = _class_folders(images) if images else ()
     names = read_class_names(classes) if classes else folders
-    if len(set(names)) < 2:
-        raise InputError(f"{classes or images}: {len(set(names))} classes; at least 2 are needed", "add class names")
+    if twice := [n for n, count in Counter(names).items() if count > 1]:
+        raise InputError(f"{classes}: {', '.join(map(show, twice[:5]))} stands twice", "remove one of the two lines")
+    if len(names) < 2:
+        raise InputError(f"{classes or images}: {len(names)} classes; at least 2 are needed", "add class names")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,6 +103,7 @@ def write_domain(folder: Path, *, classes: Path | None, images: Path | None, nam
     text = _TEMPLATE.format(
         name=_toml(name or folder.resolve().name), noun=_toml(noun), first=_toml(names[0]),
         classes=f"classes_file = {_toml(_relative(classes, folder))}" if classes else f"classes = {_names(names)}",
+        encoder=f"name = {_toml(encoder)}" if encoder else '# name = "ViT-B-32:laion2b_s34b_b79k"',
         images=_IMAGES.format(folder=_toml(_relative(images, folder))) if images else _NO_IMAGES,
     )  # fmt: skip
     write_atomically(path, text)
@@ -112,8 +129,15 @@ def _class_folders(images: Path) -> tuple[str, ...]:
 def _mismatches(classes: Sequence[str], folders: Sequence[str]) -> list[str]:
     """Classes without a folder and folders without a class."""
     lacking, strange = [c for c in classes if c not in folders], [f for f in folders if f not in classes]
-    notes = [f"no images for {len(lacking)} classes: {', '.join(lacking[:5])}"] if lacking else []
-    return notes + ([f"{len(strange)} folders are no class: {', '.join(strange[:5])}"] if strange else [])
+    notes = [f"no image folder for the class {show(name)}{_meant(name, strange)}" for name in lacking[:_MOST_NOTES]]
+    notes += [f"the folder {show(name)} is no class" for name in strange[:_MOST_NOTES]]
+    more = max(0, len(lacking) - _MOST_NOTES) + max(0, len(strange) - _MOST_NOTES)
+    return [*notes, f"and {more} more like these"] if more else notes
+
+
+def _meant(name: str, folders: Sequence[str]) -> str:
+    close = get_close_matches(name, folders, n=1, cutoff=0.6)
+    return f"; is the folder {show(close[0])} meant?" if close else ""
 
 
 def _relative(path: Path | None, folder: Path) -> str:

@@ -23,7 +23,8 @@ CREATE INDEX revision_file ON revision(file, digest);
 CREATE TABLE call (
   id INTEGER PRIMARY KEY, file TEXT NOT NULL, revision INTEGER REFERENCES revision(id), purpose TEXT NOT NULL,
   model TEXT NOT NULL, messages TEXT NOT NULL, reply TEXT, finish TEXT, prompt_tokens INTEGER,
-  completion_tokens INTEGER, cost REAL, seconds REAL, problems TEXT NOT NULL, created TEXT NOT NULL);
+  completion_tokens INTEGER, cost REAL, seconds REAL, repaired INTEGER NOT NULL,
+  problems TEXT NOT NULL, created TEXT NOT NULL);
 CREATE TABLE score (
   id INTEGER PRIMARY KEY, revision INTEGER NOT NULL REFERENCES revision(id), encoder TEXT NOT NULL,
   images TEXT NOT NULL, score TEXT NOT NULL, created TEXT NOT NULL);
@@ -47,7 +48,12 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One LLM call. Unknown tokens and cost (USD) are `None`; `problems` are those of the reply, as plain data."""
+    """One LLM call. Unknown tokens and cost (USD) are `None`.
+
+    Attributes:
+        repaired: the reply's syntax had to be mended.
+        problems: those of the reply, as plain data.
+    """
 
     purpose: str
     model: str
@@ -58,6 +64,7 @@ class Call:
     completion_tokens: int | None = None
     cost: float | None = None
     seconds: float | None = None
+    repaired: bool = False
     problems: tuple[dict[str, Any], ...] = ()
     revision: int | None = None
     created: str = ""
@@ -112,6 +119,8 @@ class Store:
             raise  # a fault of the caller, not of the file
         except sqlite3.DatabaseError as error:
             tip = "move the file away to start a new history; the tree is not touched"
+            if isinstance(error, sqlite3.OperationalError):  # not damage: no room, no right, locked
+                tip = "check that the folder is writable and the disk not full; the tree is not touched"
             raise InputError(f"{self._path}: {error}", tip) from None
 
     @contextmanager
@@ -181,13 +190,14 @@ class Store:
         """Keeps an LLM call and returns its number."""
         values = (
             self.file, call.revision, call.purpose, call.model, _json(call.messages), _writable(call.reply),
-            call.finish, call.prompt_tokens, call.completion_tokens, call.cost, call.seconds,
+            call.finish, call.prompt_tokens, call.completion_tokens, call.cost, call.seconds, call.repaired,
             _json(call.problems), now(),
         )  # fmt: skip
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO call(file, revision, purpose, model, messages, reply, finish, prompt_tokens, "
-                "completion_tokens, cost, seconds, problems, created) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", values,
+                "completion_tokens, cost, seconds, repaired, problems, created) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                values,
             )  # fmt: skip
         return int(cursor.lastrowid or 0)
 
@@ -257,7 +267,7 @@ def _revision(row: tuple[Any, ...]) -> Revision:
 
 def _call(row: dict[str, Any]) -> Call:
     lists = {key: tuple(json.loads(row[key])) for key in ("messages", "problems")}
-    return Call(**{**row, **lists})
+    return Call(**{**row, **lists, "repaired": bool(row["repaired"])})
 
 
 def _writable(text: str | None) -> str | None:

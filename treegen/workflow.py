@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.domain import Domain, EncoderSettings, LlmSettings
+from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
 from treegen.errors import InputError, ProblemsError
-from treegen.images import open_image
+from treegen.images import Crop, open_image
 from treegen.store import Call, Revision, Store
 from treegen.tree.changes import Change, difference
 from treegen.tree.document import read_text, save
@@ -17,10 +17,13 @@ from treegen.tree.validation import check_text
 from treegen.workspace import Progress, Workspace
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from treegen.clip.labelling import Labeller
     from treegen.llm.chat.interface import Chat, Message, Reply
     from treegen.llm.drafting import Attempt, Conversation
 
-TREE_NAME: Final = "tree.json"
+_BATCH: Final = 64  # images that are decoded and labelled together
 Listener = Callable[["Attempt"], None]
 
 
@@ -92,27 +95,36 @@ def draft_tree(
     """
     from treegen.llm.drafting import draft
 
-    if workspace.path.exists():
-        if not force:
-            raise InputError(
-                f"{workspace.path} exists", "--force replaces it (its content stays in the history), or -o FILE"
-            )
-        checked = check_text(read_text(workspace.path))
-        if checked.document is None:
-            raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
-        workspace.current(checked.document.tree)
+    _keep_existing(workspace, force)
     store = workspace.store
-    listener, calls = _recorder(store, on_attempt)
+    listener, calls = _recorder(store, chat.name, on_attempt)
     asked = _Announced(chat, workspace.progress)
     conversation = draft(workspace.domain, asked, tries=tries, on_attempt=listener)
-    tree = _result(conversation)
+    tree = _result(conversation, workspace.path)
+    parent = _keep_existing(workspace, force) or store.latest()  # what was written while the model was thinking
     save(workspace.path, tree)
-    latest = store.latest()
     revision = store.add_revision(
-        tree, author="llm", note=f"draft by {chat.name}", parent=latest.id if latest else None
+        tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
     )
     store.attach_calls(calls, revision.id)
     return Drafted(tree=tree, revision=revision, conversation=conversation)
+
+
+def _keep_existing(workspace: Workspace, force: bool) -> Revision | None:
+    """The revision of a tree file that is about to be replaced; `None` if there is no file.
+
+    Raises:
+        InputError: there is a file and `force` is not given, or it is no tree.
+    """
+    if not workspace.path.exists():
+        return None
+    if not force:
+        tip = "--force replaces it (its content stays in the history), or -o FILE"
+        raise InputError(f"{workspace.path} exists", tip)
+    checked = check_text(read_text(workspace.path))
+    if checked.document is None:
+        raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
+    return workspace.current(checked.document.tree)
 
 
 class _Announced:
@@ -133,7 +145,7 @@ class _Announced:
             self._progress(task, 1, 1)
 
 
-def _recorder(store: Store, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
+def _recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
     """A listener that keeps every attempt in the store before it is shown, and the numbers of the calls."""
     calls: list[int] = []
 
@@ -141,11 +153,11 @@ def _recorder(store: Store, on_attempt: Listener | None) -> tuple[Listener, list
         reply = attempt.reply
         problems = tuple(p.as_json() for p in attempt.problems)
         call = Call(
-            purpose=attempt.purpose, model=reply.model if reply else "", reply=reply.text if reply else None,
+            purpose=attempt.purpose, model=reply.model if reply else model, reply=reply.text if reply else None,
             messages=tuple(m.as_dict() for m in attempt.messages), finish=reply.finish if reply else "failed",
             prompt_tokens=reply.prompt_tokens if reply else None,
             completion_tokens=reply.completion_tokens if reply else None,
-            cost=reply.cost if reply else None, seconds=reply.seconds if reply else None,
+            cost=reply.cost if reply else None, seconds=reply.seconds if reply else None, repaired=attempt.repaired,
             problems=problems or (({"failure": attempt.failure},) if attempt.failure else ()),
         )  # fmt: skip
         calls.append(store.add_call(call))
@@ -155,7 +167,7 @@ def _recorder(store: Store, on_attempt: Listener | None) -> tuple[Listener, list
     return record, calls
 
 
-def _result(conversation: "Conversation") -> Tree:
+def _result(conversation: "Conversation", path: Path) -> Tree:
     """The tree of a conversation.
 
     Raises:
@@ -165,7 +177,7 @@ def _result(conversation: "Conversation") -> Tree:
         return conversation.tree
     errors = errors_of(conversation.problems)
     listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
-    tip = "nothing was written; all attempts are kept: `treegen log --calls` shows them"
+    tip = f"nothing was written; all attempts are kept: `treegen log {path} --calls` shows them"
     raise ProblemsError(
         f"no usable tree after {len(conversation.attempts)} replies, {conversation.stopped}\n{listed}", tip
     )
@@ -193,6 +205,11 @@ def score_tree(workspace: Workspace, tree: Tree | None = None) -> Scored:
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     """What a reader of the score must know about the images."""
     images, notes = workspace.evaluator.images, []
+    if workspace.encoder_settings.name == BUNDLED_ENCODER and workspace.domain.name != BUNDLED_DOMAIN:
+        notes.append(
+            "scored with the bundled CLIP, which knows the sketchbook's drawings and nothing else: "
+            "name a real one with --encoder, or below [encoder] in domain.toml"
+        )
     if images.strangers:
         notes.append(
             f"{len(images.strangers)} folders are no class and were left out: {', '.join(images.strangers[:5])}"
@@ -237,7 +254,7 @@ def propose_revision(
     diagnosis = None
     if workspace.domain.images and not errors_of(checked.problems):
         diagnosis = workspace.evaluator.diagnose(tree)
-    listener, calls = _recorder(workspace.store, on_attempt)
+    listener, calls = _recorder(workspace.store, chat.name, on_attempt)
     asked = _Announced(chat, workspace.progress)
     conversation = revise(
         workspace.domain,
@@ -249,7 +266,7 @@ def propose_revision(
         tries=tries,
         on_attempt=listener,
     )
-    revised = replace(_result(conversation), review=tree.review)
+    revised = replace(_result(conversation, workspace.path), review=tree.review)
     return Proposal(
         tree=revised,
         changes=difference(tree, revised),
@@ -283,25 +300,37 @@ def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classif
         ProblemsError: the tree has errors.
         ModelError: the encoder cannot be had.
     """
-    from treegen.clip.encoders import open_encoder
-    from treegen.clip.labelling import label_images
+    from treegen.clip.labelling import Labeller
 
     tree, _ = workspace.load()
     crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
-    pictures, results = {}, {}
-    for path in paths:
+    labeller = Labeller(tree, workspace.encoder)
+    results: list[Classified] = []
+    for start in range(0, len(paths), _BATCH):
+        results += _classify_batch(labeller, paths[start : start + _BATCH], crop)
+        workspace.progress("classifying", len(results), len(paths))
+    return results
+
+
+def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> list[Classified]:
+    """One batch, in the order of the paths."""
+    pictures: list[Image] = []
+    failures: dict[int, str] = {}
+    for number, path in enumerate(paths):
         try:
-            pictures[path] = open_image(path, crop)
+            pictures.append(open_image(path, crop))
         except ValueError as error:
-            results[path] = Classified(path=path, ranking=(), answers=(), failure=str(error))
-    encoder = open_encoder(workspace.encoder_settings, workspace.domain.folder) if pictures else None
-    if encoder:
-        for path, (ranking, answers) in zip(
-            pictures, label_images(tree, encoder, list(pictures.values())), strict=True
-        ):
-            chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
-            results[path] = Classified(path=path, ranking=ranking, answers=chain)
-    return [results[path] for path in paths]
+            failures[number] = str(error)
+    labels = iter(labeller.label(pictures) if pictures else ())
+    results = []
+    for number, path in enumerate(paths):
+        if number in failures:
+            results.append(Classified(path=path, ranking=(), answers=(), failure=failures[number]))
+            continue
+        ranking, answers = next(labels)
+        chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
+        results.append(Classified(path=path, ranking=ranking, answers=chain))
+    return results
 
 
 def settings_with(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
 from treegen.errors import InputError, ProblemsError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
     from treegen.clip.evaluation import Evaluator
 
+TREE_NAME: Final = "tree.json"
 Progress = Callable[[str, int, int], None]
 
 
@@ -48,6 +49,8 @@ class Workspace:
             InputError: there is no domain, or it cannot be read.
             ProblemsError: the domain has problems.
         """
+        if tree_path.is_dir():
+            raise InputError(f"{tree_path} is a folder", f"name the tree file, such as {tree_path / TREE_NAME}")
         found = domain_path or tree_path.parent / FILE_NAME
         if domain_path is None and not found.is_file():
             raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")

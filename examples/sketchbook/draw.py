@@ -125,7 +125,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60, help="pictures of each creature (60)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    print(f"{draw_folder(args.out, count=args.count, seed=args.seed)} pictures in {args.out}")
+    try:
+        total = draw_folder(args.out, count=args.count, seed=args.seed)
+    except OSError as error:
+        raise SystemExit(f"{error.filename or args.out}: {error.strerror or error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    print(f"{total} pictures in {args.out}")
 
 
 if __name__ == "__main__":

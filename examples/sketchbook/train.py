@@ -146,10 +146,7 @@ def train(
     order, began = torch.Generator().manual_seed(args.seed), time.monotonic()
     rows, place = torch.randperm(len(drawings.images), generator=order), 0
     for step in range(args.steps):
-        spent = (time.monotonic() - began) / 60
-        factor = min(
-            (step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(step / args.steps, spent / args.minutes)))
-        )
+        factor = min((step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * step / args.steps))
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
         if place + args.batch > len(rows):
@@ -171,12 +168,10 @@ def train(
         optimizer.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
-        if (step + 1) % 200 == 0 or step + 1 == args.steps or spent > args.minutes:
+        if (step + 1) % 200 == 0 or step + 1 == args.steps:
             pace, scale = (time.monotonic() - began) / (step + 1), model.logit_scale.exp().item()
             print(f"step {step + 1} loss {loss.item():.3f} scale {scale:.1f} {pace:.2f} s/step "
                   f"{json.dumps(probe(model, tokenizer, *probes))}", flush=True)  # fmt: skip
-        if spent > args.minutes:
-            break
     return model, seen
 
 
@@ -229,12 +224,11 @@ def main() -> None:
     """Draws the training set, trains, and writes the model."""
     parser = argparse.ArgumentParser(description="Trains the tiny CLIP of the sketchbook.")
     parser.add_argument("out", type=Path, help="folder for the open_clip model")
-    parser.add_argument("--steps", type=int, default=5600)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--drawings", type=int, default=40000, help="size of the training set")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate of the image tower; text has half")
-    parser.add_argument("--minutes", type=float, default=40.0, help="the schedule ends by then whatever the step")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw")
     args = parser.parse_args()
     torch.manual_seed(args.seed)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from statistics import fmean
 from typing import Any
 
@@ -142,7 +143,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
 def test_the_schema_describes_every_key_requires_it_and_allows_no_other() -> None:
     schema = json.loads(read_schema("score"))
     objects = list(_objects(schema))
-    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 20)
+    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 21)
     for entry in objects:
         assert entry["additionalProperties"] is False
         assert sorted(entry["required"]) == sorted(entry["properties"])
@@ -232,8 +233,15 @@ def test_the_controls_equal_a_slow_recomputation_from_the_files(
     found = evaluate(domain).score(tree)["controls"]
     assert found["chance"] == {"n": 13, "accuracy": 0.2, "interval": list(wilson_interval(2.6, 13))}
     shuffled = sorted(shuffled_accuracies(labels, predictions, 5, SHUFFLES))
+    correct, as_good = sum(t == p for t, p in zip(labels, predictions, strict=True)), 0
+    for seed in range(SHUFFLES):
+        owner = list(range(5))
+        Random(seed).shuffle(owner)
+        as_good += sum(owner[p] == t for t, p in zip(labels, predictions, strict=True)) >= correct
+    assert 0 < as_good < SHUFFLES
     assert found["shuffled_rules"] == {
-        "n": 13, "seeds": 200, "accuracy": pytest.approx(fmean(shuffled)), "interval": [shuffled[5], shuffled[194]]
+        "n": 13, "seeds": 200, "accuracy": pytest.approx(fmean(shuffled)), "interval": [shuffled[5], shuffled[194]],
+        "p": (as_good + 1) / (SHUFFLES + 1),
     }  # fmt: skip
     worded = []
     for seed in range(WORD_SEEDS):

@@ -111,6 +111,15 @@ def test_the_same_errors_twice_stop_the_conversation(domain: Domain) -> None:
     assert [p.code for p in conversation.problems] == ["TG112", "TG205"]
 
 
+def test_the_errors_of_any_earlier_reply_stop_the_conversation(domain: Domain) -> None:
+    """A, B, A: a model that goes to and fro between two mistakes would do so until the tries are used up."""
+    chat = FakeChat(OUT_OF_RANGE, FORGOTTEN, OUT_OF_RANGE, json.dumps(GOOD))
+    conversation = draft(domain, chat, tries=9)
+    assert conversation.tree is None
+    assert conversation.stopped == "the same problems came back"
+    assert len(chat.requests) == 3
+
+
 def test_the_same_error_in_another_place_is_another_error(domain: Domain, tree: Tree) -> None:
     elsewhere = reply(Wendle={"back": 7, "eyes": 1})
     assert draft(domain, FakeChat(OUT_OF_RANGE, elsewhere, json.dumps(GOOD))).tree == tree
@@ -118,7 +127,7 @@ def test_the_same_error_in_another_place_is_another_error(domain: Domain, tree: 
 
 @pytest.mark.parametrize("tries", [1, 2, 3])
 def test_the_number_of_requests_is_bounded_by_tries(domain: Domain, tries: int) -> None:
-    chat = FakeChat(*[OUT_OF_RANGE, FORGOTTEN] * 3)
+    chat = FakeChat(OUT_OF_RANGE, FORGOTTEN, reply(Wendle={"back": 7, "eyes": 1}), json.dumps(GOOD))
     conversation = draft(domain, chat, tries=tries)
     assert len(chat.requests) == len(conversation.attempts) == tries
     assert conversation.tree is None

@@ -105,6 +105,20 @@ def test_the_revise_prompt_cannot_be_closed_by_names_either(domain: Domain) -> N
     assert list(json.loads(tree_text.partition("\n\nproblems found")[0])["rules"]) == list(NASTY)
 
 
+@pytest.mark.parametrize("noted", ["keys", "items", "get", "values", "newt"])
+def test_classes_named_like_pythons_methods_are_classes_like_any_other(domain: Domain, noted: str) -> None:
+    """A note is shown for the class that has one, in draft and revision; a method is never taken for a note."""
+    names = ("keys", "items", "get", "values", "newt")
+    odd = Domain(folder=domain.folder, name="pond", classes=names, notes=((noted, "seen once"),))
+    expected = [f'- "{name}": "seen once"' if name == noted else f'- "{name}"' for name in names]
+    groups = (Group(name="items", prompt="It is {}.", options=("red", "blue")),)
+    rules = tuple(ClassRule(name=name, answers=(("items", 0),)) for name in names)
+    chat = FakeChat("no")
+    revise(odd, Tree(domain="pond", groups=groups, rules=rules), "Better.", chat, tries=1)
+    for prompt in (draft_prompt(odd)[1], chat.requests[0][1].content):
+        assert [line for line in data_block(prompt).splitlines() if line.startswith("- ")] == expected
+
+
 def test_a_template_beside_the_domain_wins_and_the_others_stay(domain: Domain) -> None:
     own(domain.folder, "draft", "Only {{ noun }} and {{ classes | length }}.")
     system, user = draft_prompt(domain)

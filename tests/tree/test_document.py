@@ -16,9 +16,10 @@ from treegen.tree.words import normalise
 
 HARMLESS = {"TG113", "TG204", "TG205"}  # white space, twins and unused options: random trees have them
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(str.strip)
+wordings = texts.filter(lambda t: "{}" not in t)
 halves = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(lambda t: "{" not in t and "}" not in t)
 prompts = st.tuples(halves, halves).map("{}".join)
-options = st.lists(texts, min_size=2, max_size=5, unique_by=normalise)
+options = st.lists(wordings, min_size=2, max_size=5, unique_by=normalise)
 numbers = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False))
 scores = st.dictionaries(texts, st.one_of(numbers, texts, st.lists(numbers, max_size=2)), max_size=3)
 
@@ -29,7 +30,8 @@ def trees(draw: st.DrawFn) -> Tree:
     names = draw(st.lists(texts, min_size=1, max_size=3, unique=True))
     groups = tuple(Group(name=n, prompt=draw(prompts), options=tuple(draw(options))) for n in names)
     classes = draw(st.lists(texts, min_size=1, max_size=4, unique=True))
-    answers = [st.one_of(st.none(), st.integers(0, len(g.options) - 1)) for g in groups]
+    first, *others = [st.integers(0, len(g.options) - 1) for g in groups]
+    answers = [first, *(st.one_of(st.none(), a) for a in others)]  # a rule of nulls alone is an error
     rules = tuple(
         ClassRule(name=c, answers=tuple((g.name, draw(a)) for g, a in zip(groups, answers, strict=True)))
         for c in classes

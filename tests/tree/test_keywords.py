@@ -80,6 +80,15 @@ def test_slots_demands_exactly_one_pair_of_braces(content: dict[str, Any], promp
     assert findings(content) == [("slots", ("classification_groups", "colour", "prompt"))] * faulty
 
 
+@pytest.mark.parametrize(("option", "faulty"), [("{}", 1), ("{} legs {}", 1), ("{", 0), ("}{", 0), ("{0}", 0)])
+def test_an_option_must_not_hold_a_pair_of_braces(content: dict[str, Any], option: str, faulty: int) -> None:
+    content["classification_groups"]["legs"]["options"][1] = option
+    found = schema_problems(content, "tree")
+    place = "/classification_groups/legs/options/1"
+    assert [(p.code, p.pointer) for p in found] == [("TG110", place)] * faulty
+    assert all("an option must not hold {}" in p.message for p in found)
+
+
 @pytest.mark.parametrize("value", [5, None, ["{}"], {"a": "{}"}, True])
 def test_slots_leaves_what_is_no_text_to_the_type(content: dict[str, Any], value: Any) -> None:
     content["classification_groups"]["colour"]["prompt"] = value
@@ -101,7 +110,7 @@ def test_distinct_normalised_passes_over_options_that_are_no_text(content: dict[
     assert findings(content) == [("type", place)]
 
 
-@pytest.mark.parametrize(("index", "faulty"), [(0, 0), (2, 0), (3, 1), (10**30, 1)])
+@pytest.mark.parametrize(("index", "faulty"), [(0, 0), (2, 0), (3, 1), (10**30, 1), (10**400, 1)])
 def test_index_into_demands_an_index_within_the_groups_own_options(
     content: dict[str, Any], index: int, faulty: int
 ) -> None:

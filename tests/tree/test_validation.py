@@ -221,6 +221,14 @@ def test_the_fix_of_a_digest_is_the_digest_of_the_content(content: dict[str, Any
         assert problem.fix.edits == (Edit(op=op, pointer="/digest", value=digest_of(tree)),)  # type: ignore[arg-type]
 
 
+def test_rules_of_nulls_alone_are_each_told_once_and_are_no_twins(content: dict[str, Any]) -> None:
+    """They answer nothing (TG201); that they also answer the same is no second problem."""
+    content["rules"]["Swan"] = content["rules"]["Eel"] = {"colour": None, "legs": None}
+    found = [(p.code, p.pointer) for p in check_data(content).problems if p.severity == "error"]
+    assert found == [("TG201", "/rules/Swan"), ("TG201", "/rules/Eel")]
+    assert "TG204" not in [p.code for p in check_data(content).problems]
+
+
 def test_fixing_writes_the_canonical_text_and_tells_what_is_left(tmp_path: Path, content: dict[str, Any]) -> None:
     path = tmp_path / "tree.json"
     content["classification_groups"]["legs"]["options"] += [" six "]

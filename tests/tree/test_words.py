@@ -22,6 +22,13 @@ from treegen.tree.words import normalise
         ("brush", "brushes"),
         ("dress", "dresses"),
         ("café", "cafe\u0301"),
+        ("wolf", "the wolves"),
+        ("bus", "buses"),
+        ("leaf", "Leaves"),
+        ("light-blue", "light blue"),
+        ("<5", "< 5"),
+        ("50%", "50 %"),
+        ("-1", "−1"),
         ("The  Doors", "ｄｏｏｒ"),
     ],
 )
@@ -44,6 +51,13 @@ def test_wordings_that_cannot_both_be_options_are_the_same(one: str, other: str)
         ("หมา", "หมี"),
         ("café", "cafe"),
         ("one", "two"),
+        ("< 5", "> 5"),
+        ("less: <5", "less: 5"),
+        ("-1", "1"),
+        ("-1 to 0", "1 to 0"),
+        ("C++", "C"),
+        ("C#", "C"),
+        ("10 %", "10 °"),
     ],
 )
 def test_wordings_of_different_meaning_stay_different(one: str, other: str) -> None:

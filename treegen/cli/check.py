@@ -42,15 +42,21 @@ def command(files: tuple[Path, ...], domain_path: Path | None, form: str, fix: b
 
 def _check(path: Path, domain_path: Path | None, fix: bool) -> "list[tuple[Path, tuple[Problem, ...]]]":
     """The problems of one file, after the fixes if they are asked for; before them those of its domain, if any."""
+    from treegen.cli.output import tell
     from treegen.domain import FILE_NAME, read_domain
     from treegen.domain import domain_path as path_of
     from treegen.tree.validation import check_file
+    from treegen.workspace import TREE_NAME
 
     if path.is_dir() or path.suffix == ".toml":
-        return [(path, read_domain(path)[1])]
+        found = [(path_of(path), read_domain(path)[1])]
+        tree = path / TREE_NAME
+        return found + (_check(tree, path, fix)[-1:] if path.is_dir() and tree.exists() else [])
     beside = path_of(domain_path) if domain_path else path.parent / FILE_NAME
     domain, problems = read_domain(beside) if domain_path or beside.is_file() else (None, ())
     options: dict[str, Any] = {"classes": domain.classes, "domain": domain.name} if domain else {}
+    if domain is None and not problems:
+        tell(f"{path}: no domain.toml beside it, so its classes were not compared with the domain's")
     checked = check_file(path, **options)
     if fix and any(p.fix for p in checked.problems):
         from treegen.tree.validation import fix_file

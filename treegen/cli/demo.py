@@ -24,6 +24,10 @@ def command(folder: Path, model: str | None, encoder: str | None, device: str | 
 
     started = time.monotonic()
     say(f"Thirteen invented creatures with invented names, in {folder}.")
+    if not model:
+        say("The language model's replies are recorded, mistakes included; --model NAME asks a real one.")
+    if not encoder:
+        say("The CLIP is a tiny one that knows such drawings and nothing else; --encoder NAME takes a real one.")
     drawn = lay_out(folder)
     say(f"{drawn} images drawn in {time.monotonic() - started:.1f} s" if drawn else "images are there already")
     tree = str(folder / "tree.json")
@@ -34,11 +38,13 @@ def command(folder: Path, model: str | None, encoder: str | None, device: str | 
          ["draft", str(folder), "--force", "--no-score", *llm])  # fmt: skip
     _run("The schema and the cross-class checks.", ["check", tree])
     _run("CLIP scores the draft.", ["score", tree, *vision])
+    say(f"\nThe reviewer's feedback:\n{(folder / 'feedback.txt').read_text(encoding='utf-8').strip()}")
     _run("A reviewer has looked at the images and sends feedback.",
          ["revise", tree, "-F", str(folder / "feedback.txt"), "--apply", *llm, *vision])  # fmt: skip
     _run("Every revision, with what it scored and cost.", ["log", tree])
     _summary(Path(tree))
-    say(f"\n{time.monotonic() - started:.0f} s in all")
+    say(f"\n{time.monotonic() - started:.0f} s in all. Next: look at {folder}, edit tree.json and score it again, "
+        "or begin a domain of your own with `treegen init`.")  # fmt: skip
 
 
 def _run(title: str, arguments: Sequence[str]) -> None:

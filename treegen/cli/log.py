@@ -24,6 +24,8 @@ def command(tree: Path, calls: bool, as_json: bool) -> None:
     if not (tree.resolve().parent / FOLDER / "store.sqlite").is_file():
         raise InputError(f"{tree}: has no history", "draft, score and revise write one; is this the right file?")
     store = Store(tree)
+    if not store.revisions() and not store.calls():
+        raise InputError(f"{tree}: has no history", "the folder's history is of other trees; is this the right file?")
     if as_json:
         print_json(_as_json(store))
     elif calls:
@@ -51,13 +53,27 @@ def _show_revisions(store: "Store") -> None:
         score = scores.get(revision.id)
         own = [c for c in calls if c.revision == revision.id]
         paired = score["mcnemar"]["parent"] if score else None
+        change = f"{100 * paired['difference']:+.1f} (p {paired['p']:.2g})" if paired else ""
         rows.append((
             revision.id, revision.parent or "-", revision.created, revision.author,
+            score["encoder"]["name"] if score else "-",
             percent(score["test"]["accuracy"]) if score else "-", interval(score["test"]["interval"]) if score else "",
-            score["test"]["n"] if score else "", f"{paired['p']:.2g}" if paired else "", _used(own), revision.note[:60],
+            score["test"]["n"] if score else "", change, _used(own), revision.note[:60],
         ))  # fmt: skip
-    head = ("rev", "parent", "time (UTC)", "author", "test", "95 % interval", "n", "p", "calls", "note")
-    table(head, rows, right=(0, 1, 4, 5, 6, 7))
+    head = (
+        "rev",
+        "parent",
+        "time (UTC)",
+        "author",
+        "encoder",
+        "test",
+        "95 % interval",
+        "n",
+        "vs parent",
+        "calls",
+        "note",
+    )
+    table(head, rows, right=(0, 1, 5, 6, 7, 8))
     from treegen.cli.output import say
 
     say(f"all calls, failed ones too: {_used(calls)}")

@@ -29,6 +29,16 @@ _MODULES: Final = {"init": "initialise"}
 class Commands(click.Group):
     """Imports a command's module only when it runs: `--help` stays fast."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; a reader that closed the pipe, such as `head`, is no failure."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the work, not of the alphabet."""
         return list(COMMANDS)
@@ -73,9 +83,6 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted", "")
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:  # the one boundary: a fault of treegen's own
         _debug()
         tip = "this is a fault in treegen, and your files are as they were; TREEGEN_DEBUG=1 shows where it happened"

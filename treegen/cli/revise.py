@@ -1,10 +1,14 @@
 """`treegen revise`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from treegen.cli.options import PATH, domain_option, encoder_options, llm_options, open_workspace
+
+if TYPE_CHECKING:
+    from treegen.workflow import Proposal
 
 
 @click.command("revise")
@@ -13,43 +17,76 @@ from treegen.cli.options import PATH, domain_option, encoder_options, llm_option
 @click.option("-F", "--file", "file", type=PATH, metavar="FILE", help="Read the feedback from a file.")
 @click.option("--apply", is_flag=True, help="Save the revised tree and score it.")
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the proposal here; the tree stays as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print changes, revision and score as one object.")
 @domain_option
 @llm_options
 @encoder_options
 def command(
     tree: Path, message: str | None, file: Path | None, apply: bool, out: Path | None, domain_path: Path | None,
     model: str | None, api_base: str | None, tries: int, answers: tuple[Path, ...], messages: Path | None,
-    encoder: str | None, device: str | None, precision: str | None,
+    encoder: str | None, device: str | None, precision: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Send TREE and feedback to the language model; prints the changes it proposes.
 
     The model is told the tree, its problems and how it does on the dev part.
     """
-    from treegen.cli.output import say, tell
-    from treegen.cli.shown import show_attempt, show_changes, show_score
+    from treegen.cli.shown import show_attempt, show_notes, show_problems
     from treegen.llm.chat import open_chat
     from treegen.tree.document import save
     from treegen.workflow import accept_proposal, llm_settings_with, propose_revision, score_tree
 
     feedback = _feedback(message, file)
+    _check_out(out, apply)
     workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
     settings = llm_settings_with(workspace.domain, model=model, api_base=api_base)
     chat = open_chat(settings, workspace.domain.folder, answers=answers, messages=messages)
     proposal = propose_revision(workspace, chat, feedback, tries=tries, on_attempt=show_attempt)
+    show_problems(proposal.conversation.problems, "the proposal", err=True)
+    revision = score = None
+    if proposal.changes and out:
+        save(out, proposal.tree)  # it does not exist: `_check_out`
+    elif proposal.changes and apply:
+        revision = accept_proposal(workspace, proposal).id
+        score = show_notes(score_tree(workspace, proposal.tree)).score if workspace.domain.images else None
+    written = (out or (tree if revision else None)) if proposal.changes else None
+    if as_json:
+        _print_json(proposal, written, revision, score)
+    else:
+        _show(proposal, written, revision, score)
+
+
+def _print_json(proposal: "Proposal", written: Path | None, revision: int | None, score: Any) -> None:
+    from dataclasses import asdict
+
+    from treegen.cli.output import print_json
+
+    changes = [asdict(change) for change in proposal.changes]
+    print_json({"changes": changes, "written": written and str(written), "revision": revision, "score": score})
+
+
+def _show(proposal: "Proposal", written: Path | None, revision: int | None, score: Any) -> None:
+    from treegen.cli.output import say, tell
+    from treegen.cli.shown import show_changes, show_score
+
     show_changes(proposal.changes)
     if not proposal.changes:
         say("no change proposed")
-    elif out:
-        save(out, proposal.tree)
-        say(f"wrote {out}; {tree} is as it was")
-    elif apply:
-        revision = accept_proposal(workspace, proposal)
-        say(f"saved {tree}, revision {revision.id}")
-        if workspace.domain.images:
-            say()
-            show_score(score_tree(workspace, proposal.tree).score)
-    else:
+    elif written is None:
         tell("nothing saved; --apply saves it, -o FILE writes it elsewhere")
+    else:
+        say(f"saved {written}, revision {revision}" if revision else f"wrote {written}; the tree is as it was")
+    if score:
+        say()
+        show_score(score)
+
+
+def _check_out(out: Path | None, apply: bool) -> None:
+    from treegen.errors import InputError
+
+    if out and apply:
+        raise InputError("--apply saves the tree and -o FILE writes it elsewhere", "give one of the two")
+    if out and out.exists():
+        raise InputError(f"{out} exists", "name a new file with -o; --apply changes the tree itself")
 
 
 def _feedback(message: str | None, file: Path | None) -> str:
@@ -58,4 +95,7 @@ def _feedback(message: str | None, file: Path | None) -> str:
 
     if (message is None) == (file is None):
         raise InputError("give the feedback with -m TEXT or with -F FILE", "one of the two")
-    return message if message is not None else read_text(file or Path())
+    feedback = message if message is not None else read_text(file or Path())
+    if not feedback.strip():
+        raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
+    return feedback

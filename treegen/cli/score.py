@@ -19,14 +19,12 @@ def command(
 
     The accuracy is that of the test part; the diagnosis below it is of the dev part, which is for choosing.
     """
-    from treegen.cli.output import print_json, tell
-    from treegen.cli.shown import show_score
+    from treegen.cli.output import print_json
+    from treegen.cli.shown import show_notes, show_score
     from treegen.workflow import score_tree
 
     workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
-    scored = score_tree(workspace)
-    for note in scored.notes:
-        tell(note)
+    scored = show_notes(score_tree(workspace))
     if as_json:
         print_json(scored.score)
     else:

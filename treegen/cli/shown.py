@@ -11,6 +11,7 @@ from treegen.tree.problems import Problem
 
 if TYPE_CHECKING:
     from treegen.llm.drafting import Attempt
+    from treegen.workflow import Scored
 
 COLOURS = {"error": "red", "warning": "yellow"}
 
@@ -61,19 +62,31 @@ def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, st
     return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts]
 
 
+def show_notes(scored: "Scored") -> "Scored":
+    """What a reader of the score must know, on stderr; returns the score."""
+    for note in scored.notes:
+        tell(f"note: {note}")
+    return scored
+
+
 def show_score(score: dict[str, Any]) -> None:
     """The score of a tree: the test part with its controls, then the diagnosis on the dev part."""
     encoder, images = score["encoder"], score["images"]
     say(f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images")  # fmt: skip
-    for skipped in images["skipped"]:
-        say(f"skipped {skipped['path']}: {skipped['reason']}")
+    if images["skipped"]:
+        count = len(images["skipped"])
+        say(f"{count} image{'s' if count > 1 else ''} skipped:")
+        say_some([f"  {s['path']}: {s['reason']}" for s in images["skipped"]])
     if images["classes_without_images"]:
-        say(f"classes without images: {', '.join(images['classes_without_images'])}")
+        say(f"{len(images['classes_without_images'])} classes without images:")
+        say_some([f"  {name}" for name in images["classes_without_images"]])
     say()
     table(("test part", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
     recall = score["test"]["mean_per_class_recall"]
     say(f"mean per-class recall {percent(recall)}")
+    shuffled = score["controls"]["shuffled_rules"]
+    say(f"as good as the tree by a random deal of its rules: p = {shuffled['p']:.4f} ({shuffled['seeds']} shuffles)")
     for other, words in (("baseline", "the name baseline"), ("parent", "the parent revision")):
         if score["mcnemar"][other]:
             say(paired_sentence(score["mcnemar"][other], words))
@@ -82,10 +95,18 @@ def show_score(score: dict[str, Any]) -> None:
     show_diagnosis(score["dev"])
 
 
+def say_some(lines: Sequence[str], most: int = 10) -> None:
+    """The first lines, and how many more there are."""
+    for line in lines[:most]:
+        say(line)
+    if len(lines) > most:
+        say(f"  and {len(lines) - most} more (--json lists all)")
+
+
 def paired_sentence(paired: dict[str, Any], other: str) -> str:
     """McNemar's test in words."""
     p = "p < 0.0001" if paired["p"] < 0.0001 else f"p = {paired['p']:.4f}"
-    verdict = "" if paired["p"] < 0.05 else ", which shows no difference"
+    verdict = "" if paired["p"] < 0.05 else ", no difference shown"
     return (f"against {other}: {100 * paired['difference']:+.1f} points, {paired['wins']} images won, "
             f"{paired['losses']} lost, McNemar {p}{verdict}")  # fmt: skip
 

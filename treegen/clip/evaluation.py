@@ -266,7 +266,7 @@ class Evaluator:
             worded.append(_accuracy(test.labels, drawn.predictions)["accuracy"])
         return {
             "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
-            "shuffled_rules": _spread(n, shuffled),
+            "shuffled_rules": {**_spread(n, shuffled), "p": _permutation_p(test.labels, predictions, shuffled)},
             "random_words": _spread(n, worded),
         }
 
@@ -336,6 +336,12 @@ def _paired(labels: Sequence[int], new: Sequence[int], old: Sequence[int]) -> di
         "difference": (wins - losses) / len(labels),
         "p": mcnemar_exact(wins, losses),
     }
+
+
+def _permutation_p(labels: Sequence[int], predictions: Sequence[int], shuffled: Sequence[float]) -> float:
+    """One-sided p-value of the permutation test: how often luck does as well, the tree's own deal counted in."""
+    accuracy = float(_accuracy(labels, predictions)["accuracy"])
+    return (1 + sum(s >= accuracy for s in shuffled)) / (1 + len(shuffled))
 
 
 def _spread(n: int, accuracies: Sequence[float]) -> dict[str, Any]:

@@ -15,26 +15,29 @@ if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
 
 _SHOWN = 5
-_BATCH = 64
 
 Ranking = tuple[tuple[str, float], ...]
 #: group, most probable option, its probability, the option that the predicted class has
 Answers = tuple[tuple[str, str, float, str | None], ...]
 
 
-def label_images(tree: Tree, encoder: "Encoder", images: Sequence["Image"]) -> list[tuple[Ranking, Answers]]:
-    """For each image the best five classes with their scores (0 to G), and the answer of every group.
+class Labeller:
+    """A tree ready to label images: its prompts are embedded once."""
 
-    Args:
-        tree: without errors.
-        encoder: embeds images and prompts.
-        images: RGB pictures.
-    """
-    features = torch.cat([encoder.encode_images(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
-    logits = scoring.similarity_logits(features, encoder.encode_texts(tree.prompts()), encoder.logit_scale)
-    probabilities = scoring.group_probabilities(logits, tuple(len(g.options) for g in tree.groups))
-    scores = scoring.class_scores(probabilities, scoring.rule_matrix(tree))
-    return [_label(tree, p, s) for p, s in zip(probabilities, scores, strict=True)]
+    def __init__(self, tree: Tree, encoder: "Encoder") -> None:
+        """Embeds the prompts of a tree without errors."""
+        self._tree, self._encoder = tree, encoder
+        self._sizes = tuple(len(g.options) for g in tree.groups)
+        self._texts = encoder.encode_texts(tree.prompts())
+        self._matrix = scoring.rule_matrix(tree)
+
+    def label(self, images: Sequence["Image"]) -> list[tuple[Ranking, Answers]]:
+        """For each RGB picture the best five classes with their scores (0 to G), and every group's answer."""
+        features = self._encoder.encode_images(images)
+        logits = scoring.similarity_logits(features, self._texts, self._encoder.logit_scale)
+        probabilities = scoring.group_probabilities(logits, self._sizes)
+        scores = scoring.class_scores(probabilities, self._matrix)
+        return [_label(self._tree, p, s) for p, s in zip(probabilities, scores, strict=True)]
 
 
 def _label(tree: Tree, probabilities: torch.Tensor, scores: torch.Tensor) -> tuple[Ranking, Answers]:

@@ -122,7 +122,7 @@ def revise(
 def _converse(
     purpose: str, request: str, domain: Domain, chat: Chat, tries: int, on_attempt: Listener | None
 ) -> Conversation:
-    """The repair loop: bounded by `tries`, ended early when the same problems come back."""
+    """The repair loop: bounded by `tries`, ended early when the problems of an earlier attempt come back."""
     messages = [Message(role="system", content=render("system", domain.folder)), Message(role="user", content=request)]
     attempts: list[Attempt] = []
     for number in range(1, tries + 1):
@@ -131,7 +131,7 @@ def _converse(
         errors = errors_of(attempt.problems)
         if not errors:
             return Conversation(attempts=tuple(attempts), tree=attempt.tree)
-        if len(attempts) > 1 and _same(errors, errors_of(attempts[-2].problems)):
+        if any(_same(errors, errors_of(earlier.problems)) for earlier in attempts[:-1]):
             return Conversation(attempts=tuple(attempts), tree=None, stopped="the same problems came back")
         repair = render("repair", domain.folder, problems=list(errors))
         messages += [

@@ -43,7 +43,8 @@ def _slots(_: Any, wanted: int, value: Any, __: Any) -> "Iterator[ValidationErro
     from jsonschema.exceptions import ValidationError
 
     if isinstance(value, str) and (found := value.count("{}")) != wanted:
-        yield ValidationError(f"the prompt must hold {{}} exactly once and holds it {found} times: {show(value)}")
+        told = "the prompt must hold {} exactly once" if wanted else "an option must not hold {}"
+        yield ValidationError(f"{told}, found {found}: {show(value)}")
 
 
 def _distinct(_: Any, wanted: bool, value: Any, __: Any) -> "Iterator[ValidationError]":
@@ -94,7 +95,7 @@ def _is_integer(_: Any, value: Any) -> bool:
 
 
 def _is_number(_: Any, value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
 
 
 @cache

@@ -146,8 +146,8 @@ def _answers(tree: Tree) -> Iterator[Problem]:
     folded = _only_ones(names)
     for rule in tree.rules:
         given = dict(rule.answers)
-        if not given:
-            told = f"the rule of {show(rule.name)} is empty; give its option in every group"
+        if all(index is None for index in given.values()):
+            told = f"the rule of {show(rule.name)} answers nothing; give its option in at least one group"
             yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=told)
             continue
         unknown = [g for g in given if g not in names]
@@ -192,7 +192,7 @@ def _twins(tree: Tree) -> Iterator[Problem]:
     first: dict[tuple[int | None, ...], str] = {}
     for rule in tree.rules:
         given = dict(rule.answers)
-        if not given:
+        if all(index is None for index in given.values()):  # TG201 says so already
             continue
         key = tuple(given.get(g) for g in groups)
         earlier = first.setdefault(key, rule.name)

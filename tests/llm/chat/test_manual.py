@@ -88,6 +88,38 @@ def test_a_messages_file_that_cannot_be_written_is_an_input_error_and_uses_no_an
     assert ManualChat(answers=answers, messages=tmp_path / "messages.txt").complete(REQUEST).text == "a"
 
 
+def test_a_messages_file_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
+    """Of a first request or of a later one, which begins with a heading; the template may have changed further down."""
+    messages = tmp_path / "messages.txt"
+    for earlier in (as_text(REQUEST), as_text(LONGER), "You build trees.\nMore of the system prompt.\n\nAnother."):
+        messages.write_text(earlier, encoding="utf-8")
+        ManualChat(answers=files(tmp_path, "a"), messages=messages).complete(REQUEST)
+        assert messages.read_text(encoding="utf-8") == as_text(REQUEST)
+
+
+@pytest.mark.parametrize("held", ['name = "pond"\n', "{}", "# You build trees.\n", "I said: You build trees.\n"])
+def test_a_messages_file_that_holds_something_else_stays_and_no_answer_is_used(tmp_path: Path, held: str) -> None:
+    messages = tmp_path / "messages.txt"
+    messages.write_text(held, encoding="utf-8")
+    chat = ManualChat(answers=files(tmp_path, "a"), messages=messages)
+    with pytest.raises(InputError, match="exists and holds something else"):
+        chat.complete(REQUEST)
+    assert messages.read_text(encoding="utf-8") == held
+    messages.unlink()
+    assert chat.complete(REQUEST).text == "a"
+
+
+def test_an_empty_system_prompt_lets_nothing_be_replaced_but_its_own_messages(tmp_path: Path) -> None:
+    """A template of the user's may be empty; no file begins with nothing."""
+    request = [Message(role="system", content=""), REQUEST[1]]
+    domain, messages = tmp_path / "domain.toml", tmp_path / "messages.txt"
+    domain.write_text('name = "pond"\n', encoding="utf-8")
+    with pytest.raises(InputError, match="holds something else"):
+        ManualChat(answers=files(tmp_path, "a"), messages=domain).complete(request)
+    chat = ManualChat(answers=files(tmp_path, "a", "b"), messages=messages)
+    assert [chat.complete(request).text, chat.complete(request).text] == ["a", "b"]
+
+
 def test_a_missing_answer_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.txt: no such file"):
         ManualChat(answers=(tmp_path / "nowhere.txt",)).complete(REQUEST)

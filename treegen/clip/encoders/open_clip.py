@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from contextlib import redirect_stderr
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
@@ -113,7 +114,7 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
 
     options = {"force_quick_gelu": quick_gelu, "precision": "fp32", "require_pretrained": True}
     try:
-        with redirect_stderr(StringIO()):  # hub clients print progress bars and retries
+        with redirect_stderr(StringIO()), _quiet_hub():  # progress bars and retries
             model = open_clip.create_model(name, pretrained=pretrained, **options)
             tokenizer = open_clip.get_tokenizer(name)
             prepared = dict(model.visual.preprocess_cfg)
@@ -125,6 +126,18 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
             tip = "the weights or the config are damaged, or not of one model: copy the model again"
         raise ModelError(f"{shown}: cannot be loaded: {_first_lines(error)}", tip) from None
     return model, preprocess, tokenizer, {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """The hub's client logs every retry to the stderr of its own import; what fails is told by the error."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _first_lines(error: Exception) -> str:

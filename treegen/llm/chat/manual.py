@@ -38,14 +38,19 @@ class ManualChat:
 
         Raises:
             ModelError: there is no further answer; the request is kept in the messages file.
-            InputError: an answer file cannot be read.
+            InputError: an answer file cannot be read, or the messages file holds something else.
         """
         text = as_text(messages)
         if self._messages:
+            self._refuse_other(self._messages, messages[0])
             write_atomically(self._messages, text)
             print(f"messages written to {self._messages}", file=sys.stderr)
         if self._answers:
-            return self._reply(read_text(self._answers.pop(0)))
+            answer = self._answers.pop(0)
+            if self._messages and not answer.exists():
+                told = f"put the reply to {self._messages} in it and run the same command again"
+                raise InputError(f"{answer}: no such file yet", told)
+            return self._reply(read_text(answer))
         if self._by_file:
             where = f"it is in {self._messages}" if self._messages else "--messages FILE writes it out"
             told = "the answer files are used up and one more request is to be answered"
@@ -53,6 +58,13 @@ class ManualChat:
         if not self._messages:
             print(text, file=sys.stderr)
         return self._reply(self._read_terminal())
+
+    @staticmethod
+    def _refuse_other(path: Path, first: Message) -> None:
+        """Only an earlier messages file may be replaced, and that begins with the first line of the system prompt."""
+        line = first.content.partition("\n")[0]
+        if path.exists() and not read_text(path).startswith((f"{line}\n", f"## {first.role}\n\n{line}\n")):
+            raise InputError(f"{path} exists and holds something else", "name another file with --messages")
 
     def _read_terminal(self) -> str:
         if not sys.stdin.isatty():
@@ -65,7 +77,7 @@ class ManualChat:
                 raise InputError(f"standard input: not UTF-8 at byte {error.start}", "send UTF-8") from None
         terminal = sys.stdin.fileno()
         with _whole_lines(terminal):
-            print(f"Paste the answer and end it with a line that holds only {END!r}:", file=sys.stderr)
+            print(f"Paste the answer and end it with a line that holds only {END!r}, or with Ctrl-D:", file=sys.stderr)
             pasted, self._typed_ahead = _read_pasted(terminal, self._typed_ahead)
         try:
             return pasted.decode()

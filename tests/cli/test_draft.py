@@ -1,4 +1,4 @@
-"""Draft, repair, score and revise as whole commands, with answers in files and the bundled encoder."""
+"""`treegen draft`: a validated, scored tree, with answers in files and the bundled encoder."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,17 @@ import pytest
 
 from tests.conftest import TREE, Run
 from treegen.store import Store
+from treegen.tree.keywords import schema_problems
 from treegen.tree.validation import check_file
 
 
-@pytest.fixture
-def answer(tmp_path: Path) -> Path:
-    """A reply with prose around a fenced tree."""
-    path = tmp_path / "answer.txt"
-    path.write_text(f"Here is the tree.\n\n```json\n{TREE}```\nAnything else?\n", encoding="utf-8")
-    return path
+def test_draft_needs_a_model(run: Run, tmp_path: Path) -> None:
+    """The message names the three kinds of model."""
+    (tmp_path / "domain.toml").write_text('name = "d"\nclasses = ["a", "b"]\n', encoding="utf-8")
+    done = run("draft", tmp_path)
+    assert done.code == 2
+    assert "replay/FILE" in done.err
+    assert "manual" in done.err
 
 
 def test_manual_draft_gives_a_validated_scored_tree(run: Run, sketchbook: Path, answer: Path) -> None:
@@ -76,46 +78,6 @@ def test_a_draft_never_replaces_a_tree_unasked(run: Run, tree_file: Path, answer
     assert '"small"' in kept[0].tree
 
 
-def test_revise_shows_changes_and_saves_only_on_apply(run: Run, tree_file: Path, tmp_path: Path) -> None:
-    """Without --apply the file keeps its bytes; with it the change is saved, scored and paired with its parent."""
-    reply = tmp_path / "reply.txt"
-    reply.write_text(TREE.replace('"tiny", "huge"', '"tiny", "very large"'), encoding="utf-8")
-    revise = ("revise", tree_file, "-m", "call huge ones very large", "--model", "manual", "--answer", reply)
-    before = tree_file.read_bytes()
-    done = run(*revise)
-    assert done.code == 0, done.err
-    assert 'in group "size" the option "huge" became "very large"' in done.out
-    assert tree_file.read_bytes() == before
-    elsewhere = tmp_path / "proposal.json"
-    assert run(*revise, "-o", elsewhere).code == 0
-    assert '"very large"' in elsewhere.read_text(encoding="utf-8")
-    applied = run(*revise, "--apply")
-    assert applied.code == 0, applied.err
-    assert "against the parent revision" in applied.out
-    revisions = Store(tree_file).revisions()
-    assert [(r.author, r.parent) for r in revisions] == [("human", None), ("llm", 1)]
-    assert revisions[1].note == "feedback: call huge ones very large"
-    request = json.loads(run("log", tree_file, "--json").out)["calls"][-1]["messages"][1]["content"]
-    assert "call huge ones very large" in request
-    assert "accuracy" in request
-
-
-def test_an_edit_by_hand_becomes_a_revision_of_its_own(run: Run, tree_file: Path) -> None:
-    """What a person changed in an editor is in the line of revisions, with a score paired with its parent."""
-    assert run("score", tree_file).code == 0
-    tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
-    assert run("score", tree_file).code == 0
-    assert run("score", tree_file).code == 0
-    store = Store(tree_file)
-    assert [(r.author, r.parent, r.note) for r in store.revisions()] == [
-        ("human", None, "found"),
-        ("human", 1, "edited by hand"),
-    ]
-    assert store.scores()[2]["mcnemar"]["parent"] is not None
-    shown = run("log", tree_file)
-    assert shown.out.count("edited by hand") == 1
-
-
 def test_a_replay_that_does_not_match_says_where(run: Run, sketchbook: Path) -> None:
     """A changed domain no longer matches the recording: exit code 3, the difference, nothing written."""
     domain = sketchbook / "domain.toml"
@@ -127,9 +89,39 @@ def test_a_replay_that_does_not_match_says_where(run: Run, sketchbook: Path) -> 
     assert not (sketchbook / "tree.json").exists()
 
 
-def test_feedback_is_needed(run: Run, tree_file: Path) -> None:
-    """Neither -m nor -F, or an empty text: wrong usage before anything is asked."""
-    assert run("revise", tree_file, "--model", "manual").code == 2
-    done = run("revise", tree_file, "-m", "  ", "--model", "manual")
+def test_a_broken_domain_is_told_before_anything_is_asked(run: Run, tmp_path: Path) -> None:
+    """Exit code 1 with the place, and no history is begun."""
+    text = 'name = "d"\nclasses = ["a", "b"]\n[split]\ndev = 2\n'
+    (tmp_path / "domain.toml").write_text(text, encoding="utf-8")
+    done = run("draft", tmp_path, "--model", "manual")
+    assert done.code == 1
+    assert "/split/dev" in done.err
+    assert [p.name for p in tmp_path.iterdir()] == ["domain.toml"]
+
+
+def test_draft_json_is_one_object_with_file_revision_and_score(run: Run, sketchbook: Path, answer: Path) -> None:
+    """Stdout holds nothing else; with --no-score the score is null."""
+    draft = ("draft", sketchbook, "--model", "manual", "--answer", answer, "--json")
+    done = run(*draft)
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert set(told) == {"written", "revision", "score"}
+    assert (told["written"], told["revision"]) == (str(sketchbook / "tree.json"), 1)
+    assert schema_problems(told["score"], "score") == []
+    other = sketchbook / "other.json"
+    unscored = json.loads(run(*draft, "--no-score", "-o", other).out)
+    assert unscored == {"written": str(other), "revision": 2, "score": None}
+
+
+@pytest.mark.parametrize("name", ["domain.toml", "classes.txt", "answer.txt"])
+def test_messages_never_replace_a_file_that_holds_something_else(
+    run: Run, sketchbook: Path, answer: Path, name: str
+) -> None:
+    """A slip of the hand must not cost the domain, the class list or an answer: exit code 2 and the bytes stay."""
+    path = answer if name == answer.name else sketchbook / name
+    before = path.read_bytes()
+    done = run("draft", sketchbook, "--model", "manual", "--answer", answer, "--messages", path, "--no-score")
     assert done.code == 2
-    assert "feedback is empty" in done.err
+    assert f"{path} exists and holds something else" in done.err
+    assert path.read_bytes() == before
+    assert not (sketchbook / "tree.json").exists()

@@ -1,0 +1,149 @@
+"""`treegen check`: every problem of trees and domains, as text, JSON or annotations, and the certain fixes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TREE, Run
+from treegen.tree.document import digest_of
+from treegen.tree.model import Tree
+from treegen.tree.validation import check_file
+
+
+def load_tree(path: Path) -> Tree:
+    """The tree of a file that has the types of one."""
+    document = check_file(path).document
+    assert document is not None
+    return document.tree
+
+
+def test_check_reports_every_problem_and_exits_1(run: Run, tree_file: Path) -> None:
+    """Three independent faults of one file are all named, with code and pointer."""
+    data = json.loads(TREE)
+    data["rules"]["Zandoor"]["size"] = 7
+    del data["rules"]["Ulvar"]
+    data["classification_groups"]["mark"]["prompt"] = "no place"
+    tree_file.write_text(json.dumps(data), encoding="utf-8")
+    done = run("check", tree_file)
+    assert done.code == 1
+    for expected in ("TG112 /rules/Zandoor/size", "TG201 /rules", "TG110 /classification_groups/mark/prompt"):
+        assert expected in done.out
+
+
+def test_check_fix_writes_the_digest_and_nothing_else(run: Run, tree_file: Path) -> None:
+    """A tree without a digest is a warning (exit 0); --fix writes it and the canonical text; then nothing is left."""
+    before = load_tree(tree_file)
+    first = run("check", tree_file)
+    assert first.code == 0
+    assert "TG301" in first.out
+    run("check", "--fix", tree_file)
+    again = run("check", tree_file)
+    assert (again.code, again.out) == (0, f"{tree_file}: 0 errors, 0 warnings\n")
+    assert load_tree(tree_file) == before
+    assert digest_of(before) in tree_file.read_text(encoding="utf-8")
+
+
+def test_check_fix_leaves_a_file_of_which_something_would_be_lost(run: Run, tree_file: Path) -> None:
+    """A key that stands twice cannot be fixed by dropping one of the two."""
+    text = TREE.replace('"Zandoor": {', '"Ulvar": {')
+    tree_file.write_text(text, encoding="utf-8")
+    assert run("check", "--fix", tree_file).code == 1
+    assert tree_file.read_text(encoding="utf-8") == text
+
+
+def test_check_formats(run: Run, tree_file: Path) -> None:
+    """JSON for scripts, annotations for GitHub."""
+    found = json.loads(run("check", "--format", "json", tree_file).out)
+    assert found[0]["problems"][0]["code"] == "TG301"
+    assert f"::warning file={tree_file},title=TG301::" in run("check", "--format", "github", tree_file).out
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xff\xfe", "not UTF-8 at byte 0"),
+        (None, "no such file"),
+    ],
+)
+def test_unreadable_tree_exits_2(run: Run, tmp_path: Path, content: bytes | None, told: str) -> None:
+    """One message with the file and what is wrong; no traceback."""
+    path = tmp_path / "tree.json"
+    if content is not None:
+        path.write_bytes(content)
+    done = run("check", path)
+    assert done.code == 2
+    assert told in done.err
+    assert str(path) in done.err
+    assert "Traceback" not in done.err
+
+
+def test_terminal_escapes_in_names_are_shown_not_obeyed(run: Run, tmp_path: Path) -> None:
+    """A name that holds an escape sequence cannot colour or clear the terminal."""
+    data = json.loads(TREE)
+    data["rules"]["\x1b[2Jbad"] = {}
+    path = tmp_path / "tree.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    done = run("check", path)
+    assert done.code == 1
+    assert "\x1b[2J" not in done.out
+    assert "\\x1b[2Jbad" in done.out or "\\u001b[2Jbad" in done.out
+
+
+def test_broken_domain_lists_all_its_problems(run: Run, tmp_path: Path) -> None:
+    """Exit code 1 with every place, as for a tree."""
+    path = tmp_path / "domain.toml"
+    path.write_text('name = ""\nnouns = "x"\nclasses = ["a"]\n[split]\ndev = 2\n', encoding="utf-8")
+    done = run("check", path)
+    assert done.code == 1
+    for place in ("/name", "/nouns", "/classes", "/split/dev"):
+        assert place in done.out
+
+
+def test_without_a_domain_it_says_what_was_not_compared(run: Run, tmp_path: Path) -> None:
+    """On stderr, so that what a script reads from stdout is unchanged; with a domain there is nothing to say."""
+    path = tmp_path / "tree.json"
+    path.write_text(TREE, encoding="utf-8")
+    alone = run("check", "--format", "json", path)
+    assert alone.code == 0
+    assert "no domain.toml beside it, so its classes were not compared" in alone.err
+    assert [p["code"] for p in json.loads(alone.out)[0]["problems"]] == ["TG301"]
+    classes = json.dumps(list(json.loads(TREE)["rules"]))
+    (tmp_path / "domain.toml").write_text(f'name = "sketchbook"\nclasses = {classes}\n', encoding="utf-8")
+    assert run("check", path).err == ""
+
+
+def test_a_broken_domain_beside_the_tree_is_not_called_missing(run: Run, tmp_path: Path) -> None:
+    """Its own problems are listed; the tree is still checked by itself."""
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    (tmp_path / "domain.toml").write_text('name = ""\nclasses = ["a", "b"]\n', encoding="utf-8")
+    done = run("check", tmp_path / "tree.json")
+    assert done.code == 1
+    assert "TG106 /name" in done.out
+    assert "TG301" in done.out
+    assert "no domain.toml" not in done.err
+
+
+def test_numbers_of_400_digits_are_problems_and_no_traceback(run: Run, tmp_path: Path) -> None:
+    """An index in a tree and a share in a domain that no float can hold."""
+    large = "1" + "0" * 399
+    tree, domain = tmp_path / "tree.json", tmp_path / "domain.toml"
+    tree.write_text(TREE.replace('"colour": 8', f'"colour": {large}'), encoding="utf-8")
+    domain.write_text(f'name = "d"\nclasses = ["a", "b"]\n[split]\ndev = {large}\n', encoding="utf-8")
+    for path, expected in ((tree, "TG112 /rules/Zandoor/colour"), (domain, "TG106 /split/dev")):
+        done = run("check", path)
+        assert done.code == 1
+        assert expected in done.out
+        assert "unexpected" not in done.err
+
+
+def test_a_rule_of_nulls_alone_and_an_option_with_braces_are_errors(run: Run, tree_file: Path) -> None:
+    """TG201: such a rule says nothing of its class. TG110: the option's braces would be filled or shown."""
+    data = json.loads(TREE)
+    data["rules"]["Ulvar"] = dict.fromkeys(data["rules"]["Ulvar"])
+    data["classification_groups"]["mark"]["options"][0] = "{} stripes"
+    tree_file.write_text(json.dumps(data), encoding="utf-8")
+    done = run("check", tree_file)
+    assert done.code == 1
+    assert "TG201 /rules/Ulvar" in done.out
+    assert "TG110 /classification_groups/mark/options/0" in done.out

@@ -1,0 +1,35 @@
+"""`treegen classify`: labels with the answers behind them."""
+
+import json
+from pathlib import Path
+
+from tests.conftest import Run
+
+
+def test_classify_shows_the_chain_of_answers(run: Run, tree_file: Path) -> None:
+    """Each image gets a label and every group's answer; an unreadable one is named and the exit code is 2."""
+    images = tree_file.parent / "images"
+    done = run("classify", tree_file, images / "Zandoor" / "001.png", images / "Wendle" / "001.png")
+    assert done.code == 0
+    assert done.out.count("  colour: ") == 2
+    results = json.loads(run("classify", tree_file, images / "Zandoor" / "001.png", "--json").out)
+    assert len(results[0]["ranking"]) == 5
+    assert [a["group"] for a in results[0]["answers"]] == ["colour", "form", "scene", "mark", "size"]
+    missing = run("classify", tree_file, images / "none.png", images / "Wendle" / "001.png")
+    assert missing.code == 2
+    assert "none.png" in missing.err
+    assert "Wendle" in missing.out
+
+
+def test_a_file_that_is_not_there_is_called_so(run: Run, tree_file: Path) -> None:
+    """Not "cannot be decoded"; the others are labelled all the same, in their order."""
+    images = tree_file.parent / "images"
+    paths = (images / "none.png", images / "Wendle" / "001.png", images / "Wendle")
+    done = run("classify", tree_file, *paths, "--json")
+    assert done.code == 2
+    assert f"{paths[0]}: no such file" in done.err
+    assert f"{paths[2]}: a folder" in done.err
+    results = json.loads(done.out)
+    assert [r["path"] for r in results] == [str(p) for p in paths]
+    assert [bool(r["ranking"]) for r in results] == [False, True, False]
+    assert results[0]["failure"] == "no such file"

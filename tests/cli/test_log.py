@@ -1,0 +1,64 @@
+"""`treegen log`: the history of one tree, and of no other."""
+
+import json
+from pathlib import Path
+
+from tests.conftest import TREE, Run
+from treegen.store import Call, Store
+from treegen.tree.validation import check_text
+
+
+def test_log_of_a_tree_without_history(run: Run, tmp_path: Path) -> None:
+    """Says so and makes no folder."""
+    done = run("log", tmp_path / "tree.json")
+    assert done.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_history_of_another_tree_is_not_this_ones(run: Run, tmp_path: Path) -> None:
+    """One database serves a folder; a file that it does not know is exit code 2, in every form."""
+    Store(tmp_path / "tree.json").add_call(Call(purpose="draft", model="m", messages=(), reply="r"))
+    assert run("log", tmp_path / "tree.json").code == 0
+    for form in ((), ("--calls",), ("--json",)):
+        done = run("log", tmp_path / "other.json", *form)
+        assert (done.code, done.out) == (2, "")
+        assert f"{tmp_path / 'other.json'}: has no history" in done.err
+        assert "other trees" in done.err
+
+
+def test_costs_that_no_model_told_are_called_unknown(run: Run, tmp_path: Path) -> None:
+    """Not zero; and where only some told theirs, the sum says for how many it does not."""
+    store = Store(tmp_path / "tree.json")
+    tree = check_text(TREE).document
+    assert tree is not None
+    revision = store.add_revision(tree.tree, author="llm", note="draft", parent=None)
+    store.add_call(Call(purpose="draft", model="manual", messages=(), reply="r", revision=revision.id))
+    assert "failed ones too: 1, tokens unknown, cost unknown" in run("log", tmp_path / "tree.json").out
+    told = Call(purpose="repair", model="m", messages=(), reply="r", prompt_tokens=7, completion_tokens=3, cost=0.5)
+    store.add_call(told)
+    shown = run("log", tmp_path / "tree.json")
+    assert "failed ones too: 2, 10 tokens, $0.5000 (1 unknown)" in shown.out
+    assert " -  " in shown.out.splitlines()[1]
+
+
+def test_calls_are_listed_with_their_problems_and_failures(run: Run, tmp_path: Path) -> None:
+    """Also those that led to no revision."""
+    store = Store(tmp_path / "tree.json")
+    problem = {"code": "TG111", "pointer": "", "message": "twice"}
+    store.add_call(Call(purpose="draft", model="m", messages=(), reply="r", problems=(problem,)))
+    store.add_call(Call(purpose="repair", model="", messages=(), reply=None, problems=({"failure": "on fire"},)))
+    lines = run("log", tmp_path / "tree.json", "--calls").out.splitlines()
+    assert [lines[0][:3], lines[2][:3]] == ["1. ", "2. "]
+    assert "draft by m -> no revision" in lines[0]
+    assert [lines[1].strip(), lines[3].strip()] == ["TG111 /: twice", "on fire"]
+
+
+def test_json_holds_messages_replies_and_scores(run: Run, tmp_path: Path) -> None:
+    """Everything that is kept, so that nothing must be read from the database."""
+    store = Store(tmp_path / "tree.json")
+    call = Call(purpose="draft", model="m", messages=({"role": "user", "content": "é"},), reply="r", repaired=True)
+    store.add_call(call)
+    told = json.loads(run("log", tmp_path / "tree.json", "--json").out)
+    assert told["revisions"] == []
+    assert (told["calls"][0]["messages"], told["calls"][0]["reply"]) == ([{"role": "user", "content": "é"}], "r")
+    assert told["calls"][0]["repaired"] is True

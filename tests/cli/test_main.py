@@ -1,0 +1,79 @@
+"""The entry point: help, wrong usage, and a reader that closes the pipe."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from treegen.store import Call, Store
+
+PROBLEMS = tuple({"code": "TG111", "pointer": "/x", "message": "m" * 900} for _ in range(20))
+
+
+def test_help_lists_every_command(run: Run) -> None:
+    """`treegen --help` names all commands and exits 0."""
+    done = run("--help")
+    assert done.code == 0
+    for name in ("demo", "init", "draft", "check", "score", "revise", "log", "classify", "schema"):
+        assert f"\n  {name} " in done.out
+
+
+@pytest.mark.parametrize("name", ["demo", "init", "draft", "check", "score", "revise", "log", "classify", "schema"])
+def test_each_command_has_help(run: Run, name: str) -> None:
+    """Every command explains itself."""
+    done = run(name, "--help")
+    assert done.code == 0
+    assert done.out.startswith("Usage: treegen")
+
+
+def test_unknown_command_is_wrong_usage(run: Run) -> None:
+    """Exit code 2, and the word that was not understood."""
+    done = run("frobnicate")
+    assert (done.code, done.out) == (2, "")
+    assert "frobnicate" in done.err
+
+
+@pytest.mark.parametrize("arguments", ["log --json", "log --calls", "check --format json", "schema tree"])
+def test_a_reader_that_closes_the_pipe_is_no_failure(tree_file: Path, arguments: str) -> None:
+    """More than a pipe holds goes to a reader that reads nothing: exit code 0 and not a word on stderr."""
+    store = Store(tree_file)
+    for _ in range(10):
+        store.add_call(Call(purpose="draft", model="m", messages=(), reply="x" * 100_000, problems=PROBLEMS))
+    store.close()
+    words = arguments if arguments.startswith("schema") else f"{arguments} tree.json"
+    shell = ["bash", "-o", "pipefail", "-c", f'"$0" -m treegen {words} | true', sys.executable]
+    done = subprocess.run(shell, cwd=tree_file.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_unforeseen_fault_is_told_in_a_line_without_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 70, what it was and how to see where; TREEGEN_DEBUG=1 lets the traceback through."""
+
+    def fail() -> list[str]:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.delenv("TREEGEN_DEBUG", raising=False)
+    monkeypatch.setattr("treegen.resources.schema_names", fail)
+    done = run("schema")
+    assert (done.code, done.out) == (70, "")
+    assert "unexpected ZeroDivisionError: by nought" in done.err
+    assert "TREEGEN_DEBUG=1" in done.err
+    assert "Traceback" not in done.err
+    monkeypatch.setenv("TREEGEN_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("schema")
+
+
+def test_an_interrupt_is_exit_130_without_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of a command."""
+
+    def interrupt() -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("treegen.resources.schema_names", interrupt)
+    done = run("schema")
+    assert done.code == 130
+    assert "interrupted" in done.err
+    assert "Traceback" not in done.err

@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TREE, Run
+from treegen.cli.options import open_workspace
+
+
+def test_a_folder_of_weights_is_relative_to_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the command line; in a domain file it is relative to the file."""
+    (tmp_path / "pond").mkdir()
+    text = 'name = "pond"\nclasses = ["Newt", "Swan"]\n[encoder]\nname = "local-dir:clip"\n'
+    (tmp_path / "pond" / "domain.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    tree = Path("pond/tree.json")
+    named = open_workspace(tree, None, encoder="local-dir:clip", device="cpu", precision=None)
+    assert named.encoder_settings.name == f"local-dir:{tmp_path / 'clip'}"
+    assert (named.encoder_settings.device, named.encoder_settings.precision) == ("cpu", "auto")
+    unnamed = open_workspace(tree, None, encoder=None, device=None, precision=None)
+    assert unnamed.encoder_settings.name == "local-dir:clip"
+
+
+def test_the_model_may_come_from_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TREEGEN_MODEL counts where --model is not given."""
+    classes = ", ".join(f'"{name}"' for name in ("Newt", "Swan"))
+    (tmp_path / "domain.toml").write_text(f'name = "pond"\nclasses = [{classes}]\n', encoding="utf-8")
+    monkeypatch.setenv("TREEGEN_MODEL", "replay/none.jsonl")
+    done = run("draft", tmp_path)
+    assert done.code != 0
+    assert "none.jsonl" in done.err
+
+
+@pytest.mark.parametrize("tries", ["0", "21", "many"])
+def test_the_number_of_tries_is_bounded(run: Run, tmp_path: Path, tries: str) -> None:
+    """Wrong usage, before anything is read."""
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    done = run("revise", tmp_path / "tree.json", "-m", "x", "--tries", tries)
+    assert done.code == 2
+    assert "--tries" in done.err

@@ -1,0 +1,54 @@
+"""`treegen score`: the document, what was left out of it, and its place in the history."""
+
+import json
+from pathlib import Path
+
+from tests.conftest import TREE, Run
+from treegen.store import Store
+from treegen.tree.keywords import schema_problems
+
+
+def test_score_names_the_missing_domain(run: Run, tmp_path: Path) -> None:
+    """A tree without a domain beside it: the option that names one."""
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    done = run("score", tmp_path / "tree.json")
+    assert done.code == 2
+    assert "--domain" in done.err
+
+
+def test_score_of_a_missing_encoder_is_exit_3(run: Run, tree_file: Path) -> None:
+    """A model that is not there fails with what to do, and never runs on random weights."""
+    done = run("score", tree_file, "--encoder", "local-dir:/nowhere")
+    assert done.code == 3
+    assert "/nowhere" in done.err
+
+
+def test_score_json_validates_and_counts_a_broken_image(run: Run, tree_file: Path) -> None:
+    """The document follows its schema; a truncated image is skipped, named and counted."""
+    broken = tree_file.parent / "images" / "Wendle" / "000.png"
+    broken.write_bytes(broken.read_bytes()[:400])
+    done = run("score", tree_file, "--json")
+    assert done.code == 0
+    score = json.loads(done.out)
+    assert schema_problems(score, "score") == []
+    assert [s["path"] for s in score["images"]["skipped"]] == ["Wendle/000.png"]
+    assert score["images"]["test"] + score["images"]["dev"] == 8 * 13 - 1
+    shown = run("score", tree_file)
+    assert "1 image skipped:\n  Wendle/000.png: " in shown.out
+    assert "shuffled rules" in shown.out
+
+
+def test_an_edit_by_hand_becomes_a_revision_of_its_own(run: Run, tree_file: Path) -> None:
+    """What a person changed in an editor is in the line of revisions, with a score paired with its parent."""
+    assert run("score", tree_file).code == 0
+    tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
+    assert run("score", tree_file).code == 0
+    assert run("score", tree_file).code == 0
+    store = Store(tree_file)
+    assert [(r.author, r.parent, r.note) for r in store.revisions()] == [
+        ("human", None, "found"),
+        ("human", 1, "edited by hand"),
+    ]
+    assert store.scores()[2]["mcnemar"]["parent"] is not None
+    shown = run("log", tree_file)
+    assert shown.out.count("edited by hand") == 1

@@ -1,0 +1,127 @@
+"""The sentences and tables of problems, attempts, changes and scores."""
+
+from typing import Any
+
+import pytest
+
+from treegen.cli.shown import (
+    effect_sentence,
+    paired_sentence,
+    problem_line,
+    say_some,
+    show_attempt,
+    show_changes,
+    show_diagnosis,
+    show_notes,
+    show_problems,
+)
+from treegen.llm.chat.interface import Reply
+from treegen.llm.drafting import Attempt
+from treegen.store import Revision
+from treegen.tree.changes import Change
+from treegen.tree.problems import Fix, Problem
+from treegen.workflow import Scored
+
+ERROR = Problem(code="TG111", pointer="/a\x1b/0", message="twice \x1b[2J")
+WARNING = Problem(code="TG301", pointer="", message="no digest", fix=Fix(summary="write it", edits=()))
+
+
+def attempt(**more: Any) -> Attempt:
+    return Attempt(number=1, purpose="draft", messages=(), **more)
+
+
+def test_a_problem_is_one_line_that_obeys_no_name() -> None:
+    assert "\x1b[2J" not in problem_line(ERROR, "tree\x1b.json")
+    assert "twice \\x1b[2J" in problem_line(ERROR)
+
+
+def test_problems_go_where_they_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole document is called /, and a fix is named."""
+    show_problems([ERROR, WARNING], "tree.json")
+    show_problems([WARNING], err=True)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "tree.json: error TG111 /a\\x1b/0: twice \\x1b[2J",
+        "tree.json: warning TG301 /: no digest (fix: write it)",
+    ]
+    assert err == "warning TG301 /: no digest (fix: write it)\n"
+
+
+def test_an_attempt_is_told_with_its_cost_and_its_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr; warnings are for the end, and what the model did not tell is left out."""
+    reply = Reply(text="{}", model="m\x1b", prompt_tokens=7, completion_tokens=3, cost=0.25)
+    show_attempt(attempt(reply=reply, problems=(ERROR, WARNING), repaired=True))
+    show_attempt(attempt(reply=Reply(text="{}", model="manual")))
+    show_attempt(attempt(reply=None, failure="on fire"))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "draft (reply 1 of m\\x1b, 7 + 3 tokens, $0.2500): 1 error, its syntax had to be repaired",
+        "error TG111 /a\\x1b/0: twice \\x1b[2J",
+        "draft (reply 1 of manual): no errors",
+    ]
+
+
+def test_changes_have_a_sign_for_added_removed_and_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = ("option_added", "group_removed", "rule_changed")
+    show_changes([Change(kind=kind, sentence=f"{kind}\x1b") for kind in kinds])
+    assert capsys.readouterr().out.splitlines() == [
+        "+ option_added\\x1b", "- group_removed\\x1b", "~ rule_changed\\x1b",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("count", "lines", "last"), [(0, 0, None), (10, 10, "9"), (11, 11, "1 more"), (500, 11, "490 more")]
+)
+def test_of_a_long_list_the_first_ten_are_shown_and_the_rest_counted(
+    capsys: pytest.CaptureFixture[str], count: int, lines: int, last: str | None
+) -> None:
+    say_some([str(number) for number in range(count)])
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == lines
+    assert last is None or last in shown[-1]
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        (0.00001, "McNemar p < 0.0001"),
+        (0.04, "McNemar p = 0.0400"),
+        (0.05, "McNemar p = 0.0500, no difference shown"),
+        (1.0, "McNemar p = 1.0000, no difference shown"),
+    ],
+)
+def test_a_paired_test_claims_a_difference_only_below_five_percent(p: float, told: str) -> None:
+    paired = {"wins": 30, "losses": 10, "difference": -0.0512, "p": p}
+    assert paired_sentence(paired, "the parent") == f"against the parent: -5.1 points, 30 images won, 10 lost, {told}"
+
+
+def test_what_could_be_shown_is_told_or_said_to_be_nothing() -> None:
+    effect = {"difference": 0.08, "discordant": 0.25, "alpha": 0.05, "power": 0.8}
+    told = effect_sentence({"minimum_detectable_effect": effect, "test": {"n": 390}})
+    assert "from 8.0 points up can be shown with 390 images (power 0.8, 25.0 % of them differ)" in told
+    nothing = {"minimum_detectable_effect": {**effect, "difference": None}, "test": {"n": 9}}
+    assert effect_sentence(nothing) == "too few images differ to show any difference"
+
+
+def test_the_weakest_classes_stand_first_and_those_without_images_last(capsys: pytest.CaptureFixture[str]) -> None:
+    def entry(name: str, recall: float | None) -> dict[str, Any]:
+        told = [] if recall is None else [{"name": "Eel", "count": 2}]
+        return {"name": name, "n": 4, "recall": recall, "interval": None, "taken_for": told}
+
+    confused = [{"option": "red", "taken_for": "pink", "count": 3}]
+    group = {"name": "colour", "accuracy": None, "interval": None, "n": 0, "confused": confused}
+    classes = [entry("Newt", 0.5), entry("Olm", None), entry("Swan", 0.25)]
+    show_diagnosis({"groups": [group], "classes": classes})
+    out = capsys.readouterr().out
+    assert "red taken for pink (3)" in out
+    assert [line.split()[0] for line in out.splitlines()[-3:]] == ["Swan", "Newt", "Olm"]
+    assert "Eel (2)" in out.splitlines()[-3]
+
+
+def test_notes_on_a_score_go_to_stderr_and_the_score_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that they are in no one's JSON."""
+    kept = Revision(id=1, parent=None, author="human", note="", digest="", tree="", created="")
+    scored = Scored(revision=kept, score={}, notes=("look here",))
+    assert show_notes(scored) is scored
+    assert capsys.readouterr() == ("", "note: look here\n")
