@@ -49,6 +49,14 @@ class ImageSet:
     strangers: tuple[str, ...] = ()  # folders that are no class
 
     @property
+    def in_two_classes(self) -> int:
+        """Number of contents that stand in more than one class folder: at least one of their labels is wrong."""
+        labels: dict[str, set[int]] = {}
+        for image in self.images:
+            labels.setdefault(image.digest, set()).add(image.label)
+        return sum(len(found) > 1 for found in labels.values())
+
+    @property
     def digest(self) -> str:
         """SHA-256 over labels and contents: two scores are comparable if theirs are equal."""
         lines = sorted(f"{i.label} {i.digest}" for i in self.images)

@@ -210,6 +210,10 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
             "scored with the bundled CLIP, which knows the sketchbook's drawings and nothing else: "
             "name a real one with --encoder, or below [encoder] in domain.toml"
         )
+    if workspace.evaluator.cache_rebuilt:
+        notes.append("the embedding cache was damaged: it was set aside and computed anew")
+    if images.in_two_classes:
+        notes.append(f"{images.in_two_classes} pictures stand in more than one class folder, and count for each")
     if images.strangers:
         notes.append(
             f"{len(images.strangers)} folders are no class and were left out: {', '.join(images.strangers[:5])}"

@@ -52,3 +52,20 @@ def test_an_edit_by_hand_becomes_a_revision_of_its_own(run: Run, tree_file: Path
     assert store.scores()[2]["mcnemar"]["parent"] is not None
     shown = run("log", tree_file)
     assert shown.out.count("edited by hand") == 1
+
+
+def test_what_a_reader_of_the_score_must_know_is_told(run: Run, tree_file: Path) -> None:
+    """A damaged cache, a picture in two class folders and a folder that is no class are named on stderr."""
+    images = tree_file.parent / "images"
+    (tree_file.parent / ".treegen").mkdir()
+    (tree_file.parent / ".treegen" / "embeddings.sqlite").write_bytes(b"no database" * 1000)
+    (images / "Wendle" / "copy.png").write_bytes((images / "Torvane" / "000.png").read_bytes())
+    (images / "Unicorn").mkdir()
+    done = run("score", tree_file)
+    assert done.code == 0
+    assert "note: the embedding cache was damaged" in done.err
+    assert "note: 1 pictures stand in more than one class folder" in done.err
+    assert "note: 1 folders are no class and were left out: Unicorn" in done.err
+    (images / "Wendle" / "copy.png").unlink()
+    (images / "Unicorn").rmdir()
+    assert "note:" not in run("score", tree_file).err

@@ -87,7 +87,7 @@ class Evaluator:
         Raises:
             InputError: there are no images, or one of the parts is empty.
         """
-        self.domain, self.encoder = domain, encoder
+        self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress
         self._texts: dict[str, Tensor] = {}
         new: list[tuple[str, int, int, str]] = []
