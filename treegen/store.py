@@ -15,6 +15,7 @@ from treegen.tree.model import Tree
 
 FOLDER: Final = ".treegen"
 _VERSION: Final = 1
+_REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
 _TABLES: Final = """
 CREATE TABLE revision (
   id INTEGER PRIMARY KEY, file TEXT NOT NULL, parent INTEGER REFERENCES revision(id), author TEXT NOT NULL,
@@ -148,41 +149,40 @@ class Store:
         digest = digest_of(tree)
         with self._transaction():
             if parent is not None:
-                before = self._one("SELECT * FROM revision WHERE id=?", (parent,))
+                before = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (parent,))
                 if before and before.digest == digest:
                     return before
             cursor = self._db.execute(
                 "INSERT INTO revision(file, parent, author, note, digest, tree, created) VALUES (?,?,?,?,?,?,?)",
                 (self.file, parent, author, note, digest, dump(tree), now()),
             )
-        found = self._one("SELECT * FROM revision WHERE id=?", (cursor.lastrowid,))
+        found = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (cursor.lastrowid,))
         assert found is not None
         return found
 
     def find_revision(self, digest: str) -> Revision | None:
         """The latest revision of this file with that content."""
         return self._one(
-            "SELECT * FROM revision WHERE file=? AND digest=? ORDER BY id DESC LIMIT 1", (self.file, digest)
+            f"SELECT {_REVISION} FROM revision WHERE file=? AND digest=? ORDER BY id DESC LIMIT 1", (self.file, digest)
         )
 
     def revision(self, number: int) -> Revision | None:
         """The revision of that number."""
-        return self._one("SELECT * FROM revision WHERE id=? AND file=?", (number, self.file))
+        return self._one(f"SELECT {_REVISION} FROM revision WHERE id=? AND file=?", (number, self.file))
 
     def latest(self) -> Revision | None:
         """The last revision of this file."""
-        return self._one("SELECT * FROM revision WHERE file=? ORDER BY id DESC LIMIT 1", (self.file,))
+        return self._one(f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id DESC LIMIT 1", (self.file,))
 
     def revisions(self) -> list[Revision]:
         """All revisions of this file, oldest first."""
         rows = self._rows(
-            "SELECT id, parent, author, note, digest, tree, created FROM revision WHERE file=? ORDER BY id",
+            f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id",
             (self.file,),
         )
         return [_revision(row) for row in rows]
 
     def _one(self, query: str, values: tuple[Any, ...]) -> Revision | None:
-        query = query.replace("*", "id, parent, author, note, digest, tree, created", 1)
         rows = self._rows(query, values)
         return _revision(rows[0]) if rows else None
 

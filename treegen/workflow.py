@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
 from treegen.errors import InputError, ProblemsError
 from treegen.images import Crop, open_image
+from treegen.progress import Progress
 from treegen.store import Call, Revision, Store
 from treegen.tree.changes import Change, difference
 from treegen.tree.document import read_text, save
 from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
 from treegen.tree.validation import check_text
-from treegen.workspace import Progress, Workspace
+from treegen.workspace import Workspace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,7 +30,7 @@ Listener = Callable[["Attempt"], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """A revision with its score document and, for a changed tree, the accuracy of its parent on the test part."""
+    """A revision with its score document, and what a reader of the score must know about the images."""
 
     revision: Revision
     score: dict[str, Any]

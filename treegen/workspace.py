@@ -1,6 +1,6 @@
 """An open tree: its file, its domain, its history, and the models that are loaded when they are first needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, divide
+from treegen.progress import Progress, no_progress
 from treegen.store import Revision, Store, store_folder
 from treegen.tree.document import digest_of, read_text
 from treegen.tree.model import Tree
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from treegen.clip.evaluation import Evaluator
 
 TREE_NAME: Final = "tree.json"
-Progress = Callable[[str, int, int], None]
-
-
-def _quiet(task: str, done: int, total: int) -> None:
-    """Shows no progress."""
 
 
 class Workspace:
@@ -35,7 +31,7 @@ class Workspace:
         *,
         domain_path: Path | None = None,
         encoder: EncoderSettings | None = None,
-        progress: Progress = _quiet,
+        progress: Progress = no_progress,
     ) -> None:
         """Opens the domain; the tree file need not exist yet.
 

@@ -23,6 +23,7 @@ from treegen.clip.statistics import (
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import ImageSet, LabelledImage, Skipped, hash_file, list_images, open_image, shown
+from treegen.progress import Progress, no_progress
 from treegen.tree.document import digest_of
 from treegen.tree.keywords import show
 from treegen.tree.model import Tree
@@ -39,12 +40,7 @@ SHUFFLES: Final = 200
 WORD_SEEDS: Final = 5
 _BATCH: Final = 64
 
-Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
-
-
-def no_progress(task: str, done: int, total: int) -> None:
-    """Shows nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
