@@ -18,7 +18,7 @@ from treegen.cli.shown import (
 from treegen.llm.chat.interface import Reply
 from treegen.llm.drafting import Attempt
 from treegen.store import Revision
-from treegen.tree.changes import Change
+from treegen.tree.changes import DomainChanged, OptionAdded
 from treegen.tree.problems import Fix, Problem
 from treegen.workflow import Scored
 
@@ -63,11 +63,13 @@ def test_an_attempt_is_told_with_its_cost_and_its_errors(capsys: pytest.CaptureF
 
 
 def test_changes_have_a_sign_for_added_removed_and_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    kinds = ("option_added", "group_removed", "rule_changed")
-    show_changes([Change(kind=kind, sentence=f"{kind}\x1b") for kind in kinds])
+    added = OptionAdded(group="g\x1b", option="red", after=None)
+    show_changes([added, added.inverse(), DomainChanged(old="a", new="b\n")])
     assert capsys.readouterr().out.splitlines() == [
-        "+ option_added\\x1b", "- group_removed\\x1b", "~ rule_changed\\x1b",
-    ]  # fmt: skip
+        '+ in group "g\\u001b" the option "red" added at the front',
+        '- in group "g\\u001b" the option "red" removed',
+        '~ the domain "a" became "b\\n"',
+    ]
 
 
 @pytest.mark.parametrize(

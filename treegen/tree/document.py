@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.tree.keywords import show
-from treegen.tree.model import ClassRule, Group, Review, Tree
+from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
 from treegen.tree.problems import Problem, pointer_to
 
 SCHEMA_ID: Final = "urn:treegen:tree:1"
@@ -144,7 +144,11 @@ def tree_from(data: Any) -> Tree:
         if review is None
         else Review(
             status=review["status"], by=review["by"], at=review["at"], digest=review["digest"],
-            score_json=_compact(review.get("score", {})),
+            score_json=compact(review.get("score", {})),
+        ),
+        conflicts=tuple(
+            Conflict(what=c["what"], ours_json=compact(c["ours"]), theirs_json=compact(c["theirs"]))
+            for c in data.get("conflicts", ())
         ),
     )  # fmt: skip
 
@@ -158,13 +162,14 @@ def content_of(tree: Tree) -> dict[str, Any]:
     }
 
 
-def _compact(data: Any) -> str:
+def compact(data: Any) -> str:
+    """Canonical JSON on one line."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 def digest_of(tree: Tree) -> str:
     """`sha256:` and 64 hex digits over domain, groups and rules, order included."""
-    return "sha256:" + hashlib.sha256(_compact(content_of(tree)).encode()).hexdigest()
+    return "sha256:" + hashlib.sha256(compact(content_of(tree)).encode()).hexdigest()
 
 
 def content_text(tree: Tree) -> str:
@@ -191,17 +196,23 @@ def dump(tree: Tree) -> str:
         lines += [options, "      ]", "    }" + ("," if i < len(tree.groups) - 1 else "")]
     lines += ["  },", '  "rules": {']
     lines += [",\n".join(f"    {_text(rule.name)}: {_text(dict(rule.answers))}" for rule in tree.rules)]
-    lines += ["  }" + ("," if tree.review else "")]
+    lines += ["  }" + ("," if tree.review or tree.conflicts else "")]
     if tree.review:
-        review = {
-            "status": tree.review.status,
-            "by": tree.review.by,
-            "at": tree.review.at,
-            "digest": tree.review.digest,
-        }
-        body = json.dumps({**review, "score": json.loads(tree.review.score_json)}, ensure_ascii=False, indent=2)
-        lines += ['  "review": ' + body.replace("\n", "\n  ")]
+        lines += ['  "review": ' + _review_text(tree.review) + ("," if tree.conflicts else "")]
+    if tree.conflicts:
+        lines += ['  "conflicts": [', ",\n".join(f"    {_conflict_text(c)}" for c in tree.conflicts), "  ]"]
     return "\n".join(["{", *lines, "}"]) + "\n"
+
+
+def _review_text(review: Review) -> str:
+    plain = {"status": review.status, "by": review.by, "at": review.at, "digest": review.digest}
+    body = json.dumps({**plain, "score": json.loads(review.score_json)}, ensure_ascii=False, indent=2)
+    return body.replace("\n", "\n  ")
+
+
+def _conflict_text(conflict: Conflict) -> str:
+    sides = {"ours": json.loads(conflict.ours_json), "theirs": json.loads(conflict.theirs_json)}
+    return _text({"what": conflict.what, **sides})
 
 
 def write_atomically(path: Path, text: str) -> None:

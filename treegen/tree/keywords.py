@@ -33,9 +33,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 2**16 else f"\\U{ord(c):08x}" for c in text)
 
 
+def quote(value: Any) -> str:
+    """A value as JSON on one line; control characters are escaped."""
+    return printable(json.dumps(value, ensure_ascii=False, default=str))
+
+
 def show(value: Any) -> str:
     """A value as JSON, cut to what fits in a message; control characters are escaped."""
-    text = printable(json.dumps(value, ensure_ascii=False, default=str))
+    text = quote(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

@@ -74,6 +74,7 @@ def check_data(
     tree = tree_from(sound)
     problems += _blanks(tree)
     problems += cross_problems(tree, classes=classes, domain=domain)
+    problems += _conflicts(tree)
     if stored:
         problems += _digest_problems(tree, data.get("digest"))
     document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
@@ -111,6 +112,13 @@ def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: 
     yield from _answers(tree)
     yield from _twins(tree)
     yield from _unused(tree)
+
+
+def _conflicts(tree: Tree) -> Iterator[Problem]:
+    """What a merge left to decide."""
+    for number, conflict in enumerate(tree.conflicts):
+        told = f"merge conflict: {conflict.what}; `treegen resolve` takes a side"
+        yield Problem(code="TG305", pointer=pointer_to("conflicts", number), message=told)
 
 
 def _domain_problems(found: str, wanted: str | None) -> Iterator[Problem]:
