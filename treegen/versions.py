@@ -10,6 +10,7 @@ from treegen.store import FOLDER, Store
 from treegen.tree.changes import Change
 from treegen.tree.difference import difference
 from treegen.tree.document import digest_of, read_text
+from treegen.tree.merging import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_text
 
@@ -39,6 +40,19 @@ def open_version(name: str, folder: Path) -> Version:
     if colon and revision and inside and not path.exists():
         return Version(name=name, tree=tree_of(_decoded(content_at(revision, inside, folder), name), name))
     return Version(name=name, tree=tree_of(read_text(path), name))
+
+
+def open_base(name: str, folder: Path) -> Tree:
+    """The common ancestor of a merge. git gives an empty file where there is none.
+
+    Raises:
+        InputError: see `open_version`.
+        ProblemsError: see `open_version`.
+    """
+    path = folder / name
+    if path.is_file() and not path.read_bytes().strip():
+        return EMPTY
+    return open_version(name, folder).tree
 
 
 def tree_of(text: str, name: str) -> Tree:

@@ -27,6 +27,13 @@ def encoder_options(function: F) -> F:
     return function
 
 
+def colour_option(function: F) -> F:
+    """--color and --no-color; a terminal decides if neither is given, and NO_COLOR."""
+    return click.option(
+        "--color/--no-color", "colour", default=None, help="Colour also where the output is no terminal, or never."
+    )(function)
+
+
 def domain_option(function: F) -> F:
     """--domain."""
     return click.option(

@@ -44,12 +44,12 @@ def show_attempt(attempt: "Attempt") -> None:
     show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
 
 
-def show_changes(changes: Sequence[Change]) -> None:
-    """Changes in words, one a line."""
+def show_changes(changes: Sequence[Change], *, indent: str = "", colour: bool | None = None) -> None:
+    """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
     signs = {"added": click.style("+", fg="green"), "removed": click.style("-", fg="red")}
     for change in changes:
         sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
-        click.echo(f"{sign} {plain(change.sentence)}")
+        click.echo(f"{indent}{sign} {plain(change.sentence)}", color=colour)
 
 
 def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, str, str, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from treegen.errors import InputError
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -244,6 +245,29 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
     rest = (*tree.conflicts[:number], *tree.conflicts[number + 1 :])
     wanted = [c for c in changes_of(conflict, side) if not _there_already(tree, c)]
     return replace(apply(tree, wanted), conflicts=rest)
+
+
+def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] = ()) -> Tree:
+    """The tree with the conflicts of those numbers (from 1), or all, resolved.
+
+    Args:
+        tree: has conflicts.
+        side: whose changes are made; `file` leaves the tree as it stands and drops the conflicts.
+        numbers: which conflicts; none means all.
+
+    Raises:
+        InputError: there is no conflict of a number.
+        ChangeError: the changes of a side do not fit the tree any more.
+    """
+    wanted = {n - 1 for n in numbers} or set(range(len(tree.conflicts)))
+    if beyond := [n + 1 for n in sorted(wanted) if n >= len(tree.conflicts)]:
+        raise InputError(f"there is no conflict {beyond[0]}", f"the tree has {len(tree.conflicts)}")
+    for number in sorted(wanted, reverse=True):
+        if side == "file":
+            tree = replace(tree, conflicts=(*tree.conflicts[:number], *tree.conflicts[number + 1 :]))
+        else:
+            tree = resolve(tree, number, side)
+    return tree
 
 
 def _there_already(tree: Tree, change: Change) -> bool:

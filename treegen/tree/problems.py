@@ -31,8 +31,6 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG303": ("warning", "the approval is stale"),
     "TG304": ("error", "the tree is of another domain"),
     "TG305": ("error", "a conflict of a merge is not resolved"),
-    "TG306": ("error", "the tree is not approved as it stands"),
-    "TG307": ("error", "the recorded accuracy is missing or too low"),
     "TG401": ("error", "a class name stands twice"),
     "TG402": ("error", "a file or folder that the domain names is missing"),
     "TG403": ("error", "the crop box is empty"),
@@ -43,6 +41,8 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),
     "TG504": ("error", "the reply leaves something out"),
+    "TG801": ("error", "the tree is not approved as it stands"),
+    "TG802": ("error", "the recorded accuracy is missing or too low"),
 }
 
 

@@ -1,7 +1,8 @@
 """The complete set of atomic changes, and what one does with a list of them."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from dataclasses import fields
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from treegen.tree.changes.classes import (
     AnswersReordered,
@@ -56,16 +57,29 @@ def from_json(data: Any) -> Change:
     """
     if not isinstance(data, dict) or data.get("kind") not in KINDS:
         raise ChangeError(f"no change that is known: {quote(data)}")
+    kind = KINDS[data["kind"]]
     values = {key: _read(value) for key, value in data.items() if key not in ("kind", "sentence")}
-    try:
-        return KINDS[data["kind"]](**values)
-    except TypeError:
-        raise ChangeError(
-            f"a change of kind {quote(data['kind'])} has other fields than {quote(list(values))}"
-        ) from None
+    hints = get_type_hints(kind)
+    wanted = {f.name: hints[f.name] for f in fields(kind)}
+    if set(values) != set(wanted) or not all(_is_a(values[key], hint) for key, hint in wanted.items()):
+        raise ChangeError(f"a change of kind {quote(kind.kind)} has other fields than {quote(data)}")
+    return kind(**values)
 
 
 def _read(value: Any) -> Any:
-    if isinstance(value, dict):
+    if value == {"absent": True}:
         return ABSENT
     return tuple(_read(v) for v in value) if isinstance(value, list) else value
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value has the type of a field."""
+    inner = get_args(hint)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            return False
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+        return len(value) == len(kinds) and all(map(_is_a, value, kinds))
+    if get_origin(hint) is Literal:
+        return value in inner
+    return any(_is_a(value, one) for one in inner) if inner else type(value) is hint
