@@ -36,10 +36,23 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG404": ("error", "classes are given twice or not at all"),
     "TG405": ("error", "the name template cannot be filled"),
     "TG406": ("error", "a note on a class that the domain does not have"),
+    "TG407": ("error", "another name for a class that the domain does not have"),
+    "TG408": ("error", "a severity that cannot be set"),
     "TG501": ("error", "the reply holds no tree"),
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),
     "TG504": ("error", "the reply leaves something out"),
+    "TG601": ("warning", "two options of a group are nearly the same"),
+    "TG602": ("warning", "an option contains another of its group"),
+    "TG603": ("warning", "an option holds alternatives"),
+    "TG604": ("warning", "a text hedges"),
+    "TG605": ("warning", "a text says what is not there"),
+    "TG606": ("warning", "a text asks for what an image does not show"),
+    "TG607": ("warning", "a text names a class"),
+    "TG608": ("warning", "a group of white, gray and black alone"),
+    "TG609": ("warning", "a filled prompt is longer than CLIP reads"),
+    "TG701": ("warning", "a group that separates no two classes"),
+    "TG702": ("warning", "two classes that one group alone tells apart"),
 }
 
 
