@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treegen.tree.places import locate, place_at, problem_places
+from treegen.tree.places import bracket_deeper_than, locate, place_at, problem_places
 from treegen.tree.problems import Place, Problem, pointer_to
 
 TEXT = """{
@@ -113,6 +113,11 @@ def test_every_place_of_any_document_is_found(data: Any, ascii_only: bool) -> No
     assert locate(text, expected) == {pointer: place_at(text, offset) for pointer, offset in expected.items()}
     for pointer in expected:
         assert locate(text, [pointer])[pointer] == place_at(text, expected[pointer])
+
+
+def test_the_bracket_that_nests_too_deeply_is_found_past_those_in_texts() -> None:
+    assert bracket_deeper_than('["[[", [1], [{}]]', 2) == 13
+    assert bracket_deeper_than('["[[", [1], [{}]]', 3) == 0
 
 
 def test_a_place_that_a_problem_brings_counts_before_its_pointer() -> None:

@@ -15,6 +15,7 @@ _PLAIN: Final = re.compile(r"[^\s,{}\[\]\"]+")
 #: an object or a list that holds no other: what most members of a tree are
 _FLAT: Final = re.compile(rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING})*+[}}\]]', re.DOTALL)
 _BRACKET: Final = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
+_STEPS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 _Wanted = dict[str, "_Wanted"]
 
@@ -65,6 +66,16 @@ def problem_places(text: str, problems: Iterable[Problem]) -> list[Place]:
 def place_at(text: str, offset: int) -> Place:
     """Line and column of the character at `offset`, both from 1."""
     return _place([0, *(m.end() for m in re.finditer("\n", text[:offset]))], offset)
+
+
+def bracket_deeper_than(text: str, most: int) -> int:
+    """Offset of the first bracket that opens more than `most` levels; 0 if none does."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth += _STEPS.get(bracket[0], 0)
+        if depth > most:
+            return bracket.start()
+    return 0
 
 
 def _place(starts: list[int], offset: int) -> Place:
@@ -130,7 +141,7 @@ def _skip_value(text: str, at: int) -> int:
         return found.end()
     depth = 0
     for bracket in _BRACKET.finditer(text, at):
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(bracket[0], 0)
+        depth += _STEPS.get(bracket[0], 0)
         if depth <= 0:
             return bracket.end()
     return len(text)
