@@ -21,6 +21,7 @@ LAYERS = (
     ("domain", "store"),
     ("images",),
     ("llm", "clip", "starting", "demonstration"),
+    ("checking",),
     ("workspace",),
     ("workflow", "optimizing"),
     ("review", "report"),
