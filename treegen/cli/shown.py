@@ -7,7 +7,7 @@ import click
 
 from treegen.cli.output import interval, percent, plain, say, table, tell
 from treegen.tree.changes import Change
-from treegen.tree.problems import Problem
+from treegen.tree.problems import Place, Problem
 
 if TYPE_CHECKING:
     from treegen.llm.drafting import Attempt
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 COLOURS = {"error": "red", "warning": "yellow"}
 
 
-def problem_line(problem: Problem, file: str = "") -> str:
-    """One problem on one line, coloured by severity."""
+def problem_line(problem: Problem, file: str = "", at: Place | None = None) -> str:
+    """One problem on one line, coloured by severity; editors and terminals jump to FILE:LINE:COLUMN."""
     severity = click.style(problem.severity, fg=COLOURS[problem.severity])
-    place = f"{plain(file)}: " if file else ""
+    place = f"{plain(file)}{f':{at.line}:{at.column}' if at else ''}: " if file else ""
     fix = f" (fix: {plain(problem.fix.summary)})" if problem.fix else ""
     return f"{place}{severity} {problem.code} {plain(problem.pointer) or '/'}: {plain(problem.message)}{fix}"
 
