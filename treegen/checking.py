@@ -3,11 +3,13 @@
 Drafting and repair use `treegen.tree.validation` alone: what a language model is told must not change with the lints.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treegen.domain import Domain
+from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, read_text
 from treegen.tree.lint import lint
 from treegen.tree.model import Tree
@@ -30,6 +32,8 @@ class Findings:
         problems: in the order of their places, with the severities of the project.
         places: line and column of each problem; `None` where none is known, as in domain.toml.
         switched_off: how many problems the project has switched off.
+        since: the git revision with which the file was compared; `None` if with none.
+        changes: what changed since; `None` if the file is new.
     """
 
     path: Path
@@ -37,11 +41,20 @@ class Findings:
     places: tuple[Place | None, ...]
     document: Document | None = None
     switched_off: int = 0
+    since: str | None = None
+    changes: tuple[Change, ...] | None = None
 
     @property
     def errors(self) -> int:
         """How many of the problems are errors."""
         return sum(p.severity == "error" for p in self.problems)
+
+    def with_more(self, problems: Sequence[Problem]) -> "Findings":
+        """The same with problems found by others, as a gate; they stand at the end."""
+        if not problems:
+            return self
+        places = problem_places(read_text(self.path), problems)
+        return replace(self, problems=(*self.problems, *problems), places=(*self.places, *places))
 
     @classmethod
     def without_places(cls, path: Path, problems: tuple[Problem, ...]) -> "Findings":

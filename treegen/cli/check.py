@@ -24,9 +24,18 @@ FORMATS = ("text", "json", "github", "sarif")
 @domain_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--fix", is_flag=True, help="Apply the fixes that are certain.")
+@click.option("--against", metavar="REV", help="Also tell what changed since this git revision.")
+@click.option("--require-approved", is_flag=True, help="An error if nobody approved the tree as it stands.")
+@click.option(
+    "--min-accuracy",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="An error if the recorded accuracy of the tree as it stands is lower, or if there is none.",
+)
 @encoder_options
 def command(
     files: tuple[Path, ...], domain_path: Path | None, form: str, fix: bool,
+    against: str | None, require_approved: bool, min_accuracy: float | None,
     encoder: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """List everything wrong with trees (and domain.toml files).
@@ -41,11 +50,12 @@ def command(
     if (device or precision) and not encoder:
         raise InputError("--device and --precision are the encoder's", "name one with --encoder")
     encoders = _encoders(encoder, device, precision)
+    judge = _gate(against, require_approved, min_accuracy)
     found: list[Findings] = []
     unreadable = False
     for path in files:
         try:
-            found += _check(path, domain_path, fix, encoders)
+            found += map(judge, _check(path, domain_path, fix, encoders))
         except InputError as error:
             unreadable = True
             complain(error.message, error.tip)
@@ -53,6 +63,15 @@ def command(
     if unreadable:
         sys.exit(2)
     sys.exit(1 if any(findings.errors for findings in found) else 0)
+
+
+def _gate(against: str | None, approved: bool, least: float | None) -> "Callable[[Findings], Findings]":
+    """What is asked of each tree beyond being sound."""
+    if against is None and not approved and least is None:
+        return lambda findings: findings
+    from treegen.approving import Gate
+
+    return Gate(against=against, approved=approved, least=least).judge
 
 
 def _encoders(name: str | None, device: str | None, precision: str | None) -> "Encoders":

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import click
+
 from treegen import __version__
 from treegen.checking import Findings
 from treegen.cli.output import plain
-from treegen.cli.shown import problem_line
+from treegen.cli.shown import change_line, problem_line
 from treegen.tree.problems import CODES, Place, Problem
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -23,6 +25,20 @@ def text_lines(findings: Findings) -> Iterator[str]:
     warnings = len(findings.problems) - findings.errors
     counts = f"{_counted(findings.errors, 'error')}, {_counted(warnings, 'warning')}"
     yield f"{plain(findings.path)}: {counts}{switched_off(findings)}"
+    yield from change_lines(findings)
+
+
+def change_lines(findings: Findings) -> Iterator[str]:
+    """What changed since the revision that the file was compared with, in words."""
+    if findings.since is None:
+        return
+    told = f"{plain(findings.path)}: since {plain(findings.since)}: "
+    if findings.changes is None:
+        yield told + "new"
+        return
+    yield told + _counted(len(findings.changes), "change")
+    for change in findings.changes:
+        yield f"  {change_line(change)}"
 
 
 def _counted(count: int, what: str) -> str:
@@ -42,6 +58,7 @@ def json_document(found: Sequence[Findings]) -> list[dict[str, Any]]:
             "errors": findings.errors,
             "warnings": len(findings.problems) - findings.errors,
             "switched_off": findings.switched_off,
+            **_changes_json(findings),
             "problems": [
                 problem.as_json() | {"line": place and place.line, "column": place and place.column}
                 for problem, place in zip(findings.problems, findings.places, strict=True)
@@ -49,6 +66,13 @@ def json_document(found: Sequence[Findings]) -> list[dict[str, Any]]:
         }
         for findings in found
     ]
+
+
+def _changes_json(findings: Findings) -> dict[str, Any]:
+    if findings.since is None:
+        return {}
+    changes = findings.changes
+    return {"since": findings.since, "changes": None if changes is None else [c.as_json() for c in changes]}
 
 
 def github_lines(findings: Findings, base: Path) -> Iterator[str]:
@@ -64,6 +88,9 @@ def github_lines(findings: Findings, base: Path) -> Iterator[str]:
         listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
         told = _data(f"{problem.pointer or '/'}: {problem.message}")
         yield f"::{problem.severity} {listed}::{told}"
+    if findings.since is not None:
+        listed = f"file={_property(_relative(findings.path, base))},title=changes since {_property(findings.since)}"
+        yield f"::notice {listed}::{_data(click.unstyle(chr(10).join(change_lines(findings))))}"
 
 
 def _data(text: str) -> str:

@@ -44,12 +44,17 @@ def show_attempt(attempt: "Attempt") -> None:
     show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
 
 
-def show_changes(changes: Sequence[Change], *, indent: str = "", colour: bool | None = None) -> None:
-    """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
+def change_line(change: Change) -> str:
+    """A change in words behind a coloured sign."""
     signs = {"added": click.style("+", fg="green"), "removed": click.style("-", fg="red")}
+    sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
+    return f"{sign} {plain(change.sentence)}"
+
+
+def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | None = None) -> None:
+    """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
     for change in changes:
-        sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
-        click.echo(f"{indent}{sign} {plain(change.sentence)}", color=colour)
+        click.echo(indent + change_line(change), color=colour)
 
 
 def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, str, str, str]]:

@@ -66,11 +66,11 @@ def check_data(
         stored: the data came from a tree file, so its digest counts.
     """
     problems = [*schema_problems(data, "tree"), *unwritable(data)]
-    outside = {p.code for p in problems if not _in_review(p)}
+    outside = {p.code for p in problems if not in_review(p)}
     if outside & _UNTYPED:
         problems += _name_problems(data, classes=classes, domain=domain)
         return Checked(document=None, data=data, problems=tuple(problems))
-    sound = {k: v for k, v in data.items() if k != "review"} if any(map(_in_review, problems)) else data
+    sound = {k: v for k, v in data.items() if k != "review"} if any(map(in_review, problems)) else data
     tree = tree_from(sound)
     problems += _blanks(tree)
     problems += cross_problems(tree, classes=classes, domain=domain)
@@ -81,7 +81,8 @@ def check_data(
     return Checked(document=document, data=data, problems=tuple(problems))
 
 
-def _in_review(problem: Problem) -> bool:
+def in_review(problem: Problem) -> bool:
+    """Whether it is about the sign-off."""
     return problem.pointer == "/review" or problem.pointer.startswith("/review/")
 
 
@@ -271,7 +272,7 @@ def fix_file(
     Returns:
         What is left to find in the file.
     """
-    if any(p.code == "TG102" or (_in_review(p) and p.severity == "error") for p in checked.problems):
+    if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
         return checked
     data, _ = apply_fixes(checked.data, checked.problems)
     fixed = check_data(data, classes=classes, domain=domain)
