@@ -56,6 +56,11 @@ class Findings:
         places = problem_places(read_text(self.path), problems)
         return replace(self, problems=(*self.problems, *problems), places=(*self.places, *places))
 
+    def without(self, code: str) -> "Findings":
+        """The same without the problems of a code."""
+        kept = [pair for pair in zip(self.problems, self.places, strict=True) if pair[0].code != code]
+        return replace(self, problems=tuple(p for p, _ in kept), places=tuple(place for _, place in kept))
+
     @classmethod
     def without_places(cls, path: Path, problems: tuple[Problem, ...]) -> "Findings":
         """Problems of a file in which no pointer can be placed."""
