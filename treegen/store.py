@@ -14,7 +14,7 @@ from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 FOLDER: Final = ".treegen"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -32,6 +32,22 @@ CREATE TABLE score (
 CREATE TABLE split (
   settings TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (settings, digest)) WITHOUT ROWID;
 """
+#: what each version added to the one before it
+_MIGRATIONS: Final = {
+    2: """
+CREATE TABLE session (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, base TEXT NOT NULL, saved TEXT NOT NULL, file_hash TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  locks TEXT NOT NULL, created TEXT NOT NULL, ended TEXT);
+CREATE TABLE step (
+  id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES session(id), number INTEGER NOT NULL,
+  label TEXT NOT NULL, changes TEXT NOT NULL, back TEXT NOT NULL, dropped INTEGER NOT NULL, created TEXT NOT NULL);
+CREATE INDEX step_session ON step(session, number);
+CREATE TABLE decision (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, feedback TEXT NOT NULL, change TEXT NOT NULL, sentence TEXT NOT NULL,
+  taken INTEGER NOT NULL, why TEXT NOT NULL, created TEXT NOT NULL);
+""",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +122,11 @@ class Store:
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version > _VERSION:
                 raise InputError(f"{self._path}: written by a newer treegen", "update treegen")
-            if version == 0:
-                for statement in _TABLES.split(";"):
-                    self._db.execute(statement)
+            scripts = [_TABLES] if version == 0 else []
+            scripts += [script for number, script in _MIGRATIONS.items() if number > version]
+            for statement in (part for script in scripts for part in script.split(";")):
+                self._db.execute(statement)
+            if scripts:
                 self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     @contextmanager
@@ -135,6 +153,16 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction for the tables of others in the same database."""
+        with self._transaction():
+            yield self._db
+
+    def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """What a query gives."""
+        return self._rows(query, values)
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._readable():

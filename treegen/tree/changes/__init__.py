@@ -13,6 +13,7 @@ from treegen.tree.changes.classes import (
     DomainChanged,
     RuleChanged,
 )
+from treegen.tree.changes.conflicts import ConflictAdded, ConflictRemoved
 from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged
 from treegen.tree.changes.interface import ABSENT, Answer, Change, ChangeError, Draft
 from treegen.tree.changes.options import OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered
@@ -21,7 +22,7 @@ from treegen.tree.model import Tree
 
 __all__ = [
     "ABSENT", "KINDS", "Answer", "AnswersReordered", "Change", "ChangeError", "ClassAdded", "ClassRemoved",
-    "ClassRenamed", "ClassesReordered", "DomainChanged", "Draft", "GroupAdded", "GroupRemoved", "GroupRenamed",
+    "ClassRenamed", "ClassesReordered", "ConflictAdded", "ConflictRemoved", "DomainChanged", "Draft", "GroupAdded", "GroupRemoved", "GroupRenamed",
     "GroupsReordered", "OptionAdded", "OptionRemoved", "OptionRenamed", "OptionsReordered", "PromptChanged",
     "RuleChanged", "apply", "from_json",
 ]  # fmt: skip
@@ -32,13 +33,13 @@ KINDS: Final[dict[str, type[Change]]] = {
     for kind in (
         DomainChanged, GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged, OptionAdded,
         OptionRemoved, OptionRenamed, OptionsReordered, ClassAdded, ClassRemoved, ClassRenamed, ClassesReordered,
-        RuleChanged, AnswersReordered,
+        RuleChanged, AnswersReordered, ConflictAdded, ConflictRemoved,
     )
 }  # fmt: skip
 
 
 def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
-    """The tree after the changes, one after the other. Sign-off and conflicts stay as they are.
+    """The tree after the changes, one after the other. The sign-off stays as it is.
 
     Raises:
         ChangeError: one does not fit the tree; nothing is changed then.

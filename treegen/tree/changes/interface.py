@@ -38,6 +38,7 @@ class Draft:
         prompts: group -> prompt, in the order of the groups.
         options: group -> options.
         rules: class -> group -> index, in the order of the classes.
+        conflicts: what a merge left to decide.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -45,9 +46,10 @@ class Draft:
         self.prompts = {group.name: group.prompt for group in tree.groups}
         self.options = {group.name: list(group.options) for group in tree.groups}
         self.rules = {rule.name: dict(rule.answers) for rule in tree.rules}
+        self.conflicts = list(tree.conflicts)
 
     def frozen(self, like: Tree) -> Tree:
-        """The tree, with the sign-off and conflicts of `like`."""
+        """The tree, with the sign-off of `like`."""
         return Tree(
             domain=self.domain,
             groups=tuple(
@@ -56,7 +58,7 @@ class Draft:
             ),
             rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in self.rules.items()),
             review=like.review,
-            conflicts=like.conflicts,
+            conflicts=tuple(self.conflicts),
         )
 
     def need_group(self, group: str) -> list[str]:

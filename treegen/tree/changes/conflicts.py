@@ -1,0 +1,73 @@
+"""Changes of what a merge left to decide. They are no content: `difference` does not look for them."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from treegen.tree.changes.interface import Change, ChangeError, Draft
+from treegen.tree.keywords import quote
+from treegen.tree.model import Conflict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OneConflict(Change):
+    """A conflict that comes or goes.
+
+    Attributes:
+        place: its number in the tree, from 0.
+    """
+
+    place: int
+    what: str
+    ours_json: str
+    theirs_json: str
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("place", "what", "ours_json", "theirs_json")}
+
+    def _conflict(self) -> Conflict:
+        return Conflict(what=self.what, ours_json=self.ours_json, theirs_json=self.theirs_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictAdded(_OneConflict):
+    """Something to decide."""
+
+    kind: ClassVar[str] = "conflict_added"
+
+    def _told(self) -> str:
+        return f"to decide: {quote(self.what)}"
+
+    def _make(self, draft: Draft) -> None:
+        draft.conflicts.insert(self.place, self._conflict())
+
+    def _inverse(self) -> "ConflictRemoved":
+        return ConflictRemoved(**self._fields())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictRemoved(_OneConflict):
+    """Something that is decided."""
+
+    kind: ClassVar[str] = "conflict_removed"
+
+    def _told(self) -> str:
+        return f"decided: {quote(self.what)}"
+
+    def _make(self, draft: Draft) -> None:
+        if self._conflict() not in draft.conflicts:
+            raise ChangeError(f"there is nothing to decide about {quote(self.what)}")
+        draft.conflicts.remove(self._conflict())
+
+    def _inverse(self) -> ConflictAdded:
+        return ConflictAdded(**self._fields())
+
+
+def conflict_changes(before: tuple[Conflict, ...], after: tuple[Conflict, ...]) -> list[Change]:
+    """What leads from one list of conflicts to another."""
+
+    def fields(place: int, c: Conflict) -> dict[str, Any]:
+        return {"place": place, "what": c.what, "ours_json": c.ours_json, "theirs_json": c.theirs_json}
+
+    gone = [ConflictRemoved(**fields(place, c)) for place, c in enumerate(before) if c not in after]
+    come = [ConflictAdded(**fields(place, c)) for place, c in enumerate(after) if c not in before]
+    return [*reversed(gone), *come]
