@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from treegen.domain import Domain
+from treegen.domain import Domain, domain_path, read_domain
 from treegen.tree.document import Document, content_of, read_text
 from treegen.tree.lint import lint
 from treegen.tree.model import Tree
 from treegen.tree.places import problem_places
 from treegen.tree.problems import Place, Problem, with_levels
+from treegen.tree.toml_places import locate_toml
 from treegen.tree.validation import Checked, check_data, check_text, fix_file
 from treegen.tree.vocabulary import CONTEXT
 
@@ -28,7 +29,7 @@ class Findings:
         path: the file.
         document: the tree; `None` if the types are not those of a tree.
         problems: in the order of their places, with the severities of the project.
-        places: line and column of each problem; `None` where none is known, as in domain.toml.
+        places: line and column of each problem; `None` where none is known.
         switched_off: how many problems the project has switched off.
     """
 
@@ -42,11 +43,6 @@ class Findings:
     def errors(self) -> int:
         """How many of the problems are errors."""
         return sum(p.severity == "error" for p in self.problems)
-
-    @classmethod
-    def without_places(cls, path: Path, problems: tuple[Problem, ...]) -> "Findings":
-        """Problems of a file in which no pointer can be placed."""
-        return cls(path=path, problems=problems, places=(None,) * len(problems))
 
 
 def check_tree_file(
@@ -75,6 +71,18 @@ def check_tree_file(
         path=path, document=checked.document, switched_off=off,
         problems=tuple(problem for _, problem in pairs), places=tuple(place for place, _ in pairs),
     )  # fmt: skip
+
+
+def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
+    """Reads a domain file, or the domain.toml in a folder: the domain, `None` if it has problems, and these.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML.
+    """
+    path = domain_path(path)
+    domain, problems = read_domain(path)
+    places = locate_toml(read_text(path), {p.pointer for p in problems}) if problems else {}
+    return domain, Findings(path=path, problems=problems, places=tuple(places[p.pointer] for p in problems))
 
 
 def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
