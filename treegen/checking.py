@@ -54,16 +54,25 @@ def check_tree_file(
         path: the tree file.
         domain: its classes need rules, its severities, aliases and language count; without one the defaults do.
         encoder: also counts the tokens of its own context and compares the embeddings of options.
-        fix: applies the certain fixes first and writes the file, if there are any.
+        fix: applies the certain fixes first and writes the file, if there are any; also those of what is switched off.
 
     Raises:
         InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
     """
     text = read_text(path)
+    if fix:
+        checked = check_text(text, **_against(domain))
+        if any(p.fix for p in checked.problems):
+            fix_file(path, checked, **_against(domain))
+            text = read_text(path)
+    return check_tree_text(text, path, domain, encoder=encoder)
+
+
+def check_tree_text(
+    text: str, path: Path, domain: Domain | None = None, *, encoder: "Encoder | None" = None
+) -> Findings:
+    """The same for a text that is or will be the content of `path`, such as that of another revision."""
     checked = check_text(text, **_against(domain))
-    if fix and any(p.fix for p in checked.problems):
-        checked = fix_file(path, checked, **_against(domain))
-        text = read_text(path)
     problems, off = _judge(checked, domain, encoder)
     places = problem_places(text, problems) if problems else []
     pairs = sorted(zip(places, problems, strict=True), key=lambda pair: (pair[0].line, pair[0].column))
