@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TREE
-from treegen.checking import Findings, check_tree, check_tree_file
+from treegen.checking import Findings, check_domain_file, check_tree, check_tree_file, check_tree_text
 from treegen.domain import CheckSettings, Domain
 from treegen.errors import InputError
 from treegen.tree.document import tree_from
@@ -79,6 +79,13 @@ def test_severities_aliases_and_language_are_those_of_the_domain(
     assert "TG702" in {p.code for p in other.problems}
 
 
+def test_a_text_gets_the_findings_that_it_would_get_in_its_file(
+    tmp_path: Path, data: dict[str, Any], domain: Domain
+) -> None:
+    path = written(tmp_path, data)
+    assert check_tree_text(path.read_text(), path, domain) == check_tree_file(path, domain)
+
+
 def test_without_a_domain_the_defaults_count(tmp_path: Path, data: dict[str, Any]) -> None:
     found = check_tree_file(written(tmp_path, data))
     assert {"TG603", "TG604", "TG702"} <= {p.code for p in found.problems}
@@ -119,6 +126,18 @@ def test_bad_input_is_a_problem_with_its_place(
         assert at == Place(line=place[0], column=place[1])
     else:
         assert text[:700].count("\n") + 1 >= at.line > 10
+
+
+def test_a_domain_file_gives_the_domain_or_its_problems_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "domain.toml"
+    path.write_text('name = "d"\nclasses = ["a", "b"]\n\n[check]\nseverity = { TG999 = "off" }\n')
+    domain, found = check_domain_file(tmp_path)
+    assert (domain, found.path, found.errors) == (None, path, 1)
+    assert (found.problems[0].code, found.places) == ("TG408", (Place(line=5, column=1),))
+    path.write_text('name = "d"\nclasses = ["a", "b"]\n')
+    domain, found = check_domain_file(path)
+    assert domain is not None
+    assert (domain.name, found.problems, found.places) == ("d", (), ())
 
 
 def test_what_cannot_be_opened_is_an_input_error_with_the_place_of_the_byte(tmp_path: Path) -> None:

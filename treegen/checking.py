@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from treegen.domain import Domain
+from treegen.domain import Domain, domain_path, read_domain
 from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, read_text
 from treegen.tree.lint import lint
 from treegen.tree.model import Tree
 from treegen.tree.places import problem_places
 from treegen.tree.problems import Place, Problem, with_levels
+from treegen.tree.toml_places import locate_toml
 from treegen.tree.validation import Checked, check_data, check_text, fix_file
 from treegen.tree.vocabulary import CONTEXT
 
@@ -30,7 +31,7 @@ class Findings:
         path: the file.
         document: the tree; `None` if the types are not those of a tree.
         problems: in the order of their places, with the severities of the project.
-        places: line and column of each problem; `None` where none is known, as in domain.toml.
+        places: line and column of each problem; `None` where none is known.
         switched_off: how many problems the project has switched off.
         since: the git revision with which the file was compared; `None` if with none.
         changes: what changed since; `None` if the file is new.
@@ -61,11 +62,6 @@ class Findings:
         kept = [pair for pair in zip(self.problems, self.places, strict=True) if pair[0].code != code]
         return replace(self, problems=tuple(p for p, _ in kept), places=tuple(place for _, place in kept))
 
-    @classmethod
-    def without_places(cls, path: Path, problems: tuple[Problem, ...]) -> "Findings":
-        """Problems of a file in which no pointer can be placed."""
-        return cls(path=path, problems=problems, places=(None,) * len(problems))
-
 
 def check_tree_file(
     path: Path, domain: Domain | None = None, *, encoder: "Encoder | None" = None, fix: bool = False
@@ -76,16 +72,25 @@ def check_tree_file(
         path: the tree file.
         domain: its classes need rules, its severities, aliases and language count; without one the defaults do.
         encoder: also counts the tokens of its own context and compares the embeddings of options.
-        fix: applies the certain fixes first and writes the file, if there are any.
+        fix: applies the certain fixes first and writes the file, if there are any; also those of what is switched off.
 
     Raises:
         InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
     """
     text = read_text(path)
+    if fix:
+        checked = check_text(text, **_against(domain))
+        if any(p.fix for p in checked.problems):
+            fix_file(path, checked, **_against(domain))
+            text = read_text(path)
+    return check_tree_text(text, path, domain, encoder=encoder)
+
+
+def check_tree_text(
+    text: str, path: Path, domain: Domain | None = None, *, encoder: "Encoder | None" = None
+) -> Findings:
+    """The same for a text that is or will be the content of `path`, such as that of another revision."""
     checked = check_text(text, **_against(domain))
-    if fix and any(p.fix for p in checked.problems):
-        checked = fix_file(path, checked, **_against(domain))
-        text = read_text(path)
     problems, off = _judge(checked, domain, encoder)
     places = problem_places(text, problems) if problems else []
     pairs = sorted(zip(places, problems, strict=True), key=lambda pair: (pair[0].line, pair[0].column))
@@ -93,6 +98,18 @@ def check_tree_file(
         path=path, document=checked.document, switched_off=off,
         problems=tuple(problem for _, problem in pairs), places=tuple(place for place, _ in pairs),
     )  # fmt: skip
+
+
+def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
+    """Reads a domain file, or the domain.toml in a folder: the domain, `None` if it has problems, and these.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML.
+    """
+    path = domain_path(path)
+    domain, problems = read_domain(path)
+    places = locate_toml(read_text(path), {p.pointer for p in problems}) if problems else {}
+    return domain, Findings(path=path, problems=problems, places=tuple(places[p.pointer] for p in problems))
 
 
 def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:

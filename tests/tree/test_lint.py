@@ -265,6 +265,24 @@ def test_any_tree_can_be_linted(options: list[str], prompt: str, classes: list[s
         assert problem.message.isprintable()
 
 
+@pytest.mark.parametrize(
+    "option", ["x" * 300_000, "word " * 100_000, "a b " * 50_000, "no " * 100_000, "wren " * 50_000, "/" * 100_000]
+)
+def test_an_option_as_long_as_a_book_is_linted_in_a_moment(option: str) -> None:
+    began = perf_counter()
+    codes = [p.code for p in lint(tree_of([option, option[:-3] + "y", "a b", "word"], classes=("Wren", "Qb")))]
+    assert perf_counter() - began < 4
+    assert ("TG609" in codes) == (option[0] != "x" and option[0] != "/")
+
+
+def test_class_names_that_begin_alike_are_looked_up_and_not_gone_through() -> None:
+    tree = tree_of([f"bird {i}" for i in range(2000)], classes=[f"Bird {i}" for i in range(1, 20_001)])
+    began = perf_counter()
+    codes = [p.code for p in lint(tree)]
+    assert perf_counter() - began < 4
+    assert codes.count("TG607") == 1999
+
+
 def test_ten_thousand_classes_are_linted_in_a_moment() -> None:
     """A second would mean that pairs of classes are compared one by one: there are fifty million."""
     rules = {f"Bird {i}": [i // 1000 % 5, i // 200 % 5, i // 40 % 5, i // 8 % 5, i % 5, 0] for i in range(10_000)}

@@ -97,24 +97,24 @@ def _encoders(name: str | None, device: str | None, precision: str | None) -> "E
 
 def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders") -> "Iterator[Findings]":
     """What was found in one file, after the fixes if they are asked for; before it that in its domain, if anything."""
-    from treegen.checking import Findings, check_tree_file
+    from treegen.checking import check_domain_file, check_tree_file
     from treegen.cli.output import tell
-    from treegen.domain import FILE_NAME, read_domain
-    from treegen.domain import domain_path as path_of
+    from treegen.domain import FILE_NAME
 
     if path.is_dir() or path.suffix == ".toml":
-        yield Findings.without_places(path_of(path), read_domain(path)[1])
+        yield check_domain_file(path)[1]
         tree = path / _tree_name()
         if path.is_dir() and tree.exists():
             yield from list(_check(tree, path, fix, encoders))[-1:]
         return
-    beside = path_of(domain_path) if domain_path else path.parent / FILE_NAME
-    domain, problems = read_domain(beside) if domain_path or beside.is_file() else (None, ())
-    if domain is None and not problems:
+    domain, beside = None, domain_path or path.parent / FILE_NAME
+    if domain_path or beside.is_file():
+        domain, findings = check_domain_file(beside)
+        if findings.problems:
+            yield findings
+    else:
         tell(f"{path}: no domain.toml beside it, so its classes were not compared with the domain's")
-    if problems:
-        yield Findings.without_places(beside, problems)
-    yield check_tree_file(path, domain, encoder=encoders(domain, beside.parent), fix=fix)
+    yield check_tree_file(path, domain, encoder=encoders(domain, path.parent), fix=fix)
 
 
 def _tree_name() -> str:

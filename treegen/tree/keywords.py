@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from treegen.resources import read_schema
-from treegen.tree.problems import Edit, Fix, Problem, pointer_to
+from treegen.tree.problems import Problem, pointer_to
 from treegen.tree.soundness import doubtful_part
 from treegen.tree.words import normalise
 
@@ -173,8 +173,3 @@ def _not_allowed(keyword: str, expected: Any, value: Any) -> str:
         "pattern": f"must match {expected}: {show(value)}",
     }
     return sentences.get(keyword, f"not allowed by {keyword}: {show(value)}")
-
-
-def blank_fix(pointer: str, text: str) -> Fix:
-    """The fix for white space around a text."""
-    return Fix(summary="remove the white space", edits=(Edit(op="replace", pointer=pointer, value=text.strip()),))

@@ -6,6 +6,7 @@ No lint runs when a tree is drafted or repaired: it asks for a person's judgemen
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from treegen.tree.keywords import show
@@ -23,9 +24,16 @@ _ADVICE: Final = {
     "TG606": "an image does not show it: ask for something that can be seen",
 }
 _NAMED: Final = 3  # near twins that one message names
+_MOST_WORDS: Final = 32  # of an option, and of a name: longer ones are no answers, and comparing costs their square
+_MOST_LETTERS: Final = 40  # of a word that may be mistyped
 
-_Name = tuple[tuple[str, ...], str, str]  # normalised words, the name, its class
-_Names = Mapping[str, list[_Name]]  # by the first word
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """Names of classes: normalised words -> the name and its class; first word -> how many words names have."""
+
+    by_words: Mapping[tuple[str, ...], tuple[str, str]]
+    lengths: Mapping[str, Sequence[int]]
 
 
 def lint(
@@ -88,7 +96,7 @@ def _near_identical(options: Sequence[tuple[str, ...]]) -> dict[int, tuple[int, 
             told = "they differ in filler words or spelling" if same else "the same words in another order"
             found[index] = (earlier, told if same else f"{told}, and CLIP hardly reads order")
             continue
-        for place in range(len(words)):
+        for place in range(len(words) if len(words) <= _MOST_WORDS else 0):
             gaps[place, words[:place] + words[place + 1 :]].append(index)
     for (place, _), same_but_one in gaps.items():
         for earlier, later in _slips(same_but_one, [options[i][place] for i in same_but_one]):
@@ -101,7 +109,7 @@ def _slips(indices: Sequence[int], words: Sequence[str]) -> Iterator[tuple[int, 
     """Pairs of indices, earlier first, whose words are one typo apart; found by what is left when a letter is."""
     holders: dict[str, list[int]] = defaultdict(list)
     for number, word in enumerate(words) if len(words) > 1 else ():
-        if len(word) < 5 or not word.isalpha():
+        if not 5 <= len(word) <= _MOST_LETTERS or not word.isalpha():
             continue
         near = {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
         others = {other for key in near for other in holders[key]}
@@ -137,7 +145,7 @@ def is_slip(a: str, b: str) -> bool:
 def _containing(options: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
     """Pairs (longer, shorter) of options of which the longer holds the words of the shorter in a row; one for each."""
     index = {words: i for i, words in reversed(list(enumerate(options)))}
-    lengths = sorted({len(words) for words in options})
+    lengths = sorted({len(words) for words in options if len(words) <= _MOST_WORDS})
     for longer, words in enumerate(options):
         parts = (words[at : at + n] for n in lengths if n < len(words) for at in range(len(words) - n + 1))
         inner = next((index[part] for part in parts if part in index), None)
@@ -178,28 +186,33 @@ def _wording(text: str, pointer: str, english: bool, ignored: str = "") -> Itera
 
 def _named_classes(tree: Tree, aliases: Aliases) -> _Names:
     """Names of classes by their first word; a single letter or a number alone is no name that a text could hold."""
-    found: dict[str, list[_Name]] = defaultdict(list)
+    found: dict[tuple[str, ...], tuple[str, str]] = {}
+    lengths: dict[str, set[int]] = defaultdict(set)
     others = ((other, class_name) for class_name, some in aliases for other in some)
     for name, class_name in (*((name, name) for name in tree.classes), *others):
         normal = normalise(name)
         if not (len(normal) == 1 and normal.isascii()) and any(map(str.isalpha, normal)):
             words = tuple(normal.split())
-            found[words[0]].append((words, name, class_name))
-    return found
+            found.setdefault(words, (name, class_name))
+            lengths[words[0]].add(len(words))
+    longest_first = {
+        word: sorted((n for n in some if n <= _MOST_WORDS), reverse=True) for word, some in lengths.items()
+    }
+    return _Names(by_words=found, lengths=longest_first)
 
 
 def _class_names(parts: Iterable[str], text: str, pointer: str, names: _Names) -> Iterator[Problem]:
     """TG607, once for each class that a text names; the longest name counts where several begin."""
-    found: dict[_Name, None] = {}
+    found: dict[tuple[str, str], None] = {}
     for part in parts:
         words, place = normalise(part).split(), 0
         while place < len(words):
-            fitting = [n for n in names.get(words[place], ()) if tuple(words[place : place + len(n[0])]) == n[0]]
-            longest = max(fitting, key=lambda n: len(n[0]), default=None)
-            if longest:
-                found[longest] = None
-            place += len(longest[0]) if longest else 1
-    for _, name, class_name in found:
+            parted = (tuple(words[place : place + n]) for n in names.lengths.get(words[place], ()))
+            fitting = next((some for some in parted if some in names.by_words), None)
+            if fitting:
+                found[names.by_words[fitting]] = None
+            place += len(fitting) if fitting else 1
+    for name, class_name in found:
         what = f"the class {show(class_name)}" + (f" by its other name {show(name)}" if name != class_name else "")
         told = f"{show(text)} names {what}: CLIP would have to know it; say what it looks like"
         yield Problem(code="TG607", pointer=pointer, message=told)

@@ -66,11 +66,19 @@ ADJUSTABLE: Final = frozenset(code for code, (severity, _) in CODES.items() if s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One step of a fix, with the meaning of a JSON Patch operation (RFC 6902)."""
+    """One step of a fix: an operation of JSON Patch (RFC 6902), or `merge`.
 
-    op: Literal["add", "replace", "remove"]
+    Attributes:
+        op: `move` keeps the place among the members; `merge` removes an option, and the rules follow.
+        pointer: where.
+        value: what to write; for `merge` the index of the option that stays.
+        source: for `move` where it was.
+    """
+
+    op: Literal["add", "replace", "remove", "move", "merge"]
     pointer: str
     value: str | int | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
