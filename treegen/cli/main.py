@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "draft": "Have a language model draft a tree.",
     "check": "List everything wrong with trees and domains.",
     "score": "Score a tree with CLIP.",
+    "review": "Review a tree in the terminal.",
     "revise": "Send feedback to the language model.",
     "show": "Print a tree in words.",
     "diff": "What changed between two trees, in words.",
