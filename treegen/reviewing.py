@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from treegen.checking import check_tree
 from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
@@ -16,15 +16,19 @@ from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.workspace import Workspace
 
+if TYPE_CHECKING:
+    from treegen.clip.mistakes import Mistake
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """How a tree does on the dev part: the `dev` part of a score document, and what it is of."""
+    """How a tree does on the dev part: the `dev` part of a score document, and what is wrongly classified."""
 
     tree: Tree
     dev: dict[str, Any]
+    mistakes: "tuple[Mistake, ...]" = ()
 
     def group(self, name: str) -> dict[str, Any] | None:
         """What is known of a group."""
@@ -33,6 +37,11 @@ class Measured:
     def class_(self, name: str) -> dict[str, Any] | None:
         """What is known of a class."""
         return next((c for c in self.dev["classes"] if c["name"] == name), None)
+
+
+def _measure(workspace: Workspace, tree: Tree) -> Measured:
+    evaluator = workspace.evaluator
+    return Measured(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree))
 
 
 class Review:
@@ -97,7 +106,7 @@ class Review:
     def measure(self, progress: Progress = no_progress) -> "Future[Measured]":
         """Scores the tree as it is now on the dev part, on the models' thread."""
         tree = self.tree
-        return self.on_models(lambda work: Measured(tree=tree, dev=work.evaluator.diagnose(tree)), progress)
+        return self.on_models(lambda work: _measure(work, tree), progress)
 
     def on_models(self, job: Callable[[Workspace], T], progress: Progress = no_progress) -> "Future[T]":
         """Runs a job with a workspace of the models' thread, which loads models when they are first needed."""

@@ -16,17 +16,18 @@ from treegen.review.scorer import Scorer
 from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.history import HistoryPane
+from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
 from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
 from treegen.session import ConflictError
 from treegen.tree.keywords import printable
-from treegen.tree.problems import errors_of
+from treegen.tree.problems import errors_of, pointer_to
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
 
-PANES = ("options", "rules", "problems", "score", "history")
+PANES = ("options", "rules", "problems", "score", "history", "images")
 
 
 class ReviewApp(App[None]):
@@ -80,6 +81,7 @@ class ReviewApp(App[None]):
                     yield ProblemsPane(id="problems")
                     yield ScorePane(id="score")
                     yield HistoryPane(id="history")
+                    yield ImagesPane(id="images")
         yield Input(id="search", placeholder="search", select_on_focus=False)
         yield Static(id="status", markup=False)
         yield Static(id="hints", markup=False)
@@ -152,6 +154,8 @@ class ReviewApp(App[None]):
                 self.query_one(ScorePane).show(self.review)
             case "history":
                 self.query_one(HistoryPane).show(self.review)
+            case "images":
+                self.query_one(ImagesPane).show(self.review)
 
     def refresh_lines(self) -> None:
         """Paints title, tabs, status and hints."""
@@ -184,6 +188,8 @@ class ReviewApp(App[None]):
         """Another group shows its options."""
         if event.grid.id == "groups" and self.pane == "options":
             self.query_one(OptionsPane).show(self.review, self.group)
+        if event.grid.id == "mistakes":
+            self.query_one(ImagesPane).show_picture()
         self.query_one("#hints", Static).update(hints(self))
 
     def on_grid_chosen(self, event: Grid.Chosen) -> None:
@@ -195,12 +201,22 @@ class ReviewApp(App[None]):
                 self.action_edit("rename")
             case "rules":
                 self.action_edit("point" if event.grid.column else "rename")
+            case "mistakes" | "votes":
+                self._go_to_fault()
             case "problems":
                 self.go_to(self.query_one(ProblemsPane).problems[event.grid.row].pointer)
 
     def on_descendant_focus(self) -> None:
         """Other keys are of use elsewhere."""
         self.query_one("#hints", Static).update(hints(self))
+
+    def _go_to_fault(self) -> None:
+        """Goes to the rule of the true class in the group at fault, or in the one that was chosen."""
+        pane = self.query_one(ImagesPane)
+        if mistake := pane.mistake:
+            votes = pane.query_one("#votes", Grid)
+            vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
+            self.go_to(pointer_to("rules", mistake.true, vote.group))
 
     def go_to(self, pointer: str) -> None:
         """Puts the cursor where a problem is."""

@@ -32,6 +32,8 @@ def hints(app: "ReviewApp") -> str:
     """The next useful keys."""
     if app.pane == "problems" and app.focused and app.focused.id == "problems":
         return "enter go there  / search  y copy    u undo  ctrl+s save  ? keys  q quit"
+    if app.focused and app.focused.id in ("mistakes", "votes"):
+        return "enter the rule at fault  tab answers  / search    u undo  ctrl+s save  ? keys  q quit"
     unsaved = "ctrl+s save  " if app.review.session.unsaved else ""
     undo = "u undo  " if app.review.session.position else ""
     return f"{_HINTS[app.focused_kind]}    {undo}{unsaved}? keys  q quit"
