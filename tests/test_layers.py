@@ -22,6 +22,7 @@ LAYERS = (
     ("images",),
     ("llm", "clip", "starting", "demonstration"),
     ("workspace",),
+    ("exchange",),
     ("workflow", "optimizing"),
     ("review", "report"),
     ("cli",),

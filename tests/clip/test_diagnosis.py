@@ -83,9 +83,9 @@ def test_images_of_a_class_with_null_are_left_out_of_that_group_only(tree: Tree)
 def test_a_group_that_says_nothing_about_any_class_has_no_accuracy(tree: Tree) -> None:
     silent = tuple(ClassRule(name=r.name, answers=(("colour", r.get("colour")), ("size", None))) for r in tree.rules)
     labels, predictions, probabilities = case(tree)
-    found = diagnose(
-        Tree(domain="d", groups=tree.groups, rules=silent), CLASSES, labels, predictions, probabilities
-    )["groups"]
+    found = diagnose(Tree(domain="d", groups=tree.groups, rules=silent), CLASSES, labels, predictions, probabilities)[
+        "groups"
+    ]
     for entry in found[1:]:
         assert (entry["n"], entry["accuracy"], entry["interval"], entry["confused"]) == (0, None, None, [])
         assert all(option["accuracy"] is None for option in entry["options"])

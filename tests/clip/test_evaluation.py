@@ -93,9 +93,7 @@ def _kept(vector: Sequence[float]) -> list[float]:
 
 def slow_accuracy(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:
     correct = sum(t == p for t, p in zip(labels, predictions, strict=True))
-    recalls = [
-        fmean(p == k for t, p in zip(labels, predictions, strict=True) if t == k) for k in sorted(set(labels))
-    ]
+    recalls = [fmean(p == k for t, p in zip(labels, predictions, strict=True) if t == k) for k in sorted(set(labels))]
     return {
         "n": len(labels), "correct": correct, "accuracy": correct / len(labels),
         "interval": list(wilson_interval(correct, len(labels))),
@@ -281,9 +279,7 @@ def test_the_order_of_the_trees_classes_changes_nothing_but_its_digest(
     assert found[0] == found[1]
 
 
-def test_the_order_of_the_domains_classes_changes_no_accuracy(
-    domain: Domain, tree: Tree, evaluate: Evaluate
-) -> None:
+def test_the_order_of_the_domains_classes_changes_no_accuracy(domain: Domain, tree: Tree, evaluate: Evaluate) -> None:
     turned = evaluate(replace(domain, classes=domain.classes[::-1])).score(tree)
     found = evaluate(domain).score(tree)
     for part in ("test", "baseline", "dev"):

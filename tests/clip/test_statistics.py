@@ -145,9 +145,7 @@ def test_the_minimum_detectable_effect_reaches_its_power_by_enumeration(n: int, 
 def test_the_minimum_detectable_effect_is_the_first_that_a_fine_search_finds(n: int, discordant: float) -> None:
     za, zb = 1.959963985, 0.841621234
     grid = (i * discordant / 20_000 for i in range(1, 20_001))
-    slow = next(
-        x for x in grid if n >= ((za * math.sqrt(discordant) + zb * math.sqrt(discordant - x * x)) / x) ** 2
-    )
+    slow = next(x for x in grid if n >= ((za * math.sqrt(discordant) + zb * math.sqrt(discordant - x * x)) / x) ** 2)
     assert minimum_detectable_effect(n, discordant) == pytest.approx(slow, abs=1.1 * discordant / 20_000)
 
 

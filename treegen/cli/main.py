@@ -21,9 +21,11 @@ COMMANDS: Final = {
     "revise": "Send feedback to the language model.",
     "log": "Revisions with scores and costs.",
     "classify": "Label images, with the answers behind each label.",
+    "import": "Make a tree of another project's file.",
+    "export": "Write a tree in another format.",
     "schema": "Print the JSON Schema of a document.",
 }
-_MODULES: Final = {"init": "initialise"}
+_MODULES: Final = {"init": "initialise", "import": "import_file", "export": "export_tree"}
 
 
 class Commands(click.Group):

@@ -204,7 +204,7 @@ def dump(tree: Tree) -> str:
     return "\n".join(["{", *lines, "}"]) + "\n"
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str | bytes) -> None:
     """Writes the whole file or leaves the old one: temporary file beside it, fsync, rename. Keeps the file's mode.
 
     Raises:
@@ -217,7 +217,7 @@ def write_atomically(path: Path, text: str) -> None:
         fd, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(fd, "wb") as file:
-            file.write(text.encode())
+            file.write(text.encode() if isinstance(text, str) else text)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

@@ -362,7 +362,7 @@ def test_names_resolve_against_the_domains_folder(name: str, source: str, monkey
     opened: list[tuple[str, dict[str, str]]] = []
     monkeypatch.setattr(OpenClipEncoder, "__init__", lambda _, source, **options: opened.append((source, options)))
     open_encoder(EncoderSettings(name=name, device="cpu", precision="bf16"), Path("/domain"))
-    (found, options), = opened
+    ((found, options),) = opened
     assert found.removeprefix("local-dir:").endswith(source)
     assert found.startswith("local-dir:") is (name == "bundled" or name.startswith("local-dir:"))
     assert options == {"shown": name, "device": "cpu", "precision": "bf16"}

@@ -55,9 +55,7 @@ def test_when_the_answers_are_used_up_and_no_file_was_named_the_error_says_how_t
     assert "--messages FILE" in raised.value.tip
 
 
-def test_used_up_answers_are_not_looked_for_on_standard_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_used_up_answers_are_not_looked_for_on_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("from standard input"))
     chat = ManualChat(answers=files(tmp_path, "first"))
     chat.complete(REQUEST)
