@@ -94,9 +94,8 @@ def _show(done: "object", as_json: bool) -> None:
     say(as_text(done.report).rstrip("\n"))
     say()
     errors = done.report.errors
-    say(
-        f"wrote {done.path}: {len(done.tree.groups)} groups, {len(done.tree.rules)} classes, revision {done.revision.id}"
-    )
+    tree = done.tree
+    say(f"wrote {done.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {done.revision.id}")
     if errors:
         tell(
             f"{errors} error{'s' if errors != 1 else ''} to repair: edit {done.path}, then `treegen check {done.path}`"

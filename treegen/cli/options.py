@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from treegen.domain import EncoderSettings
     from treegen.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,16 +58,21 @@ def open_workspace(
     tree: Path, domain_path: Path | None, *, encoder: str | None, device: str | None, precision: str | None
 ) -> "Workspace":
     """The workspace of a tree with what the command line names, showing progress on stderr."""
-    from dataclasses import replace
-
     from treegen.cli.output import ProgressLine
     from treegen.workflow import settings_with
     from treegen.workspace import Workspace
 
     workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
     settings = settings_with(workspace.domain, encoder=encoder, device=device, precision=precision)
-    if encoder and encoder.startswith("local-dir:"):  # on the command line a path is relative to where one stands
-        folder = Path(encoder.removeprefix("local-dir:")).absolute()
-        settings = replace(settings, name=f"local-dir:{folder}")
-    workspace.encoder_settings = settings
+    workspace.encoder_settings = encoder_name(settings, encoder)
     return workspace
+
+
+def encoder_name(settings: "EncoderSettings", encoder: str | None) -> "EncoderSettings":
+    """The settings with the encoder's path as --encoder means it: relative to where one stands, not to the domain."""
+    from dataclasses import replace
+
+    if encoder and encoder.startswith("local-dir:"):
+        folder = Path(encoder.removeprefix("local-dir:")).absolute()
+        return replace(settings, name=f"local-dir:{folder}")
+    return settings

@@ -17,9 +17,10 @@ _ROWS: Final = 2000
 def cluster(vectors: Any, owners: Sequence[Sequence[int]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Clusters phrases; deterministic.
 
-    The cut (at most at `FARTHEST`) is the one that serves a tree best: a cluster of two phrases or more can give each of its classes one
-    answer, so it is worth its number of classes less `GROUP_COST`; the cut with the highest sum is taken. Cut too low,
-    phrases stand alone; cut too high, a class has several phrases in one cluster, of which only one can count.
+    The cut (at most at `FARTHEST`) is the one that serves a tree best: a cluster of two phrases or more can give each
+    of its classes one answer, so it is worth its number of classes less `GROUP_COST`; the cut with the highest sum is
+    taken. Cut too low, phrases stand alone; cut too high, a class has several phrases in one cluster, of which only one
+    can count.
 
     Args:
         vectors: (N, V) dense or sparse, rows of length 1.

@@ -12,7 +12,7 @@ Known shapes, each also inside one wrapper object:
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,12 +23,14 @@ from treegen.tree.words import normalise
 CLASS_KEYS: Final = ("class", "class_name", "classname", "label", "name", "category", "species", "concept", "title")
 TEXT_KEYS: Final = (
     "descriptors", "descriptor", "descriptions", "description", "attributes", "attribute", "phrases", "phrase",
-    "features", "feature", "prompts", "prompt", "sentences", "captions", "caption", "texts", "text", "concepts", "values",
+    "features", "feature", "prompts", "prompt", "sentences", "captions", "caption", "texts", "text", "concepts",
+    "values",
 )  # fmt: skip
 TYPE_KEYS: Final = ("attr_type", "attribute_type", "attribute", "group", "question", "key", "type")
 VALUE_KEYS: Final = ("value", "option", "answer", "descriptor", "description", "phrase", "text")
 WRAPPERS: Final = (
-    "class2concepts", "descriptors", "descriptions", "attributes", "concepts", "classes", "data", "annotations", "items",
+    "class2concepts", "descriptors", "descriptions", "attributes", "concepts", "classes", "data", "annotations",
+    "items",
 )  # fmt: skip
 _INSIDE: Final = re.compile(r"[,;](?![^(\[]*[)\]])")
 _PIECES: Final = re.compile(r"[\n;]+|(?<=[.!?])\s+(?=[A-Z])")

@@ -7,7 +7,7 @@
    lexical one (`topics`, `embedding`) or the text side of a CLIP.
 3. One answer for each class and subject, since options exclude each other: the phrase said most often; then the one
    nearest to the subject's centre; then the first in the file. The others are listed as contradictions.
-4. Phrases of one subject with nearly the same words are one option, in the wording that most classes have: three
+4. Phrases of one subject with nearly the same words are one option, in the shortest wording: three
    quarters of their content words in common, or all words of one in the other and two thirds in common ("short coat"
    excludes no "short, smooth coat"), brackets left out, and the same numbers and colours in both.
 5. A subject with two options or more, of two classes or more, is a group. Of clusters at most `MOST_GROUPS` are kept:
@@ -26,6 +26,8 @@ from treegen.tree.words import normalise
 MOST_GROUPS: Final = 24
 _SAME: Final = 0.75
 _WITHIN: Final = 0.66
+_SHORT: Final = 4  # words of a value that stands as it is
+_SHADES: Final = frozenset("dark light bright pale deep vivid".split())
 _BRACKETS: Final = re.compile(r"\([^()]*\)?|\[[^\[\]]*\]?")
 
 
@@ -85,36 +87,43 @@ def build(subject: Subject) -> Built:
             beaten.append((member, winner))
     placed = sorted(chosen.values(), key=lambda m: m.number)
     return Built(
-        subject=subject, options=merge_wordings(placed), placed=tuple(placed),
+        subject=subject, options=merge_wordings(placed, typed=subject.typed), placed=tuple(placed),
         beaten=tuple(sorted(beaten, key=lambda pair: pair[0].number)),
     )  # fmt: skip
 
 
-def merge_wordings(members: Sequence[Member]) -> tuple[Option, ...]:
-    """The options of phrases, in the order of their first class; nearly the same words are one option."""
+def merge_wordings(members: Sequence[Member], *, typed: bool = False) -> tuple[Option, ...]:
+    """The options of phrases, in the order of their first class; nearly the same words are one option.
+
+    Short values of an attribute type ("white", "short tail") are options as they are.
+    """
     said: dict[str, list[Member]] = {}
     for member in members:
         said.setdefault(normalise(member.text), []).append(member)
     bags = {key: _bag(same[0].text) or frozenset([key]) for key, same in said.items()}
-    order: dict[str, int] = {}
-    holders: dict[str, list[str]] = {}  # word -> heads that hold it
-    merged: dict[str, list[str]] = {}
+    merged: list[list[str]] = []
+    holders: dict[str, list[int]] = {}  # word -> numbers of the options that hold it
     for key in sorted(said, key=lambda k: (-len(said[k]), said[k][0].number)):
-        near = {head for word in bags[key] for head in holders.get(word, ())}
-        best = max(near, key=lambda h: (_alike(bags[key], bags[h]), -order[h]), default=None)
-        if best is None or not _near(bags[key], bags[best]):
-            best = key
-            order[key] = len(order)
-            for word in bags[key]:
-                holders.setdefault(word, []).append(key)
-        merged.setdefault(best, []).append(key)
-    options = []
-    for head, keys in merged.items():
-        same = sorted((m for key in keys for m in said[key]), key=lambda m: m.number)
-        wordings = tuple(dict.fromkeys(m.text for m in same))
-        text = Counter(m.text for m in said[head]).most_common(1)[0][0]
-        options.append((same[0].number, Option(text=text, classes=tuple(m.owner for m in same), wordings=wordings)))
-    return tuple(option for _, option in sorted(options, key=lambda pair: pair[0]))
+        alone = typed and len(said[key][0].text.split()) <= _SHORT
+        near = sorted({number for word in bags[key] for number in holders.get(word, ())}) if not alone else []
+        own = next((n for n in near if all(_near(bags[key], bags[other]) for other in merged[n])), None)
+        if own is None:
+            own = len(merged)
+            merged.append([])
+        merged[own].append(key)
+        for word in () if alone else bags[key]:
+            holders.setdefault(word, []).append(own)
+    options = sorted((_option([said[key] for key in keys]) for keys in merged), key=lambda pair: pair[0])
+    return tuple(option for _, option in options)
+
+
+def _option(wordings: Sequence[Sequence[Member]]) -> tuple[int, Option]:
+    """One option of several wordings: the shortest says nothing that is untrue of the others' classes."""
+    same = sorted((m for members in wordings for m in members), key=lambda m: m.number)
+    counts = Counter(m.text for m in same)
+    text = min(counts, key=lambda t: (len(_bag(t)) or len(t), -counts[t], len(t)))
+    option = Option(text=text, classes=tuple(m.owner for m in same), wordings=tuple(counts))
+    return same[0].number, option
 
 
 def _bag(text: str) -> frozenset[str]:
@@ -125,7 +134,7 @@ def _near(a: frozenset[str], b: frozenset[str]) -> bool:
     alike = _alike(a, b)
     if a == b:
         return True
-    if any(w in COLOURS or any(c.isdigit() for c in w) for w in a ^ b):
+    if any(w in COLOURS or w in _SHADES or any(c.isdigit() for c in w) for w in a ^ b):
         return False
     return alike >= _SAME or (alike >= _WITHIN and (a <= b or b <= a))
 

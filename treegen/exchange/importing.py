@@ -16,7 +16,7 @@ from treegen.exchange.report import Report
 from treegen.exchange.sources import Source, read_source
 from treegen.progress import Progress, no_progress
 from treegen.store import Revision, Store
-from treegen.tree.document import digest_of, read_text, save
+from treegen.tree.document import digest_of, dump, read_text, save
 from treegen.tree.keywords import printable, show
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_data, check_text
@@ -169,9 +169,7 @@ def _notes(tree: Tree) -> Iterable[str]:
 
 def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matched) -> Made:
     """The report with what the whole tree shows."""
-    checked = check_text(
-        _dumped(tree), classes=domain.classes if domain else None, domain=domain.name if domain else None
-    )
+    checked = check_text(dump(tree), classes=domain.classes if domain else None, domain=domain.name if domain else None)
     same: dict[tuple[Any, ...], list[str]] = {}
     for rule in tree.rules:
         if any(index is not None for _, index in rule.answers):
@@ -181,12 +179,6 @@ def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matche
         report, problems=checked.problems, twins=twins, missing=matched.missing, unknown=matched.unknown,
         renamed=matched.renamed,
     ))  # fmt: skip
-
-
-def _dumped(tree: Tree) -> str:
-    from treegen.tree.document import dump
-
-    return dump(tree)
 
 
 def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Imported:
@@ -251,8 +243,11 @@ def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Pa
     from treegen.tree.document import write_atomically
 
     check_report(path, force=force, others=others)
-    texts = {".md": as_markdown, ".json": lambda r: json.dumps(as_json(r), ensure_ascii=False, indent=2) + "\n"}
-    write_atomically(path, texts.get(path.suffix.lower(), lambda r: as_text(r, None))(report))
+    if path.suffix.lower() == ".json":
+        text = json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n"
+    else:
+        text = as_markdown(report) if path.suffix.lower() == ".md" else as_text(report, None)
+    write_atomically(path, text)
 
 
 def check_report(path: Path, *, force: bool, others: Sequence[Path]) -> None:

@@ -114,8 +114,8 @@ def content_words(text: str) -> tuple[str, ...]:
 
 
 _HEDGES: Final = frozenset(
-    "usually typically often sometimes generally commonly mostly mainly occasionally may can might is are has have with "
-    "in on distinctive characteristic prominent noticeable visible distinct".split()
+    "usually typically often sometimes generally commonly mostly mainly occasionally may can might is are has have "
+    "with in on distinctive characteristic prominent noticeable visible distinct".split()
 )
 
 
@@ -167,8 +167,7 @@ def _phrase_topic(words: Sequence[str], heads: Counter[str]) -> str:
         return "color"
     if all(w in _SIZES for w in words):
         return "size"
-    best = max(words, key=lambda w: (heads[w] * (3 if w == last else 1) * (w not in COLOURS | _SIZES), w == last))
-    return best
+    return max(words, key=lambda w: (heads[w] * (3 if w == last else 1) * (w not in COLOURS | _SIZES), w == last))
 
 
 def _one(word: str) -> str:
