@@ -232,8 +232,8 @@ def _list_form(into: Gathering) -> str:
         return "a list of sentences for each class (as CuPL and ProAPO write)"
     if named > 0.6 * len(texts):
         into.notes.append(
-            "these look like subclasses (as CHiLS writes): kinds of the class, each with its name. A tree asks what can "
-            "be seen, so little of such a file can be used"
+            "these look like subclasses (as CHiLS writes): kinds of the class, each with its name. A tree asks what "
+            "can be seen, so little of such a file can be used"
         )
         return "a list of subclasses for each class (as CHiLS writes)"
     return "a list of phrases for each class (as DCLIP, WaffleCLIP, ESCHER and LaBo write)"

@@ -14,10 +14,12 @@
    in turn the one that tells most of the classes apart that have few answers yet. Classes without a phrase get null.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from treegen.exchange.topics import COLOURS, content_words
@@ -101,17 +103,19 @@ def merge_wordings(members: Sequence[Member], *, typed: bool = False) -> tuple[O
     for member in members:
         said.setdefault(normalise(member.text), []).append(member)
     bags = {key: _bag(same[0].text) or frozenset([key]) for key, same in said.items()}
+    common = Counter(word for bag in bags.values() for word in bag)
     merged: list[list[str]] = []
-    holders: dict[str, list[int]] = {}  # word -> numbers of the options that hold it
+    holders: dict[str, list[int]] = {}  # word -> numbers of the options that may be near a bag with it
     for key in sorted(said, key=lambda k: (-len(said[k]), said[k][0].number)):
         alone = typed and len(said[key][0].text.split()) <= _SHORT
-        near = sorted({number for word in bags[key] for number in holders.get(word, ())}) if not alone else []
+        rare = [] if alone else _rarest(bags[key], common)
+        near = sorted({number for word in rare for number in holders.get(word, ())})
         own = next((n for n in near if all(_near(bags[key], bags[other]) for other in merged[n])), None)
         if own is None:
             own = len(merged)
             merged.append([])
         merged[own].append(key)
-        for word in () if alone else bags[key]:
+        for word in rare:
             holders.setdefault(word, []).append(own)
     options = sorted((_option([said[key] for key in keys]) for keys in merged), key=lambda pair: pair[0])
     return tuple(option for _, option in options)
@@ -126,21 +130,25 @@ def _option(wordings: Sequence[Sequence[Member]]) -> tuple[int, Option]:
     return same[0].number, option
 
 
+@lru_cache(maxsize=200_000)
 def _bag(text: str) -> frozenset[str]:
     return frozenset(content_words(_BRACKETS.sub(" ", text)))
 
 
+def _rarest(bag: frozenset[str], common: Counter[str]) -> list[str]:
+    """So many of the rarest words that two near bags must share one of them: spares comparing each with each."""
+    most = len(bag) - math.ceil(_WITHIN * len(bag)) + 1
+    return sorted(bag, key=lambda word: (common[word], word))[:most]
+
+
 def _near(a: frozenset[str], b: frozenset[str]) -> bool:
-    alike = _alike(a, b)
     if a == b:
         return True
-    if any(w in COLOURS or w in _SHADES or any(c.isdigit() for c in w) for w in a ^ b):
+    shared = len(a & b)
+    alike = shared / (len(a) + len(b) - shared)
+    if alike < _WITHIN or (alike < _SAME and shared < min(len(a), len(b))):
         return False
-    return alike >= _SAME or (alike >= _WITHIN and (a <= b or b <= a))
-
-
-def _alike(a: frozenset[str], b: frozenset[str]) -> float:
-    return len(a & b) / len(a | b)
+    return not any(w in COLOURS or w in _SHADES or any(c.isdigit() for c in w) for w in a ^ b)
 
 
 def is_usable(built: Built) -> bool:

@@ -133,7 +133,7 @@ def _from_descriptors(
 ) -> Made:
     """A tree of grouped phrases: a class without a phrase in a group gets null."""
     if not grouped.groups:
-        told = f"{source.path}: {found.form}, but its phrases give no group: none is shared by two classes with two options"
+        told = f"{source.path}: {found.form}, but its phrases give no group with two options and two classes"
         raise ProblemsError(told, "nothing was written; --encoder NAME groups by meaning, not by words")
     matched = match_classes(found.classes, domain.classes if domain else None)
     back = {new: old for old, new in matched.names.items()}

@@ -107,8 +107,9 @@ def group_phrases(
             reasons |= _reasons(one, f"its subject {one.subject.name!r} is not among the groups kept (--groups)")
     contradictions = []
     for one in chosen:
+        name = surface_name(one)
         for loser, winner in one.beaten:
-            told = f"its class has another phrase in {surface_name(one)!r}: {winner.text!r}"
+            told = f"its class has another phrase in {name!r}: {winner.text!r}"
             reasons[loser.number] = told
             contradictions.append(_fate(Unplaced, found.phrases[loser.number], told))
     placed, answers = _groups(chosen, noun)

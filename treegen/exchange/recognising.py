@@ -71,5 +71,5 @@ def add_mapping_list(into: Gathering, records: Sequence[dict[str, list[object]]]
 
 
 def _unknown(source: Source, data: object) -> InputError:
-    known = 'known: {"class": ["phrase", ...]}, {"class": {"attribute": "phrase"}}, records with a class, "Class: a, b" lines'
+    known = 'known: {"class": ["phrase", ...]}, {"class": {"attribute": "phrase"}}, records with a class, "Class: a, b"'
     return InputError(f"{source.path}: {source.syntax} of an unknown shape: {show(data)}", known)

@@ -1,7 +1,7 @@
 """What an import did: recognised format, the place of every phrase, contradictions, leaks, and the tree's problems."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from treegen.exchange.comments import Comments
@@ -38,7 +38,7 @@ class Report:
     classes: int
     groups: int
     grouped: Grouped | None = None
-    comments: Comments = Comments()
+    comments: Comments = field(default_factory=Comments)
     empty: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
@@ -105,8 +105,10 @@ def _read(report: Report) -> Iterator[str]:
     yield f"domain {report.domain} (from {report.domain_from}), {report.classes} classes, {report.groups} groups"
     if report.grouped:
         n = counts(report.grouped)
-        yield (f"{n['read']} phrases read: {n['placed']} placed, {n['dropped']} dropped, {n['unplaced']} not placed "
-               f"({len(report.grouped.contradictions)} of these because their class has another phrase in the group)")  # fmt: skip
+        yield (
+            f"{n['read']} phrases read: {n['placed']} placed, {n['dropped']} dropped, {n['unplaced']} not placed "
+            f"({len(report.grouped.contradictions)} because their class has another phrase in the group)"
+        )
         yield f"grouped by {report.grouped.method}"
     elif report.comments.agreed or report.comments.contradictions:
         said = len(report.comments.contradictions)

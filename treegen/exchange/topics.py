@@ -25,7 +25,7 @@ _CUTS: Final = frozenset(
 _CONTAINERS: Final = frozenset(
     "presence absence variety sign collection row combination lack pair set cluster patch range series mix mixture "
     "number type kind group touch hint bit piece array lot plenty hints evidence sense use indication instance amount "
-    "layer top side front back rest part edge edges tip close-up view line mass bunch stack strip slice form bed".split()
+    "layer top side front back rest part edge edges tip close-up view line mass bunch stack strip slice bed".split()
 )
 _PROPERTIES: Final = frozenset(
     "color colour coloration colouration pattern patterning marking shape size texture length style type expression "
@@ -44,7 +44,7 @@ _SIZES: Final = frozenset(
 )
 _NEVER: Final = frozenset(
     "a an the of and or its their his her this these those it not no very more most some any other each both all "
-    "photo photograph picture image shot view scene background foreground lighting camera close-up closeup close detail "
+    "photo photograph picture image shot view scene background foreground lighting camera close-up close detail "
     "captured shown seen showing shows show depicts depict captures capture reveals reveal highlights highlight "
     "highlighting displays display stands stand adds add gives give creates create looks appears overall clearly "
     "distance contrast there out up down environment atmosphere way hint sense s".split()
@@ -66,7 +66,8 @@ class Topic:
 
 
 @lru_cache(maxsize=200_000)
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """The normalised word, remembered."""
     return normalise(word)
 
 
@@ -78,7 +79,7 @@ def _chunk(text: str) -> list[str]:
         text = label
     words: list[str] = []
     for token in _TOKEN.findall(text):
-        word = _stem(token) if token[0].isalnum() else token
+        word = stem(token) if token[0].isalnum() else token
         if word == "of" or token.casefold() == "of":
             if words and words[-1] in _CONTAINERS:
                 words = []
@@ -100,16 +101,16 @@ def _sentence_words(text: str) -> list[tuple[str, bool]]:
     tokens = _TOKEN.findall(text)
     found = []
     for token, after in zip(tokens, [*tokens[1:], "."], strict=True):
-        word = _stem(token) if token[0].isalnum() else token
+        word = stem(token) if token[0].isalnum() else token
         if word[:1].isalnum() and word not in _NEVER and token.casefold() not in _CUTS and len(word) > 2:
-            ends = not after[0].isalnum() or after.casefold() in _CUTS or _stem(after) in _NEVER or after in ("of",)
+            ends = not after[0].isalnum() or after.casefold() in _CUTS or stem(after) in _NEVER or after in ("of",)
             found.append((word, ends))
     return found
 
 
 def content_words(text: str) -> tuple[str, ...]:
     """All normalised words of a phrase that say something, in order."""
-    words = (_stem(t) for t in _TOKEN.findall(text) if t[0].isalnum())
+    words = (stem(t) for t in _TOKEN.findall(text) if t[0].isalnum())
     return tuple(w for w in words if w not in _NEVER and w not in _HEDGES and w)
 
 
@@ -146,7 +147,7 @@ def find_topics(
             heads[chunk[-1][0]] += weight
     found = []
     for text, chunk, sentence in zip(texts, chunks, sentences, strict=True):
-        words = [w for w, _ in chunk if not (sentence and w == _stem(noun))]
+        words = [w for w, _ in chunk if not (sentence and w == stem(noun))]
         name = _sentence_topic(words, heads, total) if sentence else _phrase_topic(words, heads)
         name = name or " ".join(content_words(text)[-1:]) or text.casefold()
         found.append(Topic(name=name, words=content_words(text), near=frozenset() if sentence else frozenset(words)))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from treegen.exchange.grouping import Built
-from treegen.exchange.topics import content_words
+from treegen.exchange.topics import content_words, stem
 from treegen.tree.words import normalise
 
 _THINGS: Final = frozenset(
@@ -35,7 +35,7 @@ def surface_name(built: Built) -> str:
         tokens = re.findall(r"[^\W_]+(?:[-'’][^\W_]+)*", member.text)
         for start in range(len(tokens) - len(words) + 1):
             part = tokens[start : start + len(words)]
-            if [normalise(p) for p in part] == words:
+            if [stem(p) for p in part] == words:
                 counts[" ".join(part).casefold()] = counts.get(" ".join(part).casefold(), 0) + 1
     return max(counts, key=lambda c: counts[c], default=built.subject.name)
 

@@ -134,7 +134,7 @@ RULES: dict[str, dict[str, int | None]] = {{
 
 def filled_prompts() -> dict[str, list[str]]:
     """The texts to embed, by group, in the order of the options."""
-    return {{name: [prompt.replace("{{}}", option, 1) for option in options] for name, (prompt, options) in GROUPS.items()}}
+    return {{name: [prompt.replace("{{}}", o, 1) for o in options] for name, (prompt, options) in GROUPS.items()}}
 
 
 def class_scores(probabilities: Mapping[str, Sequence[float]]) -> dict[str, float]:
