@@ -92,12 +92,12 @@ def _name_pattern(name: str, noun: str, prose: bool) -> re.Pattern[str] | None:
     elif prose and len(words) > 1 and len(words[-1]) > 3 and words[-1].isalpha():
         variants.append(words[-1:])
     inner = "|".join(r"[\W_]+".join(map(re.escape, v)) for v in variants)
-    return re.compile(rf"(?<!\w)(?:(?:an?|the)\s+)?(?:{inner})(?:['’]s|['’]|e?s)?(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<!\w)(?:(?:an?|the)\s+)?(?:{inner})(?:['’]s|e?s['’]?|['’])?(?!\w)", re.IGNORECASE)
 
 
 def _without_subject(text: str, noun: str) -> str:
     """`A photo of a bird with X.` and `The bird has X.` say X."""
-    told = _PHOTO.sub("", text.strip())
+    told = re.sub(r"\s+([,.;:])", r"\1", _PHOTO.sub("", text.strip()))
     subject = re.compile(
         rf"^(?:(?:an?|the|this|these|its?)\s+)?{re.escape(noun)}s?\b,?\s+"
         r"(?:(?:which|that)\s+|typically\s+|usually\s+|often\s+|also\s+)*(?:has|have|with|features)\s+(?=\S)",

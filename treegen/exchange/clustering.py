@@ -10,7 +10,7 @@ MOST_LINKED: Final = 3000
 #: clusters farther apart than this (cosine distance) have nothing to do with each other and are never merged
 FARTHEST: Final = 0.75
 #: what one more group must bring, in phrases
-GROUP_COST: Final = 2
+GROUP_COST: Final = 1
 _ROWS: Final = 2000
 
 

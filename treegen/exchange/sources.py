@@ -171,18 +171,20 @@ def _table_source(path: Path, text: str) -> Source | None:
     if not named and first in "{[(`":
         return None
     best: tuple[float, str, Table] | None = None
+    faults: list[str] = []
     for delimiter in _DELIMITERS:
         try:
             table = _table(text, delimiter)
         except csv.Error as error:
-            if named:
-                raise InputError(f"{path}: not CSV: {error}", "save it as CSV in UTF-8 again") from None
+            faults.append(str(error))
             continue
         widths = [len(row) for row in table.rows]
         wide = [w for w in widths if w == widths[0]]
         share = len(wide) / len(widths) if widths and 1 < widths[0] <= MOST_COLUMNS else 0.0
         if share > (best[0] if best else (0.5 if named else 0.9)):
             best = (share, delimiter, table)
+    if best is None and named:
+        raise InputError(f"{path}: not CSV: {(faults or ['one column only'])[0]}", "save it as CSV in UTF-8 again")
     if best is None or (not named and len(best[2].rows) < 2):
         return None
     shown = {"\t": "tab"}.get(best[1], best[1])
