@@ -21,6 +21,8 @@ from treegen.exchange.cleaning import Cleaned, Cleaner, is_sentence, names_overl
         ("?!", "a red cap", "a red cap", ""),
         ("x", "has a red cap.", "a red cap", ""),
         ("x", "which has webbed feet;", "webbed feet", ""),
+        ("x", "- a red cap -", "a red cap", ""),
+        ("x", "-5 degrees", "-5 degrees", ""),
         ("x", 'a "badge', "a badge", ""),
         ("x", "large eyes (dark)", "large eyes (dark)", ""),
         ("robin", "A photo of a robin with a red breast.", "a red breast", "a robin"),

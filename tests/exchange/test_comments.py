@@ -14,7 +14,10 @@ TREE = Tree(
         ClassRule(name="Frog", answers=(("colour", None),)),
     ),
 )
-OPTIONS = 'x = {{"classification_cot": {{"colour": {{"prompt": "{{}}", "options": ["white", {0}\n"pale brown", {1}\n"green"]}}}},'
+OPTIONS = (
+    'x = {{"classification_cot": {{"colour": {{"prompt": "{{}}", '
+    '"options": ["white", {0}\n"pale brown", {1}\n"green"]}}}},'
+)
 RULES = '"pond_rules": {{"Swan": {{"colour": 0{0}\n}}, "Newt, small": {{"colour": 1{1}\n}}}}}}'
 
 

@@ -28,12 +28,13 @@ TYPED = [("robin", "breast", "red"), ("robin", "legs", "thin"), ("wren", "breast
     [
         ("DCLIP", {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}, "a.json"),
         ("DCLIP", {"run": {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}}, "a.json"),
-        ("DCLIP", {"model": "x", "class2concepts": {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}}, "a.json"),
+        ("DCLIP", {"model": "x", "class2concepts": {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}},
+         "a.json"),
         ("one text", {"robin": "red breast; thin beak", "wren": "brown breast"}, "a.json"),
         ("records with phrases", [{"class": "robin", "descriptors": ["red breast", "thin beak"]},
                      {"Label": "wren", "descriptors": "brown breast"}], "a.json"),
-        ("records with phrases", '{"name": "robin", "text": "red breast; thin beak"}\n{"name": "wren", "text": "brown breast"}',
-         "a.jsonl"),
+        ("records with phrases",
+         '{"name": "robin", "text": "red breast; thin beak"}\n{"name": "wren", "text": "brown breast"}', "a.jsonl"),
         ("rows", [["robin", "red breast", "thin beak"], ["wren", "brown breast"]], "a.json"),
         ("iCM", "['robin: red breast, thin beak', 'wren: brown breast']", "a.txt"),
         ("iCM", "robin: red breast, thin beak\nwren: brown breast\n", "a.txt"),
@@ -56,7 +57,8 @@ def test_shapes_with_phrases(write: Write, form: str, content: Any, name: str) -
         ([{"class": "robin", "breast": "red", "legs": "thin"}, {"class": "wren", "breast": "brown"}], "a.json"),
         ([{"class": "robin", "attribute": "breast", "value": "red"}, {"class": "robin", "attribute": "legs",
           "value": "thin"}, {"class": "wren", "attribute": "breast", "value": "brown"}], "a.json"),
-        ({"robin": [{"attribute": "breast", "value": "red"}, {"legs": "thin"}], "wren": [{"breast": "brown"}]}, "a.json"),
+        ({"robin": [{"attribute": "breast", "value": "red"}, {"legs": "thin"}], "wren": [{"breast": "brown"}]},
+         "a.json"),
         ("class,breast,legs\nrobin,red,thin\nwren,brown,\n", "a.csv"),
         ("class;attribute;value\nrobin;breast;red\nrobin;legs;thin\nwren;breast;brown\n", "a.csv"),
         ('"species";"breast";"legs"\n"robin";"red";"thin"\n"wren";"brown";""\n', "a.csv"),
@@ -121,7 +123,8 @@ def test_the_apostrophe_of_a_guarded_cell_is_taken_off(write: Write) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (5, "unknown shape"), ("hello", "neither"), (["a", "b"], "unknown shape"), ([], "unknown shape"), ({}, "none of its 0"),
+        (5, "unknown shape"), ("hello", "neither"), (["a", "b"], "unknown shape"), ([], "unknown shape"),
+        ({}, "none of its 0"),
         ({"a": [], "b": [None]}, "none of its 1 entries"), ({"a": 1.5, "b": True}, ""),
     ],
 )  # fmt: skip

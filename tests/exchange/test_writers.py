@@ -33,9 +33,9 @@ ODD = Tree(
     domain='Bob\'s "pond" \\ 2',
     groups=(
         Group(
-            name="eyes #1", prompt='It "has" {} # eyes', options=("=red", "# 1, two", "größte 眼", "it's", 'say "x"')
+            name="eyes #1", prompt='It "has" {} # eyes', options=("=red", "# 1, two", "größte 眼", "its own", 'say "x"')
         ),
-        Group(name="class", prompt="{}", options=("...a", "-5", "@b")),
+        Group(name="class", prompt="{}", options=("...a", "-5", "@bob")),
     ),
     rules=(
         ClassRule(name="Ünit, a", answers=(("eyes #1", 1), ("class", None))),
@@ -68,11 +68,9 @@ def test_any_tree_is_read_back_from_the_article_or_refused(
     tree = Tree(domain=domain, groups=(Group(name=name, prompt="It is {}.", options=options),), rules=rules)
     try:
         text = article_text(tree)
-    except InputError as error:
-        assert error.tip
+    except InputError:  # its text holds what the tolerant reader refuses
         return
-    assert {**make_tree(write("a.py", text)).tree.group(name).__class__.__dict__}  # it is read at all
-    assert make_tree(write("a.py", text)).tree.rules == tree.rules
+    assert make_tree(write("a.py", text)).tree == tree
 
 
 def test_a_text_that_cannot_be_read_back_is_refused() -> None:
@@ -113,7 +111,7 @@ def test_csv_is_read_back_with_words_and_answers(write: Write, tree: Tree) -> No
         assert words(made) == words(tree)
     else:
         assert set(made.classes) >= {"Ünit, a", "=c", "d", "e"}
-        assert words(made)["d"] == ["it's", "-5"]
+        assert words(made)["d"] == ["its own", "-5"]
 
 
 def test_the_module_stands_alone_and_scores_as_treegen_does(tmp_path: Path) -> None:

@@ -1,16 +1,16 @@
 """Trees of others: the article's format and everything the tolerant reader makes a tree's shape of."""
 
-import re
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any
 
 from treegen.exchange.comments import Comments, check_comments
 from treegen.exchange.sources import Source
+from treegen.llm.lexemes import UnreadableError, scan, text_in
 from treegen.tree.keywords import show
 from treegen.tree.model import Tree
 from treegen.tree.words import normalise
-
-_RULES: Final = re.compile(r"""(?<![\w])["'“]?([^"'“”\n{}\[\],:=]{1,200}?)_rules["'”]?\s*(?::[^={\n]*)?[:=]""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,21 @@ def read_article(source: Source) -> Article:
     domain = None
     if isinstance(data.get("domain"), str) and data["domain"].strip():
         domain = (data["domain"], "the file's key domain")
-    elif found := _RULES.search(source.text):
-        domain = (found[1].strip(), f"the file's key {found[1].strip()}_rules")
+    elif name := _named_by_rules(source.text):
+        domain = (name, f"the file's key {name}_rules")
     rules, worded = _indexed(data)
     return Article(data={**data, **rules}, domain=domain, worded=worded)
+
+
+def _named_by_rules(text: str) -> str:
+    """NAME of the key `NAME_rules`; empty if there is none."""
+    for lexeme, after in pairwise(scan(text)):
+        if lexeme.kind in ("text", "word") and after.said in (":", "=") and "_rules" in lexeme.said:
+            with suppress(UnreadableError):
+                key = text_in(lexeme) if lexeme.kind == "text" else lexeme.said
+                if key.endswith("_rules") and key.removesuffix("_rules").strip():
+                    return key.removesuffix("_rules")
+    return ""
 
 
 def _indexed(data: dict[str, Any]) -> tuple[dict[str, Any], int]:

@@ -22,7 +22,8 @@ _LEAD: Final = re.compile(
     r"(?:has|have|having|with|features?|featuring|possess(?:es)?|displays?)\s+(?=\S)",
     re.IGNORECASE,
 )
-_EDGE: Final = " \t,;:.!–—-•*'’\""
+_EDGE: Final = " \t,;:.!–—•*'’\""
+_BULLET: Final = re.compile(r"^\s*[-+]\s+|\s+-\s*$")
 _OPEN: Final = re.compile(r"\(\s*\)|\[\s*\]")
 _LEFT_OVER: Final = frozenset(
     "a an the of in on at by for from to and or with as is are was has have it its this that these those s".split()
@@ -109,7 +110,7 @@ def _without_subject(text: str, noun: str) -> str:
 def _tidy(text: str) -> str:
     """One space between words, no punctuation, connecting words or `has` at the edges."""
     text = re.sub(r"\s+([,.;:])", r"\1", re.sub(r"\s+", " ", _OPEN.sub(" ", text)))
-    text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text).strip(_EDGE)
+    text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", _BULLET.sub("", text)).strip(_EDGE)
     text = _LEAD.sub("", text)
     words = text.split(" ")
     while words and words[0].casefold().strip(_EDGE) in ("of", "and", "or", "s", ""):
