@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "export": "Write a tree in another format.",
     "schema": "Print the JSON Schema of a document.",
 }
-_MODULES: Final = {"init": "initialise", "import": "import_file", "export": "export_tree"}
+_MODULES: Final = {"init": "initialise", "import": "import_file"}
 
 
 class Commands(click.Group):

@@ -186,15 +186,19 @@ def typed_subjects(members: Iterable[tuple[str, Member]]) -> list[Subject]:
 
 
 def clustered_subjects(members: Sequence[Member], labels: Sequence[int]) -> list[Subject]:
-    """Subjects of clusters, named by the topic that most of their classes have."""
+    """Subjects of clusters, each named by that topic of its phrases whose words stand in most of them."""
     clusters: dict[int, list[Member]] = {}
     for member, label in zip(members, labels, strict=True):
         if label >= 0:
             clusters.setdefault(label, []).append(member)
-    return [
-        Subject(name=Counter(m.topic for m in same).most_common(1)[0][0], members=tuple(same), typed=False)
-        for same in clusters.values()
-    ]
+    return [Subject(name=_common_topic(same), members=tuple(same), typed=False) for same in clusters.values()]
+
+
+def _common_topic(members: Sequence[Member]) -> str:
+    """ "exhaust", not "pipe", of "dual exhaust pipes", "dual exhaust" and "exhaust tips"."""
+    topics = Counter(m.topic for m in members)
+    words = Counter(word for m in members for word in set(content_words(m.text)))
+    return max(topics, key=lambda topic: (min(words[w] for w in topic.split()), topics[topic]))
 
 
 def counted(members: Sequence[Member]) -> tuple[list[Member], list[Member]]:

@@ -103,6 +103,8 @@ def _from_article(source: Source, domain: Domain | None, given: tuple[str, str] 
         data["rules"] = {matched.names[c]: rule for c, rule in rules.items()}
     tree = _tree_of(source.path, data, domain)
     notes = [*source.notes, *worded_note(article.worded)]
+    if "review" in source.data:
+        notes.append("the file's review was left out: an approval counts where it was given")
     if given and article.domain and article.domain[0] != name:
         notes.append(f"the file names the domain {show(article.domain[0])}; {show(name)} was written")
     report = Report(

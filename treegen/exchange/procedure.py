@@ -105,18 +105,14 @@ def group_phrases(
     for one in built:
         if id(one) not in kept:
             reasons |= _reasons(one, f"its subject {one.subject.name!r} is not among the groups kept (--groups)")
-    contradictions = []
-    for one in chosen:
-        name = surface_name(one)
-        for loser, winner in one.beaten:
-            told = f"its class has another phrase in {name!r}: {winner.text!r}"
-            reasons[loser.number] = told
-            contradictions.append(_fate(Unplaced, found.phrases[loser.number], told))
+    beaten = _beaten(chosen)
+    reasons |= beaten
     placed, answers = _groups(chosen, noun)
     return Grouped(
         groups=placed, answers=answers, placed=sum(len(b.placed) for b in chosen), dropped=tuple(dropped),
         unplaced=tuple(_fate(Unplaced, found.phrases[n], reasons[n]) for n in sorted(reasons)),
-        contradictions=tuple(contradictions), leaks=tuple(leaks), method=_method(typed, free, encoder),
+        contradictions=tuple(_fate(Unplaced, found.phrases[n], told) for n, told in beaten.items()),
+        leaks=tuple(leaks), method=_method(typed, free, encoder),
     )  # fmt: skip
 
 
@@ -197,6 +193,16 @@ def _chosen(built: Sequence[Built], groups: int | None) -> list[Built]:
 
 def _reasons(built: Built, told: str) -> dict[int, str]:
     return {m.number: told for m in built.subject.members}
+
+
+def _beaten(chosen: Sequence[Built]) -> dict[int, str]:
+    """Phrases that lost their place to another of their class, with the reason."""
+    told = {}
+    for one in chosen:
+        name = surface_name(one)
+        for loser, winner in one.beaten:
+            told[loser.number] = f"its class has another phrase in {name!r}: {winner.text!r}"
+    return told
 
 
 def _size(built: Built) -> str:
