@@ -21,6 +21,7 @@ def built(name: str, *texts: str, typed: bool = False, prose: bool = False) -> B
         (built("x", "lives in water", "can fly"), "animal", "A photo of an animal that {}."),
         (built("wing_color", "red", "blue", typed=True), "bird", "A photo of a bird whose wing color is {}."),
         (built("eyes", "red", "blue", typed=True), "bird", "A photo of a bird whose eyes are {}."),
+        (built("color", "white fur", "green scales", typed=True), "bird", "A photo of a bird with {}."),
         (built("eyes", "red eyes", "blue eyes", typed=True), "bird", "A photo of a bird with {}."),
         (built("x", "The bird is red", "The bird is blue", prose=True), "bird", "{}."),
         (built("a{}b", "red", "blue", typed=True), "{}", "A photo of an object whose a b is {}."),

@@ -98,15 +98,8 @@ def group_phrases(
     clusters, outside = _clustered(free, noun, encoder, progress)
     built, small = _usable([*map(build, typed), *map(build, clusters)])
     chosen = _chosen(built, groups)
-    kept = {id(b) for b in chosen}
-    reasons = {m.number: "near to no other phrase" for m in outside}
-    for one in small:
-        reasons |= _reasons(one, f"its subject {one.subject.name!r} is too small: it has {_size(one)}")
-    for one in built:
-        if id(one) not in kept:
-            reasons |= _reasons(one, f"its subject {one.subject.name!r} is not among the groups kept (--groups)")
     beaten = _beaten(chosen)
-    reasons |= beaten
+    reasons = {**_left_out(built, small, outside, {id(b) for b in chosen}), **beaten}
     placed, answers = _groups(chosen, noun)
     return Grouped(
         groups=placed, answers=answers, placed=sum(len(b.placed) for b in chosen), dropped=tuple(dropped),
@@ -193,6 +186,19 @@ def _chosen(built: Sequence[Built], groups: int | None) -> list[Built]:
 
 def _reasons(built: Built, told: str) -> dict[int, str]:
     return {m.number: told for m in built.subject.members}
+
+
+def _left_out(
+    built: Sequence[Built], small: Sequence[Built], outside: Sequence[Member], kept: set[int]
+) -> dict[int, str]:
+    """Phrases whose subject is no group of the tree, with the reason."""
+    reasons = {m.number: "near to no other phrase" for m in outside}
+    for one in small:
+        reasons |= _reasons(one, f"its subject {one.subject.name!r} is too small: it has {_size(one)}")
+    for one in built:
+        if id(one) not in kept:
+            reasons |= _reasons(one, f"its subject {one.subject.name!r} is not among the groups kept (--groups)")
+    return reasons
 
 
 def _beaten(chosen: Sequence[Built]) -> dict[int, str]:

@@ -1,7 +1,7 @@
 """Names and prompts of imported groups."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from treegen.exchange.grouping import Built
@@ -53,7 +53,7 @@ def prompt_for(built: Built, noun: str) -> str:
     if _most(texts, lambda t: t.split()[0].casefold() in _VERBS):
         return f"{photo} that {{}}."
     subject = set(normalise(built.subject.name).split())
-    if built.subject.typed and _most(texts, lambda t: len(t.split()) <= _SHORT and not subject & set(content_words(t))):
+    if built.subject.typed and _most(texts, lambda t: _is_value(t) and not subject & set(content_words(t))):
         kind = " ".join(built.subject.name.replace("_", " ").replace("{", " ").replace("}", " ").split()) or "look"
         plural = normalise(kind) != kind.casefold() and kind.casefold().endswith("s")
         return f"{photo} whose {kind} {'are' if plural else 'is'} {{}}."
@@ -62,5 +62,11 @@ def prompt_for(built: Built, noun: str) -> str:
     return f"{photo} with {{}}."
 
 
-def _most(texts: Sequence[str], test: "object") -> bool:
-    return sum(bool(test(t)) for t in texts) > len(texts) / 2  # type: ignore[operator]
+def _is_value(text: str) -> bool:
+    """One word, or a thing with its article: "white", "a four-legged animal"; "white fur" is what one has."""
+    words = text.casefold().split()
+    return len(words) == 1 or (len(words) <= _SHORT and words[0] in ("a", "an", "the"))
+
+
+def _most(texts: Sequence[str], test: Callable[[str], bool]) -> bool:
+    return sum(test(t) for t in texts) > len(texts) / 2
