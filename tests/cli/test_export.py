@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.conftest import Run
+from treegen.cli.export import command
+from treegen.exchange.exporting import FORMATS
 from treegen.exchange.writers import TEXTS
 from treegen.tree.validation import check_file
 
@@ -21,6 +24,13 @@ def test_text_goes_to_stdout_or_to_a_file(run: Run, tree_file: Path, tmp_path: P
     assert out.read_bytes() == TEXTS[form](document.tree).encode()
     again = run("export", tree_file, "--to", form, "-o", out)
     assert (again.code, "--force" in again.err) == (2, True)
+
+
+def test_the_command_offers_every_format() -> None:
+    """The list of the command is a copy: importing the original would slow `--help`."""
+    (choice,) = (p.type for p in command.params if p.name == "form")
+    assert isinstance(choice, click.Choice)
+    assert tuple(choice.choices) == FORMATS
 
 
 def test_clip_benchmark_and_safetensors_need_a_place(run: Run, tree_file: Path, tmp_path: Path) -> None:

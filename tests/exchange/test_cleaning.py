@@ -2,7 +2,7 @@
 
 import pytest
 
-from treegen.exchange.cleaning import Cleaned, Cleaner, is_sentence, names_overlap
+from treegen.exchange.cleaning import Cleaned, Cleaner, is_sentence
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,3 @@ def test_sentences() -> None:
     assert is_sentence("The bird is perched on a branch.")
     assert not is_sentence("ears that are either cropped or natural")
     assert not is_sentence("A bird is seen.")
-
-
-def test_names_that_stand_in_a_text() -> None:
-    assert names_overlap("red Apple Pies here", ["apple pie", "pie crust"]) == ("apple pie",)

@@ -113,6 +113,8 @@ def test_notes_on_class_names(write: Write) -> None:
 def test_commas_in_brackets_divide_nothing(write: Write) -> None:
     found = read(write, "['robin: breast (red, orange), thin beak', 'wren: x']", "a.txt")
     assert [p.text for p in found.phrases] == ["breast (red, orange)", "thin beak", "x"]
+    found = read(write, "['robin: a, breast (red, orange, b', 'wren: x), y']", "a.txt")
+    assert [p.text for p in found.phrases] == ["a", "breast (red", "orange", "b", "x)", "y"]
 
 
 def test_the_apostrophe_of_a_guarded_cell_is_taken_off(write: Write) -> None:

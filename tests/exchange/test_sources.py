@@ -1,11 +1,13 @@
 """Syntax: JSON, JSON Lines, Python, fences, CSV and lines of text, and everything that is none of these."""
 
 import os
+from contextlib import suppress
 
 import pytest
 
 from tests.exchange.conftest import Write
 from treegen.errors import InputError
+from treegen.exchange.recognising import recognise
 from treegen.exchange.sources import Table, read_source
 
 
@@ -73,6 +75,17 @@ def test_what_cannot_be_read_is_one_message_with_file_and_place(
     assert told in found.value.message
     assert str(path) in found.value.message
     assert found.value.tip
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[", '"', ",", "a: b,", "a,b\n", "```\n", "{'a':1}", "# ", "(", "a: (b, ", "\\", "'x',"]
+)
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json"])
+def test_repetition_costs_no_more_than_its_length(write: Write, text: str, name: str) -> None:
+    """A quadratic reader would take hours here; what becomes of it does not matter."""
+    path = write(name, text * (300_000 // len(text)))
+    with suppress(InputError):
+        assert recognise(read_source(path)).form
 
 
 def test_a_folder_and_a_missing_file(tmp_path: object) -> None:

@@ -4,7 +4,6 @@ An option that holds its class's name gives the answer away: the tree would clas
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -125,9 +124,3 @@ def _says_something(text: str, noun: str) -> bool:
     """More than connecting words and the domain's noun is left."""
     words = normalise(text).split()
     return any(w not in _LEFT_OVER and w != normalise(noun) and any(c.isalnum() for c in w) for w in words)
-
-
-def names_overlap(text: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Those names whose words stand in the text side by side."""
-    padded = f" {normalise(text)} "
-    return tuple(name for name in names if f" {normalise(name)} " in padded)

@@ -52,6 +52,11 @@ class _Places:
         self._stack: list[list[Any]] = []  # [kind, key or index] of every open bracket
         self._name: str | None = None  # of `name = {`
 
+    @property
+    def inside(self) -> bool:
+        """Whether a bracket is open."""
+        return bool(self._stack)
+
     def enter(self, lexeme: Lexeme, after: Lexeme | None) -> tuple[str | int, ...] | None:
         """The path of the lexeme, if it is a value."""
         top = self._stack[-1] if self._stack else None
@@ -94,7 +99,7 @@ def _remarks(text: str, before: int) -> Iterator[Remark]:
         if lexeme.kind == "comment":
             said = lexeme.said.strip("#/* \t\r\n")
             path = values[0] if len(values) == 1 else ()
-            if said and (values or places._stack):
+            if said and (values or places.inside):
                 yield Remark(line=line + before, path=path, comment=said)
             continue
         found = places.enter(lexeme, following[id(lexeme)])

@@ -32,7 +32,7 @@ WRAPPERS: Final = (
     "class2concepts", "descriptors", "descriptions", "attributes", "concepts", "classes", "data", "annotations",
     "items",
 )  # fmt: skip
-_INSIDE: Final = re.compile(r"[,;](?![^(\[]*[)\]])")
+_SIGN: Final = re.compile(r"[,;(\[)\]]")
 _PIECES: Final = re.compile(r"[\n;]+|(?<=[.!?])\s+(?=[A-Z])")
 
 
@@ -239,6 +239,18 @@ def _list_form(into: Gathering) -> str:
     return "a list of phrases for each class (as DCLIP, WaffleCLIP, ESCHER and LaBo write)"
 
 
+def _divided(text: str) -> list[str]:
+    """The parts between commas and semicolons; those inside brackets divide nothing, unless a bracket stays open."""
+    parts, depth, start = [], 0, 0
+    for sign in _SIGN.finditer(text):
+        if sign[0] in ",;" and depth == 0:
+            parts.append(text[start : sign.start()])
+            start = sign.end()
+        elif sign[0] not in ",;":
+            depth = max(0, depth + (1 if sign[0] in "([" else -1))
+    return [*parts, *([text[start:]] if depth == 0 else re.split("[,;]", text[start:]))]
+
+
 def add_class_lines(into: Gathering, lines: Sequence[Any], place: str) -> str:
     """Texts of the form "Class: a, b, c"; commas inside brackets divide nothing."""
     for index, line in enumerate(lines):
@@ -249,7 +261,7 @@ def add_class_lines(into: Gathering, lines: Sequence[Any], place: str) -> str:
             continue
         name, _, rest = line.partition(":")
         owner = into.owner(name, here)
-        for part, text in enumerate(_INSIDE.split(rest)):
+        for part, text in enumerate(_divided(rest)):
             into.add(owner, text, f"{here}#{part}")
     return 'a list of "Class: a, b, c" texts (as iCM writes)'
 
