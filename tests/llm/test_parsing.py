@@ -302,8 +302,8 @@ def test_one_value_of_any_shape_is_read(text: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("no object", "neither"), ("{'a': 1} {'b': 2}", "2 objects"), ("[1, 2", "ends before"), ("[...]", "leaves something"),
-     ("[" * 5000, "nested"), ("x" * (parsing.MOST_CHARACTERS + 1), "longer than")],
+    [("no object", "neither"), ("{'a': 1} {'b': 2}", "2 objects"), ("[1, 2", "ends before"),
+     ("[...]", "leaves something"), ("[" * 5000, "nested"), ("x" * (parsing.MOST_CHARACTERS + 1), "longer than")],
 )  # fmt: skip
 def test_a_value_that_is_not_one_is_refused(text: str, told: str) -> None:
     with pytest.raises(UnreadableError, match=told):
