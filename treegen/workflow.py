@@ -10,7 +10,8 @@ from treegen.errors import InputError, ProblemsError
 from treegen.images import Crop, open_image
 from treegen.progress import Progress
 from treegen.store import Call, Revision, Store
-from treegen.tree.changes import Change, difference
+from treegen.tree.changes import Change
+from treegen.tree.difference import difference
 from treegen.tree.document import read_text, save
 from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
@@ -271,7 +272,7 @@ def propose_revision(
         tries=tries,
         on_attempt=listener,
     )
-    revised = replace(_result(conversation, workspace.path), review=tree.review)
+    revised = replace(_result(conversation, workspace.path), review=tree.review, conflicts=tree.conflicts)
     return Proposal(
         tree=revised,
         changes=difference(tree, revised),
@@ -339,10 +340,10 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
 
 
 def settings_with(
-    domain: Domain, *, encoder: str | None = None, device: str | None = None, precision: str | None = None
+    domain: Domain | None, *, encoder: str | None = None, device: str | None = None, precision: str | None = None
 ) -> EncoderSettings:
-    """The domain's encoder settings with what the command line names."""
-    base = domain.encoder
+    """The domain's encoder settings, or the defaults, with what the command line names."""
+    base = domain.encoder if domain else EncoderSettings()
     return EncoderSettings(
         name=encoder or base.name, device=device or base.device, precision=precision or base.precision
     )

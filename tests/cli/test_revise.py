@@ -66,7 +66,7 @@ def test_revise_json_tells_changes_and_what_was_written(run: Run, tree_file: Pat
     revise = ("revise", tree_file, "-m", "larger", "--model", "manual", "--answer", reply, "--json")
     proposed = json.loads(run(*revise).out)
     (change,) = proposed.pop("changes")
-    assert (change["group"], change["class_name"]) == ("size", None)
+    assert (change["kind"], change["group"], change["old"]) == ("option_renamed", "size", "huge")
     assert '"huge" became "very large"' in change["sentence"]
     assert proposed == {"written": None, "revision": None, "score": None}
     elsewhere = tmp_path / "proposal.json"

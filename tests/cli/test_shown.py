@@ -18,8 +18,8 @@ from treegen.cli.shown import (
 from treegen.llm.chat.interface import Reply
 from treegen.llm.drafting import Attempt
 from treegen.store import Revision
-from treegen.tree.changes import Change
-from treegen.tree.problems import Fix, Problem
+from treegen.tree.changes import DomainChanged, OptionAdded
+from treegen.tree.problems import Fix, Place, Problem
 from treegen.workflow import Scored
 
 ERROR = Problem(code="TG111", pointer="/a\x1b/0", message="twice \x1b[2J")
@@ -33,6 +33,8 @@ def attempt(**more: Any) -> Attempt:
 def test_a_problem_is_one_line_that_obeys_no_name() -> None:
     assert "\x1b[2J" not in problem_line(ERROR, "tree\x1b.json")
     assert "twice \\x1b[2J" in problem_line(ERROR)
+    assert problem_line(ERROR, "tree.json", Place(line=3, column=9)).startswith("tree.json:3:9: ")
+    assert problem_line(ERROR, "", Place(line=3, column=9)) == problem_line(ERROR)
 
 
 def test_problems_go_where_they_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,11 +65,13 @@ def test_an_attempt_is_told_with_its_cost_and_its_errors(capsys: pytest.CaptureF
 
 
 def test_changes_have_a_sign_for_added_removed_and_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    kinds = ("option_added", "group_removed", "rule_changed")
-    show_changes([Change(kind=kind, sentence=f"{kind}\x1b") for kind in kinds])
+    added = OptionAdded(group="g\x1b", option="red", after=None)
+    show_changes([added, added.inverse(), DomainChanged(old="a", new="b\n")])
     assert capsys.readouterr().out.splitlines() == [
-        "+ option_added\\x1b", "- group_removed\\x1b", "~ rule_changed\\x1b",
-    ]  # fmt: skip
+        '+ in group "g\\u001b" the option "red" added at the front',
+        '- in group "g\\u001b" the option "red" removed',
+        '~ the domain "a" became "b\\n"',
+    ]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_a_missing_key_and_an_unknown_key_are_named(content: dict[str, Any]) -> 
     missing, unknown = schema_problems(content, "tree")
     assert (missing.code, missing.pointer, missing.message) == ("TG104", "", 'the key "domain" is missing')
     assert (unknown.code, unknown.pointer) == ("TG105", "/domian")
-    assert unknown.message.startswith('unknown key "domian"; known here: $schema, classification_groups, digest')
+    assert unknown.message.startswith('unknown key "domian"; known here: $schema, classification_groups, conflicts')
 
 
 @pytest.mark.parametrize(

@@ -35,3 +35,9 @@ def test_a_tree_cannot_be_changed_in_place(tree: Tree) -> None:
     with pytest.raises(FrozenInstanceError):
         tree.domain = "other"  # type: ignore[misc]
     assert hash(tree) == hash(tree)
+
+
+@pytest.mark.parametrize(("index", "word"), [(0, "white"), (1, "brown"), (2, None), (-1, None), (None, None)])
+def test_an_index_out_of_range_has_no_word(tree: Tree, index: int | None, word: str | None) -> None:
+    assert tree.word(ClassRule(name="X", answers=(("colour", index),)), "colour") == word
+    assert tree.word(ClassRule(name="X", answers=(("colour", index),)), "wings") is None

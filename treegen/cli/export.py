@@ -57,16 +57,11 @@ def command(
 
 def _encoder(domain: "Domain | None", name: str | None, device: str | None, precision: str | None) -> "Encoder":
     """The encoder of the command line, else the domain's."""
-    from treegen.cli.options import encoder_name
+    from treegen.cli.options import encoder_settings
     from treegen.clip.encoders import open_encoder
-    from treegen.domain import EncoderSettings
     from treegen.errors import InputError
-    from treegen.workflow import settings_with
 
     if domain is None and name is None:
         raise InputError("no domain.toml beside the tree names an encoder", "name it with --encoder")
-    if domain is None:
-        settings = EncoderSettings(name=name or "", device=device or "auto", precision=precision or "auto")
-    else:
-        settings = settings_with(domain, encoder=name, device=device, precision=precision)
-    return open_encoder(encoder_name(settings, name), domain.folder if domain else Path())
+    settings = encoder_settings(domain, encoder=name, device=device, precision=precision)
+    return open_encoder(settings, domain.folder if domain else Path())

@@ -19,13 +19,19 @@ COMMANDS: Final = {
     "check": "List everything wrong with trees and domains.",
     "score": "Score a tree with CLIP.",
     "revise": "Send feedback to the language model.",
+    "show": "Print a tree in words.",
+    "diff": "What changed between two trees, in words.",
+    "merge": "Merge trees by names.",
+    "resolve": "Resolve the conflicts of a merge.",
+    "git-setup": "Make git show and merge trees.",
+    "approve": "Sign a tree off.",
     "log": "Revisions with scores and costs.",
     "classify": "Label images, with the answers behind each label.",
     "import": "Make a tree of another project's file.",
     "export": "Write a tree in another format.",
     "schema": "Print the JSON Schema of a document.",
 }
-_MODULES: Final = {"init": "initialise", "import": "import_file"}
+_MODULES: Final = {"init": "initialise", "git-setup": "git_setup", "import": "import_file"}
 
 
 class Commands(click.Group):

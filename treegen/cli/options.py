@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from treegen.domain import EncoderSettings
+    from treegen.domain import Domain, EncoderSettings
     from treegen.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,6 +26,13 @@ def encoder_options(function: F) -> F:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def colour_option(function: F) -> F:
+    """--color and --no-color; a terminal decides if neither is given, and NO_COLOR."""
+    return click.option(
+        "--color/--no-color", "colour", default=None, help="Colour also where the output is no terminal, or never."
+    )(function)
 
 
 def domain_option(function: F) -> F:
@@ -59,20 +66,24 @@ def open_workspace(
 ) -> "Workspace":
     """The workspace of a tree with what the command line names, showing progress on stderr."""
     from treegen.cli.output import ProgressLine
-    from treegen.workflow import settings_with
     from treegen.workspace import Workspace
 
     workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
-    settings = settings_with(workspace.domain, encoder=encoder, device=device, precision=precision)
-    workspace.encoder_settings = encoder_name(settings, encoder)
+    settings = encoder_settings(workspace.domain, encoder=encoder, device=device, precision=precision)
+    workspace.encoder_settings = settings
     return workspace
 
 
-def encoder_name(settings: "EncoderSettings", encoder: str | None) -> "EncoderSettings":
-    """The settings with the encoder's path as --encoder means it: relative to where one stands, not to the domain."""
+def encoder_settings(
+    domain: "Domain | None", *, encoder: str | None, device: str | None, precision: str | None
+) -> "EncoderSettings":
+    """The domain's encoder settings, or the defaults, with what the command line names."""
     from dataclasses import replace
 
-    if encoder and encoder.startswith("local-dir:"):
+    from treegen.workflow import settings_with
+
+    settings = settings_with(domain, encoder=encoder, device=device, precision=precision)
+    if encoder and encoder.startswith("local-dir:"):  # on the command line a path is relative to where one stands
         folder = Path(encoder.removeprefix("local-dir:")).absolute()
-        return replace(settings, name=f"local-dir:{folder}")
+        settings = replace(settings, name=f"local-dir:{folder}")
     return settings

@@ -56,11 +56,9 @@ def command(
 
 
 def _print_json(proposal: "Proposal", written: Path | None, revision: int | None, score: Any) -> None:
-    from dataclasses import asdict
-
     from treegen.cli.output import print_json
 
-    changes = [asdict(change) for change in proposal.changes]
+    changes = [change.as_json() for change in proposal.changes]
     print_json({"changes": changes, "written": written and str(written), "revision": revision, "score": score})
 
 

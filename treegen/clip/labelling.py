@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from treegen.clip import scoring
-from treegen.tree.changes import answer_word
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -48,6 +47,6 @@ def _label(tree: Tree, probabilities: torch.Tensor, scores: torch.Tensor) -> tup
     for group in tree.groups:
         part = probabilities[start : start + len(group.options)]
         index = int(part.argmax())
-        answers.append((group.name, group.options[index], float(part[index]), answer_word(tree, rule, group.name)))
+        answers.append((group.name, group.options[index], float(part[index]), tree.word(rule, group.name)))
         start += len(group.options)
     return ranking, tuple(answers)

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from treegen.exchange.sources import GROUP_KEYS
 from treegen.llm.lexemes import Lexeme, objects_in, scan
-from treegen.tree.changes import answer_word
 from treegen.tree.keywords import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.words import normalise
@@ -176,7 +175,7 @@ def _compare(tree: Tree, group: Group, index: int, comment: str, classes: dict[s
         elif word in classes:
             rule = next(r for r in tree.rules if r.name == classes[word])
             if rule.get(group.name) != index:
-                has = answer_word(tree, rule, group.name)
+                has = tree.word(rule, group.name)
                 told.append(f"but the comment names {show(rule.name)}, whose rule has {show(has)}")
         else:
             unknown = True

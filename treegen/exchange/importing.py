@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.checking import check_tree
 from treegen.domain import FILE_NAME, Domain, domain_path, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
@@ -16,7 +17,7 @@ from treegen.exchange.report import Report
 from treegen.exchange.sources import Source, read_source
 from treegen.progress import Progress, no_progress
 from treegen.store import Revision, Store
-from treegen.tree.document import digest_of, dump, read_text, save
+from treegen.tree.document import digest_of, read_text, save
 from treegen.tree.keywords import printable, show
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_data, check_text
@@ -171,14 +172,14 @@ def _notes(tree: Tree) -> Iterable[str]:
 
 def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matched) -> Made:
     """The report with what the whole tree shows."""
-    checked = check_text(dump(tree), classes=domain.classes if domain else None, domain=domain.name if domain else None)
+    problems = check_tree(tree, domain)
     same: dict[tuple[Any, ...], list[str]] = {}
     for rule in tree.rules:
         if any(index is not None for _, index in rule.answers):
             same.setdefault(tuple(rule.get(g.name) for g in tree.groups), []).append(rule.name)
     twins = tuple(tuple(names) for names in same.values() if len(names) > 1)
     return Made(tree=tree, report=replace(
-        report, problems=checked.problems, twins=twins, missing=matched.missing, unknown=matched.unknown,
+        report, problems=problems, twins=twins, missing=matched.missing, unknown=matched.unknown,
         renamed=matched.renamed,
     ))  # fmt: skip
 

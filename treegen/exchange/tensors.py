@@ -26,8 +26,8 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
     import numpy as np
     from safetensors.numpy import save
 
-    from treegen.clip.evaluation import length_problems
     from treegen.clip.scoring import rule_matrix
+    from treegen.clip.wording import length_problems
 
     if long := length_problems(tree, encoder):
         raise ProblemsError(f"{len(long)} prompts are too long; the first: {long[0].message}", "shorten these options")

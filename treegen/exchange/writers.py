@@ -8,7 +8,6 @@ from typing import Final
 
 from treegen.errors import InputError
 from treegen.llm.parsing import parse_reply
-from treegen.tree.changes import answer_word
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.keywords import show
 from treegen.tree.model import ClassRule, Tree
@@ -51,7 +50,7 @@ def _quoted(text: str) -> str:
 
 def _remark(tree: Tree, rule: ClassRule, group: str) -> str:
     """The option's word as a comment; without the signs that would end or change it."""
-    word = answer_word(tree, rule, group)
+    word = tree.word(rule, group)
     plain = "" if word is None else "".join(c if c.isprintable() and c != '"' else " " for c in word).strip()
     return f"  # {plain}" if plain and not plain.startswith(("...", "…")) else ""
 
@@ -86,7 +85,7 @@ def csv_text(tree: Tree) -> str:
     writer = csv.writer(out)  # CRLF and quotation marks only where needed, as RFC 4180 has it
     writer.writerow(["class", *(_guarded(group.name) for group in tree.groups)])
     for rule in tree.rules:
-        words = (answer_word(tree, rule, group.name) or "" for group in tree.groups)
+        words = (tree.word(rule, group.name) or "" for group in tree.groups)
         writer.writerow([_guarded(rule.name), *map(_guarded, words)])
     return out.getvalue()
 

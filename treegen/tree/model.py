@@ -1,6 +1,9 @@
 """Groups, rules and the tree, as immutable values."""
 
 from dataclasses import dataclass
+from typing import Final
+
+SCHEMA_ID: Final = "urn:treegen:tree:1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,15 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """What a merge could not decide: in words, and for each side the changes that would take it, as canonical JSON."""
+
+    what: str
+    ours_json: str = "[]"
+    theirs_json: str = "[]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """Groups and rules. The order of groups, options and classes is part of the meaning.
 
@@ -51,6 +63,7 @@ class Tree:
     groups: tuple[Group, ...]
     rules: tuple[ClassRule, ...]
     review: Review | None = None
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -60,6 +73,13 @@ class Tree:
     def group(self, name: str) -> Group | None:
         """The group of that name, if there is one."""
         return next((g for g in self.groups if g.name == name), None)
+
+    def word(self, rule: ClassRule, group: str) -> str | None:
+        """The option that the rule names in the group; `None` for null, a missing answer or an index out of range."""
+        index, found = rule.get(group), self.group(group)
+        if found is None or index is None or not 0 <= index < len(found.options):
+            return None
+        return found.options[index]
 
     def prompts(self) -> tuple[str, ...]:
         """All filled prompts (Q), group after group in the order of the tree."""

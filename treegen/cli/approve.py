@@ -1,0 +1,41 @@
+"""`treegen approve`."""
+
+from pathlib import Path
+
+import click
+
+from treegen.cli.options import PATH, domain_option, encoder_options, open_workspace
+
+
+@click.command("approve")
+@click.argument("tree", type=PATH)
+@click.option("--by", metavar="NAME", help="Who signs, as `Name <mail>`; as git would commit by default.")
+@domain_option
+@encoder_options
+def command(
+    tree: Path, by: str | None, domain_path: Path | None, encoder: str | None, device: str | None,
+    precision: str | None,
+) -> None:  # fmt: skip
+    """Sign TREE off: who, when, the content and its score go into the tree. Refused while it has errors.
+
+    The recorded score of this content is taken; without one the tree is scored. Any later edit makes the approval
+    stale, and `treegen check --require-approved` says so.
+    """
+    from treegen.approving import approve
+    from treegen.cli.output import interval, percent, say, tell
+    from treegen.cli.shown import show_problems
+
+    workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
+    done = approve(workspace, by=by)
+    show_problems(done.warnings, str(tree), err=True)
+    for note in done.notes:
+        tell(f"note: {note}")
+    review = done.tree.review
+    assert review is not None
+    say(f"{tree}: approved by {review.by} at {review.at}")
+    if done.score:
+        score = done.score
+        say(f"accuracy {percent(score['accuracy'])} {interval(score['interval'])}, n = {score['n']}, "
+            f"by {score['encoder']['name']}; name baseline {percent(score['baseline'])}")  # fmt: skip
+    else:
+        say("without a score: the domain has no images")

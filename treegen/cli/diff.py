@@ -1,0 +1,42 @@
+"""`treegen diff`."""
+
+import sys
+
+import click
+
+from treegen.cli.options import colour_option
+
+
+@click.command("diff")
+@click.argument("old", metavar="A")
+@click.argument("new", metavar="[B]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the changes as one object.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
+@colour_option
+def command(old: str, new: str | None, as_json: bool, exit_code: bool, colour: bool | None) -> None:
+    """What changed from A to B, in words. Each is a file or REVISION:FILE, such as HEAD~1:tree.json.
+
+    With A alone: what changed in that file since HEAD.
+    """
+    from pathlib import Path
+
+    from treegen.cli.output import print_json, say
+    from treegen.cli.shown import show_changes
+    from treegen.tree.difference import difference
+    from treegen.tree.document import digest_of
+    from treegen.versions import at_revision, open_version
+
+    here = Path.cwd()
+    before = open_version(old, here) if new else at_revision(here / old, "HEAD")
+    after = open_version(new or old, here)
+    changes = difference(before.tree, after.tree)
+    if as_json:
+        sides = {"old": before, "new": after}
+        names = {key: {"name": v.name, "digest": digest_of(v.tree)} for key, v in sides.items()}
+        print_json({**names, "changes": [change.as_json() for change in changes]})
+    else:
+        show_changes(changes, colour=colour)
+        count = f"{len(changes)} change{'s' if len(changes) != 1 else ''}" if changes else "no change"
+        say(f"{count} from {before.name} to {after.name}")
+    if exit_code and changes:
+        sys.exit(1)

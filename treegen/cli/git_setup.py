@@ -1,0 +1,38 @@
+"""`treegen git-setup`."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("git-setup")
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option("--pre-commit", is_flag=True, help="Also add a hook for pre-commit that runs `treegen check`.")
+@click.option("--undo", is_flag=True, help="Take out what an earlier run wrote.")
+def command(patterns: tuple[str, ...], pre_commit: bool, undo: bool) -> None:
+    """Make git show trees in words and merge them by names, in the repository of the current folder.
+
+    PATTERN names the trees as .gitattributes does; tree.json by default, in any folder. Everyone who clones runs it
+    once: git takes programs from the clone's own configuration only.
+    """
+    from treegen import setup_git
+    from treegen.cli.output import say
+
+    here = Path.cwd()
+    if undo:
+        done = setup_git.undo(here) or ["nothing to undo"]
+    else:
+        done = setup_git.set_up(here, _own_command(), patterns=patterns or setup_git.PATTERNS, pre_commit=pre_commit)
+        done.append("`treegen git-setup --undo` takes it all out again")
+    for line in done:
+        say(line)
+
+
+def _own_command() -> str:
+    """How a shell starts this very treegen: git may run it where the path is another."""
+    started = Path(sys.argv[0])
+    if started.name == "treegen" and started.is_file():
+        return shlex.quote(str(started.absolute()))
+    return f"{shlex.quote(sys.executable)} -m treegen"

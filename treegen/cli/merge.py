@@ -1,0 +1,81 @@
+"""`treegen merge`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from treegen.cli.options import PATH
+
+if TYPE_CHECKING:
+    from treegen.tree.merging import Merged
+
+
+@click.command("merge")
+@click.argument("base")
+@click.argument("ours")
+@click.argument("theirs")
+@click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the merged tree here; to stdout by default.")
+@click.option("--follow-renames", is_flag=True, help="An option renamed on one side takes the other's new uses along.")
+@click.option("--driver", is_flag=True, help="For git: write to OURS; what is no tree is merged as text.")
+@click.option("--path", "name", metavar="NAME", help="With --driver: the file's name in messages.")
+def command(
+    base: str, ours: str, theirs: str, out: Path | None, follow_renames: bool, driver: bool, name: str | None
+) -> None:
+    """Merge what OURS and THEIRS made of BASE: by names, with indices made anew. Each is a file or REVISION:FILE.
+
+    What cannot be decided is listed, kept in the merged tree under "conflicts", and exits with 1; `treegen resolve`
+    takes a side.
+    """
+    from treegen.errors import TreegenError
+    from treegen.tree.document import dump, save
+    from treegen.tree.merging import merge
+    from treegen.versions import open_base, open_version
+
+    here = Path.cwd()
+    try:
+        merged = merge(
+            open_base(base, here), open_version(ours, here).tree, open_version(theirs, here).tree,
+            follow_renames=follow_renames,
+        )  # fmt: skip
+    except TreegenError as error:
+        if not driver:
+            raise
+        _merge_texts(Path(base), Path(ours), Path(theirs), name or ours, error)
+    target = Path(ours) if driver else out
+    if target:
+        save(target, merged.tree)
+    else:
+        click.echo(dump(merged.tree), nl=False)
+    _tell(merged, name or str(target or "the merged tree"))
+    sys.exit(0 if merged.clean else 1)
+
+
+def _tell(merged: "Merged", name: str) -> None:
+    from treegen.cli.output import tell
+    from treegen.cli.shown import show_problems
+
+    for note in merged.notes:
+        tell(f"note: {note}")
+    for conflict in merged.tree.conflicts:
+        tell(f"conflict: {conflict.what}")
+    show_problems(merged.problems, name, err=True)
+    if merged.tree.conflicts:
+        count = f"{len(merged.tree.conflicts)} conflict{'s' if len(merged.tree.conflicts) > 1 else ''}"
+        tell(f"{name}: {count}; `treegen resolve {name}` lists them and takes a side")
+    elif merged.problems:
+        tell(f"{name}: merged, and has errors that neither side had; mend them before you commit")
+
+
+def _merge_texts(base: Path, ours: Path, theirs: Path, name: str, error: Exception) -> None:
+    """Leaves git's own conflict markers, and never says that the merge was clean."""
+    from treegen.cli.output import tell
+    from treegen.git import merge_texts
+
+    merged = merge_texts(base, ours, theirs)
+    if 0 <= merged.code < 128:
+        ours.write_bytes(merged.out)
+    tell(f"{name}: {error}")
+    tell(f"{name}: merged line by line instead; rules may point elsewhere: read it, then `treegen check {name}`")
+    sys.exit(1)

@@ -1,0 +1,36 @@
+"""`treegen resolve`."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from treegen.cli.options import PATH
+
+
+@click.command("resolve")
+@click.argument("tree", type=PATH)
+@click.argument("numbers", type=click.IntRange(min=1), nargs=-1, metavar="[NUMBER]...")
+@click.option("--take", type=click.Choice(["ours", "theirs", "file"]), help="Whose side; file: as the tree stands.")
+def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs", "file"] | None) -> None:
+    """List the conflicts that a merge left in TREE; with --take resolve those NUMBERed, or all."""
+    from treegen.cli.output import say
+    from treegen.cli.shown import show_changes
+    from treegen.tree.conflicts import changes_of, take_side
+    from treegen.tree.document import save
+    from treegen.tree.merging import SIDES
+    from treegen.versions import open_version
+
+    found = open_version(str(tree), Path.cwd()).tree
+    if take:
+        resolved = take_side(found, take, numbers)
+        save(tree, resolved)
+        say(f"{tree}: {len(found.conflicts) - len(resolved.conflicts)} resolved, {len(resolved.conflicts)} left")
+        return
+    for number, conflict in enumerate(found.conflicts, 1):
+        say(f"{number}. {conflict.what}")
+        for side in SIDES:
+            changes = changes_of(conflict, side)
+            say(f"   --take {side}:" + ("" if changes else " as the file stands"))
+            show_changes(changes, indent="     ")
+    say(f"{tree}: {len(found.conflicts)} conflict{'s' if len(found.conflicts) != 1 else ''}")

@@ -1,0 +1,24 @@
+"""`treegen show`."""
+
+import click
+
+
+@click.command("show")
+@click.argument("tree", metavar="TREE")
+@click.option("--textconv", is_flag=True, help="For git: what is no tree is printed as it stands.")
+def command(tree: str, textconv: bool) -> None:
+    """Print a tree in words, one answer a line. TREE is a file or REVISION:FILE."""
+    from pathlib import Path
+
+    from treegen.errors import TreegenError
+    from treegen.tree.telling import lines_of
+    from treegen.versions import open_version
+
+    try:
+        lines = "\n".join(lines_of(open_version(tree, Path.cwd()).tree))
+    except TreegenError:
+        if not textconv or not Path(tree).is_file():
+            raise
+        click.echo(Path(tree).read_bytes(), nl=False)
+        return
+    click.echo(lines)

@@ -1,0 +1,110 @@
+"""What treegen asks of git: files at a revision, who commits, where the repository is, a merge of texts."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from treegen.errors import InputError
+
+
+class NotThereError(InputError):
+    """The revision is there, and the file was not in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a git command ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+def run_git(arguments: Sequence[str], folder: Path) -> Done:
+    """Runs git in a folder.
+
+    Raises:
+        InputError: there is no git, or no such folder.
+    """
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
+    except FileNotFoundError:
+        missing = "git is not installed, or not on the path" if folder.is_dir() else f"{folder}: no such folder"
+        raise InputError(missing, "install git" if folder.is_dir() else "check the name") from None
+    return Done(code=done.returncode, out=done.stdout, err=done.stderr.decode(errors="replace").strip())
+
+
+def ask_git(arguments: Sequence[str], folder: Path) -> str | None:
+    """What git prints, without the line feed; `None` if it fails."""
+    done = run_git(arguments, folder)
+    return done.out.decode(errors="replace").rstrip("\n") if done.code == 0 else None
+
+
+def repository_of(folder: Path) -> Path:
+    """The top of the working tree.
+
+    Raises:
+        InputError: the folder is in no repository.
+    """
+    top = ask_git(["rev-parse", "--show-toplevel"], folder)
+    if not top:
+        raise InputError(f"{folder}: not in a git repository", "`git init` makes one")
+    return Path(top)
+
+
+def identity(folder: Path) -> str | None:
+    """`Name <mail>` as git would commit here; `None` if git has no name and mail configured."""
+    name, mail = (ask_git(["config", f"user.{key}"], folder) for key in ("name", "email"))
+    return f"{name} <{mail}>" if name and mail else None
+
+
+def content_at(revision: str, path: str, folder: Path) -> bytes:
+    """A file at a revision. The path counts from the top of the repository, as for git, or from the folder.
+
+    Raises:
+        InputError: no repository or no such revision.
+        NotThereError: no such file in it.
+    """
+    top = repository_of(folder)
+    commit = ask_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"], folder)
+    if commit is None:
+        raise InputError(f"{revision}: git knows no such revision", "`git log` lists them")
+    for place in (path, f"./{path}"):
+        done = run_git(["cat-file", "blob", f"{commit}:{place}"], folder)
+        if done.code == 0:
+            return done.out
+    raise NotThereError(f"{path}: not in the revision {revision}", f"`git ls-tree -r --name-only {revision}` in {top}")
+
+
+def path_in_repository(path: Path) -> str:
+    """The path of a file from the top of its repository, with forward slashes.
+
+    Raises:
+        InputError: the file is in no repository.
+    """
+    resolved = path.resolve()
+    return resolved.relative_to(repository_of(resolved.parent).resolve()).as_posix()
+
+
+def versions_of(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Commit and content of every version of a file, newest first, through renames; nothing outside a repository."""
+    folder = path.resolve().parent
+    listed = ask_git(["log", "--follow", "--format=%x00%H", "--name-only", "-z", "--", path.name], folder)
+    if not listed:
+        return
+    words = [word.strip("\n") for word in listed.split("\0")]
+    commit = ""
+    for word in words:
+        if len(word) in (40, 64) and all(c in "0123456789abcdef" for c in word):
+            commit = word
+        elif word and commit:
+            done = run_git(["cat-file", "blob", f"{commit}:{word}"], folder)
+            if done.code == 0:
+                yield commit, done.out
+
+
+def merge_texts(base: Path, ours: Path, theirs: Path, labels: Sequence[str] = ("ours", "base", "theirs")) -> Done:
+    """git's own merge of lines, with conflict markers; code 0 if there are none."""
+    named = [part for label in labels for part in ("-L", label)]
+    return run_git(["merge-file", "-p", *named, str(ours), str(base), str(theirs)], Path.cwd())

@@ -1,0 +1,85 @@
+"""The complete set of atomic changes, and what one does with a list of them."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+
+from treegen.tree.changes.classes import (
+    AnswersReordered,
+    ClassAdded,
+    ClassesReordered,
+    ClassRemoved,
+    ClassRenamed,
+    DomainChanged,
+    RuleChanged,
+)
+from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged
+from treegen.tree.changes.interface import ABSENT, Answer, Change, ChangeError, Draft
+from treegen.tree.changes.options import OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered
+from treegen.tree.keywords import quote
+from treegen.tree.model import Tree
+
+__all__ = [
+    "ABSENT", "KINDS", "Answer", "AnswersReordered", "Change", "ChangeError", "ClassAdded", "ClassRemoved",
+    "ClassRenamed", "ClassesReordered", "DomainChanged", "Draft", "GroupAdded", "GroupRemoved", "GroupRenamed",
+    "GroupsReordered", "OptionAdded", "OptionRemoved", "OptionRenamed", "OptionsReordered", "PromptChanged",
+    "RuleChanged", "apply", "from_json",
+]  # fmt: skip
+
+#: every kind of change by its name
+KINDS: Final[dict[str, type[Change]]] = {
+    kind.kind: kind
+    for kind in (
+        DomainChanged, GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged, OptionAdded,
+        OptionRemoved, OptionRenamed, OptionsReordered, ClassAdded, ClassRemoved, ClassRenamed, ClassesReordered,
+        RuleChanged, AnswersReordered,
+    )
+}  # fmt: skip
+
+
+def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
+    """The tree after the changes, one after the other. Sign-off and conflicts stay as they are.
+
+    Raises:
+        ChangeError: one does not fit the tree; nothing is changed then.
+    """
+    draft = Draft(tree)
+    for change in changes:
+        change.make(draft)
+    return draft.frozen(tree)
+
+
+def from_json(data: Any) -> Change:
+    """The change of what `Change.as_json` gives.
+
+    Raises:
+        ChangeError: the kind is unknown, or the fields are not those of the kind.
+    """
+    if not isinstance(data, dict) or data.get("kind") not in KINDS:
+        raise ChangeError(f"no change that is known: {quote(data)}")
+    kind = KINDS[data["kind"]]
+    values = {key: _read(value) for key, value in data.items() if key not in ("kind", "sentence")}
+    hints = get_type_hints(kind)
+    wanted = {f.name: hints[f.name] for f in fields(kind)}
+    if set(values) != set(wanted) or not all(_is_a(values[key], hint) for key, hint in wanted.items()):
+        raise ChangeError(f"a change of kind {quote(kind.kind)} has other fields than {quote(data)}")
+    return kind(**values)
+
+
+def _read(value: Any) -> Any:
+    if value == {"absent": True}:
+        return ABSENT
+    return tuple(_read(v) for v in value) if isinstance(value, list) else value
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value has the type of a field."""
+    inner = get_args(hint)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            return False
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+        return len(value) == len(kinds) and all(map(_is_a, value, kinds))
+    if get_origin(hint) is Literal:
+        return value in inner
+    return any(_is_a(value, one) for one in inner) if inner else type(value) is hint

@@ -1,0 +1,166 @@
+"""Changes of the domain's name, of classes and of their rules."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from treegen.tree.changes.interface import Answer, Change, ChangeError, Draft, Swap, told
+from treegen.tree.changes.order import arranged, behind, following, inserted, order_told, renamed
+from treegen.tree.keywords import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainChanged(Swap):
+    """The tree is of another domain."""
+
+    kind: ClassVar[str] = "domain_changed"
+    old: str
+    new: str
+
+    def _told(self) -> str:
+        return f"the domain {quote(self.old)} became {quote(self.new)}"
+
+    def _make(self, draft: Draft) -> None:
+        if draft.domain != self.old:
+            raise ChangeError(f"the domain is {quote(draft.domain)} meanwhile, not {quote(self.old)}")
+        draft.domain = self.new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WholeClass(Change):
+    """A class that comes or goes, with its rule.
+
+    Attributes:
+        answers: group -> the class's answer, in the order of the rule.
+        after: the class before it, `None` at the front.
+    """
+
+    class_name: str
+    answers: tuple[tuple[str, Answer], ...]
+    after: str | None
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("class_name", "answers", "after")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAdded(_WholeClass):
+    """A new class with its answers."""
+
+    kind: ClassVar[str] = "class_added"
+
+    def _told(self) -> str:
+        answers = ", ".join(f"{quote(group)} {told(answer)}" for group, answer in self.answers)
+        return f"class {quote(self.class_name)} added {behind(self.after)}: {answers}"
+
+    def _make(self, draft: Draft) -> None:
+        if self.class_name in draft.rules:
+            raise ChangeError(f"the tree has a class {quote(self.class_name)} already")
+        place = following(list(draft.rules), self.after)
+        rule: dict[str, int | None] = {}
+        for group, answer in self.answers:  # as they stand, not in the order of the groups
+            rule[group] = draft.place_of(group, answer) if isinstance(answer, str) else _index(answer)
+        if place is None:
+            draft.rules[self.class_name] = rule
+        else:
+            draft.rules = inserted(draft.rules, self.class_name, rule, place)
+
+    def _inverse(self) -> "ClassRemoved":
+        return ClassRemoved(**self._fields())
+
+
+def _index(answer: Answer) -> int | None:
+    return answer if isinstance(answer, int) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRemoved(_WholeClass):
+    """A class that goes, with its rule."""
+
+    kind: ClassVar[str] = "class_removed"
+
+    def _told(self) -> str:
+        return f"class {quote(self.class_name)} removed"
+
+    def _make(self, draft: Draft) -> None:
+        draft.need_class(self.class_name)
+        del draft.rules[self.class_name]
+
+    def _inverse(self) -> ClassAdded:
+        return ClassAdded(**self._fields())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRenamed(Swap):
+    """A class under another name, with the same answers."""
+
+    kind: ClassVar[str] = "class_renamed"
+    old: str
+    new: str
+
+    @property
+    def about(self) -> tuple[str | None, str | None]:
+        """The class."""
+        return None, self.old
+
+    def _told(self) -> str:
+        return f"class {quote(self.old)} renamed to {quote(self.new)}"
+
+    def _make(self, draft: Draft) -> None:
+        draft.need_class(self.old)
+        if self.new in draft.rules:
+            raise ChangeError(f"the tree has a class {quote(self.new)} already")
+        draft.rules = renamed(draft.rules, self.old, self.new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassesReordered(Swap):
+    """The classes in another order."""
+
+    kind: ClassVar[str] = "classes_reordered"
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+    def _told(self) -> str:
+        return f"classes {order_told(self.old, self.new)}"
+
+    def _make(self, draft: Draft) -> None:
+        draft.rules = {name: draft.rules[name] for name in arranged(list(draft.rules), self.new)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChanged(Swap):
+    """A class with another answer in one group."""
+
+    kind: ClassVar[str] = "rule_changed"
+    class_name: str
+    group: str
+    old: Answer
+    new: Answer
+
+    def _told(self) -> str:
+        return f"{quote(self.class_name)} in {quote(self.group)}: {told(self.old)} became {told(self.new)}"
+
+    def _make(self, draft: Draft) -> None:
+        draft.need_class(self.class_name)
+        found = draft.answer(self.class_name, self.group)
+        if found != self.old:
+            place = f"{quote(self.class_name)} in {quote(self.group)}"
+            raise ChangeError(f"{place} has {told(found)} meanwhile, not {told(self.old)}")
+        draft.set_answer(self.class_name, self.group, self.new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersReordered(Swap):
+    """The answers of one rule written in another order. It changes nothing that the tree says, only its text."""
+
+    kind: ClassVar[str] = "answers_reordered"
+    class_name: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+    def _told(self) -> str:
+        return f"the answers of {quote(self.class_name)} are written in another order"
+
+    def _make(self, draft: Draft) -> None:
+        rule = draft.need_class(self.class_name)
+        draft.rules[self.class_name] = {group: rule[group] for group in arranged(list(rule), self.new)}

@@ -1,0 +1,230 @@
+"""What every change is, and the working form of a tree that changes are made on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from enum import Enum
+from typing import Any, ClassVar, Final, Literal, Self
+
+from treegen.errors import ProblemsError
+from treegen.tree.changes.order import inserted
+from treegen.tree.keywords import quote
+from treegen.tree.model import ClassRule, Group, Tree
+
+
+class Absent(Enum):
+    """The type of `ABSENT`."""
+
+    ABSENT = "absent"
+
+
+#: a rule that does not name the group at all, which is an error of the tree, unlike null
+ABSENT: Final = Absent.ABSENT
+
+#: The option's text; its bare index where that text is not there or stands twice; null; or nothing at all.
+Answer = str | int | None | Literal[Absent.ABSENT]
+
+
+class ChangeError(ProblemsError):
+    """A change does not fit the tree: what it speaks of is not there, is there already, or is still used."""
+
+
+class Draft:
+    """A tree that can be changed in place. Everything is found by name; indices follow their options.
+
+    Keys of a rule that stand in the order of the groups go on doing so: a new one goes before the first key of a
+    later group.
+
+    Attributes:
+        prompts: group -> prompt, in the order of the groups.
+        options: group -> options.
+        rules: class -> group -> index, in the order of the classes.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.domain = tree.domain
+        self.prompts = {group.name: group.prompt for group in tree.groups}
+        self.options = {group.name: list(group.options) for group in tree.groups}
+        self.rules = {rule.name: dict(rule.answers) for rule in tree.rules}
+
+    def frozen(self, like: Tree) -> Tree:
+        """The tree, with the sign-off and conflicts of `like`."""
+        return Tree(
+            domain=self.domain,
+            groups=tuple(
+                Group(name=name, prompt=prompt, options=tuple(self.options[name]))
+                for name, prompt in self.prompts.items()
+            ),
+            rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in self.rules.items()),
+            review=like.review,
+            conflicts=like.conflicts,
+        )
+
+    def need_group(self, group: str) -> list[str]:
+        """The options of the group.
+
+        Raises:
+            ChangeError: there is no such group.
+        """
+        if group not in self.options:
+            raise ChangeError(f"the tree has no group {quote(group)}")
+        return self.options[group]
+
+    def need_class(self, name: str) -> dict[str, int | None]:
+        """The rule of the class.
+
+        Raises:
+            ChangeError: there is no such class.
+        """
+        if name not in self.rules:
+            raise ChangeError(f"the tree has no class {quote(name)}")
+        return self.rules[name]
+
+    def place_of(self, group: str, option: str) -> int:
+        """The index of an option.
+
+        Raises:
+            ChangeError: the group or the option is not there, or the option stands twice.
+        """
+        options = self.need_group(group)
+        if options.count(option) != 1:
+            found = "twice" if option in options else "not at all"
+            raise ChangeError(f"the option {quote(option)} stands {found} in the group {quote(group)}")
+        return options.index(option)
+
+    def answer(self, class_name: str, group: str) -> Answer:
+        """What the rule says in words."""
+        rule = self.rules[class_name]
+        if group not in rule:
+            return ABSENT
+        index, options = rule[group], self.options.get(group, ())
+        if index is None or not 0 <= index < len(options):
+            return index
+        return options[index] if options.count(options[index]) == 1 else index
+
+    def set_answer(self, class_name: str, group: str, answer: Answer) -> None:
+        """Makes the rule say this.
+
+        Raises:
+            ChangeError: the option is not in the group.
+        """
+        rule = self.need_class(class_name)
+        if answer is ABSENT:
+            rule.pop(group, None)
+            return
+        index = self.place_of(group, answer) if isinstance(answer, str) else answer
+        if group in rule:
+            rule[group] = index
+        else:
+            self.rules[class_name] = inserted(rule, group, index, self._later(rule, group))
+
+    def _later(self, rule: Iterable[str], group: str) -> str | None:
+        """The first key of the rule that belongs to a later group."""
+        if group not in self.prompts:
+            return None
+        names = list(self.prompts)
+        later = set(names[names.index(group) + 1 :])
+        return next((key for key in rule if key in later), None)
+
+    def users(self, group: str, index: int) -> list[str]:
+        """Classes whose rule has this index in the group."""
+        return [name for name, rule in self.rules.items() if rule.get(group) == index and group in rule]
+
+    def shift_indices(self, group: str, start: int, by: int) -> None:
+        """Moves all indices from `start` on, so that rules follow options that moved; those out of range move too."""
+        for rule in self.rules.values():
+            index = rule.get(group)
+            if index is not None and index >= start:
+                rule[group] = index + by
+
+    def map_indices(self, group: str, moved: Sequence[int]) -> None:
+        """Gives every index in range its new one."""
+        for rule in self.rules.values():
+            index = rule.get(group)
+            if index is not None and 0 <= index < len(moved):
+                rule[group] = moved[index]
+
+
+def whole_group(draft: Draft, name: str) -> dict[str, Any]:
+    """The fields of `GroupAdded` and `GroupRemoved` for a group as it stands in the draft."""
+    names = list(draft.prompts)
+    place = names.index(name)
+    return {
+        "group": name, "prompt": draft.prompts[name], "options": tuple(draft.options[name]),
+        "answers": tuple((c, draft.answer(c, name)) for c, rule in draft.rules.items() if name in rule),
+        "after": names[place - 1] if place else None,
+    }  # fmt: skip
+
+
+def whole_class(draft: Draft, name: str, after: str | None) -> dict[str, Any]:
+    """The fields of `ClassAdded` and `ClassRemoved` for a class as it stands in the draft, behind `after`."""
+    answers = tuple((group, draft.answer(name, group)) for group in draft.rules[name])
+    return {"class_name": name, "answers": answers, "after": after}
+
+
+def told(answer: Answer) -> str:
+    """An answer in a sentence."""
+    if answer is None:
+        return "no answer"
+    if answer is ABSENT:
+        return "nothing at all"
+    return quote(answer) if isinstance(answer, str) else f"option {answer}, which does not exist or stands twice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One atomic difference between two trees, by names: it can be made, taken back, told and written as JSON."""
+
+    kind: ClassVar[str] = ""
+
+    @property
+    def sentence(self) -> str:
+        """The change in words."""
+        return self._told()
+
+    @property
+    def about(self) -> tuple[str | None, str | None]:
+        """The group and the class that it touches, as they are called before the change."""
+        return getattr(self, "group", None), getattr(self, "class_name", None)
+
+    def make(self, draft: Draft) -> None:
+        """Makes the change.
+
+        Raises:
+            ChangeError: it does not fit; the draft must then be thrown away.
+        """
+        self._make(draft)
+
+    def inverse(self) -> "Change":
+        """The change that takes this one back; where the tree had errors, `changes.undo` knows what it takes more."""
+        return self._inverse()
+
+    def as_json(self) -> dict[str, Any]:
+        """Kind, sentence and every field, as plain data; `changes.from_json` reads it."""
+        plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {"kind": self.kind, "sentence": self.sentence, **plain}
+
+    def _told(self) -> str:
+        raise NotImplementedError
+
+    def _make(self, draft: Draft) -> None:
+        raise NotImplementedError
+
+    def _inverse(self) -> "Change":
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swap(Change):
+    """A change from one value to another; its inverse goes the other way."""
+
+    old: Any
+    new: Any
+
+    def _inverse(self) -> Self:
+        return replace(self, old=self.new, new=self.old)
+
+
+def _plain(value: Any) -> Any:
+    if value is ABSENT:
+        return {"absent": True}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value

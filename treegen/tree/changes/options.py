@@ -1,0 +1,106 @@
+"""Changes of the options of a group. Rules follow their options by themselves."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from treegen.tree.changes.interface import Change, ChangeError, Draft, Swap
+from treegen.tree.changes.order import arranged, behind, order_told, place_behind
+from treegen.tree.keywords import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionAdded(Change):
+    """A new option.
+
+    Attributes:
+        after: the option before it, `None` at the front.
+    """
+
+    kind: ClassVar[str] = "option_added"
+    group: str
+    option: str
+    after: str | None
+
+    def _told(self) -> str:
+        return f"in group {quote(self.group)} the option {quote(self.option)} added {behind(self.after)}"
+
+    def _make(self, draft: Draft) -> None:
+        options = draft.need_group(self.group)
+        if self.option in options:
+            raise ChangeError(f"the group {quote(self.group)} has an option {quote(self.option)} already")
+        place = place_behind(options, self.after)
+        options.insert(place, self.option)
+        draft.shift_indices(self.group, place, 1)
+
+    def _inverse(self) -> "OptionRemoved":
+        return OptionRemoved(group=self.group, option=self.option, after=self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionRemoved(Change):
+    """An option that goes. No class may have it any more: where its classes go are changes of their own.
+
+    Attributes:
+        after: the option that stood before it, `None` at the front.
+    """
+
+    kind: ClassVar[str] = "option_removed"
+    group: str
+    option: str
+    after: str | None
+
+    def _told(self) -> str:
+        return f"in group {quote(self.group)} the option {quote(self.option)} removed"
+
+    def _make(self, draft: Draft) -> None:
+        place = draft.place_of(self.group, self.option)
+        users = draft.users(self.group, place)
+        if users:
+            names = ", ".join(quote(name) for name in users[:3]) + (" and others" if len(users) > 3 else "")
+            raise ChangeError(f"the option {quote(self.option)} in {quote(self.group)} is still that of {names}")
+        del draft.options[self.group][place]
+        draft.shift_indices(self.group, place + 1, -1)
+
+    def _inverse(self) -> OptionAdded:
+        return OptionAdded(group=self.group, option=self.option, after=self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionRenamed(Swap):
+    """Another word for an option; all classes that have it follow."""
+
+    kind: ClassVar[str] = "option_renamed"
+    group: str
+    old: str
+    new: str
+
+    def _told(self) -> str:
+        return f"in group {quote(self.group)} the option {quote(self.old)} became {quote(self.new)}"
+
+    def _make(self, draft: Draft) -> None:
+        place = draft.place_of(self.group, self.old)
+        if self.new in draft.options[self.group]:
+            raise ChangeError(f"the group {quote(self.group)} has an option {quote(self.new)} already")
+        draft.options[self.group][place] = self.new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsReordered(Swap):
+    """The options of a group in another order."""
+
+    kind: ClassVar[str] = "options_reordered"
+    group: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+    def _told(self) -> str:
+        return f"in group {quote(self.group)} options {order_told(self.old, self.new)}"
+
+    def _make(self, draft: Draft) -> None:
+        before = draft.need_group(self.group)
+        if len(set(before)) != len(before):
+            raise ChangeError(f"an option stands twice in the group {quote(self.group)}")
+        after = arranged(before, self.new)
+        rank = {option: number for number, option in enumerate(after)}
+        draft.options[self.group] = after
+        draft.map_indices(self.group, [rank[option] for option in before])

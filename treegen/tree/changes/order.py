@@ -1,0 +1,89 @@
+"""Order as part of what a tree says: where something new goes, rearranging, and what moved in words."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+from treegen.tree.keywords import quote
+
+
+def inserted(entries: dict[str, Any], key: str, value: Any, before: str | None) -> dict[str, Any]:
+    """The entries with a new one before the key `before`, or at the end."""
+    if before is None:
+        return {**entries, key: value}
+    made: dict[str, Any] = {}
+    for name, old in entries.items():
+        if name == before:
+            made[key] = value
+        made[name] = old
+    return made
+
+
+def renamed(entries: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """The entries with one key renamed, in its place."""
+    return {new if name == old else name: value for name, value in entries.items()}
+
+
+def following(names: Sequence[str], after: str | None) -> str | None:
+    """The name before which something new goes that is to stand behind `after`; `None` for the end."""
+    if after is None:
+        return names[0] if names else None
+    if not names or names[-1] == after or after not in names:
+        return None
+    return names[names.index(after) + 1]
+
+
+def place_behind(names: Sequence[str], after: str | None) -> int:
+    """Where something new goes: behind `after`, at the front for `None`, at the end if `after` is not there."""
+    if after is None:
+        return 0
+    return names.index(after) + 1 if after in names else len(names)
+
+
+def arranged(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The names in the wanted order; each that it does not speak of stays behind the one before it.
+
+    >>> arranged(["a", "new", "b"], ["b", "a"])
+    ['b', 'a', 'new']
+    """
+    rank = {name: number for number, name in enumerate(wanted)}
+    keys, last = [], -1
+    for name in names:
+        last = rank.get(name, last)
+        keys.append(last)
+    return [name for _, name in sorted(zip(keys, names, strict=True), key=lambda pair: pair[0])]
+
+
+def behind(after: str | None) -> str:
+    """A place in a sentence."""
+    return "at the front" if after is None else f"behind {quote(after)}"
+
+
+def order_told(old: Sequence[str], new: Sequence[str]) -> str:
+    """What moved where: the fewest names whose moves explain the new order."""
+    kept = set(longest_common(old, new))
+    moved = [name for name in new if name not in kept]
+    before = dict(zip(new, [None, *new], strict=False))
+    parts = [f"{quote(name)} {behind(before[name])}" for name in moved[:3]]
+    more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+    return f"moved: {', '.join(parts)}{more}"
+
+
+def longest_common(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """A longest run of names that stand in the same order in both, in n log n (longest increasing subsequence)."""
+    rank = {name: number for number, name in enumerate(old)}
+    tails: list[int] = []
+    ends: list[str] = []
+    before: dict[str, str | None] = {}
+    for name in new:
+        if name in rank:
+            place = bisect_left(tails, rank[name])
+            tails[place : place + 1] = [rank[name]]
+            ends[place : place + 1] = [name]
+            before[name] = ends[place - 1] if place else None
+    kept: list[str] = []
+    last = ends[-1] if ends else None
+    while last is not None:
+        kept.append(last)
+        last = before[last]
+    return kept[::-1]
