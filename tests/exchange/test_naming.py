@@ -21,3 +21,11 @@ def test_a_spelling_that_two_classes_share_is_not_certain() -> None:
 def test_without_a_domain_the_file_counts() -> None:
     found = match_classes(["b", "a"], None)
     assert (found.order, found.unknown, found.missing) == (("b", "a"), (), ())
+
+
+def test_an_alias_of_the_domain_is_certain_unless_two_classes_claim_it() -> None:
+    aliases = (("Robin", ("redbreast", "ruddock")), ("Wren", ("jenny",)))
+    found = match_classes(["Redbreasts", "jenny"], ["Robin", "Wren"], aliases)
+    assert found.names == {"Redbreasts": "Robin", "jenny": "Wren"}
+    found = match_classes(["redbreast", "ruddock", "Wren", "jenny"], ["Robin", "Wren"], aliases)
+    assert found.names == {name: name for name in ("redbreast", "ruddock", "Wren", "jenny")}

@@ -97,7 +97,7 @@ def _from_article(source: Source, domain: Domain | None, given: tuple[str, str] 
     article = read_article(source)
     name, origin = given or article.domain or (_stem(source.path), "the file's name")
     rules = article.data.get("rules")
-    matched = match_classes(list(rules) if isinstance(rules, dict) else [], domain.classes if domain else None)
+    matched = _matched(list(rules) if isinstance(rules, dict) else [], domain)
     data = {"domain": name, **{k: v for k, v in article.data.items() if k not in ("domain", "$schema")}}
     comments = article_comments(_tree_of(source.path, data, None), source)
     if isinstance(rules, dict):
@@ -113,6 +113,10 @@ def _from_article(source: Source, domain: Domain | None, given: tuple[str, str] 
         classes=len(tree.rules), groups=len(tree.groups), comments=comments, notes=tuple(notes),
     )  # fmt: skip
     return _finished(tree, report, domain, matched)
+
+
+def _matched(names: Sequence[str], domain: Domain | None) -> Matched:
+    return match_classes(names, domain.classes, domain.aliases) if domain else match_classes(names, None)
 
 
 def _tree_of(path: Path, data: dict[str, Any], domain: Domain | None) -> Tree:
@@ -138,7 +142,7 @@ def _from_descriptors(
     if not grouped.groups:
         told = f"{source.path}: {found.form}, but its phrases give no group with two options and two classes"
         raise ProblemsError(told, "nothing was written; --encoder NAME groups by meaning, not by words")
-    matched = match_classes(found.classes, domain.classes if domain else None)
+    matched = _matched(found.classes, domain)
     back = {new: old for old, new in matched.names.items()}
     data = {
         "domain": named[0],

@@ -29,14 +29,26 @@ class Matched:
     missing: tuple[str, ...]
 
 
-def match_classes(found: Sequence[str], known: Sequence[str] | None) -> Matched:
-    """Matches exactly, then by a spelling that only one class on each side has; never by likeness."""
+def match_classes(
+    found: Sequence[str], known: Sequence[str] | None, aliases: Sequence[tuple[str, Sequence[str]]] = ()
+) -> Matched:
+    """Matches exactly, then by a spelling that only one class on each side has; never by likeness.
+
+    Args:
+        found: classes of the file.
+        known: classes of the domain, if there is one.
+        aliases: (class, its other names) of the domain; an alias counts as a spelling.
+    """
     if known is None:
         return Matched(names={n: n for n in found}, order=tuple(found), renamed=(), unknown=(), missing=())
     exact = set(found) & set(known)
     free = _only_ones([k for k in known if k not in exact])
     mine = _only_ones([f for f in found if f not in exact])
     renamed = {name: free[word] for word, name in mine.items() if word in free}
+    open_names = set(free.values()) - set(renamed.values())
+    others = {_spelling(a): name for name, some in aliases if name in open_names for a in some}
+    meant = {name: others[word] for word, name in mine.items() if word in others and name not in renamed}
+    renamed |= {name: target for name, target in meant.items() if list(meant.values()).count(target) == 1}
     names = {n: renamed.get(n, n) for n in found}
     missing = [k for k in known if k not in set(names.values())]
     unknown = [n for n in found if n not in exact and n not in renamed]
