@@ -24,6 +24,7 @@ LAYERS = (
     ("llm", "clip", "starting", "demonstration"),
     ("checking",),
     ("workspace",),
+    ("exchange",),
     ("workflow", "optimizing"),
     ("approving", "reviewing"),
     ("review", "report"),
