@@ -94,6 +94,11 @@ class Review:
         return self._checked[1]
 
     @property
+    def known_problems(self) -> tuple[Problem, ...]:
+        """Those that were found last, perhaps in an earlier state: nothing is looked for."""
+        return self._checked[1] if self._checked else ()
+
+    @property
     def can_score(self) -> bool:
         """Whether there are images, and the tree has no errors."""
         return self.domain is not None and self.domain.images is not None and not errors_of(self.problems)

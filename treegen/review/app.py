@@ -132,8 +132,16 @@ class ReviewApp(App[None]):
         return {"groups": "group", "rules": "class"}.get((self.focused.id or "") if self.focused else "", "option")
 
     def changed(self) -> None:
-        """The tree is another: paints, and scores it soon."""
-        self.refresh_panes()
+        """The tree is another: paints, then looks for problems, and scores it soon."""
+        self.query_one(GroupsPane).show(self.review)
+        self.refresh_right()
+        self.refresh_lines()
+        self.call_after_refresh(self._after_change)
+
+    def _after_change(self) -> None:
+        """What a key press need not wait for: on a thousand classes the checks take some 50 ms."""
+        self.query_one(ProblemsPane).show(self.review)
+        self.refresh_lines()
         self.scorer.soon()
 
     def refresh_panes(self) -> None:
@@ -164,8 +172,8 @@ class ReviewApp(App[None]):
         tree = review.tree
         title = f"{session.path.name}  {tree.domain}: {len(tree.groups)} groups, {len(tree.classes)} classes  {state}"
         self.query_one("#title", Static).update(printable(title))
-        errors = len(errors_of(review.problems))
-        counts = {"problems": f" {errors}/{len(review.problems)}"} if review.problems else {}
+        found = review.known_problems
+        counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
         tabs = [
             f"[@click=app.pane('{name}')]{'[reverse]' if name == self.pane else ''} {n} {name}{counts.get(name, '')} "
             f"{'[/reverse]' if name == self.pane else ''}[/]"
