@@ -1,7 +1,7 @@
 """The edits of a reviewer: each is one key, one step, and can be undone. What is asked is asked in a dialog."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from treegen.errors import TreegenError
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
@@ -63,6 +63,8 @@ class Edits:
         elif kind == "class":
             after = self.app.class_name
             like = await self._like()
+            if like is False:
+                return
             await self._ask("Name of the new class", "", lambda t: editing.add_class(tree, t, after, like), "class {}")
         elif group:
             after = self.app.option
@@ -70,9 +72,12 @@ class Edits:
                 f"New option of {group.name}", "", lambda t: editing.add_option(tree, group.name, t, after), "option {}"
             )
 
-    async def _like(self) -> str | None:
+    async def _like(self) -> str | Literal[False] | None:
+        """A class whose answers the new one gets, `None` for no answers, `False` if the dialog was left."""
         classes = self.app.review.tree.classes
         chosen = await self.app.push_screen_wait(ChoiceDialog("Its answers, at first", [_KEEP, *classes]))
+        if chosen is None:
+            return False
         return classes[chosen - 1] if chosen else None
 
     async def _add_group(self, after: "Group | None") -> None:
