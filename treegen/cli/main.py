@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "draft": "Have a language model draft a tree.",
     "check": "List everything wrong with trees and domains.",
     "score": "Score a tree with CLIP.",
+    "review": "Review a tree in the terminal.",
     "revise": "Send feedback to the language model.",
     "show": "Print a tree in words.",
     "diff": "What changed between two trees, in words.",
@@ -27,9 +28,11 @@ COMMANDS: Final = {
     "approve": "Sign a tree off.",
     "log": "Revisions with scores and costs.",
     "classify": "Label images, with the answers behind each label.",
+    "import": "Make a tree of another project's file.",
+    "export": "Write a tree in another format.",
     "schema": "Print the JSON Schema of a document.",
 }
-_MODULES: Final = {"init": "initialise", "git-setup": "git_setup"}
+_MODULES: Final = {"init": "initialise", "git-setup": "git_setup", "import": "import_file"}
 
 
 class Commands(click.Group):

@@ -22,9 +22,9 @@ from treegen.tree.model import Tree
 
 __all__ = [
     "ABSENT", "KINDS", "Answer", "AnswersReordered", "Change", "ChangeError", "ClassAdded", "ClassRemoved",
-    "ClassRenamed", "ClassesReordered", "ConflictAdded", "ConflictRemoved", "DomainChanged", "Draft", "GroupAdded", "GroupRemoved", "GroupRenamed",
-    "GroupsReordered", "OptionAdded", "OptionRemoved", "OptionRenamed", "OptionsReordered", "PromptChanged",
-    "RuleChanged", "apply", "from_json",
+    "ClassRenamed", "ClassesReordered", "ConflictAdded", "ConflictRemoved", "DomainChanged", "Draft", "GroupAdded",
+    "GroupRemoved", "GroupRenamed", "GroupsReordered", "OptionAdded", "OptionRemoved", "OptionRenamed",
+    "OptionsReordered", "PromptChanged", "RuleChanged", "apply", "from_json",
 ]  # fmt: skip
 
 #: every kind of change by its name

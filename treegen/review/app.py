@@ -1,0 +1,401 @@
+"""The review application: panes around one tree, and the keys that change it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, Input, Static
+
+from treegen.errors import TreegenError
+from treegen.review.edits import Edits
+from treegen.review.keys import help_rows, hints
+from treegen.review.scorer import Scorer
+from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
+from treegen.review.widgets.grid import Grid
+from treegen.review.widgets.history import HistoryPane
+from treegen.review.widgets.images import ImagesPane
+from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
+from treegen.review.widgets.score import ScorePane
+from treegen.reviewing import Review
+from treegen.session import ConflictError
+from treegen.tree.keywords import printable
+from treegen.tree.problems import errors_of, pointer_to
+
+if TYPE_CHECKING:
+    from treegen.tree.model import Group
+
+NARROW: Final = 100  # columns; below, the names of panes are cut
+PANES: Final = ("options", "rules", "problems", "score", "history", "images")
+
+
+class ReviewApp(App[None]):
+    """Shows one `Review`. Every change goes through `Edits.edit` and is in the store before it is painted."""
+
+    CSS_PATH: ClassVar[str] = "app.tcss"
+    TITLE = "treegen review"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *[Binding(str(n), f"pane('{name}')", name.capitalize()) for n, name in enumerate(PANES, 1)],
+        Binding("a", "edit('add')", "Add"),
+        Binding("r", "edit('rename')", "Rename"),
+        Binding("d", "edit('delete')", "Delete"),
+        Binding("p", "edit('edit_prompt')", "Prompt"),
+        Binding("m", "edit('merge')", "Merge option"),
+        Binding("x", "edit('split')", "Split option"),
+        Binding("K,shift+up", "shift(-1)", "Move up"),
+        Binding("J,shift+down", "shift(1)", "Move down"),
+        Binding("L", "lock", "Lock for the language model"),
+        Binding("u,ctrl+z", "undo", "Undo"),
+        Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
+        Binding("ctrl+s", "save", "Save"),
+        Binding("E", "editor", "Edit as text"),
+        Binding("slash", "search", "Search"),
+        Binding("n", "find(1)", "Next found"),
+        Binding("N", "find(-1)", "Previous found"),
+        Binding("o", "jump", "Jump to a pane"),
+        Binding("y", "copy", "Copy"),
+        Binding("s", "score", "Score on the test part"),
+        Binding("D", "toggle_dark", "Light or dark"),
+        Binding("question_mark", "keys", "Keys"),
+        Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
+    ]
+
+    def __init__(self, review: Review) -> None:
+        super().__init__()
+        self.review = review
+        self.edits = Edits(self)
+        self.scorer = Scorer(self)
+        self._sought = ""
+
+    def compose(self) -> ComposeResult:
+        """One line above, the panes, two lines below."""
+        yield Static(id="title", markup=False)
+        with Horizontal(id="body"):
+            yield GroupsPane(id="groups")
+            with Vertical(id="right"):
+                yield Static(id="tabs")
+                with ContentSwitcher(initial="options", id="panes"):
+                    yield OptionsPane(id="options")
+                    yield RulesPane(cells=True, id="rules")
+                    yield ProblemsPane(id="problems")
+                    yield ScorePane(id="score")
+                    yield HistoryPane(id="history")
+                    yield ImagesPane(id="images")
+        yield Input(id="search", placeholder="search", select_on_focus=False)
+        yield Static(id="status", markup=False)
+        yield Static(id="hints", markup=False)
+
+    def on_mount(self) -> None:
+        """Paints, then lets the models load."""
+        self.theme = "textual-dark"
+        self.query_one("#search").display = False
+        self.query_one(GroupsPane).focus()
+        self.refresh_panes()
+        if self.review.session.resumed and self.review.session.unsaved:
+            self.notify("taken up where it was left; u takes steps back", title="unsaved work")
+        if self.review.missing:
+            self.notify(self.review.missing, severity="warning", timeout=10, markup=False)
+        self.call_after_refresh(self.scorer.soon)
+
+    def on_resize(self) -> None:
+        """Names of panes and widths of columns follow the terminal."""
+        self.set_class(self.size.width < NARROW, "narrow")
+        self.call_after_refresh(self.refresh_panes)
+
+    @property
+    def group(self) -> "Group | None":
+        """The group under the cursor."""
+        return self.query_one(GroupsPane).chosen(self.review)
+
+    @property
+    def option(self) -> str | None:
+        """The option under the cursor."""
+        group, row = self.group, self.query_one(OptionsPane).row
+        return group.options[row] if group and row < len(group.options) else None
+
+    @property
+    def class_name(self) -> str | None:
+        """The class under the cursor of the rules."""
+        row, classes = self.query_one(RulesPane).row, self.review.tree.classes
+        return classes[row] if row < len(classes) else None
+
+    @property
+    def rule_group(self) -> "Group | None":
+        """The group under the cursor of the rules."""
+        column, groups = self.query_one(RulesPane).column, self.review.tree.groups
+        return groups[column - 1] if 0 < column <= len(groups) else None
+
+    @property
+    def focused_grid(self) -> Grid | None:
+        """The grid that has the keys."""
+        return self.focused if isinstance(self.focused, Grid) else None
+
+    @property
+    def focused_kind(self) -> str:
+        """What the edit keys are about: `group`, `option` or `class`."""
+        return {"groups": "group", "rules": "class"}.get((self.focused.id or "") if self.focused else "", "option")
+
+    def changed(self) -> None:
+        """The tree is another: paints, then looks for problems, and scores it soon."""
+        self.query_one(GroupsPane).show(self.review)
+        self.refresh_right()
+        self.refresh_lines()
+        self.call_after_refresh(self._after_change)
+
+    def _after_change(self) -> None:
+        """What a key press need not wait for: on a thousand classes the checks take some 50 ms."""
+        self.query_one(ProblemsPane).show(self.review)
+        self.refresh_lines()
+        self.scorer.soon()
+
+    def refresh_panes(self) -> None:
+        """Paints everything from the review."""
+        self.query_one(GroupsPane).show(self.review)
+        self.query_one(ProblemsPane).show(self.review)
+        self.refresh_right()
+        self.refresh_lines()
+
+    def refresh_right(self) -> None:
+        """Paints the pane that is seen."""
+        match self.pane:
+            case "options":
+                self.query_one(OptionsPane).show(self.review, self.group)
+            case "rules":
+                self.query_one(RulesPane).show(self.review)
+            case "score":
+                self.query_one(ScorePane).show(self.review)
+            case "history":
+                self.query_one(HistoryPane).show(self.review)
+            case "images":
+                self.query_one(ImagesPane).show(self.review)
+
+    def refresh_lines(self) -> None:
+        """Paints title, tabs, status and hints."""
+        review, session = self.review, self.review.session
+        state = "unsaved" if session.unsaved else "saved"
+        tree = review.tree
+        title = f"{session.path.name}  {tree.domain}: {len(tree.groups)} groups, {len(tree.classes)} classes  {state}"
+        self.query_one("#title", Static).update(printable(title))
+        found = review.known_problems
+        counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
+        narrow = self.size.width < NARROW
+        tabs = []
+        for n, name in enumerate(PANES, 1):
+            label = f"{n} {name[:4] if narrow else name}{counts.get(name, '')}"
+            label = f"[reverse] {label} [/reverse]" if name == self.pane else f" {label} "
+            tabs.append(f"[@click=app.pane('{name}')]{label}[/]")
+        self.query_one("#tabs", Static).update("".join(tabs))
+        self.query_one("#status", Static).update(printable(self.scorer.status()))
+        self.query_one("#hints", Static).update(hints(self))
+
+    @property
+    def pane(self) -> str:
+        """The pane that is seen on the right."""
+        return self.query_one("#panes", ContentSwitcher).current or "options"
+
+    def complain(self, error: TreegenError) -> None:
+        """Says what did not work and what to do about it."""
+        self.notify(f"{error.message}\n{error.tip}".strip(), severity="error", timeout=8, markup=False)
+
+    def on_grid_moved(self, event: Grid.Moved) -> None:
+        """Another group shows its options."""
+        if event.grid.id == "groups" and self.pane == "options":
+            self.query_one(OptionsPane).show(self.review, self.group)
+        if event.grid.id == "mistakes":
+            self.query_one(ImagesPane).show_picture()
+        self.query_one("#hints", Static).update(hints(self))
+
+    def on_grid_chosen(self, event: Grid.Chosen) -> None:
+        """Enter goes into a group, points a rule, or goes to where a problem is."""
+        match event.grid.id:
+            case "groups":
+                self.action_pane("options")
+            case "options":
+                self.action_edit("rename")
+            case "rules":
+                self.action_edit("point" if event.grid.column else "rename")
+            case "mistakes" | "votes":
+                self._go_to_fault()
+            case "problems":
+                self.go_to(self.query_one(ProblemsPane).problems[event.grid.row].pointer)
+
+    def on_descendant_focus(self) -> None:
+        """Other keys are of use elsewhere."""
+        self.query_one("#hints", Static).update(hints(self))
+
+    def _go_to_fault(self) -> None:
+        """Goes to the rule of the true class in the group at fault, or in the one that was chosen."""
+        pane = self.query_one(ImagesPane)
+        if mistake := pane.mistake:
+            votes = pane.query_one("#votes", Grid)
+            vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
+            self.go_to(pointer_to("rules", mistake.true, vote.group))
+
+    def go_to(self, pointer: str) -> None:
+        """Puts the cursor where a problem is."""
+        group, option, name = place_of(pointer)
+        names = [g.name for g in self.review.tree.groups]
+        if group in names:
+            self.query_one(GroupsPane).put_cursor(names.index(group))
+        if name in self.review.tree.classes:
+            self.action_pane("rules")
+            column = names.index(group) + 1 if group in names else 0
+            self.query_one(RulesPane).put_cursor(self.review.tree.classes.index(name), column)
+        elif group in names:
+            self.action_pane("options")
+            if option is not None and option.isdigit():
+                self.query_one(OptionsPane).put_cursor(int(option))
+
+    def action_pane(self, name: str) -> None:
+        """Shows a pane and gives it the keys."""
+        self.query_one("#panes", ContentSwitcher).current = name
+        self.refresh_right()
+        self.refresh_lines()
+        pane = self.query_one(f"#{name}")
+        (pane if isinstance(pane, Grid) else pane.query_one(Grid)).focus()
+
+    def action_edit(self, what: str) -> None:
+        """One of the edits."""
+        self.run_worker(getattr(self.edits, what)(), group="edit", exclusive=True)
+
+    def action_shift(self, by: int) -> None:
+        """Moves what is under the cursor."""
+        self.edits.move_by(by)
+
+    def action_undo(self) -> None:
+        """Takes the last step back."""
+        step = self.review.session.undo()
+        self.notify(f"undone: {step.label}" if step else "nothing to undo", timeout=2, markup=False)
+        if step:
+            self.changed()
+
+    def action_redo(self) -> None:
+        """Makes the step that was taken back last again."""
+        step = self.review.session.redo()
+        self.notify(f"done again: {step.label}" if step else "nothing to do again", timeout=2, markup=False)
+        if step:
+            self.changed()
+
+    def action_lock(self) -> None:
+        """Locks or unlocks the group or class under the cursor for language models."""
+        if self.focused_kind == "class":
+            what = f"class {self.class_name}" if self.class_name else ""
+        else:
+            what = f"group {self.group.name}" if self.group else ""
+        if what:
+            self.review.session.set_lock(what, what not in self.review.session.locks)
+            self.refresh_panes()
+
+    @work(group="save", exclusive=True)
+    async def action_save(self) -> None:
+        """Writes the file; if somebody else did meanwhile, asks what to do."""
+        session = self.review.session
+        try:
+            session.save()
+        except ConflictError as error:
+            choices = [
+                "merge theirs into mine, then save",
+                "write mine over it (theirs is kept in the history)",
+                "wait",
+            ]
+            chosen = await self.push_screen_wait(ChoiceDialog(error.message, choices))
+            if chosen in (None, 2) or not self._settle(merge=chosen == 0):
+                return
+        except TreegenError as error:
+            self.complain(error)
+            return
+        self.notify(f"saved {session.path.name}", timeout=2, markup=False)
+        self.changed()
+
+    def _settle(self, *, merge: bool) -> bool:
+        """Merges with what is in the file, or goes over it. False if something is left to decide."""
+        session = self.review.session
+        try:
+            if not merge:
+                session.overwrite()
+                return True
+            merged = session.merge_file()
+            if merged.clean:
+                session.save()
+                return True
+        except TreegenError as error:
+            self.complain(error)
+            return False
+        self.changed()
+        self.action_pane("problems")
+        self.notify("merged; what could not be decided is among the problems", severity="warning", timeout=8)
+        return False
+
+    def action_editor(self) -> None:
+        """Opens the tree as text in $EDITOR; what comes back is one step."""
+        from treegen.review.editor import edit_tree
+
+        edit_tree(self)
+
+    def action_search(self) -> None:
+        """Asks what to search for in the pane that has the keys."""
+        field = self.query_one("#search", Input)
+        self._searching = self.focused_grid or self.query_one(GroupsPane)
+        field.display = True
+        field.value = ""
+        field.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Goes to what was searched for."""
+        if event.input.id == "search":
+            event.input.display = False
+            self._sought = event.value.casefold()
+            self._searching.focus()
+            self.action_find(0)
+
+    def action_find(self, direction: int) -> None:
+        """Goes to the next or previous row that holds the text; 0 counts the row under the cursor too."""
+        grid = self.focused_grid
+        if not grid or not self._sought or not grid.count:
+            return
+        step = direction or 1
+        rows = [(grid.row + step * i + direction) % grid.count if direction else (grid.row + i) % grid.count
+                for i in range(grid.count)]  # fmt: skip
+        for row in rows:
+            if any(self._sought in text.casefold() for text in grid.row_texts(row)):
+                grid.put_cursor(row)
+                return
+        self.notify(f"nothing holds {self._sought}", timeout=2, markup=False)
+
+    def action_jump(self) -> None:
+        """Shows a letter on every pane; pressing it goes there."""
+        from treegen.review.screens.jump import JumpScreen
+
+        self.push_screen(JumpScreen([self.query_one(GroupsPane), *self.query_one("#panes").query(Grid).filter(".-x")]))
+
+    def action_copy(self) -> None:
+        """Copies what is under the cursor to the clipboard."""
+        grid = self.focused_grid
+        if grid and grid.count:
+            text = grid.text_at(grid.row, grid.column)
+            self.copy_to_clipboard(text)
+            self.notify(f"copied {text}", timeout=2, markup=False)
+
+    def action_score(self) -> None:
+        """Scores the saved tree on the test part."""
+        self.scorer.score_test()
+
+    def action_toggle_dark(self) -> None:
+        """Light or dark."""
+        self.theme = "textual-light" if self.theme == "textual-dark" else "textual-dark"
+
+    def action_keys(self) -> None:
+        """All keys."""
+        self.push_screen(PagesDialog("Keys", help_rows(self)))
+
+    async def action_quit(self) -> None:
+        """Leaves; what is unsaved is in the store, and the next review goes on with it."""
+        self.review.close()
+        self.exit()
+
+
+def open_app(path: Path, domain_path: Path | None = None) -> ReviewApp:
+    """The application for a tree file, for the command and for tests."""
+    return ReviewApp(Review(path, domain_path=domain_path))

@@ -1,0 +1,191 @@
+"""Dialogs: a text, a choice, several choices, and the list of keys. Escape leaves each without an answer."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from treegen.review.widgets.grid import Column, Grid
+from treegen.tree.keywords import printable
+
+Judge = Callable[[str], str]  # what is wrong with a text; empty if nothing
+
+
+class TextDialog(ModalScreen[str | None]):
+    """Asks for a line of text and says while it is typed what would be wrong with it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Leave")]
+
+    def __init__(self, title: str, text: str = "", judge: Judge = lambda text: "") -> None:
+        """A dialog.
+
+        Args:
+            title: what is asked.
+            text: what stands there at first.
+            judge: what is wrong with a text; such a text is not taken.
+        """
+        super().__init__()
+        self._title, self._text, self._judge = title, text, judge
+
+    def compose(self) -> ComposeResult:
+        """Title, field, and what is wrong."""
+        with Vertical(classes="dialog"):
+            yield Static(printable(self._title), markup=False, classes="title")
+            yield Input(self._text, select_on_focus=False)
+            yield Static("", markup=False, id="wrong")
+
+    def on_mount(self) -> None:
+        """The cursor stands behind the text."""
+        field = self.query_one(Input)
+        field.focus()
+        field.cursor_position = len(self._text)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Says what is wrong as it is typed."""
+        wrong = self._judge(event.value) if event.value != self._text else ""
+        self.query_one("#wrong", Static).update(printable(wrong))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Takes the text unless something is wrong with it."""
+        wrong = self._judge(event.value)
+        if wrong:
+            self.query_one("#wrong", Static).update(printable(wrong))
+        else:
+            self.dismiss(event.value)
+
+
+class ChoiceDialog(ModalScreen[int | None]):
+    """Asks for one of several texts; typing narrows them down."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Leave"),
+        Binding("down,ctrl+n", "step(1)", "Next", priority=True),
+        Binding("up,ctrl+p", "step(-1)", "Previous", priority=True),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[str], at: int = 0) -> None:
+        """A dialog.
+
+        Args:
+            title: what is asked.
+            choices: the answers.
+            at: where the cursor stands at first.
+        """
+        super().__init__()
+        self._title, self._choices, self._at = title, list(choices), at
+        self._shown = list(range(len(choices)))
+
+    def compose(self) -> ComposeResult:
+        """Title, field, answers."""
+        with Vertical(classes="dialog"):
+            yield Static(printable(self._title), markup=False, classes="title")
+            yield Input(placeholder="type to narrow down", select_on_focus=False)
+            yield Grid(id="choices")
+
+    def on_mount(self) -> None:
+        """All answers at first."""
+        self._fill()
+        self.query_one(Grid).put_cursor(self._at)
+        self.query_one(Input).focus()
+
+    def _fill(self) -> None:
+        width = max((len(self._choices[i]) for i in self._shown), default=10)
+        grid = self.query_one(Grid)
+        shown = self._shown
+        columns = [Column(head="", width=min(width, 100))]
+        grid.fill(columns, len(shown), lambda r, c: self._choices[shown[r]], note="nothing fits")
+        grid.put_cursor(0)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Leaves the answers that hold what was typed."""
+        wanted = event.value.casefold()
+        self._shown = [i for i, choice in enumerate(self._choices) if wanted in choice.casefold()]
+        self._fill()
+
+    def action_step(self, by: int) -> None:
+        """Moves the cursor while the field has the keys."""
+        grid = self.query_one(Grid)
+        grid.put_cursor(grid.row + by)
+
+    def on_input_submitted(self) -> None:
+        """Takes what the cursor stands on."""
+        self._take()
+
+    def on_grid_chosen(self) -> None:
+        """Takes what was clicked twice."""
+        self._take()
+
+    def _take(self) -> None:
+        if self._shown:
+            self.dismiss(self._shown[self.query_one(Grid).row])
+
+
+class SeveralDialog(ModalScreen[tuple[int, ...] | None]):
+    """Asks for some of several texts: space marks, enter takes those marked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Leave"),
+        Binding("space", "mark", "Mark"),
+        Binding("enter", "take", "Take", priority=True),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[str]) -> None:
+        """A dialog in which nothing is marked yet."""
+        super().__init__()
+        self._title, self._choices = title, list(choices)
+        self._marked: set[int] = set()
+
+    def compose(self) -> ComposeResult:
+        """Title and answers."""
+        with Vertical(classes="dialog"):
+            yield Static(printable(self._title), markup=False, classes="title")
+            yield Static("space marks, enter takes those marked", classes="hint")
+            yield Grid(id="choices")
+
+    def on_mount(self) -> None:
+        """The grid has the keys."""
+        grid = self.query_one(Grid)
+        width = max((len(c) for c in self._choices), default=10)
+        grid.fill([Column(head="", width=3), Column(head="", width=min(width, 100))], len(self._choices),
+                  lambda r, c: self._choices[r] if c else "[x]" if r in self._marked else "[ ]")  # fmt: skip
+        grid.focus()
+
+    def action_mark(self) -> None:
+        """Marks or unmarks, and goes on."""
+        grid = self.query_one(Grid)
+        self._marked ^= {grid.row}
+        grid.put_cursor(grid.row + 1)
+
+    def action_take(self) -> None:
+        """Takes those marked."""
+        self.dismiss(tuple(sorted(self._marked)))
+
+
+class PagesDialog(ModalScreen[None]):
+    """Lines to read: the keys, a message that is too long for a corner."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss(None)", "Leave")]
+
+    def __init__(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """A dialog with two columns."""
+        super().__init__()
+        self._title, self._rows = title, list(rows)
+
+    def compose(self) -> ComposeResult:
+        """Title and lines."""
+        with Vertical(classes="dialog tall"):
+            yield Static(printable(self._title), markup=False, classes="title")
+            yield Grid(id="lines")
+
+    def on_mount(self) -> None:
+        """The grid has the keys, so that it scrolls."""
+        left = max((len(a) for a, _ in self._rows), default=4)
+        right = max((len(b) for _, b in self._rows), default=4)
+        grid = self.query_one(Grid)
+        columns = [Column(head="", width=min(left, 30)), Column(head="", width=min(right, 200))]
+        grid.fill(columns, len(self._rows), lambda r, c: self._rows[r][c])
+        grid.focus()

@@ -1,0 +1,37 @@
+"""Jump mode: a letter on every pane that is seen."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from textual.app import ComposeResult
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Label
+
+_LETTERS: Final = "asdfghjkl"
+
+
+class JumpScreen(ModalScreen[None]):
+    """Letters over the panes; one of them gives its pane the keys, anything else leaves."""
+
+    def __init__(self, targets: Sequence[Widget]) -> None:
+        """Letters for the widgets that are seen."""
+        super().__init__()
+        seen = [w for w in targets if w.region.area and w.display]
+        self._targets = dict(zip(_LETTERS, seen, strict=False))
+
+    def compose(self) -> ComposeResult:
+        """Each letter at the corner of its pane."""
+        for letter, widget in self._targets.items():
+            label = Label(f" {letter} ", classes="jump")
+            label.styles.offset = (widget.region.x, widget.region.y)
+            yield label
+
+    def on_key(self, event: Key) -> None:
+        """Goes there."""
+        event.stop()
+        target = self._targets.get(event.key)
+        self.dismiss()
+        if target:
+            target.focus()

@@ -1,0 +1,258 @@
+"""A table that renders only what is seen: a thousand classes times thirty groups paint as fast as ten."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from treegen.tree.keywords import printable
+
+_GAP: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column: its head, its width in cells, and whether numbers stand flush right in it."""
+
+    head: str
+    width: int
+    right: bool = False
+
+
+Cell = Callable[[int, int], str]
+#: what a cell is: nothing special, good, bad, or to be overlooked
+Tone = Callable[[int, int], str]
+
+
+def widths_of(heads: Sequence[str], rows: int, cell: Cell, *, least: int = 4, most: int = 40) -> list[int]:
+    """Widths that fit the heads and the first few hundred rows."""
+    seen = range(min(rows, 300))
+    return [
+        min(max([least, cell_len(printable(head)), *(cell_len(printable(cell(r, c))) for r in seen)]), most)
+        for c, head in enumerate(heads)
+    ]
+
+
+class Grid(ScrollView, can_focus=True):
+    """Rows and columns with a cursor. The first column stays where it is when the others scroll.
+
+    Everything that is shown is text: names with escapes, markup or wide characters cannot break it.
+    """
+
+    DEFAULT_CSS = """
+    Grid { scrollbar-size: 1 1; }
+    Grid > .grid--head { text-style: bold; color: $text-muted; }
+    Grid > .grid--cursor { background: $primary 30%; }
+    Grid > .grid--cell { background: $primary; color: $text; text-style: bold; }
+    Grid > .grid--good { color: $text-success; }
+    Grid > .grid--bad { color: $text-error; }
+    Grid > .grid--warn { color: $text-warning; }
+    Grid > .grid--dim { color: $text-muted; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "grid--head", "grid--cursor", "grid--cell", "grid--good", "grid--bad", "grid--warn", "grid--dim",
+    }  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1,0)", "Up", show=False),
+        Binding("down,j", "move(1,0)", "Down", show=False),
+        Binding("left,h", "move(0,-1)", "Left", show=False),
+        Binding("right,l", "move(0,1)", "Right", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
+        Binding("home,g", "edge(-1)", "First", show=False),
+        Binding("end,G", "edge(1)", "Last", show=False),
+        Binding("enter", "choose", "Choose", show=False),
+    ]
+    row: reactive[int] = reactive(0)
+    column: reactive[int] = reactive(0)
+
+    class Moved(Message):
+        """The cursor stands elsewhere."""
+
+        def __init__(self, grid: "Grid") -> None:
+            super().__init__()
+            self.grid = grid
+
+        @property
+        def control(self) -> "Grid":
+            """The grid."""
+            return self.grid
+
+    class Chosen(Moved):
+        """Enter, or a click on the cursor."""
+
+    def __init__(self, *, cells: bool = False, id: str | None = None) -> None:
+        """An empty grid.
+
+        Args:
+            cells: the cursor is a cell, not a row.
+            id: the widget's name.
+        """
+        super().__init__(id=id)
+        self._by_cell = cells
+        self._columns: list[Column] = []
+        self._rows = 0
+        self._cell: Cell = lambda row, column: ""
+        self._tone: Tone = lambda row, column: ""
+        self.note = ""
+
+    def fill(self, columns: Sequence[Column], rows: int, cell: Cell, tone: Tone | None = None, note: str = "") -> None:
+        """Shows other content; the cursor stays where it is as far as it can.
+
+        Args:
+            columns: the columns.
+            rows: how many rows there are.
+            cell: (row, column) -> text.
+            tone: (row, column) -> `good`, `bad`, `warn`, `dim` or nothing.
+            note: what is shown instead if there are no rows.
+        """
+        self._columns, self._rows, self._cell = list(columns), rows, cell
+        self._tone = tone or (lambda row, column: "")
+        self.note = note
+        width = sum(c.width + _GAP for c in self._columns)
+        self.virtual_size = Size(width, rows + 1)
+        self.row = min(self.row, max(rows - 1, 0))
+        self.column = min(self.column, max(len(columns) - 1, 0))
+        self.refresh()
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self._rows
+
+    def text_at(self, row: int, column: int) -> str:
+        """The text of a cell, for searching and copying."""
+        return printable(self._cell(row, column))
+
+    def row_texts(self, row: int) -> list[str]:
+        """The texts of a row."""
+        return [self.text_at(row, column) for column in range(len(self._columns))]
+
+    def put_cursor(self, row: int, column: int | None = None) -> None:
+        """Moves the cursor and scrolls to it."""
+        if not self._rows:
+            return
+        self.row = min(max(row, 0), self._rows - 1)
+        if column is not None:
+            self.column = min(max(column, 0), len(self._columns) - 1)
+        self._follow()
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def _follow(self) -> None:
+        start = sum(c.width + _GAP for c in self._columns[: self.column])
+        fixed = self._columns[0].width + _GAP if self.column and self._columns else 0
+        width = self._columns[self.column].width if self._columns else 1
+        region = Region(start - fixed, self.row, width + fixed, 2) if self._by_cell else Region(0, self.row, 1, 2)
+        self.scroll_to_region(region, animate=False, force=True)
+
+    def action_move(self, down: int, right: int) -> None:
+        """One row or column further; without a cell cursor, left and right scroll."""
+        if right and not self._by_cell:
+            self.scroll_relative(x=8 * right, animate=False)
+            return
+        self.put_cursor(self.row + down, self.column + right)
+
+    def action_page(self, direction: int) -> None:
+        """One page further."""
+        self.put_cursor(self.row + direction * max(self.scrollable_content_region.height - 2, 1))
+
+    def action_edge(self, direction: int) -> None:
+        """To the first or the last row."""
+        self.put_cursor(0 if direction < 0 else self._rows - 1)
+
+    def action_choose(self) -> None:
+        """Tells that the row or cell under the cursor is meant."""
+        if self._rows:
+            self.post_message(self.Chosen(self))
+
+    def on_click(self, event: Click) -> None:
+        """A click moves the cursor; on the cursor it chooses."""
+        offset = event.get_content_offset(self)
+        if offset is None or offset.y == 0 or not self._rows:
+            return
+        row = offset.y - 1 + self.scroll_offset.y
+        column = self._column_at(offset.x)
+        if row >= self._rows:
+            return
+        again = row == self.row and (not self._by_cell or column == self.column)
+        self.put_cursor(row, column if self._by_cell else None)
+        if again:
+            self.action_choose()
+
+    def _column_at(self, x: int) -> int:
+        fixed = self._columns[0].width + _GAP if self._columns else 0
+        x = x if x < fixed else x + self.scroll_offset.x
+        for number, column in enumerate(self._columns):
+            x -= column.width + _GAP
+            if x < 0:
+                return number
+        return len(self._columns) - 1
+
+    def render_line(self, y: int) -> Strip:
+        """One line of what is seen: the heads, then the rows."""
+        width = self.scrollable_content_region.width
+        base = self.rich_style
+        if y == 0 or not self._rows:
+            if not self._rows:
+                text = self.note if y == 0 else ""
+                return Strip([Segment(set_cell_size(printable(text), width), base + self._style("dim"))])
+            style = base + self.get_component_rich_style("grid--head", partial=True)
+            parts = [Segment(self._fitted(c.head, c), style) for c in self._columns]
+        else:
+            row = y - 1 + self.scroll_offset.y
+            if row >= self._rows:
+                return Strip.blank(width, base)
+            parts = [
+                Segment(self._fitted(self._cell(row, n), c), self._look(row, n)) for n, c in enumerate(self._columns)
+            ]
+        return self._scrolled(parts, width, base)
+
+    def _scrolled(self, parts: list[Segment], width: int, base: Style) -> Strip:
+        """The first column, then the others from where they are scrolled to."""
+        if not parts:
+            return Strip.blank(width, base)
+        first, rest = Strip(parts[:1]), Strip(parts[1:])
+        room = max(width - first.cell_length, 0)
+        x = self.scroll_offset.x
+        return Strip.join([first, rest.crop(x, x + room)]).adjust_cell_length(width, base)
+
+    @staticmethod
+    def _fitted(text: str, column: Column) -> str:
+        text = printable(text)
+        length = cell_len(text)
+        if length > column.width:
+            text = set_cell_size(text, column.width - 1) + "…"
+        elif column.right:
+            text = " " * (column.width - length) + text
+        return set_cell_size(text, column.width + _GAP)
+
+    def _look(self, row: int, column: int) -> Style:
+        style = self.rich_style + self._style(self._tone(row, column))
+        if row != self.row:
+            return style
+        style += self.get_component_rich_style("grid--cursor", partial=True)
+        if self._by_cell and column == self.column and self.has_focus:
+            style += self.get_component_rich_style("grid--cell", partial=True)
+        return style
+
+    def _style(self, tone: str) -> Style:
+        return self.get_component_rich_style(f"grid--{tone}", partial=True) if tone else Style()
+
+    def watch_row(self) -> None:
+        """Paints the cursor where it is."""
+        self.refresh()
+
+    def watch_column(self) -> None:
+        """Paints the cursor where it is."""
+        self.refresh()

@@ -1,0 +1,53 @@
+"""The history pane: the scores of the session as a line, its steps, and the revisions that were kept."""
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual_plotext import PlotextPlot
+
+from treegen.review.widgets.grid import Column, Grid
+
+if TYPE_CHECKING:
+    from treegen.reviewing import Review
+
+
+class HistoryPane(Vertical):
+    """What happened, newest first."""
+
+    def compose(self) -> ComposeResult:
+        """The plot above, the list below."""
+        yield PlotextPlot(id="plot")
+        yield Grid(id="steps")
+
+    def show(self, review: "Review") -> None:
+        """Shows scores, steps and revisions."""
+        session = review.session
+        self._plot([100 * share for share in review.scores])
+        steps = list(enumerate(session.steps, 1))[::-1]
+        rows = [
+            (
+                "step" if number <= session.position else "undone",
+                str(number),
+                "; ".join(c.sentence for c in step.changes),
+            )
+            for number, step in steps
+        ]
+        scores = session.store.scores()
+        for revision in reversed(session.store.revisions()):
+            score = scores.get(revision.id)
+            told = f"test {100 * score['test']['accuracy']:.1f} %  " if score else ""
+            rows.append(("revision", str(revision.id), f"{revision.created}  {revision.author}  {told}{revision.note}"))
+        columns = [Column(head="", width=8), Column(head="no.", width=5, right=True), Column(head="what", width=300)]
+        self.query_one("#steps", Grid).fill(
+            columns, len(rows), lambda r, c: rows[r][c], lambda r, c: "dim" if rows[r][0] == "undone" else "",
+            "nothing happened yet",
+        )  # fmt: skip
+
+    def _plot(self, shares: list[float]) -> None:
+        plot = self.query_one("#plot", PlotextPlot)
+        plot.plt.clear_data()
+        plot.plt.title("dev accuracy in this session, %")
+        if shares:
+            plot.plt.plot(list(range(1, len(shares) + 1)), shares, marker="braille")
+        plot.refresh()

@@ -1,0 +1,92 @@
+"""The images pane: what is wrongly classified, the picture itself, and what every group answered."""
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+from textual_image.widget import Image
+
+from treegen.images import open_image
+from treegen.review.widgets.grid import Column, Grid, widths_of
+
+if TYPE_CHECKING:
+    from treegen.clip.mistakes import Mistake
+    from treegen.reviewing import Review
+
+
+class ImagesPane(Vertical):
+    """Wrongly classified images of the dev part; the group at fault is marked."""
+
+    def compose(self) -> ComposeResult:
+        """The list above; below, picture and answers."""
+        yield Grid(id="mistakes")
+        with Horizontal(id="below"):
+            with Vertical(id="frame"):
+                yield Image(id="picture")
+                yield Static(id="broken", markup=False)
+            yield Grid(id="votes")
+
+    def show(self, review: "Review") -> None:
+        """Shows the mistakes of the last score."""
+        self._review = review
+        self.mistakes = review.measured.mistakes if review.measured else ()
+        found = self.mistakes
+
+        def cell(row: int, column: int) -> str:
+            one = found[row]
+            return (one.true, one.predicted, one.at_fault.group, one.path.name)[column]
+
+        heads = ["class", "taken for", "at fault", "file"]
+        columns = [
+            Column(head=h, width=w) for h, w in zip(heads, widths_of(heads, len(found), cell, most=24), strict=True)
+        ]
+        note = review.missing or ("nothing is wrongly classified" if review.measured else "not scored yet")
+        self.query_one("#mistakes", Grid).fill(columns, len(found), cell, note=note)
+        self.show_picture()
+
+    @property
+    def mistake(self) -> "Mistake | None":
+        """The one under the cursor."""
+        row = self.query_one("#mistakes", Grid).row
+        return self.mistakes[row] if row < len(self.mistakes) else None
+
+    def show_picture(self) -> None:
+        """Shows picture and answers of the mistake under the cursor."""
+        mistake = self.mistake
+        self._show_votes(mistake)
+        picture, broken = self.query_one("#picture", Image), self.query_one("#broken", Static)
+        broken.update("")
+        picture.image = None
+        if mistake is None or self._review.domain is None or self._review.domain.images is None:
+            return
+        try:
+            picture.image = open_image(mistake.path, self._review.domain.images.crop)
+        except ValueError as error:
+            broken.update(f"{mistake.path.name}: {error}")
+
+    def _show_votes(self, mistake: "Mistake | None") -> None:
+        votes = mistake.votes if mistake else ()
+
+        def cell(row: int, column: int) -> str:
+            vote = votes[row]
+            seen = f"{vote.option} ({100 * vote.probability:.0f} %)"
+            return (vote.group, seen, vote.true_option or "-", vote.predicted_option or "-", f"{vote.margin:+.2f}")[
+                column
+            ]
+
+        def tone(row: int, column: int) -> str:
+            vote = votes[row]
+            if mistake and vote == mistake.at_fault:
+                return "bad"
+            return "dim" if vote.true_option == vote.predicted_option else ""
+
+        heads = [
+            "group",
+            "CLIP sees",
+            *((mistake.true, mistake.predicted) if mistake else ("true", "taken for")),
+            "for it",
+        ]
+        widths = widths_of(heads, len(votes), cell, most=24)
+        columns = [Column(head=h, width=w, right=n == 4) for n, (h, w) in enumerate(zip(heads, widths, strict=True))]
+        self.query_one("#votes", Grid).fill(columns, len(votes), cell, tone, "choose an image")

@@ -1,0 +1,73 @@
+"""The score pane: accuracy with its interval, baseline and controls, and every class as a bar."""
+
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from treegen.review.widgets.grid import Column, Grid, widths_of
+from treegen.review.widgets.panes import percent, tone_of
+from treegen.tree.keywords import printable
+
+if TYPE_CHECKING:
+    from treegen.reviewing import Review
+
+
+def _share(part: dict[str, Any]) -> str:
+    low, high = part["interval"]
+    return f"{100 * part['accuracy']:5.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {part['n']}"
+
+
+class ScorePane(Vertical):
+    """What is known of how the tree does."""
+
+    def compose(self) -> ComposeResult:
+        """Numbers above, classes below."""
+        yield Static(id="numbers", markup=False)
+        yield Grid(id="classes")
+
+    def show(self, review: "Review") -> None:
+        """Shows the last scores."""
+        self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
+        known = review.measured.dev["classes"] if review.measured else []
+        ordered = sorted(known, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
+
+        def cell(row: int, column: int) -> str:
+            one = ordered[row]
+            filled = round(20 * (one["recall"] or 0))
+            taken = ", ".join(f"{t['name']} ({t['count']})" for t in one["taken_for"])
+            return (one["name"], percent(one["recall"]), "█" * filled + "░" * (20 - filled), taken)[column]
+
+        def tone(row: int, column: int) -> str:
+            return tone_of(ordered[row]["recall"]) if column in (1, 2) else ""
+
+        first = widths_of(["class (dev part)"], len(ordered), cell, most=24)[0]
+        columns = [Column(head="class (dev part)", width=first), Column(head="recall", width=6, right=True),
+                   Column(head="", width=20), Column(head="taken for", width=80)]  # fmt: skip
+        self.query_one(Grid).fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
+
+    @staticmethod
+    def _numbers(review: "Review") -> list[str]:
+        lines = []
+        if review.measured:
+            stale = "  (stale: the tree has changed since)" if review.stale else ""
+            lines.append(f"dev part        {_share(review.measured.dev)}{stale}")
+        tested = review.tested
+        if tested is None:
+            return [*lines, "test part: s scores the saved tree, with baseline and controls"]
+        controls = tested["controls"]
+        lines += [f"test part       {_share(tested['test'])}", f"name baseline   {_share(tested['baseline'])}",
+                  f"shuffled rules  {_share(controls['shuffled_rules'])}",
+                  f"random words    {_share(controls['random_words'])}",
+                  f"chance          {_share(controls['chance'])}"]  # fmt: skip
+        for name, words in (("parent", "since the parent revision"), ("baseline", "against the name baseline")):
+            if paired := tested["mcnemar"][name]:
+                lines.append(f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
+                             f"{paired['losses']} lost, p = {paired['p']:.4f}")  # fmt: skip
+        return lines
+
+
+def printable_lines(lines: list[str]) -> str:
+    """Lines of which none can break the terminal."""
+    return "\n".join(map(printable, lines))

@@ -1,0 +1,133 @@
+"""A review with everything a screen shows: the session, the domain if there is one, problems, and scores by and by."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from treegen.checking import check_tree
+from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
+from treegen.errors import TreegenError
+from treegen.progress import Progress, no_progress
+from treegen.session import Session
+from treegen.store import Store
+from treegen.tree.model import Tree
+from treegen.tree.problems import Problem, errors_of
+from treegen.workspace import Workspace
+
+if TYPE_CHECKING:
+    from treegen.clip.mistakes import Mistake
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How a tree does on the dev part: the `dev` part of a score document, and what is wrongly classified."""
+
+    tree: Tree
+    dev: dict[str, Any]
+    mistakes: "tuple[Mistake, ...]" = ()
+
+    def group(self, name: str) -> dict[str, Any] | None:
+        """What is known of a group."""
+        return next((g for g in self.dev["groups"] if g["name"] == name), None)
+
+    def class_(self, name: str) -> dict[str, Any] | None:
+        """What is known of a class."""
+        return next((c for c in self.dev["classes"] if c["name"] == name), None)
+
+
+def _measure(workspace: Workspace, tree: Tree) -> Measured:
+    evaluator = workspace.evaluator
+    return Measured(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree))
+
+
+class Review:
+    """A tree under review. Nothing here waits for a model: that happens on a thread of its own.
+
+    Attributes:
+        session: the tree and its steps.
+        domain: `None` if there is none or it has problems; `missing` says which and what to do.
+        measured: the last score on the dev part, perhaps of an earlier state of the tree.
+        scores: all accuracies on the dev part since the review began, 0 to 1.
+        tested: the last score document, with the test part.
+    """
+
+    def __init__(self, path: Path, *, domain_path: Path | None = None, encoder: EncoderSettings | None = None) -> None:
+        """Opens the tree, the session it was left in, and its domain.
+
+        Raises:
+            InputError: the tree cannot be read.
+            ProblemsError: it is no tree.
+        """
+        self.session = Session(path, Store(path))
+        self.missing = ""
+        self.domain: Domain | None = None
+        found = domain_path or path.parent / FILE_NAME
+        try:
+            self.domain = load_domain(found)
+        except TreegenError as error:
+            self.missing = f"{error.message.splitlines()[0]}: {error.tip}"
+        if self.domain and not self.domain.images:
+            self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
+        self.measured: Measured | None = None
+        self.scores: list[float] = []
+        self.tested: dict[str, Any] | None = None
+        self.path, self._domain_path, self._encoder = path, found, encoder
+        self._thread = ThreadPoolExecutor(1, "clip")  # SQLite and the models stay in one thread
+        self._workspace: Workspace | None = None
+        self._progress: Progress = no_progress
+        self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
+
+    @property
+    def tree(self) -> Tree:
+        """As it is now."""
+        return self.session.tree
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything wrong with the tree as it is now."""
+        if self._checked is None or self._checked[0] is not self.tree:
+            self._checked = (self.tree, check_tree(self.tree, self.domain))
+        return self._checked[1]
+
+    @property
+    def known_problems(self) -> tuple[Problem, ...]:
+        """Those that were found last, perhaps in an earlier state: nothing is looked for."""
+        return self._checked[1] if self._checked else ()
+
+    @property
+    def can_score(self) -> bool:
+        """Whether there are images, and the tree has no errors."""
+        return self.domain is not None and self.domain.images is not None and not errors_of(self.problems)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last score is of an earlier state."""
+        return self.measured is None or self.measured.tree is not self.tree
+
+    def measure(self, progress: Progress = no_progress) -> "Future[Measured]":
+        """Scores the tree as it is now on the dev part, on the models' thread."""
+        tree = self.tree
+        return self.on_models(lambda work: _measure(work, tree), progress)
+
+    def on_models(self, job: Callable[[Workspace], T], progress: Progress = no_progress) -> "Future[T]":
+        """Runs a job with a workspace of the models' thread, which loads models when they are first needed."""
+
+        def run() -> T:
+            self._progress = progress  # one job at a time: its own progress
+            if self._workspace is None:
+                self._workspace = Workspace(
+                    self.path, domain_path=self._domain_path, encoder=self._encoder,
+                    progress=lambda task, done, total: self._progress(task, done, total),
+                )  # fmt: skip
+            return job(self._workspace)
+
+        return self._thread.submit(run)
+
+    def close(self) -> None:
+        """Ends the review. What is unsaved is kept."""
+        self.session.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
