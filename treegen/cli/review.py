@@ -16,5 +16,7 @@ def command(tree: Path, domain_path: Path | None) -> None:
     Every step is kept beside the tree before it is shown: a session goes on where it was left, also after a crash.
     """
     from treegen.review.app import open_app
+    from treegen.review.repair import RepairApp, is_tree
 
-    open_app(tree, domain_path).run()
+    if is_tree(tree) or RepairApp(tree).run():
+        open_app(tree, domain_path).run()

@@ -12,6 +12,8 @@ from treegen.clip import scoring
 from treegen.clip.cache import EmbeddingCache, image_key, text_key
 from treegen.clip.controls import with_random_words
 from treegen.clip.diagnosis import diagnose
+from treegen.clip.mistakes import Mistake, find_mistakes
+from treegen.clip.previewing import Ground, Preview, Variant, preview
 from treegen.clip.statistics import (
     mcnemar_exact,
     mean_per_class_recall,
@@ -25,9 +27,11 @@ from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import ImageSet, LabelledImage, Skipped, hash_file, list_images, open_image, shown
 from treegen.progress import Progress, no_progress
-from treegen.tree.document import digest_of
+from treegen.tree.document import content_of, digest_of
 from treegen.tree.keywords import show
 from treegen.tree.model import Tree
+from treegen.tree.problems import errors_of
+from treegen.tree.validation import check_data
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,10 +49,11 @@ Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices."""
+    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `paths` (B)."""
 
     features: "Tensor"
     labels: tuple[int, ...]
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,7 @@ class Evaluator:
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress
         self._texts: dict[str, Tensor] = {}
+        self._lengths: dict[str, int] = {}  # tokens of each text
         new: list[tuple[str, int, int, str]] = []
         found = list_images(domain, partial(_remembered_hash, cache.known_files(), new))
         cache.remember_files(new)
@@ -108,7 +114,8 @@ class Evaluator:
                 told = f"the {name} part has no images ({count}){left_out}"
                 raise InputError(told, "give every class more images, or change `dev` below [split]")
             stacked = torch.stack([features[i.digest] for i in members])
-            parts[name] = Part(features=stacked, labels=tuple(i.label for i in members))
+            labels, paths = tuple(i.label for i in members), tuple(i.path for i in members)
+            parts[name] = Part(features=stacked, labels=labels, paths=paths)
         return parts
 
     def _embed_images(self, images: Sequence[LabelledImage]) -> tuple[dict[str, "Tensor"], list[Skipped]]:
@@ -237,6 +244,45 @@ class Evaluator:
             **_accuracy(dev.labels, answers.predictions),
             **diagnose(tree, self.domain.classes, dev.labels, answers.predictions, answers.probabilities),
         }
+
+    def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
+        """What each of several changed trees would do on the dev part, compared with the tree as it is.
+
+        Args:
+            tree: as it is, with errors or without.
+            variants: trees, or lists of changes; one that cannot be scored says why in its preview.
+        """
+        dev = self.parts["dev"]
+        ground = Ground(
+            features=dev.features, labels=dev.labels, classes=self.domain.classes,
+            logit_scale=self.encoder.logit_scale, embed=self.text_features, obstacle=self._obstacle,
+            progress=self._progress,
+        )  # fmt: skip
+        return preview(ground, tree, variants)
+
+    def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
+        """The wrongly classified images of the dev part, with what every group said about them.
+
+        Raises:
+            ProblemsError: the tree does not fit the domain, or an index is out of range.
+        """
+        dev, matrix = self.parts["dev"], self._matrix(tree)
+        answers = self.answer(tree, dev.features, matrix)
+        return find_mistakes(
+            tree, self.domain.classes, dev.paths, dev.labels, answers.predictions, answers.probabilities,
+            answers.scores, matrix,
+        )  # fmt: skip
+
+    def _obstacle(self, tree: Tree) -> str:
+        """Why a tree cannot be scored, in a sentence; empty if it can."""
+        checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
+        problems = errors_of(checked.problems)
+        if not problems:
+            self._lengths |= {t: self.encoder.count_tokens(t) for t in tree.prompts() if t not in self._lengths}
+            if any(self._lengths[text] > self.encoder.context_length for text in tree.prompts()):
+                problems = tuple(length_problems(tree, self.encoder))
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return f"{problems[0].code} {problems[0].pointer or '/'}: {problems[0].message}{more}" if problems else ""
 
     def _images_json(self) -> dict[str, Any]:
         assert self.domain.images is not None

@@ -1,7 +1,7 @@
 """The review application: panes around one tree, and the keys that change it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import work
 from textual.app import App, ComposeResult
@@ -27,7 +27,8 @@ from treegen.tree.problems import errors_of, pointer_to
 if TYPE_CHECKING:
     from treegen.tree.model import Group
 
-PANES = ("options", "rules", "problems", "score", "history", "images")
+NARROW: Final = 100  # columns; below, the names of panes are cut
+PANES: Final = ("options", "rules", "problems", "score", "history", "images")
 
 
 class ReviewApp(App[None]):
@@ -97,6 +98,11 @@ class ReviewApp(App[None]):
         if self.review.missing:
             self.notify(self.review.missing, severity="warning", timeout=10, markup=False)
         self.call_after_refresh(self.scorer.soon)
+
+    def on_resize(self) -> None:
+        """Names of panes and widths of columns follow the terminal."""
+        self.set_class(self.size.width < NARROW, "narrow")
+        self.call_after_refresh(self.refresh_panes)
 
     @property
     def group(self) -> "Group | None":
@@ -174,11 +180,12 @@ class ReviewApp(App[None]):
         self.query_one("#title", Static).update(printable(title))
         found = review.known_problems
         counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
-        tabs = [
-            f"[@click=app.pane('{name}')]{'[reverse]' if name == self.pane else ''} {n} {name}{counts.get(name, '')} "
-            f"{'[/reverse]' if name == self.pane else ''}[/]"
-            for n, name in enumerate(PANES, 1)
-        ]
+        narrow = self.size.width < NARROW
+        tabs = []
+        for n, name in enumerate(PANES, 1):
+            label = f"{n} {name[:4] if narrow else name}{counts.get(name, '')}"
+            label = f"[reverse] {label} [/reverse]" if name == self.pane else f" {label} "
+            tabs.append(f"[@click=app.pane('{name}')]{label}[/]")
         self.query_one("#tabs", Static).update("".join(tabs))
         self.query_one("#status", Static).update(printable(self.scorer.status()))
         self.query_one("#hints", Static).update(hints(self))

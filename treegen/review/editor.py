@@ -25,7 +25,7 @@ def edit_tree(app: "ReviewApp") -> None:
         file.write(before)
     try:
         with app.suspend():
-            _run_editor(path)
+            run_editor(path)
         text = read_text(path)
         if text != before:
             tree = tree_of(text, "what you wrote")
@@ -37,7 +37,12 @@ def edit_tree(app: "ReviewApp") -> None:
         app.complain(kept)
 
 
-def _run_editor(path: Path) -> None:
+def run_editor(path: Path) -> None:
+    """Runs $VISUAL or $EDITOR on a file and waits.
+
+    Raises:
+        InputError: it cannot be started, or it failed.
+    """
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
         done = subprocess.run([*shlex.split(editor), str(path)], check=False)

@@ -1,0 +1,119 @@
+"""What trying 20 single changes costs: all their previews against one evaluation of the tree from scratch.
+
+One process, an encoder that draws its vectors from a seed, images embedded beforehand as in a review session. Goal: 20
+single changes on 10,000 images and 200 options in under a second; less than 20 evaluations in any case.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import torch
+
+from treegen.clip import scoring
+from treegen.clip.previewing import Ground, preview
+from treegen.tree.changes import Change, OptionRenamed, PromptChanged, RuleChanged, apply
+from treegen.tree.document import content_of
+from treegen.tree.model import ClassRule, Group, Tree
+from treegen.tree.problems import errors_of
+from treegen.tree.validation import check_data
+
+WIDTH = 512
+
+
+def example_tree(classes: int, groups: int, options: int) -> Tree:
+    """Random rules; what they say does not matter for the time."""
+    random = Random(0)
+    made = tuple(
+        Group(name=f"group {g}", prompt=f"It is {g} {{}}.", options=tuple(f"word {g}.{o}" for o in range(options)))
+        for g in range(groups)
+    )  # fmt: skip
+    rules = tuple(
+        ClassRule(name=f"class {k}", answers=tuple((g.name, random.randrange(options)) for g in made))
+        for k in range(classes)
+    )
+    return Tree(domain="many", groups=made, rules=rules)
+
+
+def single_changes(tree: Tree, count: int) -> list[list[Change]]:
+    """By turns another option's word, another rule, another prompt."""
+    found: list[list[Change]] = []
+    for number in range(count):
+        group, rule = tree.groups[number % len(tree.groups)], tree.rules[number % len(tree.rules)]
+        word, others = tree.word(rule, group.name), group.options
+        changes: list[Change] = [
+            OptionRenamed(group=group.name, old=others[0], new=f"new word {number}"),
+            RuleChanged(class_name=rule.name, group=group.name, old=word, new=others[others[0] == word]),
+            PromptChanged(group=group.name, old=group.prompt, new=f"It seems {number} {{}}."),
+        ]
+        found.append([changes[number % 3]])
+    return found
+
+
+class Embedded:
+    """Vectors of texts, drawn from a seed and kept: what the evaluator's cache is in a session."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, torch.Tensor] = {}
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        for text in texts:
+            if text not in self.known:
+                generator = torch.Generator().manual_seed(hash(text) % 2**31)
+                drawn = torch.randn(WIDTH, generator=generator)
+                self.known[text] = drawn / drawn.norm()
+        return torch.stack([self.known[t] for t in texts])
+
+
+def evaluate(ground: Ground, tree: Tree) -> Any:
+    """One tree from scratch, its texts and images embedded already."""
+    logits = scoring.similarity_logits(ground.features, ground.embed(tree.prompts()), ground.logit_scale)
+    probabilities = scoring.group_probabilities(logits, tuple(len(g.options) for g in tree.groups))
+    return scoring.class_scores(probabilities, scoring.rule_matrix(tree)).argmax(1)
+
+
+def timed(times: int, function: Any, *arguments: Any) -> float:
+    """Median of the seconds."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        function(*arguments)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of previews as a multiple of one evaluation.")
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--classes", type=int, default=100)
+    parser.add_argument("--groups", type=int, default=20)
+    parser.add_argument("--options", type=int, default=10, help="of each group")
+    parser.add_argument("--changes", type=int, default=20)
+    args = parser.parse_args()
+    tree = example_tree(args.classes, args.groups, args.options)
+    features = torch.nn.functional.normalize(torch.randn(args.images, WIDTH), dim=-1)
+
+    def obstacle(changed: Tree) -> str:
+        problems = errors_of(check_data(content_of(changed), classes=tree.classes, domain=tree.domain).problems)
+        return problems[0].message if problems else ""
+
+    ground = Ground(
+        features=features, labels=tuple(i % args.classes for i in range(args.images)), classes=tree.classes,
+        logit_scale=100.0, embed=Embedded(), obstacle=obstacle, progress=lambda *step: None,
+    )  # fmt: skip
+    variants = single_changes(tree, args.changes)
+    previews = preview(ground, tree, variants)
+    wanted = [int((evaluate(ground, apply(tree, v)) == torch.tensor(ground.labels)).sum()) for v in variants]
+    assert [p.after for p in previews] == wanted, "previews and evaluations differ"
+    one = timed(5, evaluate, ground, tree)
+    all_of_them = timed(5, preview, ground, tree, variants)
+    size = f"{args.images} images, {args.groups * args.options} options, {args.classes} classes"
+    print(f"one evaluation, {size}: {one:.3f} s")
+    print(f"{args.changes} previews: {all_of_them:.3f} s = {all_of_them / one:.1f} evaluations; goal: under 1 s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What is wrongly classified, and which question is at fault: every image with the answers behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from treegen.clip import scoring
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupVote:
+    """What one group says about a wrongly classified image.
+
+    Attributes:
+        group: its name.
+        option: the most probable option.
+        probability: how probable it is, 0 to 1.
+        true_option: what the rule of the true class expects; `None` if it says nothing.
+        predicted_option: what the rule of the predicted class expects.
+        margin: what the group gives the predicted class more than the true one, -1 to 1. Over all groups the margins
+            add up to the difference of the two scores.
+    """
+
+    group: str
+    option: str
+    probability: float
+    true_option: str | None
+    predicted_option: str | None
+    margin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A wrongly classified image of the dev part.
+
+    Attributes:
+        index: its place in the dev part, as in a `Preview`.
+        path: the file.
+        true: its class.
+        predicted: the class that the tree takes it for.
+        true_score: score of its class, 0 to the number of groups.
+        predicted_score: score of the other.
+        votes: one for each group, in their order.
+    """
+
+    index: int
+    path: Path
+    true: str
+    predicted: str
+    true_score: float
+    predicted_score: float
+    votes: tuple[GroupVote, ...]
+
+    @property
+    def at_fault(self) -> GroupVote:
+        """The vote with the largest part in the mistake; of equals the first."""
+        return max(self.votes, key=lambda vote: vote.margin)
+
+
+def find_mistakes(
+    tree: Tree, classes: Sequence[str], paths: Sequence[Path], labels: Sequence[int], predictions: Sequence[int],
+    probabilities: "Tensor", scores: "Tensor", matrix: "Tensor",
+) -> tuple[Mistake, ...]:  # fmt: skip
+    """All mistakes, in the order of the images.
+
+    Args:
+        tree: without errors.
+        classes: of the domain (K).
+        paths: files of the images (B).
+        labels: true class index of each (B).
+        predictions: predicted class index of each (B).
+        probabilities: (B, Q).
+        scores: (B, K).
+        matrix: (K, Q), the rows in the order of `classes`.
+    """
+    wrong = [i for i, (t, p) in enumerate(zip(labels, predictions, strict=True)) if t != p]
+    true, predicted = [labels[i] for i in wrong], [predictions[i] for i in wrong]
+    votes = _votes(tree, classes, true, predicted, probabilities[wrong], matrix)
+    own, others = scores[wrong, true].tolist(), scores[wrong, predicted].tolist()
+    return tuple(
+        Mistake(
+            index=i, path=paths[i], true=classes[true[n]], predicted=classes[predicted[n]],
+            true_score=own[n], predicted_score=others[n], votes=votes[n],
+        )
+        for n, i in enumerate(wrong)
+    )  # fmt: skip
+
+
+def _votes(
+    tree: Tree, classes: Sequence[str], true: Sequence[int], predicted: Sequence[int], probabilities: "Tensor",
+    matrix: "Tensor",
+) -> list[tuple[GroupVote, ...]]:  # fmt: skip
+    """For each wrong image the votes of all groups; W wrong images.
+
+    Args:
+        tree: as above.
+        classes: as above.
+        true: true class of each (W).
+        predicted: predicted class of each (W).
+        probabilities: (W, Q).
+        matrix: (K, Q).
+    """
+    rules = {rule.name: rule for rule in tree.rules}
+    sizes = tuple(len(group.options) for group in tree.groups)
+    shares = scoring.split_groups(probabilities * (matrix[predicted] - matrix[true]), sizes)
+    columns: list[list[GroupVote]] = []
+    for group, own, share in zip(tree.groups, scoring.split_groups(probabilities, sizes), shares, strict=True):
+        words = [tree.word(rules[name], group.name) for name in classes]
+        best, place = own.max(1)
+        numbers = zip(best.tolist(), place.tolist(), share.sum(1).tolist(), true, predicted, strict=True)
+        columns.append([
+            GroupVote(
+                group=group.name, option=group.options[o], probability=p, true_option=words[t],
+                predicted_option=words[k], margin=m,
+            )
+            for p, o, m, t, k in numbers
+        ])  # fmt: skip
+    return list(zip(*columns, strict=True))

@@ -1,0 +1,225 @@
+"""What single changes of a tree would do to its accuracy, many at a time: only what differs is computed again.
+
+The sum rule is linear: S = Σ p_t M_tᵀ over the questions t (a prompt with its options), with p_t (B, O) their
+probabilities and M_t (K, O) their part of the rule matrix. A changed tree differs in a few M_t, and of those only in
+the rows of some classes. Shapes as in `scoring`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from treegen.clip import scoring
+from treegen.clip.statistics import mcnemar_exact
+from treegen.progress import Progress
+from treegen.tree.changes import Change, ChangeError, apply
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Variant = Tree | Sequence[Change]
+Question = tuple[str, ...]  # the filled prompts of a group
+#: Scores closer than this are added up again as `Evaluator.answer` does it: float32 sums differ by about 1e-6.
+_NEAR: Final = 1e-5
+_BLOCK: Final = 2**19  # scores that are added up together: 2 MiB, which a core's cache holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a changed tree does on the dev part, compared with the tree as it is.
+
+    Attributes:
+        n: images of the dev part.
+        before: images that the tree gets right; `None` if it cannot be scored.
+        after: images that the changed tree gets right; `None` if `failure` says why not.
+        to_right: images that are only right after the change, as places in the dev part.
+        to_wrong: images that are only right before it.
+        p: McNemar's exact p, 0 to 1; `None` if one of the two cannot be scored.
+        failure: why the changed tree cannot be scored; empty if it can.
+    """
+
+    n: int
+    before: int | None
+    after: int | None = None
+    to_right: tuple[int, ...] = ()
+    to_wrong: tuple[int, ...] = ()
+    p: float | None = None
+    failure: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        """Accuracy after less accuracy before, -1 to 1."""
+        return None if self.before is None or self.after is None else (self.after - self.before) / self.n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a preview needs of the evaluator.
+
+    Attributes:
+        features: (B, D) of the dev part.
+        labels: true class of each image (B).
+        classes: of the domain (K).
+        logit_scale: the encoder's.
+        embed: texts -> (N, D).
+        obstacle: why a tree cannot be scored, empty if it can.
+        progress: is told after each variant; may raise `Cancelled`.
+    """
+
+    features: "Tensor"
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+    logit_scale: float
+    embed: Callable[[Sequence[str]], "Tensor"]
+    obstacle: Callable[[Tree], str]
+    progress: Progress
+
+
+def preview(ground: Ground, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
+    """One preview for each variant, in their order. Nothing raises: what cannot be scored says why.
+
+    Args:
+        ground: images and texts.
+        tree: as it is; may have errors, then there is no `before`.
+        variants: changed trees, or the changes that lead to them.
+    """
+    changed = [_changed(ground, tree, variant) for variant in variants]
+    neighbours = _Neighbours(ground, tree, [c for c in changed if isinstance(c, Tree)])
+    results = []
+    for number, each in enumerate(changed, 1):
+        if isinstance(each, Tree):
+            results.append(neighbours.compare(each))
+        else:
+            results.append(Preview(n=len(ground.labels), before=neighbours.right_before, failure=each))
+        ground.progress("trying changes", number, len(changed))
+    return tuple(results)
+
+
+def _changed(ground: Ground, tree: Tree, variant: Variant) -> Tree | str:
+    """The changed tree, or why it cannot be scored."""
+    try:
+        changed = variant if isinstance(variant, Tree) else apply(tree, variant)
+    except ChangeError as error:
+        return error.message
+    return ground.obstacle(changed) or changed
+
+
+class _Neighbours:
+    """The scores of a tree, from which those of trees near it follow."""
+
+    def __init__(self, ground: Ground, tree: Tree, changed: Sequence[Tree]) -> None:
+        """Embeds every text once and scores the tree itself, if it can be scored."""
+        import torch
+
+        self._ground, self._labels = ground, torch.tensor(ground.labels)
+        self._known: dict[Question, Tensor] = {}
+        self._terms: dict[Question, Tensor] = {}
+        self.right_before: int | None = None
+        scored = not ground.obstacle(tree)
+        own = tree.prompts() if scored else ()
+        new = list(dict.fromkeys(text for each in changed for text in each.prompts()).keys() - set(own))
+        blocks = [self._similarities(texts) for texts in (own, sorted(new)) if texts]
+        self._place = {text: column for column, text in reversed(list(enumerate((*own, *sorted(new)))))}
+        self._logits = torch.cat(blocks, 1) if blocks else None  # (B, all texts)
+        self._scores = torch.zeros(len(ground.labels), len(ground.classes))
+        if scored:
+            self._score(tree, blocks[0])
+
+    def _score(self, tree: Tree, logits: "Tensor") -> None:
+        """As `Evaluator.answer` does it."""
+        sizes = tuple(len(group.options) for group in tree.groups)
+        probabilities = scoring.group_probabilities(logits, sizes)
+        matrix = _matrix(tree, self._ground.classes)
+        self._scores = scoring.class_scores(probabilities, matrix)
+        self._known = {
+            g.fill(): p for g, p in zip(tree.groups, scoring.split_groups(probabilities, sizes), strict=True)
+        }
+        self._terms = _terms(tree, matrix)
+        self._right = self._scores.argmax(1) == self._labels
+        self.right_before = int(self._right.sum())
+
+    def _similarities(self, texts: Sequence[str]) -> "Tensor":
+        ground = self._ground
+        return scoring.similarity_logits(ground.features, ground.embed(texts), ground.logit_scale)
+
+    def compare(self, changed: Tree) -> Preview:
+        """The preview of a tree that can be scored."""
+        right = self._predictions(changed) == self._labels
+        n, after = len(self._labels), int(right.sum())
+        if self.right_before is None:
+            return Preview(n=n, before=None, after=after)
+        to_right = (right & ~self._right).nonzero()[:, 0].tolist()
+        to_wrong = (self._right & ~right).nonzero()[:, 0].tolist()
+        return Preview(
+            n=n, before=self.right_before, after=after, to_right=tuple(to_right), to_wrong=tuple(to_wrong),
+            p=mcnemar_exact(len(to_right), len(to_wrong)),
+        )  # fmt: skip
+
+    def _predictions(self, changed: Tree) -> "Tensor":
+        """(B): argmax of the old scores and what the changed questions and rules add to them."""
+        import torch
+
+        matrix = _matrix(changed, self._ground.classes)
+        added = self._added(_terms(changed, matrix))
+        predictions, near = [], []
+        count, width = self._scores.shape
+        step = max(1, _BLOCK // width)
+        for start in range(0, count, step):
+            scores = self._scores[start : start + step].clone()
+            for probabilities, difference, rows in added:
+                own = probabilities[start : start + step] @ difference.T
+                if rows is None:
+                    scores += own
+                else:
+                    scores[:, rows] += own
+            best, place = scores.max(1)
+            second = scores.scatter_(1, place[:, None], float("-inf")).max(1).values
+            predictions.append(place)
+            near.append(best - second < _NEAR)
+        found, unsure = torch.cat(predictions), torch.cat(near).nonzero()[:, 0]
+        if len(unsure):
+            ordered = [self._probabilities(group.fill())[unsure] for group in changed.groups]
+            found[unsure] = scoring.class_scores(torch.cat(ordered, 1), matrix).argmax(1)
+        return found
+
+    def _added(self, terms: dict[Question, "Tensor"]) -> list[tuple["Tensor", "Tensor", "Tensor | None"]]:
+        """Per question that differs: probabilities (B, O), its new less its old matrix (R, O), the classes (R).
+
+        `None` stands for all classes.
+        """
+        found: list[tuple[Tensor, Tensor, Tensor | None]] = []
+        for question in {**self._terms, **terms}:
+            old, new = self._terms.get(question), terms.get(question)
+            added = new - old if old is not None and new is not None else new if old is None else -old
+            assert added is not None
+            rows = added.any(1).nonzero()[:, 0]
+            if len(rows):
+                every = 2 * len(rows) > len(added)  # writing to most columns costs more than to all
+                part = (added, None) if every else (added[rows], rows)
+                found.append((self._probabilities(question), *part))
+        return found
+
+    def _probabilities(self, question: Question) -> "Tensor":
+        """(B, O)."""
+        if question not in self._known:
+            assert self._logits is not None
+            columns = [self._place[text] for text in question]
+            self._known[question] = self._logits[:, columns].softmax(1)
+        return self._known[question]
+
+
+def _matrix(tree: Tree, classes: Sequence[str]) -> "Tensor":
+    """The rule matrix (K, Q) with its rows in the order of the domain's classes."""
+    rows = {name: number for number, name in enumerate(tree.classes)}
+    return scoring.rule_matrix(tree)[[rows[name] for name in classes]]
+
+
+def _terms(tree: Tree, matrix: "Tensor") -> dict[Question, "Tensor"]:
+    """Question -> its part of the rule matrix (K, O); equal questions in two groups add up."""
+    terms: dict[Question, Tensor] = {}
+    parts = scoring.split_groups(matrix, tuple(len(group.options) for group in tree.groups))
+    for group, part in zip(tree.groups, parts, strict=True):
+        question = group.fill()
+        terms[question] = terms[question] + part if question in terms else part
+    return terms

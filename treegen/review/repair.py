@@ -1,0 +1,82 @@
+"""For a file that is no tree: its problems with their places, and the editor, until it is one."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from treegen.checking import check_tree_file
+from treegen.errors import TreegenError
+from treegen.review.editor import run_editor
+from treegen.review.widgets.grid import Column, Grid
+from treegen.tree.document import read_text
+from treegen.tree.keywords import printable
+from treegen.versions import tree_of
+
+
+def is_tree(path: Path) -> bool:
+    """Whether the file can be opened as a tree.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read.
+    """
+    text = read_text(path)
+    try:
+        tree_of(text, str(path))
+    except TreegenError:
+        return False
+    return True
+
+
+class RepairApp(App[bool]):
+    """Ends with True as soon as the file is a tree."""
+
+    CSS_PATH: ClassVar[str] = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("E,e,enter", "edit", "Open the file in $EDITOR", priority=True),
+        Binding("q,ctrl+q", "leave", "Leave"),
+    ]
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def compose(self) -> ComposeResult:
+        """What is wrong, and the keys."""
+        yield Static(printable(f"{self.path.name} is not a tree yet"), id="title", markup=False)
+        yield Grid(id="found")
+        yield Static("E or enter opens the file in $EDITOR; the review begins when it is a tree    q leave", id="hints")
+
+    def on_mount(self) -> None:
+        """Shows what is wrong."""
+        self._show()
+
+    def _show(self) -> None:
+        findings = check_tree_file(self.path)
+        rows = [
+            (f"{place.line}:{place.column}" if place else "", p.severity, p.code, f"{p.pointer or '/'}: {p.message}")
+            for p, place in zip(findings.problems, findings.places, strict=True)
+        ]
+        columns = [Column(head="place", width=9), Column(head="", width=7), Column(head="code", width=5),
+                   Column(head="problem", width=300)]  # fmt: skip
+        grid = self.query_one(Grid)
+        grid.fill(columns, len(rows), lambda r, c: rows[r][c], lambda r, c: "bad" if rows[r][1] == "error" else "warn")
+        grid.focus()
+
+    def action_edit(self) -> None:
+        """Opens the file itself; nothing of it is lost."""
+        try:
+            with self.suspend():
+                run_editor(self.path)
+            if is_tree(self.path):
+                self.exit(True)
+                return
+        except TreegenError as error:
+            self.notify(f"{error.message}\n{error.tip}".strip(), severity="error", markup=False)
+        self._show()
+
+    def action_leave(self) -> None:
+        """The file stays as it is."""
+        self.exit(False)
