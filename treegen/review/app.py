@@ -14,6 +14,7 @@ from treegen.review.edits import Edits
 from treegen.review.keys import help_rows, hints
 from treegen.review.scorer import Scorer
 from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
+from treegen.review.search import Search
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
@@ -54,6 +55,7 @@ class ReviewApp(App[None]):
         Binding("slash", "search", "Search"),
         Binding("n", "find(1)", "Next found"),
         Binding("N", "find(-1)", "Previous found"),
+        Binding("escape", "leave_search", "Leave the search"),
         Binding("o", "jump", "Jump to a pane"),
         Binding("y", "copy", "Copy"),
         Binding("s", "score", "Score on the test part"),
@@ -67,7 +69,7 @@ class ReviewApp(App[None]):
         self.review = review
         self.edits = Edits(self)
         self.scorer = Scorer(self)
-        self._sought = ""
+        self.search = Search(self)
 
     def compose(self) -> ComposeResult:
         """One line above, the panes, two lines below."""
@@ -336,39 +338,26 @@ class ReviewApp(App[None]):
 
     def action_search(self) -> None:
         """Asks what to search for in the pane that has the keys."""
-        field = self.query_one("#search", Input)
-        self._searching = self.focused_grid or self.query_one(GroupsPane)
-        field.display = True
-        field.value = ""
-        field.focus()
+        self.search.ask()
+
+    def action_leave_search(self) -> None:
+        """Takes the field away again."""
+        self.search.leave()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Goes to what was searched for."""
         if event.input.id == "search":
-            event.input.display = False
-            self._sought = event.value.casefold()
-            self._searching.focus()
-            self.action_find(0)
+            self.search.submit(event.value)
 
     def action_find(self, direction: int) -> None:
-        """Goes to the next or previous row that holds the text; 0 counts the row under the cursor too."""
-        grid = self.focused_grid
-        if not grid or not self._sought or not grid.count:
-            return
-        step = direction or 1
-        rows = [(grid.row + step * i + direction) % grid.count if direction else (grid.row + i) % grid.count
-                for i in range(grid.count)]  # fmt: skip
-        for row in rows:
-            if any(self._sought in text.casefold() for text in grid.row_texts(row)):
-                grid.put_cursor(row)
-                return
-        self.notify(f"nothing holds {self._sought}", timeout=2, markup=False)
+        """Goes to the next or previous row that holds the text."""
+        self.search.go_on(direction)
 
     def action_jump(self) -> None:
         """Shows a letter on every pane; pressing it goes there."""
         from treegen.review.screens.jump import JumpScreen
 
-        self.push_screen(JumpScreen([self.query_one(GroupsPane), *self.query_one("#panes").query(Grid).filter(".-x")]))
+        self.push_screen(JumpScreen(self.query(Grid)))
 
     def action_copy(self) -> None:
         """Copies what is under the cursor to the clipboard."""
