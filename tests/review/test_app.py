@@ -8,7 +8,7 @@ import pytest
 from tests.review.conftest import Open
 from treegen.review.app import PANES
 from treegen.review.keys import help_rows
-from treegen.review.screens.dialogs import PagesDialog, TextDialog
+from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.screens.jump import JumpScreen
 
 pytestmark = pytest.mark.anyio
@@ -155,8 +155,12 @@ async def test_the_command_palette_opens_and_knows_the_edits(play: Open, unseen:
         await player.press("ctrl+p")
         assert type(player.app.screen).__name__ == "CommandPalette"
         await player.write("score")
-        await player.until(lambda: "Score" in player.screen)
-        await player.press("escape")
+        await player.until(lambda: "Score on the test part" in player.screen)
+        await player.write("move down")
+        await player.until(lambda: "Move down" in player.screen)
+        await player.press("enter")
+        await player.until(lambda: player.labels)
+        assert [g.name for g in player.tree.groups][:2] == ["form", "colour"]
 
 
 async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None:
@@ -224,7 +228,7 @@ async def test_nothing_needed_is_cut_off(play: Open, unseen: Path, size: tuple[i
         assert lines[0].rstrip().endswith("unsaved")
         assert "4 groups, 13 classes" in lines[0]
         for number, name in enumerate(PANES, 1):
-            assert f"{number} {name}" in lines[1]
+            assert f"{number} {name if size[0] > 100 else name[:4]}" in lines[1]
         for pane in ("groups", *PANES):
             if pane != "groups":
                 await player.press(str(PANES.index(pane) + 1))
@@ -292,17 +296,31 @@ async def shown(player, pane: str) -> str:  # type: ignore[no-untyped-def]
     return str(player.screen)
 
 
-async def test_an_option_that_stands_twice_can_be_deleted_or_renamed(play: Open, tmp_path: Path) -> None:
+async def test_a_certain_fix_is_made_by_a_key_on_its_problem(play: Open, tmp_path: Path) -> None:
+    """An option that stands twice has no name of its own, so no other edit could reach it."""
     path = tmp_path / "tree.json"
     twice = {"colour": {"prompt": "It is {}.", "options": ["white", "white", "green"]}}
     rules = {"Abrosk": {"colour": 1}, "Wendle": {"colour": 2}}
     path.write_text(json.dumps({"domain": "d", "classification_groups": twice, "rules": rules}))
     async with play(path) as player:
+        before = player.tree
         await player.press("enter", "j", "r")
-        if isinstance(player.app.screen, TextDialog):
-            await player.answer("grey")
-        assert player.options("colour") == ("white", "grey", "green")
-        assert player.word("Abrosk", "colour") == "grey"
+        await player.answer("grey")
+        assert player.tree == before, "which of the two is not said"
+        await player.press("escape", "3", "g", "f")
+        assert player.options("colour") == ("white", "green")
+        assert (player.word("Abrosk", "colour"), player.word("Wendle", "colour")) == ("white", "green")
+        await player.press("u")
+        assert player.tree == before
+
+
+async def test_a_problem_without_a_certain_fix_says_so(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        await player.press("1", "a")
+        await player.answer("teal")
+        await player.press("3", "f")
+        assert "no certain fix" in player.said
+        assert len(player.labels) == 1
 
 
 async def test_without_a_domain_it_says_what_is_missing_and_what_supplies_it(play: Open, tmp_path: Path) -> None:
@@ -322,5 +340,17 @@ async def test_a_domain_without_images_says_that_nothing_is_scored(play: Open, u
     async with play(unseen) as player:
         assert "names no images" in player.said
         assert "[images]" in (await shown(player, "4"))
-        await player.press("d")
+        await player.press("1", "J")
         assert len(player.labels) == 1
+
+
+async def test_edit_keys_do_nothing_where_what_they_would_change_is_not_seen(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        for pane in ("3", "4", "5", "6"):
+            await player.press(pane, "a", "r", "d", "p", "m", "x", "J", "K", "L")
+            assert len(player.app.screen_stack) == 1
+        await player.press("2", "m", "x")
+        assert len(player.app.screen_stack) == 1
+        assert player.labels == []
+        assert not player.app.review.session.locks
+        assert "groups, options and rules" in player.said

@@ -1,19 +1,22 @@
 """The review application: panes around one tree, and the keys that change it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import work
-from textual.app import App, ComposeResult
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
 from treegen.errors import TreegenError
 from treegen.review.edits import Edits
-from treegen.review.keys import help_rows, hints
+from treegen.review.keys import commands, help_rows, hints
+from treegen.review.saving import save
 from treegen.review.scorer import Scorer
-from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
+from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.search import Search
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.history import HistoryPane
@@ -21,7 +24,6 @@ from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
 from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
-from treegen.session import ConflictError
 from treegen.tree.keywords import printable
 from treegen.tree.problems import errors_of, pointer_to
 
@@ -47,6 +49,7 @@ class ReviewApp(App[None]):
         Binding("x", "edit('split')", "Split option"),
         Binding("K,shift+up", "shift(-1)", "Move up"),
         Binding("J,shift+down", "shift(1)", "Move down"),
+        Binding("f", "fix", "Fix the problem, if the fix is certain"),
         Binding("L", "lock", "Lock for the language model"),
         Binding("u,ctrl+z", "undo", "Undo"),
         Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
@@ -136,8 +139,9 @@ class ReviewApp(App[None]):
 
     @property
     def focused_kind(self) -> str:
-        """What the edit keys are about: `group`, `option` or `class`."""
-        return {"groups": "group", "rules": "class"}.get((self.focused.id or "") if self.focused else "", "option")
+        """What the edit keys are about: `group`, `option`, `class`, or nothing."""
+        kinds = {"groups": "group", "options": "option", "rules": "class"}
+        return kinds.get((self.focused.id or "") if self.focused else "", "")
 
     def changed(self) -> None:
         """The tree is another: paints, then looks for problems, and scores it soon."""
@@ -259,7 +263,11 @@ class ReviewApp(App[None]):
         (pane if isinstance(pane, Grid) else pane.query_one(Grid)).focus()
 
     def action_edit(self, what: str) -> None:
-        """One of the edits."""
+        """One of the edits, if what it is about is seen."""
+        seen = self.pane == "options" if what in ("merge", "split") else self.focused_kind
+        if not seen:
+            self.notify("edits are made among groups, options and rules", timeout=3)
+            return
         self.run_worker(getattr(self.edits, what)(), group="edit", exclusive=True)
 
     def action_shift(self, by: int) -> None:
@@ -285,7 +293,7 @@ class ReviewApp(App[None]):
         if self.focused_kind == "class":
             what = f"class {self.class_name}" if self.class_name else ""
         else:
-            what = f"group {self.group.name}" if self.group else ""
+            what = f"group {self.group.name}" if self.group and self.focused_kind else ""
         if what:
             self.review.session.set_lock(what, what not in self.review.session.locks)
             self.refresh_panes()
@@ -293,42 +301,7 @@ class ReviewApp(App[None]):
     @work(group="save", exclusive=True)
     async def action_save(self) -> None:
         """Writes the file; if somebody else did meanwhile, asks what to do."""
-        session = self.review.session
-        try:
-            session.save()
-        except ConflictError as error:
-            choices = [
-                "merge theirs into mine, then save",
-                "write mine over it (theirs is kept in the history)",
-                "wait",
-            ]
-            chosen = await self.push_screen_wait(ChoiceDialog(error.message, choices))
-            if chosen in (None, 2) or not self._settle(merge=chosen == 0):
-                return
-        except TreegenError as error:
-            self.complain(error)
-            return
-        self.notify(f"saved {session.path.name}", timeout=2, markup=False)
-        self.changed()
-
-    def _settle(self, *, merge: bool) -> bool:
-        """Merges with what is in the file, or goes over it. False if something is left to decide."""
-        session = self.review.session
-        try:
-            if not merge:
-                session.overwrite()
-                return True
-            merged = session.merge_file()
-            if merged.clean:
-                session.save()
-                return True
-        except TreegenError as error:
-            self.complain(error)
-            return False
-        self.changed()
-        self.action_pane("problems")
-        self.notify("merged; what could not be decided is among the problems", severity="warning", timeout=8)
-        return False
+        await save(self)
 
     def action_editor(self) -> None:
         """Opens the tree as text in $EDITOR; what comes back is one step."""
@@ -374,6 +347,17 @@ class ReviewApp(App[None]):
     def action_toggle_dark(self) -> None:
         """Light or dark."""
         self.theme = "textual-light" if self.theme == "textual-dark" else "textual-dark"
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the command palette knows: every key of the application, and Textual's own."""
+        yield from super().get_system_commands(screen)
+        yield from commands(self)
+
+    def action_fix(self) -> None:
+        """Makes the certain fix of the problem under the cursor."""
+        problems = self.query_one(ProblemsPane)
+        if problems.has_focus and problems.row < len(problems.problems):
+            self.edits.fix(problems.problems[problems.row])
 
     def action_keys(self) -> None:
         """All keys."""

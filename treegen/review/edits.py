@@ -9,6 +9,7 @@ from treegen.tree import editing
 from treegen.tree.changes import Answer, Change, apply
 from treegen.tree.document import content_of
 from treegen.tree.keywords import show
+from treegen.tree.problems import Problem
 from treegen.tree.validation import check_data
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class Edits:
             return False
         self.app.changed()
         return True
+
+    def fix(self, problem: Problem) -> None:
+        """Makes the fix of a problem, if it has one that is certain."""
+        if problem.fix is None:
+            self.app.notify("no certain fix: enter goes to the place", timeout=4, markup=False)
+            return
+        label = f"fixed: {problem.fix.summary}"
+        self.edit(label, lambda: editing.fix_problem(self.app.review.tree, problem))
 
     def judge(self, make: Maker) -> Callable[[str], str]:
         """What would be wrong with the tree if a text were taken: validation as it is typed."""
