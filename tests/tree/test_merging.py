@@ -423,6 +423,23 @@ def test_a_renamed_group_takes_the_other_sides_changes_along(tree: Tree) -> None
     assert (words(found.tree)["Eel"], words(found.tree)["Olm"]) == (["gray", "no"], ["gray", "four"])
 
 
+def test_a_class_of_which_two_that_came_may_be_the_new_name_counts_as_removed(tree: Tree) -> None:
+    ours = [
+        without(tree, "Swan"), added("Goose", colour="white", legs="two"), added("Gander", colour="white", legs="two"),
+    ]  # fmt: skip
+    found = merged(tree, ours, [colour("Swan", "white", "brown")])
+    assert told(found) == ['class "Swan": ours removed it, theirs changed it']
+    assert words(found.tree)["Goose"] == ["white", "two"]
+
+
+def test_a_class_that_says_nothing_is_not_taken_for_another_that_says_nothing(tree: Tree) -> None:
+    base = apply(tree, [added("Mist", colour=None, legs=None)])
+    ours = [without(base, "Mist"), added("Fog", colour=None, legs=None)]
+    found = merged(base, ours, [colour("Mist", None, "white")])
+    assert told(found) == ['class "Mist": ours removed it, theirs changed it']
+    assert words(found.tree)["Fog"] == [None, None]
+
+
 def test_two_new_names_are_a_conflict_that_keeps_ours(tree: Tree) -> None:
     ours = [ClassRenamed(old="Eel", new="River eel"), GroupRenamed(old="colour", new="hue")]
     theirs = [ClassRenamed(old="Eel", new="Conger"), GroupRenamed(old="colour", new="tint")]
