@@ -20,6 +20,8 @@ check: $(READY)  ## ruff, mypy --strict, import layers
 bench: $(READY)  ## speed as ratios within one run
 	$(BIN)/python benchmarks/rescore.py
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/check.py
+	$(BIN)/python benchmarks/diff.py
 
 # Installs again only when pyproject.toml changes; what pip has already installed is not downloaded again.
 $(READY): pyproject.toml

@@ -6,7 +6,7 @@ import pytest
 
 from treegen.domain import Domain, ImageSettings, SplitSettings, domain_path, load_domain, read_class_names, read_domain
 from treegen.errors import InputError, ProblemsError
-from treegen.tree.problems import CODES
+from treegen.tree.problems import ADJUSTABLE, CODES
 
 DOMAINS = Path(__file__).parent / "data" / "domains"
 VALID = sorted((DOMAINS / "valid").glob("*.toml"))
@@ -68,6 +68,8 @@ def test_everything_in_a_full_file_arrives() -> None:
     assert domain.split == SplitSettings(dev=0.4, seed=7)
     assert (domain.llm.model, domain.llm.temperature, domain.llm.max_tokens) == ("openai/some-model", 0, 4000)
     assert domain.llm.api_base == "http://127.0.0.1:11434/v1"
+    assert domain.aliases == (("Newt", ("eft", "Triturus")),)
+    assert domain.check.severity == (("TG603", "error"), ("TG205", "off"), ("TG111", "error"))
     assert (domain.encoder.device, domain.encoder.precision) == ("cpu", "fp32")
 
 
@@ -156,3 +158,20 @@ def test_a_domain_of_ten_thousand_classes_and_notes_tells_the_one_class_that_sta
     path = written(tmp_path, f'name = "large"\nclasses_file = "classes.txt"\n[notes]\n{notes}')
     (problem,) = read_domain(path)[1]
     assert (problem.code, problem.message) == ("TG401", 'the class "Creature 77" stands twice')
+
+
+def test_a_code_or_class_that_is_nearly_right_is_asked_about(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, HEAD + '[aliases]\nSwam = ["Cygnus"]\n[check.severity]\ntg603 = "off"\nTG204 = "warning"\n'
+    )
+    assert [p.message for p in read_domain(path)[1]] == [
+        'another name for "Swam", which is no class of the domain; "Swan" is meant?',
+        'there is no problem code "tg603"; "TG603" is meant?',
+        "TG204 (two classes with identical rules) is always an error: such a tree cannot be used",
+    ]
+
+
+def test_codes_that_are_warnings_can_be_set_and_no_others() -> None:
+    assert {code for code, (severity, _) in CODES.items() if severity == "warning"} == ADJUSTABLE
+    assert {"TG205", "TG603", "TG702"} <= ADJUSTABLE
+    assert not ADJUSTABLE & {"TG101", "TG111", "TG120", "TG201", "TG206", "TG304", "TG401", "TG501"}

@@ -21,6 +21,7 @@ LAYERS = (
     ("domain", "store", "git"),
     ("images", "versions", "setup_git"),
     ("llm", "clip", "starting", "demonstration"),
+    ("checking",),
     ("workspace",),
     ("workflow", "optimizing"),
     ("approving",),

@@ -2,12 +2,15 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
 from treegen.cli.main import COMMANDS, treegen
+from treegen.tree.keywords import schema_problems
+from treegen.tree.problems import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +34,22 @@ def test_commands_and_options_exist(line: str) -> None:
 def test_the_table_lists_every_command() -> None:
     """No command is missing from the table, none is invented."""
     assert sorted(line.split()[1] for line in TABLE) == sorted(COMMANDS)
+
+
+def test_problem_codes_that_it_names_exist_and_every_lint_is_named() -> None:
+    """Of the other codes the README names examples."""
+    named = set(re.findall(r"TG\d{3}", TEXT))
+    assert named <= set(CODES)
+    assert {code for code in CODES if code[2] in "67"} <= named
+
+
+def test_domain_tables_that_it_shows_are_valid() -> None:
+    """As they stand, below the two keys that every domain needs."""
+    blocks = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        data = {"name": "birds", "classes": ["Wren", "Robin"], **tomllib.loads(block)}
+        assert schema_problems(data, "domain") == []
 
 
 def test_it_opens_with_the_two_set_up_commands() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from treegen.checking import Findings, check_tree_file
 from treegen.errors import InputError, ProblemsError
 from treegen.git import identity
 from treegen.store import FOLDER, Store, now
@@ -12,7 +13,7 @@ from treegen.tree.document import compact, digest_of, save
 from treegen.tree.keywords import quote
 from treegen.tree.model import Review, Tree
 from treegen.tree.problems import Problem, errors_of
-from treegen.versions import changes_since_approval
+from treegen.versions import changes_since, changes_since_approval
 from treegen.workflow import score_tree
 from treegen.workspace import Workspace
 
@@ -49,7 +50,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
         InputError: nobody is named, and git has no name and mail.
         ModelError: the encoder cannot be had.
     """
-    checked = workspace.check()
+    checked = check_tree_file(workspace.path, workspace.domain)
     errors = errors_of(checked.problems)
     if errors or checked.document is None:
         listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
@@ -107,6 +108,39 @@ def recorded_score(path: Path, tree: Tree) -> dict[str, Any] | None:
             return signed
     stored = _stored_score(path, digest)
     return _summary(stored) if stored else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What is asked of a tree beyond being sound.
+
+    Attributes:
+        against: a git revision; what changed since is told.
+        approved: the sign-off must be that of the content.
+        least: the least recorded accuracy, 0 to 1; `None` if it does not matter.
+    """
+
+    against: str | None = None
+    approved: bool = False
+    least: float | None = None
+
+    def judge(self, findings: Findings) -> Findings:
+        """The findings of a tree file with TG801 and TG802, and with the changes.
+
+        Raises:
+            InputError: there is no such revision, or no repository.
+            ProblemsError: the file was no tree at that revision.
+        """
+        if findings.document is None:
+            return findings
+        path, tree = findings.path, findings.document.tree
+        problems = approval_problems(path, tree) if self.approved else []
+        problems += accuracy_problems(path, tree, self.least) if self.least is not None else []
+        if self.against:
+            findings = replace(findings, since=self.against, changes=changes_since(path, tree, self.against))
+        if any(p.code == "TG801" for p in problems):  # says what TG303 says, and more
+            findings = findings.without("TG303")
+        return findings.with_more(problems)
 
 
 def approval_problems(path: Path, tree: Tree) -> list[Problem]:

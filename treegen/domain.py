@@ -3,19 +3,22 @@
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.document import read_text
 from treegen.tree.keywords import printable, schema_problems, show
-from treegen.tree.problems import Problem, pointer_to
+from treegen.tree.problems import ADJUSTABLE, CODES, Level, Problem, pointer_to
 
 FILE_NAME: Final = "domain.toml"
 BUNDLED_ENCODER: Final = "bundled"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _PLACE: Final = re.compile(r"\{\w*\}")
+_MOST_CANDIDATES: Final = 100  # more names are not searched for one that is close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,13 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSettings:
+    """How `treegen check` judges trees of the domain: severities by code, for those of `ADJUSTABLE`."""
+
+    severity: tuple[tuple[str, Level], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
     """A validated domain. `folder` is where domain.toml lies; paths in the file are relative to it."""
 
@@ -66,10 +76,12 @@ class Domain:
     name_template: str = "a photo of a {noun}: {name}"
     classes: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
     images: ImageSettings | None = None
     split: SplitSettings = SplitSettings()
     llm: LlmSettings = LlmSettings()
     encoder: EncoderSettings = EncoderSettings()
+    check: CheckSettings = CheckSettings()
 
     def name_prompts(self) -> tuple[str, ...]:
         """The baseline's text for every class (K)."""
@@ -178,8 +190,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 
 def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Problem]:
-    """What the schema cannot show: an empty crop box, notes on unknown classes, a template with unknown places."""
-    problems = []
+    """What the schema cannot show: an empty crop box, unknown classes, unknown codes, a template's unknown places."""
+    problems = [*_class_keys(data, classes), *_severities(data.get("check", {}).get("severity", {}))]
     for place in dict.fromkeys(_PLACE.findall(data.get("name_template", ""))):
         if place not in ("{noun}", "{name}"):
             told = f"the name template knows {{noun}} and {{name}}, not {show(place)}"
@@ -188,12 +200,34 @@ def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Prob
     if left >= right or top >= bottom:
         told = f"left must be less than right and top less than bottom: {[left, top, right, bottom]}"
         problems.append(Problem(code="TG403", pointer="/images/crop", message=told))
-    known = set(classes)
-    for name in data.get("notes", {}):
-        if known and name not in known:
-            told = f"a note on {show(name)}, which is no class of the domain"
-            problems.append(Problem(code="TG406", pointer=pointer_to("notes", name), message=told))
     return problems
+
+
+def _class_keys(data: dict[str, Any], classes: tuple[str, ...]) -> Iterator[Problem]:
+    """Notes and other names of classes that the domain does not have."""
+    known = set(classes)
+    for table, code, what in (("notes", "TG406", "a note on"), ("aliases", "TG407", "another name for")):
+        for name in data.get(table, {}):
+            if known and name not in known:
+                told = f"{what} {show(name)}, which is no class of the domain{_meant(name, classes)}"
+                yield Problem(code=code, pointer=pointer_to(table, name), message=told)
+
+
+def _severities(levels: dict[str, str]) -> Iterator[Problem]:
+    """TG408: unknown codes, and errors that are to be less."""
+    for code, level in levels.items():
+        pointer = pointer_to("check", "severity", code)
+        if code not in CODES:
+            told = f"there is no problem code {show(code)}{_meant(code.upper(), tuple(CODES))}"
+            yield Problem(code="TG408", pointer=pointer, message=told)
+        elif code not in ADJUSTABLE and level != "error":
+            told = f"{code} ({CODES[code][1]}) is always an error: such a tree cannot be used"
+            yield Problem(code="TG408", pointer=pointer, message=told)
+
+
+def _meant(name: str, known: tuple[str, ...]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.7) if len(known) <= _MOST_CANDIDATES else []
+    return f"; {show(close[0])} is meant?" if close else ""
 
 
 def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Domain:
@@ -205,6 +239,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         classes=classes,
         hints=tuple(data.get("hints", ())),
         notes=tuple(data.get("notes", {}).items()),
+        aliases=tuple((name, tuple(others)) for name, others in data.get("aliases", {}).items()),
         images=None
         if images is None
         else ImageSettings(
@@ -214,5 +249,6 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         split=SplitSettings(**data.get("split", {})),
         llm=LlmSettings(**data.get("llm", {})),
         encoder=EncoderSettings(**data.get("encoder", {})),
+        check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )

@@ -8,6 +8,10 @@ from pathlib import Path
 from treegen.errors import InputError
 
 
+class NotThereError(InputError):
+    """The revision is there, and the file was not in it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """How a git command ended."""
@@ -59,7 +63,8 @@ def content_at(revision: str, path: str, folder: Path) -> bytes:
     """A file at a revision. The path counts from the top of the repository, as for git, or from the folder.
 
     Raises:
-        InputError: no repository, no such revision, or no such file in it.
+        InputError: no repository or no such revision.
+        NotThereError: no such file in it.
     """
     top = repository_of(folder)
     commit = ask_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"], folder)
@@ -69,7 +74,7 @@ def content_at(revision: str, path: str, folder: Path) -> bytes:
         done = run_git(["cat-file", "blob", f"{commit}:{place}"], folder)
         if done.code == 0:
             return done.out
-    raise InputError(f"{path}: not in the revision {revision}", f"`git ls-tree -r --name-only {revision}` in {top}")
+    raise NotThereError(f"{path}: not in the revision {revision}", f"`git ls-tree -r --name-only {revision}` in {top}")
 
 
 def path_in_repository(path: Path) -> str:

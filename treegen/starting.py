@@ -28,6 +28,9 @@ name_template = "a photo of a {{noun}}: {{name}}"      # how the baseline names 
 # [notes]                       # what is known of a class and a language model may not know
 # {first} = "what a field guide says about it"
 
+# [aliases]                     # other names, which no prompt or option may hold
+# {first} = ["its name in Latin"]
+
 {images}
 [split]                         # dev is for choosing and feedback, test for reporting
 dev = 0.5
@@ -39,6 +42,9 @@ seed = 0
 
 [encoder]
 {encoder}   # open_clip MODEL:PRETRAINED, hf-hub:ORG/NAME or local-dir:FOLDER; without one the demo's tiny CLIP
+
+[check]
+# severity = {{ TG603 = "error", TG205 = "off" }}       # of what `treegen check` warns about: error, warning or off
 """
 _IMAGES: Final = """\
 [images]

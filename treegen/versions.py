@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treegen.errors import InputError, ProblemsError
-from treegen.git import content_at, path_in_repository, versions_of
+from treegen.git import NotThereError, content_at, path_in_repository, versions_of
 from treegen.store import FOLDER, Store
 from treegen.tree.changes import Change
 from treegen.tree.difference import difference
 from treegen.tree.document import digest_of, read_text
 from treegen.tree.merging import EMPTY
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_text
+from treegen.tree.validation import check_text, in_review
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +56,17 @@ def open_base(name: str, folder: Path) -> Tree:
 
 
 def tree_of(text: str, name: str) -> Tree:
-    """The tree of a text.
+    """The tree of a text. It may have problems, but nothing of the text may be missing in it.
 
     Raises:
-        ProblemsError: it is none; the message has the first problem.
+        ProblemsError: it is no tree, a key stands twice, or its sign-off is broken; the message has the first problem.
     """
     checked = check_text(text)
-    if checked.document is None:
-        first = checked.problems[0]
+    lost = [p for p in checked.problems if p.code == "TG102" or (in_review(p) and p.severity == "error")]
+    if checked.document is None or lost:
+        first = (lost or checked.problems)[0]
         raise ProblemsError(
-            f"{name}: not a tree: {first.code} {first.pointer or '/'}: {first.message}",
+            f"{name}: not read as a tree: {first.code} {first.pointer or '/'}: {first.message}",
             "`treegen check` lists all problems of a file",
         )
     return checked.document.tree
@@ -82,12 +83,26 @@ def at_revision(path: Path, revision: str) -> Version:
     """The tree of a file as it was at a git revision.
 
     Raises:
-        InputError: no repository, no such revision, or the file was not in it.
+        InputError: no repository or no such revision.
+        NotThereError: the file was not in it.
         ProblemsError: it was no tree then.
     """
     inside = path_in_repository(path)
     name = f"{revision}:{inside}"
     return Version(name=name, tree=tree_of(_decoded(content_at(revision, inside, path.resolve().parent), name), name))
+
+
+def changes_since(path: Path, tree: Tree, revision: str) -> tuple[Change, ...] | None:
+    """The changes of a file's tree since a git revision; `None` if the file was not in it.
+
+    Raises:
+        InputError: no repository or no such revision.
+        ProblemsError: the file was no tree then.
+    """
+    try:
+        return difference(at_revision(path, revision).tree, tree)
+    except NotThereError:
+        return None
 
 
 def changes_since_approval(path: Path, tree: Tree) -> tuple[Change, ...] | None:

@@ -340,10 +340,10 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
 
 
 def settings_with(
-    domain: Domain, *, encoder: str | None = None, device: str | None = None, precision: str | None = None
+    domain: Domain | None, *, encoder: str | None = None, device: str | None = None, precision: str | None = None
 ) -> EncoderSettings:
-    """The domain's encoder settings with what the command line names."""
-    base = domain.encoder
+    """The domain's encoder settings, or the defaults, with what the command line names."""
+    base = domain.encoder if domain else EncoderSettings()
     return EncoderSettings(
         name=encoder or base.name, device=device or base.device, precision=precision or base.precision
     )

@@ -39,7 +39,9 @@ def test_check_fix_writes_the_digest_and_nothing_else(run: Run, tree_file: Path)
     assert "TG301" in first.out
     run("check", "--fix", tree_file)
     again = run("check", tree_file)
-    assert (again.code, again.out) == (0, f"{tree_file}: 0 errors, 0 warnings\n")
+    *twins, counts = again.out.splitlines()
+    assert (again.code, counts) == (0, f"{tree_file}: 0 errors, 6 warnings")
+    assert all(" warning TG702 /rules/" in line for line in twins)  # the sketchbook has twins by design
     assert load_tree(tree_file) == before
     assert digest_of(before) in tree_file.read_text(encoding="utf-8")
 
@@ -52,11 +54,70 @@ def test_check_fix_leaves_a_file_of_which_something_would_be_lost(run: Run, tree
     assert tree_file.read_text(encoding="utf-8") == text
 
 
-def test_check_formats(run: Run, tree_file: Path) -> None:
-    """JSON for scripts, annotations for GitHub."""
-    found = json.loads(run("check", "--format", "json", tree_file).out)
-    assert found[0]["problems"][0]["code"] == "TG301"
-    assert f"::warning file={tree_file},title=TG301::" in run("check", "--format", "github", tree_file).out
+def test_check_formats(run: Run, tree_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON for scripts, annotations for GitHub, SARIF for code scanning, lines that editors open."""
+    monkeypatch.chdir(tree_file.parent)
+    found = json.loads(run("check", "--format", "json", "tree.json").out)
+    assert (found[0]["problems"][0]["code"], found[0]["problems"][0]["line"]) == ("TG301", 1)
+    assert "::warning file=tree.json,line=1,col=1,title=TG301::" in run("check", "--format", "github", "tree.json").out
+    sarif = json.loads(run("check", "--format", "sarif", "tree.json", "none.json").out)
+    assert sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"] == {
+        "uri": "tree.json"
+    }
+    assert sarif["runs"][0]["invocations"] == [{"executionSuccessful": False}]
+    assert "tree.json:1:1: warning TG301 /digest: " in run("check", "tree.json").out
+
+
+def test_severities_of_the_domain_decide_the_exit_code_and_what_is_told(run: Run, tree_file: Path) -> None:
+    """What is switched off is still counted: on stdout for people, on stderr where stdout is for programs."""
+    domain = tree_file.parent / "domain.toml"
+    text = domain.read_text(encoding="utf-8")
+    domain.write_text(text + '\n[check]\nseverity = { TG702 = "off", TG301 = "error" }\n', encoding="utf-8")
+    strict = run("check", tree_file)
+    assert strict.code == 1
+    assert "TG702" not in strict.out
+    assert strict.out.endswith("1 error, 0 warnings (6 switched off in domain.toml)\n")
+    for form in ("json", "github", "sarif"):
+        done = run("check", "--format", form, tree_file)
+        assert done.code == 1
+        assert "6 switched off in domain.toml" in done.err
+    domain.write_text(text + '\n[check]\nseverity = { TG112 = "off" }\n', encoding="utf-8")
+    refused = run("check", tree_file)
+    assert refused.code == 1
+    assert "TG408 /check/severity/TG112: TG112 (an index outside its group's options) is always an error" in refused.out
+
+
+def test_an_encoder_is_loaded_once_and_its_limit_counts(run: Run, tree_file: Path, tmp_path: Path) -> None:
+    """The bundled CLIP reads fewer tokens than others."""
+    data = json.loads(TREE)
+    data["classification_groups"]["size"]["options"][0] = "tiny " * 40
+    tree_file.write_text(json.dumps(data), encoding="utf-8")
+    (tmp_path / "alone.json").write_text(json.dumps(data), encoding="utf-8")
+    assert run("check", tree_file).code == 0
+    done = run("check", "--encoder", "bundled", "--device", "cpu", tree_file, tmp_path / "alone.json")
+    assert done.code == 1
+    assert done.out.count("error TG120 /classification_groups/size/options/0: ") == 2
+    wrong = run("check", "--encoder", "none:such", tree_file)
+    assert wrong.code == 3
+    assert "Traceback" not in wrong.err
+
+
+def test_a_device_without_an_encoder_is_wrong_usage(run: Run, tree_file: Path) -> None:
+    """It would look as if something had been computed on it."""
+    done = run("check", "--device", "cpu", tree_file)
+    assert done.code == 2
+    assert "--encoder" in done.err
+
+
+def test_a_folder_is_checked_as_its_domain_and_its_tree(run: Run, tree_file: Path) -> None:
+    """Both are named; a folder without a domain is unreadable input."""
+    done = run("check", tree_file.parent)
+    assert done.code == 0
+    assert [line.split(":")[0] for line in done.out.splitlines() if " errors, " in line] == [
+        str(tree_file.parent / "domain.toml"), str(tree_file),
+    ]  # fmt: skip
+    (tree_file.parent / "inner").mkdir()
+    assert run("check", tree_file.parent / "inner").code == 2
 
 
 @pytest.mark.parametrize(
@@ -96,8 +157,8 @@ def test_broken_domain_lists_all_its_problems(run: Run, tmp_path: Path) -> None:
     path.write_text('name = ""\nnouns = "x"\nclasses = ["a"]\n[split]\ndev = 2\n', encoding="utf-8")
     done = run("check", path)
     assert done.code == 1
-    for place in ("/name", "/nouns", "/classes", "/split/dev"):
-        assert place in done.out
+    for line, place in ((1, "/name"), (2, "/nouns"), (3, "/classes"), (5, "/split/dev")):
+        assert any(shown.startswith(f"{path}:{line}:1: error ") and place in shown for shown in done.out.splitlines())
 
 
 def test_without_a_domain_it_says_what_was_not_compared(run: Run, tmp_path: Path) -> None:
@@ -107,7 +168,7 @@ def test_without_a_domain_it_says_what_was_not_compared(run: Run, tmp_path: Path
     alone = run("check", "--format", "json", path)
     assert alone.code == 0
     assert "no domain.toml beside it, so its classes were not compared" in alone.err
-    assert [p["code"] for p in json.loads(alone.out)[0]["problems"]] == ["TG301"]
+    assert json.loads(alone.out)[0]["problems"][0]["code"] == "TG301"
     classes = json.dumps(list(json.loads(TREE)["rules"]))
     (tmp_path / "domain.toml").write_text(f'name = "sketchbook"\nclasses = {classes}\n', encoding="utf-8")
     assert run("check", path).err == ""

@@ -19,7 +19,7 @@ from treegen.llm.chat.interface import Reply
 from treegen.llm.drafting import Attempt
 from treegen.store import Revision
 from treegen.tree.changes import DomainChanged, OptionAdded
-from treegen.tree.problems import Fix, Problem
+from treegen.tree.problems import Fix, Place, Problem
 from treegen.workflow import Scored
 
 ERROR = Problem(code="TG111", pointer="/a\x1b/0", message="twice \x1b[2J")
@@ -33,6 +33,8 @@ def attempt(**more: Any) -> Attempt:
 def test_a_problem_is_one_line_that_obeys_no_name() -> None:
     assert "\x1b[2J" not in problem_line(ERROR, "tree\x1b.json")
     assert "twice \\x1b[2J" in problem_line(ERROR)
+    assert problem_line(ERROR, "tree.json", Place(line=3, column=9)).startswith("tree.json:3:9: ")
+    assert problem_line(ERROR, "", Place(line=3, column=9)) == problem_line(ERROR)
 
 
 def test_problems_go_where_they_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:

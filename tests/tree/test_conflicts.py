@@ -178,6 +178,21 @@ def test_two_conflicts_may_bring_the_same_option_back(tree: Tree) -> None:
         assert [rule.get("colour") for rule in found.rules] == [2, 0, 2]
 
 
+def test_an_option_that_theirs_dropped_goes_with_the_last_answer_that_has_it(tree: Tree) -> None:
+    disputes = (
+        RuleDispute(class_name="Eel", group="colour", base="white", ours="brown", theirs="white", dropped=True),
+        RuleDispute(class_name="Newt", group="colour", base="white", ours="brown", theirs="white", dropped=True),
+    )
+    held = holding(tree, *disputes)
+    for order in ((0, 0), (1, 0)):
+        found = resolve(held, order[0], "theirs")
+        assert found.groups[0].options == ("white", "brown")
+        found = resolve(found, order[1], "theirs")
+        assert found.groups[0].options == ("white",)
+        assert [rule.get("colour") for rule in found.rules] == [0, 0, 0]
+    assert taken(held, "ours") == tree
+
+
 def test_a_class_of_one_side_and_a_group_of_the_other_get_null_from_both(tree: Tree) -> None:
     draft = Draft(tree)
     draft.set_answer("Eel", "legs", ABSENT)

@@ -136,6 +136,8 @@ def test_text_that_is_no_json_gives_one_problem_with_line_and_column(text: str, 
     assert data is None
     assert (problem.code, problem.pointer) == ("TG101", "")
     assert place in problem.message
+    assert problem.place is not None
+    assert f"line {problem.place.line}, column {problem.place.column}" == place
 
 
 @pytest.mark.parametrize(("number", "name"), [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e999", "Infinity")])
@@ -158,6 +160,8 @@ def test_deep_nesting_is_a_problem_and_no_crash(text: str) -> None:
     data, (problem,) = parse_json(text)
     assert data is None
     assert problem.message == "nested deeper than 100 levels"
+    assert problem.place is not None
+    assert text[: problem.place.column].replace('"]"', "").count(text[0]) == 101
 
 
 def test_many_brackets_inside_a_text_are_no_nesting() -> None:

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from treegen.tree.problems import CODES, Fix, Problem, errors_of, pointer_to
+from treegen.tree.problems import CODES, Fix, Problem, errors_of, pointer_to, with_levels
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,14 @@ def test_a_problem_as_json_holds_plain_values_and_the_summary_of_its_fix() -> No
 def test_warnings_are_no_errors() -> None:
     error, warning = (Problem(code=c, pointer="", message="m") for c in ("TG101", "TG113"))
     assert errors_of([warning, error, warning]) == (error,)
+
+
+def test_a_project_may_raise_a_warning_or_switch_it_off() -> None:
+    unused, hedge, spaces = (Problem(code=c, pointer=c, message="m") for c in ("TG205", "TG604", "TG113"))
+    kept, off = with_levels([unused, hedge, spaces, unused], {"TG205": "off", "TG604": "error"})
+    assert off == 2
+    assert kept == (replace(hedge, level="error"), spaces)
+    assert [p.severity for p in kept] == ["error", "warning"]
+    assert errors_of(kept) == kept[:1]
+    assert kept[0].as_json()["severity"] == "error"
+    assert with_levels([unused], {}) == ((unused,), 0)

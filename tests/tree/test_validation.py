@@ -9,9 +9,10 @@ import pytest
 
 from treegen.errors import InputError
 from treegen.tree.document import digest_of, dump, tree_from
+from treegen.tree.fixes import apply_fixes
 from treegen.tree.model import Tree
 from treegen.tree.problems import Edit, Problem
-from treegen.tree.validation import apply_fixes, check_data, check_file, check_text, fix_file
+from treegen.tree.validation import check_data, check_file, check_text, fix_file
 
 CLASSES = ("Newt", "Swan", "Eel")
 HOSTILE = "\x1b[31m\x07\x7f\x9b\u202e\u2028\nrm"

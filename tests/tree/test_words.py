@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treegen.tree.words import normalise
+from treegen.tree.words import is_sign, normalise
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,13 @@ def test_case_and_surrounding_space_never_matter(text: str) -> None:
 @given(st.text().filter(str.strip))
 def test_a_wording_never_becomes_empty(text: str) -> None:
     assert normalise(text)
+
+
+@given(st.lists(st.text("aAesStTh1x", min_size=1, max_size=6), min_size=1, max_size=4))
+def test_the_short_way_for_plain_text_ends_where_the_long_way_ends(words: list[str]) -> None:
+    """Punctuation that makes no difference sends the same words the long way."""
+    assert normalise(" ".join(["ox", *words])) == normalise(", ".join(["ox", *words]) + ".")
+
+
+def test_a_sign_is_a_word_without_a_letter_or_digit() -> None:
+    assert [is_sign(word) for word in normalise("< 5 C++ -1").split()] == [True, False, False, True, True, False]

@@ -1,84 +1,140 @@
 """`treegen check`."""
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, domain_option
+from treegen.cli.options import PATH, domain_option, encoder_options, encoder_settings
 
 if TYPE_CHECKING:
-    from treegen.tree.problems import Problem
+    from treegen.checking import Findings
+    from treegen.clip.encoders.interface import Encoder
+    from treegen.domain import Domain
+
+    Encoders = Callable[[Domain | None, Path], Encoder | None]
+
+FORMATS = ("text", "json", "github", "sarif")
 
 
 @click.command("check")
 @click.argument("files", type=PATH, nargs=-1, required=True, metavar="TREE...")
 @domain_option
-@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--fix", is_flag=True, help="Apply the fixes that are certain.")
-def command(files: tuple[Path, ...], domain_path: Path | None, form: str, fix: bool) -> None:
+@click.option("--against", metavar="REV", help="Also tell what changed since this git revision.")
+@click.option("--require-approved", is_flag=True, help="An error if nobody approved the tree as it stands.")
+@click.option(
+    "--min-accuracy",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="An error if the recorded accuracy of the tree as it stands is lower, or if there is none.",
+)
+@encoder_options
+def command(
+    files: tuple[Path, ...], domain_path: Path | None, form: str, fix: bool,
+    against: str | None, require_approved: bool, min_accuracy: float | None,
+    encoder: str | None, device: str | None, precision: str | None,
+) -> None:  # fmt: skip
     """List everything wrong with trees (and domain.toml files).
 
-    A tree is checked against the domain.toml beside it, if there is one. Exit code 1 if there are errors, 2 if a file
-    cannot be read; warnings alone exit 0.
+    A tree is checked against the domain.toml beside it, if there is one, whose [check] table sets severities. With
+    --encoder its texts are also counted and compared by that model. Exit code 1 if there are errors, 2 if a file cannot
+    be read; warnings alone exit 0.
     """
     from treegen.cli.output import complain
     from treegen.errors import InputError
 
-    found: list[tuple[Path, tuple[Problem, ...]]] = []
+    if (device or precision) and not encoder:
+        raise InputError("--device and --precision are the encoder's", "name one with --encoder")
+    encoders = _encoders(encoder, device, precision)
+    judge = _gate(against, require_approved, min_accuracy)
+    found: list[Findings] = []
     unreadable = False
     for path in files:
         try:
-            found += _check(path, domain_path, fix)
+            found += map(judge, _check(path, domain_path, fix, encoders))
         except InputError as error:
             unreadable = True
             complain(error.message, error.tip)
-    _print(found, form)
+    _print(found, form, complete=not unreadable)
     if unreadable:
         sys.exit(2)
-    sys.exit(1 if any(p.severity == "error" for _, problems in found for p in problems) else 0)
+    sys.exit(1 if any(findings.errors for findings in found) else 0)
 
 
-def _check(path: Path, domain_path: Path | None, fix: bool) -> "list[tuple[Path, tuple[Problem, ...]]]":
-    """The problems of one file, after the fixes if they are asked for; before them those of its domain, if any."""
+def _gate(against: str | None, approved: bool, least: float | None) -> "Callable[[Findings], Findings]":
+    """What is asked of each tree beyond being sound."""
+    if against is None and not approved and least is None:
+        return lambda findings: findings
+    from treegen.approving import Gate
+
+    return Gate(against=against, approved=approved, least=least).judge
+
+
+def _encoders(name: str | None, device: str | None, precision: str | None) -> "Encoders":
+    """What gives the encoder for a domain: `None` if none is named, else each one loaded once."""
+    loaded: dict[object, Encoder] = {}
+
+    def load(domain: "Domain | None", folder: Path) -> "Encoder | None":
+        if name is None:
+            return None
+        from treegen.cli.output import ProgressLine
+        from treegen.clip.encoders import open_encoder
+
+        progress = ProgressLine()
+        settings = encoder_settings(domain, encoder=name, device=device, precision=precision)
+        if settings not in loaded:
+            progress("loading the encoder", 0, 1)
+            loaded[settings] = open_encoder(settings, folder)
+            progress("loading the encoder", 1, 1)
+        return loaded[settings]
+
+    return load
+
+
+def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders") -> "Iterator[Findings]":
+    """What was found in one file, after the fixes if they are asked for; before it that in its domain, if anything."""
+    from treegen.checking import check_domain_file, check_tree_file
     from treegen.cli.output import tell
-    from treegen.domain import FILE_NAME, read_domain
-    from treegen.domain import domain_path as path_of
-    from treegen.tree.validation import check_file
-    from treegen.workspace import TREE_NAME
+    from treegen.domain import FILE_NAME
 
     if path.is_dir() or path.suffix == ".toml":
-        found = [(path_of(path), read_domain(path)[1])]
-        tree = path / TREE_NAME
-        return found + (_check(tree, path, fix)[-1:] if path.is_dir() and tree.exists() else [])
-    beside = path_of(domain_path) if domain_path else path.parent / FILE_NAME
-    domain, problems = read_domain(beside) if domain_path or beside.is_file() else (None, ())
-    options: dict[str, Any] = {"classes": domain.classes, "domain": domain.name} if domain else {}
-    if domain is None and not problems:
+        yield check_domain_file(path)[1]
+        tree = path / _tree_name()
+        if path.is_dir() and tree.exists():
+            yield from list(_check(tree, path, fix, encoders))[-1:]
+        return
+    domain, beside = None, domain_path or path.parent / FILE_NAME
+    if domain_path or beside.is_file():
+        domain, findings = check_domain_file(beside)
+        if findings.problems:
+            yield findings
+    else:
         tell(f"{path}: no domain.toml beside it, so its classes were not compared with the domain's")
-    checked = check_file(path, **options)
-    if fix and any(p.fix for p in checked.problems):
-        from treegen.tree.validation import fix_file
-
-        checked = fix_file(path, checked, **options)
-    return [*([(beside, problems)] if problems else []), (path, checked.problems)]
+    yield check_tree_file(path, domain, encoder=encoders(domain, path.parent), fix=fix)
 
 
-def _print(found: "list[tuple[Path, tuple[Problem, ...]]]", form: str) -> None:
-    from treegen.cli.output import plain, print_json, say
-    from treegen.cli.shown import show_problems
+def _tree_name() -> str:
+    from treegen.workspace import TREE_NAME
+
+    return TREE_NAME
+
+
+def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
+    from treegen.cli import formats
+    from treegen.cli.output import print_json, tell
 
     if form == "json":
-        print_json([{"file": str(path), "problems": [p.as_json() for p in problems]} for path, problems in found])
-        return
-    for path, problems in found:
-        if form == "github":
-            for p in problems:
-                told = plain(f"{p.pointer or '/'}: {p.message}").replace("%", "%25").replace("\n", "%0A")
-                click.echo(f"::{p.severity} file={path},title={p.code}::{told}")
-            continue
-        show_problems(problems, str(path))
-        errors = sum(p.severity == "error" for p in problems)
-        say(f"{path}: {errors} error{'s' if errors != 1 else ''}, {len(problems) - errors} warning"
-            f"{'s' if len(problems) - errors != 1 else ''}")  # fmt: skip
+        print_json(formats.json_document(found))
+    elif form == "sarif":
+        print_json(formats.sarif_document(found, Path.cwd(), complete=complete))
+    else:
+        for findings in found:
+            lines = formats.text_lines(findings) if form == "text" else formats.github_lines(findings, Path.cwd())
+            click.echo("\n".join(lines), nl=bool(findings.problems) or form == "text")
+    for findings in found:
+        if findings.switched_off and form != "text":
+            tell(f"{findings.path}: {formats.switched_off(findings).strip(' ()')}")

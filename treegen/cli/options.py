@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from treegen.domain import Domain, EncoderSettings
     from treegen.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,16 +65,25 @@ def open_workspace(
     tree: Path, domain_path: Path | None, *, encoder: str | None, device: str | None, precision: str | None
 ) -> "Workspace":
     """The workspace of a tree with what the command line names, showing progress on stderr."""
-    from dataclasses import replace
-
     from treegen.cli.output import ProgressLine
-    from treegen.workflow import settings_with
     from treegen.workspace import Workspace
 
     workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
-    settings = settings_with(workspace.domain, encoder=encoder, device=device, precision=precision)
+    settings = encoder_settings(workspace.domain, encoder=encoder, device=device, precision=precision)
+    workspace.encoder_settings = settings
+    return workspace
+
+
+def encoder_settings(
+    domain: "Domain | None", *, encoder: str | None, device: str | None, precision: str | None
+) -> "EncoderSettings":
+    """The domain's encoder settings, or the defaults, with what the command line names."""
+    from dataclasses import replace
+
+    from treegen.workflow import settings_with
+
+    settings = settings_with(domain, encoder=encoder, device=device, precision=precision)
     if encoder and encoder.startswith("local-dir:"):  # on the command line a path is relative to where one stands
         folder = Path(encoder.removeprefix("local-dir:")).absolute()
         settings = replace(settings, name=f"local-dir:{folder}")
-    workspace.encoder_settings = settings
-    return workspace
+    return settings

@@ -7,7 +7,7 @@ import click
 
 from treegen.cli.output import interval, percent, plain, say, table, tell
 from treegen.tree.changes import Change
-from treegen.tree.problems import Problem
+from treegen.tree.problems import Place, Problem
 
 if TYPE_CHECKING:
     from treegen.llm.drafting import Attempt
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 COLOURS = {"error": "red", "warning": "yellow"}
 
 
-def problem_line(problem: Problem, file: str = "") -> str:
-    """One problem on one line, coloured by severity."""
+def problem_line(problem: Problem, file: str = "", at: Place | None = None) -> str:
+    """One problem on one line, coloured by severity; editors and terminals jump to FILE:LINE:COLUMN."""
     severity = click.style(problem.severity, fg=COLOURS[problem.severity])
-    place = f"{plain(file)}: " if file else ""
+    place = f"{plain(file)}{f':{at.line}:{at.column}' if at else ''}: " if file else ""
     fix = f" (fix: {plain(problem.fix.summary)})" if problem.fix else ""
     return f"{place}{severity} {problem.code} {plain(problem.pointer) or '/'}: {plain(problem.message)}{fix}"
 
@@ -44,12 +44,17 @@ def show_attempt(attempt: "Attempt") -> None:
     show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
 
 
-def show_changes(changes: Sequence[Change], *, indent: str = "", colour: bool | None = None) -> None:
-    """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
+def change_line(change: Change) -> str:
+    """A change in words behind a coloured sign."""
     signs = {"added": click.style("+", fg="green"), "removed": click.style("-", fg="red")}
+    sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
+    return f"{sign} {plain(change.sentence)}"
+
+
+def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | None = None) -> None:
+    """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
     for change in changes:
-        sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
-        click.echo(f"{indent}{sign} {plain(change.sentence)}", color=colour)
+        click.echo(indent + change_line(change), color=colour)
 
 
 def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, str, str, str]]:

@@ -20,6 +20,7 @@ from treegen.clip.statistics import (
     shuffled_accuracies,
     wilson_interval,
 )
+from treegen.clip.wording import length_problems
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import ImageSet, LabelledImage, Skipped, hash_file, list_images, open_image, shown
@@ -27,7 +28,6 @@ from treegen.progress import Progress, no_progress
 from treegen.tree.document import digest_of
 from treegen.tree.keywords import show
 from treegen.tree.model import Tree
-from treegen.tree.problems import Problem, pointer_to
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -297,19 +297,6 @@ def _decoded(
             results = [(image, future.result()) for image, future in batch]
             good = [(image, result) for image, result in results if not isinstance(result, Skipped)]
             yield good, [result for _, result in results if isinstance(result, Skipped)]
-
-
-def length_problems(tree: Tree, encoder: "Encoder") -> list[Problem]:
-    """TG120 for every filled prompt that the encoder would cut silently."""
-    problems = []
-    for group in tree.groups:
-        for index, text in enumerate(group.fill()):
-            tokens = encoder.count_tokens(text)
-            if tokens > encoder.context_length:
-                pointer = pointer_to("classification_groups", group.name, "options", index)
-                told = f"{show(text)} has {tokens} tokens, {encoder.name} reads {encoder.context_length}"
-                problems.append(Problem(code="TG120", pointer=pointer, message=told))
-    return problems
 
 
 def _accuracy(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:

@@ -160,9 +160,9 @@ class OptionDispute(Dispute):
             RuleChanged(class_name=name, group=self.group, old=self.option, new=self._goes_to(answer, options))
             for name, answer in self.users
         )
-        before = options[: options.index(self.option)]
-        gone = OptionRemoved(group=self.group, option=self.option, after=before[-1] if before else None)
-        return _by_side({self.remover: (*moved, gone), other(self.remover): ()})
+        return _by_side({
+            self.remover: (*moved, _removal(options, self.group, self.option)), other(self.remover): (),
+        })  # fmt: skip
 
     def _goes_to(self, answer: Answer, options: Sequence[str]) -> Answer:
         wanted = self.renamed or answer
@@ -171,13 +171,18 @@ class OptionDispute(Dispute):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleDispute(Dispute):
-    """Both gave a class another answer. Ours is in the tree."""
+    """Both gave a class another answer. Ours is in the tree.
+
+    Attributes:
+        dropped: theirs removed the option that ours is.
+    """
 
     class_name: str
     group: str
     base: Answer
     ours: Answer
     theirs: Answer
+    dropped: bool = False
 
     def told(self) -> str:
         """The dispute in words."""
@@ -189,10 +194,15 @@ class RuleDispute(Dispute):
         """An option that is gone from the tree comes back with the side that wants it."""
         change = RuleChanged(class_name=self.class_name, group=self.group, old=self.ours, new=self.theirs)
         options = draft.options[self.group]
-        if not isinstance(self.theirs, str) or self.theirs in options:
-            return {"ours": (), "theirs": (change,)}
-        back = OptionAdded(group=self.group, option=self.theirs, after=options[-1] if options else None)
-        return {"ours": (), "theirs": (back, change)}
+        changes: tuple[Change, ...] = (change,)
+        if isinstance(self.theirs, str) and self.theirs not in options:
+            changes = (
+                OptionAdded(group=self.group, option=self.theirs, after=options[-1] if options else None),
+                change,
+            )
+        if self.dropped and isinstance(self.ours, str):
+            changes = (*changes, _removal(options, self.group, self.ours))
+        return {"ours": (), "theirs": changes}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +223,11 @@ class GapDispute(Dispute):
         """Null: the group says nothing about the class."""
         null = (RuleChanged(class_name=self.class_name, group=self.group, old=ABSENT, new=None),)
         return {"ours": null, "theirs": null}
+
+
+def _removal(options: Sequence[str], group: str, option: str) -> OptionRemoved:
+    before = options[: options.index(option)]
+    return OptionRemoved(group=group, option=option, after=before[-1] if before else None)
 
 
 def _by_side(found: Taken) -> Taken:
@@ -245,11 +260,13 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
     """
     conflict = tree.conflicts[number]
     rest = (*tree.conflicts[:number], *tree.conflicts[number + 1 :])
-    wanted = [c for c in changes_of(conflict, side) if not _there_already(tree, c)]
-    for change in wanted:
+    resolved = tree
+    for change in changes_of(conflict, side):
+        if not _needless(resolved, change):
+            resolved = apply(resolved, (change,))
         if isinstance(change, ClassRenamed | GroupRenamed):
             rest = tuple(_followed(c, change) for c in rest)
-    return replace(apply(tree, wanted), conflicts=rest)
+    return replace(resolved, conflicts=rest)
 
 
 def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Conflict:
@@ -299,9 +316,11 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
     return tree
 
 
-def _there_already(tree: Tree, change: Change) -> bool:
-    """Two conflicts may bring the same option back."""
-    if not isinstance(change, OptionAdded):
-        return False
-    group = tree.group(change.group)
-    return group is not None and change.option in group.options
+def _needless(tree: Tree, change: Change) -> bool:
+    """Two conflicts may bring the same option back; one that another conflict still needs stays."""
+    if isinstance(change, OptionAdded):
+        group = tree.group(change.group)
+        return group is not None and change.option in group.options
+    if isinstance(change, OptionRemoved):
+        return any(tree.word(rule, change.group) == change.option for rule in tree.rules)
+    return False

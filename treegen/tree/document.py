@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.tree.keywords import show
-from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
-from treegen.tree.problems import Problem, pointer_to
+from treegen.tree.model import SCHEMA_ID, ClassRule, Conflict, Group, Review, Tree
+from treegen.tree.places import bracket_deeper_than, place_at
+from treegen.tree.problems import Place, Problem, pointer_to
 
-SCHEMA_ID: Final = "urn:treegen:tree:1"
 MOST_BYTES: Final = 64 * 2**20
 MOST_DEPTH: Final = 100
 
@@ -26,13 +27,6 @@ class _Pairs(dict[str, Any]):
     """An object that remembers keys that stood twice."""
 
     twice: tuple[str, ...] = ()
-
-
-def _object(pairs: list[tuple[str, Any]]) -> _Pairs:
-    made = _Pairs(pairs)
-    if len(made) != len(pairs):
-        made.twice = tuple(k for k, count in Counter(k for k, _ in pairs).items() if count > 1)
-    return made
 
 
 def _walk(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -56,52 +50,75 @@ def _writable(text: str) -> bool:
 
 def parse_json(text: str) -> tuple[Any, list[Problem]]:
     """Strict JSON. Returns the data (`None` if it cannot be read) and problems TG101 and TG102 with places."""
-    if _depth(text) > MOST_DEPTH:
-        return None, [Problem(code="TG101", pointer="", message=f"nested deeper than {MOST_DEPTH} levels")]
+    odd: list[str] = []  # something in the text that only a walk can place
     try:
-        data = json.loads(text, object_pairs_hook=_object)
+        data = json.loads(text, object_pairs_hook=partial(_object, odd), parse_float=partial(_number, odd),
+                          parse_constant=partial(_number, odd))  # fmt: skip
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        return None, [Problem(code="TG101", pointer="", message=f"not JSON at {place}: {error.msg}")]
-    except (ValueError, RecursionError) as error:
+        told = f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        return None, [
+            Problem(code="TG101", pointer="", message=told, place=Place(line=error.lineno, column=error.colno))
+        ]
+    except RecursionError:
+        return None, [_too_deep(text)]
+    except ValueError as error:
         return None, [Problem(code="TG101", pointer="", message=f"not JSON: {error}")]
-    problems = []
+    if _deeper(data, MOST_DEPTH):
+        return None, [_too_deep(text)]
+    problems = list(_odd_values(data)) if odd else []
+    return None if any(p.code == "TG101" for p in problems) else data, problems
+
+
+def _object(odd: list[str], pairs: list[tuple[str, Any]]) -> _Pairs:
+    made = _Pairs(pairs)
+    if len(made) != len(pairs):
+        made.twice = tuple(k for k, count in Counter(k for k, _ in pairs).items() if count > 1)
+        odd += made.twice
+    return made
+
+
+def _number(odd: list[str], written: str) -> float:
+    """NaN and Infinity, which Python knows and JSON does not, and 1e999, which Python reads as infinite, are odd."""
+    value = float(written)
+    if not math.isfinite(value):
+        odd.append(written)
+    return value
+
+
+def _odd_values(data: Any) -> Iterator[Problem]:
     for path, value in _walk(data):
         for key in getattr(value, "twice", ()):
             told = f"the key {show(key)} stands twice; keep one"
-            problems.append(Problem(code="TG102", pointer=pointer_to(*path, key), message=told))
-        if isinstance(value, float) and not math.isfinite(value):  # NaN, or 1e999, which Python reads as infinite
+            yield Problem(code="TG102", pointer=pointer_to(*path, key), message=told)
+        if isinstance(value, float) and not math.isfinite(value):
             told = f"not JSON: {show(value)} is no number of JSON"
-            problems.append(Problem(code="TG101", pointer=pointer_to(*path), message=told))
-    return None if any(p.code == "TG101" for p in problems) else data, problems
+            yield Problem(code="TG101", pointer=pointer_to(*path), message=told)
+
+
+def _deeper(data: Any, most: int) -> bool:
+    """Whether objects and lists stand in each other more than `most` times."""
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(most):
+        values = (v for outer in level for v in (outer.values() if isinstance(outer, dict) else outer))
+        level = [v for v in values if isinstance(v, dict | list)]
+    return bool(level)
+
+
+def _too_deep(text: str) -> Problem:
+    told = f"nested deeper than {MOST_DEPTH} levels"
+    return Problem(code="TG101", pointer="", message=told, place=place_at(text, bracket_deeper_than(text, MOST_DEPTH)))
 
 
 def unwritable(data: Any) -> Iterator[Problem]:
     """Texts and keys that UTF-8 cannot write (TG107)."""
+    with suppress(ValueError, TypeError, RecursionError):
+        compact(data).encode()
+        return
     for path, value in _walk(data):
         texts = [value] if isinstance(value, str) else list(value) if isinstance(value, dict) else []
         if not all(_writable(t) for t in texts):
             told = "holds half of a surrogate pair, which UTF-8 cannot write"
             yield Problem(code="TG107", pointer=pointer_to(*path), message=told)
-
-
-def _depth(text: str) -> int:
-    """Deepest nesting of brackets; brackets inside texts count too, which can only overestimate."""
-    depth = deepest = 0
-    if text.count("{") + text.count("[") <= MOST_DEPTH:
-        return 0
-    in_text = escaped = False
-    for c in text:
-        if in_text:
-            in_text, escaped = (c != '"' or escaped), (c == "\\" and not escaped)
-        elif c == '"':
-            in_text = True
-        elif c in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif c in "}]":
-            depth -= 1
-    return deepest
 
 
 def read_text(path: Path) -> str:
@@ -113,11 +130,15 @@ def read_text(path: Path) -> str:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "is this the right file?")
-        return path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the name") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}", "save the file as UTF-8") from None
+        before = content[: error.start]
+        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+        place = f"line {before.count(10) + 1}, column {column}"
+        raise InputError(f"{path}: not UTF-8 at byte {error.start} ({place})", "save the file as UTF-8") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 

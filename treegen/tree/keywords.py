@@ -10,7 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from treegen.resources import read_schema
-from treegen.tree.problems import Edit, Fix, Problem, pointer_to
+from treegen.tree.problems import Problem, pointer_to
+from treegen.tree.soundness import doubtful_part
 from treegen.tree.words import normalise
 
 if TYPE_CHECKING:
@@ -120,12 +121,16 @@ def validator_of(schema: str) -> Any:
 def schema_problems(data: Any, schema: str) -> list[Problem]:
     """All findings of the schema, in the order of the document's places."""
     problems: list[Problem] = []
+    if schema == "tree" and isinstance(data, dict):
+        data = doubtful_part(data)
+        if data is None:
+            return []
     for error in validator_of(schema).iter_errors(data):
-        problems += _problems_of(error)
+        problems += problems_of(error)
     return sorted(problems, key=lambda p: (p.pointer, p.code))
 
 
-def _problems_of(error: "ValidationError") -> list[Problem]:
+def problems_of(error: "ValidationError") -> list[Problem]:
     """One schema error as problems in treegen's words."""
     path, keyword = list(error.absolute_path), str(error.validator)
     value: Any = error.instance
@@ -168,8 +173,3 @@ def _not_allowed(keyword: str, expected: Any, value: Any) -> str:
         "pattern": f"must match {expected}: {show(value)}",
     }
     return sentences.get(keyword, f"not allowed by {keyword}: {show(value)}")
-
-
-def blank_fix(pointer: str, text: str) -> Fix:
-    """The fix for white space around a text."""
-    return Fix(summary="remove the white space", edits=(Edit(op="replace", pointer=pointer, value=text.strip()),))

@@ -299,15 +299,28 @@ class _Merge:
             elif option in used:
                 members.add(option)
                 if len(lacking) == 1:
-                    self._dispute_option(group, option, lacking[0], [c for c, w in words.items() if w == option])
+                    self._option_in_use(group, option, lacking[0], [c for c, w in words.items() if w == option])
         return _order(base, ours, theirs, members)
 
-    def _dispute_option(self, group: str, option: str, remover: Side, users: Sequence[str]) -> None:
-        said = tuple((name, self._said(self.sides[remover], name, group)) for name in users)
-        renamed = self._new_words[remover].get((group, option))
-        self.disputes.append(
-            OptionDispute(group=group, option=option, remover=remover, users=said, renamed=renamed)
-        )  # fmt: skip
+    def _option_in_use(self, group: str, option: str, remover: Side, users: Sequence[str]) -> None:
+        """An option that one side removed and classes have: a dispute of its own, unless theirs are disputed anyway."""
+        open_ones = {
+            d.class_name: number
+            for number, d in enumerate(self.disputes)
+            if isinstance(d, RuleDispute) and d.group == group and d.ours == option
+        }
+        free = [name for name in users if name not in open_ones]
+        if free:
+            said = tuple((name, self._said(self.sides[remover], name, group)) for name in free)
+            renamed = self._new_words[remover].get((group, option))
+            self.disputes.append(
+                OptionDispute(group=group, option=option, remover=remover, users=said, renamed=renamed)
+            )  # fmt: skip
+        elif remover == "theirs":
+            for number in open_ones.values():
+                dispute = self.disputes[number]
+                assert isinstance(dispute, RuleDispute)
+                self.disputes[number] = replace(dispute, dropped=True)
 
 
 def _later_review(base: Tree, ours: Tree, theirs: Tree) -> Review | None:

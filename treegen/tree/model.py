@@ -1,6 +1,9 @@
 """Groups, rules and the tree, as immutable values."""
 
 from dataclasses import dataclass
+from typing import Final
+
+SCHEMA_ID: Final = "urn:treegen:tree:1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """One shape for every finding, and the table of its codes."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 Severity = Literal["error", "warning"]
+Level = Literal["error", "warning", "off"]
 
 #: code -> (severity, what it means). Codes are stable: a code is never given another meaning.
 CODES: Final[dict[str, tuple[Severity, str]]] = {
@@ -37,22 +38,47 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG404": ("error", "classes are given twice or not at all"),
     "TG405": ("error", "the name template cannot be filled"),
     "TG406": ("error", "a note on a class that the domain does not have"),
+    "TG407": ("error", "another name for a class that the domain does not have"),
+    "TG408": ("error", "a severity that a project cannot set"),
     "TG501": ("error", "the reply holds no tree"),
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),
     "TG504": ("error", "the reply leaves something out"),
+    "TG601": ("warning", "two options of a group are nearly the same"),
+    "TG602": ("warning", "an option contains another of its group"),
+    "TG603": ("warning", "an option holds alternatives"),
+    "TG604": ("warning", "a text hedges"),
+    "TG605": ("warning", "a text says what is not there"),
+    "TG606": ("warning", "a text asks for what an image does not show"),
+    "TG607": ("warning", "a text names a class"),
+    "TG608": ("warning", "a group of white, gray and black alone"),
+    "TG609": ("warning", "a filled prompt is longer than CLIP reads"),
+    "TG701": ("warning", "a group that separates no two classes"),
+    "TG702": ("warning", "two classes that one group alone tells apart"),
     "TG801": ("error", "the tree is not approved as it stands"),
     "TG802": ("error", "the recorded accuracy is missing or too low"),
 }
 
 
+#: codes whose severity a project may set: after the others there is no tree, or none for this domain
+ADJUSTABLE: Final = frozenset(code for code, (severity, _) in CODES.items() if severity == "warning")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One step of a fix, with the meaning of a JSON Patch operation (RFC 6902)."""
+    """One step of a fix: an operation of JSON Patch (RFC 6902), or `merge`.
 
-    op: Literal["add", "replace", "remove"]
+    Attributes:
+        op: `move` keeps the place among the members; `merge` removes an option, and the rules follow.
+        pointer: where.
+        value: what to write; for `merge` the index of the option that stays.
+        source: for `move` where it was.
+    """
+
+    op: Literal["add", "replace", "remove", "move", "merge"]
     pointer: str
     value: str | int | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +90,14 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place in a text: line and column in characters, both from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One finding.
 
@@ -72,17 +106,21 @@ class Problem:
         pointer: JSON Pointer (RFC 6901) to the place in the document; empty for the whole document.
         message: one sentence: what is wrong and, where it is not plain, what to do.
         fix: a repair that is certain, if there is one.
+        level: the severity that the project gives it; `None` for that of the code.
+        place: where it is, if no pointer can say so: in a text that cannot be read.
     """
 
     code: str
     pointer: str
     message: str
     fix: Fix | None = None
+    level: Severity | None = None
+    place: Place | None = None
 
     @property
     def severity(self) -> Severity:
-        """The severity of the code."""
-        return CODES[self.code][0]
+        """The project's severity, else that of the code."""
+        return self.level or CODES[self.code][0]
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints and the store keeps."""
@@ -103,6 +141,20 @@ def pointer_to(*parts: str | int) -> str:
     """
     pointer = "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
     return pointer.encode(errors="replace").decode()
+
+
+def with_levels(problems: Iterable[Problem], levels: Mapping[str, Level]) -> tuple[tuple[Problem, ...], int]:
+    """The problems with the severities that a project sets by code, and how many of them are switched off."""
+    if not levels:
+        return tuple(problems), 0
+    kept, off = [], 0
+    for problem in problems:
+        level = levels.get(problem.code)
+        if level == "off":
+            off += 1
+        else:
+            kept.append(replace(problem, level=level) if level else problem)
+    return tuple(kept), off
 
 
 def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from treegen.tree.document import Document, digest_of, parse_json, read_text, save, tree_from, unwritable
-from treegen.tree.keywords import blank_fix, schema_problems, show
+from treegen.tree.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
+from treegen.tree.keywords import schema_problems, show
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.problems import Edit, Fix, Problem, pointer_to
 from treegen.tree.words import normalise
@@ -66,12 +67,13 @@ def check_data(
         stored: the data came from a tree file, so its digest counts.
     """
     problems = [*schema_problems(data, "tree"), *unwritable(data)]
-    outside = {p.code for p in problems if not _in_review(p)}
+    outside = {p.code for p in problems if not in_review(p)}
     if outside & _UNTYPED:
         problems += _name_problems(data, classes=classes, domain=domain)
         return Checked(document=None, data=data, problems=tuple(problems))
-    sound = {k: v for k, v in data.items() if k != "review"} if any(map(_in_review, problems)) else data
+    sound = {k: v for k, v in data.items() if k != "review"} if any(map(in_review, problems)) else data
     tree = tree_from(sound)
+    problems = [with_merge_fix(p, data) if p.code == "TG111" else p for p in problems]
     problems += _blanks(tree)
     problems += cross_problems(tree, classes=classes, domain=domain)
     problems += _conflicts(tree)
@@ -81,7 +83,8 @@ def check_data(
     return Checked(document=document, data=data, problems=tuple(problems))
 
 
-def _in_review(problem: Problem) -> bool:
+def in_review(problem: Problem) -> bool:
+    """Whether it is about the sign-off."""
     return problem.pointer == "/review" or problem.pointer.startswith("/review/")
 
 
@@ -137,10 +140,14 @@ def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Pr
         told = f"the class {show(name)} has no rule; give its option in every group"
         yield Problem(code="TG201", pointer="/rules", message=told)
     candidates = missing if len(missing) <= _MOST_CANDIDATES else ()
-    for name in names:
-        if name not in known:
-            told = f"the domain has no class {show(name)}" + _meant(name, candidates)
-            yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told)
+    unknown = [name for name in names if name not in known]
+    written = _only_ones(classes) if unknown and missing else {}
+    renamed = {name: written.get(word) for word, name in _only_ones(unknown).items()}
+    for name in unknown:
+        told = f"the domain has no class {show(name)}" + _meant(name, candidates)
+        right = renamed.get(name)
+        fix = rename_fix(name, right) if right and right not in have else None
+        yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told, fix=fix)
 
 
 def _meant(name: str, candidates: Sequence[str]) -> str:
@@ -248,19 +255,6 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
         yield Problem(code="TG303", pointer="/review/digest", message=told)
 
 
-def apply_fixes(data: Any, problems: Iterable[Problem]) -> tuple[Any, int]:
-    """The data with every certain fix applied (the input is left as it is), and how many there were."""
-    import copy
-
-    data, count = copy.deepcopy(data), 0
-    for problem in problems:
-        if problem.fix:
-            for edit in problem.fix.edits:
-                _apply(data, edit)
-            count += 1
-    return data, count
-
-
 def fix_file(
     path: Path, checked: Checked, *, classes: Sequence[str] | None = None, domain: str | None = None
 ) -> Checked:
@@ -271,22 +265,13 @@ def fix_file(
     Returns:
         What is left to find in the file.
     """
-    if any(p.code == "TG102" or (_in_review(p) and p.severity == "error") for p in checked.problems):
+    if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
         return checked
-    data, _ = apply_fixes(checked.data, checked.problems)
-    fixed = check_data(data, classes=classes, domain=domain)
+    fixed = checked
+    while any(p.fix for p in fixed.problems):  # texts without their white space can be the same; it never grows
+        data, _ = apply_fixes(fixed.data, fixed.problems)
+        fixed = check_data(data, classes=classes, domain=domain)
     if fixed.document is None:
         return checked
     save(path, fixed.document.tree)
     return check_file(path, classes=classes, domain=domain)
-
-
-def _apply(data: Any, edit: Edit) -> None:
-    *parents, last = [p.replace("~1", "/").replace("~0", "~") for p in edit.pointer.split("/")[1:]]
-    for part in parents:
-        data = data[int(part)] if isinstance(data, list) else data[part]
-    key = int(last) if isinstance(data, list) else last
-    if edit.op == "remove":
-        del data[key]
-    else:
-        data[key] = edit.value

@@ -1,6 +1,7 @@
 """When two wordings are the same: the normalisation behind mutual exclusivity."""
 
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _ARTICLES: Final = frozenset({"a", "an", "the"})
@@ -43,6 +44,12 @@ def _kept(text: str, place: int) -> str:
     return "-" if c in _MINUS and after.isdigit() and not before.strip() else " "
 
 
+def is_sign(word: str) -> bool:
+    """Whether a word of a normalised text is a sign, such as `<`."""
+    return not any(map(str.isalnum, word))
+
+
+@lru_cache(maxsize=2**16)
 def normalise(text: str) -> str:
     """Folds case, width (NFKC), punctuation, white space, articles and plurals.
 
@@ -51,6 +58,9 @@ def normalise(text: str) -> str:
     >>> normalise("The  Doors") == normalise("ｄｏｏｒ")
     True
     """
+    if text.isascii() and text.replace(" ", "").isalnum():  # what nearly all names and options are
+        folded = text.lower().strip()
+        return " ".join(w for w in map(_singular, folded.split()) if w not in _ARTICLES) or folded
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
     spaced = "".join(_kept(folded, place) for place in range(len(folded)))
     words = [_singular(w) for w in spaced.split() if any(c.isalnum() or c in _SIGNS for c in w)]

@@ -1,0 +1,156 @@
+"""The formats of `treegen check`: findings in, text or plain data out."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import click
+
+from treegen import __version__
+from treegen.checking import Findings
+from treegen.cli.output import plain
+from treegen.cli.shown import change_line, problem_line
+from treegen.tree.problems import CODES, Place, Problem
+
+_SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def text_lines(findings: Findings) -> Iterator[str]:
+    """FILE:LINE:COLUMN: SEVERITY CODE POINTER: MESSAGE, one a line, then the counts."""
+    for problem, place in zip(findings.problems, findings.places, strict=True):
+        yield problem_line(problem, str(findings.path), place)
+    warnings = len(findings.problems) - findings.errors
+    counts = f"{_counted(findings.errors, 'error')}, {_counted(warnings, 'warning')}"
+    yield f"{plain(findings.path)}: {counts}{switched_off(findings)}"
+    yield from change_lines(findings)
+
+
+def change_lines(findings: Findings) -> Iterator[str]:
+    """What changed since the revision that the file was compared with, in words."""
+    if findings.since is None:
+        return
+    told = f"{plain(findings.path)}: since {plain(findings.since)}: "
+    if findings.changes is None:
+        yield told + "new"
+        return
+    yield told + _counted(len(findings.changes), "change")
+    for change in findings.changes:
+        yield f"  {change_line(change)}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def switched_off(findings: Findings) -> str:
+    """What is not told, so that a silent file is not taken for a clean one; empty if there is nothing."""
+    return f" ({findings.switched_off} switched off in domain.toml)" if findings.switched_off else ""
+
+
+def json_document(found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """For each file its counts and problems; line and column are `null` where they are not known."""
+    return [
+        {
+            "file": str(findings.path),
+            "errors": findings.errors,
+            "warnings": len(findings.problems) - findings.errors,
+            "switched_off": findings.switched_off,
+            **_changes_json(findings),
+            "problems": [
+                problem.as_json() | {"line": place and place.line, "column": place and place.column}
+                for problem, place in zip(findings.problems, findings.places, strict=True)
+            ],
+        }
+        for findings in found
+    ]
+
+
+def _changes_json(findings: Findings) -> dict[str, Any]:
+    if findings.since is None:
+        return {}
+    changes = findings.changes
+    return {"since": findings.since, "changes": None if changes is None else [c.as_json() for c in changes]}
+
+
+def github_lines(findings: Findings, base: Path) -> Iterator[str]:
+    """Workflow commands that GitHub shows as annotations of a pull request.
+
+    Source: "Workflow commands for GitHub Actions" and the escapes of actions/toolkit, packages/core/src/command.ts.
+    """
+    for problem, place in zip(findings.problems, findings.places, strict=True):
+        properties = {"file": _relative(findings.path, base)}
+        if place:
+            properties |= {"line": str(place.line), "col": str(place.column)}
+        properties["title"] = problem.code
+        listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+        told = _data(f"{problem.pointer or '/'}: {problem.message}")
+        yield f"::{problem.severity} {listed}::{told}"
+    if findings.since is not None:
+        listed = f"file={_property(_relative(findings.path, base))},title=changes since {_property(findings.since)}"
+        yield f"::notice {listed}::{_data(click.unstyle(chr(10).join(change_lines(findings))))}"
+
+
+def _data(text: str) -> str:
+    return plain(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif_document(found: Sequence[Findings], base: Path, *, complete: bool = True) -> dict[str, Any]:
+    """One run in SARIF 2.1.0, which code scanning services read.
+
+    Args:
+        found: files with their problems.
+        base: the folder that the addresses of files are relative to.
+        complete: every file could be read.
+    """
+    codes = sorted({p.code for findings in found for p in findings.problems})
+    rules = [
+        {"id": code, "shortDescription": {"text": CODES[code][1]}, "defaultConfiguration": {"level": CODES[code][0]}}
+        for code in codes
+    ]
+    results = [
+        _result(problem, place, codes.index(problem.code), _uri(findings.path, base))
+        for findings in found
+        for problem, place in zip(findings.problems, findings.places, strict=True)
+    ]
+    driver = {"name": "treegen", "version": __version__, "rules": rules}
+    run = {
+        "tool": {"driver": driver}, "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": complete}], "results": results,
+    }  # fmt: skip
+    return {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _result(problem: Problem, place: Place | None, rule: int, uri: str) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": {"uri": uri}}
+    if place:
+        physical["region"] = {"startLine": place.line, "startColumn": place.column}
+    location: dict[str, Any] = {"physicalLocation": physical}
+    if problem.pointer:
+        location["logicalLocations"] = [{"fullyQualifiedName": problem.pointer}]
+    same = "\n".join((uri, problem.code, problem.pointer, problem.message))  # lines move, names seldom do
+    return {
+        "ruleId": problem.code,
+        "ruleIndex": rule,
+        "level": problem.severity,
+        "message": {"text": problem.message},
+        "locations": [location],
+        "partialFingerprints": {"problem/v1": hashlib.sha256(same.encode()).hexdigest()},
+    }
+
+
+def _relative(path: Path, base: Path) -> str:
+    """The path from `base`, with forward slashes; absolute for a file that is not below it."""
+    absolute = Path(os.path.normpath(base / path))
+    return (absolute.relative_to(base) if absolute.is_relative_to(base) else absolute).as_posix()
+
+
+def _uri(path: Path, base: Path) -> str:
+    relative = _relative(path, base)
+    return Path(relative).as_uri() if Path(relative).is_absolute() else quote(relative)
