@@ -29,7 +29,7 @@ def test_it_writes_attributes_and_configuration_and_tells_so(git: Git, repositor
     done = set_up(repository, "treegen")
     assert (repository / ATTRIBUTES).read_text(encoding="utf-8") == BLOCK
     assert [git("config", "--local", key) for key in KEYS] == [
-        "treegen show --textconv", "^(group|class) .*$", "treegen: trees by names",
+        "treegen show --textconv", "^((group|class) .*)$", "treegen: trees by names",
         "treegen merge --driver --path %P %O %A %B",
     ]  # fmt: skip
     assert [sentence.split()[0] for sentence in done] == ["wrote", "set", "set", "set", "set"]

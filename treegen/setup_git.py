@@ -91,7 +91,7 @@ def _can_be_written(pattern: str) -> bool:
 
 def _settings(command: str) -> Iterator[tuple[str, str]]:
     yield "diff.treegen.textconv", f"{command} show --textconv"
-    yield "diff.treegen.xfuncname", "^(group|class) .*$"
+    yield "diff.treegen.xfuncname", "^((group|class) .*)$"  # git shows what the first parentheses hold
     yield "merge.treegen.name", "treegen: trees by names"
     yield "merge.treegen.driver", f"{command.replace('%', '%%')} merge --driver --path %P %O %A %B"
 
