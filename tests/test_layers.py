@@ -23,6 +23,7 @@ LAYERS = (
     ("llm", "clip", "starting", "demonstration"),
     ("checking",),
     ("workspace",),
+    ("exchange",),
     ("workflow", "optimizing"),
     ("approving",),
     ("review", "report"),

@@ -16,11 +16,13 @@ def test_help_lists_every_command(run: Run) -> None:
     """`treegen --help` names all commands and exits 0."""
     done = run("--help")
     assert done.code == 0
-    for name in ("demo", "init", "draft", "check", "score", "revise", "log", "classify", "schema"):
+    for name in ("demo", "init", "draft", "check", "score", "revise", "log", "classify", "import", "export", "schema"):
         assert f"\n  {name} " in done.out
 
 
-@pytest.mark.parametrize("name", ["demo", "init", "draft", "check", "score", "revise", "log", "classify", "schema"])
+@pytest.mark.parametrize(
+    "name", ["demo", "init", "draft", "check", "score", "revise", "log", "classify", "import", "export", "schema"]
+)
 def test_each_command_has_help(run: Run, name: str) -> None:
     """Every command explains itself."""
     done = run(name, "--help")

@@ -11,6 +11,7 @@ from treegen.llm.lexemes import (
     objects_in,
     plain_text,
     refuse_unclear,
+    scan,
 )
 from treegen.llm.parsing import parse_reply
 
@@ -64,6 +65,11 @@ def test_any_difference_of_type_place_or_bracket_is_seen(value: object) -> None:
 
 def test_plain_text_has_no_comments_and_the_quotation_marks_of_json() -> None:
     assert plain_text(lexemes_of("{'a': “b”, // c\n d: \"e\"}")) == '{ "a" : "b" , d : "e" }'
+
+
+def test_scanning_keeps_comments_with_their_lines_and_refuses_nothing() -> None:
+    found = [(one.kind, one.said, one.line) for one in scan('{\n"a": 1,  # one\n... // "x\n')]
+    assert found[-3:] == [("comment", "# one", 2), ("dots", "...", 3), ("comment", '// "x', 3)]
 
 
 def test_keys_are_found_in_what_cannot_be_read() -> None:

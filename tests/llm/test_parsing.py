@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treegen.llm import parsing
-from treegen.llm.parsing import Parsed, parse_reply
+from treegen.llm.lexemes import UnreadableError
+from treegen.llm.parsing import Parsed, parse_reply, read_value
 
 TREE: dict[str, Any] = {
     "classification_groups": {
@@ -284,3 +285,26 @@ def test_one_wrong_character_never_loses_or_invents_a_word(whole: str, sign: str
 def test_any_text_gives_data_or_a_problem(text: str) -> None:
     parsed = parse_reply(f'{{"classification_groups": {text}')
     assert (parsed.data is None) == bool(parsed.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("['a', 'b',]", ["a", "b"]),
+        ("names = ('a', 'b')", ["a", "b"]),
+        ("Sure:\n```python\nd = {'a': [1, None],}  # so\n```\nDone.", {"a": [1, None]}),
+        ("say {'a': 'b'} now", {"a": "b"}),
+    ],
+)
+def test_one_value_of_any_shape_is_read(text: str, value: Any) -> None:
+    assert read_value(text) == (value, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("no object", "neither"), ("{'a': 1} {'b': 2}", "2 objects"), ("[1, 2", "ends before"),
+     ("[...]", "leaves something"), ("[" * 5000, "nested"), ("x" * (parsing.MOST_CHARACTERS + 1), "longer than")],
+)  # fmt: skip
+def test_a_value_that_is_not_one_is_refused(text: str, told: str) -> None:
+    with pytest.raises(UnreadableError, match=told):
+        read_value(text)

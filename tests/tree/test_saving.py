@@ -152,3 +152,8 @@ def test_two_writers_at_once_never_leave_half_a_file(path: Path) -> None:
     assert [writer.returncode for writer in writers] == [0, 0]
     assert seen == {(50_001, 1)}
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_bytes_are_written_as_they_are(path: Path) -> None:
+    write_atomically(path, b"\x00\xff\r\n")
+    assert path.read_bytes() == b"\x00\xff\r\n"

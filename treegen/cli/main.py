@@ -27,9 +27,11 @@ COMMANDS: Final = {
     "approve": "Sign a tree off.",
     "log": "Revisions with scores and costs.",
     "classify": "Label images, with the answers behind each label.",
+    "import": "Make a tree of another project's file.",
+    "export": "Write a tree in another format.",
     "schema": "Print the JSON Schema of a document.",
 }
-_MODULES: Final = {"init": "initialise", "git-setup": "git_setup"}
+_MODULES: Final = {"init": "initialise", "git-setup": "git_setup", "import": "import_file"}
 
 
 class Commands(click.Group):

@@ -101,6 +101,16 @@ def _end_of(text: str, start: int) -> int:
     return len(text)
 
 
+def scan(text: str) -> Iterator[Lexeme]:
+    """Every lexeme but white space, comments included; nothing is refused."""
+    line = 1
+    for match in _LEXEME.finditer(text):
+        kind, said = str(match.lastgroup), match.group()
+        if kind != "space":
+            yield Lexeme(kind, said, line)
+        line += said.count("\n")
+
+
 def lexemes_of(text: str) -> list[Lexeme]:
     """Without white space and comments.
 
@@ -108,18 +118,17 @@ def lexemes_of(text: str) -> list[Lexeme]:
         UnreadableError: TG502 for a comment with half a pair of quotation marks, TG504 for `...` outside texts and for
             a comment that begins with it.
     """
-    found, line = [], 1
-    for match in _LEXEME.finditer(text):
-        kind, said = str(match.lastgroup), match.group()
+    found = []
+    for lexeme in scan(text):
+        kind, said, line = lexeme.kind, lexeme.said, lexeme.line
         if kind == "dots" or (kind == "comment" and _LEFT_OUT.match(said)):
             told = f"line {line} of the object leaves something out with {show(said)}; write everything out"
             raise UnreadableError("TG504", told)
         if kind == "comment" and said[:2] != "/*" and said.count('"') % 2:
             told = f"line {line} of the object: a comment or the end of a text? {show(said)}"
             raise UnreadableError("TG502", told)
-        if kind not in ("space", "comment"):
-            found.append(Lexeme(kind, said, line))
-        line += said.count("\n")
+        if kind != "comment":
+            found.append(lexeme)
     return found
 
 
@@ -157,13 +166,13 @@ def _refuse_inside(bracket: _Bracket, before: Lexeme | None, lexeme: Lexeme, aft
     if bracket.joined and (bracket.comma or bracket.sign != "("):  # ("one text in " "two parts") is deliberate
         raise _at(bracket.joined, "TG502", f"two texts without a comma between them: ... {bracket.joined.said}")
     if lexeme.kind in ("text", "word") and after and after.said == ":" and bracket.sign == "{":
-        key = _text_in(lexeme) if lexeme.kind == "text" else lexeme.said
+        key = text_in(lexeme) if lexeme.kind == "text" else lexeme.said
         if key in bracket.keys:
             raise _at(lexeme, "TG102", f"the key {show(key)} stands twice in one object; keep one")
         bracket.keys.add(key)
 
 
-def _text_in(lexeme: Lexeme) -> str:
+def text_in(lexeme: Lexeme) -> str:
     """The text between the quotation marks.
 
     Raises:
@@ -201,7 +210,7 @@ def content_of_lexemes(lexemes: Sequence[Lexeme]) -> list[Any]:
         if lexeme.kind in ("open", "close"):
             content.append(("bracket", {"(": "[", ")": "]"}.get(lexeme.said, lexeme.said)))
         elif lexeme.kind == "text":
-            content.append((str, _text_in(lexeme)))
+            content.append((str, text_in(lexeme)))
         elif lexeme.kind == "word":
             key = after is not None and after.said == ":"
             value = lexeme.said if key else _value_of(lexeme)
@@ -232,5 +241,5 @@ def content_of_data(value: Any) -> list[Any]:
 
 def plain_text(lexemes: Sequence[Lexeme]) -> str:
     """The reply without comments, each text with JSON's own quotation marks and escapes."""
-    texts = (json.dumps(_text_in(one), ensure_ascii=False) if one.kind == "text" else one.said for one in lexemes)
+    texts = (json.dumps(text_in(one), ensure_ascii=False) if one.kind == "text" else one.said for one in lexemes)
     return " ".join(texts)

@@ -32,6 +32,8 @@ _THINK: Final = re.compile(r"<(?:think(?:ing)?|reasoning|thought)>", re.IGNORECA
 _END_THINK: Final = re.compile(r"</(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
 _UNSHARED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"'bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_FENCED: Final = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_LIST: Final = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*)?[\[(]")
 _GROUPS: Final = ("classification_groups", "classification_cot")
 _KEYS: Final = frozenset({*_GROUPS, "rules", "prompt", "options"})
 
@@ -69,6 +71,29 @@ def parse_reply(text: str, *, finish: str | None = None) -> Parsed:
     except RecursionError:
         told = "the reply is nested too deeply"
         return Parsed(data=None, problems=(Problem(code="TG501", pointer="", message=told),))
+
+
+def read_value(text: str) -> tuple[Any, bool]:
+    """One object or list of any shape, read as tolerantly as a reply, and whether json-repair was needed.
+
+    Code fences and prose around one object are dropped; around a list there may be a fence or `name =`.
+
+    Raises:
+        UnreadableError: there is none, there are several, or it can be read in more than one way.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise UnreadableError("TG501", f"longer than {MOST_CHARACTERS} characters")
+    try:
+        fenced = _FENCED.findall(text)
+        inner = fenced[0].strip() if len(fenced) == 1 else text.strip()
+        parts = [inner] if _LIST.match(inner) else list(objects_in(inner))
+        if len(parts) != 1:
+            told = f"{len(parts)} objects stand side by side" if parts else "neither an object nor a list"
+            raise UnreadableError("TG502" if parts else "TG501", told)
+        data, repaired = _read(parts[0])
+        return _listed(data), repaired
+    except RecursionError:
+        raise UnreadableError("TG501", "nested too deeply") from None
 
 
 def _without_reasoning(text: str) -> str:

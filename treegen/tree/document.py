@@ -236,7 +236,7 @@ def _conflict_text(conflict: Conflict) -> str:
     return _text({"what": conflict.what, **sides})
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str | bytes) -> None:
     """Writes the whole file or leaves the old one: temporary file beside it, fsync, rename. Keeps the file's mode.
 
     Raises:
@@ -249,7 +249,7 @@ def write_atomically(path: Path, text: str) -> None:
         fd, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(fd, "wb") as file:
-            file.write(text.encode())
+            file.write(text.encode() if isinstance(text, str) else text)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

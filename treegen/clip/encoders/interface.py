@@ -1,7 +1,7 @@
 """The protocol of everything that embeds images and texts into one space."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,6 +19,7 @@ class Encoder(Protocol):
         context_length: most tokens of a text, start and end included.
         device: `cuda`, `mps` or `cpu`.
         precision: `fp32`, `fp16` or `bf16`.
+        preprocessing: what is done to a picture before the model sees it: size, mean, std and the like, as plain data.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Encoder(Protocol):
     context_length: int
     device: str
     precision: str
+    preprocessing: dict[str, Any]
 
     def encode_images(self, images: Sequence["Image"]) -> "Tensor":
         """Embeds RGB pictures: (B, D) float32 on the CPU, each row of length 1."""

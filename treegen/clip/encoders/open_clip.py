@@ -44,6 +44,7 @@ class OpenClipEncoder:
         self.precision = ("fp16" if self.device == "cuda" else "fp32") if precision == "auto" else precision
         model, preprocess, tokenizer, config = _load(source, self.name)
         self._dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[self.precision]
+        self.preprocessing: dict[str, Any] = config["preprocess"]
         self.fingerprint = _fingerprint(model, config, self.precision)
         self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
         bias = getattr(model, "logit_bias", None)

@@ -1,0 +1,76 @@
+"""The safetensors export: the README's snippet, run as it stands there, labels images as treegen does."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from treegen.clip.encoders import open_encoder
+from treegen.clip.labelling import Labeller
+from treegen.domain import EncoderSettings, load_domain
+from treegen.exchange.exporting import export_tree, load_tree
+from treegen.images import open_image
+from treegen.tree.document import digest_of
+
+README = Path(__file__).parents[2] / "README.md"
+SNIPPET = re.findall(r"```python\n(import json.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def exported(tree_file: Path, tmp_path: Path) -> Path:
+    tree, domain = load_tree(tree_file)
+    encoder = open_encoder(EncoderSettings(), tree_file.parent)
+    ((_, content),) = export_tree(tree, "safetensors", domain=domain, encoder=encoder).files
+    assert isinstance(content, bytes)
+    path = tmp_path / "tree.safetensors"
+    path.write_bytes(content)
+    return path
+
+
+def test_shapes_and_metadata(tree_file: Path, exported: Path) -> None:
+    tree, _ = load_tree(tree_file)
+    with safe_open(str(exported), "np") as file:
+        told = json.loads(file.metadata()["treegen"])
+        texts, rules, sizes = (file.get_tensor(k) for k in ("text_features", "rules", "group_sizes"))
+    assert sizes.tolist() == [9, 7, 8, 4, 2]
+    assert (texts.dtype, texts.shape[0], rules.shape) == (np.float32, 30, (13, 30))
+    assert np.allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-5)
+    assert np.allclose(rules.sum(axis=1), 5)
+    assert rules[2, 28:].tolist() == [0.5, 0.5]  # Wendle says nothing about its size
+    assert told["digest"] == digest_of(tree)
+    assert told["classes"] == list(tree.classes)
+    assert told["groups"][1] == {
+        "name": "form",
+        "prompt": tree.groups[1].prompt,
+        "options": list(tree.groups[1].options),
+    }
+    assert told["encoder"]["fingerprint"].startswith("sha256:")
+    assert told["preprocessing"]["size"]
+    assert told["crop"] == [0.0, 0.0, 1.0, 1.0]
+    assert 1 < told["logit_scale"] <= 101
+
+
+def test_the_snippet_of_the_readme_labels_as_treegen_does(
+    tree_file: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All 104 drawings: the same label, and the same score to float32."""
+    (snippet,) = SNIPPET
+    assert len(snippet.strip().splitlines()) <= 10
+    tree, _ = load_tree(tree_file)
+    domain = load_domain(tree_file.parent)
+    assert domain.images is not None
+    encoder = open_encoder(EncoderSettings(), tree_file.parent)
+    pictures = [open_image(p, domain.images.crop) for p in sorted(domain.images.folder.glob("*/*.png"))]
+    assert len(pictures) == 104
+    expected = [ranking[0] for ranking, _ in Labeller(tree, encoder).label(pictures)]
+    monkeypatch.chdir(exported.parent)
+    names = {"images": encoder.encode_images(pictures).numpy()}
+    exec(compile(snippet, "README", "exec"), names)
+    assert list(names["labels"]) == [label for label, _ in expected]
+    assert torch.allclose(
+        torch.tensor(names["scores"].max(axis=1)), torch.tensor([score for _, score in expected]), atol=1e-4
+    )

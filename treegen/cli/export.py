@@ -1,0 +1,67 @@
+"""`treegen export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from treegen.cli.options import PATH, domain_option, encoder_options
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+    from treegen.domain import Domain
+
+_FORMATS = ("article", "descriptors", "clip-benchmark", "csv", "python", "safetensors")
+
+
+@click.command("export")
+@click.argument("tree", type=PATH)
+@click.option("--to", "form", type=click.Choice(_FORMATS), required=True, help="The format.")
+@click.option("-o", "--out", type=PATH, metavar="FILE", help="Write here; a folder for clip-benchmark.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
+@domain_option
+@encoder_options
+def command(
+    tree: Path, form: str, out: Path | None, force: bool, domain_path: Path | None, encoder: str | None,
+    device: str | None, precision: str | None,
+) -> None:  # fmt: skip
+    """Write TREE in another format, to stdout or with -o to a file.
+
+    \b
+    article         the article's Python dict with index comments; imports back to the same tree
+    descriptors     class -> its filled prompts, as DCLIP and CuPL keep them
+    clip-benchmark  templates.json and classnames.json for clip_benchmark's custom files (-o FOLDER)
+    csv             one line a class, one column a group; safe to open in a spreadsheet
+    python          a module that stands alone, with a function from probabilities to scores
+    safetensors     embedded prompts and rules, to classify without treegen (-o FILE)
+    """
+    from treegen.cli.output import tell
+    from treegen.errors import InputError
+    from treegen.exchange.exporting import export_tree, load_tree, refuse_targets, write_export
+
+    if out is None and form in ("clip-benchmark", "safetensors"):
+        what = "writes two files" if form == "clip-benchmark" else "is not text"
+        raise InputError(f"{form} {what}", f"name {'a folder' if form == 'clip-benchmark' else 'the file'} with -o")
+    loaded, domain = load_tree(tree, domain_path)
+    if out is not None:
+        refuse_targets(form, out, source=tree, force=force)
+    model = _encoder(domain, encoder, device, precision) if form == "safetensors" else None
+    exported = export_tree(loaded, form, domain=domain, encoder=model)
+    if out is None:
+        ((_, text),) = exported.files
+        click.echo(text, nl=False)
+        return
+    for path in write_export(exported, out):
+        tell(f"wrote {path}")
+
+
+def _encoder(domain: "Domain | None", name: str | None, device: str | None, precision: str | None) -> "Encoder":
+    """The encoder of the command line, else the domain's."""
+    from treegen.cli.options import encoder_settings
+    from treegen.clip.encoders import open_encoder
+    from treegen.errors import InputError
+
+    if domain is None and name is None:
+        raise InputError("no domain.toml beside the tree names an encoder", "name it with --encoder")
+    settings = encoder_settings(domain, encoder=name, device=device, precision=precision)
+    return open_encoder(settings, domain.folder if domain else Path())

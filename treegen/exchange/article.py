@@ -1,0 +1,84 @@
+"""Trees of others: the article's format and everything the tolerant reader makes a tree's shape of."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from treegen.exchange.comments import Comments, check_comments
+from treegen.exchange.sources import Source
+from treegen.llm.lexemes import UnreadableError, scan, text_in
+from treegen.tree.keywords import show
+from treegen.tree.model import Tree
+from treegen.tree.words import normalise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """The plain data of a tree, without its domain if the file names none.
+
+    Attributes:
+        data: in the tree's shape.
+        domain: (name, where it was found), if the file names one.
+        worded: answers that were given as the option's word and became its index.
+    """
+
+    data: dict[str, Any]
+    domain: tuple[str, str] | None
+    worded: int
+
+
+def read_article(source: Source) -> Article:
+    """The tree that the source holds, answers in words read as indices."""
+    data = {key: value for key, value in source.data.items() if key not in ("digest", "review")}
+    domain = None
+    if isinstance(data.get("domain"), str) and data["domain"].strip():
+        domain = (data["domain"], "the file's key domain")
+    elif name := _named_by_rules(source.text):
+        domain = (name, f"the file's key {name}_rules")
+    rules, worded = _indexed(data)
+    return Article(data={**data, **rules}, domain=domain, worded=worded)
+
+
+def _named_by_rules(text: str) -> str:
+    """NAME of the key `NAME_rules`; empty if there is none."""
+    for lexeme, after in pairwise(scan(text)):
+        if lexeme.kind in ("text", "word") and after.said in (":", "=") and "_rules" in lexeme.said:
+            with suppress(UnreadableError):
+                key = text_in(lexeme) if lexeme.kind == "text" else lexeme.said
+                if key.endswith("_rules") and key.removesuffix("_rules").strip():
+                    return key.removesuffix("_rules")
+    return ""
+
+
+def _indexed(data: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """The rules with indices for answers that are exactly one option's words; all else stays for the schema."""
+    groups, rules = data.get("classification_groups"), data.get("rules")
+    if not isinstance(groups, dict) or not isinstance(rules, dict):
+        return {}, 0
+    options = {name: _options(group) for name, group in groups.items()}
+    made, count = {}, 0
+    for name, rule in rules.items():
+        made[name] = dict(rule) if isinstance(rule, dict) else rule
+        for group, answer in rule.items() if isinstance(rule, dict) else ():
+            index = options.get(group, {}).get(normalise(answer)) if isinstance(answer, str) else None
+            if index is not None:
+                made[name][group], count = index, count + 1
+    return {"rules": made}, count
+
+
+def _options(group: Any) -> dict[str, int]:
+    """Normalised option -> index, without those that stand twice."""
+    listed = group.get("options") if isinstance(group, dict) else None
+    words = [normalise(o) if isinstance(o, str) else "" for o in listed] if isinstance(listed, list) else []
+    return {word: i for i, word in enumerate(words) if word and words.count(word) == 1}
+
+
+def article_comments(tree: Tree, source: Source) -> Comments:
+    """The comments of the source against its tree; JSON has none."""
+    return Comments() if source.syntax == "JSON" else check_comments(tree, source.text)
+
+
+def worded_note(count: int) -> tuple[str, ...]:
+    """What the report says of answers in words."""
+    return (f"{show(count)} answers were given as the option's word and became its index",) if count else ()

@@ -1,0 +1,182 @@
+"""Index comments of the article's format, checked against what they stand beside.
+
+`"white",  # 0`, `"white",  # Absol, Absol G` beside an option and `"dominant_color": 0,  # white` beside a rule say a
+second time what the data says. Where the two differ nobody can know which is right, so it is listed, never guessed.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from treegen.exchange.sources import GROUP_KEYS
+from treegen.llm.lexemes import Lexeme, objects_in, scan
+from treegen.tree.keywords import show
+from treegen.tree.model import Group, Tree
+from treegen.tree.words import normalise
+
+_PARTS: Final = re.compile(r"[,;:/=|]|\s-\s|->|→|\band\b")
+_NUMBER: Final = re.compile(r"(?:#|index|option)?\s*(\d{1,6})", re.IGNORECASE)
+_OPENS: Final = {"{": "object", "[": "list", "(": "list"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """A comment and the value before it on its line: `path` leads to an option or to a rule's answer."""
+
+    line: int
+    path: tuple[str | int, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comments:
+    """What became of the comments of a file.
+
+    Attributes:
+        contradictions: one sentence each, with the line.
+        agreed: comments of which every word is confirmed by the data.
+        unchecked: (line, comment) of those that say something else, or stand beside several values.
+    """
+
+    contradictions: tuple[str, ...] = ()
+    agreed: int = 0
+    unchecked: tuple[tuple[int, str], ...] = ()
+
+
+class _Places:
+    """Follows brackets, keys and commas, and so knows the path of each value."""
+
+    def __init__(self) -> None:
+        self._stack: list[list[Any]] = []  # [kind, key or index] of every open bracket
+        self._name: str | None = None  # of `name = {`
+
+    @property
+    def inside(self) -> bool:
+        """Whether a bracket is open."""
+        return bool(self._stack)
+
+    def enter(self, lexeme: Lexeme, after: Lexeme | None) -> tuple[str | int, ...] | None:
+        """The path of the lexeme, if it is a value."""
+        top = self._stack[-1] if self._stack else None
+        if lexeme.kind == "open":
+            self._stack.append([_OPENS[lexeme.said], 0 if lexeme.said != "{" else None])
+        elif lexeme.kind == "close":
+            if self._stack:
+                self._stack.pop()
+        elif lexeme.said == "," and top and top[0] == "list":
+            top[1] += 1
+        elif lexeme.kind in ("text", "word"):
+            said = lexeme.said.strip("\"'“”") if lexeme.kind == "text" else lexeme.said
+            if after is not None and after.said == ":" and top and top[0] == "object":
+                top[1] = said
+            elif after is not None and after.said == "=" and not top:
+                self._name = said
+            elif top:
+                return tuple(p for p in (self._name, *(key for _, key in self._stack)) if p is not None)
+        return None
+
+
+def remarks_in(text: str) -> Iterator[Remark]:
+    """Every comment that stands behind exactly one option or answer of its line; others have an empty path."""
+    end = 0
+    for part in objects_in(text):
+        start = text.find(part, end)
+        end, before = start + len(part), text.count("\n", 0, start)
+        # `objects_in` ends at the last brace; a comment behind it on the line belongs to it
+        yield from _remarks(part + text[end : text.find("\n", end) if "\n" in text[end:] else len(text)], before)
+
+
+def _remarks(text: str, before: int) -> Iterator[Remark]:
+    places, line, values = _Places(), 0, list[tuple[str | int, ...]]()
+    lexemes = list(scan(text))
+    plain = [lexeme for lexeme in lexemes if lexeme.kind != "comment"]
+    following = dict(zip(map(id, plain), [*plain[1:], None], strict=False))
+    for lexeme in lexemes:
+        if lexeme.line != line:
+            line, values = lexeme.line, []
+        if lexeme.kind == "comment":
+            said = lexeme.said.strip("#/* \t\r\n")
+            path = values[0] if len(values) == 1 else ()
+            if said and (values or places.inside):
+                yield Remark(line=line + before, path=path, comment=said)
+            continue
+        found = places.enter(lexeme, following[id(lexeme)])
+        if found is not None and (option_of(found) or answer_of(found)):
+            values.append(found)
+
+
+def option_of(path: Sequence[str | int]) -> tuple[str, int] | None:
+    """(group, index) of a path that leads to an option."""
+    match [p for p in path if p not in GROUP_KEYS] if set(path) & set(GROUP_KEYS) else []:
+        case [*_, str() as group, "options", int() as index]:
+            return group, index
+    return None
+
+
+def answer_of(path: Sequence[str | int]) -> tuple[str, str] | None:
+    """(class, group) of a path that leads to a rule's answer."""
+    match path:
+        case [*_, str() as key, str() as name, str() as group] if key == "rules" or key.endswith("_rules"):
+            return name, group
+    return None
+
+
+def check_comments(tree: Tree, text: str) -> Comments:
+    """Compares every comment with the tree of the same text."""
+    contradictions: list[str] = []
+    unchecked: list[tuple[int, str]] = []
+    agreed = 0
+    classes = {normalise(name): name for name in tree.classes}
+    for remark in remarks_in(text):
+        place = _place(tree, remark.path)
+        if place is None:
+            unchecked.append((remark.line, remark.comment))
+            continue
+        group, index = place
+        told, open_parts = _compare(tree, group, index, remark.comment, classes)
+        contradictions += [f"line {remark.line}: {_where(group, index, remark.path)} {t}" for t in told]
+        if open_parts:
+            unchecked.append((remark.line, remark.comment))
+        agreed += not told and not open_parts
+    return Comments(contradictions=tuple(contradictions), agreed=agreed, unchecked=tuple(unchecked))
+
+
+def _place(tree: Tree, path: Sequence[str | int]) -> tuple[Group, int] | None:
+    """The group and the index that a comment speaks of, if the path leads to one."""
+    option, answer = option_of(path), answer_of(path)
+    name, index = option or (answer[1] if answer else "", None)
+    if answer:
+        index = next((r.get(name) for r in tree.rules if r.name == answer[0]), None)
+    group = tree.group(name)
+    return None if group is None or index is None else (group, index)
+
+
+def _where(group: Group, index: int, path: Sequence[str | int]) -> str:
+    if answer := answer_of(path):
+        return f"{show(answer[0])} has option {index} in {show(group.name)},"
+    return f"option {index} {show(group.options[index])} of {show(group.name)}"
+
+
+def _compare(tree: Tree, group: Group, index: int, comment: str, classes: dict[str, str]) -> tuple[list[str], bool]:
+    """What the comment says against the data, and whether part of it says something that the data cannot confirm."""
+    options = {normalise(option): i for i, option in enumerate(group.options)}
+    whole = normalise(comment)
+    parts = [comment] if whole in options or whole in classes else [p for p in _PARTS.split(comment) if p.strip()]
+    told, unknown = [], False
+    for part in parts:
+        word, number = normalise(part), _NUMBER.fullmatch(part.strip())
+        if word in options and not number:
+            if options[word] != index:
+                told.append(f"but the comment says {show(part.strip())}, which is option {options[word]}")
+        elif number:
+            if int(number[1]) != index:
+                told.append(f"but the comment says {number[1]}")
+        elif word in classes:
+            rule = next(r for r in tree.rules if r.name == classes[word])
+            if rule.get(group.name) != index:
+                has = tree.word(rule, group.name)
+                told.append(f"but the comment names {show(rule.name)}, whose rule has {show(has)}")
+        else:
+            unknown = True
+    return told, unknown

@@ -1,0 +1,110 @@
+"""Writes a tree in the formats of others: to a file, a folder, or as text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from treegen.domain import FILE_NAME, Domain, load_domain
+from treegen.errors import InputError, ProblemsError
+from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
+from treegen.tree.document import write_atomically
+from treegen.tree.keywords import printable
+from treegen.tree.model import Tree
+from treegen.tree.problems import errors_of
+from treegen.tree.validation import check_file
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+
+FORMATS: Final = ("article", "descriptors", "clip-benchmark", "csv", "python", "safetensors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """The files of an export: (name, content). The name is empty where the user names the one file."""
+
+    files: tuple[tuple[str, str | bytes], ...]
+
+
+def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | None]:
+    """A tree without errors and its domain: the one named, or the one beside the tree, if there is one.
+
+    Raises:
+        InputError: the tree or the domain cannot be read.
+        ProblemsError: the tree or the domain has errors.
+    """
+    beside = path.parent / FILE_NAME
+    known = load_domain(domain) if domain else load_domain(beside) if beside.is_file() else None
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", f"name the tree file, such as {path / 'tree.json'}")
+    checked = check_file(path, classes=known.classes if known else None, domain=known.name if known else None)
+    errors = errors_of(checked.problems)
+    if errors or checked.document is None:
+        first = f"{errors[0].code} {printable(errors[0].pointer) or '/'}: {errors[0].message}" if errors else ""
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ProblemsError(f"{path}: {first}{more}", f"repair it first: `treegen check {path}` lists all problems")
+    return checked.document.tree, known
+
+
+def export_tree(tree: Tree, form: str, *, domain: Domain | None = None, encoder: "Encoder | None" = None) -> Exported:
+    """The content of an export; nothing is written.
+
+    Args:
+        tree: without errors.
+        form: one of `FORMATS`.
+        domain: for the crop of its images.
+        encoder: needed for safetensors.
+
+    Raises:
+        InputError: no such format, or the tree cannot be written in it.
+        ProblemsError, ModelError: see `tensors_bytes`.
+    """
+    if form in TEXTS:
+        return Exported(files=(("", TEXTS[form](tree)),))
+    if form == "clip-benchmark":
+        return Exported(files=tuple(clip_benchmark_files(tree).items()))
+    if form != "safetensors":
+        raise refuse_unknown_format(form)
+    if encoder is None:
+        raise InputError("safetensors holds embedded prompts", "name the encoder with --encoder, or in domain.toml")
+    from treegen.exchange.tensors import tensors_bytes
+
+    crop = domain.images.crop if domain and domain.images else (0.0, 0.0, 1.0, 1.0)
+    return Exported(files=(("", tensors_bytes(tree, encoder, crop)),))
+
+
+def refuse_targets(form: str, out: Path, *, source: Path, force: bool) -> None:
+    """Says before any work is done that the output cannot be written.
+
+    Raises:
+        InputError: it is the tree itself, exists without `force`, or is a folder where a file is needed or the reverse.
+    """
+    several = form == "clip-benchmark"
+    targets = [out / name for name in ("templates.json", "classnames.json")] if several else [out]
+    if several and out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file", "clip-benchmark needs two files: name a folder with -o")
+    for target in targets:
+        if target.is_dir():
+            raise InputError(f"{target} is a folder", "name a file with -o")
+        if target.exists() and target.samefile(source):
+            raise InputError(f"{target} is the tree itself", "name another file with -o")
+        if target.exists() and not force:
+            raise InputError(f"{target} exists", "--force replaces it, or name another with -o")
+
+
+def write_export(exported: Exported, out: Path) -> tuple[Path, ...]:
+    """Writes each file whole or not at all; returns their paths.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    written = []
+    for name, content in exported.files:
+        if name:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"{out}: cannot be made: {error.strerror or error}", "name another folder") from None
+        write_atomically(out / name if name else out, content)
+        written.append(out / name if name else out)
+    return tuple(written)

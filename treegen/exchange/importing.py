@@ -1,0 +1,267 @@
+"""Imports a foreign file: reads it, makes a tree of it, writes the tree and tells what became of everything."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.checking import check_tree
+from treegen.domain import FILE_NAME, Domain, domain_path, load_domain
+from treegen.errors import InputError, ProblemsError
+from treegen.exchange.article import article_comments, read_article, worded_note
+from treegen.exchange.descriptors import Descriptors
+from treegen.exchange.naming import Matched, match_classes
+from treegen.exchange.procedure import Grouped, group_phrases
+from treegen.exchange.recognising import recognise
+from treegen.exchange.report import Report
+from treegen.exchange.sources import Source, read_source
+from treegen.progress import Progress, no_progress
+from treegen.store import Revision, Store
+from treegen.tree.document import digest_of, read_text, save
+from treegen.tree.keywords import printable, show
+from treegen.tree.model import Tree
+from treegen.tree.validation import check_data, check_text
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+
+_HEDGES: Final = (" or ", " may ", " typically ", " usually ", " often ", " can ", " sometimes ")
+_MOST_OPTIONS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A tree made of a file, not written yet, and the report."""
+
+    tree: Tree
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A tree that was written: its file, the revision that keeps it, and the report."""
+
+    path: Path
+    tree: Tree
+    revision: Revision
+    report: Report
+
+
+def find_domain(domain: Path | None, out: Path) -> tuple[Domain | None, str]:
+    """The domain that is named, or the one beside the output, and where it was found.
+
+    Raises:
+        InputError, ProblemsError: it cannot be read.
+    """
+    if domain is not None:
+        return load_domain(domain), f"--domain {domain_path(domain)}"
+    beside = out.parent / FILE_NAME
+    return (load_domain(beside), f"{beside} beside the output") if beside.is_file() else (None, "")
+
+
+def make_tree(
+    path: Path, *, domain: Domain | None = None, domain_from: str = "", encoder: "Encoder | None" = None,
+    groups: int | None = None, progress: Progress = no_progress,
+) -> Made:  # fmt: skip
+    """Reads a file and makes a tree of it; nothing is written.
+
+    Args:
+        path: the foreign file.
+        domain: its classes are compared and its name and noun used, if there is one.
+        domain_from: where the domain was found, for the report.
+        encoder: embeds phrases; the built-in lexical embedding if there is none.
+        groups: most groups of a descriptor list.
+        progress: is told how far long steps are.
+
+    Raises:
+        InputError: the file cannot be read as anything known.
+        ProblemsError: it is meant as a tree, but its types are not those of one.
+    """
+    source = read_source(path)
+    given = (domain.name, domain_from) if domain else None
+    if source.is_tree:
+        return _from_article(source, domain, given)
+    found = recognise(source, domain.classes if domain else ())
+    grouped = group_phrases(
+        found, noun=domain.noun if domain else "object", encoder=encoder, groups=groups, progress=progress
+    )
+    return _from_descriptors(source, found, grouped, domain, given or (_stem(path), "the file's name"))
+
+
+def _stem(path: Path) -> str:
+    return printable(path.stem).strip() or "imported"
+
+
+def _from_article(source: Source, domain: Domain | None, given: tuple[str, str] | None) -> Made:
+    """A tree of the article's format or treegen's own."""
+    article = read_article(source)
+    name, origin = given or article.domain or (_stem(source.path), "the file's name")
+    rules = article.data.get("rules")
+    matched = _matched(list(rules) if isinstance(rules, dict) else [], domain)
+    data = {"domain": name, **{k: v for k, v in article.data.items() if k not in ("domain", "$schema")}}
+    comments = article_comments(_tree_of(source.path, data, None), source)
+    if isinstance(rules, dict):
+        data["rules"] = {matched.names[c]: rule for c, rule in rules.items()}
+    tree = _tree_of(source.path, data, domain)
+    notes = [*source.notes, *worded_note(article.worded)]
+    if "review" in source.data:
+        notes.append("the file's review was left out: an approval counts where it was given")
+    if given and article.domain and article.domain[0] != name:
+        notes.append(f"the file names the domain {show(article.domain[0])}; {show(name)} was written")
+    report = Report(
+        source=source.path.name, form=f"a tree in {source.syntax}", domain=name, domain_from=origin,
+        classes=len(tree.rules), groups=len(tree.groups), comments=comments, notes=tuple(notes),
+    )  # fmt: skip
+    return _finished(tree, report, domain, matched)
+
+
+def _matched(names: Sequence[str], domain: Domain | None) -> Matched:
+    return match_classes(names, domain.classes, domain.aliases) if domain else match_classes(names, None)
+
+
+def _tree_of(path: Path, data: dict[str, Any], domain: Domain | None) -> Tree:
+    """The tree of plain data, errors of meaning included.
+
+    Raises:
+        ProblemsError: its types are not those of a tree; all problems are listed.
+    """
+    checked = check_data(data, classes=domain.classes if domain else None, domain=domain.name if domain else None)
+    if checked.document is not None:
+        return checked.document.tree
+    listed = "\n".join(f"  {p.code} {printable(p.pointer) or '/'}: {p.message}" for p in checked.problems[:20])
+    more = f"\n  and {len(checked.problems) - 20} more" if len(checked.problems) > 20 else ""
+    raise ProblemsError(
+        f"{path}: meant as a tree, but it cannot be one\n{listed}{more}", "nothing was written; mend it"
+    )
+
+
+def _from_descriptors(
+    source: Source, found: Descriptors, grouped: Grouped, domain: Domain | None, named: tuple[str, str]
+) -> Made:
+    """A tree of grouped phrases: a class without a phrase in a group gets null."""
+    if not grouped.groups:
+        told = f"{source.path}: {found.form}, but its phrases give no group with two options and two classes"
+        raise ProblemsError(told, "nothing was written; --encoder NAME groups by meaning, not by words")
+    matched = _matched(found.classes, domain)
+    back = {new: old for old, new in matched.names.items()}
+    data = {
+        "domain": named[0],
+        "classification_groups": {
+            g.name: {"prompt": g.prompt, "options": [o.text for o in g.options]} for g in grouped.groups
+        },
+        "rules": {
+            name: {g.name: grouped.answers.get(back[name], {}).get(g.name) for g in grouped.groups}
+            for name in matched.order
+        },
+    }
+    tree = _tree_of(source.path, data, None)
+    report = Report(
+        source=source.path.name, form=f"{found.form}, in {source.syntax}", domain=named[0], domain_from=named[1],
+        classes=len(tree.rules), groups=len(tree.groups), grouped=grouped, notes=(*found.notes, *_notes(tree)),
+        empty=tuple(name for name in matched.order if not grouped.answers.get(back[name])),
+    )  # fmt: skip
+    return _finished(tree, report, domain, matched)
+
+
+def _notes(tree: Tree) -> Iterable[str]:
+    """What a reviewer should look at first."""
+    options = [f" {option.casefold()} " for group in tree.groups for option in group.options]
+    hedged = sum(any(hedge in option for hedge in _HEDGES) for option in options)
+    if hedged:
+        yield f"{hedged} of {len(options)} options hedge (or, may, typically, ...): they exclude no other option"
+    long = [g.name for g in tree.groups if len(g.options) > _MOST_OPTIONS]
+    if long:
+        yield f"groups with more than {_MOST_OPTIONS} options, to be merged by hand: {', '.join(long)}"
+
+
+def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matched) -> Made:
+    """The report with what the whole tree shows."""
+    problems = check_tree(tree, domain)
+    same: dict[tuple[Any, ...], list[str]] = {}
+    for rule in tree.rules:
+        if any(index is not None for _, index in rule.answers):
+            same.setdefault(tuple(rule.get(g.name) for g in tree.groups), []).append(rule.name)
+    twins = tuple(tuple(names) for names in same.values() if len(names) > 1)
+    return Made(tree=tree, report=replace(
+        report, problems=problems, twins=twins, missing=matched.missing, unknown=matched.unknown,
+        renamed=matched.renamed,
+    ))  # fmt: skip
+
+
+def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Imported:
+    """Writes the tree, whole or not at all, and keeps it as a revision with author `import`.
+
+    Raises:
+        InputError: the file exists and `force` is not given, or it cannot be written.
+    """
+    parent = keep_existing(out, force=force)
+    save(out, made.tree)
+    store = Store(out)
+    latest = parent or store.latest()
+    note = f"imported from {printable(path.name)}: {made.report.form}"
+    revision = store.add_revision(made.tree, author="import", note=note, parent=latest.id if latest else None)
+    return Imported(path=out, tree=made.tree, revision=revision, report=made.report)
+
+
+def refuse_output(source: Path, out: Path, *, force: bool) -> None:
+    """Says before any work is done that the output cannot be written.
+
+    Raises:
+        InputError: it is the source itself, a folder, in no folder, or it exists and `force` is not given.
+    """
+    if out.is_dir():
+        raise InputError(f"{out} is a folder", f"name the tree file, such as {out / 'tree.json'}")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder", "make it first, or name another file with -o")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise InputError(f"{out} is the file that is imported", "name another output with -o")
+    if out.exists() and not force:
+        raise InputError(f"{out} exists", "--force replaces it (its content stays in the history), or -o FILE")
+
+
+def keep_existing(out: Path, *, force: bool) -> Revision | None:
+    """The revision of a tree file that is about to be replaced; `None` if there is no file.
+
+    Raises:
+        InputError: there is a file and `force` is not given, or it is no tree.
+    """
+    if not out.exists():
+        return None
+    if not force:
+        raise InputError(f"{out} exists", "--force replaces it (its content stays in the history), or -o FILE")
+    document = check_text(read_text(out)).document
+    if document is None:
+        raise InputError(f"{out} exists and is no tree", "move it away first")
+    store = Store(out)
+    known, latest = store.find_revision(digest_of(document.tree)), store.latest()
+    note = "edited by hand" if latest else "found"
+    return known or store.add_revision(document.tree, author="human", note=note, parent=latest.id if latest else None)
+
+
+def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Path]) -> None:
+    """Writes the report as Markdown (.md), JSON (.json) or plain text.
+
+    Raises:
+        InputError: the file exists and `force` is not given, or it is one of the `others`.
+    """
+    import json
+
+    from treegen.exchange.report import as_json, as_markdown, as_text
+    from treegen.tree.document import write_atomically
+
+    check_report(path, force=force, others=others)
+    if path.suffix.lower() == ".json":
+        text = json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n"
+    else:
+        text = as_markdown(report) if path.suffix.lower() == ".md" else as_text(report, None)
+    write_atomically(path, text)
+
+
+def check_report(path: Path, *, force: bool, others: Sequence[Path]) -> None:
+    """Refuses a report that would replace something; see `write_report`."""
+    if path.resolve() in {other.resolve() for other in others}:
+        raise InputError(f"{path} is another file of this command", "name another file with --report")
+    if path.exists() and not force:
+        raise InputError(f"{path} exists", "--force replaces it, or name another file with --report")
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{path}: not a file in an existing folder", "name another file with --report")

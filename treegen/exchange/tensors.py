@@ -1,0 +1,50 @@
+"""A tree and its embedded prompts in one safetensors file, for use without treegen."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from treegen.errors import ProblemsError
+from treegen.images import Crop
+from treegen.tree.document import digest_of
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+
+
+def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1.0)) -> bytes:
+    """The bytes of a safetensors file.
+
+    Tensors: `text_features` (Q, D) float32, rows of length 1; `rules` (K, Q) float32, 1 at the class's option and
+    1/len(options) over a group that says nothing about it; `group_sizes` (G) int64. The metadata's key `treegen` is one
+    JSON object: classes, groups with prompt and options, logit scale, encoder, digest, preprocessing and crop.
+
+    Raises:
+        ProblemsError: a filled prompt is longer than the encoder reads, or an index is out of range.
+        ModelError: the encoder failed.
+    """
+    import numpy as np
+    from safetensors.numpy import save
+
+    from treegen.clip.scoring import rule_matrix
+    from treegen.clip.wording import length_problems
+
+    if long := length_problems(tree, encoder):
+        raise ProblemsError(f"{len(long)} prompts are too long; the first: {long[0].message}", "shorten these options")
+    tensors: dict[str, np.ndarray[Any, Any]] = {
+        "text_features": encoder.encode_texts(tree.prompts()).numpy().astype(np.float32),
+        "rules": rule_matrix(tree).numpy().astype(np.float32),
+        "group_sizes": np.array([len(g.options) for g in tree.groups], np.int64),
+    }
+    told = {
+        "format": 1,
+        "domain": tree.domain,
+        "digest": digest_of(tree),
+        "classes": tree.classes,
+        "groups": [{"name": g.name, "prompt": g.prompt, "options": g.options} for g in tree.groups],
+        "logit_scale": encoder.logit_scale,
+        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "precision": encoder.precision},
+        "preprocessing": encoder.preprocessing,
+        "crop": crop,
+    }
+    return save(tensors, metadata={"treegen": json.dumps(told, ensure_ascii=False)})

@@ -1,0 +1,195 @@
+"""A tree as text in the formats of others."""
+
+import csv
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Final
+
+from treegen.errors import InputError
+from treegen.llm.parsing import parse_reply
+from treegen.tree.document import content_of, tree_from
+from treegen.tree.keywords import show
+from treegen.tree.model import ClassRule, Tree
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def article_text(tree: Tree) -> str:
+    """The article's Python dict, with the index beside each option and the option's word beside each answer.
+
+    Raises:
+        InputError: a text in it (a control character, say) would not be read back as it is.
+    """
+    content = content_of(tree)
+    lines = [f"{_identifier(tree.domain)}_system = {{", '    "classification_cot": {']
+    for group in tree.groups:
+        lines += [f"        {_quoted(group.name)}: {{", f'            "prompt": {_quoted(group.prompt)},']
+        lines += ['            "options": [']
+        lines += [f"                {_quoted(option)},  # {index}" for index, option in enumerate(group.options)]
+        lines += ["            ],", "        },"]
+    lines += ["    },", f"    {_quoted(tree.domain + '_rules')}: {{"]
+    for rule in tree.rules:
+        lines.append(f"        {_quoted(rule.name)}: {{")
+        lines += [f"            {_quoted(name)}: {index},{_remark(tree, rule, name)}" for name, index in rule.answers]
+        lines.append("        },")
+    text = "\n".join([*lines, "    },", "}"]) + "\n"
+    read = parse_reply(text)
+    if read.data is None or tree_from({**read.data, "domain": tree.domain}) != tree_from(content):
+        why = read.problems[0].message if read.problems else "it would be read in another way"
+        raise InputError(
+            f"the tree cannot be written as the article's dict: {why}", "mend that text, or use another format"
+        )
+    return text
+
+
+def _quoted(text: str) -> str:
+    """A text that Python and JSON read alike."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _remark(tree: Tree, rule: ClassRule, group: str) -> str:
+    """The option's word as a comment; without the signs that would end or change it."""
+    word = tree.word(rule, group)
+    plain = "" if word is None else "".join(c if c.isprintable() and c != '"' else " " for c in word).strip()
+    return f"  # {plain}" if plain and not plain.startswith(("...", "…")) else ""
+
+
+def _identifier(name: str) -> str:
+    """The name with everything that a Python name cannot hold as an underscore."""
+    made = "".join(c if c.isascii() and c.isalnum() else "_" for c in name.casefold()).strip("_") or "tree"
+    return f"tree_{made}" if made[0].isdigit() else made
+
+
+def prompts_of(tree: Tree) -> dict[str, list[str]]:
+    """Class -> its filled prompts, one for each answer that is not null."""
+    filled = {group.name: group.fill() for group in tree.groups}
+    return {
+        rule.name: [filled[group.name][index] for group in tree.groups if (index := rule.get(group.name)) is not None]
+        for rule in tree.rules
+    }
+
+
+def descriptors_text(tree: Tree) -> str:
+    """Class -> filled prompts, as DCLIP and CuPL keep them: an option by itself ("white") says nothing."""
+    return json.dumps(prompts_of(tree), ensure_ascii=False, indent=2) + "\n"
+
+
+def csv_text(tree: Tree) -> str:
+    """One line a class, one column a group, the option's words in the cells (RFC 4180); null is an empty cell.
+
+    A cell that a spreadsheet would take for a formula begins with an apostrophe, which the import takes off again.
+    Prompts are not in it.
+    """
+    out = StringIO(newline="")
+    writer = csv.writer(out)  # CRLF and quotation marks only where needed, as RFC 4180 has it
+    writer.writerow(["class", *(_guarded(group.name) for group in tree.groups)])
+    for rule in tree.rules:
+        words = (tree.word(rule, group.name) or "" for group in tree.groups)
+        writer.writerow([_guarded(rule.name), *map(_guarded, words)])
+    return out.getvalue()
+
+
+def _guarded(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def clip_benchmark_files(tree: Tree) -> dict[str, str]:
+    """`templates.json` and `classnames.json` for clip_benchmark's --custom_template_file and --custom_classname_file.
+
+    Both have the domain's name as key: the dataset is `wds/NAME`. clip_benchmark averages the prompts of a class, which
+    is another decision rule than treegen's.
+    """
+    prompts = prompts_of(tree)
+    return {
+        "templates.json": json.dumps({tree.domain: prompts}, ensure_ascii=False, indent=2) + "\n",
+        "classnames.json": json.dumps({tree.domain: list(prompts)}, ensure_ascii=False, indent=2) + "\n",
+    }
+
+
+_MODULE: Final = '''\
+# ruff: noqa: E501
+"""Classification tree of the domain {domain}: {digest}.
+
+For an image, embed it and every filled prompt with a CLIP, multiply the cosines by the model's logit scale, take the
+softmax within each group, and give the probabilities to `class_scores`: the class with the highest score is the label.
+"""
+
+from collections.abc import Mapping, Sequence
+
+DOMAIN: str = {domain_text}
+DIGEST: str = {digest_text}
+
+#: group -> (prompt with one {{}}, options)
+GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {{
+{groups}
+}}
+
+#: class -> index of its option in every group, None where the group says nothing about it
+RULES: dict[str, dict[str, int | None]] = {{
+{rules}
+}}
+
+
+def filled_prompts() -> dict[str, list[str]]:
+    """The texts to embed, by group, in the order of the options."""
+    return {{name: [prompt.replace("{{}}", o, 1) for o in options] for name, (prompt, options) in GROUPS.items()}}
+
+
+def class_scores(probabilities: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Scores of all classes, from 0 to the number of groups.
+
+    Args:
+        probabilities: for every group the probabilities of its options, which sum to 1.
+
+    Returns:
+        For every class the sum over the groups of the probability of its option; a group that says nothing about the
+        class adds 1 / (number of its options).
+
+    Raises:
+        ValueError: a group is missing, or has another number of probabilities than options.
+    """
+    for name, (_, options) in GROUPS.items():
+        if name not in probabilities or len(probabilities[name]) != len(options):
+            raise ValueError(f"the group {{name!r}} needs {{len(options)}} probabilities")
+    scores = {{}}
+    for label, rule in RULES.items():
+        answers = ((name, rule.get(name)) for name in GROUPS)
+        scores[label] = sum(1 / len(GROUPS[name][1]) if i is None else probabilities[name][i] for name, i in answers)
+    return scores
+'''
+
+
+def python_text(tree: Tree) -> str:
+    """A module that stands alone: constants and one pure function from probabilities to class scores."""
+    from treegen.tree.document import digest_of
+
+    groups = [
+        f"    {_literal(g.name)}: ({_literal(g.prompt)}, ({', '.join(map(_literal, g.options))},)),"
+        for g in tree.groups
+    ]
+    rules = [
+        f"    {_literal(r.name)}: {{{', '.join(f'{_literal(n)}: {i}' for n, i in r.answers)}}}," for r in tree.rules
+    ]
+    return _MODULE.format(
+        domain=_literal(tree.domain)[1:-1], digest=digest_of(tree), domain_text=_literal(tree.domain),
+        digest_text=_literal(digest_of(tree)), groups="\n".join(groups), rules="\n".join(rules),
+    )  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    """A Python literal in ASCII-safe quotation marks; what cannot be printed is escaped."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+#: format -> what writes it; those with several files or bytes are in `exporting`
+TEXTS: Final[dict[str, Callable[[Tree], str]]] = {
+    "article": article_text, "descriptors": descriptors_text, "csv": csv_text, "python": python_text,
+}  # fmt: skip
+
+
+def refuse_unknown_format(name: str) -> InputError:
+    """The error for a format that does not exist."""
+    return InputError(
+        f"no format {show(name)}", "one of: article, descriptors, clip-benchmark, csv, python, safetensors"
+    )
