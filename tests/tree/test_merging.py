@@ -278,6 +278,17 @@ def test_an_option_that_one_removed_and_the_other_gave_to_a_class_stays_as_a_con
     }  # fmt: skip
 
 
+def test_an_option_that_only_a_disputed_answer_keeps_goes_with_it(tree: Tree) -> None:
+    theirs: list[Change] = [
+        OptionAdded(group="colour", option="gray", after="brown"), colour("Eel", "brown", "gray"),
+        colour("Swan", "white", "brown"), OptionRemoved(group="colour", option="white", after=None),
+    ]  # fmt: skip
+    found = merge(tree, apply(tree, [colour("Eel", "brown", "white")]), apply(tree, theirs))
+    assert told(found) == ['"Eel" in "colour": ours "white", theirs "gray", before "brown"']
+    assert take_side(found.tree, "theirs") == apply(tree, theirs)
+    assert words(take_side(found.tree, "ours"))["Eel"] == ["white", "no"]
+
+
 def test_an_option_that_both_removed_or_that_nobody_uses_any_more_goes(content: dict[str, Any]) -> None:
     content["classification_groups"]["colour"]["options"] += ["pink"]
     base = tree_from(content)
