@@ -34,6 +34,8 @@ def hints(app: "ReviewApp") -> str:
         return "enter go there  / search  y copy    u undo  ctrl+s save  ? keys  q quit"
     if app.focused and app.focused.id in ("mistakes", "votes"):
         return "enter the rule at fault  tab answers  / search    u undo  ctrl+s save  ? keys  q quit"
+    if app.focused and app.focused.id == "proposal":
+        return "enter take  x leave  A take all  f feedback    u undo  ctrl+s save  ? keys  q quit"
     unsaved = "ctrl+s save  " if app.review.session.unsaved else ""
     undo = "u undo  " if app.review.session.position else ""
     return f"{_HINTS[app.focused_kind]}    {undo}{unsaved}? keys  q quit"
