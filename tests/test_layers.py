@@ -24,7 +24,7 @@ LAYERS = (
     ("llm", "clip", "starting", "demonstration"),
     ("checking",),
     ("workspace",),
-    ("exchange",),
+    ("exchange", "conversing"),
     ("workflow", "optimizing"),
     ("approving", "reviewing"),
     ("review", "report"),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import TREE
 from treegen.errors import InputError, ModelError, ProblemsError
-from treegen.llm.chat.interface import Message, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply
 from treegen.workflow import accept_proposal, draft_tree, parent_tree, propose_revision
 from treegen.workspace import Workspace
 
@@ -21,7 +21,7 @@ class QueuedChat:
         self.asked: list[tuple[Message, ...]] = []
         self._replies = list(replies)
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
         self.asked.append(tuple(messages))
         reply = self._replies.pop(0)
         if isinstance(reply, Exception):
@@ -107,7 +107,7 @@ class EditingChat:
     def __init__(self, path: Path, text: str) -> None:
         self.path, self.text = path, text
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
         self.path.write_text(self.text, encoding="utf-8")
         return Reply(text=TREE, model=self.name)
 

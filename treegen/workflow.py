@@ -1,20 +1,22 @@
 """What one does with a tree: open, draft, score, revise, classify. The CLI and the TUI show what these return."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
 from treegen.errors import InputError, ProblemsError
 from treegen.images import Crop, open_image
-from treegen.progress import Progress
-from treegen.store import Call, Revision, Store
-from treegen.tree.changes import Change
+from treegen.proposals import Unit, take, units_of
+from treegen.store import Revision
+from treegen.tree.changes import Change, apply
 from treegen.tree.difference import difference
-from treegen.tree.document import read_text, save
+from treegen.tree.document import dump, read_text, save
 from treegen.tree.model import Tree
-from treegen.tree.problems import errors_of
+from treegen.tree.problems import Problem, errors_of
+from treegen.tree.targets import Feedback
 from treegen.tree.validation import check_text
 from treegen.workspace import Workspace
 
@@ -22,11 +24,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from treegen.clip.labelling import Labeller
-    from treegen.llm.chat.interface import Chat, Message, Reply
-    from treegen.llm.drafting import Attempt, Conversation
+    from treegen.llm.chat.interface import Chat, OnText
+    from treegen.llm.drafting import Conversation
 
 _BATCH: Final = 64  # images that are decoded and labelled together
-Listener = Callable[["Attempt"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +50,29 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A revised tree that nobody has accepted yet, and how it differs from the current one."""
+    """A revised tree that nobody has accepted yet, and how it differs from the current one.
 
+    Attributes:
+        base: the tree that was sent.
+        tree: the model's answer.
+        changes: what leads from one to the other.
+        units: the parts that can be taken or left; those that touch a lock are refused.
+        conversation: all attempts.
+        feedback: what the reviewer said.
+        calls: their numbers in the store.
+    """
+
+    base: Tree
     tree: Tree
     changes: tuple[Change, ...]
+    units: tuple[Unit, ...]
     conversation: "Conversation"
     feedback: str
     calls: tuple[int, ...]
+
+    def allowed(self) -> tuple[Change, ...]:
+        """Everything that may be taken: without what touches a lock."""
+        return take(self.base, self.units, [u.number for u in self.units if not u.refused])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +116,10 @@ def draft_tree(
 
     _keep_existing(workspace, force)
     store = workspace.store
-    listener, calls = _recorder(store, chat.name, on_attempt)
-    asked = _Announced(chat, workspace.progress)
+    listener, calls = recorder(store, chat.name, on_attempt)
+    asked = Announced(chat, workspace.progress)
     conversation = draft(workspace.domain, asked, tries=tries, on_attempt=listener)
-    tree = _result(conversation, workspace.path)
+    tree = result_of(conversation, workspace.path)
     parent = _keep_existing(workspace, force) or store.latest()  # what was written while the model was thinking
     save(workspace.path, tree)
     revision = store.add_revision(
@@ -127,62 +144,6 @@ def _keep_existing(workspace: Workspace, force: bool) -> Revision | None:
     if checked.document is None:
         raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
     return workspace.current(checked.document.tree)
-
-
-class _Announced:
-    """A chat whose waiting is shown; a person who pastes needs no such thing."""
-
-    def __init__(self, chat: "Chat", progress: Progress) -> None:
-        self.name = chat.name
-        self._chat, self._progress = chat, progress
-
-    def complete(self, messages: "Sequence[Message]") -> "Reply":
-        if self.name == "manual":
-            return self._chat.complete(messages)
-        task = f"waiting for {self.name}"
-        self._progress(task, 0, 1)
-        try:
-            return self._chat.complete(messages)
-        finally:
-            self._progress(task, 1, 1)
-
-
-def _recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
-    """A listener that keeps every attempt in the store before it is shown, and the numbers of the calls."""
-    calls: list[int] = []
-
-    def record(attempt: "Attempt") -> None:
-        reply = attempt.reply
-        problems = tuple(p.as_json() for p in attempt.problems)
-        call = Call(
-            purpose=attempt.purpose, model=reply.model if reply else model, reply=reply.text if reply else None,
-            messages=tuple(m.as_dict() for m in attempt.messages), finish=reply.finish if reply else "failed",
-            prompt_tokens=reply.prompt_tokens if reply else None,
-            completion_tokens=reply.completion_tokens if reply else None,
-            cost=reply.cost if reply else None, seconds=reply.seconds if reply else None, repaired=attempt.repaired,
-            problems=problems or (({"failure": attempt.failure},) if attempt.failure else ()),
-        )  # fmt: skip
-        calls.append(store.add_call(call))
-        if on_attempt:
-            on_attempt(attempt)
-
-    return record, calls
-
-
-def _result(conversation: "Conversation", path: Path) -> Tree:
-    """The tree of a conversation.
-
-    Raises:
-        ProblemsError: there is none; the message lists the last problems.
-    """
-    if conversation.tree is not None:
-        return conversation.tree
-    errors = errors_of(conversation.problems)
-    listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
-    tip = f"nothing was written; all attempts are kept: `treegen log {path} --calls` shows them"
-    raise ProblemsError(
-        f"no usable tree after {len(conversation.attempts)} replies, {conversation.stopped}\n{listed}", tip
-    )
 
 
 def score_tree(workspace: Workspace, tree: Tree | None = None) -> Scored:
@@ -233,70 +194,116 @@ def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:
 
 
 def propose_revision(
-    workspace: Workspace, chat: "Chat", feedback: str, *, tries: int, on_attempt: Listener | None = None
+    workspace: Workspace,
+    chat: "Chat",
+    feedback: str | Feedback,
+    *,
+    tries: int,
+    tree: Tree | None = None,
+    diagnosis: dict[str, Any] | None = None,
+    on_attempt: Listener | None = None,
+    on_text: "OnText | None" = None,
 ) -> Proposal:
     """Sends the tree, its problems, its dev diagnosis and the feedback to a language model. Nothing is saved.
 
     Args:
         workspace: its tree may have errors: the feedback may be about them.
         chat: who answers.
-        feedback: what the reviewer says.
+        feedback: what the reviewer says, what it is about, what is locked, what was decided before.
         tries: most requests, repairs included.
+        tree: as it is in a session; that of the file if not given.
+        diagnosis: the `dev` part of the tree's score, if it is known; else the tree is scored.
         on_attempt: is told of each attempt.
+        on_text: is told each reply while it comes; may raise `Cancelled`.
 
     Raises:
         InputError: the file is no tree, or the feedback is blank.
         ProblemsError: no reply was without errors; all attempts are in the store.
         ModelError: the model or the encoder failed.
+        Cancelled: `on_text` raised it; the attempt is in the store.
     """
     from treegen.llm.drafting import revise
 
-    checked = workspace.check()
+    asked = Feedback(text=feedback) if isinstance(feedback, str) else feedback
+    start = _starting_point(workspace, tree, diagnosis)
+    listener, calls = recorder(workspace.store, chat.name, on_attempt)
+    conversation = revise(
+        workspace.domain, start.tree, asked, Announced(chat, workspace.progress), problems=start.problems,
+        diagnosis=start.diagnosis, tries=tries, on_attempt=listener, on_text=on_text,
+    )  # fmt: skip
+    answered = result_of(conversation, workspace.path)
+    revised = replace(answered, review=start.tree.review, conflicts=start.tree.conflicts)
+    changes = difference(start.tree, revised)
+    units = units_of(start.tree, changes, target=asked.target, locks=asked.locks)
+    return Proposal(
+        base=start.tree, tree=revised, changes=changes, units=units, conversation=conversation,
+        feedback=asked.text, calls=tuple(calls),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """What a revision begins with: the tree, what is wrong with it, and how it does on the dev part."""
+
+    tree: Tree
+    problems: tuple[Problem, ...]
+    diagnosis: dict[str, Any] | None
+
+
+def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str, Any] | None) -> _Start:
+    """The given tree or that of the file, which is then kept as a revision.
+
+    Raises:
+        ProblemsError: the file is no tree.
+    """
+    domain = workspace.domain
+    checked = workspace.check() if tree is None else check_text(dump(tree), classes=domain.classes, domain=domain.name)
     if checked.document is None:
         raise ProblemsError(f"{workspace.path}: not readable as a tree", f"`treegen check {workspace.path}` says why")
-    tree = checked.document.tree
-    workspace.current(tree)
-    problems = [p for p in checked.problems if not p.code.startswith("TG3")]
-    diagnosis = None
-    if workspace.domain.images and not errors_of(checked.problems):
-        diagnosis = workspace.evaluator.diagnose(tree)
-    listener, calls = _recorder(workspace.store, chat.name, on_attempt)
-    asked = _Announced(chat, workspace.progress)
-    conversation = revise(
-        workspace.domain,
-        tree,
-        feedback,
-        asked,
-        problems=problems,
-        diagnosis=diagnosis,
-        tries=tries,
-        on_attempt=listener,
-    )
-    revised = replace(_result(conversation, workspace.path), review=tree.review, conflicts=tree.conflicts)
-    return Proposal(
-        tree=revised,
-        changes=difference(tree, revised),
-        conversation=conversation,
-        feedback=feedback,
-        calls=tuple(calls),
-    )
+    if tree is None:
+        workspace.current(checked.document.tree)
+    if diagnosis is None and domain.images and not errors_of(checked.problems):
+        diagnosis = workspace.evaluator.diagnose(checked.document.tree)
+    problems = tuple(p for p in checked.problems if not p.code.startswith("TG3"))
+    return _Start(tree=checked.document.tree, problems=problems, diagnosis=diagnosis)
 
 
 def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:
-    """Writes the proposed tree and keeps it as a revision. The file's content before it is a revision already.
+    """Writes what may be taken of a proposal and keeps it as a revision.
+
+    The file's content before it is a revision already.
 
     Raises:
+        ProblemsError: without what is refused, the tree has errors.
         InputError: the file cannot be written.
     """
+    tree = proposed_tree(workspace, proposal)
     before = check_text(read_text(workspace.path)).document
     parent = workspace.current(before.tree) if before else workspace.store.latest()
-    save(workspace.path, proposal.tree)
+    save(workspace.path, tree)
     note = " ".join(proposal.feedback.split())
     revision = workspace.store.add_revision(
-        proposal.tree, author="llm", note=f"feedback: {note}", parent=parent.id if parent else None
+        tree, author="llm", note=f"feedback: {note}", parent=parent.id if parent else None
     )
     workspace.store.attach_calls(proposal.calls, revision.id)
     return revision
+
+
+def proposed_tree(workspace: Workspace, proposal: Proposal) -> Tree:
+    """The proposed tree without what is refused.
+
+    Raises:
+        ProblemsError: it has errors then.
+    """
+    if not any(unit.refused for unit in proposal.units):
+        return proposal.tree
+    tree = apply(proposal.base, proposal.allowed())
+    domain = workspace.domain
+    found = errors_of(check_text(dump(tree), classes=domain.classes, domain=domain.name).problems)
+    if found:
+        told = f"without what is locked, the proposal has errors: {found[0].code} {found[0].message}"
+        raise ProblemsError(told, "unlock what has to change with it, or ask again")
+    return tree
 
 
 def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classified]:

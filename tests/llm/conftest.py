@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from treegen.domain import Domain
-from treegen.llm.chat.interface import Message, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply
 
 
 class FakeChat:
@@ -25,7 +25,7 @@ class FakeChat:
         self.queue = deque(queue)
         self.requests: list[tuple[Message, ...]] = []
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
         self.requests.append(tuple(messages))
         answer = self.queue.popleft()
         if isinstance(answer, Exception):

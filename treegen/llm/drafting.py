@@ -1,17 +1,19 @@
 """Draft, repair and revise: one conversation with a language model until its tree has no errors."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from treegen.domain import Domain
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Chat, Message, Reply
+from treegen.llm.chat.interface import Chat, Message, OnText, Reply
 from treegen.llm.parsing import parse_reply
 from treegen.llm.templates import render
+from treegen.progress import Cancelled
 from treegen.tree.document import content_text
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
+from treegen.tree.targets import Feedback
 from treegen.tree.validation import check_data
 
 DEFAULT_TRIES: Final = 4
@@ -29,7 +31,7 @@ class Attempt:
         problems: everything found in the reply.
         tree: the tree of the reply if its types are those of a tree, with errors or without.
         repaired: json-repair had to mend the reply's syntax.
-        failure: why there is no reply.
+        failure: why there is no reply, or no whole one.
     """
 
     number: int
@@ -60,7 +62,12 @@ Listener = Callable[[Attempt], None]
 
 
 def draft(
-    domain: Domain, chat: Chat, *, tries: int = DEFAULT_TRIES, on_attempt: Listener | None = None
+    domain: Domain,
+    chat: Chat,
+    *,
+    tries: int = DEFAULT_TRIES,
+    on_attempt: Listener | None = None,
+    on_text: OnText | None = None,
 ) -> Conversation:
     """Asks for a first tree of the domain and has its problems repaired.
 
@@ -68,29 +75,32 @@ def draft(
         domain: its folder may override the templates.
         chat: who answers.
         tries: most requests.
-        on_attempt: is told of each attempt, failed ones too, as soon as it is over.
+        on_attempt: is told of each attempt, failed and cancelled ones too, as soon as it is over.
+        on_text: is told each reply while it comes; may raise `Cancelled`.
 
     Raises:
         ModelError: the model failed; the attempts before it were reported to `on_attempt`.
+        Cancelled: `on_text` raised it.
     """
     values: dict[str, Any] = {
         "name": domain.name, "noun": domain.noun, "description": domain.description, "hints": list(domain.hints),
         "language": domain.language, "classes": list(domain.classes), "notes": dict(domain.notes),
     }  # fmt: skip
-    request = render("draft", domain.folder, **values)
-    return _converse("draft", request, domain, chat, tries, on_attempt)
+    request = _request(domain, render("draft", domain.folder, **values))
+    return _Conversing(domain, chat, on_attempt, on_text).until_sound("draft", request, tries)
 
 
 def revise(
     domain: Domain,
     tree: Tree,
-    feedback: str,
+    feedback: str | Feedback,
     chat: Chat,
     *,
     problems: Sequence[Problem] = (),
     diagnosis: dict[str, Any] | None = None,
     tries: int = DEFAULT_TRIES,
     on_attempt: Listener | None = None,
+    on_text: OnText | None = None,
 ) -> Conversation:
     """Asks for a tree that follows the reviewer's feedback.
 
@@ -103,66 +113,101 @@ def revise(
         diagnosis: the score's `dev` part; never anything of the test part.
         tries: most requests.
         on_attempt: as for `draft`.
+        on_text: as for `draft`.
 
     Raises:
         InputError: the feedback is blank.
         ModelError: the model failed.
+        Cancelled: `on_text` raised it.
     """
-    if not feedback.strip():
+    request = revision_request(domain, tree, feedback, problems=problems, diagnosis=diagnosis)
+    return _Conversing(domain, chat, on_attempt, on_text).until_sound("revise", request, tries)
+
+
+def revision_request(
+    domain: Domain,
+    tree: Tree,
+    feedback: str | Feedback,
+    *,
+    problems: Sequence[Problem] = (),
+    diagnosis: dict[str, Any] | None = None,
+) -> tuple[Message, ...]:
+    """The messages that `revise` begins with.
+
+    Raises:
+        InputError: the feedback is blank.
+    """
+    asked = Feedback(text=feedback) if isinstance(feedback, str) else feedback
+    if not asked.text.strip():
         raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
-    request = render(
+    text = render(
         "revise", domain.folder,
         name=domain.name, noun=domain.noun, description=domain.description, language=domain.language,
         classes=list(domain.classes), notes=dict(domain.notes), tree=content_text(tree), problems=list(problems),
-        diagnosis=diagnosis, feedback=feedback.strip(),
+        diagnosis=diagnosis, feedback=asked.text.strip(), locks=asked.locked_words, decisions=list(asked.decisions),
+        target="" if asked.target.kind == "tree" else asked.target.words,
     )  # fmt: skip
-    return _converse("revise", request, domain, chat, tries, on_attempt)
+    return _request(domain, text)
 
 
-def _converse(
-    purpose: str, request: str, domain: Domain, chat: Chat, tries: int, on_attempt: Listener | None
-) -> Conversation:
-    """The repair loop: bounded by `tries`, ended early when the problems of an earlier attempt come back."""
-    messages = [Message(role="system", content=render("system", domain.folder)), Message(role="user", content=request)]
-    attempts: list[Attempt] = []
-    for number in range(1, tries + 1):
-        attempt = _attempt(number, purpose if number == 1 else "repair", tuple(messages), domain, chat, on_attempt)
-        attempts.append(attempt)
-        errors = errors_of(attempt.problems)
-        if not errors:
-            return Conversation(attempts=tuple(attempts), tree=attempt.tree)
-        if any(_same(errors, errors_of(earlier.problems)) for earlier in attempts[:-1]):
-            return Conversation(attempts=tuple(attempts), tree=None, stopped="the same problems came back")
-        repair = render("repair", domain.folder, problems=list(errors))
-        messages += [
-            Message(role="assistant", content=attempt.reply.text if attempt.reply else ""),
-            Message(role="user", content=repair),
-        ]
-    return Conversation(attempts=tuple(attempts), tree=None, stopped=f"{tries} tries were not enough")
+def _request(domain: Domain, text: str) -> tuple[Message, ...]:
+    return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
 
 
-def _attempt(
-    number: int, purpose: str, messages: tuple[Message, ...], domain: Domain, chat: Chat, on_attempt: Listener | None
-) -> Attempt:
-    """One request, read and checked, reported whatever happens."""
-    report = on_attempt or (lambda _: None)
-    try:
-        reply = chat.complete(messages)
-    except (ModelError, InputError) as error:
-        report(Attempt(number=number, purpose=purpose, messages=messages, reply=None, failure=error.message))
-        raise
-    parsed = parse_reply(reply.text, finish=reply.finish)
-    problems, tree = parsed.problems, None
-    if parsed.data is not None:
-        data = {k: v for k, v in parsed.data.items() if k not in ("$schema", "digest", "review", "domain")}
-        checked = check_data({"domain": domain.name, **data}, classes=domain.classes)
-        problems, tree = checked.problems, checked.document.tree if checked.document else None
-    attempt = Attempt(
-        number=number, purpose=purpose, messages=messages, reply=reply, problems=problems, tree=tree,
-        repaired=parsed.repaired,
-    )  # fmt: skip
-    report(attempt)
-    return attempt
+class _Conversing:
+    """One conversation: who answers, and who is told."""
+
+    def __init__(self, domain: Domain, chat: Chat, on_attempt: Listener | None, on_text: OnText | None) -> None:
+        self._domain, self._chat, self._on_text = domain, chat, on_text
+        self._report = on_attempt or (lambda _: None)
+        self._so_far = ""
+
+    def until_sound(self, purpose: str, request: Sequence[Message], tries: int) -> Conversation:
+        """The repair loop: bounded by `tries`, ended early when the problems of an earlier attempt come back."""
+        messages, attempts = list(request), list[Attempt]()
+        for number in range(1, tries + 1):
+            attempt = self._attempt(number, purpose if number == 1 else "repair", tuple(messages))
+            attempts.append(attempt)
+            errors = errors_of(attempt.problems)
+            if not errors:
+                return Conversation(attempts=tuple(attempts), tree=attempt.tree)
+            if any(_same(errors, errors_of(earlier.problems)) for earlier in attempts[:-1]):
+                return Conversation(attempts=tuple(attempts), tree=None, stopped="the same problems came back")
+            repair = render("repair", self._domain.folder, problems=list(errors))
+            messages += [
+                Message(role="assistant", content=attempt.reply.text if attempt.reply else ""),
+                Message(role="user", content=repair),
+            ]
+        return Conversation(attempts=tuple(attempts), tree=None, stopped=f"{tries} tries were not enough")
+
+    def _attempt(self, number: int, purpose: str, messages: tuple[Message, ...]) -> Attempt:
+        """One request, read and checked, reported whatever happens."""
+        attempt = Attempt(number=number, purpose=purpose, messages=messages, reply=None)
+        self._so_far = ""
+        try:
+            reply = self._chat.complete(messages, self._heard if self._on_text else None)
+        except (ModelError, InputError) as error:
+            self._report(replace(attempt, failure=error.message))
+            raise
+        except Cancelled:
+            cut = Reply(text=self._so_far, model=self._chat.name, finish="cancelled")
+            self._report(replace(attempt, reply=cut, failure="cancelled before the reply was whole"))
+            raise
+        parsed = parse_reply(reply.text, finish=reply.finish)
+        problems, tree = parsed.problems, None
+        if parsed.data is not None:
+            data = {k: v for k, v in parsed.data.items() if k not in ("$schema", "digest", "review", "domain")}
+            checked = check_data({"domain": self._domain.name, **data}, classes=self._domain.classes)
+            problems, tree = checked.problems, checked.document.tree if checked.document else None
+        attempt = replace(attempt, reply=reply, problems=problems, tree=tree, repaired=parsed.repaired)
+        self._report(attempt)
+        return attempt
+
+    def _heard(self, text: str) -> None:
+        """Remembers what has come, in case it is all that comes."""
+        self._so_far = text
+        if self._on_text:
+            self._on_text(text)
 
 
 def _same(one: Sequence[Problem], other: Sequence[Problem]) -> bool:

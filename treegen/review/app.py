@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import work
+from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.widgets import ContentSwitcher, Input, Static, TextArea
 
+from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
+from treegen.review.asker import Asker
 from treegen.review.edits import Edits
 from treegen.review.keys import commands, help_rows, hints
 from treegen.review.saving import save
 from treegen.review.scorer import Scorer
 from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.search import Search
+from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
@@ -26,12 +30,13 @@ from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
 from treegen.tree.keywords import printable
 from treegen.tree.problems import errors_of, pointer_to
+from treegen.workflow import llm_settings_with
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
 
 NARROW: Final = 100  # columns; below, the names of panes are cut
-PANES: Final = ("options", "rules", "problems", "score", "history", "images")
+PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
 
 
 class ReviewApp(App[None]):
@@ -55,6 +60,11 @@ class ReviewApp(App[None]):
         Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
         Binding("ctrl+s", "save", "Save"),
         Binding("E", "editor", "Edit as text"),
+        Binding("F", "pane('ask')", "Feedback to the language model"),
+        Binding("ctrl+g", "send", "Send the feedback"),
+        Binding("ctrl+t", "target", "Feedback about something else"),
+        Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
+        Binding("A", "accept_all", "Take all proposed changes"),
         Binding("slash", "search", "Search"),
         Binding("n", "find(1)", "Next found"),
         Binding("N", "find(-1)", "Previous found"),
@@ -67,11 +77,18 @@ class ReviewApp(App[None]):
         Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
     ]
 
-    def __init__(self, review: Review) -> None:
+    def __init__(self, review: Review, llm: LlmSettings | None = None) -> None:
+        """An application.
+
+        Args:
+            review: what it shows.
+            llm: the language model for feedback; the domain's if not given.
+        """
         super().__init__()
         self.review = review
         self.edits = Edits(self)
         self.scorer = Scorer(self)
+        self.asker = Asker(self, llm or (review.domain.llm if review.domain else LlmSettings()))
         self.search = Search(self)
 
     def compose(self) -> ComposeResult:
@@ -88,6 +105,7 @@ class ReviewApp(App[None]):
                     yield ScorePane(id="score")
                     yield HistoryPane(id="history")
                     yield ImagesPane(id="images")
+                    yield FeedbackPane(id="ask")
         yield Input(id="search", placeholder="search", select_on_focus=False)
         yield Static(id="status", markup=False)
         yield Static(id="hints", markup=False)
@@ -176,6 +194,8 @@ class ReviewApp(App[None]):
                 self.query_one(HistoryPane).show(self.review)
             case "images":
                 self.query_one(ImagesPane).show(self.review)
+            case "ask":
+                self.asker.show()
 
     def refresh_lines(self) -> None:
         """Paints title, tabs, status and hints."""
@@ -224,6 +244,8 @@ class ReviewApp(App[None]):
                 self.action_edit("point" if event.grid.column else "rename")
             case "mistakes" | "votes":
                 self._go_to_fault()
+            case "proposal":
+                self.asker.accept_one()
             case "problems":
                 self._go_to_problem(self.query_one(ProblemsPane).problems[event.grid.row].pointer)
 
@@ -267,10 +289,16 @@ class ReviewApp(App[None]):
         self.refresh_right()
         self.refresh_lines()
         pane = self.query_one(f"#{name}")
+        if name == "ask" and self.asker.asked is None:
+            pane.query_one(TextArea).focus()
+            return
         (pane if isinstance(pane, Grid) else pane.query_one(Grid)).focus()
 
     def action_edit(self, what: str) -> None:
-        """One of the edits, if what it is about is seen."""
+        """One of the edits, if what it is about is seen; on a proposed change, `x` leaves it."""
+        if self.focused and self.focused.id == "proposal" and what == "split":
+            self.run_worker(self.asker.reject(), group="edit", exclusive=True)
+            return
         seen = self.pane == "options" if what in ("merge", "split") else self.focused_kind
         if not seen:
             self.notify("edits are made among groups, options and rules", timeout=3)
@@ -309,6 +337,26 @@ class ReviewApp(App[None]):
     async def action_save(self) -> None:
         """Writes the file; if somebody else did meanwhile, asks what to do."""
         await save(self)
+
+    def action_send(self) -> None:
+        """Sends the feedback to the language model."""
+        self.action_pane("ask")
+        self.asker.send(self.query_one("#feedback", TextArea).text)
+
+    def action_target(self) -> None:
+        """Feedback about something else: the tree, or what the cursors are on."""
+        self.asker.next_target()
+
+    def action_cancel(self) -> None:
+        """Gives the request to the language model up; without one, the key is the text field's own."""
+        if not self.asker.running:
+            raise SkipAction
+        self.asker.cancel()
+
+    def action_accept_all(self) -> None:
+        """Takes all proposed changes that were asked for."""
+        if self.pane == "ask":
+            self.asker.accept_all()
 
     def action_editor(self) -> None:
         """Opens the tree as text in $EDITOR; what comes back is one step."""
@@ -376,6 +424,10 @@ class ReviewApp(App[None]):
         self.exit()
 
 
-def open_app(path: Path, domain_path: Path | None = None) -> ReviewApp:
+def open_app(
+    path: Path, domain_path: Path | None = None, *, model: str | None = None, api_base: str | None = None
+) -> ReviewApp:
     """The application for a tree file, for the command and for tests."""
-    return ReviewApp(Review(path, domain_path=domain_path))
+    review = Review(path, domain_path=domain_path)
+    named = llm_settings_with(review.domain, model=model, api_base=api_base) if review.domain else None
+    return ReviewApp(review, named)

@@ -1,7 +1,7 @@
 """What feedback is about: the whole tree, a group, one of its options, or a class; and how a person names it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from treegen.errors import InputError
 from treegen.tree.keywords import quote
@@ -35,7 +35,30 @@ class Target:
         return of if self.kind == "group" else f"the option {quote(self.option)} of {of}"
 
 
-WHOLE = Target()
+WHOLE: Final = Target()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a reviewer asks a language model for.
+
+    Attributes:
+        text: in the reviewer's words.
+        target: what it is about.
+        locks: what must stay as it is: `group NAME`, `class NAME`.
+        decisions: what was said to changes proposed before, oldest first: sentence, taken or not, why (or empty).
+    """
+
+    text: str
+    target: Target = WHOLE
+    locks: frozenset[str] = frozenset()
+    decisions: tuple[tuple[str, bool, str], ...] = ()
+
+    @property
+    def locked_words(self) -> list[str]:
+        """The locks in words, in the order of their names."""
+        parts = (lock.partition(" ") for lock in sorted(self.locks))
+        return [f"the {kind} {quote(name)}" for kind, _, name in parts]
 
 
 def target_of(text: str, tree: Tree) -> Target:

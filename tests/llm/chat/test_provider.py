@@ -15,7 +15,7 @@ from treegen.domain import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat import open_chat
 from treegen.llm.chat.interface import Message
-from treegen.llm.chat.provider import LitellmChat, _litellm, explain
+from treegen.llm.chat.provider import LitellmChat, explain, load_litellm, price_of
 from treegen.llm.parsing import parse_reply
 
 KEY = "sk-a-secret-key"
@@ -275,7 +275,7 @@ def test_a_local_provider_with_a_default_address_needs_no_setting(
     assert "refused the key" in connect(model="ollama_chat/some-model", api_base=None).failure()
     assert openai_server.requests[-1].path == "/api/chat"
     monkeypatch.delenv("OLLAMA_API_BASE")
-    assert LitellmChat(LlmSettings(model="ollama_chat/some-model"))._key(_litellm()) == {}
+    assert LitellmChat(LlmSettings(model="ollama_chat/some-model"))._key(load_litellm()) == {}
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
@@ -312,7 +312,7 @@ def test_a_known_price_gives_the_cost_of_the_tokens(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_BASE", openai_server.url)
     openai_server.will_say("x")
-    price = _litellm().model_cost["gpt-4o-mini"]
+    price = load_litellm().model_cost["gpt-4o-mini"]
     expected = 7 * price["input_cost_per_token"] + 3 * price["output_cost_per_token"]
     cost = connect(model=model, api_base=None).chat.complete(REQUEST).cost
     assert cost == pytest.approx(expected)
@@ -321,7 +321,7 @@ def test_a_known_price_gives_the_cost_of_the_tokens(
 
 @pytest.mark.parametrize("model", ["github/gpt-4o-mini", "lm_studio/gpt-4o-mini", "no/gpt-4o-mini", "azure/container"])
 def test_a_price_of_another_provider_or_none_in_the_list_is_no_price(model: str) -> None:
-    assert LitellmChat(LlmSettings(model=model))._cost(_litellm(), 7, 3) is None
+    assert price_of(load_litellm(), LlmSettings(model=model), 7, 3) is None
 
 
 def test_any_other_model_name_is_opened_as_litellms(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_litellm_is_kept_from_the_network_and_from_dotenv_files(openai_server: O
     connect().chat.complete(REQUEST)
     assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
     assert os.environ["LITELLM_MODE"] == "PRODUCTION"
-    assert _litellm().suppress_debug_info is True
+    assert load_litellm().suppress_debug_info is True
 
 
 def test_a_password_in_the_address_is_in_no_message() -> None:

@@ -1,6 +1,6 @@
 """The protocol that every way of answering implements."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -40,15 +40,24 @@ class Reply:
     seconds: float | None = None
 
 
+#: is told the reply as far as it has come, again and again; may raise `treegen.progress.Cancelled`
+OnText = Callable[[str], None]
+
+
 class Chat(Protocol):
     """Something that answers a conversation."""
 
     name: str
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
         """The reply to the conversation.
 
+        Args:
+            messages: all of it, the last from the user.
+            on_text: is told the reply while it comes; of a second try, from its beginning again.
+
         Raises:
+            Cancelled: `on_text` raised it.
             ModelError: no reply could be had; the message says why and what to do.
         """
         ...

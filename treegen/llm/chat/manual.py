@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Message, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply
 from treegen.tree.document import read_text, write_atomically
 
 END: Final = "."
@@ -33,13 +33,19 @@ class ManualChat:
         self._stdin_read = False
         self._typed_ahead = b""
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
-        """The person's answer.
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+        """The person's answer, told to `on_text` as a whole.
 
         Raises:
             ModelError: there is no further answer; the request is kept in the messages file.
             InputError: an answer file cannot be read, or the messages file holds something else.
         """
+        reply = self._answer(messages)
+        if on_text:
+            on_text(reply.text)
+        return reply
+
+    def _answer(self, messages: Sequence[Message]) -> Reply:
         text = as_text(messages)
         if self._messages:
             self._refuse_other(self._messages, messages[0])

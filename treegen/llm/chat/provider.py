@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
-from treegen.llm.chat.interface import Message, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply
+from treegen.llm.chat.streaming import Heard, listen
 
 _TRIES: Final = 4
 _TIMEOUT: Final = 300.0  # seconds; local models can be slow
 _LONGEST_WAIT: Final = 60.0
+_SLICE: Final = 0.25  # seconds of waiting after which a listener is asked again
 _UNREACHED: Final = frozenset(
     {"ConnectError", "ConnectionRefusedError", "gaierror", "UnsupportedProtocol", "InvalidURL"}
 )
@@ -34,13 +36,14 @@ _FINAL: Final = {
 _KINDS: Final[dict[int | None, str]] = {402: "PaymentRequiredError", 403: "PermissionDeniedError"}
 
 
-def _litellm() -> Any:
-    """litellm, imported on first use (3 to 6 s) and kept from fetching a price list or reading a .env file."""
+def load_litellm() -> Any:
+    """litellm, imported on first use (3 to 6 s) and kept from the network and from reading a .env file."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     import litellm
 
     litellm.suppress_debug_info = True
+    litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
     return litellm
 
 
@@ -53,38 +56,75 @@ class LitellmChat:
         self._settings = settings
         self._sleep = time.sleep
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
         """The model's reply; 429, 5xx, time-outs and broken connections are tried again, up to 4 times in all.
+
+        Args:
+            messages: all of the conversation.
+            on_text: if given, the reply is streamed; it is told the text so far, at least every 0.1 s.
 
         Raises:
             ModelError: a key is missing or wrong, the server cannot be reached, the model is unknown, the request is
                 too long, or the provider went on failing.
+            Cancelled: `on_text` raised it; the connection is left.
         """
-        litellm = _litellm()
+        litellm = load_litellm()
         from openai import OpenAIError  # the root of litellm's provider errors; litellm's own class of that name is not
 
+        request = self._request(litellm, messages)
+        started = time.monotonic()
+        broken_off = False
+        for attempt in range(1, _TRIES + 1):
+            try:
+                heard = self._ask(litellm, request, on_text)
+            except OpenAIError as error:
+                failure = explain(error, self._settings)
+                if not failure.again or attempt == _TRIES:
+                    raise ModelError(failure.message, failure.tip) from None
+                self._pause(min(_LONGEST_WAIT, 2.0**attempt if failure.wait is None else failure.wait), on_text)
+                continue
+            if heard.finish is None and on_text and not broken_off and attempt < _TRIES:
+                broken_off = True  # litellm calls a broken connection the end; some servers never give a reason
+                self._pause(2.0**attempt, on_text)
+                continue
+            return self._reply(litellm, heard, time.monotonic() - started)
+        raise ModelError(f"{self.name}: no reply after {_TRIES} tries", "try again later")
+
+    def _request(self, litellm: Any, messages: Sequence[Message]) -> dict[str, Any]:
+        """The arguments of `litellm.completion`.
+
+        Raises:
+            ModelError: there is no key for the provider.
+        """
         options = self._key(litellm) | {
             key: getattr(self._settings, key)
             for key in ("api_base", "temperature", "max_tokens")
             if getattr(self._settings, key) is not None
         }
-        started = time.monotonic()
-        for attempt in range(1, _TRIES + 1):
-            try:
-                response = litellm.completion(
-                    model=self.name,
-                    messages=[m.as_dict() for m in messages],
-                    timeout=_TIMEOUT,
-                    max_retries=0,
-                    **options,
-                )
-                return self._reply(litellm, response, time.monotonic() - started)
-            except OpenAIError as error:
-                failure = explain(error, self._settings)
-                if not failure.again or attempt == _TRIES:
-                    raise ModelError(failure.message, failure.tip) from None
-                self._sleep(min(_LONGEST_WAIT, 2.0**attempt if failure.wait is None else failure.wait))
-        raise ModelError(f"{self.name}: no reply after {_TRIES} tries", "try again later")
+        sent = [m.as_dict() for m in messages]
+        return {"model": self.name, "messages": sent, "timeout": _TIMEOUT, "max_retries": 0, **options}
+
+    @staticmethod
+    def _ask(litellm: Any, request: dict[str, Any], on_text: OnText | None) -> Heard:
+        """One request."""
+        if on_text:
+            more = {"stream": True, "stream_options": {"include_usage": True}}
+            return listen(lambda: litellm.completion(**request, **more), on_text)
+        response = litellm.completion(**request)
+        choice = next(iter(response.choices), None)
+        return Heard(
+            text=choice.message.content or "" if choice else "", finish=choice.finish_reason if choice else None,
+            usage=getattr(response, "usage", None),
+        )  # fmt: skip
+
+    def _pause(self, seconds: float, on_text: OnText | None) -> None:
+        """Waits; whoever listens is told that the text begins anew, and may end the waiting."""
+        left = seconds
+        while on_text and left > _SLICE:
+            on_text("")
+            self._sleep(_SLICE)
+            left -= _SLICE
+        self._sleep(left)
 
     def _key(self, litellm: Any) -> dict[str, str]:
         """What to pass on as the key: nothing where litellm finds the provider's own in the environment.
@@ -105,29 +145,30 @@ class LitellmChat:
             raise ModelError(f"{self.name}: no key in {names}", tip)
         return {}
 
-    def _reply(self, litellm: Any, response: Any, seconds: float) -> Reply:
-        choice, usage = next(iter(response.choices), None), getattr(response, "usage", None)
-        prompt = getattr(usage, "prompt_tokens", None) or None  # litellm gives 0 where the server tells nothing
-        completion = getattr(usage, "completion_tokens", None) or None
-        if choice is None or not choice.message.content:
-            why = f" (finish reason {choice.finish_reason})" if choice and choice.finish_reason else ""
+    def _reply(self, litellm: Any, heard: Heard, seconds: float) -> Reply:
+        prompt = getattr(heard.usage, "prompt_tokens", None) or None  # litellm gives 0 where the server tells nothing
+        completion = getattr(heard.usage, "completion_tokens", None) or None
+        if not heard.text:
+            why = f" (finish reason {heard.finish})" if heard.finish else ""
             raise ModelError(f"{self.name}: the reply is empty{why}", "try again, or another model")
         return Reply(
-            text=choice.message.content, model=self.name, finish=choice.finish_reason, prompt_tokens=prompt,
-            completion_tokens=completion, cost=self._cost(litellm, prompt, completion), seconds=round(seconds, 3),
+            text=heard.text, model=self.name, finish=heard.finish, prompt_tokens=prompt,
+            completion_tokens=completion, cost=price_of(litellm, self._settings, prompt, completion),
+            seconds=round(seconds, 3),
         )  # fmt: skip
 
-    def _cost(self, litellm: Any, prompt: int | None, completion: int | None) -> float | None:
-        """USD, or `None` where the price of the model is not known."""
-        provider, _, bare = self.name.partition("/")
-        known = litellm.model_cost.get(self.name) or litellm.model_cost.get(bare) or {}
-        foreign = self.name not in litellm.model_cost and known.get("litellm_provider") != provider
-        if prompt is None or completion is None or self._settings.api_base or foreign:
-            return None
-        if known.get("input_cost_per_token") is None or known.get("output_cost_per_token") is None:
-            return None
-        parts = litellm.cost_per_token(model=self.name, prompt_tokens=prompt, completion_tokens=completion)
-        return float(sum(parts))
+
+def price_of(litellm: Any, settings: LlmSettings, prompt: int | None, completion: int | None) -> float | None:
+    """USD for so many tokens, or `None` where the price of the model is not known."""
+    name = settings.model or ""
+    provider, _, bare = name.partition("/")
+    known = litellm.model_cost.get(name) or litellm.model_cost.get(bare) or {}
+    foreign = name not in litellm.model_cost and known.get("litellm_provider") != provider
+    if prompt is None or completion is None or settings.api_base or foreign:
+        return None
+    if known.get("input_cost_per_token") is None or known.get("output_cost_per_token") is None:
+        return None
+    return float(sum(litellm.cost_per_token(model=name, prompt_tokens=prompt, completion_tokens=completion)))
 
 
 class _Failure:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Message, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply
 from treegen.tree.document import read_text
 
 _MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
@@ -33,8 +33,8 @@ class ReplayChat:
         self._lines = _read(path)
         self._used: set[int] = set()
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
-        """The recorded reply.
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+        """The recorded reply, told to `on_text` as a whole.
 
         Raises:
             ModelError: no line of the recording is for this request; the message shows the first difference.
@@ -49,6 +49,8 @@ class ReplayChat:
         fresh = next((i for i in matching if i not in self._used), matching[-1])
         self._used.add(fresh)
         line = self._lines[fresh]
+        if on_text:
+            on_text(line["reply"])
         return Reply(
             text=line["reply"], model=line.get("model", self.name), finish=line.get("finish", "stop"),
             prompt_tokens=line.get("prompt_tokens"), completion_tokens=line.get("completion_tokens"),
