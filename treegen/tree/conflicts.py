@@ -216,8 +216,8 @@ class GapDispute(Dispute):
     def told(self) -> str:
         """The dispute in words."""
         place = f"{quote(self.class_name)} in {quote(self.group)}"
-        return (f"{place}: no answer, since {self.class_side} added the class and {other(self.class_side)} the group; "
-                "taking either side writes null")  # fmt: skip
+        return (f"{place}: no answer, since only {self.class_side} has the class and only {other(self.class_side)} the "
+                "group; taking either side writes null")  # fmt: skip
 
     def taken(self, draft: Draft) -> Taken:
         """Null: the group says nothing about the class."""
@@ -266,6 +266,8 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
             resolved = apply(resolved, (change,))
         if isinstance(change, ClassRenamed | GroupRenamed):
             rest = tuple(_followed(c, change) for c in rest)
+        if isinstance(change, ClassRemoved | GroupRemoved):
+            rest = tuple(left for c in rest if (left := _without(c, change)))
     return replace(resolved, conflicts=rest)
 
 
@@ -275,6 +277,20 @@ def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Confl
         sides = [[_follow(c, renamed).as_json() for c in changes_of(conflict, side)] for side in ("ours", "theirs")]
         return replace(conflict, ours_json=compact(sides[0]), theirs_json=compact(sides[1]))
     return conflict
+
+
+def _without(conflict: Conflict, removed: ClassRemoved | GroupRemoved) -> Conflict | None:
+    """A conflict that is left, without what is about a class or group that is gone; `None` if nothing else is in it."""
+    try:
+        before = [changes_of(conflict, side) for side in ("ours", "theirs")]
+    except ChangeError:  # edited by hand: it stays as it is
+        return conflict
+    place = 1 if isinstance(removed, ClassRemoved) else 0
+    after = [[c for c in changes if c.about[place] != removed.about[place]] for changes in before]
+    if not any(after) and any(before):
+        return None
+    ours, theirs = (compact([c.as_json() for c in changes]) for changes in after)
+    return replace(conflict, ours_json=ours, theirs_json=theirs)
 
 
 def _follow(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
