@@ -1,4 +1,5 @@
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -408,7 +409,8 @@ def test_a_group_that_both_added_has_the_options_of_both(tree: Tree) -> None:
 def test_a_class_of_one_side_has_no_answer_in_a_group_of_the_other(tree: Tree) -> None:
     found = merge(tree, apply(tree, [WINGS]), apply(tree, [added("Olm", colour="white", legs="four")]))
     assert told(found) == [
-        '"Olm" in "wings": no answer, since only theirs has the class and only ours the group; taking either side writes null'
+        '"Olm" in "wings": no answer, since only theirs has the class and only ours the group; '
+        "taking either side writes null"
     ]
     assert found.problems == ()
     assert words(found.tree)["Olm"] == ["white", "four", ABSENT]
@@ -663,3 +665,15 @@ def test_a_conflict_about_a_class_goes_with_the_class(tree: Tree) -> None:
     gone = take_side(found, "ours", about_eel[:1])
     assert "Eel" not in gone.classes
     assert [c.what for c in gone.conflicts if '"Eel"' in c.what] == []
+
+
+@settings(max_examples=400, deadline=None)
+@given(branches(), st.randoms(use_true_random=False))
+def test_taking_now_one_side_and_now_the_other_ends_every_conflict(
+    case: tuple[Tree, Branch, Branch], random: Random
+) -> None:
+    base, ours, theirs = case
+    tree = merge(base, ours.tree, theirs.tree).tree
+    while tree.conflicts:
+        tree = resolve(tree, random.randrange(len(tree.conflicts)), random.choice(("ours", "theirs")))
+    assert not {"TG305", "TG112", "TG202"} & {p.code for p in check_data(content_of(tree)).problems}

@@ -263,7 +263,7 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
     resolved = tree
     for change in changes_of(conflict, side):
         if not _needless(resolved, change):
-            resolved = apply(resolved, (change,))
+            resolved = apply(resolved, (*_brought_back(resolved, change), change))
         if isinstance(change, ClassRenamed | GroupRenamed):
             rest = tuple(_followed(c, change) for c in rest)
         if isinstance(change, ClassRemoved | GroupRemoved):
@@ -330,6 +330,16 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
         else:
             tree = resolve(tree, number, side)
     return tree
+
+
+def _brought_back(tree: Tree, change: Change) -> tuple[Change, ...]:
+    """The option that a rule is to have, if an earlier conflict took it away."""
+    group = tree.group(change.group) if isinstance(change, RuleChanged) else None
+    if group is None or not isinstance(change, RuleChanged) or not isinstance(change.new, str):
+        return ()
+    if change.new in group.options:
+        return ()
+    return (OptionAdded(group=group.name, option=change.new, after=group.options[-1] if group.options else None),)
 
 
 def _needless(tree: Tree, change: Change) -> bool:
