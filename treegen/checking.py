@@ -16,7 +16,7 @@ from treegen.tree.model import Tree
 from treegen.tree.places import problem_places
 from treegen.tree.problems import Place, Problem, with_levels
 from treegen.tree.toml_places import locate_toml
-from treegen.tree.validation import Checked, check_data, check_text, fix_file
+from treegen.tree.validation import Checked, check_data, check_text, conflict_problems, fix_file
 from treegen.tree.vocabulary import CONTEXT
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
 
 def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
     """The same for a tree that is in no file, as one that is being edited: what it would be told when saved."""
-    return _judge(check_data(content_of(tree), **_against(domain)), domain, None)[0]
+    checked = check_data(content_of(tree), **_against(domain))
+    checked = replace(checked, problems=(*checked.problems, *conflict_problems(tree)))
+    return _judge(checked, domain, None)[0]
 
 
 def _judge(checked: Checked, domain: Domain | None, encoder: "Encoder | None") -> tuple[tuple[Problem, ...], int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from treegen.errors import InputError
 from treegen.journal import Journal, Step
 from treegen.store import Revision, Store
-from treegen.tree.changes import Change, apply
+from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
 from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.difference import difference, undo
 from treegen.tree.document import digest_of, dump, read_text, save
@@ -92,6 +92,7 @@ class Session:
         self.steps = (*self.steps[: self.position], step)
         self.position += 1
         self.tree = tree
+        self._follow_names(step.changes)
 
     def become(self, label: str, tree: Tree) -> None:
         """Makes what leads to another tree one step: after an editor, a merge or a proposal."""
@@ -106,6 +107,7 @@ class Session:
         self._journal.move(self._id, self.position - 1)
         self.position -= 1
         self.tree = tree
+        self._follow_names(step.back)
         return step
 
     def redo(self) -> Step | None:
@@ -117,6 +119,7 @@ class Session:
         self._journal.move(self._id, self.position + 1)
         self.position += 1
         self.tree = tree
+        self._follow_names(step.changes)
         return step
 
     def save(self) -> Revision:
@@ -172,6 +175,18 @@ class Session:
     def decisions(self) -> list[tuple[str, bool, str]]:
         """What was made of proposed changes so far, oldest first: sentence, taken, why."""
         return self._journal.decisions()
+
+    def _follow_names(self, changes: Iterable[Change]) -> None:
+        """A lock is on a group or class, whatever that is called now."""
+        locks = self.locks
+        for change in changes:
+            if isinstance(change, GroupRenamed | ClassRenamed):
+                kind = "group" if isinstance(change, GroupRenamed) else "class"
+                named = {f"{kind} {change.old}": f"{kind} {change.new}"}
+                locks = frozenset(named.get(lock, lock) for lock in locks)
+        if locks != self.locks:
+            self._journal.lock(self._id, locks)
+            self.locks = locks
 
     def close(self) -> None:
         """Ends the process's hold. What is unsaved is kept, and the next session goes on with it."""

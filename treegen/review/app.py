@@ -247,7 +247,7 @@ class ReviewApp(App[None]):
             case "proposal":
                 self.asker.accept_one()
             case "problems":
-                self.go_to(self.query_one(ProblemsPane).problems[event.grid.row].pointer)
+                self._go_to_problem(self.query_one(ProblemsPane).problems[event.grid.row].pointer)
 
     def on_descendant_focus(self) -> None:
         """Other keys are of use elsewhere."""
@@ -260,6 +260,13 @@ class ReviewApp(App[None]):
             votes = pane.query_one("#votes", Grid)
             vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
             self.go_to(pointer_to("rules", mistake.true, vote.group))
+
+    def _go_to_problem(self, pointer: str) -> None:
+        """Goes to the place, or asks what a merge left to decide."""
+        if pointer.startswith("/conflicts/"):
+            self.run_worker(self.edits.decide(int(pointer.split("/")[2])), group="edit", exclusive=True)
+        else:
+            self.go_to(pointer)
 
     def go_to(self, pointer: str) -> None:
         """Puts the cursor where a problem is."""

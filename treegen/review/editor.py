@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.app import SuspendNotSupported
+
 from treegen.errors import InputError, TreegenError
 from treegen.tree.document import dump, read_text
 from treegen.versions import tree_of
@@ -24,8 +26,7 @@ def edit_tree(app: "ReviewApp") -> None:
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(before)
     try:
-        with app.suspend():
-            run_editor(path)
+        _hand_over(app, path)
         text = read_text(path)
         if text != before:
             tree = tree_of(text, "what you wrote")
@@ -35,6 +36,15 @@ def edit_tree(app: "ReviewApp") -> None:
     except TreegenError as error:
         kept = InputError(error.message, f"{error.tip}; your text is kept in {path}")
         app.complain(kept)
+
+
+def _hand_over(app: "ReviewApp", path: Path) -> None:
+    """Lets the editor have the terminal until it ends."""
+    try:
+        with app.suspend():
+            run_editor(path)
+    except SuspendNotSupported:
+        raise InputError("there is no terminal to open an editor in", "edit the file itself") from None
 
 
 def run_editor(path: Path) -> None:

@@ -7,6 +7,7 @@ from treegen.errors import TreegenError
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
 from treegen.tree import editing
 from treegen.tree.changes import Answer, Change, apply
+from treegen.tree.conflicts import Side, changes_of
 from treegen.tree.document import content_of
 from treegen.tree.keywords import show
 from treegen.tree.problems import Problem
@@ -14,7 +15,7 @@ from treegen.tree.validation import check_data
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp
-    from treegen.tree.model import Group
+    from treegen.tree.model import Conflict, Group
 
 Changes = tuple[Change, ...]
 Maker = Callable[[str], Changes]
@@ -213,6 +214,16 @@ class Edits:
             told = f"{show(name)} in {show(group.name)}: {show(answer) if answer else 'no answer'}"
             self.edit(told, lambda: editing.point_rule(tree, name, group.name, answer))
 
+    async def decide(self, number: int) -> None:
+        """What a merge left to decide: one side, the other, or the tree as it stands."""
+        tree = self.app.review.tree
+        conflict = tree.conflicts[number]
+        choices = [f"mine: {_told(conflict, 'ours')}", f"theirs: {_told(conflict, 'theirs')}", "the tree as it stands"]
+        chosen = await self.app.push_screen_wait(ChoiceDialog(conflict.what, choices))
+        if chosen is not None:
+            side: Literal["ours", "theirs", "file"] = ("ours", "theirs", "file")[chosen]
+            self.edit(f"decided: {conflict.what}", lambda: editing.decide(tree, number, side))
+
     def move_by(self, by: int) -> None:
         """The group, option or class under the cursor one place up or down."""
         tree, group, option, name = self.app.review.tree, self.app.group, self.app.option, self.app.class_name
@@ -227,3 +238,11 @@ class Edits:
             return
         if moved and grid:
             grid.put_cursor(grid.row + by)
+
+
+def _told(conflict: "Conflict", side: Side) -> str:
+    try:
+        changes = changes_of(conflict, side)
+    except TreegenError as error:
+        return error.message
+    return "; ".join(change.sentence for change in changes) or "as the tree stands"

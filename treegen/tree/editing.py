@@ -1,6 +1,7 @@
 """What a reviewer does to a tree, as lists of atomic changes: one list is one step. Rules follow by themselves."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from treegen.tree.changes import (
     Answer,
@@ -22,7 +23,9 @@ from treegen.tree.changes import (
     PromptChanged,
     RuleChanged,
 )
+from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.changes.interface import whole_class, whole_group
+from treegen.tree.conflicts import Side, take_side
 from treegen.tree.difference import difference
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.fixes import apply_fixes
@@ -179,3 +182,18 @@ def fix_problem(tree: Tree, problem: Problem) -> Changes:
     """What the certain fix of a problem changes; nothing if it has none."""
     fixed, _ = apply_fixes(content_of(tree), (problem,))
     return difference(tree, tree_from(fixed))
+
+
+def decide(tree: Tree, number: int, side: Side | Literal["file"]) -> Changes:
+    """What leads to the tree with a conflict of a merge resolved.
+
+    Args:
+        tree: has conflicts.
+        number: which, from 0.
+        side: whose changes are made; `file` leaves the tree as it stands.
+
+    Raises:
+        ChangeError: the changes of the side do not fit the tree any more.
+    """
+    decided = take_side(tree, side, (number + 1,))
+    return (*difference(tree, decided), *conflict_changes(tree.conflicts, decided.conflicts))

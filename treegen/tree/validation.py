@@ -76,7 +76,7 @@ def check_data(
     problems = [with_merge_fix(p, data) if p.code == "TG111" else p for p in problems]
     problems += _blanks(tree)
     problems += cross_problems(tree, classes=classes, domain=domain)
-    problems += _conflicts(tree)
+    problems += conflict_problems(tree)
     if stored:
         problems += _digest_problems(tree, data.get("digest"))
     document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
@@ -117,7 +117,7 @@ def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: 
     yield from _unused(tree)
 
 
-def _conflicts(tree: Tree) -> Iterator[Problem]:
+def conflict_problems(tree: Tree) -> Iterator[Problem]:
     """What a merge left to decide."""
     for number, conflict in enumerate(tree.conflicts):
         told = f"merge conflict: {conflict.what}; `treegen resolve` takes a side"
