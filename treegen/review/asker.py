@@ -3,6 +3,8 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from textual.widgets import TextArea
+
 from treegen.asking import Asked
 from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
@@ -10,12 +12,15 @@ from treegen.progress import Cancelled
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
+from treegen.tree.document import write_atomically
 from treegen.tree.targets import WHOLE, Feedback, Target
-from treegen.workflow import Proposal, propose_revision
+from treegen.workflow import Proposal, estimate_revision, propose_revision
 from treegen.workspace import Workspace
 
 if TYPE_CHECKING:
     from treegen.clip.previewing import Preview
+    from treegen.llm.chat.exchange import ManualExchange
+    from treegen.llm.chat.interface import Chat
     from treegen.review.app import ReviewApp
 
 
@@ -35,6 +40,7 @@ class Asker:
         self._workspace: Workspace | None = None
         self._talk = ""
         self._cancelled = False
+        self._exchange: ManualExchange | None = None
         self.running = False
 
     @property
@@ -47,8 +53,14 @@ class Asker:
         self.pane.show(self.target.words, self._talk or self._before(), self.asked)
 
     def _before(self) -> str:
-        name = self.settings.model
-        return f"asks {name}" if name else "no language model is named: --model NAME, or `model` below [llm]"
+        if self.by_hand:
+            return "no language model is named: the request is for your chat window, and you paste its answer here"
+        return f"asks {self.settings.model}"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person carries the messages: no model is named, or `manual` is."""
+        return self.settings.model in (None, "manual")
 
     def targets(self) -> list[Target]:
         """What feedback can be about, given where the cursors are."""
@@ -71,6 +83,9 @@ class Asker:
     def send(self, text: str) -> None:
         """Sends feedback; the reviewer goes on meanwhile."""
         review = self.app.review
+        if self._exchange and self._exchange.request:
+            self._hand_in(text)
+            return
         if self.running or not text.strip():
             self.app.notify("one request at a time" if self.running else "write what to change", timeout=3)
             return
@@ -82,33 +97,66 @@ class Asker:
             text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions())
         )  # fmt: skip
         self.running, self._cancelled = True, False
-        self._say(f"waiting for {self.settings.model}")
+        self._say(f"waiting for {self.settings.model or 'you'}")
         dev = review.measured.dev if review.measured and not review.stale else None
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
         future.add_done_callback(lambda done: self._post(self._answered, feedback, done))
 
     def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> Proposal:
         """On the language thread."""
-        from treegen.llm.chat import open_chat
-
         if self._workspace is None:
             self._workspace = Workspace(self.app.review.path, domain_path=self.app.review.domain_path)
-        chat = open_chat(self.settings, self._workspace.domain.folder)
+        chat = self._chat(self._workspace)
+        expected = estimate_revision(self._workspace, self.settings, feedback, tree=tree, diagnosis=dev)
+        if not self.by_hand:
+            self._post(self._say, f"sent: {expected.words}")
         return propose_revision(
             self._workspace, chat, feedback, tries=4, tree=tree, diagnosis=dev, on_text=self._hear,
             on_attempt=lambda attempt: self._post(self._say, _used(attempt)),
         )  # fmt: skip
 
+    def _chat(self, workspace: Workspace) -> "Chat":
+        from treegen.llm.chat import open_chat
+        from treegen.llm.chat.exchange import ManualExchange
+
+        if not self.by_hand:
+            return open_chat(self.settings, workspace.domain.folder)
+        self._exchange = ManualExchange(lambda request: self._post(self._give_out, request))
+        return self._exchange
+
+    def _give_out(self, request: str) -> None:
+        """On the app's thread: the request for a chat window, in the clipboard and in a file."""
+        path = self.app.review.session.store.folder / "request.txt"
+        write_atomically(path, request)
+        self.app.copy_to_clipboard(request)
+        field = self.pane.query_one("#feedback", TextArea)
+        field.text = ""
+        field.focus()
+        self._say(f"the request is in the clipboard and in {path}; paste the answer above, then ctrl+g")
+
+    def _hand_in(self, answer: str) -> None:
+        """What the person pasted goes to the request that waits."""
+        assert self._exchange is not None
+        try:
+            self._exchange.answer(answer)
+        except TreegenError as error:
+            self.app.complain(error)
+            return
+        self.pane.query_one("#feedback", TextArea).text = ""
+
     def _hear(self, text: str) -> None:
         """On the language thread: what has come so far."""
         if self._cancelled:
             raise Cancelled
-        self._post(self._say, f"{len(text)} characters: {text[-300:]}")
+        if text and not self.by_hand:
+            self._post(self._say, f"{len(text)} characters: {text[-300:]}")
 
     def cancel(self) -> None:
         """Gives the request up; what came of it is in the history."""
         if self.running:
             self._cancelled = True
+            if self._exchange:
+                self._exchange.cancel()
             self._say("cancelled as soon as the next piece comes")
 
     def _post(self, show: Any, *arguments: Any) -> None:
