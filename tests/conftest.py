@@ -1,7 +1,10 @@
 """Fixtures for whole commands: the real entry point in this process, and a small sketchbook with drawn images."""
 
+import os
 import shutil
+import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +42,68 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
         return Outcome(code=code if isinstance(code, int) else 1, out=out, err=err)
 
     return call
+
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Git:
+    """A repository of its own, which knows nothing of who runs the tests: `git("log")` prints, or fails the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PRE_COMMIT"))},
+            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "true", "LC_ALL": "C.UTF-8",
+            "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
+
+    def run(
+        self, *arguments: str, folder: Path | None = None, program: str = "git"
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs git, or another program, in the repository; it may fail."""
+        return subprocess.run(
+            [program, *arguments], cwd=folder or self.folder, env=self.environment, capture_output=True, text=True,
+            check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def __call__(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout.rstrip("\n")
+
+    def start(self, *options: str) -> None:
+        """Makes the repository, with a branch `main` and somebody who commits."""
+        self("init", "-q", "-b", "main", *options)
+        self("config", "user.name", "Ada")
+        self("config", "user.email", "ada@example.org")
+
+    def write(self, name: str, text: str) -> Path:
+        """Writes a file of the working tree."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def commit(self, message: str) -> str:
+        """Commits everything and returns the name of the commit."""
+        self("add", "-A")
+        self("commit", "-q", "--allow-empty", "-m", message)
+        return self("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """An empty repository; git has no other configuration in this process either."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    made = Git(folder)
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    made.start()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ from treegen.checking import Findings, check_tree_file
 from treegen.errors import InputError, ProblemsError
 from treegen.git import identity
 from treegen.store import FOLDER, Store, now
-from treegen.tree.document import compact, digest_of, save
+from treegen.tree.document import compact, digest_of, read_text, save
 from treegen.tree.keywords import quote
 from treegen.tree.model import Review, Tree
 from treegen.tree.problems import Problem, errors_of
+from treegen.tree.validation import check_text
 from treegen.versions import changes_since, changes_since_approval
 from treegen.workflow import score_tree
 from treegen.workspace import Workspace
@@ -46,7 +47,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
         by: `Name <mail>`; as git would commit if not given.
 
     Raises:
-        ProblemsError: the tree has problems of severity error.
+        ProblemsError: the tree has problems of severity error, or somebody changed it meanwhile.
         InputError: nobody is named, and git has no name and mail.
         ModelError: the encoder cannot be had.
     """
@@ -63,6 +64,8 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
         raise InputError(
             "git does not know who you are", '`git config user.name` and `user.email`, or --by "Name <mail>"'
         )
+    if not name.strip().isprintable():
+        raise InputError(f"{quote(name)} is no name", "a name holds no control characters and is UTF-8")
     tree = checked.document.tree
     notes: tuple[str, ...] = ()
     digest = digest_of(tree)
@@ -74,6 +77,8 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
     score = _summary(recorded) if recorded else None
     review = Review(status="approved", by=name.strip(), at=now(), digest=digest, score_json=compact(score or {}))
     signed = replace(tree, review=review)
+    if check_text(read_text(workspace.path)).document != checked.document:  # scoring takes its time
+        raise ProblemsError(f"{workspace.path}: changed while it was scored, and is not approved", "approve again")
     save(workspace.path, signed)
     left = tuple(p for p in checked.problems if p.code not in ("TG301", "TG302", "TG303"))
     return Approved(tree=signed, score=score, warnings=left, notes=notes)
@@ -104,10 +109,17 @@ def recorded_score(path: Path, tree: Tree) -> dict[str, Any] | None:
     digest = digest_of(tree)
     if tree.review and tree.review.digest == digest:
         signed: dict[str, Any] = json.loads(tree.review.score_json)
-        if "accuracy" in signed:
+        if _is_score(signed):
             return signed
     stored = _stored_score(path, digest)
     return _summary(stored) if stored else None
+
+
+def _is_score(score: dict[str, Any]) -> bool:
+    """Whether a sign-off's score has what a gate needs; people may write anything there."""
+    bounds = score.get("interval")
+    shares = [score.get("accuracy"), *(bounds if isinstance(bounds, list) else ())]
+    return len(shares) == 3 and type(score.get("n")) is int and all(type(s) in (int, float) for s in shares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

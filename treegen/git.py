@@ -29,7 +29,7 @@ def run_git(arguments: Sequence[str], folder: Path) -> Done:
     """
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         missing = "git is not installed, or not on the path" if folder.is_dir() else f"{folder}: no such folder"
         raise InputError(missing, "install git" if folder.is_dir() else "check the name") from None
     return Done(code=done.returncode, out=done.stdout, err=done.stderr.decode(errors="replace").strip())
@@ -90,15 +90,18 @@ def path_in_repository(path: Path) -> str:
 def versions_of(path: Path) -> Iterator[tuple[str, bytes]]:
     """Commit and content of every version of a file, newest first, through renames; nothing outside a repository."""
     folder = path.resolve().parent
-    listed = ask_git(["log", "--follow", "--format=%x00%H", "--name-only", "-z", "--", path.name], folder)
+    form = ("--format=%x00%H", "--name-only", "-z", "--no-relative", "--no-show-signature")
+    log = ["--literal-pathspecs", "log", "--follow", "-m", *form]  # -m: what a merge itself changed is a version too
+    listed = ask_git([*log, "--", path.resolve().name], folder)
     if not listed:
         return
     words = [word.strip("\n") for word in listed.split("\0")]
-    commit = ""
+    commit, seen = "", set()
     for word in words:
         if len(word) in (40, 64) and all(c in "0123456789abcdef" for c in word):
             commit = word
-        elif word and commit:
+        elif word and commit and (commit, word) not in seen:
+            seen.add((commit, word))  # a merge stands there once for each parent
             done = run_git(["cat-file", "blob", f"{commit}:{word}"], folder)
             if done.code == 0:
                 yield commit, done.out

@@ -75,7 +75,7 @@ class Review:
         self.measured: Measured | None = None
         self.scores: list[float] = []
         self.tested: dict[str, Any] | None = None
-        self.path, self._domain_path, self._encoder = path, found, encoder
+        self.path, self.domain_path, self._encoder = path, found, encoder
         self._thread = ThreadPoolExecutor(1, "clip")  # SQLite and the models stay in one thread
         self._workspace: Workspace | None = None
         self._progress: Progress = no_progress
@@ -120,7 +120,7 @@ class Review:
             self._progress = progress  # one job at a time: its own progress
             if self._workspace is None:
                 self._workspace = Workspace(
-                    self.path, domain_path=self._domain_path, encoder=self._encoder,
+                    self.path, domain_path=self.domain_path, encoder=self._encoder,
                     progress=lambda task, done, total: self._progress(task, done, total),
                 )  # fmt: skip
             return job(self._workspace)

@@ -165,6 +165,14 @@ class Session:
         self.locks = self.locks | {what} if locked else self.locks - {what}
         self._journal.lock(self._id, self.locks)
 
+    def decide(self, feedback: str, changes: Iterable[Change], *, taken: bool, why: str) -> None:
+        """Keeps what the reviewer made of proposed changes."""
+        self._journal.decide(feedback, list(changes), taken=taken, why=why)
+
+    def decisions(self) -> list[tuple[str, bool, str]]:
+        """What was made of proposed changes so far, oldest first: sentence, taken, why."""
+        return self._journal.decisions()
+
     def close(self) -> None:
         """Ends the process's hold. What is unsaved is kept, and the next session goes on with it."""
         self._journal.release()

@@ -37,9 +37,16 @@ def open_version(name: str, folder: Path) -> Version:
     """
     path = folder / name
     revision, colon, inside = name.partition(":")
-    if colon and revision and inside and not path.exists():
+    if colon and revision and inside and not _is_there(path):
         return Version(name=name, tree=tree_of(_decoded(content_at(revision, inside, folder), name), name))
     return Version(name=name, tree=tree_of(read_text(path), name))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for a file
+        return False
 
 
 def open_base(name: str, folder: Path) -> Tree:
@@ -50,7 +57,7 @@ def open_base(name: str, folder: Path) -> Tree:
         ProblemsError: see `open_version`.
     """
     path = folder / name
-    if path.is_file() and not path.read_bytes().strip():
+    if _is_there(path) and path.is_file() and not path.read_bytes().strip():
         return EMPTY
     return open_version(name, folder).tree
 

@@ -28,7 +28,6 @@ def command(
     What cannot be decided is listed, kept in the merged tree under "conflicts", and exits with 1; `treegen resolve`
     takes a side.
     """
-    from treegen.errors import TreegenError
     from treegen.tree.document import dump, save
     from treegen.tree.merging import merge
     from treegen.versions import open_base, open_version
@@ -39,7 +38,7 @@ def command(
             open_base(base, here), open_version(ours, here).tree, open_version(theirs, here).tree,
             follow_renames=follow_renames,
         )  # fmt: skip
-    except TreegenError as error:
+    except Exception as error:  # git would leave ours in place, without markers: the driver never ends so
         if not driver:
             raise
         _merge_texts(Path(base), Path(ours), Path(theirs), name or ours, error)

@@ -17,11 +17,11 @@ def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs"
     from treegen.cli.output import say
     from treegen.cli.shown import show_changes
     from treegen.tree.conflicts import changes_of, take_side
-    from treegen.tree.document import save
+    from treegen.tree.document import read_text, save
     from treegen.tree.merging import SIDES
-    from treegen.versions import open_version
+    from treegen.versions import tree_of
 
-    found = open_version(str(tree), Path.cwd()).tree
+    found = tree_of(read_text(tree), str(tree))
     if take:
         resolved = take_side(found, take, numbers)
         save(tree, resolved)

@@ -10,7 +10,9 @@ from treegen.cli.options import PATH, domain_option
 @click.command("review")
 @click.argument("tree", type=PATH)
 @domain_option
-def command(tree: Path, domain_path: Path | None) -> None:
+@click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model for feedback.")
+@click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
+def command(tree: Path, domain_path: Path | None, model: str | None, api_base: str | None) -> None:
     """Review TREE in the terminal: edit by keys with undo, see after every step whether CLIP sees better.
 
     Every step is kept beside the tree before it is shown: a session goes on where it was left, also after a crash.
@@ -19,4 +21,4 @@ def command(tree: Path, domain_path: Path | None) -> None:
     from treegen.review.repair import RepairApp, is_tree
 
     if is_tree(tree) or RepairApp(tree).run():
-        open_app(tree, domain_path).run()
+        open_app(tree, domain_path, model=model, api_base=api_base).run()

@@ -15,10 +15,10 @@ def command(tree: str, textconv: bool) -> None:
     from treegen.versions import open_version
 
     try:
-        lines = "\n".join(lines_of(open_version(tree, Path.cwd()).tree))
+        text = "\n".join(lines_of(open_version(tree, Path.cwd()).tree)) + "\n"
     except TreegenError:
         if not textconv or not Path(tree).is_file():
             raise
         click.echo(Path(tree).read_bytes(), nl=False)
         return
-    click.echo(lines)
+    click.echo(text.encode() if textconv else text, nl=False)  # git wants UTF-8, whatever the terminal

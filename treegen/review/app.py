@@ -1,34 +1,42 @@
 """The review application: panes around one tree, and the keys that change it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import work
-from textual.app import App, ComposeResult
+from textual.actions import SkipAction
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Input, Static, TextArea
 
+from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
+from treegen.review.asker import Asker
 from treegen.review.edits import Edits
-from treegen.review.keys import help_rows, hints
+from treegen.review.keys import commands, help_rows, hints
+from treegen.review.saving import save
 from treegen.review.scorer import Scorer
-from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
+from treegen.review.screens.dialogs import PagesDialog
+from treegen.review.search import Search
+from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
 from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
-from treegen.session import ConflictError
 from treegen.tree.keywords import printable
 from treegen.tree.problems import errors_of, pointer_to
+from treegen.workflow import llm_settings_with
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
 
 NARROW: Final = 100  # columns; below, the names of panes are cut
-PANES: Final = ("options", "rules", "problems", "score", "history", "images")
+PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
 
 
 class ReviewApp(App[None]):
@@ -46,14 +54,21 @@ class ReviewApp(App[None]):
         Binding("x", "edit('split')", "Split option"),
         Binding("K,shift+up", "shift(-1)", "Move up"),
         Binding("J,shift+down", "shift(1)", "Move down"),
+        Binding("f", "fix", "Fix the problem, if the fix is certain"),
         Binding("L", "lock", "Lock for the language model"),
         Binding("u,ctrl+z", "undo", "Undo"),
         Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
         Binding("ctrl+s", "save", "Save"),
         Binding("E", "editor", "Edit as text"),
+        Binding("F", "pane('ask')", "Feedback to the language model"),
+        Binding("ctrl+g", "send", "Send the feedback"),
+        Binding("ctrl+t", "target", "Feedback about something else"),
+        Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
+        Binding("A", "accept_all", "Take all proposed changes"),
         Binding("slash", "search", "Search"),
         Binding("n", "find(1)", "Next found"),
         Binding("N", "find(-1)", "Previous found"),
+        Binding("escape", "leave_search", "Leave the search"),
         Binding("o", "jump", "Jump to a pane"),
         Binding("y", "copy", "Copy"),
         Binding("s", "score", "Score on the test part"),
@@ -62,12 +77,19 @@ class ReviewApp(App[None]):
         Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
     ]
 
-    def __init__(self, review: Review) -> None:
+    def __init__(self, review: Review, llm: LlmSettings | None = None) -> None:
+        """An application.
+
+        Args:
+            review: what it shows.
+            llm: the language model for feedback; the domain's if not given.
+        """
         super().__init__()
         self.review = review
         self.edits = Edits(self)
         self.scorer = Scorer(self)
-        self._sought = ""
+        self.asker = Asker(self, llm or (review.domain.llm if review.domain else LlmSettings()))
+        self.search = Search(self)
 
     def compose(self) -> ComposeResult:
         """One line above, the panes, two lines below."""
@@ -83,6 +105,7 @@ class ReviewApp(App[None]):
                     yield ScorePane(id="score")
                     yield HistoryPane(id="history")
                     yield ImagesPane(id="images")
+                    yield FeedbackPane(id="ask")
         yield Input(id="search", placeholder="search", select_on_focus=False)
         yield Static(id="status", markup=False)
         yield Static(id="hints", markup=False)
@@ -134,8 +157,9 @@ class ReviewApp(App[None]):
 
     @property
     def focused_kind(self) -> str:
-        """What the edit keys are about: `group`, `option` or `class`."""
-        return {"groups": "group", "rules": "class"}.get((self.focused.id or "") if self.focused else "", "option")
+        """What the edit keys are about: `group`, `option`, `class`, or nothing."""
+        kinds = {"groups": "group", "options": "option", "rules": "class"}
+        return kinds.get((self.focused.id or "") if self.focused else "", "")
 
     def changed(self) -> None:
         """The tree is another: paints, then looks for problems, and scores it soon."""
@@ -170,6 +194,8 @@ class ReviewApp(App[None]):
                 self.query_one(HistoryPane).show(self.review)
             case "images":
                 self.query_one(ImagesPane).show(self.review)
+            case "ask":
+                self.asker.show()
 
     def refresh_lines(self) -> None:
         """Paints title, tabs, status and hints."""
@@ -218,6 +244,8 @@ class ReviewApp(App[None]):
                 self.action_edit("point" if event.grid.column else "rename")
             case "mistakes" | "votes":
                 self._go_to_fault()
+            case "proposal":
+                self.asker.accept_one()
             case "problems":
                 self.go_to(self.query_one(ProblemsPane).problems[event.grid.row].pointer)
 
@@ -254,10 +282,20 @@ class ReviewApp(App[None]):
         self.refresh_right()
         self.refresh_lines()
         pane = self.query_one(f"#{name}")
+        if name == "ask" and self.asker.asked is None:
+            pane.query_one(TextArea).focus()
+            return
         (pane if isinstance(pane, Grid) else pane.query_one(Grid)).focus()
 
     def action_edit(self, what: str) -> None:
-        """One of the edits."""
+        """One of the edits, if what it is about is seen; on a proposed change, `x` leaves it."""
+        if self.focused and self.focused.id == "proposal" and what == "split":
+            self.run_worker(self.asker.reject(), group="edit", exclusive=True)
+            return
+        seen = self.pane == "options" if what in ("merge", "split") else self.focused_kind
+        if not seen:
+            self.notify("edits are made among groups, options and rules", timeout=3)
+            return
         self.run_worker(getattr(self.edits, what)(), group="edit", exclusive=True)
 
     def action_shift(self, by: int) -> None:
@@ -283,7 +321,7 @@ class ReviewApp(App[None]):
         if self.focused_kind == "class":
             what = f"class {self.class_name}" if self.class_name else ""
         else:
-            what = f"group {self.group.name}" if self.group else ""
+            what = f"group {self.group.name}" if self.group and self.focused_kind else ""
         if what:
             self.review.session.set_lock(what, what not in self.review.session.locks)
             self.refresh_panes()
@@ -291,42 +329,27 @@ class ReviewApp(App[None]):
     @work(group="save", exclusive=True)
     async def action_save(self) -> None:
         """Writes the file; if somebody else did meanwhile, asks what to do."""
-        session = self.review.session
-        try:
-            session.save()
-        except ConflictError as error:
-            choices = [
-                "merge theirs into mine, then save",
-                "write mine over it (theirs is kept in the history)",
-                "wait",
-            ]
-            chosen = await self.push_screen_wait(ChoiceDialog(error.message, choices))
-            if chosen in (None, 2) or not self._settle(merge=chosen == 0):
-                return
-        except TreegenError as error:
-            self.complain(error)
-            return
-        self.notify(f"saved {session.path.name}", timeout=2, markup=False)
-        self.changed()
+        await save(self)
 
-    def _settle(self, *, merge: bool) -> bool:
-        """Merges with what is in the file, or goes over it. False if something is left to decide."""
-        session = self.review.session
-        try:
-            if not merge:
-                session.overwrite()
-                return True
-            merged = session.merge_file()
-            if merged.clean:
-                session.save()
-                return True
-        except TreegenError as error:
-            self.complain(error)
-            return False
-        self.changed()
-        self.action_pane("problems")
-        self.notify("merged; what could not be decided is among the problems", severity="warning", timeout=8)
-        return False
+    def action_send(self) -> None:
+        """Sends the feedback to the language model."""
+        self.action_pane("ask")
+        self.asker.send(self.query_one("#feedback", TextArea).text)
+
+    def action_target(self) -> None:
+        """Feedback about something else: the tree, or what the cursors are on."""
+        self.asker.next_target()
+
+    def action_cancel(self) -> None:
+        """Gives the request to the language model up; without one, the key is the text field's own."""
+        if not self.asker.running:
+            raise SkipAction
+        self.asker.cancel()
+
+    def action_accept_all(self) -> None:
+        """Takes all proposed changes that were asked for."""
+        if self.pane == "ask":
+            self.asker.accept_all()
 
     def action_editor(self) -> None:
         """Opens the tree as text in $EDITOR; what comes back is one step."""
@@ -336,39 +359,26 @@ class ReviewApp(App[None]):
 
     def action_search(self) -> None:
         """Asks what to search for in the pane that has the keys."""
-        field = self.query_one("#search", Input)
-        self._searching = self.focused_grid or self.query_one(GroupsPane)
-        field.display = True
-        field.value = ""
-        field.focus()
+        self.search.ask()
+
+    def action_leave_search(self) -> None:
+        """Takes the field away again."""
+        self.search.leave()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Goes to what was searched for."""
         if event.input.id == "search":
-            event.input.display = False
-            self._sought = event.value.casefold()
-            self._searching.focus()
-            self.action_find(0)
+            self.search.submit(event.value)
 
     def action_find(self, direction: int) -> None:
-        """Goes to the next or previous row that holds the text; 0 counts the row under the cursor too."""
-        grid = self.focused_grid
-        if not grid or not self._sought or not grid.count:
-            return
-        step = direction or 1
-        rows = [(grid.row + step * i + direction) % grid.count if direction else (grid.row + i) % grid.count
-                for i in range(grid.count)]  # fmt: skip
-        for row in rows:
-            if any(self._sought in text.casefold() for text in grid.row_texts(row)):
-                grid.put_cursor(row)
-                return
-        self.notify(f"nothing holds {self._sought}", timeout=2, markup=False)
+        """Goes to the next or previous row that holds the text."""
+        self.search.go_on(direction)
 
     def action_jump(self) -> None:
         """Shows a letter on every pane; pressing it goes there."""
         from treegen.review.screens.jump import JumpScreen
 
-        self.push_screen(JumpScreen([self.query_one(GroupsPane), *self.query_one("#panes").query(Grid).filter(".-x")]))
+        self.push_screen(JumpScreen(self.query(Grid)))
 
     def action_copy(self) -> None:
         """Copies what is under the cursor to the clipboard."""
@@ -386,6 +396,17 @@ class ReviewApp(App[None]):
         """Light or dark."""
         self.theme = "textual-light" if self.theme == "textual-dark" else "textual-dark"
 
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the command palette knows: every key of the application, and Textual's own."""
+        yield from super().get_system_commands(screen)
+        yield from commands(self)
+
+    def action_fix(self) -> None:
+        """Makes the certain fix of the problem under the cursor."""
+        problems = self.query_one(ProblemsPane)
+        if problems.has_focus and problems.row < len(problems.problems):
+            self.edits.fix(problems.problems[problems.row])
+
     def action_keys(self) -> None:
         """All keys."""
         self.push_screen(PagesDialog("Keys", help_rows(self)))
@@ -396,6 +417,10 @@ class ReviewApp(App[None]):
         self.exit()
 
 
-def open_app(path: Path, domain_path: Path | None = None) -> ReviewApp:
+def open_app(
+    path: Path, domain_path: Path | None = None, *, model: str | None = None, api_base: str | None = None
+) -> ReviewApp:
     """The application for a tree file, for the command and for tests."""
-    return ReviewApp(Review(path, domain_path=domain_path))
+    review = Review(path, domain_path=domain_path)
+    named = llm_settings_with(review.domain, model=model, api_base=api_base) if review.domain else None
+    return ReviewApp(review, named)

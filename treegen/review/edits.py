@@ -1,7 +1,7 @@
 """The edits of a reviewer: each is one key, one step, and can be undone. What is asked is asked in a dialog."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from treegen.errors import TreegenError
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
@@ -9,6 +9,7 @@ from treegen.tree import editing
 from treegen.tree.changes import Answer, Change, apply
 from treegen.tree.document import content_of
 from treegen.tree.keywords import show
+from treegen.tree.problems import Problem
 from treegen.tree.validation import check_data
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class Edits:
             return False
         self.app.changed()
         return True
+
+    def fix(self, problem: Problem) -> None:
+        """Makes the fix of a problem, if it has one that is certain."""
+        if problem.fix is None:
+            self.app.notify("no certain fix: enter goes to the place", timeout=4, markup=False)
+            return
+        label = f"fixed: {problem.fix.summary}"
+        self.edit(label, lambda: editing.fix_problem(self.app.review.tree, problem))
 
     def judge(self, make: Maker) -> Callable[[str], str]:
         """What would be wrong with the tree if a text were taken: validation as it is typed."""
@@ -63,6 +72,8 @@ class Edits:
         elif kind == "class":
             after = self.app.class_name
             like = await self._like()
+            if like is False:
+                return
             await self._ask("Name of the new class", "", lambda t: editing.add_class(tree, t, after, like), "class {}")
         elif group:
             after = self.app.option
@@ -70,9 +81,12 @@ class Edits:
                 f"New option of {group.name}", "", lambda t: editing.add_option(tree, group.name, t, after), "option {}"
             )
 
-    async def _like(self) -> str | None:
+    async def _like(self) -> str | Literal[False] | None:
+        """A class whose answers the new one gets, `None` for no answers, `False` if the dialog was left."""
         classes = self.app.review.tree.classes
         chosen = await self.app.push_screen_wait(ChoiceDialog("Its answers, at first", [_KEEP, *classes]))
+        if chosen is None:
+            return False
         return classes[chosen - 1] if chosen else None
 
     async def _add_group(self, after: "Group | None") -> None:

@@ -1,7 +1,10 @@
 """The keys in words: all of them, and those that are of use where the cursor is."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from textual.app import SystemCommand
 from textual.binding import Binding
 
 if TYPE_CHECKING:
@@ -14,10 +17,17 @@ _MOVES: Final = [
     ("ctrl+p", "command palette"), ("escape", "leave a dialog"),
 ]  # fmt: skip
 _HINTS: Final = {
-    "group": "enter options  a add  r rename  p prompt  d delete  J K move  L lock",
-    "option": "a add  r rename  d delete  m merge  x split  J K move  p prompt",
-    "class": "enter re-point  a add  r rename  d delete  J K move  L lock",
+    "groups": "enter options  a add  r rename  p prompt  d delete  J K move  L lock  / search",
+    "options": "a add  r rename  d delete  m merge  x split  J K move  p prompt  / search",
+    "rules": "enter re-point  a add  r rename  d delete  J K move  L lock  / search",
+    "problems": "enter go there  f fix  / search  y copy",
+    "mistakes": "enter the rule at fault  tab answers  / search",
+    "proposal": "enter take  x leave  A take all  F feedback  / search",
+    "feedback": "ctrl+g send  ctrl+t about something else  ctrl+x cancel",
+    "votes": "enter the rule at fault  tab pictures  / search",
 }
+_SPACE: Final = "  "
+_GAP: Final = 4  # cells between the keys for this place and those for all
 _SHOWN: Final = {"slash": "/", "question_mark": "?"}
 
 
@@ -28,12 +38,27 @@ def help_rows(app: "ReviewApp") -> list[tuple[str, str]]:
     return [*rows, *_MOVES]
 
 
+def commands(app: "ReviewApp") -> Iterator[SystemCommand]:
+    """Everything that a key does, for the command palette."""
+    for binding, (keys, told) in zip(app.BINDINGS, help_rows(app), strict=False):
+        if isinstance(binding, Binding):
+            yield SystemCommand(told, f"key {keys}", partial(app.run_action, binding.action))
+
+
 def hints(app: "ReviewApp") -> str:
-    """The next useful keys."""
-    if app.pane == "problems" and app.focused and app.focused.id == "problems":
-        return "enter go there  / search  y copy    u undo  ctrl+s save  ? keys  q quit"
-    if app.focused and app.focused.id in ("mistakes", "votes"):
-        return "enter the rule at fault  tab answers  / search    u undo  ctrl+s save  ? keys  q quit"
-    unsaved = "ctrl+s save  " if app.review.session.unsaved else ""
-    undo = "u undo  " if app.review.session.position else ""
-    return f"{_HINTS[app.focused_kind]}    {undo}{unsaved}? keys  q quit"
+    """The next useful keys, as many as there is room for; how to see all of them always stands there."""
+    last = ["? keys", "q quit"]
+    if app.review.session.unsaved:
+        last.insert(0, "ctrl+s save")
+    if app.review.session.position:
+        last.insert(0, "u undo")
+    room = app.size.width - 2 - _GAP - len(_SPACE.join(last))
+    first = _of_use(app)
+    while first and len(_SPACE.join(first)) > room:
+        first.pop()
+    return _SPACE.join(first).ljust(len(_SPACE.join(first)) + _GAP) + _SPACE.join(last)
+
+
+def _of_use(app: "ReviewApp") -> list[str]:
+    name = (app.focused.id or "") if app.focused else ""
+    return _HINTS.get(name, "1 options  2 rules  / search").split(_SPACE)

@@ -1,6 +1,7 @@
 """What a merge cannot decide: each kind in words, and the changes that would take one side or the other."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from treegen.tree.changes import (
     ABSENT,
     Answer,
     Change,
+    ChangeError,
     ClassRemoved,
     ClassRenamed,
     DomainChanged,
@@ -257,11 +259,37 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
         ChangeError: the tree was changed meanwhile, so that they do not fit any more.
     """
     conflict = tree.conflicts[number]
+    rest = (*tree.conflicts[:number], *tree.conflicts[number + 1 :])
     resolved = tree
     for change in changes_of(conflict, side):
         if not _needless(resolved, change):
             resolved = apply(resolved, (change,))
-    return replace(resolved, conflicts=(*tree.conflicts[:number], *tree.conflicts[number + 1 :]))
+        if isinstance(change, ClassRenamed | GroupRenamed):
+            rest = tuple(_followed(c, change) for c in rest)
+    return replace(resolved, conflicts=rest)
+
+
+def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Conflict:
+    """A conflict that is left, with the name that a class or group has now; one that was edited stays as it is."""
+    with suppress(ChangeError):
+        sides = [[_follow(c, renamed).as_json() for c in changes_of(conflict, side)] for side in ("ours", "theirs")]
+        return replace(conflict, ours_json=compact(sides[0]), theirs_json=compact(sides[1]))
+    return conflict
+
+
+def _follow(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
+    def named(name: Any) -> Any:
+        return renamed.new if name == renamed.old else name
+
+    field = "class_name" if isinstance(renamed, ClassRenamed) else "group"
+    own = hasattr(change, field)
+    values: dict[str, Any] = {field: named(getattr(change, field))} if own else {}
+    if isinstance(change, ClassRemoved | GroupRemoved):  # what its inverse would bring back
+        if (field == "class_name") == isinstance(change, ClassRemoved):
+            values["after"] = named(change.after)
+        else:
+            values["answers"] = tuple((named(name), answer) for name, answer in change.answers)
+    return replace(change, **values)
 
 
 def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] = ()) -> Tree:
@@ -276,9 +304,10 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
         InputError: there is no conflict of a number.
         ChangeError: the changes of a side do not fit the tree any more.
     """
-    wanted = {n - 1 for n in numbers} or set(range(len(tree.conflicts)))
-    if beyond := [n + 1 for n in sorted(wanted) if n >= len(tree.conflicts)]:
-        raise InputError(f"there is no conflict {beyond[0]}", f"the tree has {len(tree.conflicts)}")
+    count = len(tree.conflicts)
+    if unknown := [n for n in numbers if not 1 <= n <= count]:
+        raise InputError(f"there is no conflict {unknown[0]}", f"the tree has {count}")
+    wanted = {n - 1 for n in numbers} or set(range(count))
     for number in sorted(wanted, reverse=True):
         if side == "file":
             tree = replace(tree, conflicts=(*tree.conflicts[:number], *tree.conflicts[number + 1 :]))

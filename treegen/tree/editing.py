@@ -23,8 +23,12 @@ from treegen.tree.changes import (
     RuleChanged,
 )
 from treegen.tree.changes.interface import whole_class, whole_group
+from treegen.tree.difference import difference
+from treegen.tree.document import content_of, tree_from
+from treegen.tree.fixes import apply_fixes
 from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
+from treegen.tree.problems import Problem
 
 Changes = tuple[Change, ...]
 
@@ -169,3 +173,9 @@ def move_class(tree: Tree, name: str, by: int) -> Changes:
     """A class up (negative) or down."""
     new = _moved(tree.classes, name, by)
     return (ClassesReordered(old=tree.classes, new=new),) if new != tree.classes else ()
+
+
+def fix_problem(tree: Tree, problem: Problem) -> Changes:
+    """What the certain fix of a problem changes; nothing if it has none."""
+    fixed, _ = apply_fixes(content_of(tree), (problem,))
+    return difference(tree, tree_from(fixed))

@@ -4,6 +4,7 @@ Nothing is decided silently. For each class and group the merged word is what on
 is a conflict. A conflict loses nothing: the merged tree keeps what was removed, and our wording where both have one.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,8 +36,8 @@ from treegen.tree.conflicts import (
 from treegen.tree.difference import difference
 from treegen.tree.document import content_of
 from treegen.tree.keywords import quote
-from treegen.tree.model import ClassRule, Group, Review, Tree
-from treegen.tree.problems import Problem, errors_of
+from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
+from treegen.tree.problems import Problem, errors_of, pointer_to
 from treegen.tree.validation import check_data
 
 SIDES: Final[tuple[Side, Side]] = ("ours", "theirs")
@@ -89,10 +90,16 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
             raise ProblemsError(told, "mend it first, then merge again")
     merged = _Merge(base, ours, theirs, follow_renames)
     tree = merged.tree()
-    known = {(p.code, p.pointer) for side in SIDES for p in problems[side]}
-    gaps = {("TG206", f"/rules/{d.class_name}") for d in merged.disputes if isinstance(d, GapDispute)}
-    new = [p for p in errors_of(check_data(content_of(tree)).problems) if (p.code, p.pointer) not in known | gaps]
+    known = {_error(p) for side in SIDES for p in problems[side]}
+    gaps = {pointer_to("rules", d.class_name) for d in merged.disputes if isinstance(d, GapDispute)}
+    new = [p for p in errors_of(check_data(content_of(tree)).problems) if _error(p) not in known]
+    new = [p for p in new if not (p.code == "TG206" and p.pointer in gaps)]
     return Merged(tree=tree, notes=tuple(merged.notes), problems=tuple(new))
+
+
+def _error(problem: Problem) -> tuple[str, str, str]:
+    """What makes an error the same in two trees: an option may have moved, and a class be another one's twin."""
+    return problem.code, re.sub(r"(/options)/\d+$", r"\1", problem.pointer), problem.message
 
 
 class _Merge:
@@ -135,9 +142,14 @@ class _Merge:
         )
         tree = Tree(domain=domain, groups=tuple(merged), rules=rules, review=self._review)
         draft = Draft(tree)
-        left = {c.what: c for side in SIDES for c in self._trees[side].conflicts}
-        conflicts = (*left.values(), *(d.conflict(draft) for d in self.disputes))
+        conflicts = (*self._left(), *(d.conflict(draft) for d in self.disputes))
         return replace(tree, conflicts=conflicts)
+
+    def _left(self) -> list[Conflict]:
+        """Conflicts of an earlier merge that are in a side still; what one side has resolved is resolved."""
+        sides = [{c.what: c for c in self._trees[side].conflicts} for side in SIDES]
+        before = {c.what for c in self._base_tree.conflicts}
+        return [c for what, c in (sides[0] | sides[1]).items() if what not in before or all(what in s for s in sides)]
 
     def _follow(self, what: str, find: "_Finder") -> None:
         """Gives what one side only renamed its new name in the other two trees as well."""

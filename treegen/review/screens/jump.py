@@ -1,6 +1,6 @@
 """Jump mode: a letter on every pane that is seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from textual.app import ComposeResult
@@ -15,10 +15,10 @@ _LETTERS: Final = "asdfghjkl"
 class JumpScreen(ModalScreen[None]):
     """Letters over the panes; one of them gives its pane the keys, anything else leaves."""
 
-    def __init__(self, targets: Sequence[Widget]) -> None:
+    def __init__(self, targets: Iterable[Widget]) -> None:
         """Letters for the widgets that are seen."""
         super().__init__()
-        seen = [w for w in targets if w.region.area and w.display]
+        seen = [w for w in targets if w.region.area and w.is_on_screen]
         self._targets = dict(zip(_LETTERS, seen, strict=False))
 
     def compose(self) -> ComposeResult:

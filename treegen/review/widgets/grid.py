@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -203,10 +204,11 @@ class Grid(ScrollView, can_focus=True):
         """One line of what is seen: the heads, then the rows."""
         width = self.scrollable_content_region.width
         base = self.rich_style
-        if y == 0 or not self._rows:
-            if not self._rows:
-                text = self.note if y == 0 else ""
-                return Strip([Segment(set_cell_size(printable(text), width), base + self._style("dim"))])
+        if not self._rows:
+            lines = wrap(printable(self.note), max(width, 1))
+            text = lines[y] if y < len(lines) else ""
+            return Strip([Segment(set_cell_size(text, width), base + self._style("dim"))])
+        if y == 0:
             style = base + self.get_component_rich_style("grid--head", partial=True)
             parts = [Segment(self._fitted(c.head, c), style) for c in self._columns]
         else:

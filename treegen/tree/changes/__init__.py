@@ -56,9 +56,10 @@ def from_json(data: Any) -> Change:
     Raises:
         ChangeError: the kind is unknown, or the fields are not those of the kind.
     """
-    if not isinstance(data, dict) or data.get("kind") not in KINDS:
+    name = data.get("kind") if isinstance(data, dict) else None
+    if not isinstance(name, str) or name not in KINDS:
         raise ChangeError(f"no change that is known: {quote(data)}")
-    kind = KINDS[data["kind"]]
+    kind = KINDS[name]
     values = {key: _read(value) for key, value in data.items() if key not in ("kind", "sentence")}
     hints = get_type_hints(kind)
     wanted = {f.name: hints[f.name] for f in fields(kind)}

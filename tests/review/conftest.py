@@ -1,0 +1,123 @@
+"""The review application without a terminal: played by keys, read as text."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from textual.events import Paste
+from textual.pilot import Pilot
+
+from tests.conftest import DOMAIN, TREE
+from treegen.review.app import ReviewApp, open_app
+from treegen.review.widgets.grid import Grid
+from treegen.tree.model import Tree
+
+PATIENCE = 20  # seconds; what is waited for is there far sooner, and nothing waits longer than it must
+
+
+class Player:
+    """One who sits at the application: presses keys, reads the screen."""
+
+    def __init__(self, app: ReviewApp, pilot: Pilot[None]) -> None:
+        self.app, self.pilot = app, pilot
+
+    @property
+    def tree(self) -> Tree:
+        return self.app.review.tree
+
+    @property
+    def labels(self) -> list[str]:
+        """The steps that are done."""
+        session = self.app.review.session
+        return [step.label for step in session.steps[: session.position]]
+
+    @property
+    def said(self) -> str:
+        """All notifications so far."""
+        return "\n".join(f"{n.title}: {n.message}" for n in self.app._notifications)
+
+    @property
+    def screen(self) -> str:
+        """The cells of the terminal as lines of text."""
+        size = self.app.size
+        console = Console(width=size.width, height=size.height, file=io.StringIO(), record=True, legacy_windows=False)
+        console.print(self.app.screen._compositor.render_update(full=True))
+        return console.export_text()
+
+    @property
+    def at(self) -> str:
+        """The widget that has the keys."""
+        return (self.app.focused.id or type(self.app.focused).__name__) if self.app.focused else ""
+
+    def grid(self, name: str) -> Grid:
+        return self.app.screen.query_one(f"#{name}", Grid)
+
+    def options(self, group: str) -> tuple[str, ...]:
+        found = self.tree.group(group)
+        assert found
+        return found.options
+
+    def word(self, name: str, group: str) -> str | None:
+        return self.tree.word(next(rule for rule in self.tree.rules if rule.name == name), group)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def write(self, text: str) -> None:
+        """Pastes over what stands in the field."""
+        await self.press("end", "ctrl+u")
+        self.app.post_message(Paste(text))
+        await self.pilot.pause()
+
+    async def answer(self, text: str) -> None:
+        await self.write(text)
+        await self.press("enter")
+
+    async def click(self, selector: str, x: int, y: int) -> None:
+        await self.pilot.click(selector, offset=(x, y))
+        await self.pilot.pause()
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """Waits for what a thread brings about."""
+        async with asyncio.timeout(PATIENCE):
+            while not true():
+                await self.pilot.pause(0.01)
+
+
+Open = Callable[..., AbstractAsyncContextManager[Player]]
+
+
+@asynccontextmanager
+async def _opened(path: Path, size: tuple[int, int] = (100, 30)) -> AsyncIterator[Player]:
+    app = open_app(path)
+    try:
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            yield Player(app, pilot)
+    finally:
+        app.review.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def play() -> Open:
+    """`async with play(path, size) as player` runs the application on a tree file."""
+    return _opened
+
+
+@pytest.fixture
+def unseen(tmp_path: Path) -> Path:
+    """A tree whose domain has no images: nothing is scored, so nothing is waited for."""
+    (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    path = tmp_path / "tree.json"
+    path.write_text(TREE, encoding="utf-8")
+    return path

@@ -1,0 +1,66 @@
+"""The feedback pane: what is asked of a language model, what it answers, and its proposal one change at a time."""
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static, TextArea
+
+from treegen.review.widgets.grid import Column, Grid
+from treegen.tree.keywords import printable
+
+if TYPE_CHECKING:
+    from treegen.asking import Asked
+    from treegen.clip.previewing import Preview
+
+_MARKS = {"open": "", "taken": "taken", "rejected": "left"}
+
+
+class FeedbackPane(Vertical):
+    """A text to send, what comes back as it arrives, and the changes that are proposed."""
+
+    def compose(self) -> ComposeResult:
+        """What it is about, the text, the talk, the proposal."""
+        yield Static(id="about", markup=False)
+        yield TextArea(id="feedback")
+        yield Static(id="talk", markup=False)
+        yield Grid(id="proposal")
+
+    def show(self, about: str, talk: str, asked: "Asked | None") -> None:
+        """Shows where the conversation is."""
+        self.query_one("#about", Static).update(printable(f"about {about}    ctrl+t other  ctrl+g send  ctrl+x cancel"))
+        lines = talk.splitlines()[-4:]
+        self.query_one("#talk", Static).update("\n".join(map(printable, lines)))
+        self._show_units(asked)
+
+    def _show_units(self, asked: "Asked | None") -> None:
+        grid = self.query_one("#proposal", Grid)
+        if asked is None:
+            grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")
+            return
+        units, previews, fates = asked.units, asked.previews, asked.fates
+
+        def cell(row: int, column: int) -> str:
+            unit = units[row]
+            mark = _MARKS[fates[row]] or ("locked" if unit.refused else "outside" if unit.outside else "")
+            change, right, wrong = _effect(previews[row]) if row < len(previews) else ("...", "", "")
+            return (mark, change, right, wrong, "; ".join(unit.sentences))[column]
+
+        def tone(row: int, column: int) -> str:
+            if fates[row] != "open" or units[row].refused:
+                return "dim"
+            if column == 1 and row < len(previews) and (difference := previews[row].difference):
+                return "good" if difference > 0 else "bad"
+            return "warn" if units[row].outside and column == 0 else ""
+
+        columns = [Column(head="", width=7), Column(head="dev", width=6, right=True),
+                   Column(head="right", width=5, right=True), Column(head="wrong", width=5, right=True),
+                   Column(head="change", width=300)]  # fmt: skip
+        grid.fill(columns, len(units), cell, tone, "it proposes no change")
+
+
+def _effect(preview: "Preview") -> tuple[str, str, str]:
+    """Change of accuracy in points, images flipped to right and to wrong."""
+    if preview.difference is None:
+        return "-", "", ""
+    return f"{100 * preview.difference:+.1f}", f"+{len(preview.to_right)}", f"-{len(preview.to_wrong)}"
