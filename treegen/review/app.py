@@ -60,7 +60,7 @@ class ReviewApp(App[None]):
         Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
         Binding("ctrl+s", "save", "Save"),
         Binding("E", "editor", "Edit as text"),
-        Binding("F", "pane('ask')", "Feedback to the language model"),
+        Binding("F", "feedback", "Feedback to the language model"),
         Binding("ctrl+g", "send", "Send the feedback"),
         Binding("ctrl+t", "target", "Feedback about something else"),
         Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
@@ -337,6 +337,11 @@ class ReviewApp(App[None]):
     async def action_save(self) -> None:
         """Writes the file; if somebody else did meanwhile, asks what to do."""
         await save(self)
+
+    def action_feedback(self) -> None:
+        """Gives the keys to the text for the language model."""
+        self.action_pane("ask")
+        self.query_one("#feedback", TextArea).focus()
 
     def action_send(self) -> None:
         """Sends the feedback to the language model."""
