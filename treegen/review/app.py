@@ -64,6 +64,7 @@ class ReviewApp(App[None]):
         Binding("ctrl+g", "send", "Send the feedback"),
         Binding("ctrl+t", "target", "Feedback about something else"),
         Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
+        Binding("e", "edit('reword')", "Take a proposed change in your words"),
         Binding("A", "accept_all", "Take all proposed changes"),
         Binding("slash", "search", "Search"),
         Binding("n", "find(1)", "Next found"),
@@ -296,8 +297,10 @@ class ReviewApp(App[None]):
 
     def action_edit(self, what: str) -> None:
         """One of the edits, if what it is about is seen; on a proposed change, `x` leaves it."""
-        if self.focused and self.focused.id == "proposal" and what == "split":
-            self.run_worker(self.asker.reject(), group="edit", exclusive=True)
+        own = {"split": self.asker.reject, "reword": self.asker.edit}
+        if self.focused and self.focused.id == "proposal" and what in own:
+            self.run_worker(own[what](), group="edit", exclusive=True)
+        if what == "reword" or (self.focused and self.focused.id == "proposal"):
             return
         seen = self.pane == "options" if what in ("merge", "split") else self.focused_kind
         if not seen:

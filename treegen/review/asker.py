@@ -1,11 +1,12 @@
 """Feedback to a language model while the reviewer goes on: sent, streamed, cancelled, and its proposal previewed."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from textual.widgets import TextArea
 
-from treegen.asking import Asked
+from treegen.asking import Asked, reworded, wording
 from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.progress import Cancelled
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from treegen.llm.chat.exchange import ManualExchange
     from treegen.llm.chat.interface import Chat
     from treegen.review.app import ReviewApp
+    from treegen.tree.changes import Change
 
 
 class Asker:
@@ -182,8 +184,9 @@ class Asker:
             feedback=feedback.text, origin=proposal.base, units=proposal.units, fates=["open"] * len(proposal.units)
         )  # fmt: skip
         count = len(proposal.units)
-        self._say(f"{count} change{'s' if count != 1 else ''} proposed: enter takes one, x leaves it, A takes all"
-                  if count else "no change proposed")  # fmt: skip
+        keys = "enter takes one, e in your words, x leaves it, A takes all"
+        told = f"{count} change{'s' if count != 1 else ''} proposed: {keys}" if count else "no change proposed"
+        self._say("\n".join([*(_used(a) for a in proposal.conversation.attempts), told]))
         self.pane.query_one("#proposal", Grid).focus()
         if self.app.review.can_score and count:
             self._preview(self.asked)
@@ -200,12 +203,12 @@ class Asker:
             lambda done: None if done.cancelled() or done.exception() else self._post(take, done)
         )
 
-    def accept(self, numbers: list[int]) -> None:
-        """Makes units one step."""
+    def accept(self, numbers: list[int], edits: Sequence[Change] = ()) -> None:
+        """Makes units one step, with what the reviewer words otherwise."""
         if self.asked is None or not numbers:
             return
         try:
-            taken = self.asked.accept(self.app.review.session, numbers)
+            taken = self.asked.accept(self.app.review.session, numbers, edits)
         except TreegenError as error:
             self.app.complain(error)
             return
@@ -223,6 +226,20 @@ class Asker:
         """All open units that were asked for."""
         if self.asked:
             self.accept(self.asked.takeable)
+
+    async def edit(self) -> None:
+        """Takes the unit under the cursor in the reviewer's own words."""
+        grid = self.pane.query_one("#proposal", Grid)
+        if self.asked is None or grid.row >= len(self.asked.units) or self.asked.fates[grid.row] != "open":
+            return
+        unit = self.asked.units[grid.row]
+        text = wording(unit)
+        if text is None:
+            self.app.notify("take it, then change it with the keys of its pane", timeout=3)
+            return
+        answer = await self.app.push_screen_wait(TextDialog("Take it as", text))
+        if answer is not None and answer.strip():
+            self.accept([unit.number], reworded(unit, answer.strip()))
 
     async def reject(self) -> None:
         """The unit under the cursor is left; asks why, for the next request."""

@@ -22,7 +22,7 @@ _HINTS: Final = {
     "rules": "enter re-point  a add  r rename  d delete  J K move  L lock  / search",
     "problems": "enter go there  f fix  / search  y copy",
     "mistakes": "enter the rule at fault  tab answers  / search",
-    "proposal": "enter take  x leave  A take all  F feedback  / search",
+    "proposal": "enter take  e reword  x leave  A take all  F feedback  / search",
     "feedback": "ctrl+g send  ctrl+t about something else  ctrl+x cancel",
     "votes": "enter the rule at fault  tab pictures  / search",
 }
