@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import work
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static, TextArea
@@ -16,7 +16,7 @@ from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review.asker import Asker
 from treegen.review.edits import Edits
-from treegen.review.keys import commands, help_rows, hints
+from treegen.review.keys import KEYS, PANES, commands, help_rows, hints
 from treegen.review.saving import save
 from treegen.review.scorer import Scorer
 from treegen.review.screens.dialogs import PagesDialog
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from treegen.tree.model import Group
 
 NARROW: Final = 100  # columns; below, the names of panes are cut
-PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
 
 
 class ReviewApp(App[None]):
@@ -44,39 +43,7 @@ class ReviewApp(App[None]):
 
     CSS_PATH: ClassVar[str] = "app.tcss"
     TITLE = "treegen review"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *[Binding(str(n), f"pane('{name}')", name.capitalize()) for n, name in enumerate(PANES, 1)],
-        Binding("a", "edit('add')", "Add"),
-        Binding("r", "edit('rename')", "Rename"),
-        Binding("d", "edit('delete')", "Delete"),
-        Binding("p", "edit('edit_prompt')", "Prompt"),
-        Binding("m", "edit('merge')", "Merge option"),
-        Binding("x", "edit('split')", "Split option"),
-        Binding("K,shift+up", "shift(-1)", "Move up"),
-        Binding("J,shift+down", "shift(1)", "Move down"),
-        Binding("f", "fix", "Fix the problem, if the fix is certain"),
-        Binding("L", "lock", "Lock for the language model"),
-        Binding("u,ctrl+z", "undo", "Undo"),
-        Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
-        Binding("ctrl+s", "save", "Save"),
-        Binding("E", "editor", "Edit as text"),
-        Binding("F", "feedback", "Feedback to the language model"),
-        Binding("ctrl+g", "send", "Send the feedback"),
-        Binding("ctrl+t", "target", "Feedback about something else"),
-        Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
-        Binding("e", "edit('reword')", "Take a proposed change in your words"),
-        Binding("A", "accept_all", "Take all proposed changes"),
-        Binding("slash", "search", "Search"),
-        Binding("n", "find(1)", "Next found"),
-        Binding("N", "find(-1)", "Previous found"),
-        Binding("escape", "leave_search", "Leave the search"),
-        Binding("o", "jump", "Jump to a pane"),
-        Binding("y", "copy", "Copy"),
-        Binding("s", "score", "Score on the test part"),
-        Binding("D", "toggle_dark", "Light or dark"),
-        Binding("question_mark", "keys", "Keys"),
-        Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, review: Review, llm: LlmSettings | None = None) -> None:
         """An application.
@@ -210,7 +177,7 @@ class ReviewApp(App[None]):
         narrow = self.size.width < NARROW
         tabs = []
         for n, name in enumerate(PANES, 1):
-            label = f"{n} {name[:4] if narrow else name}{counts.get(name, '')}"
+            label = f"{n} {name[:3] if narrow else name}{counts.get(name, '')}"
             label = f"[reverse] {label} [/reverse]" if name == self.pane else f" {label} "
             tabs.append(f"[@click=app.pane('{name}')]{label}[/]")
         self.query_one("#tabs", Static).update("".join(tabs))

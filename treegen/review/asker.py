@@ -203,7 +203,7 @@ class Asker:
             lambda done: None if done.cancelled() or done.exception() else self._post(take, done)
         )
 
-    def accept(self, numbers: list[int], edits: Sequence[Change] = ()) -> None:
+    def accept(self, numbers: list[int], edits: "Sequence[Change]" = ()) -> None:
         """Makes units one step, with what the reviewer words otherwise."""
         if self.asked is None or not numbers:
             return

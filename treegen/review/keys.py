@@ -10,6 +10,41 @@ from textual.binding import Binding
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp
 
+PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
+#: every key of the application
+KEYS: Final = (
+    *[Binding(str(n), f"pane('{name}')", name.capitalize()) for n, name in enumerate(PANES, 1)],
+    Binding("a", "edit('add')", "Add"),
+    Binding("r", "edit('rename')", "Rename"),
+    Binding("d", "edit('delete')", "Delete"),
+    Binding("p", "edit('edit_prompt')", "Prompt"),
+    Binding("m", "edit('merge')", "Merge option"),
+    Binding("x", "edit('split')", "Split option"),
+    Binding("K,shift+up", "shift(-1)", "Move up"),
+    Binding("J,shift+down", "shift(1)", "Move down"),
+    Binding("f", "fix", "Fix the problem, if the fix is certain"),
+    Binding("L", "lock", "Lock for the language model"),
+    Binding("u,ctrl+z", "undo", "Undo"),
+    Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
+    Binding("ctrl+s", "save", "Save"),
+    Binding("E", "editor", "Edit as text"),
+    Binding("F", "feedback", "Feedback to the language model"),
+    Binding("ctrl+g", "send", "Send the feedback"),
+    Binding("ctrl+t", "target", "Feedback about something else"),
+    Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
+    Binding("e", "edit('reword')", "Take a proposed change in your words"),
+    Binding("A", "accept_all", "Take all proposed changes"),
+    Binding("slash", "search", "Search"),
+    Binding("n", "find(1)", "Next found"),
+    Binding("N", "find(-1)", "Previous found"),
+    Binding("escape", "leave_search", "Leave the search"),
+    Binding("o", "jump", "Jump to a pane"),
+    Binding("y", "copy", "Copy"),
+    Binding("s", "score", "Score on the test part"),
+    Binding("D", "toggle_dark", "Light or dark"),
+    Binding("question_mark", "keys", "Keys"),
+    Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
+)
 _MOVES: Final = [
     ("arrows, h j k l", "move"), ("g G, home end", "first, last"), ("ctrl+f ctrl+b, page keys", "pages"),
     ("enter", "go in, re-point a rule, go to a problem"), ("tab", "next pane"),
