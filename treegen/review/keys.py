@@ -58,7 +58,7 @@ _HINTS: Final = {
     "problems": "enter go there  f fix  / search  y copy",
     "mistakes": "enter the rule at fault  tab answers  / search",
     "proposal": "enter take  e reword  x leave  A take all  F feedback  / search",
-    "feedback": "ctrl+g send  ctrl+t about something else  ctrl+x cancel",
+    "feedback": "escape leave the text  ctrl+g send  ctrl+t about something else  ctrl+x cancel",
     "votes": "enter the rule at fault  tab pictures  / search",
 }
 _SPACE: Final = "  "
