@@ -81,6 +81,14 @@ def test_pairs_with_attribute_types_number_their_classes(write: Write) -> None:
     assert read(write, pairs).classes == ("0", "2", "9")
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_one_pair_alone_is_no_wrapper(write: Write, wrapped: bool) -> None:
+    pairs = {"0_1": {"classes": [0, 1], "prompt_pairs": [{"attr_type": "color", "prompt_pair": ["red", "blue"]}]}}
+    found = read(write, {"run": pairs} if wrapped else pairs, classes=("robin", "wren"))
+    assert "FuDD" in found.form
+    assert said(found) == [("robin", "color", "red"), ("wren", "color", "blue")]
+
+
 def test_odd_entries_are_dropped_with_reason_and_place(write: Write) -> None:
     found = read(write, {**PETS, " ": ["lost"], "Cat": [True, "?!", "{} eyes", ["inner list"]]})
     assert {(d.owner, d.place): d.reason for d in found.dropped} == {
