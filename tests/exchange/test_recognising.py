@@ -118,6 +118,14 @@ def test_notes_on_class_names(write: Write) -> None:
     )
 
 
+def test_rows_with_other_numbers_of_cells_than_the_head_are_told(write: Write) -> None:
+    found = read(write, "class,breast,legs\nrobin,red,thin\nwren\ntit,blue,thin,x\nfinch,red,thin\n", "a.csv")
+    assert found.notes == (
+        "line 3 has 1 cell, the head has 3: the missing ones were taken for empty",
+        "line 4 has 4 cells, the head has 3: the last ones were left out",
+    )
+
+
 def test_commas_in_brackets_divide_nothing(write: Write) -> None:
     found = read(write, "['robin: breast (red, orange), thin beak', 'wren: x']", "a.txt")
     assert [p.text for p in found.phrases] == ["breast (red, orange)", "thin beak", "x"]
