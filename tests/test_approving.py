@@ -238,6 +238,40 @@ def test_an_accuracy_at_the_limit_is_enough_and_one_below_is_told_with_its_inter
     assert (missing.code, missing.pointer) == ("TG802", "")
 
 
+def test_a_score_that_the_history_contradicts_is_told(tmp_path: Path, creatures: Tree) -> None:
+    """Only the same content, encoder and images can contradict; without a history the sign-off counts."""
+    path = tmp_path / "tree.json"
+    forged = signed(creatures, **{**SUMMARY, "accuracy": 0.999})
+    assert accuracy_problems(path, forged, 0.9) == []
+    store = Store(path)
+    revision = store.add_revision(creatures, author="human", note="", parent=None).id
+    for other in ({"encoder": {"name": "m", "fingerprint": "g"}}, {"images": {"digest": "sha256:2"}}):
+        store.add_score(revision, {**SCORE, **other})
+    assert accuracy_problems(path, forged, 0.9) == []
+    store.add_score(revision, SCORE)
+    store.add_score(revision, {**SCORE, "encoder": {"name": "m", "fingerprint": "g"}})
+    (problem,) = accuracy_problems(path, forged, 0.9)
+    assert (problem.code, problem.pointer) == ("TG802", "/review/score")
+    assert problem.message.startswith("the sign-off says 99.9 %, the history 75.0 % for the same content")
+    assert accuracy_problems(path, signed(creatures, **SUMMARY), 0.5) == []
+    (close,) = accuracy_problems(path, signed(creatures, **{**SUMMARY, "accuracy": 0.7500001}), 0.5)
+    assert "75.000010 %, the history 75.000000 %" in close.message
+    assert len(accuracy_problems(path, signed(creatures, **{**SUMMARY, "accuracy": 0.8}), 0.9)) == 2
+    assert accuracy_problems(path, signed(creatures, **{**SUMMARY, "encoder": "m"}), 0.5) == []
+
+
+def test_any_score_measured_under_the_same_conditions_may_stand_in_the_sign_off(
+    tmp_path: Path, creatures: Tree
+) -> None:
+    """Another device may give an image another label."""
+    path = tmp_path / "tree.json"
+    store = Store(path)
+    revision = store.add_revision(creatures, author="human", note="", parent=None).id
+    for accuracy in (0.75, 0.74):
+        store.add_score(revision, {**SCORE, "test": {**SCORE["test"], "accuracy": accuracy}})
+    assert accuracy_problems(path, signed(creatures, **SUMMARY), 0.5) == []
+
+
 def test_a_gate_adds_its_problems_and_the_changes_and_says_nothing_twice(git: Git, creatures: Tree) -> None:
     path = git.write("tree.json", dump(signed(creatures)))
     git.commit("approved")

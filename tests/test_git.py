@@ -70,6 +70,28 @@ def test_who_commits_is_name_and_mail_or_nobody(git: Git) -> None:
     assert identity(git.folder) is None
 
 
+@pytest.mark.parametrize("role", ["AUTHOR", "COMMITTER"])
+def test_who_commits_may_stand_in_the_environment(git: Git, monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+    """As in CI; half of it is filled from the configuration, as git does, and never from the host."""
+    git("config", "--remove-section", "user")
+    assert identity(git.folder) is None
+    monkeypatch.setenv(f"GIT_{role}_NAME", "Bob")
+    assert identity(git.folder) is None
+    monkeypatch.setenv(f"GIT_{role}_EMAIL", "bob@example.org")
+    assert identity(git.folder) == "Bob <bob@example.org>"
+    monkeypatch.delenv(f"GIT_{role}_EMAIL")
+    git("config", "user.email", "team@example.org")
+    assert identity(git.folder) == "Bob <team@example.org>"
+
+
+def test_the_author_of_the_environment_counts_before_the_configuration(
+    git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Bob")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "bob@example.org")
+    assert identity(git.folder) == "Bob <bob@example.org>"
+
+
 def test_a_file_at_a_revision_counts_from_the_top_and_then_from_the_folder(git: Git) -> None:
     git.write("tree.json", "top")
     git.write("sub/tree.json", "below")

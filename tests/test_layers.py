@@ -26,7 +26,7 @@ LAYERS = (
     ("workspace",),
     ("exchange", "conversing"),
     ("workflow", "optimizing"),
-    ("approving", "reviewing"),
+    ("approving", "reviewing", "asking"),
     ("review", "report"),
     ("cli",),
     ("__main__",),

@@ -281,11 +281,24 @@ def test_a_clone_has_the_attributes_and_needs_the_setup_once(ready: Git, tmp_pat
     for key, value in (("user.name", "Bob"), ("user.email", "bob@example.org")):
         clone("config", key, value)
     assert clone.run("merge", "origin/other").returncode == 1
+    for command in (("check",), ("show",), ("resolve",), ("diff", "HEAD:tree.json")):
+        code, told = treegen(clone, *command, "tree.json")
+        assert (code, "git's conflict markers stand in the file, from line " in told) == (1, True)
     clone("merge", "--abort")
     assert treegen(clone, "git-setup")[0] == 0
     assert clone("status", "--porcelain") == ""
     clone("merge", "-q", "origin/other")
     assert words(read(clone)) == MERGED
+
+
+def test_what_was_merged_as_lines_is_merged_again_by_names(ready: Git) -> None:
+    """As the message on git's markers says: the setup, then `git checkout --merge`."""
+    branch(ready, TOAD, GRAY)
+    ready("config", "--remove-section", "merge.treegen")
+    assert ready.run("merge", "other").returncode == 1
+    assert treegen(ready, "git-setup")[0] == 0
+    ready("checkout", "--merge", "tree.json")
+    assert words(read(ready)) == MERGED
 
 
 # --- pre-commit

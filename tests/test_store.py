@@ -246,7 +246,7 @@ def test_damage_deep_inside_a_database_is_an_input_error_when_it_is_met(
 def test_a_database_of_a_newer_treegen_is_refused_and_stays_as_it_is(path: Path, store: Store) -> None:
     store.close()
     database = sqlite3.connect(path.parent / ".treegen" / "store.sqlite")
-    database.execute("PRAGMA user_version=2")
+    database.execute("PRAGMA user_version=99")
     database.close()
     with pytest.raises(InputError, match="written by a newer treegen") as caught:
         Store(path)

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE
+from treegen.domain import LlmSettings
 from treegen.errors import InputError, ModelError, ProblemsError
 from treegen.llm.chat.interface import Message, OnText, Reply
-from treegen.workflow import accept_proposal, draft_tree, parent_tree, propose_revision
+from treegen.progress import Cancelled
+from treegen.tree.changes import OptionRenamed, apply
+from treegen.tree.targets import Feedback, Target
+from treegen.workflow import accept_proposal, draft_tree, estimate_revision, parent_tree, propose_revision
 from treegen.workspace import Workspace
 
 
@@ -144,3 +148,93 @@ def test_a_conversation_without_a_result_names_the_command_that_shows_it(workspa
     with pytest.raises(ProblemsError) as raised:
         draft_tree(workspace, QueuedChat("no tree"), tries=1)
     assert f"treegen log {workspace.path} --calls" in raised.value.tip
+
+
+def test_a_session_tree_is_sent_and_the_file_is_left_alone(workspace: Workspace) -> None:
+    """Also one that nobody saved: it becomes no revision."""
+    workspace.path.write_text(TREE, encoding="utf-8")
+    edited = apply(workspace.load()[0], [OptionRenamed(group="size", old="huge", new="vast")])
+    chat = QueuedChat(TREE.replace('"huge"', '"very large"'))
+    proposal = propose_revision(workspace, chat, "larger", tries=1, tree=edited)
+    assert '"vast"' in chat.asked[0][1].content
+    assert (proposal.base, [c.sentence for c in proposal.changes]) == (
+        edited, ['in group "size" the option "vast" became "very large"'],
+    )  # fmt: skip
+    assert workspace.store.revisions() == []
+    assert workspace.path.read_text(encoding="utf-8") == TREE
+
+
+def test_a_known_diagnosis_is_sent_and_nothing_is_scored(workspace: Workspace) -> None:
+    workspace.path.write_text(TREE, encoding="utf-8")
+    dev = {"accuracy": 0.25, "n": 8, "mean_per_class_recall": 0.25, "groups": [], "confused": []}
+    chat = QueuedChat(TREE)
+    propose_revision(workspace, chat, "better", tries=1, diagnosis=dev)
+    assert "accuracy 25 % of 8 images" in chat.asked[0][1].content
+
+
+LOCKED = TREE.replace('"huge"', '"very large"').replace('"stripes"', '"bands"')
+
+
+def test_what_is_locked_is_refused_and_not_saved(workspace: Workspace) -> None:
+    workspace.path.write_text(TREE, encoding="utf-8")
+    feedback = Feedback(text="better words", target=Target(kind="group", group="mark"), locks=frozenset({"group size"}))
+    proposal = propose_revision(workspace, QueuedChat(LOCKED), feedback, tries=1)
+    size, mark = sorted(proposal.units, key=lambda u: not u.refused)
+    assert (size.refused, size.outside, mark.refused, mark.outside) == ('the group "size" is locked', True, "", False)
+    accept_proposal(workspace, proposal)
+    saved = workspace.path.read_text(encoding="utf-8")
+    assert ('"bands"' in saved, '"very large"' in saved) == (True, False)
+
+
+def test_a_proposal_that_only_has_errors_without_what_is_locked_is_not_saved(workspace: Workspace) -> None:
+    """Wendle and Torvane differ in their mark alone; the new difference lies in a class that is locked."""
+    workspace.path.write_text(TREE, encoding="utf-8")
+    same = TREE.replace('"Torvane": {"colour": 1, "form": 1, "scene": 2, "mark": 1, "size": null}',
+                        '"Torvane": {"colour": 1, "form": 1, "scene": 2, "mark": 0, "size": null}')  # fmt: skip
+    reply = same.replace('"Wendle": {"colour": 1, "form": 1', '"Wendle": {"colour": 1, "form": 2')
+    feedback = Feedback(text="other marks", locks=frozenset({"class Wendle"}))
+    proposal = propose_revision(workspace, QueuedChat(reply), feedback, tries=1)
+    with pytest.raises(ProblemsError, match="without what is locked, the proposal has errors: TG204"):
+        accept_proposal(workspace, proposal)
+    assert workspace.path.read_text(encoding="utf-8") == TREE
+
+
+class TalkingChat:
+    """Says a tree in two pieces."""
+
+    name = "talking"
+
+    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+        assert on_text is not None
+        for end in (100, len(TREE)):
+            on_text(TREE[:end])
+        return Reply(text=TREE, model=self.name)
+
+
+def test_a_cancelled_request_is_kept_with_what_had_come(workspace: Workspace) -> None:
+    """Its tokens and cost are unknown, not zero; a later request goes on as if nothing had been."""
+    workspace.path.write_text(TREE, encoding="utf-8")
+
+    def stop(text: str) -> None:
+        if text:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        propose_revision(workspace, TalkingChat(), "better", tries=3, on_text=stop)
+    (call,) = workspace.store.calls()
+    assert (call.finish, call.reply, call.prompt_tokens, call.cost) == ("cancelled", TREE[:100], None, None)
+    assert call.problems == ({"failure": "cancelled before the reply was whole"},)
+    told: list[str] = []
+    assert propose_revision(workspace, TalkingChat(), "better", tries=1, on_text=told.append).changes == ()
+    assert told == [TREE[:100], TREE]
+
+
+def test_an_estimate_is_made_of_the_request_that_would_be_sent(workspace: Workspace) -> None:
+    workspace.path.write_text(TREE, encoding="utf-8")
+    settings = LlmSettings(model="openai/gpt-4o-mini")
+    short = estimate_revision(workspace, settings, "better")
+    long = estimate_revision(workspace, settings, "better " * 500)
+    assert (long.prompt_tokens or 0) - (short.prompt_tokens or 0) in range(490, 510)
+    assert (short.completion_tokens or 0) > 300
+    assert short.cost is not None
+    assert workspace.store.revisions() == []

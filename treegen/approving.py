@@ -91,17 +91,20 @@ def _summary(score: dict[str, Any]) -> dict[str, Any]:
     return {**test, "baseline": score["baseline"]["accuracy"], "encoder": encoder, "images": score["images"]["digest"]}
 
 
-def _stored_score(path: Path, digest: str) -> dict[str, Any] | None:
-    """The latest score of this content in the history beside the tree."""
+def _stored_scores(path: Path, digest: str) -> list[dict[str, Any]]:
+    """All scores of this content in the history beside the tree, oldest first."""
     if not (path.resolve().parent / FOLDER / "store.sqlite").is_file():
-        return None
+        return []
     store = Store(path)
     try:
-        scores = store.scores()
-        found = [scores[r.id] for r in store.revisions() if r.digest == digest and r.id in scores]
+        return store.scores_of(digest)
     finally:
         store.close()
-    return found[-1] if found else None
+
+
+def _stored_score(path: Path, digest: str) -> dict[str, Any] | None:
+    """The latest of them."""
+    return next(reversed(_stored_scores(path, digest)), None)
 
 
 def recorded_score(path: Path, tree: Tree) -> dict[str, Any] | None:
@@ -173,17 +176,38 @@ def approval_problems(path: Path, tree: Tree) -> list[Problem]:
 
 
 def accuracy_problems(path: Path, tree: Tree, least: float) -> list[Problem]:
-    """TG802 if the recorded accuracy of this very content is missing or below `least` (0 to 1)."""
+    """TG802 if the recorded accuracy of this very content is missing, below `least` (0 to 1), or not that measured.
+
+    People may write any score into a sign-off. Where the history is at hand it tells; elsewhere the sign-off counts.
+    """
     score = recorded_score(path, tree)
     pointer = "/review/score" if tree.review else ""
     if score is None:
         told = "no accuracy is recorded for this content; `treegen score` measures it, `treegen approve` writes it down"
         return [Problem(code="TG802", pointer=pointer, message=told)]
-    if score["accuracy"] >= least:
-        return []
-    low, high = score["interval"]
-    told = (
-        f"the recorded accuracy is {100 * score['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
-        f"(n = {score['n']}), less than {100 * least:.1f} %"
-    )
-    return [Problem(code="TG802", pointer=pointer, message=told)]
+    problems = []
+    if score["accuracy"] < least:
+        low, high = score["interval"]
+        told = (
+            f"the recorded accuracy is {100 * score['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
+            f"(n = {score['n']}), less than {100 * least:.1f} %"
+        )
+        problems.append(Problem(code="TG802", pointer=pointer, message=told))
+    measured = _contradicted(path, tree, score)
+    if measured is not None:
+        digits = 1 if abs(measured - score["accuracy"]) >= 0.001 else 6
+        told = (
+            f"the sign-off says {100 * score['accuracy']:.{digits}f} %, the history {100 * measured:.{digits}f} % for "
+            "the same content, encoder and images; `treegen approve` writes down what was measured"
+        )
+        problems.append(Problem(code="TG802", pointer=pointer, message=told))
+    return problems
+
+
+def _contradicted(path: Path, tree: Tree, score: dict[str, Any]) -> float | None:
+    """The accuracy last measured, if none of the same content, encoder and images was that of the score."""
+    encoder = score.get("encoder")
+    same = (encoder.get("fingerprint") if isinstance(encoder, dict) else None, score.get("images"))
+    stored = map(_summary, _stored_scores(path, digest_of(tree)))
+    measured = [s["accuracy"] for s in stored if (s["encoder"]["fingerprint"], s["images"]) == same]
+    return measured[-1] if measured and score["accuracy"] not in measured else None

@@ -54,9 +54,15 @@ def repository_of(folder: Path) -> Path:
 
 
 def identity(folder: Path) -> str | None:
-    """`Name <mail>` as git would commit here; `None` if git has no name and mail configured."""
-    name, mail = (ask_git(["config", f"user.{key}"], folder) for key in ("name", "email"))
-    return f"{name} <{mail}>" if name and mail else None
+    """`Name <mail>` as git would commit here; `None` if neither the configuration nor the environment says who that is.
+
+    The author counts before the committer. Without `useConfigOnly` git would make up a name from user and host.
+    """
+    for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        told = ask_git(["-c", "user.useConfigOnly=true", "var", variable], folder)
+        if told:
+            return told[: told.rindex(">") + 1]  # behind it stand seconds and time zone
+    return None
 
 
 def content_at(revision: str, path: str, folder: Path) -> bytes:

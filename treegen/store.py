@@ -256,6 +256,14 @@ class Store:
         )
         return {revision: json.loads(text) for revision, text in rows}
 
+    def scores_of(self, digest: str) -> list[dict[str, Any]]:
+        """All score documents of this file with that content, oldest first."""
+        rows = self._rows(
+            "SELECT score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=? AND digest=?) ORDER BY id",
+            (self.file, digest),
+        )
+        return [json.loads(text) for (text,) in rows]
+
     def recorded_split(self, settings: str) -> dict[str, str]:
         """Image content -> part, as recorded under these split settings."""
         rows = self._rows("SELECT digest, part FROM split WHERE settings=?", (settings,))

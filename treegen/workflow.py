@@ -13,7 +13,7 @@ from treegen.proposals import Unit, take, units_of
 from treegen.store import Revision
 from treegen.tree.changes import Change, apply
 from treegen.tree.difference import difference
-from treegen.tree.document import dump, read_text, save
+from treegen.tree.document import content_text, dump, read_text, save
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.targets import Feedback
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from treegen.clip.labelling import Labeller
+    from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
     from treegen.llm.drafting import Conversation
 
@@ -226,6 +227,8 @@ def propose_revision(
 
     asked = Feedback(text=feedback) if isinstance(feedback, str) else feedback
     start = _starting_point(workspace, tree, diagnosis)
+    if tree is None:
+        workspace.current(start.tree)
     listener, calls = recorder(workspace.store, chat.name, on_attempt)
     conversation = revise(
         workspace.domain, start.tree, asked, Announced(chat, workspace.progress), problems=start.problems,
@@ -241,6 +244,31 @@ def propose_revision(
     )  # fmt: skip
 
 
+def estimate_revision(
+    workspace: Workspace,
+    settings: LlmSettings,
+    feedback: str | Feedback,
+    *,
+    tree: Tree | None = None,
+    diagnosis: dict[str, Any] | None = None,
+) -> "Estimate":
+    """What the first request of `propose_revision` will take, before it is sent; nothing is kept.
+
+    Raises:
+        InputError: the feedback is blank.
+        ProblemsError: the file is no tree.
+        ModelError: the encoder failed.
+    """
+    from treegen.llm.chat.estimate import estimate
+    from treegen.llm.drafting import revision_request
+
+    start = _starting_point(workspace, tree, diagnosis)
+    request = revision_request(
+        workspace.domain, start.tree, feedback, problems=start.problems, diagnosis=start.diagnosis
+    )
+    return estimate(settings, request, answer=content_text(start.tree))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Start:
     """What a revision begins with: the tree, what is wrong with it, and how it does on the dev part."""
@@ -251,7 +279,7 @@ class _Start:
 
 
 def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str, Any] | None) -> _Start:
-    """The given tree or that of the file, which is then kept as a revision.
+    """The given tree or that of the file.
 
     Raises:
         ProblemsError: the file is no tree.
@@ -260,8 +288,6 @@ def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str
     checked = workspace.check() if tree is None else check_text(dump(tree), classes=domain.classes, domain=domain.name)
     if checked.document is None:
         raise ProblemsError(f"{workspace.path}: not readable as a tree", f"`treegen check {workspace.path}` says why")
-    if tree is None:
-        workspace.current(checked.document.tree)
     if diagnosis is None and domain.images and not errors_of(checked.problems):
         diagnosis = workspace.evaluator.diagnose(checked.document.tree)
     problems = tuple(p for p in checked.problems if not p.code.startswith("TG3"))

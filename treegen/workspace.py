@@ -77,7 +77,11 @@ class Workspace:
         from treegen.clip.evaluation import Evaluator
 
         cache = EmbeddingCache(store_folder(self.path) / "embeddings.sqlite")
-        return Evaluator(self.domain, self.encoder, cache, self._divide, self.progress)
+        try:
+            return Evaluator(self.domain, self.encoder, cache, self._divide, lambda *step: self.progress(*step))
+        except BaseException:  # cancelled too: the next call opens it again and goes on
+            cache.close()
+            raise
 
     def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """The recorded split, extended to new images."""

@@ -9,6 +9,7 @@ from tests.conftest import TREE, Run
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_file
+from treegen.workspace import Workspace
 
 
 def load_tree(path: Path) -> Tree:
@@ -118,6 +119,36 @@ def test_a_folder_is_checked_as_its_domain_and_its_tree(run: Run, tree_file: Pat
     ]  # fmt: skip
     (tree_file.parent / "inner").mkdir()
     assert run("check", tree_file.parent / "inner").code == 2
+
+
+GATES = [("--require-approved",), ("--min-accuracy", "0.5"), ("--against", "HEAD")]
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_gate_that_finds_no_tree_does_not_pass(run: Run, workspace: Workspace, gate: tuple[str, ...]) -> None:
+    """A pipeline with a mistyped path must not be green; what the domain has is still told."""
+    folder = workspace.path.parent
+    for path, told in ((folder, "no tree.json to judge"), (folder / "domain.toml", "no tree to judge")):
+        done = run("check", *gate, path)
+        assert done.code == 2
+        assert f"{path}: {told}\n  name the tree file" in done.err
+        assert "0 errors, 0 warnings" in done.out
+
+
+def test_a_folder_without_a_tree_says_so_on_stderr(run: Run, workspace: Workspace) -> None:
+    folder = workspace.path.parent
+    done = run("check", folder)
+    assert (done.code, done.err) == (0, f"{folder}: has no tree.json, so only its domain was checked\n")
+    assert run("check", folder / "domain.toml").err == ""
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_what_cannot_be_read_as_a_tree_passes_no_gate(run: Run, workspace: Workspace, gate: tuple[str, ...]) -> None:
+    workspace.path.write_text("{}", encoding="utf-8")
+    for path in (workspace.path, workspace.path.parent):
+        done = run("check", *gate, path)
+        assert done.code == 1
+        assert "TG104" in done.out
 
 
 @pytest.mark.parametrize(

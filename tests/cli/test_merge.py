@@ -142,8 +142,48 @@ def test_the_driver_never_calls_a_merge_of_lines_clean(run: Run, tmp_path: Path)
     assert sides[1].read_text(encoding="utf-8") == "A\nb\nC\n"
 
 
+@pytest.mark.parametrize(
+    ("side", "content", "told"),
+    [(0, b"{", "base of sub/tree.json: not read as a tree: TG101"), (1, b"{", "ours of sub/tree.json: not read as"),
+     (2, b"{", "theirs of sub/tree.json: not read as"), (2, b"\xff", "theirs of sub/tree.json: not UTF-8 at byte 0")],
+)  # fmt: skip
+def test_the_driver_names_the_side_and_not_gits_temporary_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int, content: bytes, told: str
+) -> None:
+    sides = written(tmp_path, TREE, TREE, TREE)
+    sides[side].write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    for paths in (sides, [path.name for path in sides]):
+        done = run("merge", "--driver", "--path", "sub/tree.json", *paths)
+        assert done.code == 1
+        assert done.err.startswith(told)
+        assert sides[side].name not in done.err
+        sides[1].write_bytes(content if side == 1 else TREE.encode())
+
+
+def test_an_existing_file_is_replaced_only_if_it_is_ours_or_by_force(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = written(tmp_path, TREE, OURS, THEIRS)
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "out.json"
+    out.write_text("mine", encoding="utf-8")
+    for target in (out, sides[0], sides[2]):
+        before = target.read_bytes()
+        done = run("merge", *sides, "-o", target)
+        assert (done.code, done.out, target.read_bytes()) == (2, "", before)
+        assert f"{target} exists\n  --force replaces it" in done.err
+    assert run("merge", *sides, "-o", tmp_path, "--force").code == 2
+    assert run("merge", *sides, "-o", out, "--force").code == 0
+    assert run("merge", *sides, "-o", "./ours.json").code == 0
+    assert sides[1].read_bytes() == out.read_bytes()
+
+
 def test_the_driver_leaves_ours_where_lines_cannot_be_merged_either(run: Run, tmp_path: Path) -> None:
     sides = written(tmp_path, TREE, TREE, TREE)
     sides[2].write_bytes(b"\0\xff")
-    assert run("merge", "--driver", *sides).code == 1
+    done = run("merge", "--driver", "--path", "tree.json", *sides)
+    assert done.code == 1
+    assert "so ours was left as it was" in done.err
+    assert "merged line by line" not in done.err
     assert sides[1].read_text(encoding="utf-8") == TREE

@@ -98,3 +98,31 @@ def test_the_feedback_may_come_from_a_file(run: Run, tree_file: Path, tmp_path: 
     assert run(*revise).code == 0
     assert "Say how large." in Store(tree_file).calls()[0].messages[1]["content"]
     assert run(*revise, "-m", "both").code == 2
+
+
+def test_what_is_locked_is_shown_and_not_saved(run: Run, tree_file: Path, tmp_path: Path) -> None:
+    """--lock and --about name parts of the tree; a name that is not in it is wrong usage before anything is asked."""
+    path = tmp_path / "reply.txt"
+    path.write_text(TREE.replace('"huge"', '"very large"').replace('"stripes"', '"bands"'), encoding="utf-8")
+    revise = ("revise", tree_file, "-m", "better words", "--model", "manual", "--answer", path, "--lock", "group size")
+    done = run(*revise, "--about", "class Wendle")
+    assert '"huge" became "very large" (refused: the group "size" is locked)' in done.out
+    assert '"stripes" became "bands" (not asked for)' in done.out
+    changes = json.loads(run(*revise, "--json").out)["changes"]
+    assert [(c["refused"] is not None, c["outside"]) for c in changes] == [(False, False), (True, False)]
+    applied = json.loads(run(*revise, "--apply", "--json").out)
+    assert applied["revision"] is not None
+    saved = tree_file.read_text(encoding="utf-8")
+    assert ('"bands"' in saved, '"very large"' in saved) == (True, False)
+    calls = len(Store(tree_file).calls())
+    wrong = run(*revise, "--about", "group colors")
+    assert wrong.code == 2
+    assert 'the tree has no "group colors"' in wrong.err
+    assert len(Store(tree_file).calls()) == calls
+
+
+def test_a_proposal_of_locked_things_alone_saves_nothing(run: Run, tree_file: Path, tmp_path: Path) -> None:
+    reply = reply_with(tmp_path, '"huge"', '"very large"')
+    revise = ("revise", tree_file, "-m", "larger", "--model", "manual", "--answer", reply, "--lock", "group size")
+    assert "every change proposed touches something that is locked" in run(*revise, "--apply").out
+    assert tree_file.read_text(encoding="utf-8") == TREE

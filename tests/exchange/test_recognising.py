@@ -81,6 +81,14 @@ def test_pairs_with_attribute_types_number_their_classes(write: Write) -> None:
     assert read(write, pairs).classes == ("0", "2", "9")
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_one_pair_alone_is_no_wrapper(write: Write, wrapped: bool) -> None:
+    pairs = {"0_1": {"classes": [0, 1], "prompt_pairs": [{"attr_type": "color", "prompt_pair": ["red", "blue"]}]}}
+    found = read(write, {"run": pairs} if wrapped else pairs, classes=("robin", "wren"))
+    assert "FuDD" in found.form
+    assert said(found) == [("robin", "color", "red"), ("wren", "color", "blue")]
+
+
 def test_odd_entries_are_dropped_with_reason_and_place(write: Write) -> None:
     found = read(write, {**PETS, " ": ["lost"], "Cat": [True, "?!", "{} eyes", ["inner list"]]})
     assert {(d.owner, d.place): d.reason for d in found.dropped} == {
@@ -107,6 +115,14 @@ def test_notes_on_class_names(write: Write) -> None:
     assert found.notes == (
         'the class "robin" stands twice: its entries were joined',
         'classes that differ in spelling alone were kept apart: "robin", "Robins"',
+    )
+
+
+def test_rows_with_other_numbers_of_cells_than_the_head_are_told(write: Write) -> None:
+    found = read(write, "class,breast,legs\nrobin,red,thin\nwren\ntit,blue,thin,x\nfinch,red,thin\n", "a.csv")
+    assert found.notes == (
+        "line 3 has 1 cell, the head has 3: the missing ones were taken for empty",
+        "line 4 has 4 cells, the head has 3: the last ones were left out",
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -44,11 +45,21 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What the server shall answer; status 0 breaks the connection."""
+    """What the server shall answer; status 0 breaks the connection. `pieces` are sent one by one instead of a body."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    pieces: tuple[bytes, ...] = ()
+    pause: float = 0.0
+
+
+_USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+
+
+def _chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
 
 
 class OpenAIServer:
@@ -58,6 +69,7 @@ class OpenAIServer:
         self.url = f"http://127.0.0.1:{port}/v1"
         self.script: deque[Response] = deque()
         self.requests: list[Request] = []
+        self.left_early = 0
 
     def will_say(self, content: str | None, *, finish: str = "stop", usage: bool = True) -> None:
         """Queues a completion; its usage is 7 tokens read and 3 written."""
@@ -67,8 +79,20 @@ class OpenAIServer:
             "choices": [{"index": 0, "finish_reason": finish, "message": message}],
         }  # fmt: skip
         if usage:
-            body["usage"] = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+            body["usage"] = _USAGE
         self.will_send(json.dumps(body).encode())
+
+    def will_stream(
+        self, *pieces: str, finish: str | None = "stop", usage: bool = True, breaks: bool = False, pause: float = 0.0
+    ) -> None:
+        """Queues a completion in pieces; `breaks` cuts the connection behind them, `pause` comes between them."""
+        parts: list[dict[str, Any]] = [{"content": piece} for piece in pieces]
+        events = [_chunk(part) for part in parts] + ([] if breaks or finish is None else [_chunk({}, finish)])
+        if usage and not breaks:
+            events.append({**_chunk({}), "choices": [], "usage": _USAGE})
+        lines = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
+        pieces = tuple(lines if breaks else [*lines, b"data: [DONE]\n\n"])
+        self.script.append(Response(headers={"Content-Type": "text/event-stream"}, pieces=pieces, pause=pause))
 
     def will_fail(self, status: int, message: str = "no", *, code: str | None = None, **headers: str) -> None:
         """Queues an error; `retry_after` as a keyword is the header Retry-After."""
@@ -99,9 +123,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response.status)
         for key, value in {"Content-Type": "application/json", **response.headers}.items():
             self.send_header(key, value)
-        self.send_header("Content-Length", str(len(response.body)))
+        if not response.pieces:
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         self.wfile.write(response.body)
+        for piece in response.pieces:
+            try:
+                self.wfile.write(piece)
+                self.wfile.flush()
+            except OSError:
+                self.script.left_early += 1
+                return
+            time.sleep(response.pause)
 
     def log_message(self, format: str, *args: object) -> None:
         """Keeps standard error for the program that is tested."""

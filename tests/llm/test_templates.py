@@ -11,6 +11,7 @@ from treegen.errors import InputError
 from treegen.llm.drafting import draft, revise
 from treegen.llm.templates import render
 from treegen.tree.model import ClassRule, Group, Tree
+from treegen.tree.targets import Feedback, Target
 
 
 def own(folder: Path, template: str, text: str | bytes) -> Path:
@@ -212,3 +213,40 @@ def test_whatever_goes_wrong_in_a_template_is_an_input_error_with_its_file(
 
 def test_a_folder_without_templates_changes_nothing(tmp_path: Path) -> None:
     assert render("system", tmp_path) == render("system") == render("system", tmp_path / "nowhere")
+
+
+def revise_prompt(domain: Domain, feedback: str | Feedback) -> str:
+    groups = (Group(name="c", prompt="It is {}.", options=("red", "blue")),)
+    rules = tuple(ClassRule(name=n, answers=(("c", 0),)) for n in domain.classes)
+    chat = FakeChat("no")
+    revise(domain, Tree(domain=domain.name, groups=groups, rules=rules), feedback, chat, tries=1)
+    return chat.requests[0][1].content
+
+
+def test_target_locks_and_decisions_are_told_in_the_data_and_only_if_given(domain: Domain) -> None:
+    plain = revise_prompt(domain, "Better.")
+    assert plain == revise_prompt(domain, Feedback(text="Better."))
+    feedback = Feedback(
+        text="Better.", target=Target(kind="option", group="c", option="red"),
+        locks=frozenset({"group c", "class Yaffin"}),
+        decisions=(("red became crimson", True, ""), ("blue removed", False, "it is needed")),
+    )  # fmt: skip
+    full = revise_prompt(domain, feedback)
+    data = data_block(full)
+    assert 'the feedback is about the option "red" of the group "c"\n' in data
+    assert 'locked by the reviewer:\n- the class "Yaffin"\n- the group "c"\n' in data
+    assert '- taken: red became crimson\n- not taken: blue removed; the reviewer\'s reason: "it is needed"\n' in data
+    for demand in ("what the feedback is about", "What is locked stays", "do not propose again"):
+        assert demand in full
+        assert demand not in plain
+    added = [line for line in full.splitlines() if line not in plain.splitlines()]
+    assert len(added) == 8  # the last holds the sentences at the end
+
+
+def test_names_in_targets_locks_and_decisions_cannot_close_the_data(domain: Domain) -> None:
+    nasty = NASTY[2]
+    feedback = Feedback(
+        text="Better.", target=Target(kind="class", class_name=nasty), locks=frozenset({f"group {nasty}"}),
+        decisions=((nasty.replace("\n", " "), False, nasty),),
+    )  # fmt: skip
+    assert data_block(revise_prompt(domain, feedback)).count("<\\/data>") == 4

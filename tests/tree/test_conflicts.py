@@ -199,7 +199,7 @@ def test_a_class_of_one_side_and_a_group_of_the_other_get_null_from_both(tree: T
     dispute = GapDispute(class_name="Eel", group="legs", class_side="theirs")
     held = holding(draft.frozen(tree), dispute)
     told = held.conflicts[0].what
-    assert told.startswith('"Eel" in "legs": no answer, since theirs added the class and ours the group')
+    assert told.startswith('"Eel" in "legs": no answer, since only theirs has the class and only ours the group')
     for side in ("ours", "theirs"):
         assert taken(held, side).rules[2].answers == (("colour", 1), ("legs", None))
 

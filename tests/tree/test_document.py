@@ -11,6 +11,7 @@ from treegen.errors import InputError
 from treegen.tree import document
 from treegen.tree.document import content_text, digest_of, dump, parse_json, read_text, tree_from, unwritable
 from treegen.tree.model import ClassRule, Group, Review, Tree
+from treegen.tree.problems import Place
 from treegen.tree.validation import check_text
 from treegen.tree.words import normalise
 
@@ -212,3 +213,11 @@ def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path, monkeyp
     monkeypatch.setattr(document, "MOST_BYTES", 10)
     with pytest.raises(InputError, match=r"big.json: larger than"):
         read_text(tmp_path / "big.json")
+
+
+@pytest.mark.parametrize("before", ["", '"' + "1" * 5000 + '",', f"0.{'1' * 5000},", r'"\"", 12,'])
+def test_a_number_that_python_does_not_read_is_placed_without_pythons_advice(before: str) -> None:
+    data, (problem,) = parse_json(f"[\n  {before}{'7' * 4301}]")
+    assert data is None
+    assert (problem.code, problem.place) == ("TG101", Place(line=2, column=3 + len(before)))
+    assert problem.message == f"a number of 4301 digits at line 2, column {3 + len(before)}; at most 4300 can be read"

@@ -106,6 +106,8 @@ def test_options_that_are_no_slips_of_each_other(options: list[str]) -> None:
         (["5", "more than 5", "< 5"], []),
         (["at least two", "two"], ["0"]),
         (["black spots", "black round spots"], []),
+        (["", "red", "blue"], []),
+        ([" \t", "red", "light red"], ["2"]),
     ],
 )
 def test_an_option_that_contains_another(options: list[str], expected: list[str]) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -408,7 +409,8 @@ def test_a_group_that_both_added_has_the_options_of_both(tree: Tree) -> None:
 def test_a_class_of_one_side_has_no_answer_in_a_group_of_the_other(tree: Tree) -> None:
     found = merge(tree, apply(tree, [WINGS]), apply(tree, [added("Olm", colour="white", legs="four")]))
     assert told(found) == [
-        '"Olm" in "wings": no answer, since theirs added the class and ours the group; taking either side writes null'
+        '"Olm" in "wings": no answer, since only theirs has the class and only ours the group; '
+        "taking either side writes null"
     ]
     assert found.problems == ()
     assert words(found.tree)["Olm"] == ["white", "four", ABSENT]
@@ -453,11 +455,11 @@ def test_a_class_that_says_nothing_is_not_taken_for_another_that_says_nothing(tr
 
 def test_two_new_names_are_a_conflict_that_keeps_ours(tree: Tree) -> None:
     ours = [ClassRenamed(old="Eel", new="River eel"), GroupRenamed(old="colour", new="hue")]
-    theirs = [ClassRenamed(old="Eel", new="Conger"), GroupRenamed(old="colour", new="tint")]
+    theirs = [ClassRenamed(old="Eel", new="Sea eel"), GroupRenamed(old="colour", new="tint")]
     found = merged(tree, ours, theirs)
     assert told(found) == [
         'group "colour": ours renamed it to "hue", theirs to "tint"',
-        'class "Eel": ours renamed it to "River eel", theirs to "Conger"',
+        'class "Eel": ours renamed it to "River eel", theirs to "Sea eel"',
     ]
     assert take_side(found.tree, "ours") == apply(tree, ours)
     assert take_side(found.tree, "theirs") == apply(tree, theirs)
@@ -626,3 +628,52 @@ def test_options_that_only_the_merge_brings_together_are_a_problem(tree: Tree) -
     assert told(found) == []
     assert [(p.code, p.pointer) for p in found.problems] == [("TG111", "/classification_groups/colour/options/3")]
     assert not found.clean
+
+
+def test_a_new_class_with_the_answers_of_one_that_went_does_not_inherit_what_the_other_side_made_of_it(
+    tree: Tree,
+) -> None:
+    lookalike = [without(tree, "Eel"), added("Zubat", colour="brown", legs="no")]
+    found = merged(tree, lookalike, [colour("Eel", "brown", "white")])
+    assert words(found.tree)["Zubat"] == ["brown", "no"]
+    assert told(found) == ['class "Eel": ours removed it, theirs changed it']
+
+
+def test_what_goes_along_with_a_new_name_is_said(tree: Tree) -> None:
+    found = merged(tree, [ClassRenamed(old="Eel", new="River eel")], [colour("Eel", "brown", "white")])
+    assert words(found.tree)["River eel"] == ["white", "no"]
+    assert found.notes == ('ours renamed the class "Eel" to "River eel"; what theirs changed of it went along',)
+
+
+def test_answers_to_a_question_that_the_other_side_reworded_are_said(tree: Tree) -> None:
+    reworded = [PromptChanged(group="colour", old=tree.groups[0].prompt, new="The belly is {}.")]
+    for ours, theirs, side in (
+        (reworded, [colour("Eel", "brown", "white")], "theirs"),
+        ([colour("Eel", "brown", "white")], reworded, "ours"),
+    ):
+        found = merged(tree, ours, theirs)
+        assert found.clean
+        (note,) = found.notes
+        assert f'{side} answered the old one for "Eel"' in note
+
+
+def test_a_conflict_about_a_class_goes_with_the_class(tree: Tree) -> None:
+    horns = GroupAdded(group="horns", prompt="It has {}.", options=("one", "two"), answers=(), after=None)
+    found = merged(tree, [without(tree, "Eel"), horns], [colour("Eel", "brown", "white")]).tree
+    about_eel = [n for n, c in enumerate(found.conflicts, 1) if '"Eel"' in c.what]
+    assert len(about_eel) == 2
+    gone = take_side(found, "ours", about_eel[:1])
+    assert "Eel" not in gone.classes
+    assert [c.what for c in gone.conflicts if '"Eel"' in c.what] == []
+
+
+@settings(max_examples=400, deadline=None)
+@given(branches(), st.randoms(use_true_random=False))
+def test_taking_now_one_side_and_now_the_other_ends_every_conflict(
+    case: tuple[Tree, Branch, Branch], random: Random
+) -> None:
+    base, ours, theirs = case
+    tree = merge(base, ours.tree, theirs.tree).tree
+    while tree.conflicts:
+        tree = resolve(tree, random.randrange(len(tree.conflicts)), random.choice(("ours", "theirs")))
+    assert not {"TG305", "TG112", "TG202"} & {p.code for p in check_data(content_of(tree)).problems}

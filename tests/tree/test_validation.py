@@ -11,7 +11,7 @@ from treegen.errors import InputError
 from treegen.tree.document import digest_of, dump, tree_from
 from treegen.tree.fixes import apply_fixes
 from treegen.tree.model import Tree
-from treegen.tree.problems import Edit, Problem
+from treegen.tree.problems import Edit, Place, Problem
 from treegen.tree.validation import check_data, check_file, check_text, fix_file
 
 CLASSES = ("Newt", "Swan", "Eel")
@@ -260,3 +260,17 @@ def test_a_file_that_cannot_be_read_is_an_input_error_and_no_problem(tmp_path: P
     for name in ("t.json", "none.json"):
         with pytest.raises(InputError, match=name):
             check_file(tmp_path / name)
+
+
+def test_markers_of_git_are_told_with_their_line_and_the_way_out() -> None:
+    text = '{\n  "domain": "d",\n<<<<<<< ours\n  "digest": "a"\n=======\n  "digest": "b"\n>>>>>>> theirs\n}\n'
+    (problem,) = check_text(text).problems
+    assert (problem.code, problem.place) == ("TG101", Place(line=3, column=1))
+    assert "git's conflict markers stand in the file, from line 3" in problem.message
+    assert "`treegen git-setup`, then `git checkout --merge FILE`" in problem.message
+
+
+@pytest.mark.parametrize("text", ['{"a": "\n <<<<<<< "}', "<<<<<<<\n", '{"a": "<<<<<<< "'])
+def test_what_only_looks_like_markers_is_not_json_as_any_other(text: str) -> None:
+    (problem,) = check_text(text).problems
+    assert "not JSON at line" in problem.message

@@ -50,12 +50,13 @@ def command(
     if (device or precision) and not encoder:
         raise InputError("--device and --precision are the encoder's", "name one with --encoder")
     encoders = _encoders(encoder, device, precision)
+    gated = against is not None or require_approved or min_accuracy is not None
     judge = _gate(against, require_approved, min_accuracy)
     found: list[Findings] = []
     unreadable = False
     for path in files:
         try:
-            found += map(judge, _check(path, domain_path, fix, encoders))
+            found += map(judge, _check(path, domain_path, fix, encoders, gated))
         except InputError as error:
             unreadable = True
             complain(error.message, error.tip)
@@ -95,17 +96,27 @@ def _encoders(name: str | None, device: str | None, precision: str | None) -> "E
     return load
 
 
-def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders") -> "Iterator[Findings]":
-    """What was found in one file, after the fixes if they are asked for; before it that in its domain, if anything."""
+def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders", gated: bool) -> "Iterator[Findings]":
+    """What was found in one file, after the fixes if they are asked for; before it that in its domain, if anything.
+
+    Raises:
+        InputError: a file cannot be read, or there is a gate and no tree for it: to pass would be to approve nothing.
+    """
     from treegen.checking import check_domain_file, check_tree_file
     from treegen.cli.output import tell
     from treegen.domain import FILE_NAME
+    from treegen.errors import InputError
+    from treegen.workspace import TREE_NAME
 
     if path.is_dir() or path.suffix == ".toml":
         yield check_domain_file(path)[1]
-        tree = path / _tree_name()
+        tree = path / TREE_NAME
         if path.is_dir() and tree.exists():
-            yield from list(_check(tree, path, fix, encoders))[-1:]
+            yield from list(_check(tree, path, fix, encoders, gated))[-1:]
+        elif gated:
+            raise InputError(f"{path}: no {TREE_NAME if path.is_dir() else 'tree'} to judge", "name the tree file")
+        elif path.is_dir():
+            tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return
     domain, beside = None, domain_path or path.parent / FILE_NAME
     if domain_path or beside.is_file():
@@ -115,12 +126,6 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     else:
         tell(f"{path}: no domain.toml beside it, so its classes were not compared with the domain's")
     yield check_tree_file(path, domain, encoder=encoders(domain, path.parent), fix=fix)
-
-
-def _tree_name() -> str:
-    from treegen.workspace import TREE_NAME
-
-    return TREE_NAME
 
 
 def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:

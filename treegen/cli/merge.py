@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 @click.argument("ours")
 @click.argument("theirs")
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the merged tree here; to stdout by default.")
+@click.option("--force", is_flag=True, help="Replace an existing file; OURS may always be replaced.")
 @click.option("--follow-renames", is_flag=True, help="An option renamed on one side takes the other's new uses along.")
 @click.option("--driver", is_flag=True, help="For git: write to OURS; what is no tree is merged as text.")
 @click.option("--path", "name", metavar="NAME", help="With --driver: the file's name in messages.")
 def command(
-    base: str, ours: str, theirs: str, out: Path | None, follow_renames: bool, driver: bool, name: str | None
-) -> None:
+    base: str, ours: str, theirs: str, out: Path | None, force: bool, follow_renames: bool, driver: bool,
+    name: str | None,
+) -> None:  # fmt: skip
     """Merge what OURS and THEIRS made of BASE: by names, with indices made anew. Each is a file or REVISION:FILE.
 
     What cannot be decided is listed, kept in the merged tree under "conflicts", and exits with 1; `treegen resolve`
@@ -33,6 +35,8 @@ def command(
     from treegen.versions import open_base, open_version
 
     here = Path.cwd()
+    if out:
+        _check_out(out, Path(ours), force)
     try:
         merged = merge(
             open_base(base, here), open_version(ours, here).tree, open_version(theirs, here).tree,
@@ -41,7 +45,7 @@ def command(
     except Exception as error:  # git would leave ours in place, without markers: the driver never ends so
         if not driver:
             raise
-        _merge_texts(Path(base), Path(ours), Path(theirs), name or ours, error)
+        _merge_texts({"base": base, "ours": ours, "theirs": theirs}, name or ours, error)
     target = Path(ours) if driver else out
     if target:
         save(target, merged.tree)
@@ -67,14 +71,36 @@ def _tell(merged: "Merged", name: str) -> None:
         tell(f"{name}: merged, and has errors that neither side had; mend them before you commit")
 
 
-def _merge_texts(base: Path, ours: Path, theirs: Path, name: str, error: Exception) -> None:
+def _check_out(out: Path, ours: Path, force: bool) -> None:
+    from treegen.errors import InputError
+
+    if out.is_dir():
+        raise InputError(f"{out} is a folder", "name a file with -o")
+    if out.exists() and not force and not (ours.is_file() and out.samefile(ours)):
+        raise InputError(f"{out} exists", "--force replaces it, or name another with -o")
+
+
+def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
     """Leaves git's own conflict markers, and never says that the merge was clean."""
     from treegen.cli.output import tell
     from treegen.git import merge_texts
 
-    merged = merge_texts(base, ours, theirs)
+    ours = Path(sides["ours"])
+    merged = merge_texts(Path(sides["base"]), ours, Path(sides["theirs"]))
+    tell(_named(str(error), sides, name))
     if 0 <= merged.code < 128:
         ours.write_bytes(merged.out)
-    tell(f"{name}: {error}")
-    tell(f"{name}: merged line by line instead; rules may point elsewhere: read it, then `treegen check {name}`")
+        tell(f"{name}: merged line by line instead; rules may point elsewhere: read it, then `treegen check {name}`")
+    else:
+        tell(f"{name}: git cannot merge its lines either, so ours was left as it was; "
+             f"`git checkout --ours` or `--theirs` takes a side")  # fmt: skip
     sys.exit(1)
+
+
+def _named(told: str, sides: dict[str, str], name: str) -> str:
+    """The message with the side's name in place of the temporary file that git made of it."""
+    for side, file in sides.items():
+        for shown in (file, str(Path.cwd() / file)):
+            if told.startswith(f"{shown}: "):
+                return f"{side} of {name}{told.removeprefix(shown)}"
+    return f"{name}: {told}"

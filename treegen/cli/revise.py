@@ -8,13 +8,17 @@ import click
 from treegen.cli.options import PATH, domain_option, encoder_options, llm_options, open_workspace
 
 if TYPE_CHECKING:
+    from treegen.tree.targets import Feedback
     from treegen.workflow import Proposal
+    from treegen.workspace import Workspace
 
 
 @click.command("revise")
 @click.argument("tree", type=PATH)
 @click.option("-m", "--message", metavar="TEXT", help="The feedback.")
 @click.option("-F", "--file", "file", type=PATH, metavar="FILE", help="Read the feedback from a file.")
+@click.option("--about", metavar="PART", help="What it is about: group NAME, option GROUP: OPTION, or class NAME.")
+@click.option("--lock", "locks", multiple=True, metavar="PART", help="Leave this as it is: group NAME or class NAME.")
 @click.option("--apply", is_flag=True, help="Save the revised tree and score it.")
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the proposal here; the tree stays as it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print changes, revision and score as one object.")
@@ -22,33 +26,37 @@ if TYPE_CHECKING:
 @llm_options
 @encoder_options
 def command(
-    tree: Path, message: str | None, file: Path | None, apply: bool, out: Path | None, domain_path: Path | None,
-    model: str | None, api_base: str | None, tries: int, answers: tuple[Path, ...], messages: Path | None,
-    encoder: str | None, device: str | None, precision: str | None, as_json: bool,
+    tree: Path, message: str | None, file: Path | None, about: str | None, locks: tuple[str, ...], apply: bool,
+    out: Path | None, domain_path: Path | None, model: str | None, api_base: str | None, tries: int,
+    answers: tuple[Path, ...], messages: Path | None, encoder: str | None, device: str | None,
+    precision: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Send TREE and feedback to the language model; prints the changes it proposes.
 
-    The model is told the tree, its problems and how it does on the dev part.
+    The model is told the tree, its problems and how it does on the dev part. Changes outside of what the feedback is
+    about are marked; those that touch something locked are shown, and never saved.
     """
     from treegen.cli.shown import show_attempt, show_notes, show_problems
     from treegen.llm.chat import open_chat
     from treegen.tree.document import save
-    from treegen.workflow import accept_proposal, llm_settings_with, propose_revision, score_tree
+    from treegen.workflow import accept_proposal, llm_settings_with, propose_revision, proposed_tree, score_tree
 
-    feedback = _feedback(message, file)
+    text = _feedback(message, file)
     _check_out(out, apply)
     workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
     settings = llm_settings_with(workspace.domain, model=model, api_base=api_base)
+    feedback = _about(workspace, text, about, locks)
     chat = open_chat(settings, workspace.domain.folder, answers=answers, messages=messages)
     proposal = propose_revision(workspace, chat, feedback, tries=tries, on_attempt=show_attempt)
     show_problems(proposal.conversation.problems, "the proposal", err=True)
     revision = score = None
-    if proposal.changes and out:
-        save(out, proposal.tree)  # it does not exist: `_check_out`
-    elif proposal.changes and apply:
+    allowed = bool(proposal.allowed())
+    if allowed and out:
+        save(out, proposed_tree(workspace, proposal))  # it does not exist: `_check_out`
+    elif allowed and apply:
         revision = accept_proposal(workspace, proposal).id
-        score = show_notes(score_tree(workspace, proposal.tree)).score if workspace.domain.images else None
-    written = (out or (tree if revision else None)) if proposal.changes else None
+        score = show_notes(score_tree(workspace)).score if workspace.domain.images else None
+    written = (out or (tree if revision else None)) if allowed else None
     if as_json:
         _print_json(proposal, written, revision, score)
     else:
@@ -58,16 +66,22 @@ def command(
 def _print_json(proposal: "Proposal", written: Path | None, revision: int | None, score: Any) -> None:
     from treegen.cli.output import print_json
 
-    changes = [change.as_json() for change in proposal.changes]
+    marks = {place: unit for unit in proposal.units for place in unit.places}
+    changes = [
+        {**change.as_json(), "outside": marks[place].outside, "refused": marks[place].refused or None}
+        for place, change in enumerate(proposal.changes)
+    ]
     print_json({"changes": changes, "written": written and str(written), "revision": revision, "score": score})
 
 
 def _show(proposal: "Proposal", written: Path | None, revision: int | None, score: Any) -> None:
     from treegen.cli.output import say, tell
-    from treegen.cli.shown import show_changes, show_score
+    from treegen.cli.shown import show_proposal, show_score
 
-    show_changes(proposal.changes)
-    if not proposal.changes:
+    show_proposal(proposal.units)
+    if proposal.changes and not proposal.allowed():
+        say("every change proposed touches something that is locked")
+    elif not proposal.changes:
         say("no change proposed")
     elif written is None:
         tell("nothing saved; --apply saves it, -o FILE writes it elsewhere")
@@ -76,6 +90,18 @@ def _show(proposal: "Proposal", written: Path | None, revision: int | None, scor
     if score:
         say()
         show_score(score)
+
+
+def _about(workspace: "Workspace", text: str, about: str | None, locks: tuple[str, ...]) -> "Feedback":
+    """The feedback with what it is about and what is locked, as they stand in the tree."""
+    from treegen.tree.targets import WHOLE, Feedback, lock_of, target_of
+
+    if about is None and not locks:
+        return Feedback(text=text)
+    document = workspace.check().document
+    tree = document.tree if document else workspace.load()[0]
+    target = target_of(about, tree) if about else WHOLE
+    return Feedback(text=text, target=target, locks=frozenset(lock_of(lock, tree) for lock in locks))
 
 
 def _check_out(out: Path | None, apply: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.proposals import Unit
 from treegen.tree.changes import Change
 from treegen.tree.problems import Place, Problem
 
@@ -55,6 +56,14 @@ def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | 
     """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
     for change in changes:
         click.echo(indent + change_line(change), color=colour)
+
+
+def show_proposal(units: Iterable[Unit]) -> None:
+    """Proposed changes in words, in the order in which they are made; marked where they are not what was asked."""
+    pairs = sorted(((p, c, u) for u in units for p, c in zip(u.places, u.changes, strict=True)), key=lambda t: t[0])
+    for _, change, unit in pairs:
+        mark = f" (refused: {plain(unit.refused)})" if unit.refused else " (not asked for)" if unit.outside else ""
+        click.echo(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
 
 
 def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, str, str, str]]:

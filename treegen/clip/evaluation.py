@@ -1,7 +1,8 @@
 """Scores trees on the images of a domain: each image and each text is embedded once, a revision costs what changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -89,12 +90,14 @@ class Evaluator:
             InputError: there are no images, or one of the parts is empty.
         """
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
-        self._cache, self._progress = cache, progress
+        self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
         self._texts: dict[str, Tensor] = {}
         self._lengths: dict[str, int] = {}  # tokens of each text
         new: list[tuple[str, int, int, str]] = []
-        found = list_images(domain, partial(_remembered_hash, cache.known_files(), new))
-        cache.remember_files(new)
+        try:
+            found = list_images(domain, partial(_remembered_hash, cache.known_files(), new, progress))
+        finally:
+            cache.remember_files(new)  # what is read need not be read again, also if the rest was cancelled
         features, skipped = self._embed_images(found.images)
         self.images = ImageSet(
             images=tuple(i for i in found.images if i.digest in features),
@@ -127,14 +130,15 @@ class Evaluator:
         features = {digest: cached[key] for digest, key in keys.items() if key in cached}
         wanted = list({i.digest: i for i in images if i.digest not in features}.values())
         skipped: list[Skipped] = []
-        for batch, broken in _decoded(wanted, crop):
-            skipped += broken
-            if batch:
-                vectors = self.encoder.encode_images([picture for _, picture in batch])
-                digests = [image.digest for image, _ in batch]
-                kept = self._cache.put(self.encoder.fingerprint, [keys[d] for d in digests], vectors)
-                features.update(zip(digests, kept, strict=True))
-            self._progress("embedding images", len(features) - len(cached) + len(skipped), len(wanted))
+        with closing(_decoded(wanted, crop)) as batches:
+            for batch, broken in batches:
+                skipped += broken
+                if batch:
+                    vectors = self.encoder.encode_images([picture for _, picture in batch])
+                    digests = [image.digest for image, _ in batch]
+                    kept = self._cache.put(self.encoder.fingerprint, [keys[d] for d in digests], vectors)
+                    features.update(zip(digests, kept, strict=True))
+                self._progress("embedding images", len(features) - len(cached) + len(skipped), len(wanted))
         known_broken = {s.path: s.reason for s in skipped}
         reasons = {i.digest: known_broken[i.path] for i in wanted if i.path in known_broken}
         copies = [Skipped(path=i.path, reason=reasons[i.digest]) for i in images if i.digest in reasons]
@@ -304,8 +308,10 @@ class Evaluator:
         shuffled = shuffled_accuracies(test.labels, predictions, k, SHUFFLES)
         worded = []
         for seed in range(WORD_SEEDS):
+            self._progress("asking random words", seed, WORD_SEEDS)
             drawn = self.answer(with_random_words(tree, seed), test.features, self._matrix(tree))
             worded.append(_accuracy(test.labels, drawn.predictions)["accuracy"])
+        self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
         return {
             "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
             "shuffled_rules": {**_spread(n, shuffled), "p": _permutation_p(test.labels, predictions, shuffled)},
@@ -313,7 +319,9 @@ class Evaluator:
         }
 
 
-def _remembered_hash(known: dict[str, tuple[int, int, str]], new: list[tuple[str, int, int, str]], path: Path) -> str:
+def _remembered_hash(
+    known: dict[str, tuple[int, int, str]], new: list[tuple[str, int, int, str]], progress: Progress, path: Path
+) -> str:
     """The file's SHA-256, not read again if size and time are those of an earlier reading."""
     status, name = path.stat(), shown(path)
     earlier = known.get(name)
@@ -321,12 +329,14 @@ def _remembered_hash(known: dict[str, tuple[int, int, str]], new: list[tuple[str
         return earlier[2]
     digest = hash_file(path)
     new.append((name, status.st_size, status.st_mtime_ns, digest))
+    if len(new) % _BATCH == 0:
+        progress("reading images", len(new), 0)
     return digest
 
 
 def _decoded(
     images: Sequence[LabelledImage], crop: tuple[float, float, float, float]
-) -> Iterator[tuple[list[tuple[LabelledImage, "Image"]], list[Skipped]]]:
+) -> Generator[tuple[list[tuple[LabelledImage, "Image"]], list[Skipped]], None, None]:
     """Batches of decoded pictures, decoded by threads one batch ahead; what cannot be decoded comes beside them."""
 
     def decode(image: LabelledImage) -> "Image | Skipped":
@@ -335,14 +345,16 @@ def _decoded(
         except ValueError as error:
             return Skipped(path=image.path, reason=str(error))
 
-    rest = iter(images)
-    with ThreadPoolExecutor(4) as pool:
+    rest, pool = iter(images), ThreadPoolExecutor(4)
+    try:
         ahead = [(image, pool.submit(decode, image)) for image in islice(rest, _BATCH)]
         while ahead:
             batch, ahead = ahead, [(image, pool.submit(decode, image)) for image in islice(rest, _BATCH)]
             results = [(image, future.result()) for image, future in batch]
             good = [(image, result) for image, result in results if not isinstance(result, Skipped)]
             yield good, [result for _, result in results if isinstance(result, Skipped)]
+    finally:
+        pool.shutdown(cancel_futures=True)  # nobody waits for what was decoded ahead
 
 
 def _accuracy(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:

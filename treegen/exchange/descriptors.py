@@ -166,7 +166,7 @@ def _first_key(record: dict[str, Any], names: Sequence[str]) -> str | None:
 def unwrapped(data: Any) -> tuple[Any, str, tuple[str, ...]]:
     """The object or list inside a wrapper, its pointer, and notes on what stood beside it."""
     place, notes = "", []
-    while isinstance(data, dict) and data:
+    while isinstance(data, dict) and data and not is_pairs(data):  # one pair alone is no wrapper
         inner = next(iter(data.values()))
         if len(data) == 1 and (isinstance(inner, dict) or (isinstance(inner, list) and _is_container(inner))):
             place, data = pointer_of(place, next(iter(data))), inner

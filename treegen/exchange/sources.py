@@ -69,6 +69,8 @@ def read_source(path: Path) -> Source:
         raise InputError(f"{path}: holds null and nothing else", _TIP)
     if data is not None:
         return _json_source(path, text, data, problems)
+    if text.lstrip()[:1] in "{[" and not problems[0].message.startswith("not JSON"):
+        raise _error(path, problems[0])  # a number or a depth that no other syntax makes readable
     if any(f"{key}" in text for key in GROUP_KEYS):
         return _reply_source(path, text)
     source = _lines_source(path, text) or _table_source(path, text)
@@ -151,17 +153,32 @@ def _reply_source(path: Path, text: str) -> Source:
 
 
 def _lines_source(path: Path, text: str) -> Source | None:
-    """JSON Lines: every line that is not blank is an object or a list."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) < 2 or not all(line.lstrip()[:1] in "{[" and line.rstrip()[-1:] in "}]" for line in lines):
+    """JSON Lines: the first line is an object or list by itself, and the next one begins like one.
+
+    Raises:
+        InputError: a line is not strict JSON; the message has its number in the file.
+    """
+    lines = [(n, line) for n, line in enumerate(StringIO(text, newline=None), 1) if line.strip()]
+    if len(lines) < 2 or any(line.lstrip()[0] not in "{[" for _, line in lines[:2]):
+        return None
+    if any(problem.place for problem in parse_json(lines[0][1])[1]):
         return None
     records = []
-    for line in lines:
+    for number, line in lines:
         data, problems = parse_json(line)
-        if data is None or problems:
-            return None
+        if problems or not isinstance(data, dict | list):
+            raise _line_error(path, number, line)
         records.append(data)
     return Source(path=path, syntax="JSON Lines", data=records, text=text)
+
+
+def _line_error(path: Path, number: int, line: str) -> InputError:
+    """What is wrong with one of the JSON Lines, at its place in the file."""
+    problem = next(iter(parse_json("\n" * (number - 1) + line)[1]), None)
+    told = f"line {number}: neither an object nor a list"
+    if problem:
+        told = problem.message if problem.place else f"line {number}, {printable(problem.pointer)}: {problem.message}"
+    return InputError(f"{path}: JSON Lines: {told}", "mend that line and import again")
 
 
 def _table_source(path: Path, text: str) -> Source | None:
@@ -181,14 +198,27 @@ def _table_source(path: Path, text: str) -> Source | None:
         widths = [len(row) for row in table.rows]
         wide = [w for w in widths if w == widths[0]]
         share = len(wide) / len(widths) if widths and 1 < widths[0] <= MOST_COLUMNS else 0.0
-        if share > (best[0] if best else (0.5 if named else 0.9)):
+        if share > (best[0] if best else 0.0):
             best = (share, delimiter, table)
-    if best is None and named:
-        raise InputError(f"{path}: not CSV: {(faults or ['one column only'])[0]}", "save it as CSV in UTF-8 again")
-    if best is None or (not named and len(best[2].rows) < 2):
+    if best is None or best[0] <= (0.5 if named else 0.9):
+        if named:
+            ragged = [_ragged(best[2])] if best else []
+            fault = next(iter([*ragged, *faults]), "one column only")
+            raise InputError(f"{path}: not CSV: {fault}", "save it as CSV in UTF-8 again")
+        return None
+    if not named and len(best[2].rows) < 2:
         return None
     shown = {"\t": "tab"}.get(best[1], best[1])
     return Source(path=path, syntax=f"CSV divided by {shown!r}", data=best[2], text=text)
+
+
+def _ragged(table: Table) -> str:
+    """The first row that has not as many cells as the head, and how many there are."""
+    wanted = len(table.rows[0])
+    others = [(line, len(row)) for line, row in zip(table.lines, table.rows, strict=True) if len(row) != wanted]
+    line, count = others[0]
+    more = f"; {len(others) - 1} more differ from it" if len(others) > 1 else ""
+    return f"line {line} has {count} cell{'s' if count != 1 else ''}, the head has {wanted}{more}"
 
 
 def _table(text: str, delimiter: str) -> Table:
@@ -208,10 +238,10 @@ def _literal_source(path: Path, text: str, found: Problem) -> Source:
     try:
         data, repaired = read_value(text)
     except UnreadableError as error:
-        lines = list(_class_lines(text))
+        json_like = text.lstrip()[:1] in "{["
+        lines = [] if json_like else list(_class_lines(text))  # broken JSON has colons too
         if lines:
             return Source(path=path, syntax="lines of text", data=lines, text=text)
-        json_like = text.lstrip()[:1] in "{["
         told = found.message if json_like and found.code == "TG101" else error.problem.message
         raise InputError(f"{path}: not a file that can be imported: {told}", _TIP) from None
     notes = ("its syntax had to be repaired: read the result with care",) if repaired else ()

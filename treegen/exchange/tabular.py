@@ -34,10 +34,10 @@ def add_table(into: Gathering, table: Table) -> str:
     kind = next((i for i in others if names[i] in TYPE_KEYS), None) if len(others) == 2 else None
     value = next((i for i in others if names[i] in VALUE_KEYS and i != kind), None)
     for line, row in zip(lines, rows, strict=True):
-        if len(row) > len(head):
-            into.notes.append(
-                f"line {line} has {len(row)} cells, the head has {len(head)}: the last ones were left out"
-            )
+        if len(row) != len(head):
+            told = "the last ones were left out" if len(row) > len(head) else "the missing ones were taken for empty"
+            cells_told = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
+            into.notes.append(f"line {line} has {cells_told}, the head has {len(head)}: {told}")
         cells = [*(_GUARDED.sub("", cell) for cell in row), *[""] * (len(head) - len(row))]
         owner = into.owner(cells[column], "")
         if kind is not None and value is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual import work
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static, TextArea
@@ -16,7 +16,7 @@ from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review.asker import Asker
 from treegen.review.edits import Edits
-from treegen.review.keys import commands, help_rows, hints, tabs
+from treegen.review.keys import KEYS, PANES, commands, help_rows, hints, tabs
 from treegen.review.places import go_to_fault, go_to_problem
 from treegen.review.saving import save
 from treegen.review.scorer import Scorer
@@ -36,8 +36,7 @@ from treegen.workflow import llm_settings_with
 if TYPE_CHECKING:
     from treegen.tree.model import Group
 
-NARROW: Final = 100  # columns; below, the names of panes are cut
-PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
+NARROW: Final = 110  # columns; below, the names of panes are cut
 
 
 class ReviewApp(App[None]):
@@ -45,38 +44,7 @@ class ReviewApp(App[None]):
 
     CSS_PATH: ClassVar[str] = "app.tcss"
     TITLE = "treegen review"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *[Binding(str(n), f"pane('{name}')", name.capitalize()) for n, name in enumerate(PANES, 1)],
-        Binding("a", "edit('add')", "Add"),
-        Binding("r", "edit('rename')", "Rename"),
-        Binding("d", "edit('delete')", "Delete"),
-        Binding("p", "edit('edit_prompt')", "Prompt"),
-        Binding("m", "edit('merge')", "Merge option"),
-        Binding("x", "edit('split')", "Split option"),
-        Binding("K,shift+up", "shift(-1)", "Move up"),
-        Binding("J,shift+down", "shift(1)", "Move down"),
-        Binding("f", "fix", "Fix the problem, if the fix is certain"),
-        Binding("L", "lock", "Lock for the language model"),
-        Binding("u,ctrl+z", "undo", "Undo"),
-        Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
-        Binding("ctrl+s", "save", "Save"),
-        Binding("E", "editor", "Edit as text"),
-        Binding("F", "pane('ask')", "Feedback to the language model"),
-        Binding("ctrl+g", "send", "Send the feedback"),
-        Binding("ctrl+t", "target", "Feedback about something else"),
-        Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
-        Binding("A", "accept_all", "Take all proposed changes"),
-        Binding("slash", "search", "Search"),
-        Binding("n", "find(1)", "Next found"),
-        Binding("N", "find(-1)", "Previous found"),
-        Binding("escape", "leave_search", "Leave the search"),
-        Binding("o", "jump", "Jump to a pane"),
-        Binding("y", "copy", "Copy"),
-        Binding("s", "score", "Score on the test part"),
-        Binding("D", "toggle_dark", "Light or dark"),
-        Binding("question_mark", "keys", "Keys"),
-        Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, review: Review, llm: LlmSettings | None = None) -> None:
         """An application.
@@ -258,14 +226,18 @@ class ReviewApp(App[None]):
         self.refresh_lines()
         pane = self.query_one(f"#{name}")
         if name == "ask" and self.asker.asked is None:
-            pane.query_one(TextArea).focus()
+            self.screen.set_focus(pane.query_one(TextArea))
             return
-        (pane if isinstance(pane, Grid) else pane.query_one(Grid)).focus()
+        self.screen.set_focus(
+            pane if isinstance(pane, Grid) else pane.query_one(Grid)
+        )  # at once: keys may wait already
 
     def action_edit(self, what: str) -> None:
         """One of the edits, if what it is about is seen; on a proposed change, `x` leaves it."""
-        if self.focused and self.focused.id == "proposal" and what == "split":
-            self.run_worker(self.asker.reject(), group="edit", exclusive=True)
+        own = {"split": self.asker.reject, "reword": self.asker.edit}
+        if self.focused and self.focused.id == "proposal" and what in own:
+            self.run_worker(own[what](), group="edit", exclusive=True)
+        if what == "reword" or (self.focused and self.focused.id == "proposal"):
             return
         seen = self.pane == "options" if what in ("merge", "split") else self.focused_kind
         if not seen:
@@ -305,6 +277,11 @@ class ReviewApp(App[None]):
     async def action_save(self) -> None:
         """Writes the file; if somebody else did meanwhile, asks what to do."""
         await save(self)
+
+    def action_feedback(self) -> None:
+        """Gives the keys to the text for the language model."""
+        self.action_pane("ask")
+        self.query_one("#feedback", TextArea).focus()
 
     def action_send(self) -> None:
         """Sends the feedback to the language model."""

@@ -1,22 +1,29 @@
 """Feedback to a language model while the reviewer goes on: sent, streamed, cancelled, and its proposal previewed."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from treegen.asking import Asked
+from textual.widgets import TextArea
+
+from treegen.asking import Asked, reworded, wording
 from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.progress import Cancelled
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
+from treegen.tree.document import write_atomically
 from treegen.tree.targets import WHOLE, Feedback, Target
-from treegen.workflow import Proposal, propose_revision
+from treegen.workflow import Proposal, estimate_revision, propose_revision
 from treegen.workspace import Workspace
 
 if TYPE_CHECKING:
     from treegen.clip.previewing import Preview
+    from treegen.llm.chat.exchange import ManualExchange
+    from treegen.llm.chat.interface import Chat
     from treegen.review.app import ReviewApp
+    from treegen.tree.changes import Change
 
 
 class Asker:
@@ -35,6 +42,7 @@ class Asker:
         self._workspace: Workspace | None = None
         self._talk = ""
         self._cancelled = False
+        self._exchange: ManualExchange | None = None
         self.running = False
 
     @property
@@ -47,8 +55,14 @@ class Asker:
         self.pane.show(self.target.words, self._talk or self._before(), self.asked)
 
     def _before(self) -> str:
-        name = self.settings.model
-        return f"asks {name}" if name else "no language model is named: --model NAME, or `model` below [llm]"
+        if self.by_hand:
+            return "no language model is named: the request is for your chat window, and you paste its answer here"
+        return f"asks {self.settings.model}"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person carries the messages: no model is named, or `manual` is."""
+        return self.settings.model in (None, "manual")
 
     def targets(self) -> list[Target]:
         """What feedback can be about, given where the cursors are."""
@@ -71,6 +85,9 @@ class Asker:
     def send(self, text: str) -> None:
         """Sends feedback; the reviewer goes on meanwhile."""
         review = self.app.review
+        if self._exchange and self._exchange.request:
+            self._hand_in(text)
+            return
         if self.running or not text.strip():
             self.app.notify("one request at a time" if self.running else "write what to change", timeout=3)
             return
@@ -82,33 +99,66 @@ class Asker:
             text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions())
         )  # fmt: skip
         self.running, self._cancelled = True, False
-        self._say(f"waiting for {self.settings.model}")
+        self._say(f"waiting for {self.settings.model or 'you'}")
         dev = review.measured.dev if review.measured and not review.stale else None
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
         future.add_done_callback(lambda done: self._post(self._answered, feedback, done))
 
     def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> Proposal:
         """On the language thread."""
-        from treegen.llm.chat import open_chat
-
         if self._workspace is None:
             self._workspace = Workspace(self.app.review.path, domain_path=self.app.review.domain_path)
-        chat = open_chat(self.settings, self._workspace.domain.folder)
+        chat = self._chat(self._workspace)
+        expected = estimate_revision(self._workspace, self.settings, feedback, tree=tree, diagnosis=dev)
+        if not self.by_hand:
+            self._post(self._say, f"sent: {expected.words}")
         return propose_revision(
             self._workspace, chat, feedback, tries=4, tree=tree, diagnosis=dev, on_text=self._hear,
             on_attempt=lambda attempt: self._post(self._say, _used(attempt)),
         )  # fmt: skip
 
+    def _chat(self, workspace: Workspace) -> "Chat":
+        from treegen.llm.chat import open_chat
+        from treegen.llm.chat.exchange import ManualExchange
+
+        if not self.by_hand:
+            return open_chat(self.settings, workspace.domain.folder)
+        self._exchange = ManualExchange(lambda request: self._post(self._give_out, request))
+        return self._exchange
+
+    def _give_out(self, request: str) -> None:
+        """On the app's thread: the request for a chat window, in the clipboard and in a file."""
+        path = self.app.review.session.store.folder / "request.txt"
+        write_atomically(path, request)
+        self.app.copy_to_clipboard(request)
+        field = self.pane.query_one("#feedback", TextArea)
+        field.text = ""
+        field.focus()
+        self._say(f"the request is in the clipboard and in {path}; paste the answer above, then ctrl+g")
+
+    def _hand_in(self, answer: str) -> None:
+        """What the person pasted goes to the request that waits."""
+        assert self._exchange is not None
+        try:
+            self._exchange.answer(answer)
+        except TreegenError as error:
+            self.app.complain(error)
+            return
+        self.pane.query_one("#feedback", TextArea).text = ""
+
     def _hear(self, text: str) -> None:
         """On the language thread: what has come so far."""
         if self._cancelled:
             raise Cancelled
-        self._post(self._say, f"{len(text)} characters: {text[-300:]}")
+        if text and not self.by_hand:
+            self._post(self._say, f"{len(text)} characters: {text[-300:]}")
 
     def cancel(self) -> None:
         """Gives the request up; what came of it is in the history."""
         if self.running:
             self._cancelled = True
+            if self._exchange:
+                self._exchange.cancel()
             self._say("cancelled as soon as the next piece comes")
 
     def _post(self, show: Any, *arguments: Any) -> None:
@@ -134,8 +184,9 @@ class Asker:
             feedback=feedback.text, origin=proposal.base, units=proposal.units, fates=["open"] * len(proposal.units)
         )  # fmt: skip
         count = len(proposal.units)
-        self._say(f"{count} change{'s' if count != 1 else ''} proposed: enter takes one, x leaves it, A takes all"
-                  if count else "no change proposed")  # fmt: skip
+        keys = "enter takes one, e in your words, x leaves it, A takes all"
+        told = f"{count} change{'s' if count != 1 else ''} proposed: {keys}" if count else "no change proposed"
+        self._say("\n".join([*(_used(a) for a in proposal.conversation.attempts), told]))
         self.pane.query_one("#proposal", Grid).focus()
         if self.app.review.can_score and count:
             self._preview(self.asked)
@@ -152,12 +203,12 @@ class Asker:
             lambda done: None if done.cancelled() or done.exception() else self._post(take, done)
         )
 
-    def accept(self, numbers: list[int]) -> None:
-        """Makes units one step."""
+    def accept(self, numbers: list[int], edits: "Sequence[Change]" = ()) -> None:
+        """Makes units one step, with what the reviewer words otherwise."""
         if self.asked is None or not numbers:
             return
         try:
-            taken = self.asked.accept(self.app.review.session, numbers)
+            taken = self.asked.accept(self.app.review.session, numbers, edits)
         except TreegenError as error:
             self.app.complain(error)
             return
@@ -175,6 +226,20 @@ class Asker:
         """All open units that were asked for."""
         if self.asked:
             self.accept(self.asked.takeable)
+
+    async def edit(self) -> None:
+        """Takes the unit under the cursor in the reviewer's own words."""
+        grid = self.pane.query_one("#proposal", Grid)
+        if self.asked is None or grid.row >= len(self.asked.units) or self.asked.fates[grid.row] != "open":
+            return
+        unit = self.asked.units[grid.row]
+        text = wording(unit)
+        if text is None:
+            self.app.notify("take it, then change it with the keys of its pane", timeout=3)
+            return
+        answer = await self.app.push_screen_wait(TextDialog("Take it as", text))
+        if answer is not None and answer.strip():
+            self.accept([unit.number], reworded(unit, answer.strip()))
 
     async def reject(self) -> None:
         """The unit under the cursor is left; asks why, for the next request."""

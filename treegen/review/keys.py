@@ -12,6 +12,41 @@ from treegen.tree.problems import errors_of
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp
 
+PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
+#: every key of the application
+KEYS: Final = (
+    *[Binding(str(n), f"pane('{name}')", name.capitalize()) for n, name in enumerate(PANES, 1)],
+    Binding("a", "edit('add')", "Add"),
+    Binding("r", "edit('rename')", "Rename"),
+    Binding("d", "edit('delete')", "Delete"),
+    Binding("p", "edit('edit_prompt')", "Prompt"),
+    Binding("m", "edit('merge')", "Merge option"),
+    Binding("x", "edit('split')", "Split option"),
+    Binding("K,shift+up", "shift(-1)", "Move up"),
+    Binding("J,shift+down", "shift(1)", "Move down"),
+    Binding("f", "fix", "Fix the problem, if the fix is certain"),
+    Binding("L", "lock", "Lock for the language model"),
+    Binding("u,ctrl+z", "undo", "Undo"),
+    Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
+    Binding("ctrl+s", "save", "Save"),
+    Binding("E", "editor", "Edit as text"),
+    Binding("F", "feedback", "Feedback to the language model"),
+    Binding("ctrl+g", "send", "Send the feedback"),
+    Binding("ctrl+t", "target", "Feedback about something else"),
+    Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
+    Binding("e", "edit('reword')", "Take a proposed change in your words"),
+    Binding("A", "accept_all", "Take all proposed changes"),
+    Binding("slash", "search", "Search"),
+    Binding("n", "find(1)", "Next found"),
+    Binding("N", "find(-1)", "Previous found"),
+    Binding("escape", "leave_search", "Leave the search"),
+    Binding("o", "jump", "Jump to a pane"),
+    Binding("y", "copy", "Copy"),
+    Binding("s", "score", "Score on the test part"),
+    Binding("D", "toggle_dark", "Light or dark"),
+    Binding("question_mark", "keys", "Keys"),
+    Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
+)
 _MOVES: Final = [
     ("arrows, h j k l", "move"), ("g G, home end", "first, last"), ("ctrl+f ctrl+b, page keys", "pages"),
     ("enter", "go in, re-point a rule, go to a problem"), ("tab", "next pane"),
@@ -24,8 +59,8 @@ _HINTS: Final = {
     "rules": "enter re-point  a add  r rename  d delete  J K move  L lock  / search",
     "problems": "enter go there  f fix  / search  y copy",
     "mistakes": "enter the rule at fault  tab answers  / search",
-    "proposal": "enter take  x leave  A take all  F feedback  / search",
-    "feedback": "ctrl+g send  ctrl+t about something else  ctrl+x cancel",
+    "proposal": "enter take  e reword  x leave  A take all  F feedback  / search",
+    "feedback": "escape leave the text  ctrl+g send  ctrl+t about something else  ctrl+x cancel",
     "votes": "enter the rule at fault  tab pictures  / search",
 }
 _SPACE: Final = "  "
@@ -53,7 +88,7 @@ def tabs(app: "ReviewApp", panes: Sequence[str], *, narrow: bool) -> str:
     counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
     shown = []
     for number, name in enumerate(panes, 1):
-        label = f"{number} {name[:4] if narrow else name}{counts.get(name, '')}"
+        label = f"{number} {name[:3] if narrow else name}{counts.get(name, '')}"
         label = f"[reverse] {label} [/reverse]" if name == app.pane else f" {label} "
         shown.append(f"[@click=app.pane('{name}')]{label}[/]")
     return "".join(shown)

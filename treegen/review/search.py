@@ -24,20 +24,20 @@ class Search:
         self._grid = self.app.focused_grid or self.app.query_one("#groups", Grid)
         field.display = True
         field.value = ""
-        field.focus()
+        self.app.screen.set_focus(field)  # at once: the text may wait already
 
     def leave(self) -> None:
         """Takes the field away again."""
         field = self.app.query_one("#search", Input)
         if field.display and self._grid:
             field.display = False
-            self._grid.focus()
+            self.app.screen.set_focus(self._grid)
 
     def submit(self, text: str) -> None:
         """Goes to the first row from the cursor on that holds the text."""
         self._sought = text.casefold()
         self.leave()
-        if self._grid:  # it gets the keys a moment later, so it is not yet `focused_grid`
+        if self._grid:
             self._find(self._grid, 0)
 
     def go_on(self, direction: int) -> None:

@@ -216,8 +216,8 @@ class GapDispute(Dispute):
     def told(self) -> str:
         """The dispute in words."""
         place = f"{quote(self.class_name)} in {quote(self.group)}"
-        return (f"{place}: no answer, since {self.class_side} added the class and {other(self.class_side)} the group; "
-                "taking either side writes null")  # fmt: skip
+        return (f"{place}: no answer, since only {self.class_side} has the class and only {other(self.class_side)} the "
+                "group; taking either side writes null")  # fmt: skip
 
     def taken(self, draft: Draft) -> Taken:
         """Null: the group says nothing about the class."""
@@ -263,9 +263,11 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
     resolved = tree
     for change in changes_of(conflict, side):
         if not _needless(resolved, change):
-            resolved = apply(resolved, (change,))
+            resolved = apply(resolved, (*_brought_back(resolved, change), change))
         if isinstance(change, ClassRenamed | GroupRenamed):
             rest = tuple(_followed(c, change) for c in rest)
+        if isinstance(change, ClassRemoved | GroupRemoved):
+            rest = tuple(left for c in rest if (left := _without(c, change)))
     return replace(resolved, conflicts=rest)
 
 
@@ -275,6 +277,20 @@ def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Confl
         sides = [[_follow(c, renamed).as_json() for c in changes_of(conflict, side)] for side in ("ours", "theirs")]
         return replace(conflict, ours_json=compact(sides[0]), theirs_json=compact(sides[1]))
     return conflict
+
+
+def _without(conflict: Conflict, removed: ClassRemoved | GroupRemoved) -> Conflict | None:
+    """A conflict that is left, without what is about a class or group that is gone; `None` if nothing else is in it."""
+    try:
+        before = [changes_of(conflict, side) for side in ("ours", "theirs")]
+    except ChangeError:  # edited by hand: it stays as it is
+        return conflict
+    place = 1 if isinstance(removed, ClassRemoved) else 0
+    after = [[c for c in changes if c.about[place] != removed.about[place]] for changes in before]
+    if not any(after) and any(before):
+        return None
+    ours, theirs = (compact([c.as_json() for c in changes]) for changes in after)
+    return replace(conflict, ours_json=ours, theirs_json=theirs)
 
 
 def _follow(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
@@ -314,6 +330,16 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
         else:
             tree = resolve(tree, number, side)
     return tree
+
+
+def _brought_back(tree: Tree, change: Change) -> tuple[Change, ...]:
+    """The option that a rule is to have, if an earlier conflict took it away."""
+    group = tree.group(change.group) if isinstance(change, RuleChanged) else None
+    if group is None or not isinstance(change, RuleChanged) or not isinstance(change.new, str):
+        return ()
+    if change.new in group.options:
+        return ()
+    return (OptionAdded(group=group.name, option=change.new, after=group.options[-1] if group.options else None),)
 
 
 def _needless(tree: Tree, change: Change) -> bool:

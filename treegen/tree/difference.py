@@ -35,7 +35,7 @@ from treegen.tree.model import Tree
 from treegen.tree.words import normalise
 
 T = TypeVar("T")
-_ALIKE: Final = 0.5  # from this share on, what went and what came are one thing that was renamed
+ALIKE: Final = 0.5  # from this share on, what went and what came are one thing that was renamed
 _MOST_PAIRS: Final = 2500  # of names gone and come; more are two different trees, not renames
 
 
@@ -70,7 +70,7 @@ def _matches(gone: Sequence[str], come: Sequence[str], likeness: Callable[[str, 
     return list(pairs.items())
 
 
-def _like(a: str, b: str) -> float:
+def resemblance(a: str, b: str) -> float:
     """How alike two texts are, 0 to 1."""
     return SequenceMatcher(None, normalise(a), normalise(b), autojunk=False).ratio()
 
@@ -133,7 +133,7 @@ class _Difference:
     def _group_likeness(self, old: str, new: str) -> float:
         options = _overlap(set(self.draft.options[old]), set(self.new.options[new]))
         same_prompt = self.draft.prompts[old] == self.new.prompts[new]
-        return options + same_prompt if options == 1.0 or (options + same_prompt) / 2 >= _ALIKE else 0.0
+        return options + same_prompt if options == 1.0 or (options + same_prompt) / 2 >= ALIKE else 0.0
 
     def _renamed_classes(self) -> Iterator[Change]:
         gone = [c for c in self.draft.rules if c not in self.new.rules]
@@ -145,7 +145,7 @@ class _Difference:
 
         def likeness(old: str, new: str) -> float:
             same = len(before[old] & after[new]) / max(len(before[old]), len(after[new]), 1)
-            return same if same == 1.0 or (same >= _ALIKE and _like(old, new) >= _ALIKE) else 0.0
+            return same if same == 1.0 or (same >= ALIKE and resemblance(old, new) >= ALIKE) else 0.0
 
         for old, new in _matches(gone, come, likeness):
             yield self._made(ClassRenamed(old=old, new=new))
@@ -195,8 +195,8 @@ class _Difference:
             users = _overlap(before.get(a, set()), after.get(b, set()))
             if users == 0.0 and (before.get(a) or after.get(b)):
                 return 0.0
-            words = _like(a, b)
-            return users + words if max(users, words) >= _ALIKE else 0.0
+            words = resemblance(a, b)
+            return users + words if max(users, words) >= ALIKE else 0.0
 
         return likeness
 

@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 import os
+import re
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +23,9 @@ from treegen.tree.problems import Place, Problem, pointer_to
 
 MOST_BYTES: Final = 64 * 2**20
 MOST_DEPTH: Final = 100
+#: a string or a fraction, which have no limit, or an integer
+#: a string or a fraction, which have no limit, or an integer
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\d++[.eE][\d.eE+-]*+|(?P<integer>\d++)', re.DOTALL)
 
 
 class _Pairs(dict[str, Any]):
@@ -62,11 +67,25 @@ def parse_json(text: str) -> tuple[Any, list[Problem]]:
     except RecursionError:
         return None, [_too_deep(text)]
     except ValueError as error:
-        return None, [Problem(code="TG101", pointer="", message=f"not JSON: {error}")]
+        return None, [_endless_number(text) or Problem(code="TG101", pointer="", message=f"not JSON: {error}")]
     if _deeper(data, MOST_DEPTH):
         return None, [_too_deep(text)]
     problems = list(_odd_values(data)) if odd else []
     return None if any(p.code == "TG101" for p in problems) else data, problems
+
+
+def _endless_number(text: str) -> Problem | None:
+    """The first integer with more digits than Python reads; its own message advises on Python."""
+    most = sys.get_int_max_str_digits()
+    for found in _TOKEN.finditer(text):
+        if found["integer"] and len(found["integer"]) > most:
+            place = place_at(text, found.start())
+            told = (
+                f"a number of {len(found['integer'])} digits at line {place.line}, column {place.column}; "
+                f"at most {most} can be read"
+            )
+            return Problem(code="TG101", pointer="", message=told, place=place)
+    return None
 
 
 def _object(odd: list[str], pairs: list[tuple[str, Any]]) -> _Pairs:

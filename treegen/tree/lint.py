@@ -143,9 +143,12 @@ def is_slip(a: str, b: str) -> bool:
 
 
 def _containing(options: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
-    """Pairs (longer, shorter) of options of which the longer holds the words of the shorter in a row; one for each."""
+    """Pairs (longer, shorter) of options of which the longer holds the words of the shorter in a row; one for each.
+
+    An option without words stands in every other: it is no finding on those.
+    """
     index = {words: i for i, words in reversed(list(enumerate(options)))}
-    lengths = sorted({len(words) for words in options if len(words) <= _MOST_WORDS})
+    lengths = sorted({len(words) for words in options if 0 < len(words) <= _MOST_WORDS})
     for longer, words in enumerate(options):
         parts = (words[at : at + n] for n in lengths if n < len(words) for at in range(len(words) - n + 1))
         inner = next((index[part] for part in parts if part in index), None)

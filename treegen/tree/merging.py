@@ -33,7 +33,7 @@ from treegen.tree.conflicts import (
     Side,
     other,
 )
-from treegen.tree.difference import difference
+from treegen.tree.difference import ALIKE, difference, resemblance
 from treegen.tree.document import content_of
 from treegen.tree.keywords import quote
 from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
@@ -108,6 +108,7 @@ class _Merge:
     def __init__(self, base: Tree, ours: Tree, theirs: Tree, follow_renames: bool) -> None:
         self.disputes: list[Dispute] = []
         self.notes: list[str] = []
+        self._followed: list[tuple[Side, str, str, str]] = []
         self._renamed: dict[Side, set[str]] = {"ours": set(), "theirs": set()}
         self._trees: dict[Side, Tree] = {"ours": ours, "theirs": theirs}
         self._review = _later_review(base, ours, theirs)
@@ -131,6 +132,7 @@ class _Merge:
     def tree(self) -> Tree:
         """The merged tree with its conflicts."""
         domain = self._domain()
+        self._note_followed()
         groups, classes = self._present("group"), self._present("class")
         words = {(c, g): self._word(c, g) for c in classes for g in groups}
         merged = []
@@ -181,6 +183,16 @@ class _Merge:
             return
         self._base_tree, self._trees[rest] = base, away
         self._renamed[side].add(new)
+        self._followed.append((side, what, old, new))
+
+    def _note_followed(self) -> None:
+        """What the other side changed of a renamed group or class goes along, and that is said."""
+        for side, what, old, new in self._followed:
+            draft = self.sides[other(side)]
+            there = new in (draft.prompts if what == "group" else draft.rules)
+            if there and self._changed(what, new, other(side)):
+                told = f"{side} renamed the {what} {quote(old)} to {quote(new)}"
+                self.notes.append(f"{told}; what {other(side)} changed of it went along")
 
     def _follow_options(self, side: Side) -> None:
         for change in difference(self._base_tree, self._trees[side]):
@@ -249,12 +261,26 @@ class _Merge:
         )
         if ours is None or theirs is None:
             return ours if ours is not None else theirs or ""
-        if ours == theirs or theirs == base:
+        if ours == theirs:
             return ours
-        if ours == base:
-            return theirs
+        if base in (ours, theirs):
+            self._note_old_question(group, "theirs" if theirs == base else "ours")
+            return ours if theirs == base else theirs
         self.disputes.append(PromptDispute(group=group, ours=ours, theirs=theirs))
         return ours
+
+    def _note_old_question(self, group: str, side: Side) -> None:
+        """Answers that a side gave while the other changed the question stay, and that is said."""
+        draft, base = self.sides[side], self.base
+        given = [
+            name for name in draft.rules
+            if isinstance(self._said(draft, name, group), str)
+            and self._said(draft, name, group) != self._said(base, name, group)
+        ]  # fmt: skip
+        if given:
+            names = ", ".join(map(quote, given[:3])) + (f" and {len(given) - 3} more" if len(given) > 3 else "")
+            told = f"{other(side)} changed the prompt of {quote(group)}"
+            self.notes.append(f"{told}, and {side} answered the old one for {names}: do the answers still fit?")
 
     def _word(self, name: str, group: str) -> Answer:
         """The merged answer of a class in a group."""
@@ -364,19 +390,19 @@ def _same_groups(base: Tree, side: Tree) -> dict[str, str]:
 
 
 def _same_classes(base: Tree, side: Tree) -> dict[str, str]:
-    """Classes that the side only renamed: no other class has these answers."""
-    shared = [g.name for g in base.groups if side.group(g.name)]
+    """Classes that the side only renamed: the names are alike, and no other class has just these answers."""
+    groups = list(dict.fromkeys(g.name for g in (*base.groups, *side.groups)))
 
     def said(tree: Tree) -> list[tuple[str, tuple[Answer, ...]]]:
         draft = Draft(tree)
-        return [(name, tuple(draft.answer(name, g) for g in shared)) for name in draft.rules]
+        return [(name, tuple(draft.answer(name, g) for g in groups)) for name in draft.rules]
 
     before, after = said(base), said(side)
     old, new = {name for name, _ in before}, {name for name, _ in after}
     silent = {None, ABSENT}
     gone = [(n, s) for n, s in before if n not in new and not set(s) <= silent]
     come = [(n, s) for n, s in after if n not in old]
-    return _only_pairs(gone, come)
+    return {a: b for a, b in _only_pairs(gone, come).items() if resemblance(a, b) >= ALIKE}
 
 
 def _only_pairs(gone: Sequence[tuple[str, Hashable]], come: Sequence[tuple[str, Hashable]]) -> dict[str, str]:

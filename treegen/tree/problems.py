@@ -56,7 +56,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG701": ("warning", "a group that separates no two classes"),
     "TG702": ("warning", "two classes that one group alone tells apart"),
     "TG801": ("error", "the tree is not approved as it stands"),
-    "TG802": ("error", "the recorded accuracy is missing or too low"),
+    "TG802": ("error", "the recorded accuracy is missing, too low, or not that measured"),
 }
 
 

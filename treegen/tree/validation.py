@@ -10,7 +10,7 @@ from treegen.tree.document import Document, digest_of, parse_json, read_text, sa
 from treegen.tree.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
 from treegen.tree.keywords import schema_problems, show
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.tree.problems import Edit, Fix, Problem, pointer_to
+from treegen.tree.problems import Edit, Fix, Place, Problem, pointer_to
 from treegen.tree.words import normalise
 
 #: after these, the types of a document are not those of a tree
@@ -39,11 +39,24 @@ def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str |
     """Checks the JSON text of a tree; see `check_data`."""
     data, problems = parse_json(text)
     if data is None:
+        problems = list(_git_markers(text)) or problems
         if not problems:
             problems = [Problem(code="TG103", pointer="", message="expected an object, found null")]
         return Checked(document=None, data=None, problems=tuple(problems))
     checked = check_data(data, classes=classes, domain=domain, stored=True)
     return Checked(document=checked.document, data=data, problems=(*problems, *checked.problems))
+
+
+def _git_markers(text: str) -> Iterator[Problem]:
+    """That git merged lines, for a text that is not JSON: in JSON no line begins like that, not even in a string."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("<<<<<<< "):
+            told = (
+                f"git's conflict markers stand in the file, from line {number}: `treegen git-setup`, "
+                "then `git checkout --merge FILE` merges again by names"
+            )
+            yield Problem(code="TG101", pointer="", message=told, place=Place(line=number, column=1))
+            return
 
 
 def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Checked:

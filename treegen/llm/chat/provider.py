@@ -3,6 +3,7 @@
 import os
 import re
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -42,6 +43,8 @@ def load_litellm() -> Any:
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     import litellm
 
+    # told at the first streamed reply, about litellm's own types, on a standard error that a full screen may cover
+    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
     return litellm

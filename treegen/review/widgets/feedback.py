@@ -1,8 +1,9 @@
 """The feedback pane: what is asked of a language model, what it answers, and its proposal one change at a time."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static, TextArea
 
@@ -18,6 +19,12 @@ _MARKS = {"open": "", "taken": "taken", "rejected": "left"}
 
 class FeedbackPane(Vertical):
     """A text to send, what comes back as it arrives, and the changes that are proposed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave_text", "Leave the text", show=False)]
+
+    def action_leave_text(self) -> None:
+        """Gives the keys to the proposal: in the text they would write."""
+        self.query_one("#proposal", Grid).focus()
 
     def compose(self) -> ComposeResult:
         """What it is about, the text, the talk, the proposal."""

@@ -1,0 +1,93 @@
+"""How fast the review is on a large tree: first paint, and from a key to the paint; as times and as ratios of one run.
+
+Goals: 1,000 classes x 30 groups are painted within 1 s after imports, a key within 50 ms, and neither torch nor
+litellm is loaded before the first paint.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from check import made_up
+
+HEAVY = ("torch", "litellm", "open_clip")
+SIZES = ((13, 5, 8), (1_000, 30, 20))
+
+
+async def key(app, name: str, character: str | None = None) -> float:  # type: ignore[no-untyped-def]
+    """Seconds from a key until what it does is painted."""
+    from textual.events import Key
+
+    grid, session = app.focused, app.review.session
+
+    def state() -> tuple[int, ...]:
+        return grid.row, grid.column, session.position
+
+    before, painted = state(), asyncio.Event()
+    began = time.perf_counter()
+    app.post_message(Key(name, character))
+    while state() == before:
+        await asyncio.sleep(0)
+    grid.call_after_refresh(painted.set)
+    await painted.wait()
+    return time.perf_counter() - began
+
+
+async def several(runs: int, press: Callable[[], Awaitable[float]]) -> list[float]:
+    times = []
+    for _ in range(runs):
+        times.append(await press())
+        await asyncio.sleep(0.05)  # a person's pause: what waits for the paint is not part of the next key
+    return times
+
+
+async def measure(path: Path, runs: int) -> dict[str, list[float]]:
+    from treegen.review.app import open_app
+
+    began = time.perf_counter()
+    app = open_app(path)
+    painted = asyncio.Event()
+    found: dict[str, list[float]] = {}
+    async with app.run_test(size=(200, 60)) as pilot:
+        app.call_after_refresh(painted.set)
+        await painted.wait()
+        found["open to first paint"] = [time.perf_counter() - began]
+        loaded = [name for name in HEAVY if name in sys.modules]
+        print(f"  heavy modules at the first paint: {', '.join(loaded) or 'none'}")
+        await pilot.press("2")
+        await pilot.pause()
+        found["cursor down"] = await several(runs, lambda: key(app, "j", "j"))
+        found["cursor right"] = await several(min(runs, 25), lambda: key(app, "l", "l"))
+        found["page down"] = await several(10, lambda: key(app, "pagedown"))
+        found["an edit (move a class)"] = await several(10, lambda: key(app, "J", "J"))
+        found["undo"] = await several(10, lambda: key(app, "u", "u"))
+    app.review.close()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time from a key to the paint of the review.")
+    parser.add_argument("--runs", type=int, default=50, help="cursor keys of each kind, of which the median counts")
+    runs = parser.parse_args().runs
+    import treegen.review.app  # noqa: F401  imports are not part of the goal
+
+    small: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in SIZES:
+            path = Path(folder) / f"{size[0]}.json"
+            path.write_text(made_up(*size), encoding="utf-8")
+            print(f"{size[0]} classes x {size[1]} groups x {size[2]} options")
+            for what, times in asyncio.run(measure(path, runs)).items():
+                middle = statistics.median(times)
+                ratio = f"{middle / small[what]:4.1f} x the small tree" if what in small else ""
+                small.setdefault(what, middle)
+                print(f"  {what:<24}{1000 * middle:7.1f} ms, worst {1000 * max(times):7.1f} ms  {ratio}")
+
+
+if __name__ == "__main__":
+    main()
