@@ -22,6 +22,7 @@ bench: $(READY)  ## speed as ratios within one run
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/diff.py
+	$(BIN)/python benchmarks/review.py
 	$(BIN)/python benchmarks/preview.py
 
 # Installs again only when pyproject.toml changes; what pip has already installed is not downloaded again.
