@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import work
 from textual.actions import SkipAction
@@ -16,20 +16,21 @@ from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review.asker import Asker
 from treegen.review.edits import Edits
-from treegen.review.keys import KEYS, PANES, commands, help_rows, hints
+from treegen.review.keys import KEYS, PANES, commands, help_rows, hints, tabs
+from treegen.review.places import go_to_fault, go_to_problem
 from treegen.review.saving import save
 from treegen.review.scorer import Scorer
 from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.search import Search
 from treegen.review.widgets.feedback import FeedbackPane
+from treegen.review.widgets.field import Field
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
-from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
+from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
 from treegen.tree.keywords import printable
-from treegen.tree.problems import errors_of, pointer_to
 from treegen.workflow import llm_settings_with
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class ReviewApp(App[None]):
                     yield HistoryPane(id="history")
                     yield ImagesPane(id="images")
                     yield FeedbackPane(id="ask")
-        yield Input(id="search", placeholder="search", select_on_focus=False)
+        yield Field(id="search", placeholder="search", select_on_focus=False)
         yield Static(id="status", markup=False)
         yield Static(id="hints", markup=False)
 
@@ -172,15 +173,7 @@ class ReviewApp(App[None]):
         tree = review.tree
         title = f"{session.path.name}  {tree.domain}: {len(tree.groups)} groups, {len(tree.classes)} classes  {state}"
         self.query_one("#title", Static).update(printable(title))
-        found = review.known_problems
-        counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
-        narrow = self.size.width < NARROW
-        tabs = []
-        for n, name in enumerate(PANES, 1):
-            label = f"{n} {name[:3] if narrow else name}{counts.get(name, '')}"
-            label = f"[reverse] {label} [/reverse]" if name == self.pane else f" {label} "
-            tabs.append(f"[@click=app.pane('{name}')]{label}[/]")
-        self.query_one("#tabs", Static).update("".join(tabs))
+        self.query_one("#tabs", Static).update(tabs(self, PANES, narrow=self.size.width < NARROW))
         self.query_one("#status", Static).update(printable(self.scorer.status()))
         self.query_one("#hints", Static).update(hints(self))
 
@@ -188,6 +181,11 @@ class ReviewApp(App[None]):
     def pane(self) -> str:
         """The pane that is seen on the right."""
         return self.query_one("#panes", ContentSwitcher).current or "options"
+
+    def notify(self, message: str, **settings: Any) -> None:
+        """Says something in a corner, as text: names in it are neither markup nor escapes."""
+        settings["title"] = printable(settings.get("title", ""))
+        super().notify("\n".join(map(printable, message.splitlines())), **{**settings, "markup": False})
 
     def complain(self, error: TreegenError) -> None:
         """Says what did not work and what to do about it."""
@@ -211,45 +209,15 @@ class ReviewApp(App[None]):
             case "rules":
                 self.action_edit("point" if event.grid.column else "rename")
             case "mistakes" | "votes":
-                self._go_to_fault()
+                go_to_fault(self)
             case "proposal":
                 self.asker.accept_one()
             case "problems":
-                self._go_to_problem(self.query_one(ProblemsPane).problems[event.grid.row].pointer)
+                go_to_problem(self, self.query_one(ProblemsPane).problems[event.grid.row])
 
     def on_descendant_focus(self) -> None:
         """Other keys are of use elsewhere."""
         self.query_one("#hints", Static).update(hints(self))
-
-    def _go_to_fault(self) -> None:
-        """Goes to the rule of the true class in the group at fault, or in the one that was chosen."""
-        pane = self.query_one(ImagesPane)
-        if mistake := pane.mistake:
-            votes = pane.query_one("#votes", Grid)
-            vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
-            self.go_to(pointer_to("rules", mistake.true, vote.group))
-
-    def _go_to_problem(self, pointer: str) -> None:
-        """Goes to the place, or asks what a merge left to decide."""
-        if pointer.startswith("/conflicts/"):
-            self.run_worker(self.edits.decide(int(pointer.split("/")[2])), group="edit", exclusive=True)
-        else:
-            self.go_to(pointer)
-
-    def go_to(self, pointer: str) -> None:
-        """Puts the cursor where a problem is."""
-        group, option, name = place_of(pointer)
-        names = [g.name for g in self.review.tree.groups]
-        if group in names:
-            self.query_one(GroupsPane).put_cursor(names.index(group))
-        if name in self.review.tree.classes:
-            self.action_pane("rules")
-            column = names.index(group) + 1 if group in names else 0
-            self.query_one(RulesPane).put_cursor(self.review.tree.classes.index(name), column)
-        elif group in names:
-            self.action_pane("options")
-            if option is not None and option.isdigit():
-                self.query_one(OptionsPane).put_cursor(int(option))
 
     def action_pane(self, name: str) -> None:
         """Shows a pane and gives it the keys."""

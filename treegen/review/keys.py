@@ -1,11 +1,13 @@
 """The keys in words: all of them, and those that are of use where the cursor is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from textual.app import SystemCommand
 from textual.binding import Binding
+
+from treegen.tree.problems import errors_of
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp
@@ -79,6 +81,18 @@ def commands(app: "ReviewApp") -> Iterator[SystemCommand]:
     for binding, (keys, told) in zip(app.BINDINGS, help_rows(app), strict=False):
         if isinstance(binding, Binding):
             yield SystemCommand(told, f"key {keys}", partial(app.run_action, binding.action))
+
+
+def tabs(app: "ReviewApp", panes: Sequence[str], *, narrow: bool) -> str:
+    """The panes with their numbers, as markup that can be clicked; short names where there is little room."""
+    found = app.review.known_problems
+    counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
+    shown = []
+    for number, name in enumerate(panes, 1):
+        label = f"{number} {name[:3] if narrow else name}{counts.get(name, '')}"
+        label = f"[reverse] {label} [/reverse]" if name == app.pane else f" {label} "
+        shown.append(f"[@click=app.pane('{name}')]{label}[/]")
+    return "".join(shown)
 
 
 def hints(app: "ReviewApp") -> str:

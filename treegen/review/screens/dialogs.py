@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from treegen.review.widgets.field import Field
 from treegen.review.widgets.grid import Column, Grid
 from treegen.tree.keywords import printable
 
@@ -35,27 +36,28 @@ class TextDialog(ModalScreen[str | None]):
         """Title, field, and what is wrong."""
         with Vertical(classes="dialog"):
             yield Static(printable(self._title), markup=False, classes="title")
-            yield Input(self._text, select_on_focus=False)
+            yield Field(printable(self._text), select_on_focus=False)
             yield Static("", markup=False, id="wrong")
 
     def on_mount(self) -> None:
         """The cursor stands behind the text."""
         field = self.query_one(Input)
         field.focus()
-        field.cursor_position = len(self._text)
+        field.cursor_position = len(field.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Says what is wrong as it is typed."""
-        wrong = self._judge(event.value) if event.value != self._text else ""
+        wrong = self._judge(event.value) if event.value != printable(self._text) else ""
         self.query_one("#wrong", Static).update(printable(wrong))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Takes the text unless something is wrong with it."""
-        wrong = self._judge(event.value)
+        text = self._text if event.value == printable(self._text) else event.value
+        wrong = self._judge(text)
         if wrong:
             self.query_one("#wrong", Static).update(printable(wrong))
         else:
-            self.dismiss(event.value)
+            self.dismiss(text)
 
 
 class ChoiceDialog(ModalScreen[int | None]):
@@ -83,7 +85,7 @@ class ChoiceDialog(ModalScreen[int | None]):
         """Title, field, answers."""
         with Vertical(classes="dialog"):
             yield Static(printable(self._title), markup=False, classes="title")
-            yield Input(placeholder="type to narrow down", select_on_focus=False)
+            yield Field(placeholder="type to narrow down", select_on_focus=False)
             yield Grid(id="choices")
 
     def on_mount(self) -> None:

@@ -1,0 +1,127 @@
+"""Scores in the background, by the real bundled encoder on a small sketchbook."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.review.conftest import Open, Player
+
+pytestmark = pytest.mark.anyio
+
+
+async def scored(player: Player) -> None:
+    await player.until(lambda: not player.app.review.stale)
+
+
+async def test_the_tree_is_scored_without_asking_and_every_pane_shows_it(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        await scored(player)
+        review = player.app.review
+        assert review.measured
+        status = player.screen.splitlines()[-2]
+        assert f"dev {100 * review.measured.dev['accuracy']:.1f} %" in status
+        assert f"n={review.measured.dev['n']}" in status
+        assert "stale" not in status
+        groups = "\n".join(line[:30] for line in player.screen.splitlines())
+        for group in review.measured.dev["groups"]:
+            assert f"{100 * group['accuracy']:.0f} %" in groups
+        await player.press("4")
+        assert "dev part" in player.screen
+        assert "█" in player.screen
+        await player.press("5")
+        assert "dev accuracy" in player.screen
+
+
+async def test_after_a_change_the_score_is_stale_until_it_is_there_again(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        await scored(player)
+        await player.press("J")
+        assert player.app.review.stale
+        assert "(stale)" in player.screen.splitlines()[-2]
+        await scored(player)
+        assert "(stale)" not in player.screen.splitlines()[-2]
+        assert len(player.app.review.scores) == 2
+
+
+async def test_keys_work_while_it_scores_and_only_the_last_state_is_scored(play: Open, tree_file: Path) -> None:
+    async with play(tree_file) as player:
+        await scored(player)
+        first = player.tree
+        await player.press("J", "J", "J", "K")
+        assert len(player.labels) == 4
+        await scored(player)
+        assert player.tree != first
+        assert player.app.review.measured
+        assert player.app.review.measured.tree is player.tree
+
+
+async def test_a_tree_that_gets_errors_keeps_its_last_score_and_is_scored_when_they_are_gone(
+    play: Open, tree_file: Path
+) -> None:
+    async with play(tree_file) as player:
+        await scored(player)
+        await player.press("2", "a", "enter")
+        await player.answer("Sorrel")
+        assert not player.app.review.can_score
+        assert "(stale)" in player.screen.splitlines()[-2]
+        await player.press("u")
+        await scored(player)
+        assert len(player.app.review.scores) == 2
+
+
+async def test_a_broken_encoder_is_told_in_the_status_line_and_edits_go_on(play: Open, tree_file: Path) -> None:
+    domain = tree_file.parent / "domain.toml"
+    text = domain.read_text()
+    assert 'name = "bundled"' in text
+    domain.write_text(text.replace('name = "bundled"', 'name = "no-such-model"'))
+    async with play(tree_file) as player:
+        await player.until(lambda: "not scored" in player.screen)
+        await player.press("d")
+        assert len(player.labels) == 1
+
+
+async def test_leaving_while_it_scores_ends_at_once(play: Open, tree_file: Path) -> None:
+    async with play(tree_file) as player:
+        await player.until(lambda: player.app.scorer._running)
+        await player.press("q")
+        assert not player.app.is_running or player.app._exit
+
+
+async def test_the_test_part_is_scored_on_request_once_the_work_is_saved(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        await scored(player)
+        await player.press("J", "s")
+        assert "save first" in player.said
+        await player.press("ctrl+s")
+        await player.until(lambda: "saved" in player.said)
+        await player.press("4", "s")
+        await player.until(lambda: player.app.review.tested)
+        await player.until(lambda: "name baseline" in player.screen)
+        for told in ("test part", "shuffled rules", "random words", "chance"):
+            assert told in player.screen
+
+
+async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fault(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (140, 50)) as player:
+        await scored(player)
+        await player.press("6")
+        pane = player.app.query_one("#images")
+        mistakes = pane.mistakes  # type: ignore[attr-defined]
+        if not mistakes:  # make one: two classes that trade their colours
+            await player.press("2", "l", "j", "j", "enter")
+            await player.answer("blue")
+            await scored(player)
+            await player.press("6")
+            mistakes = pane.mistakes  # type: ignore[attr-defined]
+        one = mistakes[0]
+        assert one.true in player.screen
+        assert one.predicted in player.screen
+        assert one.path.name in player.screen
+        at = player.app.query_one("#picture").region
+        drawn = player.screen.splitlines()[at.y : at.bottom]
+        assert any(line[at.x : at.right].strip() for line in drawn), "the picture itself"
+        await player.press("enter")
+        assert player.at == "rules"
+        assert player.app.class_name == one.true
+        assert player.app.rule_group
+        assert player.app.rule_group.name == one.at_fault.group
