@@ -303,11 +303,11 @@ class ReviewApp(App[None]):
         if self.pane == "ask":
             self.asker.accept_all()
 
-    def action_editor(self) -> None:
-        """Opens the tree as text in $EDITOR; what comes back is one step."""
-        from treegen.review.editor import edit_tree
+    def action_editor(self, what: str) -> None:
+        """Opens the tree or the group as text in $EDITOR; what comes back is one step."""
+        from treegen.review.editor import edit_group, edit_tree
 
-        edit_tree(self)
+        (edit_tree if what == "tree" else edit_group)(self)
 
     def action_search(self) -> None:
         """Asks what to search for in the pane that has the keys."""

@@ -1,9 +1,10 @@
-"""The tree in the reviewer's own editor: what comes back is validated and becomes one step."""
+"""A tree or a group in the reviewer's own editor: what comes back is validated and becomes one step."""
 
 import os
 import shlex
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from textual.app import SuspendNotSupported
 
 from treegen.errors import InputError, TreegenError
 from treegen.tree.document import dump, read_text
+from treegen.tree.group_text import group_text, with_group
+from treegen.tree.model import Tree
 from treegen.versions import tree_of
 
 if TYPE_CHECKING:
@@ -18,9 +21,22 @@ if TYPE_CHECKING:
 
 
 def edit_tree(app: "ReviewApp") -> None:
-    """Opens the tree in $VISUAL or $EDITOR. A text that is no tree stays in a file beside the history."""
+    """Opens the whole tree in $VISUAL or $EDITOR."""
+    _edit(app, dump(app.review.tree), "edited as text", lambda text: tree_of(text, "what you wrote"))
+
+
+def edit_group(app: "ReviewApp") -> None:
+    """Opens the group under the cursor, with each class's answer in words."""
+    tree, group = app.review.tree, app.group
+    if group is None:
+        return
+    label = f"edited {group.name} as text"
+    _edit(app, group_text(tree, group.name), label, lambda text: with_group(tree, group.name, text))
+
+
+def _edit(app: "ReviewApp", before: str, label: str, read: Callable[[str], Tree]) -> None:
+    """What comes back is one step. A text that cannot be read stays in a file beside the history."""
     session = app.review.session
-    before = dump(session.tree)
     fd, name = tempfile.mkstemp(dir=session.store.folder, prefix="edit-", suffix=".json")
     path = Path(name)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
@@ -29,12 +45,11 @@ def edit_tree(app: "ReviewApp") -> None:
         _hand_over(app, path)
         text = read_text(path)
         if text != before:
-            tree = tree_of(text, "what you wrote")
-            session.become("edited as text", tree)
+            session.become(label, read(text))
             app.changed()
         path.unlink()
     except TreegenError as error:
-        kept = InputError(error.message, f"{error.tip}; your text is kept in {path}")
+        kept = InputError(error.message, f"{error.tip}; your text is kept in {path}".lstrip("; "))
         app.complain(kept)
 
 

@@ -1,0 +1,52 @@
+"""One group as text to edit: its prompt, its options, and each class's answer in words."""
+
+import json
+
+from treegen.errors import ProblemsError
+from treegen.tree.changes import Draft
+from treegen.tree.document import parse_json
+from treegen.tree.keywords import show
+from treegen.tree.model import Tree
+
+
+def group_text(tree: Tree, group: str) -> str:
+    """The group as JSON, one class a line; null where a class has no answer."""
+    draft = Draft(tree)
+    answers = {name: draft.answer(name, group) for name, rule in draft.rules.items() if group in rule}
+    lines = [f"    {_text(name)}: {_text(answer)}" for name, answer in answers.items()]
+    head = [f'  "prompt": {_text(draft.prompts[group])},', '  "options": [']
+    options = ",\n".join(f"    {_text(option)}" for option in draft.options[group])
+    return "\n".join(["{", *head, options, "  ],", '  "answers": {', ",\n".join(lines), "  }", "}"]) + "\n"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def with_group(tree: Tree, group: str, text: str) -> Tree:
+    """The tree with the group as the text has it. Classes that the text leaves out keep no answer but null.
+
+    Raises:
+        ProblemsError: the text is not such a group, or an answer is none of its options; the message says which.
+    """
+    data, problems = parse_json(text)
+    if problems or not isinstance(data, dict) or set(data) != {"prompt", "options", "answers"}:
+        told = problems[0].message if problems else 'expected an object with "prompt", "options" and "answers"'
+        raise ProblemsError(f"the group cannot be read: {told}", "keep its three parts as they were written")
+    prompt, options, answers = data["prompt"], data["options"], data["answers"]
+    if not isinstance(prompt, str) or not isinstance(answers, dict) or not _are_texts(options):
+        raise ProblemsError("the prompt must be a text, the options a list of texts, the answers an object")
+    draft = Draft(tree)
+    draft.prompts[group], draft.options[group] = prompt, options
+    for name, answer in answers.items():
+        rule = draft.need_class(name)
+        if answer is not None and answer not in options:
+            raise ProblemsError(f"{show(name)} has {show(answer)}, which is none of the options", "write one of them")
+        rule[group] = None if answer is None else options.index(answer)
+    for name in draft.rules.keys() - answers.keys():
+        draft.rules[name][group] = None
+    return draft.frozen(tree)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
