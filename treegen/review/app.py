@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.actions import SkipAction
@@ -10,13 +10,13 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Input, Static, TextArea
+from textual.widgets import ContentSwitcher, Input, Static
 
 from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review.asker import Asker
 from treegen.review.edits import Edits
-from treegen.review.keys import KEYS, PANES, commands, help_rows, hints
+from treegen.review.keys import KEYS, commands, help_rows, hints, tabs
 from treegen.review.saving import save
 from treegen.review.scorer import Scorer
 from treegen.review.screens.dialogs import PagesDialog
@@ -29,13 +29,11 @@ from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, 
 from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
 from treegen.tree.keywords import printable
-from treegen.tree.problems import errors_of, pointer_to
+from treegen.tree.problems import pointer_to
 from treegen.workflow import llm_settings_with
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
-
-NARROW: Final = 100  # columns; below, the names of panes are cut
 
 
 class ReviewApp(App[None]):
@@ -88,11 +86,12 @@ class ReviewApp(App[None]):
             self.notify("taken up where it was left; u takes steps back", title="unsaved work")
         if self.review.missing:
             self.notify(self.review.missing, severity="warning", timeout=10, markup=False)
+        self.asker.take_up()
         self.call_after_refresh(self.scorer.soon)
 
     def on_resize(self) -> None:
         """Names of panes and widths of columns follow the terminal."""
-        self.set_class(self.size.width < NARROW, "narrow")
+        self.set_class(self.size.width < 100, "narrow")
         self.call_after_refresh(self.refresh_panes)
 
     @property
@@ -131,6 +130,7 @@ class ReviewApp(App[None]):
 
     def changed(self) -> None:
         """The tree is another: paints, then looks for problems, and scores it soon."""
+        self.asker.follow()
         self.query_one(GroupsPane).show(self.review)
         self.refresh_right()
         self.refresh_lines()
@@ -172,15 +172,7 @@ class ReviewApp(App[None]):
         tree = review.tree
         title = f"{session.path.name}  {tree.domain}: {len(tree.groups)} groups, {len(tree.classes)} classes  {state}"
         self.query_one("#title", Static).update(printable(title))
-        found = review.known_problems
-        counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
-        narrow = self.size.width < NARROW
-        tabs = []
-        for n, name in enumerate(PANES, 1):
-            label = f"{n} {name[:3] if narrow else name}{counts.get(name, '')}"
-            label = f"[reverse] {label} [/reverse]" if name == self.pane else f" {label} "
-            tabs.append(f"[@click=app.pane('{name}')]{label}[/]")
-        self.query_one("#tabs", Static).update("".join(tabs))
+        self.query_one("#tabs", Static).update(tabs(self, narrow=self.has_class("narrow")))
         self.query_one("#status", Static).update(printable(self.scorer.status()))
         self.query_one("#hints", Static).update(hints(self))
 
@@ -257,8 +249,8 @@ class ReviewApp(App[None]):
         self.refresh_right()
         self.refresh_lines()
         pane = self.query_one(f"#{name}")
-        if name == "ask" and self.asker.asked is None:
-            pane.query_one(TextArea).focus()
+        if name == "ask" and not (self.asker.asked and self.asker.asked.open):
+            self.asker.field.focus()
             return
         (pane if isinstance(pane, Grid) else pane.query_one(Grid)).focus()
 
@@ -295,13 +287,7 @@ class ReviewApp(App[None]):
 
     def action_lock(self) -> None:
         """Locks or unlocks the group or class under the cursor for language models."""
-        if self.focused_kind == "class":
-            what = f"class {self.class_name}" if self.class_name else ""
-        else:
-            what = f"group {self.group.name}" if self.group and self.focused_kind else ""
-        if what:
-            self.review.session.set_lock(what, what not in self.review.session.locks)
-            self.refresh_panes()
+        self.edits.lock()
 
     @work(group="save", exclusive=True)
     async def action_save(self) -> None:
@@ -311,12 +297,16 @@ class ReviewApp(App[None]):
     def action_feedback(self) -> None:
         """Gives the keys to the text for the language model."""
         self.action_pane("ask")
-        self.query_one("#feedback", TextArea).focus()
+        self.asker.field.focus()
 
     def action_send(self) -> None:
         """Sends the feedback to the language model."""
         self.action_pane("ask")
-        self.asker.send(self.query_one("#feedback", TextArea).text)
+        self.asker.send(self.asker.field.text)
+
+    def on_text_area_changed(self) -> None:
+        """The feedback that is being written is not lost either."""
+        self.asker.typed()
 
     def action_target(self) -> None:
         """Feedback about something else: the tree, or what the cursors are on."""
@@ -366,7 +356,7 @@ class ReviewApp(App[None]):
         """Copies what is under the cursor to the clipboard."""
         grid = self.focused_grid
         if grid and grid.count:
-            text = grid.text_at(grid.row, grid.column)
+            text = grid.copied_text
             self.copy_to_clipboard(text)
             self.notify(f"copied {text}", timeout=2, markup=False)
 
@@ -395,6 +385,7 @@ class ReviewApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leaves; what is unsaved is in the store, and the next review goes on with it."""
+        self.asker.close()
         self.review.close()
         self.exit()
 

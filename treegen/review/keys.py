@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from textual.app import SystemCommand
 from textual.binding import Binding
 
+from treegen.tree.problems import errors_of
+
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp
 
@@ -59,11 +61,23 @@ _HINTS: Final = {
     "mistakes": "enter the rule at fault  tab answers  / search",
     "proposal": "enter take  e reword  x leave  A take all  F feedback  / search",
     "feedback": "escape leave the text  ctrl+g send  ctrl+t about something else  ctrl+x cancel",
-    "votes": "enter the rule at fault  tab pictures  / search",
+    "votes": "enter the rule at fault  h l more columns  tab pictures  / search",
 }
 _SPACE: Final = "  "
 _GAP: Final = 4  # cells between the keys for this place and those for all
 _SHOWN: Final = {"slash": "/", "question_mark": "?"}
+
+
+def tabs(app: "ReviewApp", *, narrow: bool) -> str:
+    """The panes with their numbers, as markup that can be clicked."""
+    found = app.review.known_problems
+    counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
+    parts = []
+    for n, name in enumerate(PANES, 1):
+        label = f"{n} {name[:3] if narrow else name}{counts.get(name, '')}"
+        label = f"[reverse] {label} [/reverse]" if name == app.pane else f" {label} "
+        parts.append(f"[@click=app.pane('{name}')]{label}[/]")
+    return "".join(parts)
 
 
 def help_rows(app: "ReviewApp") -> list[tuple[str, str]]:
