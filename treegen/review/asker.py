@@ -67,7 +67,7 @@ class Asker:
     def show(self) -> None:
         """Paints the pane."""
         if self._exchange and self._exchange.request:
-            about = "the answer of your chat window, here:  ctrl+g hand in  ctrl+x cancel"
+            about = "paste the answer here    ctrl+g hand in  ctrl+x cancel"
         else:
             about = f"about {self.target.words}    ctrl+t other  ctrl+g send  ctrl+x cancel"
         self.pane.show(about, self._talk or self._before(), self.asked)
