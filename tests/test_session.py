@@ -289,5 +289,5 @@ def test_a_store_of_version_1_gets_sessions_and_keeps_its_data(path: Path, opene
     assert session.store.revision(revision.id) == revision
     assert session.store.recorded_split("s") == {"digest": "dev"}
     raw = sqlite3.connect(database)
-    assert raw.execute("PRAGMA user_version").fetchone() == (2,)
+    assert raw.execute("PRAGMA user_version").fetchone() == (3,)
     raw.close()

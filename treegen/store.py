@@ -48,7 +48,7 @@ CREATE TABLE decision (
   taken INTEGER NOT NULL, why TEXT NOT NULL, created TEXT NOT NULL);
 """,
     3: """
-CREATE TABLE kept (
+CREATE TABLE IF NOT EXISTS kept (
   file TEXT NOT NULL, session INTEGER NOT NULL REFERENCES session(id), name TEXT NOT NULL, value TEXT NOT NULL,
   PRIMARY KEY (session, name));
 """,

@@ -127,7 +127,7 @@ async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tr
         assert 'the group "form"' in request
         assert 'the group "scene"' in request
         assert (tree_file.parent / ".treegen/request.txt").read_text() == request
-        assert "answer of your chat window" in player.screen
+        assert "paste the answer here" in player.screen
 
         def rescene(data: dict[str, Any]) -> None:
             data["classification_groups"]["scene"]["prompt"] = "Behind it is {}."

@@ -67,7 +67,7 @@ class Asker:
     def show(self) -> None:
         """Paints the pane."""
         if self._exchange and self._exchange.request:
-            about = "the answer of your chat window, here:  ctrl+g hand in  ctrl+x cancel"
+            about = "paste the answer here    ctrl+g hand in  ctrl+x cancel"
         else:
             about = f"about {self.target.words}    ctrl+t other  ctrl+g send  ctrl+x cancel"
         self.pane.show(about, self._talk or self._before(), self.asked)
@@ -84,7 +84,7 @@ class Asker:
         self.asked = Asked.left_in(session)
         if self.asked and self.asked.open:
             self._talk = f"{_counted(self.asked.open)} open of the feedback: {self.asked.feedback}"
-            self.app.notify(f"{_counted(self.asked.open)} still open: 7", timeout=5)
+            self.app.notify(f"{_counted(self.asked.open)} still open; 7 shows them", timeout=5)
             self._preview(self.asked)
 
     def typed(self) -> None:
@@ -261,7 +261,7 @@ class Asker:
         if self.app.pane == "ask":
             self.pane.query_one("#proposal" if count else "#feedback").focus()
         else:
-            self.app.notify(f"{told.partition(':')[0]}: 7", timeout=5)
+            self.app.notify(f"{told.partition(':')[0]}; 7 shows it", timeout=5)
         self._preview(self.asked)
 
     def _give_back(self, feedback: Feedback, told: str) -> None:

@@ -1,0 +1,109 @@
+"""The images pane: what is wrongly classified, its picture, the answers behind it, and the rule at fault."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from textual_image.widget import Image
+
+from tests.review.conftest import Open, Player
+from treegen.review.widgets.images import ImagesPane
+
+pytestmark = pytest.mark.anyio
+
+
+async def opened(player: Player) -> ImagesPane:
+    await player.until(lambda: player.app.review.measured)
+    await player.press("6")
+    pane = player.app.query_one(ImagesPane)
+    assert pane.mistakes, "this tree does not get all images right"
+    return pane
+
+
+async def test_the_wrongly_classified_are_listed_with_picture_and_votes(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        pane = await opened(player)
+        mistakes, votes = player.grid("mistakes"), player.grid("votes")
+        assert player.at == "mistakes"
+        counted = Counter(m.true for m in pane.mistakes)
+        measured = player.app.review.measured
+        assert measured
+        assert {
+            c["name"]: round(c["n"] * (1 - c["recall"])) for c in measured.dev["classes"] if c["recall"] < 1
+        } == counted
+        for row in (0, mistakes.count - 1):
+            mistakes.put_cursor(row)
+            await player.pilot.pause()
+            one = pane.mistakes[row]
+            assert mistakes.row_texts(row) == [one.true, one.predicted, one.at_fault.group, one.path.name]
+            picture = player.app.query_one("#picture", Image)
+            assert picture.image
+            shown = {vote.group: votes.row_texts(n) for n, vote in enumerate(one.votes)}
+            for group in player.tree.groups:
+                _, seen, ours, theirs, _ = shown[group.name]
+                assert seen.rpartition(" (")[0] in group.options
+                assert [ours, theirs] == [player.word(c, group.name) or "-" for c in (one.true, one.predicted)]
+            assert one.true in player.screen
+            assert one.predicted in player.screen
+        at = player.app.query_one("#picture", Image).region
+        drawn = [line[at.x : at.right].strip() for line in player.screen.splitlines()[at.y : at.bottom]]
+        assert len(drawn) >= 8
+        assert all(drawn), "without a terminal's own pictures it is drawn in characters"
+
+
+async def test_enter_goes_to_the_rule_at_fault_or_to_the_chosen_group(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        pane = await opened(player)
+        one = pane.mistake
+        assert one
+        await player.press("enter")
+        assert player.at == "rules"
+        assert player.app.class_name == one.true
+        assert player.app.rule_group
+        assert player.app.rule_group.name == one.at_fault.group
+        await player.press("6", "tab", "G", "enter")
+        assert player.app.class_name == one.true
+        assert player.app.rule_group.name == one.votes[-1].group
+
+
+async def test_the_name_of_the_file_is_copied(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        pane = await opened(player)
+        await player.press("y")
+        assert pane.mistake
+        assert player.app.clipboard == pane.mistake.path.name
+
+
+@pytest.mark.parametrize("harm", ["missing", "corrupt"])
+async def test_a_picture_that_cannot_be_shown_says_so(play: Open, tree_file: Path, harm: str) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        pane = await opened(player)
+        path = pane.mistakes[1].path
+        if harm == "missing":
+            path.unlink()
+        else:
+            path.write_bytes(b"no picture at all")
+        await player.press("j")
+        assert path.name in str(player.app.query_one("#broken").render())
+        assert player.app.query_one("#picture", Image).image is None
+        assert player.grid("votes").count == len(player.tree.groups)
+        await player.press("k")
+        assert player.app.query_one("#picture", Image).image
+        assert not str(player.app.query_one("#broken").render())
+
+
+async def test_without_images_it_says_what_is_missing(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        await player.press("6")
+        assert "names no images" in player.screen
+        await player.press("enter", "tab", "enter", "j", "y")
+        assert player.app.pane == "images"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_list_picture_and_votes_fit(play: Open, tree_file: Path, size: tuple[int, int]) -> None:
+    async with play(tree_file, size) as player:
+        await opened(player)
+        at = {name: player.app.query_one(f"#{name}").region for name in ("mistakes", "frame", "votes")}
+        assert all(region.height >= 6 and region.right <= size[0] for region in at.values())
+        assert at["frame"].right <= at["votes"].x
