@@ -1,8 +1,9 @@
 """A proposal under review: what was asked, its units, what each would do, and what the reviewer made of each."""
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 from treegen.proposals import Unit, alone, closure, take, units_of
 from treegen.session import Session
@@ -15,17 +16,42 @@ from treegen.tree.changes import (
     OptionRenamed,
     PromptChanged,
     apply,
+    from_json,
 )
 from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.difference import difference
+from treegen.tree.document import dump
 from treegen.tree.merging import merge
 from treegen.tree.model import Tree
-from treegen.tree.targets import Target
+from treegen.tree.targets import WHOLE, Target
+from treegen.versions import tree_of
 
 if TYPE_CHECKING:
     from treegen.clip.previewing import Preview
 
 Fate = Literal["open", "taken", "rejected"]
+_KEPT: Final = "proposal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """One step in which units were taken.
+
+    Attributes:
+        place: of the step in the session.
+        label: of the step.
+        numbers: of the units.
+        edits: what the reviewer worded otherwise, as changes of the proposed tree.
+    """
+
+    place: int
+    label: str
+    numbers: tuple[int, ...]
+    edits: tuple[Change, ...] = ()
+
+    def done_in(self, session: Session) -> bool:
+        """Whether the step is done: neither undone nor replaced by another."""
+        return self.place < session.position and session.steps[self.place].label == self.label
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,22 +61,68 @@ class Asked:
     Attributes:
         feedback: what was asked.
         origin: the tree that the proposal was made for.
+        proposed: the language model's answer.
+        target: what the feedback was about.
+        locks: what was locked when it was sent.
         units: its parts, which are taken or left one by one.
         previews: what each unit, with what it needs, would do on the dev part; empty until it is computed.
+        previewing: they are being computed.
         fates: what the reviewer made of each unit.
+        acceptances: the steps in which units were taken, also those that are undone.
     """
 
     feedback: str
     origin: Tree
+    proposed: Tree
+    target: Target = WHOLE
+    locks: frozenset[str] = frozenset()
     units: tuple[Unit, ...]
     previews: "tuple[Preview, ...]" = ()
+    previewing: bool = False
     fates: list[Fate] = field(default_factory=list)
+    acceptances: list[Acceptance] = field(default_factory=list)
 
     @classmethod
     def of(cls, feedback: str, origin: Tree, proposed: Tree, target: Target, locks: Collection[str]) -> "Asked":
         """The units of a proposed tree."""
         units = units_of(origin, difference(origin, proposed), target=target, locks=locks)
-        return cls(feedback=feedback, origin=origin, units=units, fates=["open"] * len(units))
+        return cls(
+            feedback=feedback, origin=origin, proposed=proposed, target=target, locks=frozenset(locks), units=units,
+            fates=["open"] * len(units),
+        )  # fmt: skip
+
+    @classmethod
+    def left_in(cls, session: Session) -> "Asked | None":
+        """The last proposal for a session's tree as it was left; `None` if there is none."""
+        text = session.kept(_KEPT)
+        if not text:
+            return None
+        data = json.loads(text)
+        origin, proposed = (tree_of(data[key], str(session.path)) for key in ("origin", "proposed"))
+        asked = cls.of(data["feedback"], origin, proposed, Target(**data["target"]), data["locks"])
+        if len(data["fates"]) == len(asked.units):  # else another treegen divided it otherwise: all is open again
+            asked.fates = data["fates"]
+            asked.acceptances = [
+                Acceptance(place=place, label=label, numbers=tuple(numbers), edits=tuple(map(from_json, edits)))
+                for place, label, numbers, edits in data["acceptances"]
+                if session.resumed
+            ]
+        return asked
+
+    def keep(self, session: Session) -> None:
+        """Keeps the proposal with what was made of it: who quits finds it again."""
+        acceptances = [(a.place, a.label, a.numbers, [c.as_json() for c in a.edits]) for a in self.acceptances]
+        data = {
+            "feedback": self.feedback, "origin": dump(self.origin), "proposed": dump(self.proposed),
+            "target": asdict(self.target), "locks": sorted(self.locks), "fates": self.fates,
+            "acceptances": acceptances,
+        }  # fmt: skip
+        session.keep(_KEPT, json.dumps(data))
+
+    @property
+    def open(self) -> int:
+        """How many units nothing was made of yet and could be taken."""
+        return sum(fate == "open" and not unit.refused for fate, unit in zip(self.fates, self.units, strict=True))
 
     @property
     def variants(self) -> list[tuple[Change, ...]]:
@@ -83,30 +155,50 @@ class Asked:
             ChangeError: a unit is refused, or contradicts what the reviewer changed since; nothing is changed.
         """
         wanted = closure(self.units, numbers) | self.taken
-        before = apply(self.origin, take(self.origin, self.units, self.taken))
-        after = apply(apply(self.origin, take(self.origin, self.units, wanted)), edits)
         new = sorted(wanted - self.taken)
         if not new:
             return []
+        done = [acceptance for acceptance in self.acceptances if acceptance.done_in(session)]
+        worded = [change for acceptance in done for change in acceptance.edits]
+        before = self._with(self.taken, worded)
+        after = self._with(wanted, [*worded, *edits])
         merged = merge(before, session.tree, after)
         added = conflict_changes(session.tree.conflicts, merged.tree.conflicts)
         if added:
             raise ChangeError(f"it contradicts what you changed since: {added[0].sentence}")
         sentence = self.units[new[0]].sentences[0]
         more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-        session.become(f"accepted: {sentence}{more}", merged.tree)
-        for number in new:
-            self.fates[number] = "taken"
-        why = "; ".join(f"with {change.sentence}" for change in edits)
-        session.decide(self.feedback, [c for n in new for c in self.units[n].changes], taken=True, why=why)
+        place, label = session.position, f"accepted: {sentence}{more}"
+        session.become(label, merged.tree)
+        if session.position > place:
+            step = Acceptance(place=place, label=label, numbers=tuple(new), edits=tuple(edits))
+            self.acceptances = [*done, step]
+        self._decide(session, new, "taken", "; ".join(f"with {change.sentence}" for change in edits))
         return new
+
+    def _with(self, numbers: Collection[int], edits: Sequence[Change]) -> Tree:
+        """The origin with units taken and worded otherwise. The edits speak of proposed names: renamed groups last."""
+        taken = apply(self.origin, take(self.origin, self.units, numbers))
+        return apply(taken, sorted(edits, key=lambda change: isinstance(change, GroupRenamed)))
+
+    def _decide(self, session: Session, numbers: Sequence[int], fate: Fate, why: str) -> None:
+        for number in numbers:
+            self.fates[number] = fate
+        changes = [change for number in numbers for change in self.units[number].changes]
+        session.decide(self.feedback, changes, taken=fate == "taken", why=why)
+        self.keep(session)
+
+    def follow(self, session: Session) -> None:
+        """What was taken and is undone is open again, and taken when it is done again."""
+        for step in self.acceptances:
+            fate: Fate = "taken" if step.done_in(session) else "open"
+            if any(self.fates[number] != fate for number in step.numbers):
+                self._decide(session, step.numbers, fate, "" if fate == "taken" else "taken, then undone")
 
     def reject(self, session: Session, number: int, why: str) -> None:
         """Leaves a unit, and those that need it; the next request tells the language model, and why."""
-        for unit in self.units:
-            if (unit.number == number or number in unit.needs) and self.fates[unit.number] == "open":
-                self.fates[unit.number] = "rejected"
-                session.decide(self.feedback, unit.changes, taken=False, why=why)
+        left = [u.number for u in self.units if u.number == number or number in u.needs]
+        self._decide(session, [n for n in left if self.fates[n] == "open"], "rejected", why)
 
 
 def wording(unit: Unit) -> str | None:

@@ -119,11 +119,28 @@ class Journal:
             )
 
     def decisions(self, most: int = 40) -> list[tuple[str, bool, str]]:
-        """The last decisions, oldest first: sentence, taken, why."""
+        """The last decisions, oldest first: sentence, taken, why. What was decided twice counts as it was last."""
         rows = self._store.rows(
-            "SELECT sentence, taken, why FROM decision WHERE file=? ORDER BY id DESC LIMIT ?", (self._store.file, most)
+            "SELECT sentence, taken, why FROM decision WHERE id IN "
+            "(SELECT max(id) FROM decision WHERE file=? GROUP BY sentence) ORDER BY id DESC LIMIT ?",
+            (self._store.file, most),
         )
         return [(sentence, bool(taken), why) for sentence, taken, why in reversed(rows)]
+
+    def keep(self, session: int, name: str, value: str) -> None:
+        """Keeps a text of the session under a name, in place of the one before."""
+        with self._store.writing() as db:
+            db.execute(
+                "INSERT INTO kept(file, session, name, value) VALUES (?,?,?,?) "
+                "ON CONFLICT(session, name) DO UPDATE SET value=excluded.value",
+                (self._store.file, session, name, value),
+            )
+
+    def kept(self, session: int, name: str) -> str:
+        """The text that the session keeps, or else the last session of the file that kept one; empty if none did."""
+        query = "SELECT value FROM kept WHERE file=? AND name=? ORDER BY session=? DESC, session DESC LIMIT 1"
+        rows = self._store.rows(query, (self._store.file, name, session))
+        return str(rows[0][0]) if rows else ""
 
     def release(self) -> None:
         """Lets another process have the session."""

@@ -176,6 +176,14 @@ class Session:
         """What was made of proposed changes so far, oldest first: sentence, taken, why."""
         return self._journal.decisions()
 
+    def keep(self, name: str, text: str) -> None:
+        """Keeps a text beside the tree: something unfinished that the next session goes on with."""
+        self._journal.keep(self._id, name, text)
+
+    def kept(self, name: str) -> str:
+        """What was kept under the name, empty if nothing was."""
+        return self._journal.kept(self._id, name)
+
     def _follow_names(self, changes: Iterable[Change]) -> None:
         """A lock is on a group or class, whatever that is called now."""
         locks = self.locks

@@ -14,7 +14,7 @@ from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 FOLDER: Final = ".treegen"
-_VERSION: Final = 2
+_VERSION: Final = 3
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -46,6 +46,11 @@ CREATE INDEX step_session ON step(session, number);
 CREATE TABLE decision (
   id INTEGER PRIMARY KEY, file TEXT NOT NULL, feedback TEXT NOT NULL, change TEXT NOT NULL, sentence TEXT NOT NULL,
   taken INTEGER NOT NULL, why TEXT NOT NULL, created TEXT NOT NULL);
+""",
+    3: """
+CREATE TABLE kept (
+  file TEXT NOT NULL, session INTEGER NOT NULL REFERENCES session(id), name TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (session, name));
 """,
 }
 

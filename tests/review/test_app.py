@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.review.conftest import Open
-from treegen.review.app import PANES
-from treegen.review.keys import help_rows
+from treegen.review.keys import PANES, help_rows
 from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.screens.jump import JumpScreen
 

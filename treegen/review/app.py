@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Input, Static, TextArea
+from textual.widgets import ContentSwitcher, Input, Static
 
 from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
@@ -89,6 +89,7 @@ class ReviewApp(App[None]):
             self.notify("taken up where it was left; u takes steps back", title="unsaved work")
         if self.review.missing:
             self.notify(self.review.missing, severity="warning", timeout=10, markup=False)
+        self.asker.take_up()
         self.call_after_refresh(self.scorer.soon)
 
     def on_resize(self) -> None:
@@ -132,6 +133,7 @@ class ReviewApp(App[None]):
 
     def changed(self) -> None:
         """The tree is another: paints, then looks for problems, and scores it soon."""
+        self.asker.follow()
         self.query_one(GroupsPane).show(self.review)
         self.refresh_right()
         self.refresh_lines()
@@ -225,8 +227,8 @@ class ReviewApp(App[None]):
         self.refresh_right()
         self.refresh_lines()
         pane = self.query_one(f"#{name}")
-        if name == "ask" and self.asker.asked is None:
-            self.screen.set_focus(pane.query_one(TextArea))
+        if name == "ask" and not (self.asker.asked and self.asker.asked.open):
+            self.screen.set_focus(self.asker.field)
             return
         self.screen.set_focus(
             pane if isinstance(pane, Grid) else pane.query_one(Grid)
@@ -265,13 +267,7 @@ class ReviewApp(App[None]):
 
     def action_lock(self) -> None:
         """Locks or unlocks the group or class under the cursor for language models."""
-        if self.focused_kind == "class":
-            what = f"class {self.class_name}" if self.class_name else ""
-        else:
-            what = f"group {self.group.name}" if self.group and self.focused_kind else ""
-        if what:
-            self.review.session.set_lock(what, what not in self.review.session.locks)
-            self.refresh_panes()
+        self.edits.lock()
 
     @work(group="save", exclusive=True)
     async def action_save(self) -> None:
@@ -281,12 +277,16 @@ class ReviewApp(App[None]):
     def action_feedback(self) -> None:
         """Gives the keys to the text for the language model."""
         self.action_pane("ask")
-        self.query_one("#feedback", TextArea).focus()
+        self.asker.field.focus()
 
     def action_send(self) -> None:
         """Sends the feedback to the language model."""
         self.action_pane("ask")
-        self.asker.send(self.query_one("#feedback", TextArea).text)
+        self.asker.send(self.asker.field.text)
+
+    def on_text_area_changed(self) -> None:
+        """The feedback that is being written is not lost either."""
+        self.asker.typed()
 
     def action_target(self) -> None:
         """Feedback about something else: the tree, or what the cursors are on."""
@@ -336,7 +336,7 @@ class ReviewApp(App[None]):
         """Copies what is under the cursor to the clipboard."""
         grid = self.focused_grid
         if grid and grid.count:
-            text = grid.text_at(grid.row, grid.column)
+            text = grid.copied_text
             self.copy_to_clipboard(text)
             self.notify(f"copied {text}", timeout=2, markup=False)
 
@@ -365,6 +365,7 @@ class ReviewApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leaves; what is unsaved is in the store, and the next review goes on with it."""
+        self.asker.close()
         self.review.close()
         self.exit()
 

@@ -1,8 +1,9 @@
 """Feedback to a language model while the reviewer goes on: sent, streamed, cancelled, and its proposal previewed."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.widgets import TextArea
 
@@ -10,20 +11,29 @@ from treegen.asking import Asked, reworded, wording
 from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.progress import Cancelled
+from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
 from treegen.tree.document import write_atomically
+from treegen.tree.problems import errors_of
 from treegen.tree.targets import WHOLE, Feedback, Target
 from treegen.workflow import Proposal, estimate_revision, propose_revision
 from treegen.workspace import Workspace
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from treegen.clip.previewing import Preview
     from treegen.llm.chat.exchange import ManualExchange
     from treegen.llm.chat.interface import Chat
+    from treegen.llm.drafting import Attempt
     from treegen.review.app import ReviewApp
     from treegen.tree.changes import Change
+
+_KEPT: Final = "feedback"
+_QUIET: Final = 0.5  # seconds without a key after which the typed feedback is kept
+_PAUSE: Final = 0.1  # seconds between two looks at what is arriving
 
 
 class Asker:
@@ -38,11 +48,15 @@ class Asker:
         self.app, self.settings = app, settings
         self.target: Target = WHOLE
         self.asked: Asked | None = None
-        self._thread = ThreadPoolExecutor(1, "language")
+        self._thread = Background("language")
         self._workspace: Workspace | None = None
         self._talk = ""
         self._cancelled = False
         self._exchange: ManualExchange | None = None
+        self._sent: Feedback | None = None
+        self._attempts: list[Attempt] = []
+        self._heard = 0.0
+        self._typing: Timer | None = None
         self.running = False
 
     @property
@@ -52,7 +66,48 @@ class Asker:
 
     def show(self) -> None:
         """Paints the pane."""
-        self.pane.show(self.target.words, self._talk or self._before(), self.asked)
+        if self._exchange and self._exchange.request:
+            about = "the answer of your chat window, here:  ctrl+g hand in  ctrl+x cancel"
+        else:
+            about = f"about {self.target.words}    ctrl+t other  ctrl+g send  ctrl+x cancel"
+        self.pane.show(about, self._talk or self._before(), self.asked)
+
+    @property
+    def field(self) -> TextArea:
+        """Where feedback is written and answers are pasted."""
+        return self.pane.query_one("#feedback", TextArea)
+
+    def take_up(self) -> None:
+        """Goes on where the last review was left: with feedback that was not sent, and with open changes."""
+        session = self.app.review.session
+        self.field.text = session.kept(_KEPT)
+        self.asked = Asked.left_in(session)
+        if self.asked and self.asked.open:
+            self._talk = f"{_counted(self.asked.open)} open of the feedback: {self.asked.feedback}"
+            self.app.notify(f"{_counted(self.asked.open)} still open: 7", timeout=5)
+            self._preview(self.asked)
+
+    def typed(self) -> None:
+        """Keeps what is being written, after a moment of quiet."""
+        if self._typing:
+            self._typing.stop()
+        self._typing = self.app.set_timer(_QUIET, self._keep_text)
+
+    def _keep_text(self) -> None:
+        """While an answer is awaited the field is for that: then what was sent is kept."""
+        text = self._sent.text if self.running and self._sent else self.field.text
+        if text != self.app.review.session.kept(_KEPT):
+            self.app.review.session.keep(_KEPT, text)
+
+    def follow(self) -> None:
+        """What was taken and is undone is open again."""
+        if self.asked:
+            self.asked.follow(self.app.review.session)
+
+    def close(self) -> None:
+        """Before the review ends: keeps what was typed, and waits for nobody."""
+        self._keep_text()
+        self.cancel()
 
     def _before(self) -> str:
         if self.by_hand:
@@ -99,7 +154,8 @@ class Asker:
             text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions())
         )  # fmt: skip
         self.running, self._cancelled = True, False
-        self._say(f"waiting for {self.settings.model or 'you'}")
+        self._sent, self._attempts = feedback, []
+        self._say("preparing the request")
         dev = review.measured.dev if review.measured and not review.stale else None
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
         future.add_done_callback(lambda done: self._post(self._answered, feedback, done))
@@ -107,14 +163,17 @@ class Asker:
     def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> Proposal:
         """On the language thread."""
         if self._workspace is None:
-            self._workspace = Workspace(self.app.review.path, domain_path=self.app.review.domain_path)
+            self._workspace = Workspace(
+                self.app.review.path, domain_path=self.app.review.domain_path, progress=lambda *step: self._check()
+            )  # fmt: skip
         chat = self._chat(self._workspace)
         expected = estimate_revision(self._workspace, self.settings, feedback, tree=tree, diagnosis=dev)
+        self._check()
         if not self.by_hand:
-            self._post(self._say, f"sent: {expected.words}")
+            self._post(self._say, f"sent to {self.settings.model}: {expected.words}")
         return propose_revision(
             self._workspace, chat, feedback, tries=4, tree=tree, diagnosis=dev, on_text=self._hear,
-            on_attempt=lambda attempt: self._post(self._say, _used(attempt)),
+            on_attempt=lambda attempt: self._post(self._tried, attempt),
         )  # fmt: skip
 
     def _chat(self, workspace: Workspace) -> "Chat":
@@ -131,10 +190,11 @@ class Asker:
         path = self.app.review.session.store.folder / "request.txt"
         write_atomically(path, request)
         self.app.copy_to_clipboard(request)
-        field = self.pane.query_one("#feedback", TextArea)
-        field.text = ""
-        field.focus()
-        self._say(f"the request is in the clipboard and in {path}; paste the answer above, then ctrl+g")
+        self.field.text = ""
+        self.field.focus()
+        broken = f"{_used(self._attempts[-1])}\n" if self._attempts else ""
+        what = "a request to mend it" if broken else "the request"
+        self._say(f"{broken}{what} is in the clipboard and in {path}; paste the answer above, then ctrl+g")
 
     def _hand_in(self, answer: str) -> None:
         """What the person pasted goes to the request that waits."""
@@ -144,13 +204,22 @@ class Asker:
         except TreegenError as error:
             self.app.complain(error)
             return
-        self.pane.query_one("#feedback", TextArea).text = ""
+        self.field.text = ""
+
+    def _tried(self, attempt: "Attempt") -> None:
+        self._attempts.append(attempt)
+        self._say(_used(attempt))
+
+    def _check(self) -> None:
+        """On the language thread."""
+        if self._cancelled:
+            raise Cancelled
 
     def _hear(self, text: str) -> None:
         """On the language thread: what has come so far."""
-        if self._cancelled:
-            raise Cancelled
-        if text and not self.by_hand:
+        self._check()
+        if text and not self.by_hand and monotonic() - self._heard > _PAUSE:
+            self._heard = monotonic()
             self._post(self._say, f"{len(text)} characters: {text[-300:]}")
 
     def cancel(self) -> None:
@@ -162,8 +231,9 @@ class Asker:
             self._say("cancelled as soon as the next piece comes")
 
     def _post(self, show: Any, *arguments: Any) -> None:
+        """On any thread: waits for nothing, so that an application that ends keeps no thread."""
         if self.app.is_running:
-            self.app.call_from_thread(show, *arguments)
+            self.app.call_later(show, *arguments)
 
     def _say(self, text: str) -> None:
         self._talk = text
@@ -175,44 +245,62 @@ class Asker:
         try:
             proposal = done.result()
         except Cancelled:
-            self._say("cancelled; nothing was changed")
+            self._give_back(feedback, "cancelled; nothing was changed")
             return
         except TreegenError as error:
-            self._say(f"{error.message}\n{error.tip}")
+            self._give_back(feedback, "\n".join([*error.message.splitlines()[:2], error.tip]))
             return
-        self.asked = Asked(
-            feedback=feedback.text, origin=proposal.base, units=proposal.units, fates=["open"] * len(proposal.units)
-        )  # fmt: skip
-        count = len(proposal.units)
+        self.asked = Asked.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
+        self.asked.keep(self.app.review.session)
+        count = len(self.asked.units)
+        if count and self.field.text == feedback.text:
+            self.field.text = ""
         keys = "enter takes one, e in your words, x leaves it, A takes all"
-        told = f"{count} change{'s' if count != 1 else ''} proposed: {keys}" if count else "no change proposed"
-        self._say("\n".join([*(_used(a) for a in proposal.conversation.attempts), told]))
-        self.pane.query_one("#proposal", Grid).focus()
-        if self.app.review.can_score and count:
-            self._preview(self.asked)
+        told = f"{_counted(count)} proposed: {keys}" if count else "no change proposed; say it in other words"
+        self._say("\n".join([*map(_used, proposal.conversation.attempts[-2:]), told]))
+        if self.app.pane == "ask":
+            self.pane.query_one("#proposal" if count else "#feedback").focus()
+        else:
+            self.app.notify(f"{told.partition(':')[0]}: 7", timeout=5)
+        self._preview(self.asked)
+
+    def _give_back(self, feedback: Feedback, told: str) -> None:
+        """What was written is not lost with a request that failed."""
+        if self.by_hand or not self.field.text.strip():
+            self.field.text = feedback.text
+        self._say(told)
 
     def _preview(self, asked: Asked) -> None:
+        if not self.app.review.can_score or not asked.units:
+            return
+
         def job(work: Workspace) -> "tuple[Preview, ...]":
             return work.evaluator.preview(asked.origin, asked.variants)
 
         def take(done: "Future[tuple[Preview, ...]]") -> None:
-            asked.previews = done.result()
+            asked.previewing = False
+            if done.cancelled() or done.exception():
+                self.app.notify("what the changes would do could not be computed", severity="warning")
+            else:
+                asked.previews = done.result()
             self.show()
 
-        self.app.review.on_models(job).add_done_callback(
-            lambda done: None if done.cancelled() or done.exception() else self._post(take, done)
-        )
+        asked.previewing = True
+        self.app.review.on_models(job).add_done_callback(lambda done: self._post(take, done))
 
     def accept(self, numbers: list[int], edits: "Sequence[Change]" = ()) -> None:
         """Makes units one step, with what the reviewer words otherwise."""
-        if self.asked is None or not numbers:
+        if self.asked is None:
+            return
+        if not numbers:
+            self.app.notify("nothing of what was asked is open", timeout=3)
             return
         try:
             taken = self.asked.accept(self.app.review.session, numbers, edits)
         except TreegenError as error:
             self.app.complain(error)
             return
-        self.app.notify(f"{len(taken)} taken; u undoes", timeout=2)
+        self.app.notify(f"{len(taken)} taken; u undoes" if taken else "taken already; u undoes", timeout=2)
         self.app.changed()
         self.show()
 
@@ -244,15 +332,23 @@ class Asker:
     async def reject(self) -> None:
         """The unit under the cursor is left; asks why, for the next request."""
         grid = self.pane.query_one("#proposal", Grid)
-        if self.asked and grid.row < len(self.asked.units):
+        if self.asked is None or grid.row >= len(self.asked.units):
+            return
+        if self.asked.fates[grid.row] == "taken":
+            self.app.notify("taken already; u undoes", timeout=3)
+        elif self.asked.fates[grid.row] == "open":
             why = await self.app.push_screen_wait(TextDialog("Why not? (may stay empty; the next request tells it)"))
             if why is not None:
                 self.asked.reject(self.app.review.session, grid.row, why.strip())
                 self.show()
 
 
-def _used(attempt: Any) -> str:
-    """What an attempt was, with its tokens and cost."""
+def _counted(count: int) -> str:
+    return f"{count} change{'s' if count != 1 else ''}"
+
+
+def _used(attempt: "Attempt") -> str:
+    """What an attempt was, with its tokens and cost, and what is wrong with it first of all."""
     reply = attempt.reply
     if reply is None:
         return str(attempt.failure)
@@ -260,5 +356,7 @@ def _used(attempt: Any) -> str:
         "tokens unknown" if reply.prompt_tokens is None else f"{reply.prompt_tokens} + {reply.completion_tokens} tokens"
     )
     cost = "cost unknown" if reply.cost is None else f"${reply.cost:.4f}"
-    errors = sum(p.severity == "error" for p in attempt.problems)
-    return f"reply {attempt.number}: {tokens}, {cost}, {errors} errors"
+    errors = errors_of(attempt.problems)
+    wrong = f"no usable tree: {errors[0].message}" if errors else "no errors"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"reply {attempt.number}: {tokens}, {cost}, {wrong}{more}"

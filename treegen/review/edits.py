@@ -224,6 +224,17 @@ class Edits:
             side: Literal["ours", "theirs", "file"] = ("ours", "theirs", "file")[chosen]
             self.edit(f"decided: {conflict.what}", lambda: editing.decide(tree, number, side))
 
+    def lock(self) -> None:
+        """Locks or unlocks the group or class under the cursor for language models."""
+        app, session = self.app, self.app.review.session
+        if app.focused_kind == "class":
+            what = f"class {app.class_name}" if app.class_name else ""
+        else:
+            what = f"group {app.group.name}" if app.group and app.focused_kind else ""
+        if what:
+            session.set_lock(what, what not in session.locks)
+            app.refresh_panes()
+
     def move_by(self, by: int) -> None:
         """The group, option or class under the cursor one place up or down."""
         tree, group, option, name = self.app.review.tree, self.app.group, self.app.option, self.app.class_name

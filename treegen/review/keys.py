@@ -62,7 +62,7 @@ _HINTS: Final = {
     "mistakes": "enter the rule at fault  tab answers  / search",
     "proposal": "enter take  e reword  x leave  A take all  F feedback  / search",
     "feedback": "escape leave the text  ctrl+g send  ctrl+t about something else  ctrl+x cancel",
-    "votes": "enter the rule at fault  tab pictures  / search",
+    "votes": "enter the rule at fault  h l more columns  tab pictures  / search",
 }
 _SPACE: Final = "  "
 _GAP: Final = 4  # cells between the keys for this place and those for all

@@ -73,9 +73,9 @@ class RepairApp(App[bool]):
             if is_tree(self.path):
                 self.exit(True)
                 return
+            self._show()
         except TreegenError as error:
             self.notify(f"{error.message}\n{error.tip}".strip(), severity="error", markup=False)
-        self._show()
 
     def action_leave(self) -> None:
         """The file stays as it is."""

@@ -22,23 +22,42 @@ class FeedbackPane(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave_text", "Leave the text", show=False)]
 
+    _asked: "Asked | None" = None
+
     def action_leave_text(self) -> None:
         """Gives the keys to the proposal: in the text they would write."""
         self.query_one("#proposal", Grid).focus()
 
     def compose(self) -> ComposeResult:
-        """What it is about, the text, the talk, the proposal."""
+        """What it is about, the text, the talk, the proposal, the whole of the change under the cursor."""
         yield Static(id="about", markup=False)
         yield TextArea(id="feedback")
         yield Static(id="talk", markup=False)
-        yield Grid(id="proposal")
+        yield Grid(id="proposal", copied=4)
+        yield Static(id="whole", markup=False)
 
     def show(self, about: str, talk: str, asked: "Asked | None") -> None:
         """Shows where the conversation is."""
-        self.query_one("#about", Static).update(printable(f"about {about}    ctrl+t other  ctrl+g send  ctrl+x cancel"))
+        self.query_one("#about", Static).update(printable(about))
         lines = talk.splitlines()[-4:]
         self.query_one("#talk", Static).update("\n".join(map(printable, lines)))
+        self._asked = asked
         self._show_units(asked)
+        self._show_whole()
+
+    def on_grid_moved(self) -> None:
+        """Another change is under the cursor."""
+        self._show_whole()
+
+    def _show_whole(self) -> None:
+        """What a line of the grid may cut: all sentences, and why the change is refused."""
+        asked, row = self._asked, self.query_one("#proposal", Grid).row
+        lines = list[str]()
+        if asked and row < len(asked.units):
+            unit = asked.units[row]
+            failure = asked.previews[row].failure if row < len(asked.previews) else ""
+            lines = [*unit.sentences, f"refused: {unit.refused}" if unit.refused else "", failure]
+        self.query_one("#whole", Static).update("\n".join(printable(line) for line in lines if line))
 
     def _show_units(self, asked: "Asked | None") -> None:
         grid = self.query_one("#proposal", Grid)
@@ -46,11 +65,13 @@ class FeedbackPane(Vertical):
             grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")
             return
         units, previews, fates = asked.units, asked.previews, asked.fates
+        unknown = "..." if asked.previewing else "-"
 
         def cell(row: int, column: int) -> str:
             unit = units[row]
             mark = _MARKS[fates[row]] or ("locked" if unit.refused else "outside" if unit.outside else "")
-            change, right, wrong = _effect(previews[row]) if row < len(previews) else ("...", "", "")
+            known = row < len(previews) and not unit.refused
+            change, right, wrong = _effect(previews[row]) if known else (unknown, "", "")
             return (mark, change, right, wrong, "; ".join(unit.sentences))[column]
 
         def tone(row: int, column: int) -> str:

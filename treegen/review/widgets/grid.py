@@ -93,15 +93,16 @@ class Grid(ScrollView, can_focus=True):
     class Chosen(Moved):
         """Enter, or a click on the cursor."""
 
-    def __init__(self, *, cells: bool = False, id: str | None = None) -> None:
+    def __init__(self, *, cells: bool = False, copied: int | None = None, id: str | None = None) -> None:
         """An empty grid.
 
         Args:
             cells: the cursor is a cell, not a row.
+            copied: the column that is worth copying of a row; the first if not given.
             id: the widget's name.
         """
         super().__init__(id=id)
-        self._by_cell = cells
+        self._by_cell, self._copied = cells, copied
         self._columns: list[Column] = []
         self._rows = 0
         self._cell: Cell = lambda row, column: ""
@@ -141,6 +142,11 @@ class Grid(ScrollView, can_focus=True):
     def row_texts(self, row: int) -> list[str]:
         """The texts of a row."""
         return [self.text_at(row, column) for column in range(len(self._columns))]
+
+    @property
+    def copied_text(self) -> str:
+        """What is copied of the row or cell under the cursor."""
+        return self.text_at(self.row, self.column if self._copied is None else self._copied)
 
     def put_cursor(self, row: int, column: int | None = None) -> None:
         """Moves the cursor and scrolls to it."""

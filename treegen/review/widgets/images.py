@@ -20,7 +20,7 @@ class ImagesPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """The list above; below, picture and answers."""
-        yield Grid(id="mistakes")
+        yield Grid(copied=3, id="mistakes")
         with Horizontal(id="below"):
             with Vertical(id="frame"):
                 yield Image(id="picture")
