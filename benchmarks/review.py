@@ -36,15 +36,23 @@ async def key(app, name: str) -> float:  # type: ignore[no-untyped-def]
     def state() -> tuple[int, ...]:
         return grid.row, grid.column, session.position
 
-    before, painted = state(), asyncio.Event()
-    began = time.perf_counter()
+    before, painted, show = state(), asyncio.Event(), app._display
+
+    def shown(screen, renderable) -> None:  # type: ignore[no-untyped-def]
+        """The first paint after the change, before what the application leaves for later."""
+        nonlocal ended
+        show(screen, renderable)
+        if state() != before and not painted.is_set():
+            ended = time.perf_counter()
+            painted.set()
+
+    app._display = shown
+    began = ended = time.perf_counter()
     app.post_message(Key(name, name if len(name) == 1 else None))
     async with asyncio.timeout(30):
-        while state() == before:
-            await asyncio.sleep(0)
-    grid.call_after_refresh(painted.set)
-    await painted.wait()
-    return time.perf_counter() - began
+        await painted.wait()
+    app._display = show
+    return ended - began
 
 
 async def several(runs: int, press: Callable[[int], Awaitable[float]]) -> list[float]:

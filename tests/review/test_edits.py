@@ -293,7 +293,7 @@ async def test_keys_on_an_empty_tree_say_what_to_do_and_break_nothing(play: Open
     path = tmp_path / "tree.json"
     path.write_text('{"domain": "d", "classification_groups": {}, "rules": {}}')
     async with play(path) as player:
-        assert "no group yet: a adds one" in player.screen
+        assert "no group yet" in player.screen
         for pane in ("1", "2"):
             await player.press(pane, "d", "r", "p", "m", "x", "J", "K", "L", "enter", "y", "u", "U")
             assert len(player.app.screen_stack) == 1

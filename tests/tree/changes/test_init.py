@@ -17,6 +17,8 @@ from treegen.tree.changes import (
     ClassesReordered,
     ClassRemoved,
     ClassRenamed,
+    ConflictAdded,
+    ConflictRemoved,
     DomainChanged,
     GroupAdded,
     GroupRemoved,
@@ -40,6 +42,7 @@ GROUP: dict[str, Any] = {
     "after": None,
 }  # fmt: skip
 CLASS: dict[str, Any] = {"class_name": "X", "answers": (("g", "a"), ("h", 3)), "after": "W"}
+CONFLICT: dict[str, Any] = {"place": 0, "what": "w", "ours_json": "[]", "theirs_json": '[{"kind": "x"}]'}
 CHANGES: tuple[Change, ...] = (
     DomainChanged(old="a", new="b"),
     GroupAdded(**GROUP),
@@ -57,6 +60,8 @@ CHANGES: tuple[Change, ...] = (
     ClassesReordered(old=("a", "b"), new=("b", "a")),
     RuleChanged(class_name="X", group="g", old=ABSENT, new=3),
     AnswersReordered(class_name="X", old=("a", "b"), new=("b", "a")),
+    ConflictAdded(**CONFLICT),
+    ConflictRemoved(**CONFLICT),
 )
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 3) | st.floats(allow_nan=False) | st.sampled_from(["g", "X", "a", ""]),

@@ -19,10 +19,11 @@ def test_a_draft_that_nobody_touched_is_the_tree_again(tree: Tree) -> None:
         assert Draft(one).frozen(one) == one
 
 
-def test_sign_off_and_conflicts_come_from_the_tree_that_is_named(tree: Tree) -> None:
+def test_the_sign_off_comes_from_the_tree_that_is_named_and_conflicts_from_the_draft(tree: Tree) -> None:
     review = Review(status="approved", by="A", at="2026-01-01T00:00:00Z", digest="sha256:" + "0" * 64)
     signed = replace(tree, review=review, conflicts=(Conflict(what="w"),))
-    assert Draft(tree).frozen(signed) == signed
+    assert Draft(tree).frozen(signed) == replace(signed, conflicts=())
+    assert Draft(signed).frozen(tree) == replace(signed, review=None)
 
 
 def test_changing_a_draft_leaves_the_tree_as_it_is(tree: Tree) -> None:

@@ -150,16 +150,23 @@ class SeveralDialog(ModalScreen[tuple[int, ...] | None]):
 
     def on_mount(self) -> None:
         """The grid has the keys."""
-        grid = self.query_one(Grid)
-        width = max((len(c) for c in self._choices), default=10)
-        grid.fill([Column(head="", width=3), Column(head="", width=min(width, 100))], len(self._choices),
-                  lambda r, c: self._choices[r] if c else "[x]" if r in self._marked else "[ ]")  # fmt: skip
-        grid.focus()
+        self._fill()
+        self.query_one(Grid).focus()
+
+    def _fill(self) -> None:
+        width, marked = max((len(c) for c in self._choices), default=10), frozenset(self._marked)
+        columns = [Column(head="", width=3), Column(head="", width=min(width, 100))]
+
+        def cell(row: int, column: int) -> str:
+            return self._choices[row] if column else "[x]" if row in marked else "[ ]"
+
+        self.query_one(Grid).fill(columns, len(self._choices), cell)
 
     def action_mark(self) -> None:
         """Marks or unmarks, and goes on."""
         grid = self.query_one(Grid)
         self._marked ^= {grid.row}
+        self._fill()
         grid.put_cursor(grid.row + 1)
 
     def action_take(self) -> None:

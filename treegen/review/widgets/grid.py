@@ -1,6 +1,6 @@
 """A table that renders only what is seen: a thousand classes times thirty groups paint as fast as ten."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar, Final
@@ -19,6 +19,7 @@ from textual.strip import Strip
 from treegen.tree.keywords import printable
 
 _GAP: Final = 2
+_KEPT: Final = 500  # rows that need not be painted anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +108,10 @@ class Grid(ScrollView, can_focus=True):
         self._cell: Cell = lambda row, column: ""
         self._tone: Tone = lambda row, column: ""
         self.note = ""
+        self._strips: dict[Hashable, Strip] = {}
 
     def fill(self, columns: Sequence[Column], rows: int, cell: Cell, tone: Tone | None = None, note: str = "") -> None:
-        """Shows other content; the cursor stays where it is as far as it can.
+        """Shows other content; the cursor stays where it is as far as it can. What `cell` gives must not change.
 
         Args:
             columns: the columns.
@@ -121,6 +123,7 @@ class Grid(ScrollView, can_focus=True):
         self._columns, self._rows, self._cell = list(columns), rows, cell
         self._tone = tone or (lambda row, column: "")
         self.note = note
+        self._strips.clear()
         width = sum(c.width + _GAP for c in self._columns)
         self.virtual_size = Size(width, rows + 1)
         self.row = min(self.row, max(rows - 1, 0))
@@ -216,24 +219,44 @@ class Grid(ScrollView, can_focus=True):
             return Strip([Segment(set_cell_size(text, width), base + self._style("dim"))])
         if y == 0:
             style = base + self.get_component_rich_style("grid--head", partial=True)
-            parts = [Segment(self._fitted(c.head, c), style) for c in self._columns]
-        else:
-            row = y - 1 + self.scroll_offset.y
-            if row >= self._rows:
-                return Strip.blank(width, base)
-            parts = [
-                Segment(self._fitted(self._cell(row, n), c), self._look(row, n)) for n, c in enumerate(self._columns)
-            ]
-        return self._scrolled(parts, width, base)
+            return self._line(lambda n, c: Segment(self._fitted(c.head, c), style), width, base)
+        row = y - 1 + self.scroll_offset.y
+        return Strip.blank(width, base) if row >= self._rows else self._row_strip(row, width, base)
 
-    def _scrolled(self, parts: list[Segment], width: int, base: Style) -> Strip:
-        """The first column, then the others from where they are scrolled to."""
-        if not parts:
+    def _row_strip(self, row: int, width: int, base: Style) -> Strip:
+        """A row. A cursor that moves changes two of them: the others are kept, for sixty rows take some 50 ms."""
+        cell = self.column if self._by_cell and self.has_focus else None
+        key = (row, (cell,) if row == self.row else None, self.scroll_offset.x, width, base)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self._line(
+                lambda n, c: Segment(self._fitted(self._cell(row, n), c), self._look(row, n, base)), width, base
+            )
+            if len(self._strips) > _KEPT:
+                self._strips.pop(next(iter(self._strips)))
+        return strip
+
+    def notify_style_update(self) -> None:
+        """Another theme: no row looks as it did."""
+        self._strips.clear()
+        super().notify_style_update()
+
+    def _line(self, part: Callable[[int, Column], Segment], width: int, base: Style) -> Strip:
+        """The first column, then those of the others that are seen where they are scrolled to."""
+        if not self._columns:
             return Strip.blank(width, base)
-        first, rest = Strip(parts[:1]), Strip(parts[1:])
-        room = max(width - first.cell_length, 0)
-        x = self.scroll_offset.x
-        return Strip.join([first, rest.crop(x, x + room)]).adjust_cell_length(width, base)
+        first = Strip([part(0, self._columns[0])])
+        room, left = max(width - first.cell_length, 0), self.scroll_offset.x
+        at, hidden, seen = 0, 0, []
+        for number, column in enumerate(self._columns[1:], 1):
+            end = at + column.width + _GAP
+            if end <= left:
+                hidden = end
+            elif at < left + room:
+                seen.append(part(number, column))
+            at = end
+        rest = Strip(seen).crop(left - hidden, left - hidden + room)
+        return Strip.join([first, rest]).adjust_cell_length(width, base)
 
     @staticmethod
     def _fitted(text: str, column: Column) -> str:
@@ -245,8 +268,8 @@ class Grid(ScrollView, can_focus=True):
             text = " " * (column.width - length) + text
         return set_cell_size(text, column.width + _GAP)
 
-    def _look(self, row: int, column: int) -> Style:
-        style = self.rich_style + self._style(self._tone(row, column))
+    def _look(self, row: int, column: int, base: Style) -> Style:
+        style = base + self._style(self._tone(row, column))
         if row != self.row:
             return style
         style += self.get_component_rich_style("grid--cursor", partial=True)

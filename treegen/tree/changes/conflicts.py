@@ -1,5 +1,6 @@
 """Changes of what a merge left to decide. They are no content: `difference` does not look for them."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,6 +39,8 @@ class ConflictAdded(_OneConflict):
         return f"to decide: {quote(self.what)}"
 
     def _make(self, draft: Draft) -> None:
+        for text in (self.ours_json, self.theirs_json):
+            _need_list(text)
         draft.conflicts.insert(self.place, self._conflict())
 
     def _inverse(self) -> "ConflictRemoved":
@@ -60,6 +63,15 @@ class ConflictRemoved(_OneConflict):
 
     def _inverse(self) -> ConflictAdded:
         return ConflictAdded(**self._fields())
+
+
+def _need_list(text: str) -> None:
+    try:
+        known = isinstance(json.loads(text), list)
+    except ValueError:
+        known = False
+    if not known:
+        raise ChangeError(f"a side of a conflict is a list of changes, not {quote(text)}")
 
 
 def conflict_changes(before: tuple[Conflict, ...], after: tuple[Conflict, ...]) -> list[Change]:
