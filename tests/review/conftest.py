@@ -2,7 +2,8 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from textual.events import Paste
 from textual.pilot import Pilot
 
 from tests.conftest import DOMAIN, TREE
+from tests.review.terminal import Terminal
 from treegen.review.app import ReviewApp, open_app
 from treegen.review.widgets.grid import Grid
 from treegen.tree.model import Tree
@@ -121,3 +123,10 @@ def unseen(tmp_path: Path) -> Path:
     path = tmp_path / "tree.json"
     path.write_text(TREE, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path / "tmux.socket")
+    yield terminal
+    subprocess.run(["tmux", "-S", str(tmp_path / "tmux.socket"), "kill-server"], capture_output=True, check=False)

@@ -95,6 +95,8 @@ class Asker:
 
     def _keep_text(self) -> None:
         """While an answer is awaited the field is for that: then what was sent is kept."""
+        if not self.app.query(FeedbackPane):  # the screen is being taken down: `close` has kept it
+            return
         text = self._sent.text if self.running and self._sent else self.field.text
         if text != self.app.review.session.kept(_KEPT):
             self.app.review.session.keep(_KEPT, text)
