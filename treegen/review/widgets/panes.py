@@ -95,7 +95,7 @@ class RulesPane(Grid):
             return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
 
         heads = ["class", *groups]
-        widths = widths_of(heads, min(len(names), 100), cell, least=6, most=22)
+        widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
         self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
 
