@@ -18,7 +18,7 @@ from treegen.review.app import ReviewApp, open_app
 from treegen.review.widgets.grid import Grid
 from treegen.tree.model import Tree
 
-PATIENCE = 20  # seconds; what is waited for is there far sooner, and nothing waits longer than it must
+PATIENCE = 90  # seconds; what is waited for is there far sooner, and nothing waits longer than it must
 
 
 class Player:

@@ -1,6 +1,6 @@
 """The review application: panes around one tree, and the keys that change it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -141,12 +141,31 @@ class ReviewApp(App[None]):
 
     def _after_change(self) -> None:
         """What a key press need not wait for: on a thousand classes the checks take some 50 ms."""
+        if not self.is_shown:
+            return
         self.query_one(ProblemsPane).show(self.review)
         self.refresh_lines()
         self.scorer.soon()
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the panes are there: not before the first paint, and not while the application ends."""
+        return self.is_running and bool(self.query("#hints"))
+
+    def show_later(self, show: Callable[..., None], *arguments: object) -> None:
+        """On any thread: has something shown, without waiting for it, unless the application ends before."""
+
+        def if_shown() -> None:
+            if self.is_shown:
+                show(*arguments)
+
+        if self.is_running:
+            self.call_later(if_shown)
+
     def refresh_panes(self) -> None:
         """Paints everything from the review."""
+        if not self.is_shown:
+            return
         self.query_one(GroupsPane).show(self.review)
         self.query_one(ProblemsPane).show(self.review)
         self.refresh_right()

@@ -95,7 +95,7 @@ class Asker:
 
     def _keep_text(self) -> None:
         """While an answer is awaited the field is for that: then what was sent is kept."""
-        if not self.app.query(FeedbackPane):  # the screen is being taken down: `close` has kept it
+        if not self.app.is_shown:  # the screen is being taken down: `close` has kept it
             return
         text = self._sent.text if self.running and self._sent else self.field.text
         if text != self.app.review.session.kept(_KEPT):
@@ -233,9 +233,7 @@ class Asker:
             self._say("cancelled as soon as the next piece comes")
 
     def _post(self, show: Any, *arguments: Any) -> None:
-        """On any thread: waits for nothing, so that an application that ends keeps no thread."""
-        if self.app.is_running:
-            self.app.call_later(show, *arguments)
+        self.app.show_later(show, *arguments)
 
     def _say(self, text: str) -> None:
         self._talk = text

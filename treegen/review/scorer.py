@@ -39,6 +39,8 @@ class Scorer:
         self._timer = self.app.set_timer(_PATIENCE, self._begin)
 
     def _begin(self) -> None:
+        if not self.app.is_shown:
+            return
         turn = self._turn
         self._told = "scoring"
         future = self.app.review.measure(lambda task, done, total: self._progress(turn, task, done, total))
@@ -53,11 +55,10 @@ class Scorer:
         told = f"{task} {done}/{total}" if total > 1 else task
         if told != self._told and self.app.is_running:
             self._told = told
-            self.app.call_from_thread(self.app.refresh_lines)
+            self._post(self.app.refresh_lines)
 
     def _post(self, show: Any, *arguments: Any) -> None:
-        if self.app.is_running:
-            self.app.call_from_thread(show, *arguments)
+        self.app.show_later(show, *arguments)
 
     def _measured(self, turn: int, done: "Future[Measured]") -> None:
         """On the app's thread: takes the score, unless the tree is another by now."""
