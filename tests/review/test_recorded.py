@@ -80,7 +80,7 @@ def test_an_option_fixed_one_change_taken_and_one_left_is_what_the_file_holds(
     terminal.until(lambda screen: "snow white" in screen and "unsaved" in screen and "dev " in screen)
     terminal.until(lambda screen: "(stale)" not in screen)
     terminal.press("F")
-    terminal.shows("ctrl+g send")
+    terminal.shows("escape leave the text")
     terminal.press("-l", FEEDBACK)
     terminal.shows("look at Abrosk again")
     terminal.press("C-g")

@@ -296,7 +296,7 @@ class ReviewApp(App[None]):
     def action_feedback(self) -> None:
         """Gives the keys to the text for the language model."""
         self.action_pane("ask")
-        self.asker.field.focus()
+        self.screen.set_focus(self.asker.field)  # at once: the text may come already
 
     def action_send(self) -> None:
         """Sends the feedback to the language model."""
