@@ -330,16 +330,19 @@ async def test_what_is_longer_than_a_line_can_be_read_whole_and_copied(play: Ope
 
 
 async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
-    play: Open, served: Path, openai_server: OpenAIServer
+    play: Open, served: Path, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with play(served, (120, 40)) as player:
         answer = answer_of(player, reword_form)
         pieces = [answer[n : n + 200] for n in range(0, len(answer), 200)]
-        openai_server.will_stream("One moment. ", *pieces, pause=0.15)
+        openai_server.will_stream("One moment. ", *pieces, pause=0.4)
+        told: list[str] = []
+        say = player.app.asker._say
+        monkeypatch.setattr(player.app.asker, "_say", lambda text: (told.append(text), say(text)))
         await ask(player, "make it better")
-        await player.until(lambda: "sent to openai/some-model: about" in talk(player))
-        assert "tokens, cost unknown" in talk(player)
-        await player.until(lambda: " characters: " in talk(player))
+        await player.until(lambda: any(" characters: " in text for text in told))
+        (sent,) = [text for text in told if "sent to openai/some-model: about" in text]
+        assert "tokens, cost unknown" in sent
         assert player.app.asker.running
         await player.press("escape", "1", "J")
         assert player.labels, "the reviewer goes on meanwhile"
