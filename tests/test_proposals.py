@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.tree.strategies import changed, trees, wild_trees
 from treegen.errors import InputError
-from treegen.proposals import Unit, alone, amend, closure, take, units_of
-from treegen.tree.changes import ChangeError, OptionAdded, OptionRenamed, apply
+from treegen.proposals import Unit, alone, closure, take, units_of
+from treegen.tree.changes import ChangeError, apply
 from treegen.tree.difference import difference
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.model import ClassRule, Group, Tree
@@ -180,14 +180,6 @@ def test_locks_hold_under_a_new_name(tree: Tree) -> None:
     rules = tuple(replace(r, answers=(("tint", r.answers[0][1]), r.answers[1])) for r in tree.rules)
     units = units_of(tree, difference(tree, replace(tree, groups=(tint, legs), rules=rules)), locks={"group colour"})
     assert [u.refused for u in units] == ['the group "colour" is locked'] * 2
-
-
-def test_an_edited_proposal_is_the_difference_to_the_edited_tree(tree: Tree) -> None:
-    units = proposed(tree)
-    changes = take(tree, units, range(len(units)))
-    amended = amend(tree, changes, [OptionRenamed(group="colour", old="green", new="bright green")])
-    assert [c.option for c in amended if isinstance(c, OptionAdded)] == ["bright green"]
-    assert apply(tree, amended).group("colour").options == ("white", "gray", "bright green")
 
 
 def test_orders_of_answers_are_one_unit(tree: Tree) -> None:

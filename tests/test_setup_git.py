@@ -7,7 +7,8 @@ import pytest
 
 from tests.conftest import Git
 from treegen.errors import InputError
-from treegen.setup_git import ATTRIBUTES, BEGIN, END, PRE_COMMIT, is_set_up, set_up, undo
+from treegen.git import ask_git
+from treegen.setup_git import ATTRIBUTES, BEGIN, END, PRE_COMMIT, set_up, undo
 
 KEYS = ("diff.treegen.textconv", "diff.treegen.xfuncname", "merge.treegen.name", "merge.treegen.driver")
 BLOCK = f"{BEGIN}\ntree.json diff=treegen merge=treegen\n{END}\n"
@@ -34,6 +35,11 @@ def test_it_writes_attributes_and_configuration_and_tells_so(git: Git, repositor
     ]  # fmt: skip
     assert [sentence.split()[0] for sentence in done] == ["wrote", "set", "set", "set", "set"]
     assert not (repository / PRE_COMMIT).exists()
+
+
+def is_set_up(folder: Path) -> bool:
+    """Whether the repository has the merge driver."""
+    return bool(ask_git(["config", "--get", "merge.treegen.driver"], folder))
 
 
 def test_a_repository_is_set_up_until_it_is_undone(repository: Path) -> None:

@@ -25,7 +25,6 @@ from treegen.tree.changes import (
     apply,
 )
 from treegen.tree.changes.interface import Draft
-from treegen.tree.difference import difference
 from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
 from treegen.tree.targets import WHOLE, Target
@@ -123,15 +122,6 @@ def take(tree: Tree, units: Sequence[Unit], chosen: Collection[int]) -> tuple[Ch
 def alone(tree: Tree, units: Sequence[Unit]) -> list[tuple[Change, ...]]:
     """For each unit the changes of it and of what it needs, for `Evaluator.preview`; none for a refused one."""
     return [() if unit.refused else take(tree, units, closure(units, (unit.number,))) for unit in units]
-
-
-def amend(tree: Tree, changes: Sequence[Change], edits: Iterable[Change]) -> tuple[Change, ...]:
-    """The changes of a proposal that a reviewer edits: `edits` are made on the proposed tree.
-
-    Raises:
-        ChangeError: an edit does not fit the proposed tree.
-    """
-    return difference(tree, apply(apply(tree, changes), edits))
 
 
 class _Names:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError
-from treegen.git import ask_git, repository_of, run_git
+from treegen.git import repository_of, run_git
 from treegen.tree.document import read_text, write_atomically
 
 BEGIN: Final = "# treegen: begin (`treegen git-setup --undo` takes these lines out)"
@@ -71,11 +71,6 @@ def undo(folder: Path) -> list[str]:
         if run_git(["config", "--local", "--unset-all", key], top).code == 0:
             done.append(f"removed {key} from the repository's configuration")
     return done
-
-
-def is_set_up(folder: Path) -> bool:
-    """Whether the repository has the merge driver."""
-    return bool(ask_git(["config", "--get", "merge.treegen.driver"], folder))
 
 
 def _can_be_written(pattern: str) -> bool:

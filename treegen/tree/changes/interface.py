@@ -197,7 +197,7 @@ class Change:
         self._make(draft)
 
     def inverse(self) -> "Change":
-        """The change that takes this one back; where the tree had errors, `difference.undo` knows what it takes more."""
+        """The change that takes this one back; `difference.undo` also mends what errors of a tree leave."""
         return self._inverse()
 
     def as_json(self) -> dict[str, Any]:
