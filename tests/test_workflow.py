@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import TREE
 from treegen.domain import LlmSettings
 from treegen.errors import InputError, ModelError, ProblemsError
-from treegen.llm.chat.interface import Message, OnText, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.progress import Cancelled
 from treegen.tree.changes import OptionRenamed, apply
 from treegen.tree.targets import Feedback, Target
@@ -25,7 +25,9 @@ class QueuedChat:
         self.asked: list[tuple[Message, ...]] = []
         self._replies = list(replies)
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         self.asked.append(tuple(messages))
         reply = self._replies.pop(0)
         if isinstance(reply, Exception):
@@ -111,7 +113,9 @@ class EditingChat:
     def __init__(self, path: Path, text: str) -> None:
         self.path, self.text = path, text
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         self.path.write_text(self.text, encoding="utf-8")
         return Reply(text=TREE, model=self.name)
 
@@ -204,7 +208,9 @@ class TalkingChat:
 
     name = "talking"
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         assert on_text is not None
         for end in (100, len(TREE)):
             on_text(TREE[:end])

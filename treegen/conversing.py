@@ -11,7 +11,7 @@ from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
 
 if TYPE_CHECKING:
-    from treegen.llm.chat.interface import Chat, Message, OnText, Reply
+    from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
     from treegen.llm.drafting import Attempt, Conversation
 
 Listener = Callable[["Attempt"], None]
@@ -24,14 +24,16 @@ class Announced:
         self.name = chat.name
         self._chat, self._progress = chat, progress
 
-    def complete(self, messages: "Sequence[Message]", on_text: "OnText | None" = None) -> "Reply":
+    def complete(
+        self, messages: "Sequence[Message]", on_text: "OnText | None" = None, *, wire: "Wire | None" = None
+    ) -> "Reply":
         """The chat's own reply."""
         if self.name == "manual":
-            return self._chat.complete(messages, on_text)
+            return self._chat.complete(messages, on_text, wire=wire)
         task = f"waiting for {self.name}"
         self._progress(task, 0, 1)
         try:
-            return self._chat.complete(messages, on_text)
+            return self._chat.complete(messages, on_text, wire=wire)
         finally:
             self._progress(task, 1, 1)
 

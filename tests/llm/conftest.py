@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from treegen.domain import Domain
-from treegen.llm.chat.interface import Message, OnText, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 
 
 class FakeChat:
@@ -26,7 +26,9 @@ class FakeChat:
         self.queue = deque(queue)
         self.requests: list[tuple[Message, ...]] = []
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         self.requests.append(tuple(messages))
         answer = self.queue.popleft()
         if isinstance(answer, Exception):

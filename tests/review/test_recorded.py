@@ -11,7 +11,7 @@ import pytest
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
-from treegen.llm.chat import Message, Reply, open_chat
+from treegen.llm.chat import Message, Reply, Wire, open_chat
 from treegen.tree.changes import Change, apply
 from treegen.tree.document import content_text, dump, read_text
 from treegen.tree.editing import change_prompt, point_rule, rename_option
@@ -31,7 +31,7 @@ class Listening:
     name = "listening"
     heard: tuple[Message, ...] = ()
 
-    def complete(self, messages: Sequence[Message], on_text: object = None) -> Reply:
+    def complete(self, messages: Sequence[Message], on_text: object = None, *, wire: Wire | None = None) -> Reply:
         self.heard = tuple(messages)
         raise ModelError("it answers nothing")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from treegen.domain import LlmSettings
 from treegen.errors import InputError
-from treegen.llm.chat.interface import Chat, Message, Reply
+from treegen.llm.chat.interface import Chat, Message, Reply, Wire
 from treegen.llm.chat.manual import ManualChat
 from treegen.llm.chat.replay import ReplayChat
 
-__all__ = ["Chat", "ManualChat", "Message", "ReplayChat", "Reply", "open_chat"]
+__all__ = ["Chat", "ManualChat", "Message", "ReplayChat", "Reply", "Wire", "open_chat"]
 
 
 def open_chat(

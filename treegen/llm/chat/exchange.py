@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from treegen.errors import InputError
-from treegen.llm.chat.interface import Message, OnText, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.llm.chat.manual import as_text
 from treegen.progress import Cancelled
 
@@ -35,7 +35,9 @@ class ManualExchange:
         with self._changed:
             return self._request
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         """The answer that is handed in.
 
         Raises:

@@ -2,19 +2,44 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    Attributes:
+        role: who speaks.
+        content: the text.
+        images: pictures that go with it, each as a data URL (`data:image/png;base64,...`), in order, after the text.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, str]:
-        """The provider's form."""
-        return {"role": self.role, "content": self.content}
+    def as_dict(self) -> dict[str, Any]:
+        """The provider's form: the content is a string, or a list of parts where there are images."""
+        if not self.images:
+            return {"role": self.role, "content": self.content}
+        pictures = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
+        return {"role": self.role, "content": [{"type": "text", "text": self.content}, *pictures]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """The form that a reply is asked to have, for models that can be held to one.
+
+    It is small on purpose: providers refuse large schemas, and the full check is made here, of every reply.
+
+    Attributes:
+        name: letters, digits and underscores, at most 64.
+        schema: a JSON Schema of an object, in the part of the language that providers share.
+    """
+
+    name: str
+    schema: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +74,15 @@ class Chat(Protocol):
 
     name: str
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         """The reply to the conversation.
 
         Args:
             messages: all of it, the last from the user.
             on_text: is told the reply while it comes; of a second try, from its beginning again.
+            wire: the form to ask for, of models that take one; the reply may still have another.
 
         Raises:
             Cancelled: `on_text` raised it.

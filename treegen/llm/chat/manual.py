@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Message, OnText, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.tree.document import read_text, write_atomically
 
 END: Final = "."
@@ -33,7 +33,9 @@ class ManualChat:
         self._stdin_read = False
         self._typed_ahead = b""
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         """The person's answer, told to `on_text` as a whole.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
-from treegen.llm.chat.interface import Message, OnText, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.llm.chat.streaming import Heard, listen
 
 _TRIES: Final = 4
@@ -59,7 +59,9 @@ class LitellmChat:
         self._settings = settings
         self._sleep = time.sleep
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         """The model's reply; 429, 5xx, time-outs and broken connections are tried again, up to 4 times in all.
 
         Args:

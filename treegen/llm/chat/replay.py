@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Message, OnText, Reply
+from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.tree.document import read_text
 
 _MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
@@ -33,7 +33,9 @@ class ReplayChat:
         self._lines = _read(path)
         self._used: set[int] = set()
 
-    def complete(self, messages: Sequence[Message], on_text: OnText | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
         """The recorded reply, told to `on_text` as a whole.
 
         Raises:
