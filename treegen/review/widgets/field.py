@@ -16,7 +16,7 @@ class Field(Input):
     async def on_key(self, event: Key) -> None:
         """Obeys the field's own keys in the order in which they are typed.
 
-        An `Input` (Textual 8.2) inserts a character at once, but hands a key such as Ctrl-U up to the application first:
+        An `Input` (Textual 8.2) inserts a character at once, but hands a key such as Ctrl-U up to the application:
         what was typed quickly behind it is there by then, and deleted with the rest.
         """
         bound = self._bindings.key_to_bindings.get(event.key, [])
