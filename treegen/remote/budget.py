@@ -21,10 +21,12 @@ class Bill:
 
     Attributes:
         calls: requests that were sent.
-        prompt_tokens: tokens read; of a request whose reply did not tell them, as they were estimated.
-        completion_tokens: tokens written, of replies that told them.
-        cost: in USD, of the requests whose price is known.
-        untold: requests whose tokens were not told.
+        prompt_tokens: tokens read, as told.
+        completion_tokens: tokens written, as told.
+        cost: in USD, of the requests whose tokens and price are known.
+        guessed_tokens: of the requests that told none (most of them failed), as estimated.
+        guessed_cost: in USD, of the requests whose cost is not known, as far as it can be estimated.
+        untold: requests that told no tokens.
         unpriced: requests whose cost is not known.
     """
 
@@ -32,27 +34,34 @@ class Bill:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+    guessed_tokens: int = 0
+    guessed_cost: float = 0.0
     untold: int = 0
     unpriced: int = 0
 
     @property
     def tokens(self) -> int:
-        """Read and written."""
-        return self.prompt_tokens + self.completion_tokens
+        """Read and written, with what is estimated: what a cap counts."""
+        return self.prompt_tokens + self.completion_tokens + self.guessed_tokens
 
     @property
     def words(self) -> str:
-        """In a line."""
-        requests = f"{self.calls} request{'' if self.calls == 1 else 's'}"
-        tokens = f"{self.prompt_tokens} + {self.completion_tokens} tokens"
+        """In a line. What is not known is called so."""
+        parts = [_counted(self.calls, "request")]
+        if self.calls > self.untold:
+            parts.append(f"{self.prompt_tokens} + {self.completion_tokens} tokens")
         if self.untold:
-            tokens += f" ({self.untold} of the requests did not tell theirs: the prompt is counted as estimated)"
-        if self.calls and self.unpriced == self.calls:
-            return f"{requests}, {tokens}, cost unknown"
-        cost = f"${self.cost:.4f}"
+            parts.append(f"about {self.guessed_tokens} tokens in {_counted(self.untold, 'request')} that told none")
+        if self.calls > self.unpriced:
+            parts.append(f"${self.cost:.4f}")
         if self.unpriced:
-            cost += f" without {self.unpriced} request{'' if self.unpriced == 1 else 's'} of unknown cost"
-        return f"{requests}, {tokens}, {cost}"
+            guess = f" (about ${self.guessed_cost:.4f})" if self.guessed_cost else ""
+            parts.append(f"cost of {_counted(self.unpriced, 'request')} unknown{guess}")
+        return ", ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,35 +107,43 @@ class Budget:
 
     def after(
         self, ticket: Ticket, *, prompt_tokens: int | None = None, completion_tokens: int | None = None,
-        cost: float | None = None,
-    ) -> Bill:  # fmt: skip
+        cost: float | None = None, guessed_tokens: int = 0,
+    ) -> None:  # fmt: skip
         """Counts what the request took.
 
         Args:
             ticket: from `before`; each is used once.
             prompt_tokens: as told; `None` if the request failed or nothing was told: what was estimated counts.
             completion_tokens: as told.
-            cost: USD; `None` if not known: what was estimated for the prompt counts, and the request as unpriced.
+            cost: USD; `None` if not known: what was estimated for the prompt counts.
+            guessed_tokens: about those written, where they are not told.
         """
-        untold = prompt_tokens is None or completion_tokens is None
+        told = prompt_tokens is not None and completion_tokens is not None
         with self._lock:
             self._open.remove(ticket)
             bill = self._bill
             self._bill = replace(
                 bill,
-                prompt_tokens=bill.prompt_tokens + (ticket.tokens if prompt_tokens is None else prompt_tokens),
-                completion_tokens=bill.completion_tokens + (completion_tokens or 0),
-                cost=bill.cost + ((ticket.cost or 0.0) if cost is None else cost),
-                untold=bill.untold + untold,
+                prompt_tokens=bill.prompt_tokens + ((prompt_tokens or 0) if told else 0),
+                completion_tokens=bill.completion_tokens + ((completion_tokens or 0) if told else 0),
+                cost=bill.cost + (cost or 0.0),
+                guessed_tokens=bill.guessed_tokens + (0 if told else ticket.tokens + guessed_tokens),
+                guessed_cost=bill.guessed_cost + ((ticket.cost or 0.0) if cost is None else 0.0),
+                untold=bill.untold + (not told),
                 unpriced=bill.unpriced + (cost is None),
             )
-            return self._bill
+
+    def give_back(self, ticket: Ticket) -> None:
+        """The request was not sent after all: nothing listened there."""
+        with self._lock:
+            self._open.remove(ticket)
+            self._bill = replace(self._bill, calls=self._bill.calls - 1)
 
     def room(self) -> tuple[int | None, float | None]:
         """Tokens and USD that are left, without what is under way; `None` where there is no cap."""
         with self._lock:
             tokens = self._bill.tokens + sum(t.tokens for t in self._open)
-            cost = self._bill.cost + sum(t.cost or 0.0 for t in self._open)
+            cost = self._paid()
         most = self.limits
         return (
             None if most.max_tokens is None else max(0, most.max_tokens - tokens),
@@ -147,7 +164,10 @@ class Budget:
         if cost is None:
             tip = "cap with --max-tokens or --max-calls, or give price_in and price_out below [llm]"
             raise ModelError("the price of the model is not known, so --max-cost cannot be kept", tip)
-        paid = bill.cost + sum(t.cost or 0.0 for t in self._open)
-        if paid + cost > most.max_cost:
+        if self._paid() + cost > most.max_cost:
             told = f"the next request (about ${cost:.4f}) would exceed --max-cost {most.max_cost:g}"
             raise ModelError(f"{told}; {spent}", "raise it to go on")
+
+    def _paid(self) -> float:
+        """USD, with what is estimated and what is under way."""
+        return self._bill.cost + self._bill.guessed_cost + sum(t.cost or 0.0 for t in self._open)

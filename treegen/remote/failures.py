@@ -19,12 +19,14 @@ class Failure:
         tip: what to do.
         again: the same request may succeed later.
         wait: seconds that the server asks to wait; `None` if it does not say.
+        sent: whether a server may have seen the request.
     """
 
     message: str
     tip: str
     again: bool = False
     wait: float | None = None
+    sent: bool = True
 
 
 _SERVER: Final = "is the server running, is --api-base right?"
@@ -44,7 +46,7 @@ _UNREACHED: Final = {
 }
 _SILENT: Final = frozenset({"ReadTimeout", "PoolTimeout", "WriteTimeout"})
 _BROKEN: Final = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "APIConnectionError"})
-_UNREADABLE: Final = frozenset({"JSONDecodeError", "ValidationError"})
+_UNREADABLE: Final = frozenset({"JSONDecodeError", "ValidationError", "PageError"})
 #: litellm's error -> what to tell; more of the same request would not help
 _FINAL: Final = {
     "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),
@@ -64,6 +66,10 @@ _FINAL: Final = {
     "NoVisionError": (
         "{where} takes no pictures with this model (400)",
         "use a model that sees, or leave the images out",
+    ),
+    "TooLong": (
+        "{where} sent more than a reply can hold, and was cut off",
+        "is it the right server? See --api-base",
     ),
     "NoCompletion": (
         "what {where} sent is no chat completion",
@@ -103,7 +109,7 @@ def explain(error: BaseException, *, model: str, api_base: str | None = None, se
     status = next((s for e in chain if isinstance(s := getattr(e, "status_code", None), int)), None)
     where = without_credentials(api_base) or "the provider"
     kind = type(error).__name__
-    if "ConnectTimeout" not in names and (kind == "Timeout" or names & _SILENT):
+    if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError") or names & _SILENT):
         waited = f" within {seconds:.0f} s" if seconds else ""
         return Failure(
             message=f"{model}: {where} gave no answer{waited}", again=True, wait=_wait(chain),
@@ -111,11 +117,14 @@ def explain(error: BaseException, *, model: str, api_base: str | None = None, se
         )  # fmt: skip
     unreached = next((told for name, told in _UNREACHED.items() if name in names), None)
     if unreached and "HTTPStatusError" not in names:
-        return Failure(message=f"{model}: {unreached[0].format(where=where)}", tip=unreached[1])
+        return Failure(message=f"{model}: {unreached[0].format(where=where)}", tip=unreached[1], sent=False)
     kind = _kind(error, names, status)
     if kind in _FINAL:
         told, tip = _FINAL[kind]
-        return Failure(message=f"{model}: {told.format(where=where)}", tip=tip)
+        unsent = kind in ("UnknownProvider", "UnsupportedParamsError") and "HTTPStatusError" not in names
+        return Failure(message=f"{model}: {told.format(where=where)}", tip=tip, sent=not unsent)
+    if status is None and not names & _BROKEN:
+        return Failure(message=f"{model}: litellm failed ({kind})", tip="is the name right? TREEGEN_DEBUG=1 shows more")
     if status is None or (status >= 500 and names & _BROKEN):
         return Failure(message=f"{model}: the connection to {where} broke", tip="try again later", again=True)
     said = "limits the rate (429)" if status == 429 else f"failed ({status})"
@@ -126,6 +135,8 @@ def explain(error: BaseException, *, model: str, api_base: str | None = None, se
 def _kind(error: BaseException, names: set[str], status: int | None) -> str:
     """The key into `_FINAL`. The provider's words are read for it, and never shown."""
     kind, words = type(error).__name__, str(error).lower()
+    if "TooLongError" in names:
+        return "TooLong"
     if "HTTPStatusError" not in names and (names & _UNREADABLE or "invalid response from llm" in words):
         return "NoCompletion"
     if kind in ("APIError", "APIConnectionError", "InternalServerError"):

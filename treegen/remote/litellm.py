@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from treegen.errors import ModelError
+from treegen.remote.bodies import install
 
 _USER: Final = re.compile(r"//[^/@]*@")
 
@@ -33,6 +34,7 @@ def load_litellm() -> Any:
     warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
+    install(litellm)
     return litellm
 
 

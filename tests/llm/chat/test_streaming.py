@@ -113,7 +113,7 @@ def test_failures_are_told_and_tried_again_as_without_streaming(
 
 def test_an_empty_stream_is_an_error(openai_server: OpenAIServer, connect: Connect) -> None:
     openai_server.will_stream(finish="content_filter")
-    with pytest.raises(ModelError, match="the reply is empty"):
+    with pytest.raises(ModelError, match="content filter stopped the reply"):
         connect().chat.complete(REQUEST, Listener())
 
 
