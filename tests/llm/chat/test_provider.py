@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.llm.conftest import OpenAIServer
+from tests.llm.chat.server import OpenAIServer
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat import open_chat

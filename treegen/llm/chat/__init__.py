@@ -12,6 +12,7 @@ from treegen.llm.chat.manual import ManualChat
 from treegen.llm.chat.recording import RecordingChat
 from treegen.llm.chat.replay import ReplayChat
 from treegen.remote.budget import Budget
+from treegen.remote.environment import read_env_file
 from treegen.remote.litellm import without_credentials
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def _open(
         return ReplayChat(folder / settings.model.removeprefix("replay/"))
     from treegen.llm.chat.provider import LitellmChat
 
+    if settings.env_file:
+        read_env_file(settings.env_file)
     if kept and fresh:
         kept.forget_form(settings.model, without_credentials(settings.api_base))
     chat = LitellmChat(settings, budget=budget, kept=kept, on_request=on_request)

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from time import sleep
 from typing import Any, Final
 
 from treegen.domain import LlmSettings
@@ -54,7 +55,7 @@ class LitellmChat:
         self._budget = budget or Budget(settings.caps)
         self._ladder = Ladder(self.name, settings.api_base, kept)
         self._places = threading.Semaphore(settings.concurrency)
-        self._sleep, self._draw = time.sleep, random.random
+        self._sleep, self._draw = sleep, random.random
 
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
