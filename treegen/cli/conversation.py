@@ -72,12 +72,18 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
         settings, workspace.domain.folder, answers=choice.answers, messages=choice.messages,
         kept=Kept(workspace.path), fresh=choice.fresh, record=choice.record, budget=budget, on_request=announce,
     )  # fmt: skip
-    watched = sys.stderr.isatty() and isinstance(workspace.progress, ProgressLine)
+    progress = workspace.progress
+    watched = is_watched() and isinstance(progress, ProgressLine)
     try:
-        yield Talk(chat=chat, on_text=Arriving(workspace.progress) if watched else None)  # type: ignore[arg-type]
+        yield Talk(chat=chat, on_text=Arriving(progress) if watched else None)  # type: ignore[arg-type]
     finally:
         if budget.bill.calls:
             tell(f"spent: {budget.bill.words}")
+
+
+def is_watched() -> bool:
+    """Whether somebody may look at what is arriving."""
+    return sys.stderr.isatty()
 
 
 class Arriving:

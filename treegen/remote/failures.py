@@ -110,7 +110,7 @@ def explain(error: BaseException, *, model: str, api_base: str | None = None, se
     where = without_credentials(api_base) or "the provider"
     kind = type(error).__name__
     if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError") or names & _SILENT):
-        waited = f" within {seconds:.0f} s" if seconds else ""
+        waited = f" within {seconds:g} s" if seconds else ""
         return Failure(
             message=f"{model}: {where} gave no answer{waited}", again=True, wait=_wait(chain),
             tip="try again later; a slow model needs a longer `timeout` below [llm]",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.llm.chat.test_provider import REQUEST, Client, connect, environment
 from tests.llm.chat.server import OpenAIServer
+from tests.llm.chat.test_provider import REQUEST, Client, connect, environment
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, estimate

@@ -82,7 +82,6 @@ def listen(
 
 def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> Heard:
     parts: list[str] = []
-    refusal: list[str] = []
     length, told = 0, 0.0
     began = heard = time.monotonic()
     for kind, value in _with_pulse(arrived):
@@ -90,8 +89,8 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
         heard = heard if kind == "pulse" else now
         if now - heard > quiet or now - began > longest:
             raise RequestError(SilentError())
-        if kind in ("text", "refusal"):
-            (parts if kind == "text" else refusal).append(value)
+        if kind == "text":
+            parts.append(value)
             length += len(value)
             if length > MOST_CHARACTERS:
                 raise RequestError(TooLongError(f"more than {MOST_CHARACTERS} characters"))
@@ -100,7 +99,7 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
         elif kind == "end":
             text = "".join(parts)
             on_text(text)
-            return Heard(text=text, finish=value[0], usage=value[1], refusal="".join(refusal) or value[2])
+            return Heard(text=text, finish=value[0], usage=value[1], refusal=value[2])
         if kind == "pulse" or length < _SHORT or now - told > _PULSE:
             told = now
             on_text("".join(parts))
@@ -129,20 +128,41 @@ def _guarded(
         arrived.put(("failure", error))
 
 
+class _Raw:
+    """The provider's own chunks on their way to litellm, which drops the field of a refusal."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.refusal = ""
+
+    def __iter__(self) -> "_Raw":
+        return self
+
+    def __next__(self) -> Any:
+        chunk = next(self._inner)
+        for choice in getattr(chunk, "choices", None) or ():
+            self.refusal += _refusal(getattr(choice, "delta", None))
+        return chunk
+
+    def close(self) -> None:
+        self._inner.close()
+
+
 def _read_stream(send: Callable[[], Any], arrived: Arrived, left: threading.Event) -> None:
     stream = send()
+    raw = _Raw(stream.completion_stream)
+    if hasattr(raw._inner, "__next__"):
+        stream.completion_stream = raw
     for chunk in stream:
         if left.is_set():
             with suppress(Exception):  # the provider stops writing when nobody listens; nothing else hangs on it
-                stream.completion_stream.close()
+                raw.close()
             return
         arrived.put(("sign", None))
         for choice in chunk.choices[:1]:
             if isinstance(choice.delta.content, str) and choice.delta.content:
                 arrived.put(("text", choice.delta.content))
-            if refusal := _refusal(choice.delta):
-                arrived.put(("refusal", refusal))
-    arrived.put(("end", (stream.received_finish_reason, _told_usage(stream), "")))
+    arrived.put(("end", (stream.received_finish_reason, _told_usage(stream), raw.refusal)))
 
 
 def _read_whole(send: Callable[[], Any], arrived: Arrived, left: threading.Event) -> None:
