@@ -24,7 +24,7 @@ LAYERS = (
     ("llm", "clip", "starting", "demonstration"),
     ("checking",),
     ("workspace",),
-    ("exchange", "conversing"),
+    ("exchange", "conversing", "doctor"),
     ("workflow", "optimizing"),
     ("approving", "reviewing", "asking"),
     ("review", "report"),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from tests.llm.chat.cases import PRICE_IN, PRICE_OUT
 from tests.llm.chat.server import OpenAIServer
 from treegen.conversing import Announced
+from treegen.demonstration import FILES
 from treegen.llm.chat.interface import Wire
+from treegen.resources import sketchbook_dir
 
 KEY = "sk-a-planted-secret-key"
 WIRE = Wire(name="tree", schema={"type": "object"})
@@ -29,6 +32,16 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr("treegen.llm.chat.provider.sleep", waited.append)
     return waited
+
+
+@pytest.fixture
+def sketchbook(tmp_path: Path) -> Path:
+    """The bundled domain without its drawings."""
+    folder = tmp_path / "sketchbook"
+    folder.mkdir()
+    for name in FILES:
+        shutil.copy(sketchbook_dir() / name, folder / name)
+    return folder
 
 
 def write_domain(sketchbook: Path, server: OpenAIServer, more: str = "") -> Path:

@@ -80,6 +80,7 @@ class OpenAIServer:
 
     Attributes:
         most_sent: bytes of the largest body that a client has taken.
+        models: what it lists.
     """
 
     def __init__(self, port: int) -> None:
@@ -88,6 +89,7 @@ class OpenAIServer:
         self.requests: list[Request] = []
         self.left_early = 0
         self.most_sent = 0
+        self.models = ["some-model"]
         self.ended = threading.Event()
 
     def will_answer(
@@ -178,7 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The list of models, for who looks whether a server is there."""
-        body = json.dumps({"object": "list", "data": [{"id": "some-model", "object": "model"}]}).encode()
+        body = json.dumps(
+            {"object": "list", "data": [{"id": name, "object": "model"} for name in self.script.models]}
+        ).encode()
         self._answer(Response(body=body) if self.path.endswith("/models") else Response(status=404, body=b"{}"))
 
     def _answer(self, response: Response) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Run
-from tests.llm.chat.asked import waits, write_domain
+from tests.llm.chat.asked import sketchbook, waits, write_domain
 from tests.llm.chat.cases import CASES, COST, Case
 from tests.llm.chat.server import OpenAIServer
 from treegen.store import Store
 
-__all__ = ["waits"]  # a fixture
+__all__ = ["sketchbook", "waits"]  # fixtures
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["whole", "streamed"])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.llm.chat.asked import KEY, waits, write_domain
+from tests.llm.chat.asked import KEY, sketchbook, waits, write_domain
 from tests.llm.chat.cases import COST, GOOD, OTHER, USAGE, WRONG
 from tests.llm.chat.server import OpenAIServer
 from treegen.store import Store
 
-__all__ = ["waits"]  # a fixture
+__all__ = ["sketchbook", "waits"]  # fixtures
 pytestmark = pytest.mark.usefixtures("waits")
 
 
