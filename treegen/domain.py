@@ -4,12 +4,14 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
+from treegen.remote.budget import Limits
+from treegen.remote.litellm import Price
 from treegen.tree.document import read_text
 from treegen.tree.keywords import printable, schema_problems, show
 from treegen.tree.problems import ADJUSTABLE, CODES, Level, Problem, pointer_to
@@ -39,12 +41,42 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
-    """The language model: a litellm name, `replay/FILE` or `manual`; `None` leaves it to the provider."""
+    """The language model; `None` leaves it to the provider.
+
+    Attributes:
+        model: a litellm name, `replay/FILE` or `manual`.
+        api_base: address of an OpenAI-compatible server.
+        temperature: of sampling.
+        max_tokens: most tokens of one reply.
+        timeout: seconds that a model may say nothing.
+        total_timeout: seconds for one reply with all its retries.
+        retries: how often a request that failed for a passing reason is sent again.
+        concurrency: most requests at a time.
+        env_file: where keys are read from besides the environment; no file is read that is not named.
+        price_in: USD per million tokens read, for a server whose price litellm does not know.
+        price_out: the same for tokens written.
+        caps: what a run may spend.
+    """
 
     model: str | None = None
     api_base: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    timeout: float = 300.0
+    total_timeout: float = 3600.0
+    retries: int = 3
+    concurrency: int = 4
+    env_file: Path | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    caps: Limits = field(default_factory=Limits)
+
+    @property
+    def price(self) -> Price | None:
+        """The price that the user gives, if both parts are given."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return Price(per_million_in=self.price_in, per_million_out=self.price_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +279,14 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
             crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
         ),
         split=SplitSettings(**data.get("split", {})),
-        llm=LlmSettings(**data.get("llm", {})),
+        llm=_llm_settings(data.get("llm", {}), folder),
         encoder=EncoderSettings(**data.get("encoder", {})),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
+
+
+def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
+    caps = {f"max_{name}": value for name, value in data.get("caps", {}).items()}
+    file = {"env_file": folder / data["env_file"]} if "env_file" in data else {}
+    return LlmSettings(**{**data, **file, "caps": Limits(**caps)})

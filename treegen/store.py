@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
+from treegen.remote.secrets import scrub
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 FOLDER: Final = ".treegen"
-_VERSION: Final = 3
+_VERSION: Final = 4
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -52,6 +53,15 @@ CREATE TABLE IF NOT EXISTS kept (
   file TEXT NOT NULL, session INTEGER NOT NULL REFERENCES session(id), name TEXT NOT NULL, value TEXT NOT NULL,
   PRIMARY KEY (session, name));
 """,
+    4: """
+CREATE TABLE answer (
+  key TEXT PRIMARY KEY, model TEXT NOT NULL, reply TEXT NOT NULL, created TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE form (
+  model TEXT NOT NULL, server TEXT NOT NULL, form TEXT NOT NULL, created TEXT NOT NULL,
+  PRIMARY KEY (model, server)) WITHOUT ROWID;
+ALTER TABLE call ADD COLUMN requests INTEGER;
+ALTER TABLE call ADD COLUMN cached INTEGER NOT NULL DEFAULT 0
+""",
 }
 
 
@@ -75,11 +85,13 @@ class Call:
     Attributes:
         repaired: the reply's syntax had to be mended.
         problems: those of the reply, as plain data.
+        requests: how many were sent for it; `None` if that is not known.
+        cached: it was answered from an earlier run.
     """
 
     purpose: str
     model: str
-    messages: tuple[dict[str, str], ...]
+    messages: tuple[dict[str, Any], ...]
     reply: str | None
     finish: str | None = None
     prompt_tokens: int | None = None
@@ -90,6 +102,8 @@ class Call:
     problems: tuple[dict[str, Any], ...] = ()
     revision: int | None = None
     created: str = ""
+    requests: int | None = None
+    cached: bool = False
 
 
 def now() -> str:
@@ -222,14 +236,16 @@ class Store:
     def add_call(self, call: Call) -> int:
         """Keeps an LLM call and returns its number."""
         values = (
-            self.file, call.revision, call.purpose, call.model, _json(call.messages), _writable(call.reply),
+            self.file, call.revision, call.purpose, call.model, scrub(_json(call.messages)),
+            _writable(scrub(call.reply) if call.reply else call.reply),
             call.finish, call.prompt_tokens, call.completion_tokens, call.cost, call.seconds, call.repaired,
-            _json(call.problems), now(),
+            _json(call.problems), now(), call.requests, call.cached,
         )  # fmt: skip
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO call(file, revision, purpose, model, messages, reply, finish, prompt_tokens, "
-                "completion_tokens, cost, seconds, repaired, problems, created) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "completion_tokens, cost, seconds, repaired, problems, created, requests, cached) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 values,
             )  # fmt: skip
         return int(cursor.lastrowid or 0)
@@ -308,7 +324,7 @@ def _revision(row: tuple[Any, ...]) -> Revision:
 
 def _call(row: dict[str, Any]) -> Call:
     lists = {key: tuple(json.loads(row[key])) for key in ("messages", "problems")}
-    return Call(**{**row, **lists, "repaired": bool(row["repaired"])})
+    return Call(**{**row, **lists, "repaired": bool(row["repaired"]), "cached": bool(row["cached"])})
 
 
 def _writable(text: str | None) -> str | None:

@@ -97,7 +97,13 @@ class Classified:
 
 
 def draft_tree(
-    workspace: Workspace, chat: "Chat", *, tries: int, force: bool = False, on_attempt: Listener | None = None
+    workspace: Workspace,
+    chat: "Chat",
+    *,
+    tries: int,
+    force: bool = False,
+    on_attempt: Listener | None = None,
+    on_text: "OnText | None" = None,
 ) -> Drafted:
     """Has a language model draft the tree of the workspace's domain and writes it.
 
@@ -107,6 +113,7 @@ def draft_tree(
         tries: most requests, repairs included.
         force: an existing tree may be replaced; what it held is kept as a revision first.
         on_attempt: is told of each attempt.
+        on_text: is told each reply while it comes; may raise `Cancelled`.
 
     Raises:
         InputError: the file exists and `force` is not given.
@@ -119,7 +126,7 @@ def draft_tree(
     store = workspace.store
     listener, calls = recorder(store, chat.name, on_attempt)
     asked = Announced(chat, workspace.progress)
-    conversation = draft(workspace.domain, asked, tries=tries, on_attempt=listener)
+    conversation = draft(workspace.domain, asked, tries=tries, on_attempt=listener, on_text=on_text)
     tree = result_of(conversation, workspace.path)
     parent = _keep_existing(workspace, force) or store.latest()  # what was written while the model was thinking
     save(workspace.path, tree)

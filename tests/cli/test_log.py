@@ -48,9 +48,31 @@ def test_calls_are_listed_with_their_problems_and_failures(run: Run, tmp_path: P
     store.add_call(Call(purpose="draft", model="m", messages=(), reply="r", problems=(problem,)))
     store.add_call(Call(purpose="repair", model="", messages=(), reply=None, problems=({"failure": "on fire"},)))
     lines = run("log", tmp_path / "tree.json", "--calls").out.splitlines()
-    assert [lines[0][:3], lines[2][:3]] == ["1. ", "2. "]
+    assert [lines[0][:3], lines[3][:3]] == ["1. ", "2. "]
     assert "draft by m -> no revision" in lines[0]
-    assert [lines[1].strip(), lines[3].strip()] == ["TG111 /: twice", "on fire"]
+    assert [line.strip() for line in (*lines[1:3], lines[4])] == ["TG111 /: twice", "reply: r", "on fire"]
+
+
+def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
+    """`--call` prints messages and reply; `--cost` sums by model and purpose, and calls the unknown so."""
+    tree, store = tmp_path / "tree.json", Store(tmp_path / "tree.json")
+    asked = ({"role": "user", "content": "look\nhere", "images": ["a", "b"]},)
+    told = {"prompt_tokens": 7, "completion_tokens": 3, "cost": 0.5, "requests": 2}
+    store.add_call(Call(purpose="draft", model="m", messages=asked, reply="the reply", finish="length", **told))
+    store.add_call(Call(purpose="draft", model="m", messages=(), reply=None, problems=({"failure": "on fire"},)))
+    free = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0, "requests": 0}
+    store.add_call(Call(purpose="repair", model="m", messages=(), reply="r", cached=True, **free))
+    shown = run("log", tree, "--call", "1").out
+    assert "--- user (with 2 pictures)\nlook\nhere\n" in shown
+    assert shown.endswith("--- reply (length)\nthe reply\n")
+    assert run("log", tree, "--call", "4").code == 2
+    rows = [line.split("  ") for line in run("log", tree, "--cost").out.splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows[1:]]
+    assert cells[0] == ["m", "draft", "2", "0", "1", "2 + 1 unknown", "7 + 1 unknown", "3 + 1 unknown",
+                        "0.5000 + 1 unknown"]  # fmt: skip
+    assert cells[1] == ["m", "repair", "1", "1", "0", "0", "0", "0", "0.0000"]
+    assert cells[2][:4] == ["all", "3", "1", "1"]
+    assert "kept from an earlier run" in run("log", tree, "--calls").out
 
 
 def test_json_holds_messages_replies_and_scores(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from treegen.cli.conversation import LlmChoice, talking
 from treegen.cli.options import PATH, encoder_options, llm_options, open_workspace
 
 
@@ -16,17 +17,15 @@ from treegen.cli.options import PATH, encoder_options, llm_options, open_workspa
 @llm_options
 @encoder_options
 def command(
-    domain: Path, out: Path | None, force: bool, no_score: bool, model: str | None, api_base: str | None, tries: int,
-    answers: tuple[Path, ...], messages: Path | None, encoder: str | None, device: str | None, precision: str | None,
-    as_json: bool,
+    domain: Path, out: Path | None, force: bool, no_score: bool, llm: LlmChoice, encoder: str | None,
+    device: str | None, precision: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
     from treegen.cli.output import print_json, say
     from treegen.cli.shown import show_attempt, show_notes, show_problems, show_score
     from treegen.domain import domain_path
     from treegen.errors import InputError
-    from treegen.llm.chat import open_chat
-    from treegen.workflow import draft_tree, llm_settings_with, score_tree
+    from treegen.workflow import draft_tree, score_tree
     from treegen.workspace import TREE_NAME
 
     source = domain_path(domain)
@@ -34,9 +33,10 @@ def command(
     if tree_path.resolve() == source.resolve():
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")
     workspace = open_workspace(tree_path, source, encoder=encoder, device=device, precision=precision)
-    settings = llm_settings_with(workspace.domain, model=model, api_base=api_base)
-    chat = open_chat(settings, workspace.domain.folder, answers=answers, messages=messages)
-    drafted = draft_tree(workspace, chat, tries=tries, force=force, on_attempt=show_attempt)
+    with talking(workspace, llm) as talk:
+        drafted = draft_tree(
+            workspace, talk.chat, tries=llm.tries, force=force, on_attempt=show_attempt, on_text=talk.on_text
+        )
     show_problems(drafted.conversation.problems, str(tree_path), err=True)
     wanted = workspace.domain.images and not no_score
     if as_json:

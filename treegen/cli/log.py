@@ -1,21 +1,27 @@
 """`treegen log`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from treegen.cli.options import PATH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treegen.store import Call, Store
+
+_GLANCE: Final = 90  # characters of a text in a list
 
 
 @click.command("log")
 @click.argument("tree", type=PATH)
 @click.option("--calls", is_flag=True, help="Every call of a language model, failed ones too, with its problems.")
+@click.option("--call", "number", type=click.IntRange(1), metavar="N", help="One call in full: messages and reply.")
+@click.option("--cost", is_flag=True, help="What was spent, by model and purpose.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, messages and replies included.")
-def command(tree: Path, calls: bool, as_json: bool) -> None:
+def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bool) -> None:
     """The line of revisions of TREE with their scores and costs, newest first."""
     from treegen.cli.output import print_json
     from treegen.errors import InputError
@@ -28,6 +34,10 @@ def command(tree: Path, calls: bool, as_json: bool) -> None:
         raise InputError(f"{tree}: has no history", "the folder's history is of other trees; is this the right file?")
     if as_json:
         print_json(_as_json(store))
+    elif number is not None:
+        _show_call(store.calls(), number)
+    elif cost:
+        _show_cost(store.calls())
     elif calls:
         _show_calls(store.calls())
     else:
@@ -83,6 +93,8 @@ def _used(calls: "list[Call]") -> str:
     """Number of calls, tokens and cost; what no model told is called unknown, not zero."""
     if not calls:
         return "none"
+    if len(calls) == 1 and calls[0].cached:
+        return "kept from an earlier run, free"
     told = [c for c in calls if c.prompt_tokens is not None]
     tokens = sum((c.prompt_tokens or 0) + (c.completion_tokens or 0) for c in told)
     costs = [c.cost for c in calls if c.cost is not None]
@@ -96,8 +108,82 @@ def _show_calls(calls: "list[Call]") -> None:
     from treegen.cli.output import say
 
     for number, call in enumerate(calls, 1):
-        revision = f"-> revision {call.revision}" if call.revision else "-> no revision"
-        say(f"{number}. {call.created} {call.purpose} by {call.model or '?'} {revision}: {_used([call])}")
+        say(f"{number}. {_headline(call)}")
         for problem in call.problems:
             shown = problem.get("failure") or f"{problem['code']} {problem['pointer'] or '/'}: {problem['message']}"
             say(f"   {shown}")
+        if call.messages:
+            say(f"   asked: {_glance(call.messages[-1]['content'])}")
+        if call.reply:
+            say(f"   reply: {_glance(call.reply)}")
+
+
+def _headline(call: "Call") -> str:
+    """One line on a call."""
+    revision = f"-> revision {call.revision}" if call.revision else "-> no revision"
+    return f"{call.created} {call.purpose} by {call.model or '?'} {revision}: {_used([call])}"
+
+
+def _glance(text: str) -> str:
+    """The beginning of a text on one line, and how long it is."""
+    line = " ".join(text.split())
+    return line if len(line) <= _GLANCE else f"{line[:_GLANCE]}... ({len(text):,} characters)"
+
+
+def _show_call(calls: "list[Call]", number: int) -> None:
+    """Everything that was said in one call.
+
+    Raises:
+        InputError: there is no such call.
+    """
+    from treegen.cli.output import say
+    from treegen.errors import InputError
+
+    if number > len(calls):
+        raise InputError(f"there is no call {number}", f"`treegen log TREE --calls` lists {len(calls)}")
+    call = calls[number - 1]
+    say(f"{number}. {_headline(call)}")
+    for problem in call.problems:
+        say(f"   {problem.get('failure') or problem['message']}")
+    for message in call.messages:
+        say()
+        pictures = f" (with {len(message['images'])} pictures)" if message.get("images") else ""
+        say(f"--- {message['role']}{pictures}")
+        say(message["content"])
+    say()
+    say(f"--- reply{f' ({call.finish})' if call.finish not in (None, 'stop') else ''}")
+    say(call.reply if call.reply is not None else "none")
+
+
+def _show_cost(calls: "list[Call]") -> None:
+    """Sums by model and purpose. What no model told is called unknown, not zero."""
+    from treegen.cli.output import say, table
+
+    if not calls:
+        say("no call of a language model")
+        return
+    kinds = sorted({(c.model or "?", c.purpose) for c in calls})
+    rows = [(model, purpose, *_sums([c for c in calls if (c.model or "?", c.purpose) == (model, purpose)]))
+            for model, purpose in kinds]  # fmt: skip
+    if len(rows) > 1:
+        rows.append(("all", "", *_sums(calls)))
+    head = ("model", "purpose", "calls", "kept", "failed", "requests", "tokens read", "tokens written", "USD")
+    table(head, rows, right=(2, 3, 4, 5))
+
+
+def _sums(calls: "list[Call]") -> tuple[object, ...]:
+    """Calls, those answered from an earlier run, those that failed, and what they took as far as it is known."""
+    kept, failed = sum(c.cached for c in calls), sum(c.reply is None for c in calls)
+    return (
+        len(calls), kept, failed, _sum([c.requests for c in calls]), _sum([c.prompt_tokens for c in calls]),
+        _sum([c.completion_tokens for c in calls]), _sum([c.cost for c in calls], "{:.4f}"),
+    )  # fmt: skip
+
+
+def _sum(values: "Sequence[float | None]", form: str = "{}") -> str:
+    """The sum of what is known, and of how many it is not."""
+    known = [value for value in values if value is not None]
+    unknown = len(values) - len(known)
+    if not known:
+        return "unknown"
+    return form.format(sum(known)) + (f" + {unknown} unknown" if unknown else "")

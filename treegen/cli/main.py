@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "classify": "Label images, with the answers behind each label.",
     "import": "Make a tree of another project's file.",
     "export": "Write a tree in another format.",
+    "doctor": "What of this machine can be used, and what to do about the rest.",
     "schema": "Print the JSON Schema of a document.",
 }
 _MODULES: Final = {"init": "initialise", "git-setup": "git_setup", "import": "import_file"}

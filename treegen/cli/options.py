@@ -42,23 +42,43 @@ def domain_option(function: F) -> F:
     )(function)
 
 
-def llm_options(function: F) -> F:
-    """--model, --api-base, --tries, --answer and --messages."""
+def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Everything about the language model; the command gets it as one `LlmChoice` named `llm`."""
+    from dataclasses import fields
+    from functools import wraps
+
+    from treegen.cli.conversation import LlmChoice
+
+    names = [f.name for f in fields(LlmChoice)]
+
+    @wraps(function)
+    def gathered(*args: Any, **values: Any) -> Any:
+        return function(*args, llm=LlmChoice(**{name: values.pop(name) for name in names}), **values)
+
+    command: Callable[..., Any] = gathered
     for option in (
         click.option("--messages", type=PATH, metavar="FILE", help="With --model manual: write the messages here."),
         click.option(
             "--answer", "answers", type=PATH, multiple=True, metavar="FILE",
             help="With --model manual: read the answer here; once for each request.",
         ),
-        click.option("--tries", type=click.IntRange(1, 20), default=4, show_default=True, help="Most requests."),
+        click.option("--record", type=PATH, metavar="FILE", help="Write the conversation, for --model replay/FILE."),
+        click.option("--fresh", is_flag=True, help="Ask also what an earlier run has asked already."),
+        click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop before this is exceeded."),
+        click.option(
+            "--max-tokens", type=click.IntRange(1), metavar="N", help="The same for tokens, read and written."
+        ),
+        click.option("--max-calls", type=click.IntRange(1), metavar="N", help="The same for requests."),
+        click.option("--tries", type=click.IntRange(1, 20), default=4, show_default=True, help="Most replies."),
+        click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too."),
         click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server."),
         click.option(
             "--model", metavar="NAME", envvar="TREEGEN_MODEL",
             help="A litellm name such as openai/gpt-4o-mini, replay/FILE, or manual.",
         ),
     ):  # fmt: skip
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
 def open_workspace(

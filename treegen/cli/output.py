@@ -82,9 +82,15 @@ class ProgressLine:
         started = self._started.setdefault(task, now)
         if sys.stderr.isatty() and (task in self._tasks or now - started > _PATIENCE or done < total == 1):
             self._show(task, done, total)
-        if done >= total:
+        if done >= total and task in self._started:  # several may wait for the same
             del self._started[task]
             self._end(task, total, now - started)
+
+    def note(self, words: str) -> None:
+        """Says more about what is being waited for, where a bar is shown."""
+        for task, number in list(self._tasks.items()):
+            if self._bar is not None:
+                self._bar.update(number, description=f"{task}: {words}")
 
     def _show(self, task: str, done: int, total: int) -> None:
         if self._bar is None:

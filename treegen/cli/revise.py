@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from treegen.cli.conversation import LlmChoice, talking
 from treegen.cli.options import PATH, domain_option, encoder_options, llm_options, open_workspace
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 @encoder_options
 def command(
     tree: Path, message: str | None, file: Path | None, about: str | None, locks: tuple[str, ...], apply: bool,
-    out: Path | None, domain_path: Path | None, model: str | None, api_base: str | None, tries: int,
-    answers: tuple[Path, ...], messages: Path | None, encoder: str | None, device: str | None,
+    out: Path | None, domain_path: Path | None, llm: LlmChoice, encoder: str | None, device: str | None,
     precision: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Send TREE and feedback to the language model; prints the changes it proposes.
@@ -37,17 +37,17 @@ def command(
     about are marked; those that touch something locked are shown, and never saved.
     """
     from treegen.cli.shown import show_attempt, show_notes, show_problems
-    from treegen.llm.chat import open_chat
     from treegen.tree.document import save
-    from treegen.workflow import accept_proposal, llm_settings_with, propose_revision, proposed_tree, score_tree
+    from treegen.workflow import accept_proposal, propose_revision, proposed_tree, score_tree
 
     text = _feedback(message, file)
     _check_out(out, apply)
     workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
-    settings = llm_settings_with(workspace.domain, model=model, api_base=api_base)
     feedback = _about(workspace, text, about, locks)
-    chat = open_chat(settings, workspace.domain.folder, answers=answers, messages=messages)
-    proposal = propose_revision(workspace, chat, feedback, tries=tries, on_attempt=show_attempt)
+    with talking(workspace, llm) as talk:
+        proposal = propose_revision(
+            workspace, talk.chat, feedback, tries=llm.tries, on_attempt=show_attempt, on_text=talk.on_text
+        )
     show_problems(proposal.conversation.problems, "the proposal", err=True)
     revision = score = None
     allowed = bool(proposal.allowed())

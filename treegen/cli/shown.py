@@ -38,6 +38,8 @@ def show_attempt(attempt: "Attempt") -> None:
         return
     used = f", {reply.prompt_tokens} + {reply.completion_tokens} tokens" if reply.prompt_tokens is not None else ""
     cost = f", ${reply.cost:.4f}" if reply.cost is not None else ""
+    if reply.cached:
+        used, cost = ", kept from an earlier run; --fresh asks anew", ""
     errors = sum(p.severity == "error" for p in attempt.problems)
     found = f"{errors} error{'s' if errors != 1 else ''}" if errors else "no errors"
     repaired = ", its syntax had to be repaired" if attempt.repaired else ""

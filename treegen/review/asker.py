@@ -179,11 +179,11 @@ class Asker:
         )  # fmt: skip
 
     def _chat(self, workspace: Workspace) -> "Chat":
-        from treegen.llm.chat import open_chat
+        from treegen.llm.chat import Kept, open_chat
         from treegen.llm.chat.exchange import ManualExchange
 
         if not self.by_hand:
-            return open_chat(self.settings, workspace.domain.folder)
+            return open_chat(self.settings, workspace.domain.folder, kept=Kept(workspace.path))
         self._exchange = ManualExchange(lambda request: self._post(self._give_out, request))
         return self._exchange
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.llm.chat.server import OpenAIServer
 from tests.llm.chat.test_provider import REQUEST, Client, connect, environment
-from tests.llm.conftest import OpenAIServer
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, estimate
 from treegen.llm.chat.interface import Message
-from treegen.llm.chat.provider import load_litellm
 from treegen.progress import Cancelled
+from treegen.remote.litellm import load_litellm
 
 Connect = Callable[..., Client]
 __all__ = ["connect", "environment"]  # fixtures
@@ -113,7 +113,7 @@ def test_failures_are_told_and_tried_again_as_without_streaming(
 
 def test_an_empty_stream_is_an_error(openai_server: OpenAIServer, connect: Connect) -> None:
     openai_server.will_stream(finish="content_filter")
-    with pytest.raises(ModelError, match="the reply is empty"):
+    with pytest.raises(ModelError, match="content filter stopped the reply"):
         connect().chat.complete(REQUEST, Listener())
 
 

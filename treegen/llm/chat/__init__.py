@@ -2,18 +2,36 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from treegen.domain import LlmSettings
 from treegen.errors import InputError
 from treegen.llm.chat.interface import Chat, Message, Reply, Wire
+from treegen.llm.chat.kept import CachedChat, Kept
 from treegen.llm.chat.manual import ManualChat
+from treegen.llm.chat.recording import RecordingChat
 from treegen.llm.chat.replay import ReplayChat
+from treegen.remote.budget import Budget
+from treegen.remote.environment import read_env_file
+from treegen.remote.litellm import without_credentials
 
-__all__ = ["Chat", "ManualChat", "Message", "ReplayChat", "Reply", "Wire", "open_chat"]
+if TYPE_CHECKING:
+    from treegen.llm.chat.provider import OnRequest
+
+__all__ = ["Chat", "Kept", "ManualChat", "Message", "ReplayChat", "Reply", "Wire", "open_chat"]
 
 
 def open_chat(
-    settings: LlmSettings, folder: Path, *, answers: Sequence[Path] = (), messages: Path | None = None
+    settings: LlmSettings,
+    folder: Path,
+    *,
+    answers: Sequence[Path] = (),
+    messages: Path | None = None,
+    kept: Kept | None = None,
+    fresh: bool = False,
+    record: Path | None = None,
+    budget: Budget | None = None,
+    on_request: "OnRequest | None" = None,
 ) -> Chat:
     """The chat that the settings name.
 
@@ -22,10 +40,24 @@ def open_chat(
         folder: the domain's folder.
         answers: for `manual`: files to read the answers from, one for each request.
         messages: for `manual`: where to write the messages; the terminal if not given.
+        kept: answers of earlier runs, and what is known of the models; nothing is kept without it.
+        fresh: ask also what was answered before, and in the firmest form first.
+        record: where to write the conversation, in the form that `replay/FILE` plays.
+        budget: counts what is spent, up to its caps; those of the settings if not given.
+        on_request: is told what each reply will about take, before it is asked for.
 
     Raises:
-        InputError: no model is named, or the recording cannot be read.
+        InputError: no model is named, or a recording cannot be read or written.
     """
+    chat = _open(settings, folder, answers, messages, kept, fresh, budget, on_request)
+    return RecordingChat(chat, record) if record else chat
+
+
+def _open(
+    settings: LlmSettings, folder: Path, answers: Sequence[Path], messages: Path | None, kept: Kept | None,
+    fresh: bool, budget: Budget | None, on_request: "OnRequest | None",
+) -> Chat:  # fmt: skip
+    """Without the recording."""
     if not settings.model:
         tip = "--model NAME (a litellm name such as openai/gpt-4o-mini, replay/FILE, or manual), or `model` below [llm]"
         raise InputError("no language model is named", tip)
@@ -37,4 +69,9 @@ def open_chat(
         return ReplayChat(folder / settings.model.removeprefix("replay/"))
     from treegen.llm.chat.provider import LitellmChat
 
-    return LitellmChat(settings)
+    if settings.env_file:
+        read_env_file(settings.env_file)
+    if kept and fresh:
+        kept.forget_form(settings.model, without_credentials(settings.api_base))
+    chat = LitellmChat(settings, budget=budget, kept=kept, on_request=on_request)
+    return CachedChat(chat, settings, kept, fresh=fresh) if kept else chat

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from treegen.domain import LlmSettings
 from treegen.llm.chat.interface import Message
-from treegen.llm.chat.provider import load_litellm, price_of
+from treegen.remote.litellm import Price, load_litellm, price_of, price_per_million
+
+_PICTURE: Final = 800  # tokens of one of 512 px or so: 85 to 765 for OpenAI, about 350 for Anthropic, 258 for Gemini
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,27 @@ def estimate(settings: LlmSettings, messages: Sequence[Message], answer: str = "
     if not model or model == "manual" or model.startswith("replay/"):
         return Estimate()
     litellm = load_litellm()
-    prompt = int(litellm.token_counter(model=model, messages=[m.as_dict() for m in messages]))
+    prompt = count_tokens(litellm, model, messages)
     completion = int(litellm.token_counter(model=model, text=answer)) if answer else None
     return Estimate(
-        prompt_tokens=prompt, completion_tokens=completion, cost=price_of(litellm, settings, prompt, completion)
+        prompt_tokens=prompt, completion_tokens=completion, cost=cost_of(litellm, settings, prompt, completion)
     )
+
+
+def count_tokens(litellm: Any, model: str, messages: Sequence[Message]) -> int:
+    """Tokens of the messages, by the model's tokenizer or a general one; pictures count a fixed number each."""
+    texts = [{"role": m.role, "content": m.content} for m in messages]
+    pictures = sum(len(m.images) for m in messages)
+    return int(litellm.token_counter(model=model, messages=texts)) + _PICTURE * pictures
+
+
+def price_in(litellm: Any, settings: LlmSettings) -> Price | None:
+    """The price that the user gives, or else the one in litellm's list."""
+    return settings.price or price_per_million(litellm, settings.model or "", settings.api_base)
+
+
+def cost_of(litellm: Any, settings: LlmSettings, prompt: int | None, completion: int | None) -> float | None:
+    """USD for so many tokens; `None` where tokens or price are not known."""
+    if settings.price:
+        return None if prompt is None or completion is None else settings.price.of(prompt, completion)
+    return price_of(litellm, settings.model or "", prompt, completion, api_base=settings.api_base)

@@ -1,5 +1,6 @@
 """The protocol that every way of answering implements."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -25,6 +26,13 @@ class Message:
             return {"role": self.role, "content": self.content}
         pictures = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
         return {"role": self.role, "content": [{"type": "text", "text": self.content}, *pictures]}
+
+    def as_kept(self) -> dict[str, Any]:
+        """What is written down of it: pictures by their SHA-256."""
+        if not self.images:
+            return {"role": self.role, "content": self.content}
+        digests = [hashlib.sha256(url.encode()).hexdigest() for url in self.images]
+        return {"role": self.role, "content": self.content, "images": digests}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +62,8 @@ class Reply:
         completion_tokens: tokens written.
         cost: in USD.
         seconds: from request to reply.
+        requests: how many were sent for it.
+        cached: it was asked before and kept; nothing was sent.
     """
 
     text: str
@@ -63,6 +73,8 @@ class Reply:
     completion_tokens: int | None = None
     cost: float | None = None
     seconds: float | None = None
+    requests: int | None = None
+    cached: bool = False
 
 
 #: is told the reply as far as it has come, again and again; may raise `treegen.progress.Cancelled`

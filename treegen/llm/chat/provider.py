@@ -1,217 +1,269 @@
 """Any model that litellm reaches: cloud providers, local servers, anything that speaks OpenAI's protocol."""
 
-import os
-import re
+import random
+import threading
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from time import sleep
 from typing import Any, Final
 
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
+from treegen.llm.chat.estimate import Estimate, cost_of, count_tokens, price_in
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
-from treegen.llm.chat.streaming import Heard, listen
+from treegen.llm.chat.kept import Kept
+from treegen.llm.chat.ladder import Ladder, Rung, is_about_the_form, is_prose, response_format
+from treegen.llm.chat.streaming import Heard, RequestError, listen
+from treegen.remote.budget import Budget
+from treegen.remote.failures import Failure, explain
+from treegen.remote.litellm import key_for, load_litellm
+from treegen.remote.retrying import Retry, call
+from treegen.remote.secrets import scrub
 
-_TRIES: Final = 4
-_TIMEOUT: Final = 300.0  # seconds; local models can be slow
-_LONGEST_WAIT: Final = 60.0
-_SLICE: Final = 0.25  # seconds of waiting after which a listener is asked again
-_UNREACHED: Final = frozenset(
-    {"ConnectError", "ConnectionRefusedError", "gaierror", "UnsupportedProtocol", "InvalidURL"}
-)
-#: litellm's error -> what to tell; more of the same request would not help
-_FINAL: Final = {
-    "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),
-    "PermissionDeniedError": ("{where} does not allow this key to use the model (403)", "check the account"),
-    "PaymentRequiredError": ("{where} wants to be paid first (402)", "check the account"),
-    "NotFoundError": ("{where} does not know this model (404)", "check the name after the first slash, and --api-base"),
-    "ContextWindowExceededError": ("the request is longer than the model's context", "use a larger model"),
-    "ContentPolicyViolationError": ("{where} refused the content", "reword the domain's texts"),
-    "BadRequestError": (
-        "{where} did not accept the request (400)",
-        "is the name a litellm model name such as openai/gpt-4o-mini?",
-    ),
-    "UnsupportedParamsError": ("does not take one of temperature and max_tokens", "remove it from [llm]"),
-}
-#: litellm raises its bare APIError for these
-_KINDS: Final[dict[int | None, str]] = {402: "PaymentRequiredError", 403: "PermissionDeniedError"}
+_CONNECT: Final = 20.0  # seconds; a host that is there answers a connection at once
+_PULSE: Final = 0.1  # seconds of waiting for another request to end after which a listener is asked again
+_SHOWN: Final = 200  # characters of a refusal
+
+OnRequest = Callable[[Estimate], None]
 
 
-def load_litellm() -> Any:
-    """litellm, imported on first use (3 to 6 s) and kept from the network and from reading a .env file."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-    import litellm
-
-    # told at the first streamed reply, about litellm's own types, on a standard error that a full screen may cover
-    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
-    litellm.suppress_debug_info = True
-    litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
-    return litellm
+class _BrokenOffError(Exception):
+    """A stream ended without a finish reason: litellm calls a broken connection the end."""
 
 
 class LitellmChat:
     """One model by its litellm name, with our own bounded retries (litellm's multiply with the SDK's)."""
 
-    def __init__(self, settings: LlmSettings) -> None:
-        """`settings.model` is a litellm name; the key comes from the environment."""
+    def __init__(
+        self,
+        settings: LlmSettings,
+        *,
+        budget: Budget | None = None,
+        kept: Kept | None = None,
+        on_request: OnRequest | None = None,
+    ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            settings: `model` is a litellm name; the key comes from the environment.
+            budget: counts every request and refuses those beyond its caps; those of the settings if not given.
+            kept: remembers which form of reply worked for the model.
+            on_request: is told what each reply will about take, before it is asked for.
+        """
         self.name = settings.model or ""
-        self._settings = settings
-        self._sleep = time.sleep
+        self._settings, self._on_request = settings, on_request
+        self._budget = budget or Budget(settings.caps)
+        self._ladder = Ladder(self.name, settings.api_base, kept)
+        self._places = threading.Semaphore(settings.concurrency)
+        self._sleep, self._draw = sleep, random.random
 
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
     ) -> Reply:
-        """The model's reply; 429, 5xx, time-outs and broken connections are tried again, up to 4 times in all.
+        """The model's reply; 429, 5xx, time-outs and broken connections are tried again.
 
         Args:
             messages: all of the conversation.
             on_text: if given, the reply is streamed; it is told the text so far, at least every 0.1 s.
+            wire: as firmly as the model can be held to it.
 
         Raises:
             ModelError: a key is missing or wrong, the server cannot be reached, the model is unknown, the request is
-                too long, or the provider went on failing.
+                too long, a cap is reached, the model refuses, or the provider went on failing.
             Cancelled: `on_text` raised it; the connection is left.
         """
         litellm = load_litellm()
-        from openai import OpenAIError  # the root of litellm's provider errors; litellm's own class of that name is not
-
-        request = self._request(litellm, messages)
-        started = time.monotonic()
-        broken_off = False
-        for attempt in range(1, _TRIES + 1):
+        asking = _Asking(litellm, self._settings, messages, self._budget)
+        if self._on_request:
+            self._on_request(asking.expected)
+        while True:
+            rung = self._ladder.rung
+            form = response_format(rung, wire) if wire else {}
             try:
-                heard = self._ask(litellm, request, on_text)
-            except OpenAIError as error:
-                failure = explain(error, self._settings)
-                if not failure.again or attempt == _TRIES:
-                    raise ModelError(failure.message, failure.tip) from None
-                self._pause(min(_LONGEST_WAIT, 2.0**attempt if failure.wait is None else failure.wait), on_text)
+                heard = self._with_retries(asking, form, on_text)
+            except RequestError as error:  # only one about the form comes through
+                if not form:
+                    raise ModelError(f"{self.name}: the request was refused", "see `treegen doctor`") from error
+                self._ladder.down(rung)
                 continue
-            if heard.finish is None and on_text and not broken_off and attempt < _TRIES:
-                broken_off = True  # litellm calls a broken connection the end; some servers never give a reason
-                self._pause(2.0**attempt, on_text)
-                continue
-            return self._reply(litellm, heard, time.monotonic() - started)
-        raise ModelError(f"{self.name}: no reply after {_TRIES} tries", "try again later")
+            if wire:
+                self._judge(rung, heard)
+            return self._reply(asking, heard)
 
-    def _request(self, litellm: Any, messages: Sequence[Message]) -> dict[str, Any]:
-        """The arguments of `litellm.completion`.
+    def _with_retries(self, asking: "_Asking", form: dict[str, Any], on_text: OnText | None) -> Heard:
+        """The reply to one form of the request."""
+        broken_off: list[Heard] = []
+        settings = self._settings
+        left = max(settings.total_timeout - asking.seconds, 1.0)
+        policy = Retry(tries=settings.retries + 1, per_call=settings.timeout, total=left)
+        deadline = time.monotonic() + left
+
+        def ask(seconds: float) -> Heard:
+            with _Place(self._places, on_text):
+                heard = asking.send(form, on_text, quiet=seconds, longest=deadline - time.monotonic())
+            if heard.finish is None and on_text and not heard.refusal and not broken_off:
+                broken_off.append(heard)  # some servers never give a reason: the second time it is believed
+                raise _BrokenOffError
+            return heard
+
+        def meaning(error: Exception) -> Failure | None:
+            if isinstance(error, _BrokenOffError):
+                return Failure(message=f"{self.name}: the reply broke off", tip="try again later", again=True)
+            if not isinstance(error, RequestError) or (form and is_about_the_form(error.error)):
+                return None
+            return asking.meaning(error)
+
+        pulse = (lambda: on_text("")) if on_text else None
+        return call(ask, policy, meaning, sleep=self._sleep, draw=self._draw, on_pulse=pulse)
+
+    def _judge(self, rung: Rung, heard: Heard) -> None:
+        """A model that takes a schema and answers with prose is asked in another way from now on."""
+        if heard.text and heard.finish != "length" and not heard.refusal and is_prose(heard.text):
+            self._ladder.down(rung)
+
+    def _reply(self, asking: "_Asking", heard: Heard) -> Reply:
+        """The reply, or what there is instead of one.
+
+        Raises:
+            ModelError: the model refused, was stopped, or gave no text.
+        """
+        text = scrub(heard.text, self._settings.api_base)
+        if heard.refusal:
+            said = scrub(" ".join(heard.refusal.split()), self._settings.api_base)
+            told = f"{self.name}: the model refuses: {said[:_SHOWN]}"
+            raise ModelError(told, "reword the domain's description, hints and notes, or use another model")
+        if heard.finish == "content_filter":
+            tip = "reword the domain's texts or the feedback, or use another model"
+            raise ModelError(f"{self.name}: the provider's content filter stopped the reply", tip)
+        if not text.strip() and heard.finish == "length":
+            tip = "a model that reasons needs more: raise max_tokens below [llm], or --max-tokens"
+            raise ModelError(f"{self.name}: the token limit was reached before the first word of the reply", tip)
+        if not text.strip():
+            calls = heard.finish in ("tool_calls", "function_call")
+            why = "a tool was called instead" if calls else f"finish reason {heard.finish}"
+            why = f" ({why})" if heard.finish else ""
+            raise ModelError(f"{self.name}: the reply is empty{why}", "try again, or another model")
+        prompt, completion = asking.told_tokens(heard)
+        return Reply(
+            text=text, model=self.name, finish=heard.finish, prompt_tokens=prompt, completion_tokens=completion,
+            cost=asking.cost(prompt, completion), seconds=round(asking.seconds, 3), requests=asking.sent,
+        )  # fmt: skip
+
+
+class _Place:
+    """One of the places for requests at the same time; who waits for one may be cancelled."""
+
+    def __init__(self, places: threading.Semaphore, on_text: OnText | None) -> None:
+        self._places, self._on_text = places, on_text
+
+    def __enter__(self) -> None:
+        while not self._places.acquire(timeout=_PULSE):
+            if self._on_text:
+                self._on_text("")
+
+    def __exit__(self, *_: object) -> None:
+        self._places.release()
+
+
+class _Asking:
+    """One request, however often and in whatever form it is sent, and what it takes.
+
+    Attributes:
+        expected: what it will take, without the answer.
+        sent: how often it was sent.
+    """
+
+    def __init__(self, litellm: Any, settings: LlmSettings, messages: Sequence[Message], budget: Budget) -> None:
+        """Finds the key and counts the tokens.
 
         Raises:
             ModelError: there is no key for the provider.
         """
-        options = self._key(litellm) | {
-            key: getattr(self._settings, key)
-            for key in ("api_base", "temperature", "max_tokens")
-            if getattr(self._settings, key) is not None
-        }
-        sent = [m.as_dict() for m in messages]
-        return {"model": self.name, "messages": sent, "timeout": _TIMEOUT, "max_retries": 0, **options}
+        self._litellm, self._settings, self._budget = litellm, settings, budget
+        name = settings.model or ""
+        given = {"api_base": settings.api_base, "temperature": settings.temperature}
+        self._request = {
+            "model": name, "messages": [m.as_dict() for m in messages], "max_retries": 0,
+            **key_for(litellm, name, settings.api_base),
+            **{key: value for key, value in given.items() if value is not None},
+        }  # fmt: skip
+        tokens = count_tokens(litellm, name, messages)
+        self.expected = Estimate(prompt_tokens=tokens, cost=self.cost(tokens, 0))
+        self.sent = 0
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._started
+
+    def send(self, form: dict[str, Any], on_text: OnText | None, *, quiet: float, longest: float) -> Heard:
+        """Sends it once.
+
+        Raises:
+            RequestError: it failed.
+            ModelError: a cap is reached.
+        """
+        import httpx
+
+        room = self._room()
+        timeout = httpx.Timeout(quiet, connect=min(quiet, _CONNECT))
+        stream = {"stream": True, "stream_options": {"include_usage": True}} if on_text else {}
+        request = {**self._request, **room, **form, **stream, "timeout": timeout}
+        ticket = self._budget.before(tokens=self.expected.prompt_tokens or 0, cost=self.expected.cost)
+        self.sent += 1
+        try:
+            heard = listen(
+                lambda: self._litellm.completion(**request), on_text,
+                streamed=bool(on_text), quiet=quiet, longest=longest,
+            )  # fmt: skip
+        except RequestError as error:
+            if self.meaning(error).sent:
+                self._budget.after(ticket)
+            else:
+                self._budget.give_back(ticket)
+                self.sent -= 1
+            raise
+        except BaseException:
+            self._budget.after(ticket)
+            raise
+        prompt, completion = self.told_tokens(heard)
+        written = 0 if completion is not None else self._written(heard.text)
+        cost = self.cost(prompt, completion)
+        self._budget.after(
+            ticket, prompt_tokens=prompt, completion_tokens=completion, cost=cost, guessed_tokens=written
+        )
+        return heard
+
+    def meaning(self, error: RequestError) -> Failure:
+        """What a failure means."""
+        return explain(
+            error.error, model=self._settings.model or "", api_base=self._settings.api_base,
+            seconds=self._settings.timeout,
+        )  # fmt: skip
+
+    def cost(self, prompt: int | None, completion: int | None) -> float | None:
+        """USD; `None` where tokens or price are not known."""
+        return cost_of(self._litellm, self._settings, prompt, completion)
 
     @staticmethod
-    def _ask(litellm: Any, request: dict[str, Any], on_text: OnText | None) -> Heard:
-        """One request."""
-        if on_text:
-            more = {"stream": True, "stream_options": {"include_usage": True}}
-            return listen(lambda: litellm.completion(**request, **more), on_text)
-        response = litellm.completion(**request)
-        choice = next(iter(response.choices), None)
-        return Heard(
-            text=choice.message.content or "" if choice else "", finish=choice.finish_reason if choice else None,
-            usage=getattr(response, "usage", None),
-        )  # fmt: skip
+    def told_tokens(heard: Heard) -> tuple[int | None, int | None]:
+        """As the provider told them; litellm gives 0 where it tells nothing."""
+        found = (getattr(heard.usage, name, None) or None for name in ("prompt_tokens", "completion_tokens"))
+        prompt, completion = found
+        return prompt, completion
 
-    def _pause(self, seconds: float, on_text: OnText | None) -> None:
-        """Waits; whoever listens is told that the text begins anew, and may end the waiting."""
-        left = seconds
-        while on_text and left > _SLICE:
-            on_text("")
-            self._sleep(_SLICE)
-            left -= _SLICE
-        self._sleep(left)
+    def _written(self, text: str) -> int:
+        return int(self._litellm.token_counter(model=self._settings.model, text=text)) if text else 0
 
-    def _key(self, litellm: Any) -> dict[str, str]:
-        """What to pass on as the key: nothing where litellm finds the provider's own in the environment.
-
-        Raises:
-            ModelError: there is no key for the provider.
-        """
-        told = litellm.validate_environment(self.name).get("missing_keys") or []
-        missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults, or other sources
-        own = self.name.partition("/")[0].upper() + "_API_KEY"
-        if not missing and not os.environ.get(own, "set").strip():
-            missing = [own]  # set, but blank
-        if missing and self._settings.api_base:
-            return {"api_key": "none"}  # a server of one's own: the client wants some key
-        if missing:
-            names = " or ".join(missing)
-            tip = f"set {names} in the environment, or use --api-base for a server of your own, or --model manual"
-            raise ModelError(f"{self.name}: no key in {names}", tip)
-        return {}
-
-    def _reply(self, litellm: Any, heard: Heard, seconds: float) -> Reply:
-        prompt = getattr(heard.usage, "prompt_tokens", None) or None  # litellm gives 0 where the server tells nothing
-        completion = getattr(heard.usage, "completion_tokens", None) or None
-        if not heard.text:
-            why = f" (finish reason {heard.finish})" if heard.finish else ""
-            raise ModelError(f"{self.name}: the reply is empty{why}", "try again, or another model")
-        return Reply(
-            text=heard.text, model=self.name, finish=heard.finish, prompt_tokens=prompt,
-            completion_tokens=completion, cost=price_of(litellm, self._settings, prompt, completion),
-            seconds=round(seconds, 3),
-        )  # fmt: skip
-
-
-def price_of(litellm: Any, settings: LlmSettings, prompt: int | None, completion: int | None) -> float | None:
-    """USD for so many tokens, or `None` where the price of the model is not known."""
-    name = settings.model or ""
-    provider, _, bare = name.partition("/")
-    known = litellm.model_cost.get(name) or litellm.model_cost.get(bare) or {}
-    foreign = name not in litellm.model_cost and known.get("litellm_provider") != provider
-    if prompt is None or completion is None or settings.api_base or foreign:
-        return None
-    if known.get("input_cost_per_token") is None or known.get("output_cost_per_token") is None:
-        return None
-    return float(sum(litellm.cost_per_token(model=name, prompt_tokens=prompt, completion_tokens=completion)))
-
-
-class _Failure:
-    """What a provider's error means for the user."""
-
-    def __init__(self, message: str, tip: str, *, again: bool = False, wait: float | None = None) -> None:
-        self.message, self.tip, self.again, self.wait = message, tip, again, wait
-
-
-def _causes(error: BaseException) -> Iterator[str]:
-    """Class names along the chain of causes: litellm raises one class for several things."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield type(current).__name__
-        current = current.__cause__ or current.__context__
-
-
-def _without_credentials(address: str | None) -> str:
-    """The address without `user:password@`: messages are kept in the history."""
-    return re.sub(r"//[^/@]*@", "//", address or "")
-
-
-def explain(error: Exception, settings: LlmSettings) -> _Failure:
-    """One clear message for an error of litellm. The provider's own text is not repeated: it may hold a key."""
-    kind, status, causes = type(error).__name__, getattr(error, "status_code", None), set(_causes(error))
-    model, where = settings.model, _without_credentials(settings.api_base) or "the provider"
-    if causes & _UNREACHED:
-        return _Failure(f"{model}: {where} cannot be reached", "is the server running, is --api-base right?")
-    kind = _KINDS.get(status, kind) if kind == "APIError" else kind
-    if kind in _FINAL:
-        told, tip = _FINAL[kind]
-        return _Failure(f"{model}: {told.format(where=where)}", tip)
-    headers = getattr(error, "litellm_response_headers", None) or {}
-    wait = str(headers.get("retry-after", ""))
-    known = {"RateLimitError": "limits the rate (429)", "Timeout": f"gave no answer within {_TIMEOUT:.0f} s"}
-    said = known.get(kind, f"failed ({status or kind})")
-    again = status is not None and (status in (408, 429) or status >= 500)
-    seconds = float(wait) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", wait) else None
-    return _Failure(f"{model}: {where} {said}", "try again later", again=again, wait=seconds)
+    def _room(self) -> dict[str, int]:
+        """`max_tokens` of the reply: as set, or less where a cap leaves less."""
+        tokens, cost = self._budget.room()
+        most = [self._settings.max_tokens]
+        if tokens is not None:
+            most.append(tokens - (self.expected.prompt_tokens or 0))
+        out = price_in(self._litellm, self._settings)
+        if cost is not None and out and out.per_million_out:
+            most.append(int((cost - (self.expected.cost or 0.0)) * 1e6 / out.per_million_out))
+        given = [value for value in most if value is not None]
+        return {"max_tokens": max(1, min(given))} if given else {}

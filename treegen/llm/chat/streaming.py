@@ -1,6 +1,7 @@
-"""Reads a reply while it comes. Whoever listens can end it at any moment, also while the model says nothing."""
+"""Reads a reply on a thread of its own. Whoever listens can end it at any moment, also while the model says nothing."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from queue import Empty, Queue
 from typing import Any, Final
 
 from treegen.llm.chat.interface import OnText
+from treegen.llm.parsing import MOST_CHARACTERS
+from treegen.remote.bodies import TooLongError
 
 _PULSE: Final = 0.1  # seconds after which the listener is asked again
+_SHORT: Final = 2**16  # characters up to which every piece is told; beyond, ten times a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,46 +24,89 @@ class Heard:
         text: all of it.
         finish: the provider's finish reason; `None` if the stream ended without one, which may mean that it broke off.
         usage: the provider's own, if it told any.
+        refusal: why the model does not answer, in its own words.
     """
 
     text: str
     finish: str | None
-    usage: Any
+    usage: Any = None
+    refusal: str = ""
 
 
-def listen(open_stream: Callable[[], Any], on_text: OnText) -> Heard:
-    """Reads litellm's stream to its end.
+class RequestError(Exception):
+    """A request failed; `error` is what litellm raised."""
 
-    The stream is read by a thread of its own: a thread that waits for a server cannot be interrupted, but left.
+    def __init__(self, error: Exception) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+
+
+class SilentError(Exception):
+    """A server kept the connection and said too little for too long."""
+
+
+Arrived = Queue[tuple[str, Any]]
+
+
+def listen(
+    send: Callable[[], Any],
+    on_text: OnText | None,
+    *,
+    streamed: bool,
+    quiet: float = float("inf"),
+    longest: float = float("inf"),
+) -> Heard:
+    """Sends a request and reads the reply to its end.
+
+    A thread that waits for a server cannot be interrupted, but left: that is why it is not the caller's.
 
     Args:
-        open_stream: sends the request.
-        on_text: is told the text so far, at least every 0.1 s; what it raises ends the stream.
+        send: sends the request; gives litellm's stream, or its response.
+        on_text: is told the text so far, at least every 0.1 s; what it raises ends the reading.
+        streamed: `send` gives a stream.
+        quiet: seconds without a sign of the model after which it is left.
+        longest: seconds after which it is left in any case.
+
+    Raises:
+        RequestError: the request failed, the server was silent for too long, or sent more than a reply can hold.
     """
-    arrived: Queue[tuple[str, Any]] = Queue()
+    arrived: Arrived = Queue()
     left = threading.Event()
-    threading.Thread(target=_read, args=(open_stream, arrived, left), name="stream", daemon=True).start()
+    read = _read_stream if streamed else _read_whole
+    threading.Thread(target=_guarded, args=(read, send, arrived, left), name="reply", daemon=True).start()
     try:
-        return _gather(arrived, on_text)
+        return _gather(arrived, on_text or (lambda _: None), quiet, longest)
     finally:
         left.set()
 
 
-def _gather(arrived: "Queue[tuple[str, Any]]", on_text: OnText) -> Heard:
+def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> Heard:
     parts: list[str] = []
+    length, told = 0, 0.0
+    began = heard = time.monotonic()
     for kind, value in _with_pulse(arrived):
+        now = time.monotonic()
+        heard = heard if kind == "pulse" else now
+        if now - heard > quiet or now - began > longest:
+            raise RequestError(SilentError())
         if kind == "text":
             parts.append(value)
+            length += len(value)
+            if length > MOST_CHARACTERS:
+                raise RequestError(TooLongError(f"more than {MOST_CHARACTERS} characters"))
         elif kind == "failure":
-            raise value
+            raise RequestError(value)
         elif kind == "end":
+            text = "".join(parts)
+            on_text(text)
+            return Heard(text=text, finish=value[0], usage=value[1], refusal=value[2])
+        if kind == "pulse" or length < _SHORT or now - told > _PULSE:
+            told = now
             on_text("".join(parts))
-            return Heard(text="".join(parts), finish=value[0], usage=value[1])
-        on_text("".join(parts))
-    raise AssertionError("a stream ends with `end` or `failure`")
+    raise AssertionError("a reply ends with `end` or `failure`")
 
 
-def _with_pulse(arrived: "Queue[tuple[str, Any]]") -> Iterator[tuple[str, Any]]:
+def _with_pulse(arrived: Arrived) -> Iterator[tuple[str, Any]]:
     """What arrives, and `pulse` where nothing does."""
     while True:
         try:
@@ -68,22 +115,71 @@ def _with_pulse(arrived: "Queue[tuple[str, Any]]") -> Iterator[tuple[str, Any]]:
             yield "pulse", None
 
 
-def _read(open_stream: Callable[[], Any], arrived: "Queue[tuple[str, Any]]", left: threading.Event) -> None:
-    """On the stream's own thread."""
+def _guarded(
+    read: Callable[[Callable[[], Any], Arrived, threading.Event], None],
+    send: Callable[[], Any],
+    arrived: Arrived,
+    left: threading.Event,
+) -> None:
+    """On the reply's own thread."""
     try:
-        stream = open_stream()
-        for chunk in stream:
-            if left.is_set():
-                with suppress(Exception):  # the provider stops writing when nobody listens; nothing else hangs on it
-                    stream.completion_stream.close()
-                return
-            for choice in chunk.choices[:1]:
-                if choice.delta.content:
-                    arrived.put(("text", choice.delta.content))
+        read(send, arrived, left)
     except Exception as error:
         arrived.put(("failure", error))
-    else:
-        arrived.put(("end", (stream.received_finish_reason, _told_usage(stream))))
+
+
+class _Raw:
+    """The provider's own chunks on their way to litellm, which drops the field of a refusal."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.refusal = ""
+
+    def __iter__(self) -> "_Raw":
+        return self
+
+    def __next__(self) -> Any:
+        chunk = next(self._inner)
+        for choice in getattr(chunk, "choices", None) or ():
+            self.refusal += _refusal(getattr(choice, "delta", None))
+        return chunk
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _read_stream(send: Callable[[], Any], arrived: Arrived, left: threading.Event) -> None:
+    stream = send()
+    raw = _Raw(stream.completion_stream)
+    if hasattr(raw._inner, "__next__"):
+        stream.completion_stream = raw
+    for chunk in stream:
+        if left.is_set():
+            with suppress(Exception):  # the provider stops writing when nobody listens; nothing else hangs on it
+                raw.close()
+            return
+        arrived.put(("sign", None))
+        for choice in chunk.choices[:1]:
+            if isinstance(choice.delta.content, str) and choice.delta.content:
+                arrived.put(("text", choice.delta.content))
+    arrived.put(("end", (stream.received_finish_reason, _told_usage(stream), raw.refusal)))
+
+
+def _read_whole(send: Callable[[], Any], arrived: Arrived, left: threading.Event) -> None:
+    response = send()
+    choice = next(iter(response.choices or ()), None)
+    if choice is None:
+        arrived.put(("end", (None, getattr(response, "usage", None), "")))
+        return
+    if isinstance(choice.message.content, str):
+        arrived.put(("text", choice.message.content))
+    arrived.put(("end", (choice.finish_reason, getattr(response, "usage", None), _refusal(choice.message))))
+
+
+def _refusal(part: Any) -> str:
+    """OpenAI's own field, which litellm keeps among those of the provider."""
+    told = (getattr(part, "provider_specific_fields", None) or {}).get("refusal") or getattr(part, "refusal", None)
+    return told if isinstance(told, str) else ""
 
 
 def _told_usage(stream: Any) -> Any:

@@ -1,0 +1,54 @@
+"""What tests of whole commands against the server share: the surroundings, and a domain that asks the server."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.llm.chat.cases import PRICE_IN, PRICE_OUT
+from tests.llm.chat.server import OpenAIServer
+from treegen.conversing import Announced
+from treegen.demonstration import FILES
+from treegen.llm.chat.interface import Wire
+from treegen.resources import sketchbook_dir
+
+KEY = "sk-a-planted-secret-key"
+WIRE = Wire(name="tree", schema={"type": "object"})
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What would have been waited; a key for OpenAI and no other; every request asks for a form."""
+    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_API_BASE", "_BASE_URL"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    complete = Announced.complete
+    monkeypatch.setattr(
+        Announced, "complete", lambda self, *given, wire=None: complete(self, *given, wire=wire or WIRE)
+    )
+    waited: list[float] = []
+    monkeypatch.setattr("treegen.llm.chat.provider.sleep", waited.append)
+    return waited
+
+
+@pytest.fixture
+def sketchbook(tmp_path: Path) -> Path:
+    """The bundled domain without its drawings."""
+    folder = tmp_path / "sketchbook"
+    folder.mkdir()
+    for name in FILES:
+        shutil.copy(sketchbook_dir() / name, folder / name)
+    return folder
+
+
+def write_domain(sketchbook: Path, server: OpenAIServer, more: str = "") -> Path:
+    """The sketchbook without its images, asked of the server, at a price."""
+    path = sketchbook / "domain.toml"
+    text = re.sub(r"\[(llm|images)\]\n([^\[\n].*\n|\n)*", "", path.read_text(encoding="utf-8"))
+    price = f"price_in = {PRICE_IN}\nprice_out = {PRICE_OUT}\n"
+    llm = f'\n[llm]\nmodel = "openai/some-model"\napi_base = "{server.url}"\n{price}{more}'
+    path.write_text(text + llm, encoding="utf-8")
+    return sketchbook

@@ -1,0 +1,46 @@
+"""Every case of the table, through the whole command, against a server that does wrong what servers do wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Run
+from tests.llm.chat.asked import sketchbook, waits, write_domain
+from tests.llm.chat.cases import CASES, COST, Case
+from tests.llm.chat.server import OpenAIServer
+from treegen.store import Store
+
+__all__ = ["sketchbook", "waits"]  # fixtures
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_each_case_ends_as_the_table_says(
+    case: Case, watched: bool, run: Run, sketchbook: Path, openai_server: OpenAIServer, waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Exit code, what is told, how many requests reach the server, and what they cost."""
+    if watched:
+        monkeypatch.setattr("treegen.cli.conversation.is_watched", lambda: True)
+    case.script(openai_server)
+    domain = write_domain(sketchbook, openai_server, case.settings)
+    done = run("draft", domain, "--no-score")
+    assert done.code == case.code, done.err
+    assert case.told.replace("{server}", openai_server.url) in done.err
+    assert len(openai_server.requests) == case.requests
+    assert not openai_server.script
+    assert f"spent: {case.requests} request" in done.err
+    if case.paid:
+        assert f"{2000 * case.paid} + {500 * case.paid} tokens" in done.err
+        assert f"${case.paid * COST:.4f}" in done.err
+    unknown = case.requests - case.paid
+    assert ("cost of" in done.err) == bool(unknown)
+    assert openai_server.most_sent < 40e6
+    assert sum(c.cost or 0 for c in Store(domain / "tree.json").calls()) <= case.paid * COST + 1e-9
+
+
+def test_the_table_of_the_documentation_is_this_one() -> None:
+    """One place knows what happens; `docs/language-models.md` shows it."""
+    text = (ROOT / "docs" / "language-models.md").read_text(encoding="utf-8")
+    table = "\n".join(case.row for case in CASES)
+    assert table in text, f"put this into docs/language-models.md:\n{table}"

@@ -1,0 +1,105 @@
+"""How a command talks to a language model: what the options choose, the estimate, what arrives, the bill."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from treegen.cli.output import ProgressLine
+    from treegen.domain import Domain, LlmSettings
+    from treegen.llm.chat.estimate import Estimate
+    from treegen.llm.chat.interface import Chat, OnText
+    from treegen.workspace import Workspace
+
+_BEAT: Final = 0.2  # seconds between two looks at what has arrived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmChoice:
+    """What the options of `llm_options` say; `None` leaves it to the domain."""
+
+    model: str | None = None
+    api_base: str | None = None
+    tries: int = 4
+    answers: tuple[Path, ...] = ()
+    messages: Path | None = None
+    env_file: Path | None = None
+    fresh: bool = False
+    record: Path | None = None
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+
+    def settings(self, domain: "Domain") -> "LlmSettings":
+        """The domain's settings with what the command line names."""
+        given = {"model": self.model, "api_base": self.api_base, "env_file": self.env_file}
+        named = ("max_calls", "max_tokens", "max_cost")
+        caps = {name: value for name in named if (value := getattr(self, name)) is not None}
+        chosen = {name: value for name, value in given.items() if value}
+        return replace(domain.llm, **chosen, caps=replace(domain.llm.caps, **caps))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """An open conversation. `on_text` is given where somebody watches a terminal."""
+
+    chat: "Chat"
+    on_text: "OnText | None"
+
+
+@contextmanager
+def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
+    """A chat that tells on stderr what each request will take, what is arriving, and in the end the bill.
+
+    Raises:
+        InputError: no model is named, or a file cannot be read or written.
+    """
+    from treegen.cli.output import ProgressLine, tell
+    from treegen.llm.chat import Kept, open_chat
+    from treegen.remote.budget import Budget
+
+    settings = choice.settings(workspace.domain)
+    budget = Budget(settings.caps)
+
+    def announce(expected: "Estimate") -> None:
+        tell(f"asking {settings.model}: {expected.words} before the answer")
+
+    chat = open_chat(
+        settings, workspace.domain.folder, answers=choice.answers, messages=choice.messages,
+        kept=Kept(workspace.path), fresh=choice.fresh, record=choice.record, budget=budget, on_request=announce,
+    )  # fmt: skip
+    progress = workspace.progress
+    watched = is_watched() and isinstance(progress, ProgressLine)
+    try:
+        yield Talk(chat=chat, on_text=Arriving(progress) if watched else None)  # type: ignore[arg-type]
+    finally:
+        if budget.bill.calls:
+            tell(f"spent: {budget.bill.words}")
+
+
+def is_watched() -> bool:
+    """Whether somebody may look at what is arriving."""
+    return sys.stderr.isatty()
+
+
+class Arriving:
+    """Shows in the line of progress how much of a reply is there."""
+
+    def __init__(self, progress: "ProgressLine") -> None:
+        self._progress, self._told = progress, 0.0
+
+    def __call__(self, text: str) -> None:
+        """Is told the reply so far."""
+        now = time.monotonic()
+        if now - self._told > _BEAT:
+            self._told = now
+            self._progress.note(arrived_words(text))
+
+
+def arrived_words(text: str) -> str:
+    """How much of a reply is there."""
+    return f"{len(text):,} characters have arrived" if text else "nothing has arrived"

@@ -1,0 +1,69 @@
+"""`treegen doctor`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from treegen.cli.options import PATH
+
+if TYPE_CHECKING:
+    from treegen.doctor import Examination
+
+
+@click.command("doctor")
+@click.argument("domain", type=PATH, required=False)
+@click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model to look at.")
+@click.option("--api-base", metavar="URL", help="The OpenAI-compatible server to look at.")
+@click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too.")
+@click.option("--encoder", metavar="NAME", help="The encoder to look at.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one object.")
+def command(
+    domain: Path | None, model: str | None, api_base: str | None, env_file: Path | None, encoder: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """What of this machine can be used: keys, servers, encoders, GPU, terminal and git; and what to do about the rest.
+
+    Nothing is sent to a model, and no key is shown. DOMAIN is domain.toml or its folder; without it, the one where you
+    stand, if there is one. Exit code 1 if the language model or the encoder that is named cannot be used.
+    """
+    from dataclasses import replace
+
+    from treegen.cli.output import print_json
+    from treegen.doctor import examine
+    from treegen.domain import FILE_NAME, EncoderSettings, LlmSettings, load_domain
+
+    if domain is None and Path(FILE_NAME).is_file():
+        domain = Path(FILE_NAME)
+    found = load_domain(domain) if domain else None
+    settings = found.llm if found else LlmSettings()
+    given = {"model": model, "api_base": api_base, "env_file": env_file}
+    llm = replace(settings, **{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
+    chosen = found.encoder if found else EncoderSettings()
+    examination = examine(
+        llm if found or any(given.values()) else None,
+        replace(chosen, name=encoder) if encoder else chosen,
+        found.folder if found else Path.cwd(),
+    )
+    if as_json:
+        print_json({"usable": examination.usable, "findings": [f.as_json() for f in examination.findings]})
+    else:
+        _show(examination)
+    if not examination.usable:
+        sys.exit(1)
+
+
+def _show(examination: "Examination") -> None:
+    from treegen.cli.output import plain, say
+
+    signs = {"ok": ("+", "green"), "off": ("-", "yellow"), "missing": ("!", "red")}
+    topic = ""
+    for finding in examination.findings:
+        if finding.topic != topic:
+            say(f"{chr(10) if topic else ''}{finding.topic}")
+            topic = finding.topic
+        sign, colour = signs[finding.state]
+        click.echo(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.told)}")
+        if finding.tip:
+            say(f"      {finding.tip}")

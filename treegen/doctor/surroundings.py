@@ -1,0 +1,80 @@
+"""The terminal, and git."""
+
+import locale
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from treegen.doctor.findings import Finding
+from treegen.errors import TreegenError
+from treegen.git import ask_git, repository_of
+
+_SMALL = (80, 24)
+
+
+def terminal() -> Iterator[Finding]:
+    """Size, colours, characters and pictures. A terminal is asked about pictures only if there is one."""
+    watched = sys.stdin.isatty() and sys.stdout.isatty()
+    if not watched:
+        told = "standard input or output is none: `treegen review` needs one"
+        yield Finding(topic="terminal", name="terminal", state="off", told=told, tip="run it in a terminal to see more")
+        return
+    width, height = shutil.get_terminal_size()
+    small = width < _SMALL[0] or height < _SMALL[1]
+    tip = f"make it {_SMALL[0]} x {_SMALL[1]} or larger for `treegen review`" if small else ""
+    told = f"{width} x {height}"
+    yield Finding(topic="terminal", name="size", state="off" if small else "ok", told=told, tip=tip)
+    yield _colours()
+    encoding = (locale.getencoding() or "").upper().replace("-", "")
+    if encoding == "UTF8":
+        yield Finding(topic="terminal", name="characters", state="ok", told="UTF-8")
+    else:
+        tip = "set LANG to a locale that ends in .UTF-8"
+        yield Finding(topic="terminal", name="characters", state="off", told=encoding or "unknown", tip=tip)
+    yield _pictures()
+
+
+def _colours() -> Finding:
+    if os.environ.get("NO_COLOR"):
+        return Finding(topic="terminal", name="colours", state="off", told="off: NO_COLOR is set")
+    from rich.console import Console
+
+    system = Console().color_system
+    if system == "truecolor":
+        return Finding(topic="terminal", name="colours", state="ok", told="16.7 million")
+    tip = "" if system == "256" else "set TERM, such as xterm-256color; COLORTERM=truecolor if the terminal can"
+    return Finding(topic="terminal", name="colours", state="ok" if system else "off", told=system or "none", tip=tip)
+
+
+def _pictures() -> Finding:
+    """textual-image asks the terminal when it is loaded."""
+    from textual_image import renderable
+
+    kinds = {renderable.SixelImage: "Sixel", renderable.TGPImage: "kitty's protocol"}
+    kind = kinds.get(renderable.Image)
+    if kind:
+        return Finding(topic="terminal", name="pictures", state="ok", told=kind)
+    told = "in coarse blocks: the terminal knows neither Sixel nor kitty's protocol"
+    tip = "kitty, WezTerm, iTerm2, foot, Konsole and Windows Terminal show real pictures"
+    return Finding(topic="terminal", name="pictures", state="off", told=told, tip=tip)
+
+
+def git_setup(folder: Path) -> Finding:
+    """Whether git shows and merges trees in the repository of the folder."""
+    if shutil.which("git") is None:
+        told = "not installed: diff, merge and history of trees need it"
+        return Finding(topic="git", name="git", state="off", told=told, tip="install git")
+    try:
+        top = repository_of(folder)
+    except TreegenError:
+        tip = "`git init`, then `treegen git-setup`, if trees are to be reviewed in git"
+        return Finding(topic="git", name="git", state="off", told=f"{folder} is in no repository", tip=tip)
+    configured = [ask_git(["config", "--get", key], top) for key in ("diff.treegen.textconv", "merge.treegen.driver")]
+    attributes = ask_git(["check-attr", "merge", "--", "tree.json"], folder) or ""
+    if all(configured) and attributes.strip().endswith("treegen"):
+        return Finding(topic="git", name="git", state="ok", told="shows and merges trees by their names")
+    missing = "the configuration" if not all(configured) else "the attributes of tree.json"
+    told = f"a repository in which {missing} is missing"
+    return Finding(topic="git", name="git", state="off", told=told, tip="`treegen git-setup` sets it up")

@@ -1,0 +1,106 @@
+"""Encoders that can load, libraries that are installed, and the device."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from treegen.doctor.findings import Finding
+from treegen.domain import BUNDLED_ENCODER, EncoderSettings
+from treegen.errors import ModelError
+from treegen.remote.litellm import key_for, load_litellm
+from treegen.resources import sketchbook_dir
+
+#: extra of the package -> the library that tells whether it is installed, and what it is for
+_EXTRAS: Final = {
+    "hf": ("transformers", "encoders of transformers, hf:NAME"),
+    "ray": ("ray", "embedding on several machines or GPUs"),
+    "shards": ("webdataset", "images in shards"),
+}
+
+
+def encoder(settings: EncoderSettings, folder: Path) -> Finding:
+    """Whether the encoder that is named can load. Nothing is loaded or downloaded."""
+    name = settings.name
+    kind, colon, place = name.partition(":")
+    if find_spec("open_clip") is None:
+        tip = "pip install open_clip_torch"
+        return Finding(topic="vision", name=name, state="missing", told="open_clip is not installed", tip=tip)
+    if name == BUNDLED_ENCODER:
+        return _folder(sketchbook_dir() / "clip", name, "the tiny CLIP of the demo; it knows the sketchbook alone")
+    if kind == "local-dir":
+        return _folder(folder / place, name, "weights in a folder")
+    if kind == "hf" and find_spec("transformers") is None:
+        tip = "pip install 'treegen[hf]'"
+        return Finding(topic="vision", name=name, state="missing", told="transformers is not installed", tip=tip)
+    if kind in ("hf", "hf-hub"):
+        found = (folder / place).is_dir() if kind == "hf" else False
+        told = "weights in a folder" if found else "its weights are fetched at first use, if they are not there"
+        return Finding(topic="vision", name=name, state="ok", told=told)
+    if not colon and "/" in name:
+        return _service(name)
+    return _of_open_clip(name, kind)
+
+
+def _folder(folder: Path, name: str, told: str) -> Finding:
+    if (folder / "open_clip_config.json").is_file():
+        return Finding(topic="vision", name=name, state="ok", told=told)
+    told = f"{folder} holds no open_clip_config.json"
+    return Finding(topic="vision", name=name, state="missing", told=told, tip="name the folder of an open_clip model")
+
+
+def _service(name: str) -> Finding:
+    try:
+        key_for(load_litellm(), name)
+    except ModelError as error:
+        told = error.message.removeprefix(f"{name}: ")
+        return Finding(topic="vision", name=name, state="missing", told=told, tip=error.tip.partition(", or")[0])
+    own = name.partition("/")[0].upper() + "_API_KEY"
+    if own in os.environ:
+        return Finding(topic="vision", name=name, state="ok", told="an embedding service; its key is set")
+    told = f"an embedding service; {own} is not set, and litellm does not tell whether it is needed"
+    return Finding(topic="vision", name=name, state="off", told=told, tip=f"set {own} if the service wants a key")
+
+
+def _of_open_clip(name: str, architecture: str) -> Finding:
+    """open_clip's list of architectures is a folder, which is read without importing it (5 s)."""
+    spec = find_spec("open_clip")
+    configs = Path(next(iter(spec.submodule_search_locations or ()), "")) / "model_configs" if spec else Path()
+    known = {path.stem for path in configs.glob("*.json")}
+    if known and architecture.replace("/", "-") not in known:
+        tip = "MODEL:PRETRAINED such as ViT-B-32:laion2b_s34b_b79k; `open_clip.list_pretrained()` lists them"
+        told = f"open_clip has no model {architecture}"
+        return Finding(topic="vision", name=name, state="missing", told=told, tip=tip)
+    told = "its weights are fetched at first use, if they are not there"
+    return Finding(topic="vision", name=name, state="ok", told=told)
+
+
+def extras(wanted: EncoderSettings) -> Iterator[Finding]:
+    """Libraries that one can do without."""
+    for extra, (library, purpose) in _EXTRAS.items():
+        if find_spec(library):
+            yield Finding(topic="vision", name=library, state="ok", told=f"installed: {purpose}")
+        elif not (extra == "hf" and wanted.name.startswith("hf:")):  # told already
+            tip = f"pip install 'treegen[{extra}]'"
+            yield Finding(topic="vision", name=library, state="off", told=f"not installed: {purpose}", tip=tip)
+
+
+def device() -> Finding:
+    """Where encoders run. torch is imported (2 s) only where there is a sign of a GPU."""
+    apple = sys.platform == "darwin"
+    nvidia = bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists()
+    if not (apple or nvidia):
+        tip = "fine for small models; thousands of images take minutes"
+        return Finding(topic="vision", name="device", state="off", told="cpu: no sign of a GPU", tip=tip)
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return Finding(topic="vision", name="device", state="ok", told=f"cuda: {', '.join(names)}")
+    if apple and torch.backends.mps.is_available():
+        return Finding(topic="vision", name="device", state="ok", told="mps: Apple's GPU")
+    tip = "install the torch build for it: https://pytorch.org/get-started/locally"
+    return Finding(topic="vision", name="device", state="off", told="cpu: torch does not see the GPU", tip=tip)

@@ -1,0 +1,60 @@
+"""Writes a conversation down while it is held, in the form that `replay/FILE` plays."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+from treegen.errors import InputError
+from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
+from treegen.remote.secrets import scrub
+
+_FIGURES = ("model", "finish", "prompt_tokens", "completion_tokens", "cost", "seconds")
+
+
+class RecordingChat:
+    """A chat whose calls are appended to a file, each as one line as soon as its reply is there.
+
+    What comes before a failure is recorded, then. Keys are not: see `treegen.remote.secrets`.
+    """
+
+    def __init__(self, chat: Chat, path: Path) -> None:
+        """Opens the file.
+
+        Raises:
+            InputError: it cannot be written, or holds something else.
+        """
+        self.name = chat.name
+        self._chat, self._path, self._lock = chat, path, Lock()
+        try:
+            self._refuse_other()
+            with path.open("a", encoding="utf-8"):
+                pass
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror or error}", "name another file") from None
+
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+    ) -> Reply:
+        """The chat's own reply, recorded."""
+        reply = self._chat.complete(messages, on_text, wire=wire)
+        figures = {name: value for name in _FIGURES if (value := getattr(reply, name)) is not None}
+        line = {"messages": [m.as_kept() for m in messages], "reply": reply.text, **figures}
+        text = json.dumps(line, ensure_ascii=False)
+        if text != text.encode(errors="replace").decode():  # half of a surrogate pair
+            text = json.dumps(line)
+        try:
+            with self._lock, self._path.open("a", encoding="utf-8") as file:
+                file.write(scrub(text) + "\n")
+        except OSError as error:
+            told = f"{self._path}: cannot be written: {error.strerror or error}"
+            raise InputError(told, "the reply is in the history: `treegen log TREE --calls`") from None
+        return reply
+
+    def _refuse_other(self) -> None:
+        """Only a recording may be added to."""
+        if not self._path.exists() or not self._path.stat().st_size:
+            return
+        with self._path.open(encoding="utf-8", errors="replace") as file:
+            if not file.readline(80).startswith('{"messages"'):
+                raise InputError(f"{self._path} exists and holds something else", "name another file with --record")

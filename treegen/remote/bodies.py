@@ -1,0 +1,62 @@
+"""What a server may send: bodies are cut off where no honest reply reaches, before they fill the memory."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+MOST_BYTES: Final = 8 * 2**20  # of a body, or of one event of a stream; the longest useful reply has 4 MB of text
+_MOST_PACKED: Final = 2**18  # bytes of a compressed body, which may grow a thousandfold
+_MOST_STREAMED: Final = 2**29  # bytes of a stream: an event of 4 characters takes 200 bytes
+
+
+class TooLongError(Exception):
+    """A server sent more than `MOST_BYTES`."""
+
+
+class PageError(Exception):
+    """A server answered with a page for people."""
+
+
+def install(litellm: Any) -> None:
+    """Has every connection that litellm opens from now on keep to the limits."""
+    import httpx
+
+    class Limited(httpx.SyncByteStream):
+        """The bytes of a body, up to a limit."""
+
+        def __init__(self, inner: Any, headers: Any) -> None:
+            self._inner, self._streamed = inner, "event-stream" in headers.get("content-type", "")
+            packed = headers.get("content-encoding", "identity") != "identity"
+            self._most = _MOST_PACKED if packed else MOST_BYTES
+
+        def __iter__(self) -> Iterator[bytes]:
+            total = unbroken = 0
+            for part in self._inner:
+                total += len(part)
+                end = part.rfind(b"\n")
+                unbroken = unbroken + len(part) if end < 0 else len(part) - end - 1
+                if (unbroken if self._streamed else total) > self._most or total > _MOST_STREAMED:
+                    self.close()
+                    raise TooLongError(f"more than {self._most} bytes")
+                yield part
+
+        def close(self) -> None:
+            self._inner.close()
+
+    def limit(response: httpx.Response) -> None:
+        if response.status_code == 200 and "text/html" in response.headers.get("content-type", ""):
+            raise PageError("a page")
+        response.stream = Limited(response.stream, response.headers)
+
+    class Transport(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = super().handle_request(request)
+            limit(response)
+            return response
+
+    if litellm.client_session is None:  # for what goes through OpenAI's client; a hook leaves the proxy settings be
+        headers = {"Accept-Encoding": "identity"}
+        litellm.client_session = httpx.Client(
+            event_hooks={"response": [limit]}, follow_redirects=True, headers=headers, timeout=None
+        )
+    if getattr(litellm, "sync_transport", None) is None:  # for all others
+        litellm.sync_transport = Transport()

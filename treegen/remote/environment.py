@@ -1,0 +1,31 @@
+"""Keys from a file of NAME=VALUE lines, only where the user names the file; nothing is searched for."""
+
+import os
+from pathlib import Path
+
+from treegen.errors import InputError
+
+
+def read_env_file(path: Path) -> tuple[str, ...]:
+    """Puts the file's values into the environment of this process; what is set there already stays.
+
+    Args:
+        path: lines of NAME=VALUE, with or without `export` and quotes; `#` begins a comment. Nothing is expanded.
+
+    Returns:
+        The names that were set now.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    from dotenv import dotenv_values
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            values = dotenv_values(stream=file, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(f"{path}: {why}", "name a file of NAME=VALUE lines with --env-file") from None
+    found = {name: value for name, value in values.items() if value is not None and name not in os.environ}
+    os.environ.update(found)
+    return tuple(found)

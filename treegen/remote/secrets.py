@@ -1,0 +1,26 @@
+"""Keys never reach a file: what is written down is searched for the ones that the environment holds."""
+
+import os
+import re
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+_NAMES: Final = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD)$", re.IGNORECASE)
+_SHORTEST: Final = 8  # characters: a shorter value, such as "none", may stand in a text for other reasons
+REMOVED: Final = "[key removed]"
+
+
+def known_secrets(api_base: str | None = None) -> tuple[str, ...]:
+    """Values of the environment that are keys by their name, and the password of an address; longest first."""
+    found = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
+    password = urlsplit(api_base).password if api_base and "@" in api_base else None
+    if password:
+        found |= {password, unquote(password)}
+    return tuple(sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True))
+
+
+def scrub(text: str, api_base: str | None = None) -> str:
+    """The text without any known key."""
+    for secret in known_secrets(api_base):
+        text = text.replace(secret, REMOVED)
+    return text
