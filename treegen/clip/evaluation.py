@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip import scoring
@@ -26,7 +25,7 @@ from treegen.clip.statistics import (
 from treegen.clip.wording import length_problems
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
-from treegen.images import ImageSet, LabelledImage, Skipped, hash_file, list_images, open_image, shown
+from treegen.images import ImageSet, LabelledImage, Skipped, hash_image, list_images, open_picture, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.keywords import show
@@ -50,11 +49,11 @@ Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `paths` (B)."""
+    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B)."""
 
     features: "Tensor"
     labels: tuple[int, ...]
-    paths: tuple[Path, ...]
+    images: tuple[LabelledImage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +101,7 @@ class Evaluator:
         self.images = ImageSet(
             images=tuple(i for i in found.images if i.digest in features),
             skipped=(*found.skipped, *skipped), strangers=found.strangers,
+            leaks=found.leaks,
         )  # fmt: skip
         self.parts = self._divide(divide, features)
 
@@ -117,8 +117,7 @@ class Evaluator:
                 told = f"the {name} part has no images ({count}){left_out}"
                 raise InputError(told, "give every class more images, or change `dev` below [split]")
             stacked = torch.stack([features[i.digest] for i in members])
-            labels, paths = tuple(i.label for i in members), tuple(i.path for i in members)
-            parts[name] = Part(features=stacked, labels=labels, paths=paths)
+            parts[name] = Part(features=stacked, labels=tuple(i.label for i in members), images=tuple(members))
         return parts
 
     def _embed_images(self, images: Sequence[LabelledImage]) -> tuple[dict[str, "Tensor"], list[Skipped]]:
@@ -273,7 +272,7 @@ class Evaluator:
         dev, matrix = self.parts["dev"], self._matrix(tree)
         answers = self.answer(tree, dev.features, matrix)
         return find_mistakes(
-            tree, self.domain.classes, dev.paths, dev.labels, answers.predictions, answers.probabilities,
+            tree, self.domain.classes, dev.images, dev.labels, answers.predictions, answers.probabilities,
             answers.scores, matrix,
         )  # fmt: skip
 
@@ -290,7 +289,7 @@ class Evaluator:
 
     def _images_json(self) -> dict[str, Any]:
         assert self.domain.images is not None
-        root = self.domain.images.folder  # paths below it: a score that is kept in git names no machine's folders
+        root = self.domain.images.root  # paths below it: a score that is kept in git names no machine's folders
         return {
             "digest": self.images.digest,
             "test": len(self.parts["test"].labels),
@@ -299,7 +298,7 @@ class Evaluator:
             "classes_without_images": [
                 name for k, name in enumerate(self.domain.classes) if all(i.label != k for i in self.images.images)
             ],
-            "skipped": [{"path": shown(s.path.relative_to(root)), "reason": s.reason} for s in self.images.skipped],
+            "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }
 
     def _controls(self, tree: Tree, test: Part, predictions: Sequence[int]) -> dict[str, Any]:
@@ -320,14 +319,18 @@ class Evaluator:
 
 
 def _remembered_hash(
-    known: dict[str, tuple[int, int, str]], new: list[tuple[str, int, int, str]], progress: Progress, path: Path
+    known: dict[str, tuple[int, int, str]],
+    new: list[tuple[str, int, int, str]],
+    progress: Progress,
+    image: LabelledImage,
 ) -> str:
     """The file's SHA-256, not read again if size and time are those of an earlier reading."""
-    status, name = path.stat(), shown(path)
+    status = image.path.stat()
+    name = shown(image.path) + (f"//{image.member}" if image.member else "")
     earlier = known.get(name)
     if earlier and earlier[:2] == (status.st_size, status.st_mtime_ns):
         return earlier[2]
-    digest = hash_file(path)
+    digest = hash_image(image)
     new.append((name, status.st_size, status.st_mtime_ns, digest))
     if len(new) % _BATCH == 0:
         progress("reading images", len(new), 0)
@@ -341,9 +344,9 @@ def _decoded(
 
     def decode(image: LabelledImage) -> "Image | Skipped":
         try:
-            return open_image(image.path, crop)
+            return open_picture(image, crop)
         except ValueError as error:
-            return Skipped(path=image.path, reason=str(error))
+            return Skipped(path=image.path, reason=str(error), member=image.member)
 
     rest, pool = iter(images), ThreadPoolExecutor(4)
     try:
