@@ -282,7 +282,8 @@ class Evaluator:
         problems = errors_of(checked.problems)
         if not problems:
             self._lengths |= {t: self.encoder.count_tokens(t) for t in tree.prompts() if t not in self._lengths}
-            if any(self._lengths[text] > self.encoder.context_length for text in tree.prompts()):
+            most = self.encoder.context_length
+            if most is not None and any(self._lengths[text] > most for text in tree.prompts()):
                 problems = tuple(length_problems(tree, self.encoder))
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         return f"{problems[0].code} {problems[0].pointer or '/'}: {problems[0].message}{more}" if problems else ""

@@ -13,8 +13,8 @@ from treegen.domain import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, estimate
 from treegen.llm.chat.interface import Message
-from treegen.llm.chat.provider import load_litellm
 from treegen.progress import Cancelled
+from treegen.remote.litellm import load_litellm
 
 Connect = Callable[..., Client]
 __all__ = ["connect", "environment"]  # fixtures

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from treegen.domain import LlmSettings
 from treegen.llm.chat.interface import Message
-from treegen.llm.chat.provider import load_litellm, price_of
+from treegen.remote.litellm import load_litellm, price_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,5 +48,7 @@ def estimate(settings: LlmSettings, messages: Sequence[Message], answer: str = "
     prompt = int(litellm.token_counter(model=model, messages=[m.as_dict() for m in messages]))
     completion = int(litellm.token_counter(model=model, text=answer)) if answer else None
     return Estimate(
-        prompt_tokens=prompt, completion_tokens=completion, cost=price_of(litellm, settings, prompt, completion)
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cost=price_of(litellm, model, prompt, completion, api_base=settings.api_base),
     )

@@ -1,0 +1,153 @@
+"""Caps on what a run may spend. Every request that is sent counts, also one that fails and one that is sent again."""
+
+import threading
+from dataclasses import dataclass, replace
+
+from treegen.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may spend at most; `None` for as much as it takes. `max_cost` is in USD."""
+
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a run has spent.
+
+    Attributes:
+        calls: requests that were sent.
+        prompt_tokens: tokens read; of a request whose reply did not tell them, as they were estimated.
+        completion_tokens: tokens written, of replies that told them.
+        cost: in USD, of the requests whose price is known.
+        untold: requests whose tokens were not told.
+        unpriced: requests whose cost is not known.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    untold: int = 0
+    unpriced: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Read and written."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def words(self) -> str:
+        """In a line."""
+        requests = f"{self.calls} request{'' if self.calls == 1 else 's'}"
+        tokens = f"{self.prompt_tokens} + {self.completion_tokens} tokens"
+        if self.untold:
+            tokens += f" ({self.untold} of the requests did not tell theirs: the prompt is counted as estimated)"
+        if self.calls and self.unpriced == self.calls:
+            return f"{requests}, {tokens}, cost unknown"
+        cost = f"${self.cost:.4f}"
+        if self.unpriced:
+            cost += f" without {self.unpriced} request{'' if self.unpriced == 1 else 's'} of unknown cost"
+        return f"{requests}, {tokens}, {cost}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What one request was expected to take: prompt tokens, and USD for them (`None` if the price is not known)."""
+
+    tokens: int
+    cost: float | None
+
+
+class Budget:
+    """Counts what a run spends and refuses the request that would exceed a cap. Threads may share it."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        """Without limits it only counts."""
+        self.limits = limits or Limits()
+        self._bill = Bill()
+        self._open: list[Ticket] = []
+        self._lock = threading.Lock()
+
+    @property
+    def bill(self) -> Bill:
+        """What was spent so far."""
+        with self._lock:
+            return self._bill
+
+    def before(self, *, tokens: int, cost: float | None) -> Ticket:
+        """Takes room for one request, before it is sent.
+
+        Args:
+            tokens: what it will take at least, as estimated: those of its prompt.
+            cost: USD for them; `None` if the price is not known.
+
+        Raises:
+            ModelError: it would exceed a cap, or there is a cap on the cost and the price is not known.
+        """
+        with self._lock:
+            self._refuse(tokens, cost)
+            ticket = Ticket(tokens=tokens, cost=cost)
+            self._open.append(ticket)
+            self._bill = replace(self._bill, calls=self._bill.calls + 1)
+            return ticket
+
+    def after(
+        self, ticket: Ticket, *, prompt_tokens: int | None = None, completion_tokens: int | None = None,
+        cost: float | None = None,
+    ) -> Bill:  # fmt: skip
+        """Counts what the request took.
+
+        Args:
+            ticket: from `before`; each is used once.
+            prompt_tokens: as told; `None` if the request failed or nothing was told: what was estimated counts.
+            completion_tokens: as told.
+            cost: USD; `None` if not known: what was estimated for the prompt counts, and the request as unpriced.
+        """
+        untold = prompt_tokens is None or completion_tokens is None
+        with self._lock:
+            self._open.remove(ticket)
+            bill = self._bill
+            self._bill = replace(
+                bill,
+                prompt_tokens=bill.prompt_tokens + (ticket.tokens if prompt_tokens is None else prompt_tokens),
+                completion_tokens=bill.completion_tokens + (completion_tokens or 0),
+                cost=bill.cost + ((ticket.cost or 0.0) if cost is None else cost),
+                untold=bill.untold + untold,
+                unpriced=bill.unpriced + (cost is None),
+            )
+            return self._bill
+
+    def room(self) -> tuple[int | None, float | None]:
+        """Tokens and USD that are left, without what is under way; `None` where there is no cap."""
+        with self._lock:
+            tokens = self._bill.tokens + sum(t.tokens for t in self._open)
+            cost = self._bill.cost + sum(t.cost or 0.0 for t in self._open)
+        most = self.limits
+        return (
+            None if most.max_tokens is None else max(0, most.max_tokens - tokens),
+            None if most.max_cost is None else max(0.0, most.max_cost - cost),
+        )
+
+    def _refuse(self, tokens: int, cost: float | None) -> None:
+        most, bill = self.limits, self._bill
+        spent = f"so far: {bill.words}"
+        if most.max_calls is not None and bill.calls + 1 > most.max_calls:
+            raise ModelError(f"--max-calls {most.max_calls} is used up; {spent}", "raise it to go on")
+        used = bill.tokens + sum(t.tokens for t in self._open)
+        if most.max_tokens is not None and used + tokens > most.max_tokens:
+            told = f"the next request (about {tokens} tokens) would exceed --max-tokens {most.max_tokens}"
+            raise ModelError(f"{told}; {spent}", "raise it to go on")
+        if most.max_cost is None:
+            return
+        if cost is None:
+            tip = "cap with --max-tokens or --max-calls, or give price_in and price_out below [llm]"
+            raise ModelError("the price of the model is not known, so --max-cost cannot be kept", tip)
+        paid = bill.cost + sum(t.cost or 0.0 for t in self._open)
+        if paid + cost > most.max_cost:
+            told = f"the next request (about ${cost:.4f}) would exceed --max-cost {most.max_cost:g}"
+            raise ModelError(f"{told}; {spent}", "raise it to go on")

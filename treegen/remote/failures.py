@@ -1,0 +1,175 @@
+"""What a failed request means for the user, told apart by cause: litellm raises one class for several things."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from treegen.remote.litellm import without_credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a request failed.
+
+    Attributes:
+        message: what failed and where. The provider's own text is not in it: it may hold a key.
+        tip: what to do.
+        again: the same request may succeed later.
+        wait: seconds that the server asks to wait; `None` if it does not say.
+    """
+
+    message: str
+    tip: str
+    again: bool = False
+    wait: float | None = None
+
+
+_SERVER: Final = "is the server running, is --api-base right?"
+#: a class along the chain of causes -> what to tell; looked up in this order
+_UNREACHED: Final = {
+    "SSLCertVerificationError": (
+        "the certificate of {where} is not trusted",
+        "is --api-base right? Behind a company proxy, name its certificate in SSL_CERT_FILE",
+    ),
+    "SSLError": ("no secure connection to {where}", "does the server speak https, or http only? See --api-base"),
+    "gaierror": ("{where} cannot be reached: there is no such host name", "is --api-base right, is the network up?"),
+    "UnsupportedProtocol": ("{where} cannot be reached: it is no address", "write --api-base as http://HOST:PORT/v1"),
+    "InvalidURL": ("{where} cannot be reached: it is no address", "write --api-base as http://HOST:PORT/v1"),
+    "ConnectionRefusedError": ("{where} cannot be reached: it refused the connection", _SERVER),
+    "ConnectTimeout": ("{where} cannot be reached: it did not answer the connection", _SERVER),
+    "ConnectError": ("{where} cannot be reached", _SERVER),
+}
+_SILENT: Final = frozenset({"ReadTimeout", "PoolTimeout", "WriteTimeout"})
+_BROKEN: Final = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "APIConnectionError"})
+_UNREADABLE: Final = frozenset({"JSONDecodeError", "ValidationError"})
+#: litellm's error -> what to tell; more of the same request would not help
+_FINAL: Final = {
+    "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),
+    "PermissionDeniedError": ("{where} does not allow this key to use the model (403)", "check the account"),
+    "PaymentRequiredError": ("{where} wants to be paid first (402)", "check the account"),
+    "NotFoundError": ("{where} does not know this model (404)", "check the name after the first slash, and --api-base"),
+    "ContextWindowExceededError": ("the request is longer than the model's context", "use a larger model"),
+    "ContentPolicyViolationError": ("{where} refused the content", "reword the domain's texts"),
+    "UnknownProvider": (
+        "the name does not say which provider",
+        "is the name a litellm model name such as openai/gpt-4o-mini?",
+    ),
+    "BadRequestError": (
+        "{where} did not accept the request (400)",
+        "is the name a litellm model name such as openai/gpt-4o-mini?",
+    ),
+    "NoVisionError": (
+        "{where} takes no pictures with this model (400)",
+        "use a model that sees, or leave the images out",
+    ),
+    "NoCompletion": (
+        "what {where} sent is no chat completion",
+        "is it a proxy's page, or an address without /v1? See --api-base",
+    ),
+    "UnsupportedParamsError": (
+        "the model does not take one of temperature and max_tokens",
+        "remove it from [llm] in domain.toml",
+    ),
+}
+#: words of a provider -> the error that litellm does not make of them
+_WORDS: Final = {
+    "ContextWindowExceededError": ("context length", "context window", "context_length", "too many tokens"),
+    "ContentPolicyViolationError": ("content management policy", "content_filter", "content policy"),
+    "NoVisionError": ("image_url", "image input", "multimodal", "vision"),
+}
+#: litellm raises its bare APIError for these
+_KINDS: Final[dict[int | None, str]] = {
+    401: "AuthenticationError",
+    402: "PaymentRequiredError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+}
+
+
+def explain(error: BaseException, *, model: str, api_base: str | None = None, seconds: float | None = None) -> Failure:
+    """One clear message for an error of litellm, or of a library below it.
+
+    Args:
+        error: as it was raised.
+        model: the model's name.
+        api_base: where it is, if the user says.
+        seconds: how long an answer was waited for.
+    """
+    chain = list(causes(error))
+    names = {type(e).__name__ for e in chain}
+    status = next((s for e in chain if isinstance(s := getattr(e, "status_code", None), int)), None)
+    where = without_credentials(api_base) or "the provider"
+    kind = type(error).__name__
+    if "ConnectTimeout" not in names and (kind == "Timeout" or names & _SILENT):
+        waited = f" within {seconds:.0f} s" if seconds else ""
+        return Failure(
+            message=f"{model}: {where} gave no answer{waited}", again=True, wait=_wait(chain),
+            tip="try again later; a slow model needs a longer `timeout` below [llm]",
+        )  # fmt: skip
+    unreached = next((told for name, told in _UNREACHED.items() if name in names), None)
+    if unreached and "HTTPStatusError" not in names:
+        return Failure(message=f"{model}: {unreached[0].format(where=where)}", tip=unreached[1])
+    kind = _kind(error, names, status)
+    if kind in _FINAL:
+        told, tip = _FINAL[kind]
+        return Failure(message=f"{model}: {told.format(where=where)}", tip=tip)
+    if status is None or (status >= 500 and names & _BROKEN):
+        return Failure(message=f"{model}: the connection to {where} broke", tip="try again later", again=True)
+    said = "limits the rate (429)" if status == 429 else f"failed ({status})"
+    again = status in (408, 429) or status >= 500
+    return Failure(message=f"{model}: {where} {said}", tip="try again later", again=again, wait=_wait(chain))
+
+
+def _kind(error: BaseException, names: set[str], status: int | None) -> str:
+    """The key into `_FINAL`. The provider's words are read for it, and never shown."""
+    kind, words = type(error).__name__, str(error).lower()
+    if "HTTPStatusError" not in names and (names & _UNREADABLE or "invalid response from llm" in words):
+        return "NoCompletion"
+    if kind in ("APIError", "APIConnectionError", "InternalServerError"):
+        return _KINDS.get(status, kind)
+    if kind != "BadRequestError":
+        return kind
+    if "llm provider not provided" in words:
+        return "UnknownProvider"
+    return next((name for name, marks in _WORDS.items() if any(mark in words for mark in marks)), kind)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it, along the chain."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _wait(chain: list[BaseException]) -> float | None:
+    """Seconds that the header Retry-After asks for."""
+    for error in chain:
+        for headers in (getattr(error, "litellm_response_headers", None), _headers_of(error)):
+            if headers and (value := headers.get("retry-after")):
+                return seconds_until(str(value))
+    return None
+
+
+def _headers_of(error: BaseException) -> Mapping[str, str] | None:
+    return getattr(getattr(error, "response", None), "headers", None)
+
+
+def seconds_until(value: str, now: datetime | None = None) -> float | None:
+    """The value of a Retry-After header as seconds from now, at least 0; `None` if it is neither number nor date.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value.strip()):
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())

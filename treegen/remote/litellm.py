@@ -1,0 +1,95 @@
+"""litellm, kept from the network and from files; the keys it needs and the prices it knows."""
+
+import os
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any, Final
+
+from treegen.errors import ModelError
+
+_USER: Final = re.compile(r"//[^/@]*@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """USD per million tokens, as providers publish it."""
+
+    per_million_in: float
+    per_million_out: float
+
+    def of(self, prompt: int, completion: int) -> float:
+        """USD for so many tokens."""
+        return (prompt * self.per_million_in + completion * self.per_million_out) / 1e6
+
+
+def load_litellm() -> Any:
+    """litellm, imported on first use (3 to 6 s) and kept from the network and from reading a .env file."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    import litellm
+
+    # told at the first streamed reply, about litellm's own types, on a standard error that a full screen may cover
+    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
+    litellm.suppress_debug_info = True
+    litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
+    return litellm
+
+
+def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, str]:
+    """What to pass on as the key: nothing where litellm finds the provider's own in the environment.
+
+    Args:
+        litellm: from `load_litellm`.
+        model: a litellm name.
+        api_base: the address of a server of one's own, which may need no key.
+
+    Raises:
+        ModelError: there is no key for the provider, or it is blank.
+    """
+    told = litellm.validate_environment(model).get("missing_keys") or []
+    missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults, or other sources
+    own = model.partition("/")[0].upper() + "_API_KEY"
+    if not missing and not os.environ.get(own, "set").strip():
+        missing = [own]  # set, but blank
+    if missing and api_base:
+        return {"api_key": "none"}  # a server of one's own: the client wants some key
+    if missing:
+        names = " or ".join(missing)
+        blank = any(os.environ.get(name) is not None for name in missing)
+        tip = f"set {names} in the environment, or use --api-base for a server of your own, or --model manual"
+        raise ModelError(f"{model}: no key in {names}" + (", which is set but blank" if blank else ""), tip)
+    return {}
+
+
+def price_per_million(litellm: Any, model: str, api_base: str | None = None) -> Price | None:
+    """The price of a model in litellm's list; `None` where it is not known, or the server is one's own."""
+    provider, _, bare = model.partition("/")
+    known = litellm.model_cost.get(model) or litellm.model_cost.get(bare) or {}
+    foreign = model not in litellm.model_cost and known.get("litellm_provider") != provider
+    into, out = known.get("input_cost_per_token"), known.get("output_cost_per_token")
+    if api_base or foreign or into is None or out is None:
+        return None
+    return Price(per_million_in=1e6 * float(into), per_million_out=1e6 * float(out))
+
+
+def price_of(
+    litellm: Any, model: str, prompt: int | None, completion: int | None, *, api_base: str | None = None
+) -> float | None:
+    """USD for so many tokens, or `None` where the tokens or the price of the model are not known.
+
+    Args:
+        litellm: from `load_litellm`.
+        model: a litellm name.
+        prompt: tokens read.
+        completion: tokens written; 0 for an embedding.
+        api_base: a server of one's own has its own prices, whatever its models are called.
+    """
+    if prompt is None or completion is None or price_per_million(litellm, model, api_base) is None:
+        return None
+    return float(sum(litellm.cost_per_token(model=model, prompt_tokens=prompt, completion_tokens=completion)))
+
+
+def without_credentials(address: str | None) -> str:
+    """The address without `user:password@`: messages are kept in the history."""
+    return _USER.sub("//", address or "")
