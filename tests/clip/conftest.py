@@ -21,6 +21,16 @@ from treegen.tree.model import ClassRule, Group, Tree
 WIDTH = 7  # D
 
 
+class FakePreprocessor:
+    """Implements `Preprocessor`: a picture is prepared as its mode, size and bytes."""
+
+    def __call__(self, image: Image.Image) -> bytes:
+        return f"{image.mode} {image.size} ".encode() + image.tobytes()
+
+    def collate(self, items: Sequence[bytes]) -> list[bytes]:
+        return list(items)
+
+
 class FakeEncoder:
     """Implements `Encoder`: the vector of a picture or text is drawn from a hash of it. Remembers what it was given."""
 
@@ -32,13 +42,21 @@ class FakeEncoder:
         self.context_length = 12
         self.device = "cpu"
         self.precision = "fp32"
+        self.preprocessing = {"size": "any"}
+        self.preprocessor = FakePreprocessor()
+        self.notes = ()
         self.images: list[bytes] = []
         self.texts: list[str] = []
 
+    def stage(self, batch: list[bytes]) -> list[bytes]:
+        return batch
+
+    def encode_prepared(self, batch: list[bytes]) -> torch.Tensor:
+        self.images += batch
+        return self._vectors(batch)
+
     def encode_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        contents = [f"{image.mode} {image.size} ".encode() + image.tobytes() for image in images]
-        self.images += contents
-        return self._vectors(contents)
+        return self.encode_prepared(self.preprocessor.collate([self.preprocessor(image) for image in images]))
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
         self.texts += texts

@@ -26,7 +26,9 @@ def encoder_problems(tree: Tree, encoder: "Encoder") -> Iterator[Problem]:
 
 def length_problems(tree: Tree, encoder: "Encoder") -> list[Problem]:
     """TG120 for every filled prompt that the encoder would cut silently."""
-    problems = []
+    problems: list[Problem] = []
+    if encoder.context_length is None:
+        return problems
     for group in tree.groups:
         for index, text in enumerate(group.fill()):
             tokens = encoder.count_tokens(text)

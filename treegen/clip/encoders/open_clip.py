@@ -10,6 +10,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.encoders.batching import Batcher
+from treegen.clip.encoders.interface import Batch, Preprocessor
+from treegen.clip.encoders.pixels import PixelPreprocessor, Transfer, normalised
 from treegen.errors import ModelError
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class OpenClipEncoder:
         self.name = shown or source
         self.device = _device(device)
         self.precision = ("fp16" if self.device == "cuda" else "fp32") if precision == "auto" else precision
-        model, preprocess, tokenizer, config = _load(source, self.name)
+        model, transform, tokenizer, config = _load(source, self.name)
         self._dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[self.precision]
         self.preprocessing: dict[str, Any] = config["preprocess"]
         self.fingerprint = _fingerprint(model, config, self.precision)
@@ -50,34 +53,48 @@ class OpenClipEncoder:
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
-        self._preprocess, self._tokenizer = preprocess, tokenizer
-        self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
+        resize, self._mean, self._std = _in_two(transform)
+        self.preprocessor: Preprocessor = PixelPreprocessor(resize)
+        self._tokenizer, self._transfer = tokenizer, Transfer(self.device)
+        self._batcher = Batcher(self.name, self.precision)
+        self.context_length: int | None = int(getattr(model, "context_length", 0) or tokenizer.context_length)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Encoder.notes`."""
+        return self._batcher.notes
+
+    def stage(self, batch: Batch) -> Batch:
+        """See `Encoder.stage`."""
+        return self._transfer.begin(batch)
+
+    def encode_prepared(self, batch: Batch) -> "Tensor":
+        """See `Encoder.encode_prepared`."""
+        return self._batcher.images(batch, self._image_features)
 
     def encode_images(self, images: Sequence["Image"]) -> "Tensor":
         """See `Encoder.encode_images`."""
-        import torch
-
-        batch = torch.stack([self._preprocess(image) for image in images]).to(self.device, self._dtype)
-        with torch.inference_mode():
-            return self._normal(self._model.encode_image(batch))
+        return self.encode_prepared(self.preprocessor.collate([self.preprocessor(image) for image in images]))
 
     def encode_texts(self, texts: Sequence[str]) -> "Tensor":
         """See `Encoder.encode_texts`."""
+        return self._batcher.texts(list(texts), self._text_features)
+
+    def _image_features(self, batch: Batch) -> "Tensor":
         import torch
 
-        tokens = self._tokenizer(list(texts), context_length=self.context_length).to(self.device)
         with torch.inference_mode():
-            return self._normal(self._model.encode_text(tokens))
+            pixels = normalised(self._transfer.finish(batch), self._mean, self._std)
+            features: Tensor = self._model.encode_image(pixels.to(self._dtype))
+            return features
 
-    def _normal(self, features: "Tensor") -> "Tensor":
+    def _text_features(self, texts: list[str]) -> "Tensor":
         import torch
 
-        features = torch.nn.functional.normalize(features.float(), dim=-1).cpu()
-        if not bool(torch.isfinite(features).all()):
-            raise ModelError(
-                f"{self.name}: gave values that are not numbers", f"try precision fp32, not {self.precision}"
-            )
-        return features
+        tokens = self._tokenizer(texts, context_length=self.context_length).to(self.device)
+        with torch.inference_mode():
+            features: Tensor = self._model.encode_text(tokens)
+            return features
 
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`."""
@@ -127,6 +144,17 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
             tip = "the weights or the config are damaged, or not of one model: copy the model again"
         raise ModelError(f"{shown}: cannot be loaded: {_first_lines(error)}", tip) from None
     return model, preprocess, tokenizer, {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
+
+
+def _in_two(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:
+    """What open_clip's transform does to the picture itself; mean and std (3, 1, 1) of what it does to the numbers."""
+    import torch
+    from torchvision.transforms import Compose, Normalize
+
+    *steps, last = transform.transforms
+    assert isinstance(last, Normalize), "open_clip ends its transform with another step than it did"
+    kept = [step for step in steps if type(step).__name__ not in ("MaybeConvertMode", "MaybeToTensor", "ToTensor")]
+    return Compose(kept), *(torch.tensor(values)[:, None, None] for values in (last.mean, last.std))
 
 
 @contextmanager

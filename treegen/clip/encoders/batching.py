@@ -1,0 +1,116 @@
+"""Batches that fit into the memory there is: halved when it runs out, and rows without numbers told apart."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_FULL: Final = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+
+
+class Batcher:
+    """Runs a model over batches; what fits is remembered, so that memory runs out once and not at every batch."""
+
+    def __init__(self, name: str, precision: str) -> None:
+        """Args: `name` and `precision` of the encoder, for messages."""
+        self._name, self._precision = name, precision
+        self._most: dict[str, int] = {}
+        self._halved: dict[str, int] = {}
+        self._without_numbers = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was halved and left out so far, in sentences."""
+        told = [
+            f"memory ran out at larger batches of {kind}: they were halved {_times(times)}, to {self._most[kind]}"
+            for kind, times in self._halved.items()
+        ]
+        if self._without_numbers:
+            told.append(f"the model gave values that are not numbers for {self._without_numbers} images")
+        return tuple(told)
+
+    def images(self, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
+        """Embeds pictures.
+
+        Args:
+            batch: has a length and slices.
+            encode: a part of the batch -> (B, D).
+
+        Returns:
+            (B, D) float32 on the CPU with rows of length 1, or of NaN where the model gave no numbers.
+
+        Raises:
+            ModelError: it gave none for all of several, or memory does not suffice for one.
+        """
+        rows = self._in_parts("images", batch, encode)
+        good = rows.isfinite().all(1)
+        missing = len(rows) - int(good.sum())
+        if missing == len(rows) > 1:
+            raise self._no_numbers(f"all {missing} images of a batch")
+        self._without_numbers += missing
+        rows[~good] = float("nan")
+        return rows
+
+    def texts(self, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
+        """Embeds texts: as `images`, but a single text without numbers is an error, for no score could use it."""
+        rows = self._in_parts("texts", batch, encode)
+        if not bool(rows.isfinite().all()):
+            raise self._no_numbers("a text")
+        return rows
+
+    def _in_parts(self, kind: str, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
+        import torch
+
+        done = 0
+        rows: list[Tensor] = []
+        while done < len(batch):
+            size = min(self._most.get(kind, len(batch)), len(batch) - done)
+            try:
+                rows.append(_unit_rows(encode(batch[done : done + size])))
+            except RuntimeError as error:
+                if not _is_full(error):
+                    raise ModelError(f"{self._name}: failed: {_first_line(error)}", "see the model's notes") from error
+                if size == 1:
+                    told = f"{self._name}: memory does not suffice for one of the {kind}: {_first_line(error)}"
+                    raise ModelError(told, "free memory, or take --device cpu or a smaller model") from None
+                self._most[kind] = size // 2
+                self._halved[kind] = self._halved.get(kind, 0) + 1
+                full = True
+            else:
+                done, full = done + size, False
+            if full and torch.cuda.is_available():  # outside `except`: the error holds the tensors of the failed try
+                torch.cuda.empty_cache()
+        return torch.cat(rows)
+
+    def _no_numbers(self, what: str) -> ModelError:
+        tip = "the weights may be damaged: get the model again"
+        if self._precision != "fp32":
+            tip = f"{self._precision} may be too small for this model: try --precision " + (
+                "bf16 or fp32" if self._precision == "fp16" else "fp32"
+            )
+        return ModelError(f"{self._name}: gave values that are not numbers for {what}", tip)
+
+
+def _unit_rows(features: "Tensor") -> "Tensor":
+    """float32 on the CPU, each row of length 1."""
+    import torch
+
+    return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
+
+
+def _is_full(error: RuntimeError) -> bool:
+    """CUDA's error has a type; MPS and the CPU's allocator say it in words."""
+    import torch
+
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error).lower() for words in _FULL)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

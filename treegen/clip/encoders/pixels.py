@@ -1,0 +1,95 @@
+"""Pictures as pixels: what worker processes do to them, and how they reach the model."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PixelPreprocessor:
+    """Resizes and crops a picture to (3, H, W) uint8; the model's device turns the bytes into normalised numbers.
+
+    Bytes are a quarter of float32 between processes and to the device, and the division is cheap there.
+
+    Attributes:
+        resize: an RGB picture -> one of the model's size.
+    """
+
+    resize: Callable[["Image"], "Image"]
+
+    def __call__(self, image: "Image") -> "Tensor":
+        """(3, H, W) uint8."""
+        import torch
+
+        picture = self.resize(image if image.mode == "RGB" else image.convert("RGB"))
+        return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+
+    def collate(self, items: Sequence["Tensor"]) -> "Tensor":
+        """(B, 3, H, W)."""
+        import torch
+
+        return torch.stack(list(items))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A batch on its way to the device: `event` is reached when it is there."""
+
+    pixels: "Tensor"
+    event: Any
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, part: slice) -> "Staged":
+        return Staged(pixels=self.pixels[part], event=self.event)
+
+
+class Transfer:
+    """Moves batches to a device, on CUDA by a stream of its own, so that the model computes meanwhile."""
+
+    def __init__(self, device: str) -> None:
+        import torch
+
+        self._device = device
+        self._stream: Any = torch.cuda.Stream() if device == "cuda" else None  # type: ignore[no-untyped-call]
+
+    def begin(self, batch: "Tensor | Staged") -> "Tensor | Staged":
+        """Starts the transfer and returns at once; without CUDA there is nothing to gain, the batch stays."""
+        import torch
+
+        if self._stream is None or isinstance(batch, Staged):
+            return batch
+        try:
+            with torch.cuda.stream(self._stream):
+                pixels = batch.pin_memory().to(self._device, non_blocking=True)
+                event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+                event.record(self._stream)
+        except torch.cuda.OutOfMemoryError:  # the batch goes over in parts, when it is encoded
+            return batch
+        return Staged(pixels=pixels, event=event)
+
+    def finish(self, batch: "Tensor | Staged") -> "Tensor":
+        """The batch on the device, for the stream that computes."""
+        import torch
+
+        if not isinstance(batch, Staged):
+            return batch.to(self._device, non_blocking=True)
+        stream = torch.cuda.current_stream()
+        stream.wait_event(batch.event)
+        batch.pixels.record_stream(stream)  # else the allocator gives its memory away too early
+        return batch.pixels
+
+
+def normalised(pixels: "Tensor", mean: "Tensor", std: "Tensor") -> "Tensor":
+    """(B, 3, H, W) float32 of bytes: the shares of 255, less the mean and divided by the standard deviation.
+
+    The same steps in the same order as torchvision's ToTensor and Normalize, so that no bit differs.
+    """
+    return pixels.float().div_(255).sub_(mean.to(pixels.device)).div_(std.to(pixels.device))
