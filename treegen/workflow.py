@@ -373,13 +373,13 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
 
 
 def settings_with(
-    domain: Domain | None, *, encoder: str | None = None, device: str | None = None, precision: str | None = None
-) -> EncoderSettings:
+    domain: Domain | None, *, encoder: str | None = None, device: str | None = None, precision: str | None = None,
+    trust_remote_code: bool | None = None,
+) -> EncoderSettings:  # fmt: skip
     """The domain's encoder settings, or the defaults, with what the command line names."""
-    base = domain.encoder if domain else EncoderSettings()
-    return EncoderSettings(
-        name=encoder or base.name, device=device or base.device, precision=precision or base.precision
-    )
+    named = {"name": encoder, "device": device, "precision": precision, "trust_remote_code": trust_remote_code}
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    return replace(domain.encoder if domain else EncoderSettings(), **given)
 
 
 def llm_settings_with(domain: Domain, *, model: str | None, api_base: str | None) -> LlmSettings:
