@@ -62,6 +62,7 @@ class EncoderSettings:
         batch: images or texts in one request to a service.
         max_calls: most requests to a service in one run.
         max_cost: most that a service may cost in one run, in USD.
+        price_in: USD per million tokens of a service, where litellm does not know it.
     """
 
     name: str = BUNDLED_ENCODER
@@ -74,6 +75,7 @@ class EncoderSettings:
     batch: int | None = None
     max_calls: int | None = None
     max_cost: float | None = None
+    price_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

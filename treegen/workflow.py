@@ -182,7 +182,7 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
         notes.append(
             f"{len(images.strangers)} folders are no class and were left out: {', '.join(images.strangers[:5])}"
         )
-    return tuple(notes)
+    return (*notes, *workspace.encoder.notes)
 
 
 def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:
