@@ -200,7 +200,7 @@ def _load(transformers: Any, source: str, shown: str, trusted: bool) -> Loaded:
     try:
         with _quiet(transformers):
             model, told = transformers.AutoModel.from_pretrained(
-                source, trust_remote_code=trusted, output_loading_info=True
+                source, trust_remote_code=trusted, output_loading_info=True, ignore_mismatched_sizes=True
             )
             _check_model(model, told, shown)
             own = not _has(model, "get_image_features", "get_text_features") or (
@@ -233,13 +233,13 @@ def _check_folder(folder: Path, shown: str) -> None:
 
 
 def _check_model(model: Any, told: dict[str, Any], shown: str) -> None:
-    """transformers only warns of weights that are missing and makes random ones."""
+    """transformers makes random weights of those that are missing or do not fit, and only warns."""
     kind = type(model).__name__
     if not (_has(model, "get_image_features", "get_text_features") or _has(model, "encode_image", "encode_text")):
         told_kind = f"{shown}: is a {kind}, which does not embed images and texts in one space"
         raise ModelError(told_kind, "models such as CLIPModel and SiglipModel do")
     for key, what in (("missing_keys", "are missing"), ("mismatched_keys", "have another shape")):
-        names = sorted(map(str, told.get(key) or ()))
+        names = sorted(name if isinstance(name, str) else str(name[0]) for name in told.get(key) or ())
         if names:
             listed = f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''}"
             raise ModelError(f"{shown}: weights of {kind} {what}: {listed}", "copy the model again")
