@@ -366,7 +366,11 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
         if number in failures:
             results.append(Classified(path=path, ranking=(), answers=(), failure=failures[number]))
             continue
-        ranking, answers = next(labels)
+        if (found := next(labels)) is None:
+            told = "the model gives values that are not numbers for it"
+            results.append(Classified(path=path, ranking=(), answers=(), failure=told))
+            continue
+        ranking, answers = found
         chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
         results.append(Classified(path=path, ranking=ranking, answers=chain))
     return results
