@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,16 +18,56 @@ from treegen.tree.problems import ADJUSTABLE, CODES, Level, Problem, pointer_to
 FILE_NAME: Final = "domain.toml"
 BUNDLED_ENCODER: Final = "bundled"
 BUNDLED_DOMAIN: Final = "sketchbook"
+_IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
+_PATTERN: Final = re.compile(r"[*?\[{]")
 _PLACE: Final = re.compile(r"\{\w*\}")
 _MOST_CANDIDATES: Final = 100  # more names are not searched for one that is close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSettings:
-    """Where the images are and which part of each counts: left, top, right, bottom as fractions in 0 to 1."""
+    """Where the images are, in exactly one of four ways, and which part of each counts.
 
-    folder: Path
+    Attributes:
+        folder: one folder per class; with `manifest` the folder that its paths are relative to.
+        manifest: a CSV or JSON Lines file that names images and labels.
+        shards: a pattern of webdataset tars.
+        hf: a folder as Hugging Face's imagefolder reads it.
+        classnames: a file of names, one a line, that labels which are numbers count from 0.
+        columns: what the manifest calls path, label, split and crop, where it is not so.
+        crop: left, top, right, bottom as fractions in 0 to 1.
+        workers: processes that decode; `None` takes as many as there are cores.
+    """
+
+    folder: Path | None = None
+    manifest: Path | None = None
+    shards: Path | None = None
+    hf: Path | None = None
+    classnames: Path | None = None
+    columns: tuple[tuple[str, str], ...] = ()
     crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    workers: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """`manifest`, `shards`, `hf` or `folder`."""
+        return next((kind for kind in ("manifest", "shards", "hf") if getattr(self, kind)), "folder")
+
+    @property
+    def source(self) -> Path:
+        """What the user named: the folder, the manifest, or the pattern of shards."""
+        named = getattr(self, self.kind)
+        assert isinstance(named, Path)
+        return named
+
+    @property
+    def root(self) -> Path:
+        """The folder below which images are named."""
+        if self.kind == "manifest":
+            return self.folder or self.source.parent
+        if self.kind == "shards":
+            return Path(*takewhile(lambda part: not _PATTERN.search(part), self.source.parts[:-1]))
+        return self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,11 +259,28 @@ def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Prob
         if place not in ("{noun}", "{name}"):
             told = f"the name template knows {{noun}} and {{name}}, not {show(place)}"
             problems.append(Problem(code="TG405", pointer="/name_template", message=told))
+    if "images" in data:
+        problems += _image_problems(data["images"])
     left, top, right, bottom = data.get("images", {}).get("crop", (0, 0, 1, 1))
     if left >= right or top >= bottom:
         told = f"left must be less than right and top less than bottom: {[left, top, right, bottom]}"
         problems.append(Problem(code="TG403", pointer="/images/crop", message=told))
     return problems
+
+
+def _image_problems(images: dict[str, Any]) -> Iterator[Problem]:
+    """TG409: images named in no way or in two, and keys that belong to another kind of set."""
+    kinds = [kind for kind in ("manifest", "shards", "hf") if kind in images]
+    if len(kinds) > 1 or (kinds and "folder" in images and kinds != ["manifest"]):
+        named = ", ".join(kinds + ["folder"] * ("folder" in images))
+        told = f"the images are named more than once: {named}; only a manifest may have a folder beside it"
+        yield Problem(code="TG409", pointer="/images", message=told)
+    elif not kinds and "folder" not in images:
+        told = "name the images by one of folder, manifest, shards and hf"
+        yield Problem(code="TG409", pointer="/images", message=told)
+    if "columns" in images and not {"manifest", "hf"} & set(images):
+        told = "columns are those of a manifest, and the images are not named by one"
+        yield Problem(code="TG409", pointer="/images/columns", message=told)
 
 
 def _class_keys(data: dict[str, Any], classes: tuple[str, ...]) -> Iterator[Problem]:
@@ -265,8 +323,10 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         images=None
         if images is None
         else ImageSettings(
-            folder=folder / images["folder"],
+            **{key: folder / images[key] for key in _IMAGE_PATHS if key in images},
+            columns=tuple(images.get("columns", {}).items()),
             crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
+            workers=images.get("workers"),
         ),
         split=SplitSettings(**data.get("split", {})),
         llm=LlmSettings(**data.get("llm", {})),

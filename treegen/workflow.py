@@ -177,11 +177,13 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     if workspace.evaluator.cache_rebuilt:
         notes.append("the embedding cache was damaged: it was set aside and computed anew")
     if images.in_two_classes:
-        notes.append(f"{images.in_two_classes} pictures stand in more than one class folder, and count for each")
+        notes.append(f"{images.in_two_classes} pictures stand in more than one class, and count for each")
     if images.strangers:
-        notes.append(
-            f"{len(images.strangers)} folders are no class and were left out: {', '.join(images.strangers[:5])}"
-        )
+        listed = ", ".join(f"{name} ({count})" for name, count in images.strangers[:5])
+        told = f"{len(images.strangers)} labels are no class and were left out, with their images: {listed}"
+        notes.append(told)
+    if images.leaks:
+        notes.append(f"{images.leaks} pictures stand in the dev and in the test part of the set: left out of dev")
     return (*notes, *workspace.encoder.notes)
 
 
@@ -367,7 +369,7 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
             results.append(Classified(path=path, ranking=(), answers=(), failure=failures[number]))
             continue
         if (found := next(labels)) is None:
-            told = "the model gives values that are not numbers for it"
+            told = "the model makes no numbers of it"
             results.append(Classified(path=path, ranking=(), answers=(), failure=told))
             continue
         ranking, answers = found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
 from treegen.errors import InputError, ProblemsError
-from treegen.images import LabelledImage, divide
+from treegen.images import LabelledImage, divide, fixed_parts
 from treegen.progress import Progress, no_progress
 from treegen.store import Revision, Store, store_folder
 from treegen.tree.document import digest_of, read_text
@@ -86,11 +86,12 @@ class Workspace:
             raise
 
     def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
-        """The recorded split, extended to new images."""
+        """The split that the images bring along or that is recorded, extended to new images."""
         settings = f"dev={self.domain.split.dev} seed={self.domain.split.seed}"
         parts = divide(images, self.domain.classes, self.domain.split, self.store.recorded_split(settings))
         self.store.record_split(settings, parts)
-        return self.store.recorded_split(settings)  # what another process recorded first counts
+        # what another process recorded first counts, but not against the image set itself
+        return {**self.store.recorded_split(settings), **fixed_parts(images)}
 
     def check(self) -> Checked:
         """Everything wrong with the tree file, against the domain's classes."""

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from treegen.clip import evaluation
+from treegen.clip import embedding
 from treegen.clip.evaluation import Evaluator
 from treegen.domain import Domain, ImageSettings
 from treegen.errors import InputError
@@ -272,8 +272,8 @@ def test_an_image_folder_that_cannot_be_listed_is_an_input_error(
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were read to hash them."""
     read: list[str] = []
-    real = evaluation.hash_file
-    monkeypatch.setattr(evaluation, "hash_file", lambda path: read.append(path.name) or real(path))
+    real = embedding.hash_image
+    monkeypatch.setattr(embedding, "hash_image", lambda image: read.append(image.name) or real(image))
     return read
 
 
@@ -327,5 +327,5 @@ def test_folders_that_are_no_class_are_told_and_not_scored(domain: Domain, evalu
     draw(folder_of(domain) / "Abrosk/.hidden.png", 2)
     (folder_of(domain) / "Abrosk/notes.txt").write_text("no picture", encoding="utf-8")
     images = evaluate(domain).images
-    assert images.strangers == ("Stranger",)
+    assert images.strangers == (("Stranger", 1),)
     assert (len(images.images), images.skipped) == (26, ())

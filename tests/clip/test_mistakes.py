@@ -33,8 +33,8 @@ def test_all_wrong_images_of_the_dev_part_are_listed_and_no_others(
     predicted = evaluator.answer(tree, dev.features).predictions
     rows = [(i, names[t], names[p]) for i, (t, p) in enumerate(zip(dev.labels, predicted, strict=True)) if t != p]
     assert [(m.index, m.true, m.predicted) for m in mistakes] == rows
-    assert [m.path for m in mistakes] == [dev.paths[m.index] for m in mistakes]
-    assert all(m.path.parent.name == m.true for m in mistakes)
+    assert [m.image for m in mistakes] == [dev.images[m.index] for m in mistakes]
+    assert all(m.image.path.parent.name == m.true for m in mistakes)
 
 
 def test_margins_add_up_to_the_difference_of_the_scores(mistakes: tuple[Mistake, ...]) -> None:

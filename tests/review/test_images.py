@@ -35,7 +35,7 @@ async def test_the_wrongly_classified_are_listed_with_picture_and_votes(play: Op
             mistakes.put_cursor(row)
             await player.pilot.pause()
             one = pane.mistakes[row]
-            assert mistakes.row_texts(row) == [one.true, one.predicted, one.at_fault.group, one.path.name]
+            assert mistakes.row_texts(row) == [one.true, one.predicted, one.at_fault.group, one.image.name]
             picture = player.app.query_one("#picture", Image)
             assert picture.image
             shown = {vote.group: votes.row_texts(n) for n, vote in enumerate(one.votes)}
@@ -71,14 +71,14 @@ async def test_the_name_of_the_file_is_copied(play: Open, tree_file: Path) -> No
         pane = await opened(player)
         await player.press("y")
         assert pane.mistake
-        assert player.app.clipboard == pane.mistake.path.name
+        assert player.app.clipboard == pane.mistake.image.name
 
 
 @pytest.mark.parametrize("harm", ["missing", "corrupt"])
 async def test_a_picture_that_cannot_be_shown_says_so(play: Open, tree_file: Path, harm: str) -> None:
     async with play(tree_file, (120, 40)) as player:
         pane = await opened(player)
-        path = pane.mistakes[1].path
+        path = pane.mistakes[1].image.path
         if harm == "missing":
             path.unlink()
         else:

@@ -116,7 +116,7 @@ async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fau
         one = mistakes[0]
         assert one.true in player.screen
         assert one.predicted in player.screen
-        assert one.path.name in player.screen
+        assert one.image.name in player.screen
         at = player.app.query_one("#picture").region
         drawn = player.screen.splitlines()[at.y : at.bottom]
         assert any(line[at.x : at.right].strip() for line in drawn), "the picture itself"

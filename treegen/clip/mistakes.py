@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treegen.clip import scoring
+from treegen.images import LabelledImage
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Mistake:
 
     Attributes:
         index: its place in the dev part, as in a `Preview`.
-        path: the file.
+        image: the picture.
         true: its class.
         predicted: the class that the tree takes it for.
         true_score: score of its class, 0 to the number of groups.
@@ -49,7 +49,7 @@ class Mistake:
     """
 
     index: int
-    path: Path
+    image: LabelledImage
     true: str
     predicted: str
     true_score: float
@@ -63,15 +63,15 @@ class Mistake:
 
 
 def find_mistakes(
-    tree: Tree, classes: Sequence[str], paths: Sequence[Path], labels: Sequence[int], predictions: Sequence[int],
-    probabilities: "Tensor", scores: "Tensor", matrix: "Tensor",
+    tree: Tree, classes: Sequence[str], images: Sequence[LabelledImage], labels: Sequence[int],
+    predictions: Sequence[int], probabilities: "Tensor", scores: "Tensor", matrix: "Tensor",
 ) -> tuple[Mistake, ...]:  # fmt: skip
     """All mistakes, in the order of the images.
 
     Args:
         tree: without errors.
         classes: of the domain (K).
-        paths: files of the images (B).
+        images: the pictures (B).
         labels: true class index of each (B).
         predictions: predicted class index of each (B).
         probabilities: (B, Q).
@@ -84,7 +84,7 @@ def find_mistakes(
     own, others = scores[wrong, true].tolist(), scores[wrong, predicted].tolist()
     return tuple(
         Mistake(
-            index=i, path=paths[i], true=classes[true[n]], predicted=classes[predicted[n]],
+            index=i, image=images[i], true=classes[true[n]], predicted=classes[predicted[n]],
             true_score=own[n], predicted_score=others[n], votes=votes[n],
         )
         for n, i in enumerate(wrong)

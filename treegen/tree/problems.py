@@ -40,6 +40,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG406": ("error", "a note on a class that the domain does not have"),
     "TG407": ("error", "another name for a class that the domain does not have"),
     "TG408": ("error", "a severity that a project cannot set"),
+    "TG409": ("error", "images are named in two ways or not at all"),
     "TG501": ("error", "the reply holds no tree"),
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),

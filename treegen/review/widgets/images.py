@@ -7,7 +7,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 from textual_image.widget import Image
 
-from treegen.images import open_image
+from treegen.images import open_picture
 from treegen.review.widgets.grid import Column, Grid, widths_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ImagesPane(Vertical):
 
         def cell(row: int, column: int) -> str:
             one = found[row]
-            return (one.true, one.predicted, one.at_fault.group, one.path.name)[column]
+            return (one.true, one.predicted, one.at_fault.group, one.image.name)[column]
 
         heads = ["class", "taken for", "at fault", "file"]
         columns = [
@@ -61,9 +61,9 @@ class ImagesPane(Vertical):
         if mistake is None or self._review.domain is None or self._review.domain.images is None:
             return
         try:
-            picture.image = open_image(mistake.path, self._review.domain.images.crop)
+            picture.image = open_picture(mistake.image, self._review.domain.images.crop)
         except ValueError as error:
-            broken.update(f"{mistake.path.name}: {error}")
+            broken.update(f"{mistake.image.name}: {error}")
 
     def _show_votes(self, mistake: "Mistake | None") -> None:
         votes = mistake.votes if mistake else ()

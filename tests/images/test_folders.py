@@ -1,0 +1,91 @@
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from unicodedata import normalize
+
+import pytest
+
+from tests.images.test_pictures import gradient
+from treegen.domain import Domain, ImageSettings
+from treegen.errors import InputError
+from treegen.images import ImageSet, list_images
+
+CLASSES = ("Newt", "Swan")
+
+
+@pytest.fixture
+def domain(tmp_path: Path) -> Domain:
+    """Two classes with two images each."""
+    for label, name in enumerate(CLASSES):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(2):
+            gradient(size=(4 + label, 4 + number)).save(tmp_path / "images" / name / f"{number}.png")
+    return Domain(folder=tmp_path, name="pond", classes=CLASSES, images=ImageSettings(folder=tmp_path / "images"))
+
+
+def found(domain: Domain) -> list[tuple[int, str]]:
+    return [(image.label, image.path.name) for image in list_images(domain).images]
+
+
+def test_images_are_listed_by_class_and_name_with_the_hash_of_their_bytes(domain: Domain) -> None:
+    listed = list_images(domain)
+    assert found(domain) == [(0, "0.png"), (0, "1.png"), (1, "0.png"), (1, "1.png")]
+    assert [i.digest for i in listed.images] == [hashlib.sha256(i.path.read_bytes()).hexdigest() for i in listed.images]
+    assert (listed.skipped, listed.strangers) == ((), ())
+
+
+def test_files_that_are_no_images_and_hidden_ones_are_passed_over(domain: Domain) -> None:
+    folder = domain.folder / "images" / "Newt"
+    (folder / ".cache").mkdir()
+    (folder / "deeper").mkdir()
+    (folder / "folder.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
+    for name in ("notes.txt", ".hidden.png", ".cache/0.png", "deeper/UPPER.JPG"):
+        (folder / name).write_bytes(b"x")
+    assert [name for label, name in found(domain) if label == 0] == ["0.png", "1.png", "UPPER.JPG"]
+
+
+def test_folders_that_are_no_class_are_named(domain: Domain) -> None:
+    for name in ("newt", "Eel", ".git"):
+        (domain.folder / "images" / name).mkdir()
+    assert list_images(domain).strangers == (("Eel", 0), ("newt", 0))
+
+
+def test_a_folder_name_may_be_composed_otherwise_than_the_class_name(domain: Domain) -> None:
+    (domain.folder / "images" / "Newt").rename(domain.folder / "images" / normalize("NFD", "Évoli"))
+    assert found(replace(domain, classes=(normalize("NFC", "Évoli"), "Swan")))[0] == (0, "0.png")
+
+
+def test_a_file_that_cannot_be_opened_is_skipped_and_named(domain: Domain) -> None:
+    link = domain.folder / "images" / "Newt" / "gone.png"
+    link.symlink_to("nowhere.png")
+    listed = list_images(domain)
+    assert [(s.path, s.reason) for s in listed.skipped] == [(link, "cannot be read: No such file or directory")]
+    assert len(listed.images) == 4
+
+
+def test_a_hash_that_is_known_already_is_not_computed_again(domain: Domain) -> None:
+    assert {i.digest for i in list_images(domain, hash_of=lambda image: image.name).images} == {"0.png", "1.png"}
+
+
+def test_a_domain_without_usable_images_is_refused_with_what_to_do(domain: Domain, tmp_path: Path) -> None:
+    cases = [
+        (replace(domain, images=None), "'pond' has no images"),
+        (replace(domain, images=ImageSettings(folder=tmp_path / "none")), "none: no such image folder"),
+        (replace(domain, classes=("Eel", "Olm")), "no image of any of the 2 classes"),
+    ]
+    for broken, told in cases:
+        with pytest.raises(InputError, match=told) as caught:
+            list_images(broken)
+        assert caught.value.tip
+
+
+def test_the_digest_of_a_set_depends_on_labels_and_contents_and_not_on_names_or_order(domain: Domain) -> None:
+    before = list_images(domain)
+    (domain.folder / "images" / "Newt" / "0.png").rename(domain.folder / "images" / "Newt" / "9.png")
+    assert list_images(domain).digest == before.digest
+    assert ImageSet(images=before.images[::-1]).digest == before.digest
+    assert list_images(replace(domain, classes=CLASSES[::-1])).digest != before.digest
+    gradient().save(domain.folder / "images" / "Newt" / "9.png")
+    assert list_images(domain).digest != before.digest

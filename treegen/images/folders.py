@@ -1,0 +1,76 @@
+"""One folder for each class, at any depth."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from stat import S_ISREG
+
+from treegen.domain import ImageSettings
+from treegen.errors import InputError
+from treegen.images.interface import SUFFIXES, Findings, LabelledImage, Labels
+
+
+def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+    """See `Reader`."""
+    if not settings.source.is_dir():
+        raise InputError(f"{settings.source}: no such image folder", "mend `folder` below [images] in domain.toml")
+    yield from images_of_folders(settings.source, labels, findings)
+
+
+def images_of_folders(root: Path, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+    """The images by class and name. All below a folder named like a class is of that class; the outermost counts.
+
+    Raises:
+        InputError: the root cannot be read.
+    """
+    try:
+        folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"{root}: cannot be read: {error.strerror or error}", "check who may read it") from None
+    of_class: dict[int, list[Path]] = {}
+    for folder in folders:
+        _sort_out(folder, labels, findings, of_class)
+    for label, found in sorted(of_class.items()):
+        for path in found:
+            if regular(path, findings):
+                yield LabelledImage(path=path, label=label)
+
+
+def _sort_out(folder: Path, labels: Labels, findings: Findings, of_class: dict[int, list[Path]]) -> None:
+    """Puts a folder's files with those of its class; one that is no class may hold folders that are."""
+    label = labels.find(folder.name)
+    if label is not None:
+        of_class.setdefault(label, []).extend(files_below(folder, findings))
+        return
+    known, loose = dict[int, list[Path]](), 0
+    for path in files_below(folder, findings):
+        inner = (labels.find(part) for part in path.relative_to(folder).parts[:-1])
+        label = next((found for found in inner if found is not None), None)
+        if label is None:
+            loose += 1
+        else:
+            known.setdefault(label, []).append(path)
+    for each, paths in known.items():
+        of_class.setdefault(each, []).extend(paths)
+    if loose or not known:
+        findings.strangers[folder.name] += loose
+
+
+def files_below(folder: Path, findings: Findings) -> list[Path]:
+    """Paths of images below a folder by their names, sorted; a folder that cannot be read joins the findings."""
+
+    def leave_out(error: OSError) -> None:
+        findings.leave_out(Path(error.filename), f"cannot be read: {error.strerror or error}")
+
+    found = (Path(where, name) for where, _, names in os.walk(folder, onerror=leave_out) for name in names)
+    pictures = (p for p in found if p.suffix.lower() in SUFFIXES)
+    return sorted(p for p in pictures if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def regular(path: Path, findings: Findings) -> bool:
+    """Whether it is a file whose bytes can be had; a folder, a pipe or the like is passed over."""
+    try:
+        return S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        findings.leave_out(path, f"cannot be read: {error.strerror or error}")
+        return False

@@ -1,0 +1,94 @@
+"""Lists the images of a domain, whatever kind of set holds them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from treegen.domain import Domain, ImageSettings, read_class_names
+from treegen.errors import InputError
+from treegen.images.folders import read_folders
+from treegen.images.hugging_face import read_hugging_face
+from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped
+from treegen.images.manifests import read_manifest
+from treegen.images.pictures import hash_image
+from treegen.images.shards import read_shards
+from treegen.images.splitting import fixed_parts
+from treegen.tree.keywords import show
+
+_READERS: Final[dict[str, Reader]] = {
+    "folder": read_folders, "manifest": read_manifest, "shards": read_shards, "hf": read_hugging_face,
+}  # fmt: skip
+_LEAK: Final = "the same picture is in the test part: left out of the dev part"
+
+
+def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None = None) -> ImageSet:
+    """Finds the images of a domain and hashes their contents; nothing is decoded yet.
+
+    Args:
+        domain: its [images] name the set.
+        hash_of: gives the SHA-256 of an image's bytes; the default reads them.
+
+    Raises:
+        InputError: the domain names no images, the set is not there or broken as a whole, or it holds no image of
+            any class.
+    """
+    settings = domain.images
+    if settings is None:
+        raise InputError(f"the domain {domain.name!r} has no images", "add [images] with a folder to domain.toml")
+    findings, images = Findings(), list[LabelledImage]()
+    for image in _READERS[settings.kind](settings, Labels(domain, _numbered(settings)), findings):
+        try:
+            images.append(replace(image, digest=(hash_of or hash_image)(image)))
+        except OSError as error:
+            findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
+    if not images:
+        raise _nothing(settings, len(domain.classes), findings)
+    if settings.kind != "manifest" and len({i.part for i in images} - {None}) == 1:
+        images = [replace(i, part=None) for i in images]  # folders of one split are not a division
+    kept, leaking, leaks = _without_leaks(images)
+    return ImageSet(
+        images=kept, skipped=(*findings.skipped, *leaking), strangers=tuple(sorted(findings.strangers.items())),
+        leaks=leaks,
+    )  # fmt: skip
+
+
+def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
+    """The names that numbers stand for: as the settings say, or beside shards as clip_benchmark keeps them."""
+    path = settings.classnames
+    if path is None and settings.kind == "shards":
+        path = next((p for f in (settings.root, settings.root.parent) if (p := f / "classnames.txt").is_file()), None)
+    return read_class_names(path) if path else None
+
+
+def _without_leaks(
+    images: Sequence[LabelledImage],
+) -> tuple[tuple[LabelledImage, ...], tuple[Skipped, ...], int]:
+    """The images without those of dev whose content the set has in test too: nothing may be chosen on what is reported.
+
+    Returns:
+        The images, those left out, and their number of contents.
+    """
+    parts = fixed_parts(images)
+    kept, leaking, contents = list[LabelledImage](), list[Skipped](), set[str]()
+    for image in images:
+        if image.part == "dev" and parts[image.digest] == "test":
+            leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member))
+            contents.add(image.digest)
+        else:
+            kept.append(image)
+    return tuple(kept), tuple(leaking), len(contents)
+
+
+def _nothing(settings: ImageSettings, classes: int, findings: Findings) -> InputError:
+    """What to say of a set in which nothing can be used."""
+    told = f"{settings.source}: no image of any of the {classes} classes"
+    if findings.strangers:
+        told += f"; labels that are no class: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"
+    if findings.skipped:
+        first = findings.skipped[0]
+        told += f"; {len(findings.skipped)} cannot be read, first {first.path}: {first.reason}"
+    tips = {
+        "folder": "expected one folder per class, named like the class, with PNG, JPEG or WebP files",
+        "manifest": "its labels must be class names or other names below [aliases]",
+    }
+    return InputError(told, tips.get(settings.kind, tips["manifest"]))

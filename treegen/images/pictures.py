@@ -1,0 +1,110 @@
+"""The bytes and the pixels of images: safe decoding, upright, in RGB, cropped."""
+
+import hashlib
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from treegen.images.interface import WHOLE, Crop, LabelledImage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+#: rises when the same bytes give other pixels than before: embeddings of older pixels are then made anew
+DECODING: Final = 2
+_MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # not what Pillow hands to other programs, as EPS
+
+
+def read_bytes(image: LabelledImage) -> bytes:
+    """The encoded picture, from its file or its place in a tar.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with image.path.open("rb") as file:
+        file.seek(image.offset)
+        data = file.read(-1 if image.size is None else image.size)
+    if image.size is not None and len(data) < image.size:
+        raise OSError(f"the file ends after {len(data)} of {image.size} bytes")
+    return data
+
+
+def hash_image(image: LabelledImage) -> str:
+    """SHA-256 of the image's bytes as 64 hex digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return hashlib.sha256(read_bytes(image)).hexdigest()
+
+
+def open_picture(image: LabelledImage, crop: Crop = WHOLE) -> "Image.Image":
+    """The decoded picture in RGB, upright, cropped to its own box or else to `crop`.
+
+    Raises:
+        ValueError: see `open_image`.
+    """
+    if image.size is None:
+        return open_image(image.path, image.crop or crop)
+    try:
+        data = read_bytes(image)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror or error}") from None
+    return open_image(BytesIO(data), image.crop or crop)
+
+
+def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
+    """The decoded picture in RGB, upright, cropped to the fractions left, top, right, bottom.
+
+    Of an animated picture it is the first frame; what is transparent shows white, as on a page.
+
+    Raises:
+        ValueError: the file is no image, is truncated, or is so large that it may be a bomb; the text says which.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    # for the whole process: catch_warnings is not safe in threads, and what is broken is reported as an error anyway
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        with Image.open(path, formats=_FORMATS) as file:
+            if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice that
+                raise Image.DecompressionBombError
+            image = _in_rgb(ImageOps.exif_transpose(file))
+    except FileNotFoundError:
+        raise ValueError("no such file") from None
+    except IsADirectoryError:
+        raise ValueError("a folder, not an image") from None
+    except UnidentifiedImageError:
+        raise ValueError("not an image that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF)") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError("more pixels than is safe to decode") from None
+    except Exception as error:  # decoders of damaged files raise many types, struct.error and RuntimeError among them
+        raise ValueError(f"cannot be decoded: {error}") from None
+    if crop == WHOLE:
+        return image
+    left, top, right, bottom = crop
+    box = (
+        round(left * image.width),
+        round(top * image.height),
+        round(right * image.width),
+        round(bottom * image.height),
+    )
+    if box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(f"the crop box leaves nothing of {image.width}x{image.height} pixels")
+    return image.crop(box)
+
+
+def _in_rgb(image: "Image.Image") -> "Image.Image":
+    """8 bits a channel, on white. Pillow's own conversion clips 16-bit grey, and drops alpha: hidden colours show."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value / 257).convert("L")  # 65535 becomes 255
+    elif image.mode in ("I", "F"):
+        raise ValueError("32 bits a pixel have no agreed range")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")

@@ -1,0 +1,42 @@
+"""The dev and the test part: as the image set says, as recorded before, or by a seed."""
+
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from treegen.domain import SplitSettings
+from treegen.images.interface import LabelledImage, PartName
+
+
+def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:
+    """Content digest -> part, for those that the image set itself puts into one; what is in both is of test."""
+    parts: dict[str, PartName] = {}
+    for image in images:
+        if image.part is not None and parts.get(image.digest) != "test":
+            parts[image.digest] = image.part
+    return parts
+
+
+def divide(
+    images: Sequence[LabelledImage], classes: Sequence[str], settings: SplitSettings, recorded: dict[str, str]
+) -> dict[str, str]:
+    """Assigns every image content to `dev` or `test`, stratified by class and seeded.
+
+    What the image set fixes comes first. Then contents in `recorded` keep their part, so that new images never move
+    old ones between the parts; equal contents always share a part.
+
+    Returns:
+        Content digest -> part, for all images.
+    """
+    parts: dict[str, str] = {i.digest: recorded[i.digest] for i in images if i.digest in recorded}
+    parts |= fixed_parts(images)
+    by_label: dict[int, list[str]] = {}
+    for image in images:
+        by_label.setdefault(image.label, []).append(image.digest)
+    for label, digests in by_label.items():
+        contents = sorted(set(digests))
+        wanted = round(settings.dev * len(contents))
+        new = [d for d in contents if d not in parts]
+        Random(f"{settings.seed}/{classes[label]}").shuffle(new)
+        missing = max(0, wanted - sum(parts.get(d) == "dev" for d in contents))
+        parts |= {digest: ("dev" if rank < missing else "test") for rank, digest in enumerate(new)}
+    return parts
