@@ -31,10 +31,14 @@ class ImageSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSettings:
-    """Share of each class that goes to the dev part (0 to 1, exclusive), and the seed."""
+    """Share of each class that goes to the dev part (0 to 1, exclusive), and the seed.
+
+    A `sealed` test part is only looked at when that is asked for.
+    """
 
     dev: float = 0.5
     seed: int = 0
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,21 @@ class EncoderSettings:
     name: str = BUNDLED_ENCODER
     device: str = "auto"
     precision: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSettings:
+    """How the answers of the groups become class scores.
+
+    Attributes:
+        rule: its name, a key of `treegen.clip.decisions.RULES`.
+        parameters: what it learnt; if there are none, it learns on the dev part when it is used.
+        encoder: fingerprint of the encoder with which they were learnt; empty for any.
+    """
+
+    rule: str = "sum"
+    parameters: tuple[tuple[str, float], ...] = ()
+    encoder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +100,7 @@ class Domain:
     split: SplitSettings = SplitSettings()
     llm: LlmSettings = LlmSettings()
     encoder: EncoderSettings = EncoderSettings()
+    decision: DecisionSettings = DecisionSettings()
     check: CheckSettings = CheckSettings()
 
     def name_prompts(self) -> tuple[str, ...]:
@@ -249,6 +269,12 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         split=SplitSettings(**data.get("split", {})),
         llm=LlmSettings(**data.get("llm", {})),
         encoder=EncoderSettings(**data.get("encoder", {})),
+        decision=_decision(data.get("decision", {})),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
+
+
+def _decision(data: dict[str, Any]) -> DecisionSettings:
+    parameters = tuple((name, float(value)) for name, value in data.get("parameters", {}).items())
+    return DecisionSettings(**{**data, "parameters": parameters})
