@@ -25,7 +25,7 @@ LAYERS = (
     ("checking",),
     ("workspace",),
     ("exchange", "conversing"),
-    ("workflow", "optimizing"),
+    ("workflow", "classifying", "optimizing"),
     ("approving", "reviewing", "asking"),
     ("review", "report"),
     ("cli",),

@@ -105,7 +105,11 @@ class Domain:
 
     def name_prompts(self) -> tuple[str, ...]:
         """The baseline's text for every class (K)."""
-        return tuple(_fill_name(self.name_template, noun=self.noun, name=name) for name in self.classes)
+        return tuple(map(self.name_prompt, self.classes))
+
+    def name_prompt(self, name: str) -> str:
+        """The baseline's text for one class."""
+        return _fill_name(self.name_template, noun=self.noun, name=name)
 
 
 def _fill_name(template: str, *, noun: str, name: str) -> str:

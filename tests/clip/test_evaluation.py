@@ -138,7 +138,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(inner)
 
 
-#: Keys that scores of earlier versions do not have, or that stand there only in some: of a sealed score all of the test.
+#: Keys that scores of earlier versions do not have, or that only some have: a sealed one has none of the test part.
 OPTIONAL = {
     *("test", "baseline", "controls", "mcnemar", "minimum_detectable_effect", "recall_difference", "test_looks"),
     *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice"),

@@ -1,9 +1,10 @@
 """Parts of the score document that several of its sections share: an accuracy, a paired test, a spread over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from treegen.clip.statistics import (
+    holm,
     mcnemar_exact,
     mean_per_class_recall,
     middle_interval,
@@ -71,3 +72,21 @@ def spread(n: int, accuracies: Sequence[float]) -> dict[str, Any]:
     """Mean over seeds, and the range that holds the middle 95 % of them."""
     mean = sum(accuracies) / len(accuracies)
     return {"n": n, "seeds": len(accuracies), "accuracy": mean, "interval": list(middle_interval(accuracies))}
+
+
+def corrected_over(scores: Mapping[int, dict[str, Any]]) -> dict[int, float]:
+    """Revision -> the p of its comparison with its parent, corrected for all that were made on the same test part.
+
+    Args:
+        scores: revision -> its score document, also such as have no test part.
+    """
+    families: dict[str, list[int]] = {}
+    for revision, score in scores.items():
+        if "test" in score and score["mcnemar"]["parent"]:
+            split = score["images"]["split"]
+            families.setdefault(f"{score['images']['digest']} {split['dev']} {split['seed']}", []).append(revision)
+    corrected: dict[int, float] = {}
+    for family in families.values():
+        values = holm([scores[revision]["mcnemar"]["parent"]["p"] for revision in family])
+        corrected |= dict(zip(family, values, strict=True))
+    return corrected
