@@ -18,9 +18,9 @@ def mutual_information(counts: "NDArray[np.int64]") -> tuple[float, float]:
     """Bits that row and column tell about each other, as counted and corrected for chance.
 
     As counted, even two things that have nothing to do with each other seem to share about (R - 1)(C - 1) / (2n ln 2)
-    bits: the fewer images, the more. The correction takes this off (with the rows, columns and cells that have
-    counts) and never goes below 0. It is right on average and for n well above the number of cells; with fewer images
-    it still errs by tenths of a bit.
+    bits: the fewer images, the more. The correction takes this off, with the rows, columns and cells that have counts,
+    and never goes below 0, nor above what was counted. It is right on average, for n well above the number of cells;
+    with fewer images it still errs by tenths of a bit.
 
     Args:
         counts: (R, C).
