@@ -22,6 +22,8 @@ def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
     Raises:
         InputError: the table is written in a way that cannot be edited line by line, such as `name = {...}`.
     """
+    if "\r\n" in text and text.count("\r\n") == text.count("\n"):
+        return with_table(text.replace("\r\n", "\n"), name, values).replace("\n", "\r\n")
     before = tomllib.loads(text)
     shown = "\n".join([f"[{name}]", *(f"{_key(key)} = {_value(value)}" for key, value in values.items())])
     if name not in before:
@@ -43,11 +45,10 @@ def _edited(text: str, name: str, there: Mapping[str, object], values: Mapping[s
     places = locate_toml(text, [f"/{name}", *pointers.values()])
     numbers = {key: places[pointer].line - 1 for key, pointer in pointers.items()}
     last = max([places[f"/{name}"].line - 1, *numbers.values()])
-    ending = "\r" if lines[last].endswith("\r") else ""
-    new = [f"{_key(key)} = {_value(value)}{ending}" for key, value in values.items() if key not in there]
+    new = [f"{_key(key)} = {_value(value)}" for key, value in values.items() if key not in there]
     for key, number in numbers.items():
         if key in values:
-            lines[number] = f"{_key(key)} = {_value(values[key])}{_comment(lines[number])}{ending}"
+            lines[number] = f"{_key(key)} = {_value(values[key])}{_comment(lines[number])}"
     gone = {number for key, number in numbers.items() if key not in values}
     kept = [line for number, line in enumerate(lines[: last + 1]) if number not in gone]
     return "\n".join([*kept, *new, *lines[last + 1 :]])
@@ -58,7 +59,7 @@ def _comment(line: str) -> str:
     for mark in re.finditer(r"\s*#", line):
         try:
             if tomllib.loads(line[: mark.start()]) == tomllib.loads(line):
-                return line[mark.start() :].rstrip("\r")
+                return line[mark.start() :]
         except tomllib.TOMLDecodeError:
             continue
     return ""
