@@ -60,6 +60,14 @@ def test_a_group_that_nothing_is_known_of_weighs_as_the_others_do_on_average() -
     assert useless == {"a": 1.0, "b": 1.0, "c": 1.0}
 
 
+def test_classes_that_only_worthless_groups_tell_apart_are_decided_by_the_sum() -> None:
+    answers = [[0, k % 4, 0] for k in range(4)] + [[1, 0, 1], [1, 1, 1]]
+    evidence = evidence_of(answers)
+    scores = RULES["weighted"].scores(evidence, {"a": 1.5, "b": 0.0, "c": 1.5})
+    best = scores[:, :4].argmax(1)
+    assert best.tolist() == evidence.probabilities[:, 2:6].argmax(1).tolist()
+
+
 def test_a_group_added_since_weighs_1() -> None:
     evidence = evidence_of(answers_of(0))
     known = RULES["weighted"].scores(evidence, {"a": 0.5, "b": 1.0, "c": 2.0})

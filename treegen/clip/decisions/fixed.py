@@ -69,7 +69,7 @@ class Vote(Fixed):
         parts = scoring.split_groups(evidence.probabilities, evidence.sizes)
         tops = [(part == part.amax(1, keepdim=True)).double() for part in parts]
         votes = torch.cat([top / top.sum(1, keepdim=True) for top in tops], 1)
-        return votes @ evidence.matrix.double().T + _tie_breaker(evidence)
+        return votes @ evidence.matrix.double().T + tie_breaker(evidence)
 
 
 class Maximum(Fixed):
@@ -87,9 +87,9 @@ class Maximum(Fixed):
         best = parts[0] @ matrices[0].T
         for part, matrix in zip(parts[1:], matrices[1:], strict=True):
             best = torch.maximum(best, part @ matrix.T)
-        return best.double() + _tie_breaker(evidence)
+        return best.double() + tie_breaker(evidence)
 
 
-def _tie_breaker(evidence: Evidence) -> "Tensor":
+def tie_breaker(evidence: Evidence) -> "Tensor":
     """(B, K): the sum, too small to change what is not a tie."""
     return (_TIE / len(evidence.sizes)) * (evidence.probabilities.double() @ evidence.matrix.double().T)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from treegen.clip import scoring
+from treegen.clip.decisions.fixed import tie_breaker
 from treegen.clip.decisions.interface import Evidence, Parameters
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Weighted:
     The reliability is the mean recall of the group's options, less what a constant answer has, as a share of what is
     left to gain: (r - 1/m) / (1 - 1/m), m the options that have images, r with one image more for each option of
     which 1/m is right, so that few images promise little. Below 0 counts as 0. Weights have the mean 1. A group that
-    nothing is known of (m < 2) weighs 1, and all do if none is reliable.
+    nothing is known of (m < 2) weighs 1, and all do if none is reliable. Classes that only groups of weight 0 tell
+    apart are tied: the sum decides.
     """
 
     name, parameters, uses_names = "weighted", ("*",), False
@@ -41,10 +43,11 @@ class Weighted:
         return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
 
     def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
-        """(B, K); a group without a weight, as one that was added since, weighs 1."""
-        weights = torch.tensor([parameters.get(group, 1.0) for group in evidence.groups]).to(evidence.matrix)
-        columns = torch.repeat_interleave(weights, torch.tensor(evidence.sizes).to(weights.device))
-        return scoring.class_scores(evidence.probabilities, evidence.matrix * columns)
+        """(B, K), float64; a group without a weight, as one that was added since, weighs 1."""
+        weights = torch.tensor([parameters.get(group, 1.0) for group in evidence.groups], dtype=torch.float64)
+        columns = torch.repeat_interleave(weights, torch.tensor(evidence.sizes)).to(evidence.matrix.device)
+        weighed = evidence.matrix.double() * columns
+        return scoring.class_scores(evidence.probabilities.double(), weighed) + tie_breaker(evidence)
 
 
 def _reliability(expected: Sequence[int], answers: Sequence[int]) -> float | None:
