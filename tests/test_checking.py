@@ -177,6 +177,7 @@ def test_an_encoder_counts_with_its_own_context_and_compares_embeddings(tmp_path
 
     class Encoder:
         name = "short"
+        fingerprint = "sha256:0"
         context_length = 7
 
         def count_tokens(self, text: str) -> int:

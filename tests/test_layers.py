@@ -25,7 +25,7 @@ LAYERS = (
     ("checking",),
     ("workspace",),
     ("exchange", "conversing", "doctor"),
-    ("workflow", "optimizing"),
+    ("workflow", "classifying", "optimizing"),
     ("approving", "reviewing", "asking"),
     ("review", "report"),
     ("cli",),
@@ -35,7 +35,13 @@ LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}
 
 #: Slow to import (torch 2.3 s, open_clip 5.6 s, litellm 6.1 s): never when a module is loaded, except in those named.
 HEAVY = {
-    "torch": ("treegen.clip.scoring", "treegen.clip.labelling", "treegen.clip.streaming"),
+    "torch": (
+        "treegen.clip.scoring",
+        "treegen.clip.labelling",
+        "treegen.clip.decisions",
+        "treegen.clip.leaving_out",
+        "treegen.clip.streaming",
+    ),
     "torchvision": (),
     "open_clip": (),
     "sentence_transformers": (),

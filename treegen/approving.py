@@ -8,7 +8,7 @@ from typing import Any, Final
 from treegen.checking import Findings, check_tree_file
 from treegen.errors import InputError, ProblemsError
 from treegen.git import identity
-from treegen.store import FOLDER, Store, now
+from treegen.store import now, stored_scores
 from treegen.tree.document import compact, digest_of, read_text, save
 from treegen.tree.keywords import quote
 from treegen.tree.model import Review, Tree
@@ -72,7 +72,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
     recorded = _stored_score(workspace.path, digest)
     if recorded is None and workspace.domain.images:
         scored = score_tree(workspace, tree)
-        recorded, notes = scored.score, scored.notes
+        recorded, notes = scored.score if "test" in scored.score else None, scored.notes
     workspace.current(tree)
     score = _summary(recorded) if recorded else None
     review = Review(status="approved", by=name.strip(), at=now(), digest=digest, score_json=compact(score or {}))
@@ -92,14 +92,8 @@ def _summary(score: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored_scores(path: Path, digest: str) -> list[dict[str, Any]]:
-    """All scores of this content in the history beside the tree, oldest first."""
-    if not (path.resolve().parent / FOLDER / "store.sqlite").is_file():
-        return []
-    store = Store(path)
-    try:
-        return store.scores_of(digest)
-    finally:
-        store.close()
+    """All scores of this content that looked at the test part, oldest first."""
+    return [score for score in stored_scores(path, digest) if "test" in score]
 
 
 def _stored_score(path: Path, digest: str) -> dict[str, Any] | None:

@@ -6,21 +6,25 @@ Drafting and repair use `treegen.tree.validation` alone: what a language model i
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from treegen.domain import Domain, domain_path, read_domain
+from treegen.store import stored_scores
 from treegen.tree.changes import Change
-from treegen.tree.document import Document, content_of, read_text
+from treegen.tree.document import Document, content_of, digest_of, read_text
 from treegen.tree.lint import lint
 from treegen.tree.model import Tree
 from treegen.tree.places import problem_places
-from treegen.tree.problems import Place, Problem, with_levels
+from treegen.tree.problems import Place, Problem, pointer_to, with_levels
 from treegen.tree.toml_places import locate_toml
 from treegen.tree.validation import Checked, check_data, check_text, conflict_problems, fix_file
 from treegen.tree.vocabulary import CONTEXT
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
+
+
+_MEASURED: Final = {"drop": "TG703", "reword": "TG705", "separate": "TG706"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,7 @@ def check_tree_text(
 ) -> Findings:
     """The same for a text that is or will be the content of `path`, such as that of another revision."""
     checked = check_text(text, **_against(domain))
-    problems, off = _judge(checked, domain, encoder)
+    problems, off = _judge(checked, domain, encoder, path)
     places = problem_places(text, problems) if problems else []
     pairs = sorted(zip(places, problems, strict=True), key=lambda pair: (pair[0].line, pair[0].column))
     return Findings(
@@ -119,7 +123,9 @@ def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
     return _judge(checked, domain, None)[0]
 
 
-def _judge(checked: Checked, domain: Domain | None, encoder: "Encoder | None") -> tuple[tuple[Problem, ...], int]:
+def _judge(
+    checked: Checked, domain: Domain | None, encoder: "Encoder | None", path: Path | None = None
+) -> tuple[tuple[Problem, ...], int]:
     """The problems with lints and the project's severities, and how many of them are switched off."""
     problems = list(checked.problems)
     if checked.document:
@@ -131,7 +137,36 @@ def _judge(checked: Checked, domain: Domain | None, encoder: "Encoder | None") -
             told = {p.pointer for p in problems if p.code in ("TG111", "TG601")}
             found = encoder_problems(checked.document.tree, encoder)
             problems += [p for p in found if p.code != "TG601" or p.pointer not in told]
+            problems += measured_problems(path, checked.document.tree, encoder.fingerprint) if path else []
     return with_levels(problems, dict(domain.check.severity) if domain else {})
+
+
+def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
+    """TG703 to TG706: what the last score of this content by this encoder advises, if there is one beside the tree.
+
+    Hints that the images do not prove are left out, but for options that cannot be told apart.
+    """
+    from treegen.clip.advice import advise
+
+    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
+    problems = []
+    for each in advise(scores[-1]["dev"]) if scores else ():
+        pair = each.kind == "merge" or len(each.target) == 3
+        if each.shown or pair:
+            code = "TG704" if pair else _MEASURED[each.kind]
+            told = f"{each.sentence} (dev part of the last score)"
+            problems.append(Problem(code=code, pointer=_pointer(tree, each.kind, each.target), message=told))
+    return problems
+
+
+def _pointer(tree: Tree, kind: str, target: Sequence[str]) -> str:
+    """Where a piece of advice points: a class, a group, or the last of its options that is named."""
+    if kind == "separate":
+        return pointer_to("rules", target[0])
+    group = tree.group(target[0])
+    if len(target) == 1 or group is None:
+        return pointer_to("classification_groups", target[0])
+    return pointer_to("classification_groups", target[0], "options", group.options.index(target[-1]))
 
 
 def _against(domain: Domain | None) -> dict[str, Any]:

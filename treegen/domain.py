@@ -74,10 +74,14 @@ class ImageSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSettings:
-    """Share of each class that goes to the dev part (0 to 1, exclusive), and the seed."""
+    """Share of each class that goes to the dev part (0 to 1, exclusive), and the seed.
+
+    A `sealed` test part is only looked at when that is asked for.
+    """
 
     dev: float = 0.5
     seed: int = 0
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +156,21 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSettings:
+    """How the answers of the groups become class scores.
+
+    Attributes:
+        rule: its name, a key of `treegen.clip.decisions.RULES`.
+        parameters: what it learnt; if there are none, it learns on the dev part when it is used.
+        encoder: fingerprint of the encoder with which they were learnt; empty for any.
+    """
+
+    rule: str = "sum"
+    parameters: tuple[tuple[str, float], ...] = ()
+    encoder: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSettings:
     """How `treegen check` judges trees of the domain: severities by code, for those of `ADJUSTABLE`."""
 
@@ -176,11 +195,16 @@ class Domain:
     split: SplitSettings = SplitSettings()
     llm: LlmSettings = LlmSettings()
     encoder: EncoderSettings = EncoderSettings()
+    decision: DecisionSettings = DecisionSettings()
     check: CheckSettings = CheckSettings()
 
     def name_prompts(self) -> tuple[str, ...]:
         """The baseline's text for every class (K)."""
-        return tuple(_fill_name(self.name_template, noun=self.noun, name=name) for name in self.classes)
+        return tuple(map(self.name_prompt, self.classes))
+
+    def name_prompt(self, name: str) -> str:
+        """The baseline's text for one class."""
+        return _fill_name(self.name_template, noun=self.noun, name=name)
 
 
 def _fill_name(template: str, *, noun: str, name: str) -> str:
@@ -363,6 +387,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         split=SplitSettings(**data.get("split", {})),
         llm=_llm_settings(data.get("llm", {}), folder),
         encoder=EncoderSettings(**data.get("encoder", {})),
+        decision=_decision(data.get("decision", {})),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
@@ -372,3 +397,8 @@ def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
     caps = {f"max_{name}": value for name, value in data.get("caps", {}).items()}
     file = {"env_file": folder / data["env_file"]} if "env_file" in data else {}
     return LlmSettings(**{**data, **file, "caps": Limits(**caps)})
+
+
+def _decision(data: dict[str, Any]) -> DecisionSettings:
+    parameters = tuple((name, float(value)) for name, value in data.get("parameters", {}).items())
+    return DecisionSettings(**{**data, "parameters": parameters})

@@ -15,7 +15,7 @@ from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 FOLDER: Final = ".treegen"
-_VERSION: Final = 4
+_VERSION: Final = 6
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -61,6 +61,11 @@ CREATE TABLE form (
   PRIMARY KEY (model, server)) WITHOUT ROWID;
 ALTER TABLE call ADD COLUMN requests INTEGER;
 ALTER TABLE call ADD COLUMN cached INTEGER NOT NULL DEFAULT 0
+""",
+    6: """
+CREATE TABLE IF NOT EXISTS look (
+  images TEXT NOT NULL, split TEXT NOT NULL, tree TEXT NOT NULL, encoder TEXT NOT NULL, rule TEXT NOT NULL,
+  created TEXT NOT NULL, PRIMARY KEY (images, split, tree, encoder, rule)) WITHOUT ROWID;
 """,
 }
 
@@ -269,13 +274,37 @@ class Store:
                 (revision, score["encoder"]["fingerprint"], score["images"]["digest"], _json(score), now()),
             )
 
+    def look(self, images: str, split: str, looks: Sequence[tuple[str, str, str]]) -> int:
+        """Records who has looked at a test part; the same once only.
+
+        Args:
+            images: digest of the image set.
+            split: settings of the split.
+            looks: digest of a tree, fingerprint of an encoder, decision rule.
+
+        Returns:
+            How many different ones have looked at it by now, by any tree of the folder.
+        """
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO look(images, split, tree, encoder, rule, created) VALUES (?,?,?,?,?,?)",
+                [(images, split, *each, now()) for each in looks],
+            )
+            query = "SELECT count(*) FROM look WHERE images=? AND split=?"
+            return int(self._db.execute(query, (images, split)).fetchone()[0])
+
     def scores(self) -> dict[int, dict[str, Any]]:
-        """The latest score document of every scored revision of this file."""
+        """The latest score document of every scored revision of this file; one of the dev part alone if no other is."""
         rows = self._rows(
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
         )
-        return {revision: json.loads(text) for revision, text in rows}
+        found: dict[int, dict[str, Any]] = {}
+        for revision, text in rows:
+            score = json.loads(text)
+            if "test" in score or "test" not in found.get(revision, {}):
+                found[revision] = score
+        return found
 
     def scores_of(self, digest: str) -> list[dict[str, Any]]:
         """All score documents of this file with that content, oldest first."""
@@ -297,6 +326,17 @@ class Store:
                 "INSERT OR IGNORE INTO split VALUES (?,?,?)",
                 [(settings, digest, part) for digest, part in parts.items()],
             )
+
+
+def stored_scores(tree_path: Path, digest: str) -> list[dict[str, Any]]:
+    """All score documents of a content in the history beside a tree, oldest first; none if there is no history."""
+    if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
+        return []
+    store = Store(tree_path)
+    try:
+        return store.scores_of(digest)
+    finally:
+        store.close()
 
 
 def store_folder(tree_path: Path) -> Path:

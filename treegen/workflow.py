@@ -1,34 +1,27 @@
-"""What one does with a tree: open, draft, score, revise, classify. The CLI and the TUI show what these return."""
+"""What one does with a tree: open, draft, score, revise. The CLI and the TUI show what these return."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
 from treegen.errors import InputError, ProblemsError
-from treegen.images import Crop, open_image
 from treegen.proposals import Unit, take, units_of
 from treegen.store import Revision
 from treegen.tree.changes import Change, apply
 from treegen.tree.difference import difference
-from treegen.tree.document import content_text, dump, read_text, save
+from treegen.tree.document import content_text, dump, read_text, save, write_atomically
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.targets import Feedback
+from treegen.tree.toml_writing import with_table
 from treegen.tree.validation import check_text
-from treegen.workspace import Workspace
+from treegen.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from treegen.clip.labelling import Labeller
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
     from treegen.llm.drafting import Conversation
-
-_BATCH: Final = 64  # images that are decoded and labelled together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,26 +67,6 @@ class Proposal:
     def allowed(self) -> tuple[Change, ...]:
         """Everything that may be taken: without what touches a lock."""
         return take(self.base, self.units, [u.number for u in self.units if not u.refused])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What one group says about one image: its most probable option, and how probable that is (0 to 1)."""
-
-    group: str
-    option: str
-    probability: float
-    expected: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Classified:
-    """One image: the best classes with their scores (0 to number of groups), and the answers behind them."""
-
-    path: Path
-    ranking: tuple[tuple[str, float], ...]
-    answers: tuple[Answer, ...]
-    failure: str = ""
 
 
 def draft_tree(
@@ -154,23 +127,68 @@ def _keep_existing(workspace: Workspace, force: bool) -> Revision | None:
     return workspace.current(checked.document.tree)
 
 
-def score_tree(workspace: Workspace, tree: Tree | None = None) -> Scored:
+def score_tree(
+    workspace: Workspace, tree: Tree | None = None, *, sealed: bool | None = None, rules: str = ""
+) -> Scored:
     """Scores the tree on the test part, with the paired test against its parent revision, and keeps the score.
+
+    Every look at the test part is recorded, by tree, encoder and decision rule.
 
     Args:
         workspace: names tree, domain and encoder.
         tree: the content of the tree file, if it is already loaded.
+        sealed: the dev part alone; as the domain's [split] says if not given.
+        rules: decision rules to compare, as `sum,vote` or `all`; none if empty.
 
     Raises:
-        InputError: there are no images.
+        InputError: there are no images, or no such rule.
         ProblemsError: the tree has errors, or a prompt is too long for the encoder.
         ModelError: the encoder cannot be had.
     """
+    from treegen.clip.decisions import rules_named
+
+    compared = rules_named(rules) if rules else ()
     tree = tree or workspace.load()[0]
-    revision = workspace.current(tree)
-    score = workspace.evaluator.score(tree, parent_tree(workspace, revision))
+    closed = workspace.domain.split.sealed if sealed is None else sealed
+    revision, evaluator = workspace.current(tree), workspace.evaluator
+    score = evaluator.score(tree, None if closed else parent_tree(workspace, revision), sealed=closed)
+    if compared:
+        score["rules"] = evaluator.compare(tree, compared, sealed=closed)[1]
+    if not closed:
+        score["test_looks"] = _look(workspace, score)
     workspace.store.add_score(revision.id, score)
     return Scored(revision=revision, score=score, notes=_score_notes(workspace))
+
+
+def _look(workspace: Workspace, score: dict[str, Any]) -> int:
+    """Records that a score's test part was looked at, once for each decision rule in it; returns how often by now."""
+    used = [(score["decision_rule"], score.get("decision_parameters", {}))]
+    used += [(entry["rule"], entry["parameters"]) for entry in score.get("rules", {}).get("entries", ())]
+    names = [" ".join([rule, *(f"{name}={value:.6g}" for name, value in learnt.items())]) for rule, learnt in used]
+    looks = [(score["tree"], score["encoder"]["fingerprint"], name) for name in names]
+    return workspace.store.look(score["images"]["digest"], split_settings(workspace.domain.split), looks)
+
+
+def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
+    """Writes the decision rule that a score's comparison chose into the domain file; returns its name.
+
+    From then on scores, previews and labels are made with it. Comments and order of the file stay as they are.
+
+    Args:
+        workspace: its domain file is written.
+        score: of `score_tree` with `rules`.
+
+    Raises:
+        InputError: the file's table [decision] cannot be edited line by line, or the file cannot be written.
+    """
+    chosen = score["rules"]["chosen"]
+    entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
+    learnt = {"parameters": entry["parameters"], "encoder": score["encoder"]["fingerprint"]}
+    text = with_table(
+        read_text(workspace.domain_path), "decision", {"rule": chosen, **(learnt if entry["parameters"] else {})}
+    )
+    write_atomically(workspace.domain_path, text)
+    return str(chosen)
 
 
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
@@ -339,50 +357,6 @@ def proposed_tree(workspace: Workspace, proposal: Proposal) -> Tree:
         told = f"without what is locked, the proposal has errors: {found[0].code} {found[0].message}"
         raise ProblemsError(told, "unlock what has to change with it, or ask again")
     return tree
-
-
-def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classified]:
-    """Labels images with the chain of answers behind each label. An image that cannot be read carries the reason.
-
-    Raises:
-        ProblemsError: the tree has errors.
-        ModelError: the encoder cannot be had.
-    """
-    from treegen.clip.labelling import Labeller
-
-    tree, _ = workspace.load()
-    crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
-    labeller = Labeller(tree, workspace.encoder)
-    results: list[Classified] = []
-    for start in range(0, len(paths), _BATCH):
-        results += _classify_batch(labeller, paths[start : start + _BATCH], crop)
-        workspace.progress("classifying", len(results), len(paths))
-    return results
-
-
-def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> list[Classified]:
-    """One batch, in the order of the paths."""
-    pictures: list[Image] = []
-    failures: dict[int, str] = {}
-    for number, path in enumerate(paths):
-        try:
-            pictures.append(open_image(path, crop))
-        except ValueError as error:
-            failures[number] = str(error)
-    labels = iter(labeller.label(pictures) if pictures else ())
-    results = []
-    for number, path in enumerate(paths):
-        if number in failures:
-            results.append(Classified(path=path, ranking=(), answers=(), failure=failures[number]))
-            continue
-        if (found := next(labels)) is None:
-            told = "the model makes no numbers of it"
-            results.append(Classified(path=path, ranking=(), answers=(), failure=told))
-            continue
-        ranking, answers = found
-        chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
-        results.append(Classified(path=path, ranking=ranking, answers=chain))
-    return results
 
 
 def settings_with(

@@ -5,7 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
+from treegen.domain import FILE_NAME, Domain, EncoderSettings, SplitSettings, load_domain
+from treegen.domain import domain_path as domain_file
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, divide, fixed_parts
 from treegen.progress import Progress, no_progress
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from treegen.clip.evaluation import Evaluator
 
 TREE_NAME: Final = "tree.json"
+
+
+def split_settings(split: SplitSettings) -> str:
+    """Under which name a division is recorded."""
+    return f"dev={split.dev} seed={split.seed}"
 
 
 class Workspace:
@@ -50,7 +56,7 @@ class Workspace:
         found = domain_path or tree_path.parent / FILE_NAME
         if domain_path is None and not found.is_file():
             raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")
-        self.path = tree_path
+        self.path, self.domain_path = tree_path, domain_file(found)
         self.domain: Domain = load_domain(found)
         self.encoder_settings = encoder or self.domain.encoder
         self.progress = progress
@@ -87,7 +93,7 @@ class Workspace:
 
     def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """The split that the images bring along or that is recorded, extended to new images."""
-        settings = f"dev={self.domain.split.dev} seed={self.domain.split.seed}"
+        settings = split_settings(self.domain.split)
         parts = divide(images, self.domain.classes, self.domain.split, self.store.recorded_split(settings))
         self.store.record_split(settings, parts)
         # what another process recorded first counts, but not against the image set itself

@@ -13,10 +13,13 @@ import torch
 
 from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
 from treegen.clip.statistics import (
+    fisher_exact,
+    holm,
     mcnemar_exact,
     mean_per_class_recall,
     middle_interval,
     minimum_detectable_effect,
+    recall_difference,
     shuffled_accuracies,
     wilson_interval,
 )
@@ -240,3 +243,103 @@ def test_the_middle_interval_drops_the_tails_of_the_sorted_values() -> None:
     assert middle_interval([0.25]) == (0.25, 0.25)
     low, high = middle_interval([3.0, 1.0, 2.0])
     assert (low, high) == (1.0, 3.0)
+
+
+def slow_holm(values: list[float]) -> list[float]:
+    """The smallest level at which the step-down procedure rejects each, found by going through all that matter."""
+    levels = sorted({min(1.0, rank * p) for p in values for rank in range(1, len(values) + 1)} | {1.0})
+    found = []
+    for place in range(len(values)):
+        for level in levels:
+            left, rejected = sorted(range(len(values)), key=lambda i: values[i]), set[int]()
+            while left and values[left[0]] * len(left) <= level * (1 + 1e-12):
+                rejected.add(left.pop(0))
+            if place in rejected or level == 1.0:
+                found.append(level)
+                break
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holm_gives_the_smallest_level_at_which_the_procedure_rejects(seed: int) -> None:
+    draw = Random(seed)
+    values = [draw.random() ** 3 for _ in range(7)] + [0.5, 1.0]
+    draw.shuffle(values)
+    assert holm(values) == pytest.approx(slow_holm(values))
+    assert all(low <= high for low, high in zip(values, holm(values), strict=True))
+
+
+def test_holm_leaves_one_value_alone_and_equal_ones_equal() -> None:
+    assert holm([]) == ()
+    assert holm([0.03]) == (0.03,)
+    assert holm([0.02, 0.02, 0.02]) == pytest.approx((0.06,) * 3)
+
+
+def slow_fisher(a: int, b: int, c: int, d: int) -> float:
+    row, column, n = a + b, a + c, a + b + c + d
+    chances = {
+        x: Fraction(math.comb(column, x) * math.comb(n - column, row - x), math.comb(n, row))
+        for x in range(max(0, row + column - n), min(row, column) + 1)
+    }
+    return float(sum(chance for chance in chances.values() if chance <= chances[a]))
+
+
+def test_fisher_equals_the_tables_counted_in_fractions() -> None:
+    for a, b, c, d in product(range(5), (0, 1, 3), range(4), (0, 2, 5)):
+        assert fisher_exact(((a, b), (c, d))) == pytest.approx(slow_fisher(a, b, c, d), rel=1e-9)
+    assert fisher_exact(((300, 210), (250, 290))) == pytest.approx(slow_fisher(300, 210, 250, 290), rel=1e-6)
+    assert fisher_exact(((50, 50), (50, 50))) == pytest.approx(1)
+
+
+def slow_resampled(labels: list[int], new: list[int], old: list[int], resamples: int) -> list[float]:
+    """The bootstrap as it is defined: images drawn with replacement within their class."""
+    draw, classes = Random(0), sorted(set(labels))
+    members = {k: [b for b, label in enumerate(labels) if label == k] for k in classes}
+    found = []
+    for _ in range(resamples):
+        recalls = []
+        for k in classes:
+            drawn = draw.choices(members[k], k=len(members[k]))
+            recalls.append(fmean((new[b] == k) - (old[b] == k) for b in drawn))
+        found.append(fmean(recalls))
+    return sorted(found)
+
+
+def test_the_bootstrap_of_recalls_is_that_of_drawing_images_within_their_class() -> None:
+    draw = Random(5)
+    labels = [draw.choice((0, 0, 0, 1, 3)) for _ in range(90)]  # class 2 is empty
+    new = [draw.choice((label, label, 1)) for label in labels]
+    old = [draw.choice((label, 0, 3)) for label in labels]
+    found = recall_difference(labels, new, old)
+    slow = slow_resampled(labels, new, old, 4000)
+    exact = mean_per_class_recall(labels, new), mean_per_class_recall(labels, old)
+    assert found is not None
+    assert found[0] == pytest.approx(exact[0] - exact[1])
+    assert found[1:] == pytest.approx((slow[100], slow[3899]), abs=0.015)
+    assert found[1] < found[0] < found[2]
+
+
+def test_the_bootstrap_of_recalls_is_repeated_exactly_and_turns_with_its_sides() -> None:
+    labels, new, old = [0, 0, 1, 1, 1, 2], [0, 1, 1, 1, 2, 2], [0, 0, 1, 2, 2, 1]
+    there, back = recall_difference(labels, new, old), recall_difference(labels, old, new)
+    assert there == recall_difference(labels, new, old)
+    assert there is not None
+    assert back is not None
+    assert back[0] == pytest.approx(-there[0])
+    assert back[1] == pytest.approx(-there[2], abs=0.09)
+    assert recall_difference(labels, new, new) == (0.0, 0.0, 0.0)
+    assert recall_difference([], [], []) is None
+
+
+def test_the_bootstrap_of_recalls_holds_the_truth_about_as_often_as_it_says() -> None:
+    """100 samples of a known difference of 0.2: 95 % of the intervals should hold it, and 86 or fewer hardly would."""
+    held = 0
+    for seed in range(100):
+        draw = Random(seed)
+        labels = [k for k in range(4) for _ in range(40)]
+        new = [k if draw.random() < 0.7 else 9 for k in labels]
+        old = [k if draw.random() < 0.5 else 9 for k in labels]
+        found = recall_difference(labels, new, old, resamples=500)
+        assert found is not None
+        held += found[1] <= 0.2 <= found[2]
+    assert held >= 87

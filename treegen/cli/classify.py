@@ -9,7 +9,7 @@ import click
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
-    from treegen.workflow import Classified
+    from treegen.classifying import Classified
 
 
 @click.command("classify")
@@ -24,8 +24,8 @@ def command(
     """Label each IMAGE with TREE and show the answers behind the label."""
     from dataclasses import asdict
 
+    from treegen.classifying import classify_images
     from treegen.cli.output import complain, print_json
-    from treegen.workflow import classify_images
 
     workspace = open_workspace(tree, domain_path, encoder)
     results = classify_images(workspace, images)
@@ -44,7 +44,8 @@ def _show(result: "Classified") -> None:
 
     groups = len(result.answers)
     (label, best), *others = result.ranking
-    say(f"{result.path}: {label} ({best:.2f} of {groups}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
+    highest = f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
+    say(f"{result.path}: {label} ({best:.2f}{highest}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
     for answer in result.answers:
         told = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"
         say(f"  {answer.group}: {answer.option} ({percent(answer.probability)}){told}")

@@ -69,7 +69,11 @@ def _summary(tree: Path) -> None:
 
     store = Store(tree)
     scores = store.scores()
-    revised, draft = [r for r in reversed(store.revisions()) if r.id in scores][:2]
+    tested = [r for r in reversed(store.revisions()) if "test" in scores.get(r.id, {})]
+    if len(tested) < 2:  # domain.toml was edited since, and seals the test part
+        say("the test part was not looked at in two revisions, so there is nothing to compare")
+        return
+    revised, draft = tested[:2]
     first, last = scores[draft.id], scores[revised.id]
     rows = [
         ("chance", last["controls"]["chance"]), ("name baseline", last["baseline"]),

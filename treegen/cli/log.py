@@ -47,46 +47,53 @@ def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bo
 def _as_json(store: "Store") -> dict[str, Any]:
     from dataclasses import asdict
 
+    from treegen.clip.measures import corrected_over
+
     scores = store.scores()
+    corrected = corrected_over(scores)
     return {
-        "revisions": [{**asdict(r), "score": scores.get(r.id)} for r in store.revisions()],
+        "revisions": [
+            {**asdict(r), "score": scores.get(r.id), "p_holm": corrected.get(r.id)} for r in store.revisions()
+        ],
         "calls": [asdict(c) for c in store.calls()],
     }
 
 
 def _show_revisions(store: "Store") -> None:
-    from treegen.cli.output import interval, percent, table
+    from treegen.cli.output import percent, say, table
+    from treegen.clip.measures import corrected_over
 
     scores, calls = store.scores(), store.calls()
-    rows = []
+    corrected, rows = corrected_over(scores), []
     for revision in reversed(store.revisions()):
         score = scores.get(revision.id)
         own = [c for c in calls if c.revision == revision.id]
-        paired = score["mcnemar"]["parent"] if score else None
-        change = f"{100 * paired['difference']:+.1f} (p {paired['p']:.2g})" if paired else ""
         rows.append((
             revision.id, revision.parent or "-", revision.created, revision.author,
-            score["encoder"]["name"] if score else "-",
-            percent(score["test"]["accuracy"]) if score else "-", interval(score["test"]["interval"]) if score else "",
-            score["test"]["n"] if score else "", change, _used(own), revision.note[:60],
+            score["encoder"]["name"] if score else "-", percent(score["dev"]["accuracy"]) if score else "-",
+            *_test_cells(score, corrected.get(revision.id)), _used(own), revision.note[:60],
         ))  # fmt: skip
-    head = (
-        "rev",
-        "parent",
-        "time (UTC)",
-        "author",
-        "encoder",
-        "test",
-        "95 % interval",
-        "n",
-        "vs parent",
-        "calls",
-        "note",
-    )
-    table(head, rows, right=(0, 1, 5, 6, 7, 8))
-    from treegen.cli.output import say
-
+    head = ("rev", "parent", "time (UTC)", "author", "encoder", "dev", "test", "95 % interval", "n", "vs parent",
+            "calls", "note")  # fmt: skip
+    table(head, rows, right=(0, 1, 5, 6, 7, 8, 9))
+    if len(corrected) > 1:
+        say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test part")
+    looks = [score["test_looks"] for score in scores.values() if "test_looks" in score]
+    if looks:
+        say(f"the test part was looked at {max(looks)} time{'s' if max(looks) > 1 else ''} (trees, encoders, rules)")
     say(f"all calls, failed ones too: {_used(calls)}")
+
+
+def _test_cells(score: "dict[str, Any] | None", holm: float | None) -> tuple[str, str, str, str]:
+    """Accuracy on the test part, interval, n, and the difference from the parent."""
+    from treegen.cli.output import interval, percent
+
+    if score is None or "test" not in score:
+        return "-" if score is None else "not seen", "", "", ""
+    paired, test = score["mcnemar"]["parent"], score["test"]
+    told = "" if holm is None else f", Holm {holm:.2g}"
+    change = f"{100 * paired['difference']:+.1f} (p {paired['p']:.2g}{told})" if paired else ""
+    return percent(test["accuracy"]), interval(test["interval"]), str(test["n"]), change
 
 
 def _used(calls: "list[Call]") -> str:

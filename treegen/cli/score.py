@@ -11,19 +11,37 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 @click.argument("tree", type=PATH)
 @domain_option
 @encoder_options
+@click.option("--dev", "dev_only", is_flag=True, help="The dev part alone: the test part is not looked at.")
+@click.option("--unseal", is_flag=True, help="Look at the test part although the domain seals it.")
+@click.option("--groups", is_flag=True, help="Everything that is known of each group.")
+@click.option("--rules", metavar="RULES", help="Compare decision rules: all, or a list such as sum,vote,temperature.")
+@click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev part into domain.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
-def command(tree: Path, domain_path: Path | None, encoder: EncoderChoice, as_json: bool) -> None:
+def command(
+    tree: Path, domain_path: Path | None, encoder: EncoderChoice, dev_only: bool, unseal: bool, groups: bool,
+    rules: str | None, freeze: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Score TREE with CLIP on the images of its domain: accuracy, controls, diagnosis.
 
-    The accuracy is that of the test part; the diagnosis below it is of the dev part, which is for choosing.
+    The accuracy is that of the test part; the diagnosis below it is of the dev part, which is for choosing. Each look
+    at the test part is counted; a domain with sealed = true below [split] shows the dev part alone.
     """
-    from treegen.cli.output import print_json
+    from treegen.cli.output import print_json, tell
     from treegen.cli.shown import show_notes, show_score
-    from treegen.workflow import score_tree
+    from treegen.errors import InputError
+    from treegen.workflow import freeze_rule, score_tree
 
+    if dev_only and unseal:
+        raise InputError("--dev leaves the test part alone and --unseal looks at it", "give one of the two")
+    if freeze and not rules:
+        raise InputError("--freeze writes the rule that --rules chooses", "--rules all --freeze")
     workspace = open_workspace(tree, domain_path, encoder)
-    scored = show_notes(score_tree(workspace))
+    sealed = True if dev_only else False if unseal else None
+    scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
     if as_json:
         print_json(scored.score)
     else:
-        show_score(scored.score)
+        show_score(scored.score, groups=groups)
+    if freeze:
+        frozen = freeze_rule(workspace, scored.score)
+        tell(f"{workspace.domain_path}: [decision] rule = {frozen}; scores, previews and labels use it from now on")

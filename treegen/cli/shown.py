@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.cli.shown_truth import p_value, points, show_advice, show_groups, show_rules
 from treegen.proposals import Unit
 from treegen.tree.changes import Change
 from treegen.tree.problems import Place, Problem
@@ -73,9 +74,10 @@ def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, st
     controls = score["controls"]
     parts = [
         ("chance", controls["chance"]), ("name baseline", score["baseline"]), (label, score["test"]),
-        ("shuffled rules", controls["shuffled_rules"]), ("random words", controls["random_words"]),
+        ("shuffled rules", controls["shuffled_rules"]), ("shuffled answers", controls.get("shuffled_columns")),
+        ("random words", controls["random_words"]),
     ]  # fmt: skip
-    return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts]
+    return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts if p]
 
 
 def show_notes(scored: "Scored") -> "Scored":
@@ -85,11 +87,17 @@ def show_notes(scored: "Scored") -> "Scored":
     return scored
 
 
-def show_score(score: dict[str, Any]) -> None:
-    """The score of a tree: the test part with its controls, then the diagnosis on the dev part."""
+def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
+    """The score of a tree: the test part with its controls, then the diagnosis on the dev part.
+
+    Args:
+        score: the document.
+        groups: everything that is known of the groups, not only how often they are right.
+    """
     encoder, images = score["encoder"], score["images"]
+    rule = "" if score["decision_rule"] == "sum" else f", decision rule {score['decision_rule']}"
     say(f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
-        f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images")  # fmt: skip
+        f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}")  # fmt: skip
     if images["skipped"]:
         count = len(images["skipped"])
         say(f"{count} image{'s' if count > 1 else ''} skipped:")
@@ -98,17 +106,35 @@ def show_score(score: dict[str, Any]) -> None:
         say(f"{len(images['classes_without_images'])} classes without images:")
         say_some([f"  {name}" for name in images["classes_without_images"]])
     say()
+    if "test" in score:
+        show_test(score)
+    else:
+        dev = score["dev"]
+        say(f"dev part: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
+            f"recall {percent(dev['mean_per_class_recall'])}; the test part was not looked at")  # fmt: skip
+    if "rules" in score:
+        show_rules(score["rules"])
+    say()
+    show_diagnosis(score["dev"], groups=groups)
+
+
+def show_test(score: dict[str, Any]) -> None:
+    """The test part: accuracy beside its controls, paired tests, and how often it was looked at."""
     table(("test part", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
-    recall = score["test"]["mean_per_class_recall"]
-    say(f"mean per-class recall {percent(recall)}")
-    shuffled = score["controls"]["shuffled_rules"]
-    say(f"as good as the tree by a random deal of its rules: p = {shuffled['p']:.4f} ({shuffled['seeds']} shuffles)")
+    say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
+    for name, words in (("shuffled_rules", "rules"), ("shuffled_columns", "answers")):
+        if shuffled := score["controls"].get(name):
+            say(f"as good as the tree by a random deal of its {words}: p = {shuffled['p']:.4f} "
+                f"({shuffled['seeds']} shuffles)")  # fmt: skip
+    recalls = score.get("recall_difference", {})
     for other, words in (("baseline", "the name baseline"), ("parent", "the parent revision")):
         if score["mcnemar"][other]:
-            say(paired_sentence(score["mcnemar"][other], words))
+            recall = recalls.get(other)
+            told = f"; mean recall {points(recall['difference'])} {interval(recall['interval'])}" if recall else ""
+            say(paired_sentence(score["mcnemar"][other], words) + told)
     say(effect_sentence(score))
-    say()
-    show_diagnosis(score["dev"])
+    if looks := score.get("test_looks"):
+        say(f"the test part was looked at {looks} time{'s' if looks > 1 else ''} (trees, encoders, decision rules)")
 
 
 def say_some(lines: Sequence[str], most: int = 10) -> None:
@@ -121,10 +147,9 @@ def say_some(lines: Sequence[str], most: int = 10) -> None:
 
 def paired_sentence(paired: dict[str, Any], other: str) -> str:
     """McNemar's test in words."""
-    p = "p < 0.0001" if paired["p"] < 0.0001 else f"p = {paired['p']:.4f}"
     verdict = "" if paired["p"] < 0.05 else ", no difference shown"
-    return (f"against {other}: {100 * paired['difference']:+.1f} points, {paired['wins']} images won, "
-            f"{paired['losses']} lost, McNemar {p}{verdict}")  # fmt: skip
+    return (f"against {other}: {points(paired['difference'])} points, {paired['wins']} images won, "
+            f"{paired['losses']} lost, McNemar {p_value(paired['p'])}{verdict}")  # fmt: skip
 
 
 def effect_sentence(score: dict[str, Any]) -> str:
@@ -136,14 +161,19 @@ def effect_sentence(score: dict[str, Any]) -> str:
             f"images (power {effect['power']}, {percent(effect['discordant'])} of them differ)")  # fmt: skip
 
 
-def show_diagnosis(dev: dict[str, Any]) -> None:
-    """Groups and classes on the dev part, weakest classes first."""
+def show_diagnosis(dev: dict[str, Any], *, groups: bool = False) -> None:
+    """Groups and classes on the dev part, weakest classes first, and what could be done."""
     rows = []
     for group in dev["groups"]:
         worst = group["confused"][0] if group["confused"] else None
         told = f"{worst['option']} taken for {worst['taken_for']} ({worst['count']})" if worst else ""
-        rows.append((group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], told))
-    table(("group (dev part)", "right", "95 % interval", "n", "most often"), rows, right=(1, 2, 3))
+        without = group.get("without")
+        worth = points(without["difference"]) if without else ""
+        rows.append((group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], worth, told))
+    table(("group (dev part)", "right", "95 % interval", "n", "without it", "most often"), rows, right=(1, 2, 3, 4))
+    if groups:
+        say()
+        show_groups(dev["groups"])
     say()
     ordered = sorted(dev["classes"], key=lambda c: 2.0 if c["recall"] is None else c["recall"])
     table(
@@ -152,3 +182,4 @@ def show_diagnosis(dev: dict[str, Any]) -> None:
           ", ".join(f"{t['name']} ({t['count']})" for t in c["taken_for"])) for c in ordered],
         right=(1, 2, 3),
     )  # fmt: skip
+    show_advice(dev)

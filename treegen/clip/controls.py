@@ -1,10 +1,22 @@
-"""The random-words control: the same prompts and rules with words that mean nothing here."""
+"""Controls: what the same images give without the tree's knowledge."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.measures import permutation_p, spread
+from treegen.clip.statistics import shuffled_accuracies, wilson_interval
 from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from treegen.clip.decisions import Evidence, Fitted
+
+SHUFFLES: Final = 200
+#: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.2 s)
+_WORK: Final = 2 * 10**7
 
 #: everyday words that name no colour, shape, animal, body part, size or place
 WORDS: Final = tuple(
@@ -42,3 +54,80 @@ def with_random_words(tree: Tree, seed: int) -> Tree:
         drawn = [word if r == 0 else f"{word} {words[r]}" for r in rounds for word in words][: len(group.options)]
         groups.append(replace(group, options=tuple(drawn)))
     return replace(tree, groups=tuple(groups))
+
+
+def shuffled_controls(
+    decision: "Fitted", evidence: "Evidence", labels: Sequence[int], predictions: Sequence[int]
+) -> dict[str, Any]:
+    """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
+
+    Args:
+        decision: how the predictions were made.
+        evidence: of the images (B).
+        labels: true class of each.
+        predictions: predicted class of each.
+    """
+    n, k = len(labels), len(evidence.matrix)
+    if decision.rule.uses_names:  # the names stay with their classes: predictions do not move with the rules
+        shuffled = [_shuffled(decision, evidence, labels, _dealt(k, seed)) for seed in range(SHUFFLES)]
+    else:
+        shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
+    rows = sample(n, max(k, _WORK // evidence.matrix.numel()))
+    asked = evidence if len(rows) == n else evidence.take(_numbers(rows))
+    own, found = [labels[b] for b in rows], [predictions[b] for b in rows]
+    columns = [_columns_shuffled(decision, asked, own, seed) for seed in range(SHUFFLES)]
+    return {
+        "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
+        "shuffled_rules": {**spread(n, shuffled), "p": permutation_p(labels, predictions, shuffled)},
+        "shuffled_columns": {**spread(len(rows), columns), "p": permutation_p(own, found, columns)},
+    }
+
+
+def sample(n: int, most: int) -> list[int]:
+    """Numbers of at most `most` of n images, drawn with a seed, in their order; all if there are no more."""
+    return list(range(n)) if n <= most else sorted(Random(0).sample(range(n), most))
+
+
+def _dealt(classes: int, seed: int) -> list[int]:
+    """For each class the one whose rule it gets, as in `shuffled_accuracies`."""
+    owner = list(range(classes))
+    Random(seed).shuffle(owner)
+    rows = [0] * classes
+    for rule, holder in enumerate(owner):
+        rows[holder] = rule
+    return rows
+
+
+def column_deal(matrix: "Tensor", sizes: Sequence[int], seed: int) -> "Tensor":
+    """The rule matrix (K, Q) with each group's answers dealt out among the classes at random, apart from the others'.
+
+    Every group keeps how many classes have which answer; what is lost is which answers go together in a class, and
+    whose they are. Unlike whole rules dealt out, it has rules that no class had, so that its mean need not be chance.
+    """
+    import torch
+
+    draw, parts = Random(f"columns/{seed}"), []
+    for part in torch.split(matrix, list(sizes), dim=1):
+        rows = list(range(len(matrix)))
+        draw.shuffle(rows)
+        parts.append(part[rows])
+    return torch.cat(parts, 1)
+
+
+def _columns_shuffled(decision: "Fitted", evidence: "Evidence", labels: Sequence[int], seed: int) -> float:
+    return _accuracy(decision, replace(evidence, matrix=column_deal(evidence.matrix, evidence.sizes, seed)), labels)
+
+
+def _shuffled(decision: "Fitted", evidence: "Evidence", labels: Sequence[int], rows: Sequence[int]) -> float:
+    return _accuracy(decision, replace(evidence, matrix=evidence.matrix[list(rows)]), labels)
+
+
+def _accuracy(decision: "Fitted", evidence: "Evidence", labels: Sequence[int]) -> float:
+    found = decision.scores(evidence).argmax(1)
+    return float((found == _numbers(labels).to(found.device)).double().mean())
+
+
+def _numbers(values: Sequence[int]) -> "Tensor":
+    import torch
+
+    return torch.tensor(values)

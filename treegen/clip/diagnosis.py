@@ -4,6 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.advice import advise
+from treegen.clip.decisions import SUM, Evidence, Fitted
+from treegen.clip.leaving_out import without_each
+from treegen.clip.option_truth import Seen, group_truth, look
 from treegen.clip.statistics import wilson_interval
 from treegen.tree.model import Group, Tree
 
@@ -14,9 +18,10 @@ _MOST_PAIRS: Final = 8
 
 
 def diagnose(
-    tree: Tree, classes: Sequence[str], labels: Sequence[int], predictions: Sequence[int], probabilities: "Tensor"
-) -> dict[str, Any]:
-    """Recall per class, accuracy per group and option, and the most confused pairs, as plain data.
+    tree: Tree, classes: Sequence[str], labels: Sequence[int], predictions: Sequence[int], probabilities: "Tensor", *,
+    evidence: Evidence | None = None, decision: Fitted = SUM,
+) -> dict[str, Any]:  # fmt: skip
+    """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
 
     Args:
         tree: the tree that was asked.
@@ -24,17 +29,42 @@ def diagnose(
         labels: true class index of each image (B).
         predictions: predicted class index of each (B).
         probabilities: (B, Q) per option.
+        evidence: what the predictions are of; without it nothing is said of the tree without one of its groups.
+        decision: how they were made.
     """
     confused = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
     totals = Counter(labels)
-    return {
+    seen = look(tree, classes, labels, probabilities)
+    groups = [
+        {**plain, **more}
+        for plain, more in zip(_groups(tree, classes, labels, probabilities),
+                               group_truth(seen, labels, classes), strict=True)
+    ]  # fmt: skip
+    if evidence is not None:
+        for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
+            group["without"] = without
+    found = {
         "classes": [_class(k, name, totals, labels, predictions, confused, classes) for k, name in enumerate(classes)],
-        "groups": _groups(tree, classes, labels, probabilities),
+        "groups": groups,
         "confused": [
-            {"true": classes[t], "predicted": classes[p], "count": count, "n": totals[t]}
+            {"true": classes[t], "predicted": classes[p], "count": count, "n": totals[t],
+             "separated_by": separating(seen, labels, t, p)}
             for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
         ],
-    }
+        "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
+    }  # fmt: skip
+    return {**found, "advice": [each.as_json() for each in advise(found)]}
+
+
+def separating(seen: Sequence[Seen], labels: Sequence[int], one: int, other: int) -> list[dict[str, Any]]:
+    """The groups in which two classes have different options, and how many of their images each answers rightly."""
+    found, own = [], [b for b, label in enumerate(labels) if label in (one, other)]
+    for group in seen:
+        rows = group.matrix[[one, other]]
+        if (rows.max(1) == 1).all() and rows[0].argmax() != rows[1].argmax():
+            right = int((group.expected[own] == group.answers[own]).sum())
+            found.append({"group": group.name, "right": right, "n": len(own)})
+    return found
 
 
 def _class(

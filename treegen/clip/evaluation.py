@@ -6,19 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip import scoring
 from treegen.clip.cache import EmbeddingCache, text_key
-from treegen.clip.controls import with_random_words
+from treegen.clip.controls import shuffled_controls, with_random_words
+from treegen.clip.decisions import DecisionRule, Evidence, Fitted, decision_of, fit
+from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis import diagnose
 from treegen.clip.embedding import embed_images, read_image_set
+from treegen.clip.measures import accuracy_of, comparisons, spread
 from treegen.clip.mistakes import Mistake, find_mistakes
 from treegen.clip.previewing import Ground, Preview, Variant, preview
-from treegen.clip.statistics import (
-    mcnemar_exact,
-    mean_per_class_recall,
-    middle_interval,
-    minimum_detectable_effect,
-    shuffled_accuracies,
-    wilson_interval,
-)
 from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.wording import length_problems, name_length_problems, refuse_long
 from treegen.domain import Domain
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
-SHUFFLES: Final = 200
 WORD_SEEDS: Final = 5
 _BATCH: Final = 64
 
@@ -55,11 +49,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a tree says about the images of a part: `probabilities` (B, Q) per option, `predictions` (B)."""
+    """What a tree says about images: `probabilities` (B, Q) per option, `scores` (B, K), `predictions` (B)."""
 
     probabilities: "Tensor"
     scores: "Tensor"
     predictions: tuple[int, ...]
+    evidence: Evidence
+    decision: Fitted
 
 
 class Evaluator:
@@ -141,13 +137,51 @@ class Evaluator:
             features: (B, D).
             matrix: (K, Q), computed from the tree if not given.
         """
+        decision = self.decide(tree)
+        evidence = self.evidence(tree, features, names=decision.rule.uses_names, matrix=matrix)
+        scores = decision.scores(evidence)
+        return Answers(
+            probabilities=evidence.probabilities, scores=scores, predictions=tuple(scores.argmax(1).tolist()),
+            evidence=evidence, decision=decision,
+        )  # fmt: skip
+
+    def evidence(self, tree: Tree, features: "Tensor", *, names: bool, matrix: "Tensor | None" = None) -> Evidence:
+        """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
+        sizes = tuple(len(g.options) for g in tree.groups)
         logits = scoring.similarity_logits(features, self.text_features(tree.prompts()), self.encoder.logit_scale)
-        probabilities = scoring.group_probabilities(logits, tuple(len(g.options) for g in tree.groups))
-        scores = scoring.class_scores(probabilities, self._matrix(tree) if matrix is None else matrix)
-        return Answers(probabilities=probabilities, scores=scores, predictions=tuple(scores.argmax(1).tolist()))
+        return Evidence(
+            logits=logits, probabilities=scoring.group_probabilities(logits, sizes),
+            matrix=self._matrix(tree) if matrix is None else matrix, groups=tuple(g.name for g in tree.groups),
+            sizes=sizes, names=self._name_logits(features) if names else None,
+        )  # fmt: skip
+
+    def decide(self, tree: Tree) -> Fitted:
+        """The domain's decision rule, with its frozen parameters or else with what it learns on the dev part."""
+        return decision_of(self.domain.decision, self.encoder.fingerprint, lambda rule: self._learn(rule, tree))
+
+    def _learn(self, rule: DecisionRule, tree: Tree) -> Fitted:
+        dev = self.parts["dev"]
+        return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
+
+    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[Fitted, dict[str, Any]]:
+        """The decision rule chosen on the dev part, and the `rules` section of the score document.
+
+        Args:
+            tree: without errors.
+            rules: the first is what the others are compared with.
+            sealed: the test part is not looked at.
+        """
+        names = any(rule.uses_names for rule in rules)
+        dev, test = self.parts["dev"], self.parts["test"]
+        seen = (self.evidence(tree, dev.features, names=names), dev.labels)
+        return compare_rules(
+            rules, seen, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
+        )
 
     def _predict(self, tree: Tree, features: "Tensor", matrix: "Tensor") -> tuple[int, ...]:
-        """The predictions of `answer` alone, in memory that does not grow with the images."""
+        """The predictions of `answer` alone; under the sum rule in memory that does not grow with the images."""
+        if self.domain.decision.rule != "sum":
+            return self.answer(tree, features, matrix).predictions
         texts, sizes = self.text_features(tree.prompts()), tuple(len(g.options) for g in tree.groups)
         found = predict(in_chunks(features), len(features), texts, sizes, matrix, self.encoder.logit_scale)
         return tuple(found.tolist())
@@ -167,33 +201,27 @@ class Evaluator:
 
     def baseline(self, part: Part) -> tuple[int, ...]:
         """Predictions by class name alone, in the domain's name template."""
-        names = self.text_features(self.domain.name_prompts())
-        logits = scoring.similarity_logits(part.features, names, self.encoder.logit_scale)
-        return tuple(logits.argmax(1).tolist())
+        return tuple(self._name_logits(part.features).argmax(1).tolist())
 
-    def score(self, tree: Tree, parent: Tree | None = None) -> dict[str, Any]:
+    def _name_logits(self, features: "Tensor") -> "Tensor":
+        """(B, K)."""
+        names = self.text_features(self.domain.name_prompts())
+        return scoring.similarity_logits(features, names, self.encoder.logit_scale)
+
+    def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> dict[str, Any]:
         """The score document of a tree (`schemas/score.schema.json`).
 
         Args:
             tree: without errors.
             parent: the revision it came from, for the paired test.
+            sealed: without the sections of the test part, which is not looked at.
 
         Raises:
             ProblemsError: a prompt is longer than the encoder's context, or the tree does not fit the domain.
         """
         names = name_length_problems(self.domain.name_prompts(), self.encoder)
         refuse_long([*length_problems(tree, self.encoder), *names])
-        test = self.parts["test"]
-        answers = self.answer(tree, test.features)
-        base = self.baseline(test)
-        before = None if parent is None else self.answer(parent, test.features).predictions
-        against = {
-            "baseline": _paired(test.labels, answers.predictions, base),
-            "parent": None if before is None else _paired(test.labels, answers.predictions, before),
-        }
-        differing = against["parent"] or against["baseline"]
-        assert differing is not None
-        discordant = (differing["wins"] + differing["losses"]) / len(test.labels)
+        decision = self.decide(tree)
         return {
             "$schema": SCORE_SCHEMA,
             "domain": self.domain.name,
@@ -203,27 +231,36 @@ class Evaluator:
                 "logit_scale": self.encoder.logit_scale, "precision": self.encoder.precision,
                 "device": self.encoder.device,
             },
-            "decision_rule": "sum",
+            "decision_rule": decision.rule.name,
+            **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
             "images": self._images_json(),
-            "test": _accuracy(test.labels, answers.predictions),
-            "baseline": {**_accuracy(test.labels, base), "name_template": self.domain.name_template},
-            "controls": self._controls(tree, test, answers.predictions),
-            "mcnemar": against,
-            "minimum_detectable_effect": {
-                "difference": minimum_detectable_effect(len(test.labels), discordant),
-                "discordant": discordant, "alpha": 0.05, "power": 0.8,
-            },
+            **({} if sealed else self._tested(tree, parent)),
             "dev": self.diagnose(tree),
         }  # fmt: skip
+
+    def _tested(self, tree: Tree, parent: Tree | None) -> dict[str, Any]:
+        """The sections of the test part."""
+        test = self.parts["test"]
+        answers, base = self.answer(tree, test.features), self.baseline(test)
+        before = None if parent is None else self.answer(parent, test.features).predictions
+        return {
+            "test": accuracy_of(test.labels, answers.predictions),
+            "baseline": {**accuracy_of(test.labels, base), "name_template": self.domain.name_template},
+            "controls": self._controls(tree, test, answers),
+            **comparisons(test.labels, answers.predictions, baseline=base, parent=before),
+        }
 
     def diagnose(self, tree: Tree) -> dict[str, Any]:
         """The `dev` part of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, dev.features)
         return {
-            **_accuracy(dev.labels, answers.predictions),
-            **diagnose(tree, self.domain.classes, dev.labels, answers.predictions, answers.probabilities),
-        }
+            **accuracy_of(dev.labels, answers.predictions),
+            **diagnose(
+                tree, self.domain.classes, dev.labels, answers.predictions, answers.probabilities,
+                evidence=answers.evidence, decision=answers.decision,
+            ),
+        }  # fmt: skip
 
     def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
         """What each of several changed trees would do on the dev part, compared with the tree as it is.
@@ -236,9 +273,13 @@ class Evaluator:
         ground = Ground(
             features=dev.features, labels=dev.labels, classes=self.domain.classes,
             logit_scale=self.encoder.logit_scale, embed=self.text_features, obstacle=self._obstacle,
-            progress=self._progress,
+            progress=self._progress, predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
         )  # fmt: skip
         return preview(ground, tree, variants)
+
+    def _predict_dev(self, tree: Tree) -> "Tensor":
+        """Predictions (B) on the dev part."""
+        return self.answer(tree, self.parts["dev"].features).scores.argmax(1)
 
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
         """The wrongly classified images of the dev part, with what every group said about them.
@@ -279,52 +320,13 @@ class Evaluator:
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }
 
-    def _controls(self, tree: Tree, test: Part, predictions: Sequence[int]) -> dict[str, Any]:
-        """What numbers mean nothing: chance, the rules dealt out at random, random words as options."""
-        n, k = len(test.labels), len(self.domain.classes)
-        shuffled = shuffled_accuracies(test.labels, predictions, k, SHUFFLES)
-        worded = []
+    def _controls(self, tree: Tree, test: Part, answers: Answers) -> dict[str, Any]:
+        """What numbers mean nothing: chance, rules dealt out at random in two ways, random words as options."""
+        worded, matrix = [], self._matrix(tree)
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
-            drawn = self._predict(with_random_words(tree, seed), test.features, self._matrix(tree))
-            worded.append(_accuracy(test.labels, drawn)["accuracy"])
+            drawn = self._predict(with_random_words(tree, seed), test.features, matrix)
+            worded.append(accuracy_of(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
-        return {
-            "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
-            "shuffled_rules": {**_spread(n, shuffled), "p": _permutation_p(test.labels, predictions, shuffled)},
-            "random_words": _spread(n, worded),
-        }
-
-
-def _accuracy(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:
-    """n, correct, accuracy with its Wilson interval, and mean per-class recall."""
-    correct = sum(a == b for a, b in zip(labels, predictions, strict=True))
-    return {
-        "n": len(labels), "correct": correct, "accuracy": correct / len(labels),
-        "interval": list(wilson_interval(correct, len(labels))),
-        "mean_per_class_recall": mean_per_class_recall(labels, predictions),
-    }  # fmt: skip
-
-
-def _paired(labels: Sequence[int], new: Sequence[int], old: Sequence[int]) -> dict[str, Any]:
-    """McNemar's test of two predictions on the same images."""
-    wins = sum(n == t != o for t, n, o in zip(labels, new, old, strict=True))
-    losses = sum(o == t != n for t, n, o in zip(labels, new, old, strict=True))
-    return {
-        "wins": wins,
-        "losses": losses,
-        "difference": (wins - losses) / len(labels),
-        "p": mcnemar_exact(wins, losses),
-    }
-
-
-def _permutation_p(labels: Sequence[int], predictions: Sequence[int], shuffled: Sequence[float]) -> float:
-    """One-sided p-value of the permutation test: how often luck does as well, the tree's own deal counted in."""
-    accuracy = float(_accuracy(labels, predictions)["accuracy"])
-    return (1 + sum(s >= accuracy for s in shuffled)) / (1 + len(shuffled))
-
-
-def _spread(n: int, accuracies: Sequence[float]) -> dict[str, Any]:
-    """Mean over seeds, and the range that holds the middle 95 % of them."""
-    mean = sum(accuracies) / len(accuracies)
-    return {"n": n, "seeds": len(accuracies), "accuracy": mean, "interval": list(middle_interval(accuracies))}
+        return {**shuffled_controls(answers.decision, answers.evidence, test.labels, answers.predictions),
+                "random_words": spread(len(test.labels), worded)}  # fmt: skip

@@ -65,6 +65,8 @@ class Ground:
         embed: texts -> (N, D).
         obstacle: why a tree cannot be scored, empty if it can.
         progress: is told after each variant; may raise `Cancelled`.
+        predict: predictions (B) of a tree that can be scored, for decision rules other than the sum: these are not
+            linear, and every variant is scored from scratch.
     """
 
     features: "Tensor"
@@ -74,6 +76,7 @@ class Ground:
     embed: Callable[[Sequence[str]], "Tensor"]
     obstacle: Callable[[Tree], str]
     progress: Progress
+    predict: Callable[[Tree], "Tensor"] | None = None
 
 
 def preview(ground: Ground, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
@@ -118,6 +121,11 @@ class _Neighbours:
         self.right_before: int | None = None
         scored = not ground.obstacle(tree)
         own = tree.prompts() if scored else ()
+        if ground.predict:
+            if scored:
+                self._right = ground.predict(tree) == self._labels
+                self.right_before = int(self._right.sum())
+            return
         new = list(dict.fromkeys(text for each in changed for text in each.prompts()).keys() - set(own))
         blocks = [self._similarities(texts) for texts in (own, sorted(new)) if texts]
         self._place = {text: column for column, text in reversed(list(enumerate((*own, *sorted(new)))))}
@@ -145,7 +153,8 @@ class _Neighbours:
 
     def compare(self, changed: Tree) -> Preview:
         """The preview of a tree that can be scored."""
-        right = self._predictions(changed) == self._labels
+        predict = self._ground.predict or self._predictions
+        right = predict(changed) == self._labels
         n, after = len(self._labels), int(right.sum())
         if self.right_before is None:
             return Preview(n=n, before=None, after=after)

@@ -142,6 +142,13 @@ def problems_of(error: "ValidationError") -> list[Problem]:
         return [
             Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing") for k in missing
         ]
+    if keyword == "dependentRequired":
+        wanted_by = {k: key for key, others in expected.items() if key in value for k in others if k not in value}
+        return [
+            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing beside {show(key)}")
+            for k, key in wanted_by.items()
+            if error.message.startswith(f"'{k}'")
+        ]
     if keyword == "additionalProperties" and expected is False:
         known = set((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
         extra = [k for k in value if k not in known]

@@ -56,6 +56,10 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG609": ("warning", "a filled prompt is longer than CLIP reads"),
     "TG701": ("warning", "a group that separates no two classes"),
     "TG702": ("warning", "two classes that one group alone tells apart"),
+    "TG703": ("warning", "a group without which more images are right"),
+    "TG704": ("warning", "two options that are taken for each other"),
+    "TG705": ("warning", "an option that is rarely seen where it is"),
+    "TG706": ("warning", "two classes that are often taken for each other"),
     "TG801": ("error", "the tree is not approved as it stands"),
     "TG802": ("error", "the recorded accuracy is missing, too low, or not that measured"),
 }

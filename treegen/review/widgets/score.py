@@ -1,6 +1,6 @@
 """The score pane: accuracy with its interval, baseline and controls, and every class as a bar."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -12,6 +12,9 @@ from treegen.tree.keywords import printable
 
 if TYPE_CHECKING:
     from treegen.reviewing import Review
+
+
+_MOST_ADVICE: Final = 3
 
 
 def _share(part: dict[str, Any]) -> str:
@@ -53,14 +56,20 @@ class ScorePane(Vertical):
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
             lines.append(f"dev part        {_share(review.measured.dev)}{stale}")
+            for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
+                lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
         tested = review.tested
         if tested is None:
             return [*lines, "test part: s scores the saved tree, with baseline and controls"]
+        if "test" not in tested:
+            return [*lines, "test part: sealed by the domain; `treegen score --unseal` looks at it"]
         controls = tested["controls"]
         lines += [f"test part       {_share(tested['test'])}", f"name baseline   {_share(tested['baseline'])}",
                   f"shuffled rules  {_share(controls['shuffled_rules'])}",
                   f"random words    {_share(controls['random_words'])}",
                   f"chance          {_share(controls['chance'])}"]  # fmt: skip
+        if looks := tested.get("test_looks"):
+            lines.append(f"the test part was looked at {looks} time{'s' if looks > 1 else ''}")
         for name, words in (("parent", "since the parent revision"), ("baseline", "against the name baseline")):
             if paired := tested["mcnemar"][name]:
                 lines.append(f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "

@@ -1,0 +1,54 @@
+"""Decision rules: how the answers of the groups become class scores."""
+
+from collections.abc import Callable
+from typing import Final
+
+from treegen.clip.decisions.fixed import LogProduct, Maximum, SumRule, Vote
+from treegen.clip.decisions.interface import DecisionRule, Evidence, Fitted, fit
+from treegen.clip.decisions.learnt import Gated, Temperature, Weighted
+from treegen.domain import DecisionSettings
+from treegen.errors import InputError
+
+#: name -> rule, the plainer ones first: of rules that do alike, the first is taken
+RULES: Final[dict[str, DecisionRule]] = {
+    rule.name: rule for rule in (SumRule(), LogProduct(), Vote(), Maximum(), Weighted(), Temperature(), Gated())
+}
+SUM: Final = Fitted(rule=RULES["sum"])
+
+__all__ = ["RULES", "SUM", "DecisionRule", "Evidence", "Fitted", "decision_of", "fit", "rules_named"]
+
+
+def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[DecisionRule], Fitted]) -> Fitted:
+    """The rule of a domain, ready to decide.
+
+    Args:
+        settings: the domain's.
+        encoder: fingerprint of the encoder in use; parameters that were learnt with another do not fit it.
+        learn: fits a rule on the dev part; only called if the rule learns and has no parameters that fit.
+
+    Raises:
+        InputError: the parameters are not those of the rule.
+    """
+    rule = RULES[settings.rule]
+    given = {name for name, _ in settings.parameters}
+    if given and rule.parameters != ("*",) and given != set(rule.parameters):
+        wanted = ", ".join(rule.parameters) or "none"
+        told = f"[decision] parameters: the rule {rule.name} takes {wanted}, found {', '.join(sorted(given))}"
+        raise InputError(told, "`treegen score TREE --rules all --freeze` writes them")
+    if not rule.parameters or (given and settings.encoder in ("", encoder)):
+        return Fitted(rule=rule, parameters=settings.parameters)
+    return learn(rule)
+
+
+def rules_named(names: str) -> tuple[DecisionRule, ...]:
+    """The rules of a list such as `sum,vote`, or `all`. The sum is always among them, and first.
+
+    Raises:
+        InputError: there is no rule of that name.
+    """
+    wanted = list(RULES) if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in RULES]
+    if unknown or not wanted:
+        told = f"there is no decision rule {', '.join(unknown)}" if unknown else "no decision rule is named"
+        raise InputError(told, f"all, or some of {', '.join(RULES)}")
+    return tuple(rule for name, rule in RULES.items() if name == "sum" or name in wanted)

@@ -1,0 +1,100 @@
+"""Compares decision rules on one tree: chosen on the dev part, reported on the test part."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from treegen.clip.decisions.abstaining import curve, thresholds
+from treegen.clip.decisions.interface import DecisionRule, Evidence, Fitted, fit
+from treegen.clip.measures import accuracy_of, paired
+from treegen.clip.statistics import holm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FOLDS: Final = 5
+
+
+def compare_rules(
+    rules: Sequence[DecisionRule], dev: tuple[Evidence, Sequence[int]], test: tuple[Evidence, Sequence[int]] | None
+) -> tuple[Fitted, dict[str, Any]]:
+    """The chosen rule, fitted on the whole dev part, and the `rules` section of the score document.
+
+    A rule's dev accuracy is that of cross-validation: each fifth of the dev part is predicted with what was learnt on
+    the rest, so that a rule that learns is not favoured by images it has seen. The highest is chosen; of equals the
+    first. On the test part each rule has what it learnt on the whole dev part, and is paired with the first.
+
+    Args:
+        rules: the first is the one that the others are compared with.
+        dev: evidence and labels.
+        test: the same; `None` if the test part is not to be looked at.
+    """
+    evidence, labels = dev
+    guesses = [cross_validated(rule, evidence, labels) for rule in rules]
+    fitted = [fit(rule, evidence, labels) for rule in rules]
+    accuracies = [accuracy_of(labels, guess) for guess in guesses]
+    best = max(range(len(rules)), key=lambda r: (accuracies[r]["correct"], -r))
+    on_dev = _against_first(labels, guesses)
+    entries: list[dict[str, Any]] = [
+        {"rule": each.rule.name, "parameters": dict(each.parameters), "dev": accuracy, "dev_against": against}
+        for each, accuracy, against in zip(fitted, accuracies, on_dev, strict=True)
+    ]
+    if test is not None:
+        scores = [each.scores(test[0]) for each in fitted]
+        predictions = [each.argmax(1).tolist() for each in scores]
+        for entry, predicted, against in zip(entries, predictions, _against_first(test[1], predictions), strict=True):
+            entry |= {"test": accuracy_of(test[1], predicted), "test_against": against}
+    chosen = fitted[best]
+    section = {"chosen": chosen.rule.name, "first": rules[0].name, "folds": FOLDS, "entries": entries}
+    return chosen, section | {"abstaining": _abstaining(chosen, dev, test)}
+
+
+def _abstaining(
+    chosen: Fitted, dev: tuple[Evidence, Sequence[int]], test: tuple[Evidence, Sequence[int]] | None
+) -> list[dict[str, Any]]:
+    """Coverage and accuracy of the chosen rule when it may say nothing: thresholds of the dev part, shares of the test
+    part, or of the dev part if the test part is not looked at."""
+    limits = thresholds(chosen.scores(dev[0]))
+    evidence, labels = test or dev
+    return curve(chosen.scores(evidence), labels, limits)
+
+
+def _against_first(labels: Sequence[int], predictions: Sequence[Sequence[int]]) -> list[dict[str, Any] | None]:
+    """McNemar's test of each with the first, and its p corrected for their number; `None` for the first."""
+    tests = [paired(labels, each, predictions[0]) for each in predictions[1:]]
+    corrected = holm([each["p"] for each in tests])
+    return [None, *({**each, "p_holm": p} for each, p in zip(tests, corrected, strict=True))]
+
+
+def cross_validated(rule: DecisionRule, evidence: Evidence, labels: Sequence[int]) -> list[int]:
+    """Prediction of each image (B) by what the rule learnt on the other folds."""
+    if not rule.parameters:
+        return _predict(Fitted(rule=rule), evidence)
+    fold, predictions = torch.tensor(folds_of(labels)), [0] * len(labels)
+    for number in sorted(set(fold.tolist())):
+        held, rest = (fold == number).nonzero()[:, 0], (fold != number).nonzero()[:, 0]
+        learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()]) if len(rest) else None
+        found = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
+        for b, predicted in zip(held.tolist(), found, strict=True):
+            predictions[b] = predicted
+    return predictions
+
+
+def folds_of(labels: Sequence[int]) -> list[int]:
+    """Fold of each image (B), 0 to `FOLDS` - 1, or fewer of few images: each class dealt out evenly, with a seed."""
+    count, draw = max(1, min(FOLDS, len(labels))), Random(0)
+    order = list(range(len(labels)))
+    draw.shuffle(order)
+    order.sort(key=labels.__getitem__)  # stable: within a class as drawn
+    places = [0] * len(labels)
+    for turn, b in enumerate(order):
+        places[b] = turn % count
+    return places
+
+
+def _predict(fitted: Fitted, evidence: Evidence) -> "list[int]":
+    scores: Tensor = fitted.scores(evidence)
+    predictions: list[int] = scores.argmax(1).tolist()
+    return predictions

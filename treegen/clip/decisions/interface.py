@@ -1,0 +1,107 @@
+"""What every decision rule is: how the answers of the groups become class scores. Shapes as in `scoring`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import torch
+
+from treegen.clip import scoring
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Parameters = Mapping[str, float]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What a rule decides on.
+
+    Attributes:
+        logits: (B, Q), scaled.
+        probabilities: (B, Q), the softmax of `logits` within each group.
+        matrix: (K, Q), the rules as `scoring.rule_matrix` gives them.
+        groups: names of the groups (G).
+        sizes: number of options of each (G), sum Q.
+        names: (B, K), scaled similarities to the class names; `None` where no rule asks for them.
+    """
+
+    logits: "Tensor"
+    probabilities: "Tensor"
+    matrix: "Tensor"
+    groups: tuple[str, ...]
+    sizes: tuple[int, ...]
+    names: "Tensor | None" = None
+
+    def take(self, rows: "Tensor") -> "Evidence":
+        """The same for some of the images, by number."""
+        names = None if self.names is None else self.names[rows]
+        return replace(self, logits=self.logits[rows], probabilities=self.probabilities[rows], names=names)
+
+    def without(self, group: int) -> "Evidence":
+        """The same without a group, by number."""
+        kept = torch.ones(len(self.sizes), dtype=torch.bool)
+        kept[group] = False
+        columns = torch.repeat_interleave(kept, torch.tensor(self.sizes)).to(self.logits.device)
+        return replace(
+            self, logits=self.logits[:, columns], probabilities=self.probabilities[:, columns],
+            matrix=self.matrix[:, columns], groups=_less(self.groups, group), sizes=_less(self.sizes, group),
+        )  # fmt: skip
+
+    def expected(self) -> "Tensor":
+        """(K, G): index of the class's option in each group, -1 where its answer is null."""
+        columns = []
+        for part in scoring.split_groups(self.matrix, self.sizes):
+            given, place = part.max(1)
+            columns.append(torch.where(given == 1, place, -1))
+        return torch.stack(columns, 1)
+
+
+def _less(values: tuple[T, ...], place: int) -> tuple[T, ...]:
+    return values[:place] + values[place + 1 :]
+
+
+class DecisionRule(Protocol):
+    """A pair of functions: what is learnt on the dev part, and what is decided with it."""
+
+    @property
+    def name(self) -> str:
+        """As in domain.toml."""
+        ...
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What it learns: nothing if empty, one number for each group if `*`."""
+        ...
+
+    @property
+    def uses_names(self) -> bool:
+        """Whether it also looks at the similarities to the class names."""
+        ...
+
+    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+        """The parameters that suit labelled images (B): plain numbers, the same for the same images."""
+        ...
+
+    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+        """(B, K); the class with the highest score is the prediction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A decision rule with its parameters."""
+
+    rule: DecisionRule
+    parameters: tuple[tuple[str, float], ...] = ()
+
+    def scores(self, evidence: Evidence) -> "Tensor":
+        """(B, K)."""
+        return self.rule.scores(evidence, dict(self.parameters))
+
+
+def fit(rule: DecisionRule, evidence: Evidence, labels: Sequence[int]) -> Fitted:
+    """The rule with the parameters that suit labelled images (B)."""
+    return Fitted(rule=rule, parameters=tuple(rule.fit(evidence, labels).items()))

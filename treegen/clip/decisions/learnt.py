@@ -1,0 +1,183 @@
+"""Decision rules that learn a few numbers on the dev part, always the same from the same images."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from treegen.clip import scoring
+from treegen.clip.decisions.fixed import tie_breaker
+from treegen.clip.decisions.interface import Evidence, Parameters
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+_HOTTEST: Final = 100.0  # temperatures are looked for from one in this to this
+_PULL: Final = 1.0  # of a Gaussian prior on the gate's weights, in images
+_LEAST: Final = 1e-12  # a probability that no logarithm fears
+
+
+class Weighted:
+    """S = Σ_g w_g p_g(option of the class), each group weighing as much as it proved reliable on the dev part.
+
+    The reliability is the mean recall of the group's options, less what a constant answer has, as a share of what is
+    left to gain: (r - 1/m) / (1 - 1/m), m the options that have images, r with one image more for each option of
+    which 1/m is right, so that few images promise little. Below 0 counts as 0. Weights have the mean 1. A group that
+    nothing is known of (m < 2) weighs 1, and all do if none is reliable. Classes that only groups of weight 0 tell
+    apart are tied: the sum decides.
+    """
+
+    name, parameters, uses_names = "weighted", ("*",), False
+
+    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+        """Group -> weight, at least 0."""
+        expected = evidence.expected()[list(labels)]  # (B, G)
+        found: dict[str, float | None] = {}
+        parts = scoring.split_groups(evidence.probabilities, evidence.sizes)
+        for number, (group, part) in enumerate(zip(evidence.groups, parts, strict=True)):
+            found[group] = _reliability(expected[:, number].tolist(), part.argmax(1).tolist())
+        known = [value for value in found.values() if value is not None]
+        mean = sum(known) / len(known) if known else 0.0
+        return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
+
+    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+        """(B, K), float64; a group without a weight, as one that was added since, weighs 1."""
+        weights = torch.tensor([parameters.get(group, 1.0) for group in evidence.groups], dtype=torch.float64)
+        columns = torch.repeat_interleave(weights, torch.tensor(evidence.sizes)).to(evidence.matrix.device)
+        weighed = evidence.matrix.double() * columns
+        return scoring.class_scores(evidence.probabilities.double(), weighed) + tie_breaker(evidence)
+
+
+def _reliability(expected: Sequence[int], answers: Sequence[int]) -> float | None:
+    """0 to 1; `None` if fewer than two options have images."""
+    asked, right = dict[int, int](), dict[int, int]()
+    for option, answer in zip(expected, answers, strict=True):
+        if option >= 0:
+            asked[option] = asked.get(option, 0) + 1
+            right[option] = right.get(option, 0) + (option == answer)
+    if len(asked) < 2:
+        return None
+    luck = 1 / len(asked)
+    recall = sum((right[option] + luck) / (asked[option] + 1) for option in asked) / len(asked)
+    return max(0.0, (recall - luck) / (1 - luck))
+
+
+class Temperature:
+    """The sum, with the softmax of every group taken at one temperature T: below 1 sharper, above 1 milder.
+
+    T makes the true options of the dev images as likely as it can (least negative log-likelihood over images and
+    groups), which is convex in 1/T. With no true option to learn from it is 1.
+
+    Source: Guo et al. 2017, "On calibration of modern neural networks"; one temperature for a whole CLIP after
+    LeVine et al. 2023 (arXiv 2303.12748). Fitted on options here, not on classes.
+    """
+
+    name, parameters, uses_names = "temperature", ("temperature",), False
+
+    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+        """The temperature, 0.01 to 100."""
+        from scipy.optimize import minimize_scalar
+
+        expected, parts = evidence.expected()[list(labels)], []
+        for number, part in enumerate(scoring.split_groups(evidence.logits.double(), evidence.sizes)):
+            asked = expected[:, number] >= 0
+            parts.append((part[asked], expected[asked, number, None]))
+        if not sum(len(part) for part, _ in parts):
+            return {"temperature": 1.0}
+
+        def unlikely(log_temperature: float) -> float:
+            factor = math.exp(-log_temperature)
+            return -sum(float((factor * p).log_softmax(1).gather(1, true).sum()) for p, true in parts)
+
+        edge = math.log(_HOTTEST)
+        found = minimize_scalar(unlikely, bounds=(-edge, edge), method="bounded", options={"xatol": 1e-6})
+        return {"temperature": math.exp(float(found.x))}
+
+    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+        """(B, K), 0 to G."""
+        tempered = scoring.group_probabilities(evidence.logits / parameters["temperature"], evidence.sizes)
+        return scoring.class_scores(tempered, evidence.matrix)
+
+
+class Gated:
+    """P = (1 - g) P_tree + g P_name, with a gate g that looks at each image: how sure is either of the two?
+
+    P_tree is the softmax of the sum rule's scores, P_name that of the similarities to the class names, each at a
+    scale of its own, which makes the dev classes as likely as it can. The gate is g = sigmoid(b + u m_tree + v m_name)
+    with m the difference of the two largest probabilities; b, u and v make the dev classes likely, held near 0 by
+    a penalty of (b² + u² + v²)/2, as one image more would. Where a tree beats its names, g goes to 0.
+
+    Source: the gated fusion of Zhang et al. 2023, "Multimodal chain-of-thought reasoning", with its matrices reduced
+    to three numbers: there are dozens of images here, not thousands.
+    """
+
+    name, uses_names = "gated", True
+    parameters = ("tree_scale", "name_scale", "bias", "tree_margin", "name_margin")
+
+    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+        """Two scales above 0, and the three numbers of the gate."""
+        from scipy.optimize import minimize
+
+        assert evidence.names is not None
+        tree, true = scoring.class_scores(evidence.probabilities, evidence.matrix), torch.tensor(labels)
+        scales = {"tree_scale": _likely_scale(tree, true), "name_scale": _likely_scale(evidence.names, true)}
+        p_tree, p_name = (tree.double() * scales["tree_scale"]).softmax(1), _names(evidence, scales)
+        features = _features(p_tree, p_name).numpy()  # (B, 3)
+        own = [p.gather(1, true[:, None].to(p.device))[:, 0].cpu().numpy() for p in (p_tree, p_name)]
+        found = minimize(_gate_loss, [0.0, 0.0, 0.0], args=(features, *own), jac=True, method="L-BFGS-B")
+        return {**scales, **dict(zip(("bias", "tree_margin", "name_margin"), map(float, found.x), strict=True))}
+
+    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+        """(B, K), float64; rows sum to 1."""
+        sums = scoring.class_scores(evidence.probabilities, evidence.matrix).double()
+        p_tree, p_name = (sums * parameters["tree_scale"]).softmax(1), _names(evidence, parameters)
+        weights = [parameters[key] for key in ("bias", "tree_margin", "name_margin")]
+        gate = (_features(p_tree, p_name) @ torch.tensor(weights).double().to(p_tree.device)).sigmoid()[:, None]
+        return (1 - gate) * p_tree + gate * p_name
+
+
+def _names(evidence: Evidence, parameters: Parameters) -> "Tensor":
+    assert evidence.names is not None
+    return (evidence.names.double() * parameters["name_scale"]).softmax(1)
+
+
+def _features(p_tree: "Tensor", p_name: "Tensor") -> "Tensor":
+    """(B, 3): 1, and the difference of the two largest probabilities of either."""
+    tops = [p.topk(2, dim=1).values for p in (p_tree, p_name)]
+    return torch.stack([torch.ones_like(tops[0][:, 0]), *(top[:, 0] - top[:, 1] for top in tops)], 1)
+
+
+def _likely_scale(scores: "Tensor", true: "Tensor") -> float:
+    """The factor on scores (B, K) whose softmax makes the true classes (B) likeliest, 0.01 to 10,000."""
+    from scipy.optimize import minimize_scalar
+
+    exact, column = scores.double(), true[:, None].to(scores.device)
+
+    def unlikely(log_scale: float) -> float:
+        return -float((math.exp(log_scale) * exact).log_softmax(1).gather(1, column).sum())
+
+    bounds = (-math.log(_HOTTEST), 2 * math.log(_HOTTEST))
+    return math.exp(float(minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
+
+
+def _gate_loss(
+    weights: "np.ndarray", features: "np.ndarray", tree: "np.ndarray", names: "np.ndarray"
+) -> "tuple[float, np.ndarray]":
+    """Negative log-likelihood with its penalty, and its gradient.
+
+    Args:
+        weights: (3).
+        features: (B, 3).
+        tree: probability that the tree gives the true class (B).
+        names: that the names give it (B).
+    """
+    import numpy as np
+    from scipy.special import expit
+
+    gate = expit(features @ weights)
+    mixed = np.maximum((1 - gate) * tree + gate * names, _LEAST)
+    slope = gate * (1 - gate) * (names - tree) / mixed
+    loss = -np.log(mixed).sum() + _PULL * (weights @ weights) / 2
+    return float(loss), -features.T @ slope + _PULL * weights

@@ -1,0 +1,223 @@
+"""Rules and labels say which option is true of every image: what each group sees, beside what it should see.
+
+Shapes: B images, G groups, K classes, O options of a group.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from treegen.clip import scoring
+from treegen.clip.information import contingency, mutual_information, possible_information
+from treegen.clip.statistics import fisher_exact
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+BINS: Final = 10
+_MOST: Final = 8  # pairs of options that a list holds
+_NEIGHBOURS: Final = 3  # groups that say most of the same
+#: Two options fire together on an image if they are the two most probable and the odds between them are below this.
+TOGETHER_ODDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """One group: its options, its part of the rule matrix (K, O), and for each image (B) what it answers.
+
+    Attributes:
+        name: of the group.
+        options: its options (O).
+        matrix: (K, O); 1 at the class's option, 1/O where it is null.
+        expected: the true option, -1 where the class has none.
+        answers: the most probable option.
+        seconds: the second most probable.
+        confidence: probability of the answer, 0 to 1.
+        odds: probability of the answer over that of the second.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    matrix: "NDArray[np.float64]"
+    expected: "NDArray[np.int64]"
+    answers: "NDArray[np.int64]"
+    seconds: "NDArray[np.int64]"
+    confidence: "NDArray[np.float64]"
+    odds: "NDArray[np.float64]"
+
+
+def look(tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor") -> list[Seen]:
+    """What every group of the tree answers.
+
+    Args:
+        tree: without errors.
+        classes: of the domain (K).
+        labels: true class of each image (B).
+        probabilities: (B, Q).
+    """
+    rows = {name: number for number, name in enumerate(tree.classes)}
+    whole = scoring.rule_matrix(tree)[[rows[name] for name in classes]]
+    rules, sizes = [tree.rules[rows[name]] for name in classes], tuple(len(g.options) for g in tree.groups)
+    matrices, parts = scoring.split_groups(whole, sizes), scoring.split_groups(probabilities, sizes)
+    true, seen = np.asarray(labels, dtype=np.int64), []
+    for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
+        answered = [rule.get(group.name) for rule in rules]
+        expected = np.array([-1 if index is None else index for index in answered], dtype=np.int64)
+        tops = part.double().topk(min(2, part.shape[1]), dim=1)
+        first, second = tops.values[:, 0], tops.values[:, -1]
+        seen.append(Seen(
+            name=group.name, options=group.options, matrix=matrix.double().numpy(), expected=expected[true],
+            answers=part.argmax(1).cpu().numpy(), seconds=_second(part),
+            confidence=first.cpu().numpy(), odds=(first / second.clamp_min(1e-300)).cpu().numpy(),
+        ))  # fmt: skip
+    return seen
+
+
+def _second(part: "Tensor") -> "NDArray[np.int64]":
+    """The most probable option but for the answer; the first of equals."""
+    rest = part.scatter(1, part.argmax(1, keepdim=True), -1.0)
+    found: NDArray[np.int64] = rest.argmax(1).cpu().numpy()
+    return found
+
+
+def group_truth(seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """What is known of each group beyond its accuracy: keys of `dev.groups` in the score document."""
+    true = np.asarray(labels, dtype=np.int64)
+    counts = np.bincount(true, minlength=len(classes))
+    texts, shared = sum(len(group.options) for group in seen), _shared(seen)
+    return [
+        {
+            "balanced_accuracy": _balanced(group),
+            "confusion": _confusion(group),
+            "calibration": calibration(group),
+            "information": _information(group, true, counts),
+            "shared": shared[number],
+            "pairs": _pairs(group, seen, counts, classes),
+            "together": _together(group),
+            "cost": {"prompts": len(group.options), "share": len(group.options) / texts},
+        }
+        for number, group in enumerate(seen)
+    ]
+
+
+def _asked(group: Seen) -> "NDArray[np.int64]":
+    """(O, O): expected in the rows, answered in the columns, of the images whose class has an answer."""
+    asked, size = group.expected >= 0, len(group.options)
+    return contingency(group.expected[asked], group.answers[asked], (size, size))
+
+
+def _balanced(group: Seen) -> float | None:
+    """Mean of the recalls of the options that have images: low for a group that always answers the same."""
+    counts = _asked(group)
+    totals = counts.sum(1)
+    given = totals > 0
+    return float((counts.diagonal()[given] / totals[given]).mean()) if given.any() else None
+
+
+def _confusion(group: Seen) -> list[list[int]]:
+    """[expected, answered, images] wherever there are images, as indices of options."""
+    counts = _asked(group)
+    return [[int(e), int(a), int(counts[e, a])] for e, a in np.argwhere(counts)]
+
+
+def calibration(group: Seen) -> dict[str, Any] | None:
+    """Whether the group is right as often as it is sure; `None` if no image's class has an answer.
+
+    The answers are sorted into ten bins of confidence, of equal width. The expected calibration error is the mean over
+    the images of how far confidence and accuracy of their bin lie apart.
+
+    Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
+    """
+    asked = group.expected >= 0
+    n = int(asked.sum())
+    if n == 0:
+        return None
+    sure, right = group.confidence[asked], (group.expected == group.answers)[asked]
+    places = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+    bins, error = [], 0.0
+    for place in np.unique(places):
+        own = places == place
+        count, confidence, accuracy = int(own.sum()), float(sure[own].mean()), float(right[own].mean())
+        error += count / n * abs(confidence - accuracy)
+        bins.append({"low": int(place) / BINS, "n": count, "confidence": min(1.0, confidence), "accuracy": accuracy})
+    return {"error": min(1.0, error), "confidence": min(1.0, float(sure.mean())), "bins": bins}
+
+
+def _information(group: Seen, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:
+    """Bits that the answers give about the class, and that the true options would give."""
+    bits, corrected = mutual_information(contingency(true, group.answers, (len(counts), len(group.options))))
+    return {"bits": bits, "corrected": corrected, "possible": possible_information(counts, group.matrix)}
+
+
+def _shared(seen: Sequence[Seen]) -> list[list[dict[str, Any]]]:
+    """For each group the others that its answers share most bits with, most first."""
+    found: list[list[dict[str, Any]]] = [[] for _ in seen]
+    for a, one in enumerate(seen):
+        for b, other in enumerate(seen[:a]):
+            shape = (len(one.options), len(other.options))
+            bits, corrected = mutual_information(contingency(one.answers, other.answers, shape))
+            found[a].append({"group": other.name, "bits": bits, "corrected": corrected, "place": b})
+            found[b].append({"group": one.name, "bits": bits, "corrected": corrected, "place": a})
+    return [
+        [{key: entry[key] for key in ("group", "bits", "corrected")}
+         for entry in sorted(entries, key=lambda e: (-e["corrected"], -e["bits"], e["place"]))[:_NEIGHBOURS]]
+        for entries in found
+    ]  # fmt: skip
+
+
+def _pairs(
+    group: Seen, seen: Sequence[Seen], counts: "NDArray[np.int64]", classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The pairs of options that are most often taken for each other.
+
+    `p` is Fisher's: among the images of either option that are answered by either, answer and truth have nothing to do
+    with each other. `needed` are two classes that nothing but this pair tells apart.
+    """
+    asked = _asked(group)
+    totals, crossed = asked.sum(1), np.triu(asked + asked.T, 1)
+    places = sorted(((int(a), int(b)) for a, b in np.argwhere(crossed)), key=lambda pair: (-crossed[pair], pair))
+    return [
+        {
+            "options": [group.options[a], group.options[b]], "crossed": int(crossed[a, b]),
+            "n": int(totals[a] + totals[b]),
+            "p": fisher_exact(((int(asked[a, a]), int(asked[a, b])), (int(asked[b, a]), int(asked[b, b])))),
+            "needed": _needed(group, seen, (a, b), classes),
+        }
+        for a, b in places[:_MOST]
+    ]  # fmt: skip
+
+
+def _needed(group: Seen, seen: Sequence[Seen], pair: tuple[int, int], classes: Sequence[str]) -> list[str]:
+    """The first two classes that would have identical rules if the two options were one; empty if none would."""
+    columns = [other.matrix for other in seen if other is not group]
+    merged = group.matrix.copy()
+    merged[:, pair[0]] += merged[:, pair[1]]
+    merged[:, pair[1]] = 0
+    return identical(np.concatenate([*columns, merged], 1), classes)
+
+
+def identical(matrix: "NDArray[np.float64]", classes: Sequence[str]) -> list[str]:
+    """The first two classes whose rows are the same; empty if there are none."""
+    known: dict[bytes, int] = {}
+    for row, values in enumerate(np.ascontiguousarray(matrix)):
+        first = known.setdefault(values.tobytes(), row)
+        if first != row:
+            return [classes[first], classes[row]]
+    return []
+
+
+def _together(group: Seen) -> list[dict[str, Any]]:
+    """The pairs of options that CLIP hardly chooses between, most frequent first, of all images."""
+    close = group.odds < TOGETHER_ODDS
+    size = len(group.options)
+    counts = contingency(group.answers[close], group.seconds[close], (size, size))
+    both = np.triu(counts + counts.T, 1)
+    pairs = sorted(((int(a), int(b)) for a, b in np.argwhere(both)), key=lambda pair: (-both[pair], pair))
+    return [
+        {"options": [group.options[a], group.options[b]], "count": int(both[a, b]), "n": len(group.answers)}
+        for a, b in pairs[:_MOST]
+    ]
