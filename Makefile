@@ -9,8 +9,8 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## the whole loop on the bundled domain, offline
 	$(BIN)/treegen demo demo
 
-test: $(READY)  ## all tests
-	$(BIN)/pytest
+test: $(READY)  ## all tests, two files at a time
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY)  ## ruff, mypy --strict, import layers
 	$(BIN)/ruff check .

@@ -153,9 +153,13 @@ def test_ctrl_c_while_it_draws_is_exit_130_without_a_traceback(tmp_path: Path) -
     """In a terminal of its own the signal reaches treegen and the generator, as from a keyboard."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "treegen", "demo", str(tmp_path / "demo")]
+    heard = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a job in the background inherits that it is ignored
     process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, cwd=Path(__file__).parents[1]
     )
+    signal.signal(signal.SIGINT, heard)
     os.close(theirs)
     shown, sent = b"", False
     try:

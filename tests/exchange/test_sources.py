@@ -1,7 +1,7 @@
 """Syntax: JSON, JSON Lines, Python, fences, CSV and lines of text, and everything that is none of these."""
 
-import os
 from contextlib import suppress
+from random import Random
 
 import pytest
 
@@ -56,8 +56,8 @@ def test_a_table_keeps_the_lines_of_its_rows(write: Write) -> None:
         ("a.json", '{"a": ["\\ud800"]}', "/a/0"),
         ("a.json", '{"robin": ["café"]}'.encode("latin-1"), "not UTF-8 at byte 15"),
         ("a.json", '{"a": 1}'.encode("utf-16"), "UTF-16"),
-        ("a.png", b"\x89PNG\r\n\x1a\n" + os.urandom(50), "a PNG image"),
-        ("a.json", b"\xff\xd8\xff" + os.urandom(50), "a JPEG image"),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + Random(1).randbytes(50), "a PNG image"),
+        ("a.json", b"\xff\xd8\xff" + Random(1).randbytes(50), "a JPEG image"),
         ("a.txt", b"abc\0def", "a zero byte at 3"),
         ("a.jsonl", '{"class": "a"}\n\n{"class": }\n', "JSON Lines: not JSON at line 3, column 11: "),
         (
