@@ -6,6 +6,8 @@ import pytest
 
 from treegen.domain import Domain, ImageSettings, SplitSettings, domain_path, load_domain, read_class_names, read_domain
 from treegen.errors import InputError, ProblemsError
+from treegen.remote.budget import Limits
+from treegen.remote.litellm import Price
 from treegen.tree.problems import ADJUSTABLE, CODES
 
 DOMAINS = Path(__file__).parent / "data" / "domains"
@@ -68,6 +70,12 @@ def test_everything_in_a_full_file_arrives() -> None:
     assert domain.split == SplitSettings(dev=0.4, seed=7)
     assert (domain.llm.model, domain.llm.temperature, domain.llm.max_tokens) == ("openai/some-model", 0, 4000)
     assert domain.llm.api_base == "http://127.0.0.1:11434/v1"
+    assert (domain.llm.timeout, domain.llm.total_timeout, domain.llm.retries) == (20.5, 3600.0, 3)
+    assert (domain.llm.env_file, domain.llm.price) == (
+        folder / "keys.env",
+        Price(per_million_in=1, per_million_out=2.5),
+    )
+    assert domain.llm.caps == Limits(max_calls=3, max_cost=0.5)
     assert domain.aliases == (("Newt", ("eft", "Triturus")),)
     assert domain.check.severity == (("TG603", "error"), ("TG205", "off"), ("TG111", "error"))
     assert (domain.encoder.device, domain.encoder.precision) == ("cpu", "fp32")

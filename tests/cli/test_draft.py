@@ -60,7 +60,7 @@ def test_a_draft_that_stays_wrong_writes_nothing_and_keeps_the_attempts(
     assert "the same problems came back" in done.err
     assert not (sketchbook / "tree.json").exists()
     shown = run("log", sketchbook / "tree.json", "--calls")
-    assert shown.out.count("TG111") == 2
+    assert shown.out.count("\n   TG111") == 2
 
 
 def test_a_draft_never_replaces_a_tree_unasked(run: Run, tree_file: Path, answer: Path) -> None:

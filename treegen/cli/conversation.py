@@ -63,17 +63,17 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
     from treegen.remote.budget import Budget
 
     settings = choice.settings(workspace.domain)
-    budget = Budget(settings.caps)
+    budget, progress = Budget(settings.caps), workspace.progress
+    say = progress.tell if isinstance(progress, ProgressLine) else tell
 
     def announce(expected: "Estimate") -> None:
-        tell(f"asking {settings.model}: {expected.words} before the answer")
+        say(f"asking {settings.model}: {expected.words} before the answer")
 
     chat = open_chat(
         settings, workspace.domain.folder, answers=choice.answers, messages=choice.messages,
         kept=Kept(workspace.path), fresh=choice.fresh, record=choice.record, budget=budget, on_request=announce,
     )  # fmt: skip
-    progress = workspace.progress
-    watched = is_watched() and isinstance(progress, ProgressLine)
+    watched = isinstance(progress, ProgressLine) and is_watched()
     try:
         yield Talk(chat=chat, on_text=Arriving(progress) if watched else None)  # type: ignore[arg-type]
     finally:

@@ -86,22 +86,22 @@ class ProgressLine:
             del self._started[task]
             self._end(task, total, now - started)
 
+    def tell(self, text: str) -> None:
+        """A line on stderr, above the bar if there is one."""
+        if self._bar is None:
+            tell(text)
+        else:
+            self._bar.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
     def note(self, words: str) -> None:
         """Says more about what is being waited for, where a bar is shown."""
         for task, number in list(self._tasks.items()):
             if self._bar is not None:
-                self._bar.update(number, description=f"{task}: {words}")
+                self._bar.update(number, description=plain(f"{task}: {words}"))
 
     def _show(self, task: str, done: int, total: int) -> None:
         if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
-            )  # fmt: skip
+            self._bar = _waiting() if total == 1 else _counting()
             self._bar.start()
         if task not in self._tasks:
             self._tasks[task] = self._bar.add_task(task, total=total, rate="")
@@ -118,3 +118,24 @@ class ProgressLine:
             self._bar = None
         if seconds > _PATIENCE and total > 1:
             tell(f"{task}: {total} in {seconds:.1f} s ({total / seconds:.0f}/s)")
+
+
+def _waiting() -> "Progress":
+    """For one step whose end nobody knows."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    text = TextColumn("{task.description}", markup=False)
+    return Progress(SpinnerColumn(), text, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+
+
+def _counting() -> "Progress":
+    """For many steps."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip

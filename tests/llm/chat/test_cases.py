@@ -1,5 +1,8 @@
 """Every case of the table, through the whole command, against a server that does wrong what servers do wrong."""
 
+import re
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,9 @@ from tests.conftest import ROOT, Run
 from tests.llm.chat.asked import sketchbook, waits, write_domain
 from tests.llm.chat.cases import CASES, COST, Case
 from tests.llm.chat.server import OpenAIServer
+from treegen.domain import LlmSettings
 from treegen.store import Store
+from treegen.tree.keywords import schema_problems
 
 __all__ = ["sketchbook", "waits"]  # fixtures
 
@@ -44,3 +49,12 @@ def test_the_table_of_the_documentation_is_this_one() -> None:
     text = (ROOT / "docs" / "language-models.md").read_text(encoding="utf-8")
     table = "\n".join(case.row for case in CASES)
     assert table in text, f"put this into docs/language-models.md:\n{table}"
+
+
+def test_the_settings_of_the_documentation_are_valid() -> None:
+    """As they stand, in a domain."""
+    text = (ROOT / "docs" / "language-models.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    data = {"name": "birds", "classes": ["Wren", "Robin"], **tomllib.loads(block)}
+    assert schema_problems(data, "domain") == []
+    assert set(data["llm"]) == {f.name for f in fields(LlmSettings)}

@@ -13,7 +13,7 @@ from treegen.llm.chat.estimate import Estimate, cost_of, count_tokens, price_in
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.llm.chat.kept import Kept
 from treegen.llm.chat.ladder import Ladder, Rung, is_about_the_form, is_prose, response_format
-from treegen.llm.chat.streaming import Heard, RequestError, listen
+from treegen.llm.chat.streaming import Heard, RequestError, SlowError, listen
 from treegen.remote.budget import Budget
 from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import key_for, load_litellm
@@ -237,8 +237,12 @@ class _Asking:
 
     def meaning(self, error: RequestError) -> Failure:
         """What a failure means."""
+        model = self._settings.model or ""
+        if isinstance(error.error, SlowError):
+            told = f"{model}: the reply was not whole after {self._settings.total_timeout:g} s"
+            return Failure(message=told, tip="a slow model needs a longer `total_timeout` below [llm]")
         return explain(
-            error.error, model=self._settings.model or "", api_base=self._settings.api_base,
+            error.error, model=model, api_base=self._settings.api_base,
             seconds=self._settings.timeout,
         )  # fmt: skip
 

@@ -42,7 +42,11 @@ class RequestError(Exception):
 
 
 class SilentError(Exception):
-    """A server kept the connection and said too little for too long."""
+    """A server kept the connection and said nothing for too long."""
+
+
+class SlowError(Exception):
+    """A reply was coming, and not whole when the time was over."""
 
 
 Arrived = Queue[tuple[str, Any]]
@@ -87,7 +91,9 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
     for kind, value in _with_pulse(arrived):
         now = time.monotonic()
         heard = heard if kind == "pulse" else now
-        if now - heard > quiet or now - began > longest:
+        if now - began > longest:
+            raise RequestError(SlowError())
+        if now - heard > quiet:
             raise RequestError(SilentError())
         if kind == "text":
             parts.append(value)

@@ -1,0 +1,47 @@
+"""Keys from a file, and out of what is written."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from treegen.errors import InputError
+from treegen.remote.environment import read_env_file
+from treegen.remote.secrets import REMOVED, known_secrets, scrub
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests set is gone after them."""
+    for name in ("FIRST_API_KEY", "SECOND_API_KEY", "THIRD_API_KEY"):
+        monkeypatch.setenv(name, "to be removed")
+        monkeypatch.delenv(name)
+
+
+def test_values_are_set_as_they_stand_and_replace_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECOND_API_KEY", "of the environment")
+    path = tmp_path / ".env"
+    path.write_text("# keys\nexport FIRST_API_KEY='a $HOME # b'\nSECOND_API_KEY=of-the-file\nTHIRD_API_KEY\n")
+    assert read_env_file(path) == ("FIRST_API_KEY",)
+    assert os.environ["FIRST_API_KEY"] == "a $HOME # b"
+    assert os.environ["SECOND_API_KEY"] == "of the environment"
+    assert "THIRD_API_KEY" not in os.environ
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / ".env"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"\.env"):
+        read_env_file(path)
+
+
+def test_keys_and_passwords_of_addresses_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRST_API_KEY", "sk-long")
+    monkeypatch.setenv("SECOND_API_KEY", "sk-long-and-longer")
+    monkeypatch.setenv("THIRD_API_KEY", "none")
+    base = "https://me:pass%40word1@host/v1"
+    text = "sk-long-and-longer, pass@word1, pass%40word1, none"
+    assert scrub(text, base) == f"{REMOVED}, {REMOVED}, {REMOVED}, none"
+    assert "none" not in known_secrets()
