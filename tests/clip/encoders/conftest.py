@@ -154,6 +154,28 @@ def _echo(folder: Path) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def _open_siglip(folder: Path) -> None:
+    """A folder of open_clip with a SigLIP-like model: a bias, no causal mask, the last token pooled, its tokenizer."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16, "pool_type": "avg"}
+    text = {
+        "context_length": 9, "vocab_size": 5 + len(WORDS), "width": 16, "heads": 2, "layers": 2,
+        "hf_tokenizer_name": "org/name", "tokenizer_kwargs": {"clean": "canonicalize"}, "no_causal_mask": True,
+        "proj_bias": True, "pool_type": "last",
+    }  # fmt: skip
+    config = {"embed_dim": 20, "init_logit_bias": -10, "vision_cfg": vision, "text_cfg": text}
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
+    model = open_clip.CustomTextCLIP(**config)
+    model.logit_scale.data.fill_(4.7)
+    model.logit_bias.data.fill_(-12.5)
+    _tokenizer(9, start=False, pad=1).save_pretrained(folder)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    told = json.dumps({"model_cfg": config | {"custom_text": True}, "preprocess_cfg": preprocess | {"size": [32, 32]}})
+    (folder / "open_clip_config.json").write_text(told, encoding="utf-8")
+
+
 def _bert(folder: Path) -> None:
     import transformers
 
@@ -163,12 +185,19 @@ def _bert(folder: Path) -> None:
     transformers.BertModel(config).save_pretrained(folder)
 
 
-MAKERS = {"clip": _clip, "siglip": _siglip, "siglip2": _siglip2, "echo": _echo, "bert": _bert}
+MAKERS = {
+    "clip": _clip,
+    "siglip": _siglip,
+    "siglip2": _siglip2,
+    "echo": _echo,
+    "bert": _bert,
+    "open_siglip": _open_siglip,
+}
 
 
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a tiny model: `clip`, `siglip`, `siglip2`, `echo` or `bert`. Tests must not change it."""
+    """The folder of a tiny model, one of `MAKERS`. Tests must not change it."""
     made: dict[str, Path] = {}
 
     def make(kind: str) -> Path:

@@ -321,3 +321,11 @@ def test_code_of_another_version_says_which_transformers_it_wants(own: Saved, li
     assert "its own code does not run with transformers " in error.message
     assert line.split()[-1] in error.message
     assert "transformers>=4.50,<5" in error.tip
+
+
+def test_code_that_fails_later_is_a_model_error_too(own: Saved, pictures: list[Image.Image]) -> None:
+    folder = own("echo")
+    code = (folder / "echo_model.py").read_text(encoding="utf-8")
+    (folder / "echo_model.py").write_text(code.replace("np.stack", "np.stuck"), encoding="utf-8")
+    with pytest.raises(ModelError, match="its own encode_image failed: AttributeError"):
+        load(folder, trust_remote_code=True).encode_images(pictures)

@@ -70,7 +70,7 @@ class OpenClipEncoder(LocalEncoder):
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`."""
         inner = getattr(self._tokenizer, "tokenizer", None)
-        if inner is not None:  # a Hugging Face tokenizer; SigLIP's reads no punctuation
+        if inner is not None:  # a Hugging Face tokenizer; that of SigLIP reads no punctuation
             return len(inner(self._tokenizer.clean_fn(text), verbose=False)["input_ids"])
         return len(self._tokenizer.encode(text)) + 2  # counting what is not padding misses "!", whose number is 0
 
@@ -98,11 +98,15 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
             preprocess = image_transform_v2(PreprocessCfg(**prepared), is_train=False)
             settings = open_clip.get_model_config(name)
     except Exception as error:  # damaged weights alone give five different types
+        if isinstance(error, ImportError) and error.name == "transformers":
+            raise ModelError(f"{shown}: its tokenizer needs transformers", "pip install 'treegen[hf]'") from None
         tip = "a hub model needs the network once; local-dir:FOLDER loads one from disk"
         if source.startswith("local-dir:"):
             tip = "the weights or the config are damaged, or not of one model: copy the model again"
         raise ModelError(f"{shown}: cannot be loaded: {first_lines(error)}", tip) from None
-    return model, preprocess, tokenizer, {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
+    config = {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
+    inner = getattr(getattr(tokenizer, "tokenizer", None), "backend_tokenizer", None)
+    return model, preprocess, tokenizer, config if inner is None else config | {"tokenizer": inner.to_str()}
 
 
 def _in_two(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from treegen.clip.encoders.interface import Batch
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
@@ -72,9 +74,14 @@ class Transfer:
             self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             self._mover = ThreadPoolExecutor(1, thread_name_prefix="to-device")
 
-    def begin(self, batch: "Tensor | Staged") -> "Tensor | Staged":
-        """Starts the transfer and returns at once; without CUDA there is nothing to gain, the batch stays."""
-        if self._stream is None or isinstance(batch, Staged):
+    def begin(self, batch: Batch) -> Batch:
+        """Starts the transfer and returns at once.
+
+        Without CUDA there is nothing to gain, and batches that are no one tensor are moved by their encoder: they stay.
+        """
+        import torch
+
+        if self._stream is None or not isinstance(batch, torch.Tensor):
             return batch
         return Staged(batch=batch, moved=self._mover.submit(self._move, batch))
 

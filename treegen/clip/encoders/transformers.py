@@ -7,7 +7,7 @@ A model that comes with its own code is loaded only if the user trusts it; those
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from inspect import getsource
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.local import ASSUMED_SCALE, LocalEncoder, fingerprint_of, first_lines
 from treegen.clip.encoders.pixels import normalised
+from treegen.clip.encoders.processors import AsTheyAre, ProcessorPreprocessor, can_give_bytes, mean_and_std
 from treegen.errors import ModelError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
 _VOLATILE: Final = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "_attn_implementation_autoset")
@@ -36,44 +36,6 @@ class Loaded:
     model: Any
     tokenizer: Any
     processor: Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessorPreprocessor:
-    """A processor of transformers: one picture -> its tensors by name.
-
-    Attributes:
-        processor: can be pickled, it holds no model.
-        bytes_only: leave scaling and normalising to the device, and give bytes; see `_can_give_bytes`.
-    """
-
-    processor: Any
-    bytes_only: bool
-
-    def __call__(self, image: "Image") -> "dict[str, Tensor]":
-        """Tensors of one picture, without the dimension of the batch."""
-        return {name: tensor[0] for name, tensor in _processed(self.processor, [image], self.bytes_only).items()}
-
-    def collate(self, items: "Sequence[dict[str, Tensor]]") -> "Tensor | list[dict[str, Tensor]]":
-        """(B, 3, H, W) if there is nothing but pixels."""
-        import torch
-
-        if all(set(item) == {"pixel_values"} for item in items):
-            return torch.stack([item["pixel_values"] for item in items])
-        return list(items)
-
-
-@dataclass(frozen=True, slots=True)
-class AsTheyAre:
-    """For models that prepare pictures themselves: passes them on."""
-
-    def __call__(self, image: "Image") -> "Image":
-        """The picture."""
-        return image
-
-    def collate(self, items: "Sequence[Image]") -> "list[Image]":
-        """The pictures."""
-        return list(items)
 
 
 class TransformersEncoder(LocalEncoder):
@@ -114,8 +76,8 @@ class TransformersEncoder(LocalEncoder):
         self._tokenizer = found.tokenizer
         self._fixed_length = str(model.config.model_type).startswith("siglip")  # trained on padding to the full length
         self.context_length = _context_length(model.config, found.tokenizer)
-        bytes_only = not self._own_methods and _can_give_bytes(found.processor)
-        self._after: tuple[Tensor, Tensor] | None = _mean_and_std(found.processor) if bytes_only else None
+        bytes_only = not self._own_methods and can_give_bytes(found.processor)
+        self._after: tuple[Tensor, Tensor] | None = mean_and_std(found.processor) if bytes_only else None
         self.preprocessor = (
             AsTheyAre()
             if self._own_methods
@@ -167,9 +129,14 @@ class TransformersEncoder(LocalEncoder):
         """The model's own method, which may give an array, a tensor or a list of either."""
         import torch
 
-        with torch.inference_mode(), torch.autocast(self.device, self._dtype, enabled=self.precision != "fp32"):
-            rows = method(items)
-        return torch.stack([torch.as_tensor(row) for row in rows])
+        try:
+            with torch.inference_mode(), torch.autocast(self.device, self._dtype, enabled=self.precision != "fp32"):
+                return torch.stack([torch.as_tensor(row) for row in method(items)])
+        except (RuntimeError, MemoryError):  # the batches are halved, or it is told as for other models
+            raise
+        except Exception as error:
+            told = f"{self.name}: its own {method.__name__} failed: {first_lines(error)}"
+            raise ModelError(told, "is it made for this version of transformers?") from None
 
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`."""
@@ -319,39 +286,6 @@ def _context_length(config: Any, tokenizer: Any) -> int | None:
     )
     told = [int(n) for n in (places, getattr(tokenizer, "model_max_length", None)) if n and 0 < n < _LONGEST]
     return min(told, default=None)
-
-
-def _processed(processor: Any, images: "Sequence[Image]", bytes_only: bool) -> "dict[str, Tensor]":
-    options = {"do_rescale": False, "do_normalize": False} if bytes_only else {}
-    return dict(processor(images=list(images), return_tensors="pt", **options))
-
-
-def _can_give_bytes(processor: Any) -> bool:
-    """Whether resizing and normalising can be parted without a difference, seen on a picture."""
-    import numpy as np
-    import torch
-    from PIL import Image
-
-    if not (getattr(processor, "do_rescale", False) and getattr(processor, "do_normalize", False)):
-        return False
-    picture = Image.fromarray(np.arange(41 * 53 * 3, dtype=np.uint32).astype(np.uint8).reshape(41, 53, 3))
-    try:
-        whole, parted = _processed(processor, [picture], False), _processed(processor, [picture], True)
-        pixels = parted["pixel_values"]
-        if set(whole) != {"pixel_values"} or set(parted) != set(whole) or pixels.dtype != torch.uint8:
-            return False
-        return torch.allclose(whole["pixel_values"], normalised(pixels, *_mean_and_std(processor)), atol=1e-5)
-    except (TypeError, ValueError, KeyError, RuntimeError):
-        return False
-
-
-def _mean_and_std(processor: Any) -> "tuple[Tensor, Tensor]":
-    """(3, 1, 1) each, as `normalised` takes them: for shares of 255, whatever the processor's own factor."""
-    import torch
-
-    mean, std = (torch.tensor(values)[:, None, None] for values in (processor.image_mean, processor.image_std))
-    share = 255 * float(processor.rescale_factor)
-    return mean / share, std / share
 
 
 def _features(output: Any) -> "Tensor":
