@@ -267,3 +267,46 @@ def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path, path: P
 def test_the_time_is_in_utc_to_the_second() -> None:
     assert len(now()) == 20
     assert (now()[10], now()[-1]) == ("T", "Z")
+
+
+def test_looks_at_a_test_part_count_once_for_each_tree_encoder_and_rule(store: Store) -> None:
+    first = ("sha256:t", "sha256:e", "sum")
+    assert store.look("images", "dev=0.5 seed=0", [first]) == 1
+    assert store.look("images", "dev=0.5 seed=0", [first, first]) == 1
+    others = [("sha256:u", "sha256:e", "sum"), ("sha256:t", "sha256:f", "sum"), ("sha256:t", "sha256:e", "vote")]
+    assert [store.look("images", "dev=0.5 seed=0", [other]) for other in others] == [2, 3, 4]
+    assert store.look("images", "dev=0.5 seed=1", [first]) == 1
+    assert store.look("others", "dev=0.5 seed=0", [first]) == 1
+    assert store.look("images", "dev=0.5 seed=0", []) == 4
+
+
+def test_trees_of_one_folder_look_at_the_same_test_part(store: Store, opened: Callable[[Path], Store]) -> None:
+    beside = opened(store.folder.parent / "other.json")
+    store.look("images", "s", [("a", "e", "sum")])
+    assert beside.look("images", "s", [("b", "e", "sum")]) == 2
+
+
+def test_a_store_of_an_earlier_version_gains_the_table_of_looks(
+    path: Path, opened: Callable[[Path], Store], tree: Tree
+) -> None:
+    old = opened(path)
+    revision = old.add_revision(tree, author="human", note="", parent=None)
+    with old.writing() as database:
+        database.execute("DROP TABLE look")
+        database.execute("PRAGMA user_version=3")
+    old.close()
+    again = opened(path)
+    assert again.look("images", "s", [("a", "e", "sum")]) == 1
+    assert again.revisions() == [revision]
+
+
+def test_a_score_of_the_dev_part_alone_does_not_hide_one_that_saw_the_test_part(store: Store, tree: Tree) -> None:
+    revision = store.add_revision(tree, author="human", note="", parent=None)
+    store.add_score(revision.id, score_document(0.1))
+    assert store.scores()[revision.id]["accuracy"] == 0.1
+    store.add_score(revision.id, {**score_document(0.2), "test": {}})
+    store.add_score(revision.id, score_document(0.3))
+    assert store.scores()[revision.id]["accuracy"] == 0.2
+    store.add_score(revision.id, {**score_document(0.4), "test": {}})
+    assert store.scores()[revision.id]["accuracy"] == 0.4
+    assert [s["accuracy"] for s in store.scores_of(revision.digest)] == [0.1, 0.2, 0.3, 0.4]

@@ -1,0 +1,176 @@
+"""`treegen score` with rules, seals and looks; what log, check, approve and classify make of it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import TREE, Run
+from treegen.clip.decisions import RULES
+from treegen.domain import load_domain
+from treegen.store import Store
+from treegen.tree.keywords import schema_problems
+
+
+def seal(tree_file: Path) -> None:
+    domain = tree_file.parent / "domain.toml"
+    domain.write_text(domain.read_text().replace("[split]\n", "[split]\nsealed = true\n"))
+    assert load_domain(domain).split.sealed
+
+
+def document(run: Run, *arguments: object) -> dict[str, Any]:
+    done = run("score", *arguments, "--json")
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    assert schema_problems(found, "score") == []
+    return found
+
+
+def test_each_new_look_at_the_test_part_is_counted_and_told_and_the_dev_part_is_free(run: Run, tree_file: Path) -> None:
+    """The same tree again is no new look; neither is any score of the dev part alone."""
+    done = run("score", tree_file)
+    assert "the test part was looked at 1 time (" in done.out
+    assert document(run, tree_file)["test_looks"] == 1
+    tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
+    alone = run("score", tree_file, "--dev")
+    assert "the test part was not looked at" in alone.out
+    assert "name baseline" not in alone.out
+    assert "group (dev part)" in alone.out
+    assert "test" not in document(run, tree_file, "--dev")
+    assert document(run, tree_file)["test_looks"] == 2
+    assert document(run, tree_file, "--rules", "vote,max")["test_looks"] == 4
+    assert "the test part was looked at 4 times" in run("log", tree_file).out
+
+
+def test_a_sealed_test_part_is_only_looked_at_when_that_is_asked_for(run: Run, tree_file: Path) -> None:
+    """Also by the log and by a sign-off."""
+    seal(tree_file)
+    for arguments in ((), ("--dev",), ("--rules", "all")):
+        found = document(run, tree_file, *arguments)
+        assert not {"test", "baseline", "controls", "mcnemar", "test_looks"} & set(found)
+    told = run("log", tree_file)
+    assert "not seen" in told.out
+    signed = run("approve", tree_file, "--by", "Ada")
+    assert signed.code == 0, signed.err
+    assert json.loads(tree_file.read_text())["review"]["score"] == {}
+    opened = document(run, tree_file, "--unseal")
+    assert opened["test_looks"] == 1
+    assert "not seen" not in run("log", tree_file).out
+    assert run("approve", tree_file, "--by", "Ada").code == 0
+    assert json.loads(tree_file.read_text())["review"]["score"]["accuracy"] == opened["test"]["accuracy"]
+
+
+def test_options_that_contradict_each_other_are_refused(run: Run, tree_file: Path) -> None:
+    assert run("score", tree_file, "--dev", "--unseal").code == 2
+    done = run("score", tree_file, "--freeze")
+    assert done.code == 2
+    assert "--rules" in done.err
+    unknown = run("score", tree_file, "--rules", "mean")
+    assert unknown.code == 2
+    assert "log-product" in unknown.err
+
+
+def test_rules_are_compared_chosen_on_dev_and_frozen_with_the_files_comments_kept(run: Run, tree_file: Path) -> None:
+    """Then scores, previews and labels are made with it, and the log goes on."""
+    domain = tree_file.parent / "domain.toml"
+    before = domain.read_text()
+    done = run("score", tree_file, "--rules", "all", "--freeze")
+    assert done.code == 0, done.err
+    for name in RULES:
+        assert re.search(rf"^{name}\b", done.out, re.MULTILINE)
+    assert "cross-validated in 5 parts" in done.out
+    assert "least margin" in done.out
+    score = Store(tree_file).scores()[1]
+    chosen = score["rules"]["chosen"]
+    assert domain.read_text().startswith(before)
+    entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
+    settings = load_domain(domain).decision
+    assert (settings.rule, dict(settings.parameters)) == (chosen, entry["parameters"])
+    again = document(run, tree_file)
+    assert (again["decision_rule"], again.get("decision_parameters", {})) == (chosen, entry["parameters"])
+    assert again["test"] == entry["test"]
+    image = next((tree_file.parent / "images").rglob("*.png"))
+    assert json.loads(run("classify", tree_file, image, "--json").out)[0]["rule"] == chosen
+
+
+@pytest.mark.parametrize("rule", ["temperature", "gated", "vote"])
+def test_a_rule_that_the_domain_names_is_used_without_being_frozen(run: Run, tree_file: Path, rule: str) -> None:
+    """One that learns does so on the dev part, for labels too."""
+    domain = tree_file.parent / "domain.toml"
+    domain.write_text(f'{domain.read_text()}\n[decision]\nrule = "{rule}"\n')
+    assert document(run, tree_file, "--dev")["decision_rule"] == rule
+    assert f"decision rule {rule}" in run("score", tree_file).out
+    done = run("classify", tree_file, next((tree_file.parent / "images").rglob("*.png")))
+    assert done.code == 0, done.err
+    assert f" by {rule}; next " in done.out
+
+
+def test_a_rule_that_learns_needs_images_or_to_be_frozen(run: Run, tree_file: Path) -> None:
+    domain, image = tree_file.parent / "domain.toml", next((tree_file.parent / "images").rglob("*.png"))
+    text = re.sub(r"\[images\]\n(?:.+\n)*", "", domain.read_text())
+    domain.write_text(f'{text}\n[decision]\nrule = "temperature"\n')
+    done = run("classify", tree_file, image)
+    assert done.code == 2
+    assert "learns on the dev part" in done.err
+    domain.write_text(f'{text}\n[decision]\nrule = "temperature"\nparameters = {{ temperature = 0.8 }}\n')
+    assert run("classify", tree_file, image).code == 0
+
+
+def test_the_log_corrects_p_for_all_revisions_compared_on_the_same_test_part(run: Run, tree_file: Path) -> None:
+    for words in ('"tiny"', '"small"', '"minute"'):
+        tree_file.write_text(TREE.replace('"tiny"', words), encoding="utf-8")
+        assert run("score", tree_file).code == 0
+    shown = run("log", tree_file).out
+    assert shown.count(", Holm ") == 2
+    assert "p corrected for the 2 revisions" in shown
+    told = {r["id"]: r for r in json.loads(run("log", tree_file, "--json").out)["revisions"]}
+    plain = [told[number]["score"]["mcnemar"]["parent"]["p"] for number in (2, 3)]
+    assert told[1]["p_holm"] is None
+    assert min(told[2]["p_holm"], told[3]["p_holm"]) == min(1.0, 2 * min(plain))
+
+
+def test_check_with_the_encoder_tells_what_the_last_score_by_it_advises(run: Run, tree_file: Path) -> None:
+    """Without a score, without the encoder, and after an edit it has nothing to tell; severities can be set."""
+
+    def codes(*arguments: str) -> list[str]:
+        (found,) = json.loads(run("check", tree_file, "--format", "json", *arguments).out)
+        return [p["code"] for p in found["problems"] if p["code"] in MEASURED]
+
+    assert codes("--encoder", "bundled") == []
+    advice = [a for a in document(run, tree_file)["dev"]["advice"] if a["shown"]]
+    assert len(advice) > 0
+    assert codes() == []
+    assert len(codes("--encoder", "bundled")) >= len(advice)
+    domain = tree_file.parent / "domain.toml"
+    off = ", ".join(f'{code} = "off"' for code in MEASURED)
+    domain.write_text(f"{domain.read_text()}\n[check]\nseverity = {{ {off} }}\n")
+    assert codes("--encoder", "bundled") == []
+    domain.write_text(domain.read_text().replace('"off"', '"error"'))
+    assert run("check", tree_file, "--encoder", "bundled").code == 1
+    tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
+    assert codes("--encoder", "bundled") == []
+
+
+MEASURED = ("TG703", "TG704", "TG705", "TG706")
+
+
+def test_every_group_is_told_in_full_when_asked(run: Run, tree_file: Path) -> None:
+    assert "ECE" not in run("score", tree_file, "--dev").out
+    shown = run("score", tree_file, "--dev", "--groups").out
+    head = next(line for line in shown.splitlines() if "ECE" in line)
+    for told in ("balanced", "bits", "shares most with", "without it", "prompts", "fire together"):
+        assert told in head
+
+
+def test_nothing_is_called_better_than_anything(run: Run, tree_file: Path) -> None:
+    """Not in any score, comparison, log, check or list of changes: p-values and intervals are told instead."""
+    printed = [run("score", tree_file, "--rules", "all", "--groups")]
+    tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
+    printed += [run("score", tree_file), run("score", tree_file, "--json"), run("log", tree_file)]
+    printed += [run("check", tree_file, "--encoder", "bundled"), run("approve", tree_file, "--by", "Ada")]
+    for done in printed:
+        assert done.code in (0, 1)
+        assert len(done.out) > 40
+        assert not re.search(r"\bbetter\b", done.out + done.err, re.IGNORECASE)
