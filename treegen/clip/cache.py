@@ -96,7 +96,7 @@ class EmbeddingCache:
             found, vectors = zip(*sound, strict=True)
             places = wanted.places(b"".join(found))
             features = unit_rows(np.frombuffer(bytearray().join(vectors), np.float16).reshape(-1, width))
-            good = features[:, 0].isfinite().numpy()  # a row with one odd number has no length, and all of it is NaN
+            good = features[:, 0].isfinite().numpy()  # or all of the row is NaN
             self.damaged += int((~good & (places >= 0)).sum())
             good &= places >= 0
             yield (places, features) if good.all() else (places[good], features[good])
@@ -212,11 +212,12 @@ def _set_aside(path: Path) -> None:
 
 
 def unit_rows(rows: "Half") -> "Tensor":
-    """Vectors (N, D) float32 of length 1 from rows of float16; a row that has no length becomes one of NaN."""
+    """Vectors (N, D) float32 of length 1 from rows of float16; a row without a finite length becomes NaN."""
     import torch
 
     features = torch.from_numpy(rows).float()
-    return features.div_(torch.linalg.vector_norm(features, dim=1, keepdim=True))
+    lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features.div_(lengths.masked_fill_(lengths.isinf(), float("nan")))
 
 
 def image_key(digest: str, crop: Crop) -> bytes:
