@@ -60,6 +60,11 @@ class Workspace:
         """The history beside the tree."""
         return Store(self.path)
 
+    @property
+    def cache_path(self) -> Path:
+        """The embedding cache, in the store's folder."""
+        return store_folder(self.path) / "embeddings.sqlite"
+
     @cached_property
     def encoder(self) -> "Encoder":
         """The encoder, loaded on first use (seconds)."""
@@ -76,20 +81,27 @@ class Workspace:
         from treegen.clip.cache import EmbeddingCache
         from treegen.clip.evaluation import Evaluator
 
-        cache = EmbeddingCache(store_folder(self.path) / "embeddings.sqlite")
+        cache = EmbeddingCache(self.cache_path)
         try:
-            return Evaluator(self.domain, self.encoder, cache, self._divide, lambda *step: self.progress(*step))
+            return Evaluator(self.domain, self.encoder, cache, self.divide, lambda *step: self.progress(*step))
         except BaseException:  # cancelled too: the next call opens it again and goes on
             cache.close()
             raise
 
-    def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
+    def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """The split that the images bring along or that is recorded, extended to new images."""
-        settings = f"dev={self.domain.split.dev} seed={self.domain.split.seed}"
-        parts = divide(images, self.domain.classes, self.domain.split, self.store.recorded_split(settings))
-        self.store.record_split(settings, parts)
+        parts = divide(images, self.domain.classes, self.domain.split, self.recorded_parts())
+        self.store.record_split(self._split_settings, parts)
         # what another process recorded first counts, but not against the image set itself
-        return {**self.store.recorded_split(settings), **fixed_parts(images)}
+        return {**self.recorded_parts(), **fixed_parts(images)}
+
+    def recorded_parts(self) -> dict[str, str]:
+        """Content digest -> part, of the images that were divided so far."""
+        return self.store.recorded_split(self._split_settings)
+
+    @property
+    def _split_settings(self) -> str:
+        return f"dev={self.domain.split.dev} seed={self.domain.split.seed}"
 
     def check(self) -> Checked:
         """Everything wrong with the tree file, against the domain's classes."""

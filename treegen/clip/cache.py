@@ -2,15 +2,16 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from treegen.errors import InputError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 _BATCH: Final = 500  # below SQLite's limit on bound values
@@ -63,7 +64,25 @@ class EmbeddingCache:
                 f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part)
             )
             found.update(rows)
-        return dict(zip(found, _read(list(found.values())), strict=True)) if found else {}
+        if not found:
+            return {}
+        return dict(zip(found, as_kept(np.stack([np.frombuffer(v, np.float16) for v in found.values()])), strict=True))
+
+    def has(self, fingerprint: str, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of the keys whose vectors are there."""
+        encoder, found = self._encoder(fingerprint), set[bytes]()
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"SELECT key FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part))
+            found.update(key for (key,) in rows)
+        return found
+
+    def keys(self, fingerprint: str) -> Iterator[bytes]:
+        """The keys of all vectors of an encoder, 32 bytes each."""
+        return (
+            k for (k,) in self._db.execute("SELECT key FROM embedding WHERE encoder=?", (self._encoder(fingerprint),))
+        )
 
     def put(self, fingerprint: str, keys: Sequence[bytes], vectors: "Tensor") -> "Tensor":
         """Keeps vectors (N, D); a transaction of its own, so that an interrupted run loses at most one batch.
@@ -77,7 +96,7 @@ class EmbeddingCache:
                 "INSERT OR REPLACE INTO embedding(encoder, key, vector) VALUES (?,?,?)",
                 [(encoder, key, row.tobytes()) for key, row in zip(keys, rows, strict=True)],
             )
-        return _read([row.tobytes() for row in rows])
+        return as_kept(rows)
 
     def _encoder(self, fingerprint: str) -> int:
         row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
@@ -91,6 +110,16 @@ class EmbeddingCache:
         """Path -> (size, time of change in ns, SHA-256): spares hashing a file that has not changed."""
         rows = self._db.execute("SELECT path, size, changed, digest FROM file")
         return {path: (size, changed, digest) for path, size, changed, digest in rows}
+
+    def files(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
+        """As `known_files`, of these paths alone."""
+        found: dict[str, tuple[int, int, str]] = {}
+        for start in range(0, len(paths), _BATCH):
+            part = paths[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"SELECT path, size, changed, digest FROM file WHERE path IN ({marks})", part)
+            found |= {path: (size, changed, digest) for path, size, changed, digest in rows}
+        return found
 
     def remember_files(self, files: Iterable[tuple[str, int, int, str]]) -> None:
         """Keeps (path, size, time of change in ns, SHA-256)."""
@@ -120,12 +149,11 @@ def _set_aside(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _read(rows: Sequence[bytes]) -> "Tensor":
-    """Vectors (N, D) float32 of length 1 from float16 rows."""
+def as_kept(vectors: "NDArray[np.floating[Any]]") -> "Tensor":
+    """Vectors (N, D) as every reader of the cache has them: rounded to float16, then float32 of length 1."""
     import torch
 
-    matrix = np.stack([np.frombuffer(row, np.float16) for row in rows]).astype(np.float32)
-    return torch.nn.functional.normalize(torch.from_numpy(matrix), dim=-1)
+    return torch.nn.functional.normalize(torch.from_numpy(vectors.astype(np.float16).astype(np.float32)), dim=-1)
 
 
 def image_key(digest: str, crop: tuple[float, float, float, float]) -> bytes:
