@@ -19,7 +19,7 @@ FILE_NAME: Final = "domain.toml"
 BUNDLED_ENCODER: Final = "bundled"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
-_PATTERN: Final = re.compile(r"[*?\[]")
+_PATTERN: Final = re.compile(r"[*?\[{]")
 _PLACE: Final = re.compile(r"\{\w*\}")
 _MOST_CANDIDATES: Final = 100  # more names are not searched for one that is close
 

@@ -78,7 +78,7 @@ async def test_the_name_of_the_file_is_copied(play: Open, tree_file: Path) -> No
 async def test_a_picture_that_cannot_be_shown_says_so(play: Open, tree_file: Path, harm: str) -> None:
     async with play(tree_file, (120, 40)) as player:
         pane = await opened(player)
-        path = pane.mistakes[1].path
+        path = pane.mistakes[1].image.path
         if harm == "missing":
             path.unlink()
         else:

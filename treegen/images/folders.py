@@ -11,11 +11,18 @@ from treegen.images.interface import SUFFIXES, Findings, LabelledImage, Labels
 
 
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. All that lies below a folder named like a class is of that class; the outermost counts."""
-    assert settings.folder is not None
-    root = settings.folder
-    if not root.is_dir():
-        raise InputError(f"{root}: no such image folder", "mend `folder` below [images] in domain.toml")
+    """See `Reader`."""
+    if not settings.source.is_dir():
+        raise InputError(f"{settings.source}: no such image folder", "mend `folder` below [images] in domain.toml")
+    yield from images_of_folders(settings.source, labels, findings)
+
+
+def images_of_folders(root: Path, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+    """The images by class and name. All below a folder named like a class is of that class; the outermost counts.
+
+    Raises:
+        InputError: the root cannot be read.
+    """
     try:
         folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
     except OSError as error:

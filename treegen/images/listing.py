@@ -7,12 +7,17 @@ from typing import Final
 from treegen.domain import Domain, ImageSettings, read_class_names
 from treegen.errors import InputError
 from treegen.images.folders import read_folders
+from treegen.images.hugging_face import read_hugging_face
 from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped
+from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
+from treegen.images.shards import read_shards
 from treegen.images.splitting import fixed_parts
 from treegen.tree.keywords import show
 
-_READERS: Final[dict[str, Reader]] = {"folder": read_folders}
+_READERS: Final[dict[str, Reader]] = {
+    "folder": read_folders, "manifest": read_manifest, "shards": read_shards, "hf": read_hugging_face,
+}  # fmt: skip
 _LEAK: Final = "the same picture is in the test part: left out of the dev part"
 
 
@@ -38,6 +43,8 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
             findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
     if not images:
         raise _nothing(settings, len(domain.classes), findings)
+    if settings.kind != "manifest" and len({i.part for i in images} - {None}) == 1:
+        images = [replace(i, part=None) for i in images]  # folders of one split are not a division
     kept, leaking, leaks = _without_leaks(images)
     return ImageSet(
         images=kept, skipped=(*findings.skipped, *leaking), strangers=tuple(sorted(findings.strangers.items())),
@@ -51,13 +58,20 @@ def labels_of(domain: Domain) -> Labels:
     Raises:
         InputError: the file of the names that numbers stand for cannot be read.
     """
-    file = domain.images.classnames if domain.images else None
-    return Labels(domain, read_class_names(file) if file else None)
+    return Labels(domain, _numbered(domain.images) if domain.images else None)
 
 
 def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """Finds the images of a set one by one, without their digests; see `Reader`."""
     return _READERS[settings.kind](settings, labels, findings)
+
+
+def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
+    """The names that numbers stand for: as the settings say, or beside shards as clip_benchmark keeps them."""
+    path = settings.classnames
+    if path is None and settings.kind == "shards":
+        path = next((p for f in (settings.root, settings.root.parent) if (p := f / "classnames.txt").is_file()), None)
+    return read_class_names(path) if path else None
 
 
 def _without_leaks(

@@ -1,0 +1,85 @@
+"""Rows of tables as text: CSV, TSV, JSON Lines and Parquet, with their line numbers."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from treegen.errors import InputError
+from treegen.tree.document import read_text
+
+SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+Row = dict[str, str]
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """The rows with the number of their line in the file (of a Parquet file: of the row), from 1.
+
+    Raises:
+        InputError: the file is missing, of an unknown kind, empty, or broken; the message names the line.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: of no known kind", f"expected a name that ends in {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", "mend [images] in domain.toml")
+    if suffix == ".parquet":
+        yield from _parquet(path)
+    elif suffix in (".csv", ".tsv"):
+        yield from _csv(path, "\t" if suffix == ".tsv" else ",")
+    else:
+        yield from _json_lines(path)
+
+
+def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
+    reader = csv.reader(read_text(path).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    try:
+        heads = next(reader, None)
+        if not heads:
+            raise InputError(f"{path}: empty", "the first line names the columns: path,label")
+        for cells in reader:
+            if cells and len(cells) != len(heads):
+                told = f"{path}: line {reader.line_num}: {len(cells)} cells under {len(heads)} columns"
+                raise InputError(told, "put text that holds a comma in double quotes")
+            if cells:
+                yield reader.line_num, dict(zip((h.strip() for h in heads), cells, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: {error}", "mend the line") from None
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: line {number}: not JSON: {error}", "each line is one object") from None
+        if not isinstance(row, dict):
+            raise InputError(
+                f"{path}: line {number}: not an object", 'each line is like {"path": "...", "label": "..."}'
+            )
+        yield number, {key: _text(value) for key, value in row.items()}
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise InputError(f"{path}: Parquet needs pyarrow", "install treegen[ray], or write the table as CSV") from None
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except Exception as error:  # pyarrow's errors have no common type
+        raise InputError(f"{path}: not Parquet: {str(error).splitlines()[0]}", "write the table again") from None
+    for number, row in enumerate(rows, start=1):
+        yield number, {key: _text(value) for key, value in row.items()}
+
+
+def _text(value: Any) -> str:
+    """A cell as CSV would hold it."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return value if isinstance(value, str) else str(value)
