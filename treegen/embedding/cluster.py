@@ -1,8 +1,9 @@
 """The engine of many processes: Ray Data, on this machine or on a cluster (RAY_ADDRESS).
 
-Tasks read and prepare pictures wherever there are cores; actors, one for each GPU or each core, hold the encoder and
-embed what the tasks prepared; results stream back. Between them a batch is one row, and every row is a block of its
-own: a batch is done when it is done, whatever its size in bytes, and a kill loses no more than what is on its way.
+Actors, one for each GPU or each core, hold the encoder. Before GPUs, tasks read and prepare the pictures wherever there
+are cores; an actor on a core does that itself, as a second process would only take the core from it. Results stream
+back. A batch is one row, and every row is a block of its own: a batch is done when it is done, whatever its size in
+bytes, and a kill loses no more than what is on its way.
 """
 
 import logging
@@ -20,15 +21,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.domain import EncoderSettings
 from treegen.embedding.interface import Outcome, Source, Work
-from treegen.embedding.preparing import encode, gather, prepare
+from treegen.embedding.preparing import Prepared, encode, gather, prepare
 from treegen.errors import InputError, ModelError, TreegenError
 
 if TYPE_CHECKING:
-    from treegen.clip.encoders.interface import Encoder
+    from treegen.clip.encoders.interface import Encoder, Preprocessor
 
 _ADDRESS: Final = "RAY_ADDRESS"
 _TRIES: Final = 3  # restarts of an actor that died, and tries of a batch that it died of; Ray's own is without end
-_MOST_ROWS: Final = 4096  # pictures of one reading task
+_PORTION: Final = 4  # batches that a task or an actor takes at once
 #: Ray reports home, tells of each step and logs to the terminal, unless the user wants it so
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -42,9 +43,14 @@ _QUIET: Final = {
 class ClusterEngine:
     """Embeds with Ray Data. A Ray that runs in this process already is used, and left running."""
 
-    def __init__(self, workers: int | None = None) -> None:
-        """`workers` actors embed; one for each GPU if not given, or for each core where there is none."""
-        self._workers = workers
+    def __init__(self, workers: int | None = None, *, apart: bool | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            workers: actors that embed; one for each GPU if not given, or for each core where there is none.
+            apart: tasks of their own read the pictures; if not given, they do for actors on GPUs.
+        """
+        self._workers, self._apart = workers, apart
         self._started = False
 
     def __enter__(self) -> "ClusterEngine":
@@ -95,7 +101,8 @@ class ClusterEngine:
         refs = [ray.put(table) for table in _tables(sources, work.batch)]
         if not refs:
             return
-        results = _pipeline(refs, work, encoder, workers, on_gpu=kind == "GPU")
+        apart = kind == "GPU" if self._apart is None else self._apart
+        results = _pipeline(refs, work, encoder, workers, apart=apart)
         try:
             for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 for row in table.column("row"):
@@ -138,34 +145,37 @@ def _import_ray() -> Any:
 
 
 def _tables(sources: Iterator[Source], batch: int) -> Iterator[Any]:
-    """The pictures as tables for reading tasks: small ones first, so that the model has something to do soon."""
+    """The pictures as tables, the first ones smaller: few pictures are shared by all workers too."""
     import pyarrow as pa
 
-    rows = batch
-    while part := [pickle.dumps(source) for source in islice(sources, rows)]:
+    portion = 1
+    while part := [pickle.dumps(source) for source in islice(sources, portion * batch)]:
         yield pa.table({"row": pa.array(part, pa.large_binary())})
-        rows = max(batch, min(2 * rows, _MOST_ROWS))
+        portion = min(2 * portion, _PORTION)
 
 
-def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, on_gpu: bool) -> Any:
+def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, apart: bool) -> Any:
     """The dataset whose rows are pickled batches of outcomes, or a failure; nothing runs yet."""
     import ray
     from ray.data import ActorPoolStrategy, TaskPoolStrategy
 
-    pictures = ray.data.from_arrow_refs(refs)
+    pictures: Any = ray.data.from_arrow_refs(refs)
     pictures.context.target_max_block_size = 1  # bytes: one batch is one block
     pictures.context.enable_progress_bars = False
     shared = ray.put((work, encoder.preprocessor))
-    # where actors take all cores, reading is not counted: a little beside the model, and else it would never start
-    reading = {"num_cpus": 1} if on_gpu else {"num_cpus": 0, "compute": TaskPoolStrategy(size=workers)}
-    prepared = pictures.map_batches(
-        partial(_prepare_table, shared=shared), batch_size=work.batch, batch_format="pyarrow", **reading
-    )
+    on_gpu = work.settings.device == "cuda"
+    if apart:
+        # beside actors that take all cores, tasks that ask for one would never start
+        cores: dict[str, Any] = {"num_cpus": 1} if on_gpu else {"num_cpus": 0, "compute": TaskPoolStrategy(workers)}
+        pictures = pictures.map_batches(
+            partial(_prepare_table, shared=shared), batch_size=work.batch, batch_format="pyarrow", **cores
+        )
     with warnings.catch_warnings():  # Ray will drop these two, and has nothing in their place so far
         warnings.filterwarnings("ignore", message=".*ray_remote_args", category=DeprecationWarning)
-        return prepared.map_batches(
-            _Worker, batch_size=None, batch_format="pyarrow", compute=ActorPoolStrategy(size=workers),
-            fn_constructor_args=(work.settings, str(work.folder), encoder.fingerprint),
+        return pictures.map_batches(
+            _Worker, batch_size=None if apart else work.batch, batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=workers),
+            fn_constructor_args=(None if apart else shared, work.settings, str(work.folder), encoder.fingerprint),
             num_cpus=1, num_gpus=1 if on_gpu else 0, max_restarts=_TRIES, max_task_retries=_TRIES,
         )  # fmt: skip
 
@@ -174,19 +184,32 @@ def _prepare_table(table: Any, shared: Any) -> Any:
     """A batch of pictures as one row."""
     import ray
 
-    work, preprocessor = ray.get(shared)
+    return _one_row(_prepared(table, *ray.get(shared)))
+
+
+def _prepared(table: Any, work: Work, preprocessor: "Preprocessor") -> Prepared:
     sources: list[Source] = [pickle.loads(row.as_buffer()) for row in table.column("row")]
-    return _one_row(gather([prepare(source, work, preprocessor) for source in sources], preprocessor))
+    return gather([prepare(source, work, preprocessor) for source in sources], preprocessor)
 
 
 class _Worker:
     """An actor: holds the encoder and embeds one batch after the other."""
 
-    def __init__(self, settings: EncoderSettings, folder: str, fingerprint: str) -> None:
-        """Loads the encoder. What fails is told with the first batch: Ray would start the actor again and again."""
+    def __init__(self, shared: Any, settings: EncoderSettings, folder: str, fingerprint: str) -> None:
+        """Loads the encoder. What fails is told with the first batch: Ray would start the actor again and again.
+
+        Args:
+            shared: work and preprocessor, if the actor reads pictures itself.
+            settings: the encoder's.
+            folder: what a path in its name is relative to.
+            fingerprint: what it must be.
+        """
+        import ray
+
         from treegen.clip.encoders import open_encoder
 
         self._failure = ("", "")
+        self._shared = ray.get(shared) if shared is not None else None
         try:
             self._encoder = open_encoder(settings, Path(folder))
         except TreegenError as error:
@@ -199,10 +222,12 @@ class _Worker:
             )
 
     def __call__(self, table: Any) -> Any:
-        """A prepared batch becomes its outcomes."""
+        """A batch, prepared or not, becomes its outcomes."""
         if any(self._failure):
             return _one_row(self._failure)
         try:
+            if self._shared:
+                return _one_row(encode(self._encoder, _prepared(table, *self._shared)))
             return _one_row(encode(self._encoder, pickle.loads(table.column("row")[0].as_buffer())))
         except TreegenError as error:
             return _one_row((error.message, error.tip))
