@@ -35,7 +35,7 @@ LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}
 
 #: Slow to import (torch 2.3 s, open_clip 5.6 s, litellm 6.1 s): never when a module is loaded, except in those named.
 HEAVY = {
-    "torch": ("treegen.clip.scoring", "treegen.clip.labelling"),
+    "torch": ("treegen.clip.scoring", "treegen.clip.labelling", "treegen.clip.streaming"),
     "torchvision": (),
     "open_clip": (),
     "sentence_transformers": (),

@@ -191,7 +191,7 @@ def test_a_locked_cache_is_no_damaged_one(tmp_path: Path, monkeypatch: pytest.Mo
     holder = connect(path, isolation_level=None)
     holder.execute("PRAGMA locking_mode=EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: connect(path, timeout=0))
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **_: connect(path, timeout=0))
     with pytest.raises(InputError, match="locked"):
         EmbeddingCache(path)
     holder.execute("ROLLBACK")

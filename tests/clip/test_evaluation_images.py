@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from treegen.clip import evaluation
+from treegen.clip import embedding
 from treegen.clip.evaluation import Evaluator
 from treegen.domain import Domain, ImageSettings
 from treegen.errors import InputError
@@ -272,8 +272,8 @@ def test_an_image_folder_that_cannot_be_listed_is_an_input_error(
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were read to hash them."""
     read: list[str] = []
-    real = evaluation.hash_image
-    monkeypatch.setattr(evaluation, "hash_image", lambda image: read.append(image.name) or real(image))
+    real = embedding.hash_image
+    monkeypatch.setattr(embedding, "hash_image", lambda image: read.append(image.name) or real(image))
     return read
 
 

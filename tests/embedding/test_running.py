@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.embedding.conftest import Embed, read_table
-from treegen.clip.cache import EmbeddingCache, as_kept, image_key
+from treegen.clip.cache import EmbeddingCache, image_key, unit_rows
 from treegen.clip.encoders import Encoder, open_encoder
 from treegen.domain import EncoderSettings
 from treegen.embedding.local import LocalEngine
@@ -43,7 +43,7 @@ def few(drawn: Path, tmp_path: Path) -> Path:
 
 def slow_vectors(encoder: Encoder, paths: list[Path]) -> np.ndarray:
     """Each picture for itself: (B, D) float16, as the cache keeps them."""
-    rows = [as_kept(encoder.encode_images([open_image(p)]).numpy()).numpy() for p in paths]
+    rows = [unit_rows(encoder.encode_images([open_image(p)]).numpy().astype(np.float16)).numpy() for p in paths]
     return np.concatenate(rows).astype(np.float16)
 
 

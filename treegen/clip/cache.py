@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from treegen.errors import InputError
+from treegen.images.interface import Crop
+from treegen.images.pictures import DECODING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    Half = NDArray[np.float16]
+    Places = NDArray[np.int64]
+
+CHUNK: Final = 2048  # rows that are read at a time: more fall out of the processor's cache and take twice as long
 _BATCH: Final = 500  # below SQLite's limit on bound values
+_SCAN: Final = 0.2  # a larger share of an encoder's rows is found sooner by reading all than by looking each up
+_KEY: Final = 32  # bytes of a key
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS encoder (id INTEGER PRIMARY KEY, fingerprint TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS embedding (
@@ -32,11 +40,13 @@ class EmbeddingCache:
 
         Attributes:
             rebuilt: a damaged cache was set aside.
+            damaged: number of vectors that were read and could not be used, as of another length or not numbers.
 
         Raises:
             InputError: it cannot be opened, for instance locked, not writable or a folder; it is left as it is.
         """
-        self.rebuilt = False
+        self.rebuilt, self.damaged = False, 0
+        self._widths: dict[int, int] = {}
         try:
             try:
                 self._db = _open(path)
@@ -55,18 +65,60 @@ class EmbeddingCache:
         self._db.close()
 
     def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Tensor"]:
-        """The vectors that are there: key -> (D,) float32 of length 1."""
-        encoder, found = self._encoder(fingerprint), dict[bytes, bytes]()
+        """The vectors that are there: key -> (D,) float32 of length 1. For many keys see `chunks`."""
+        found: dict[bytes, Tensor] = {}
+        for places, rows in self.chunks(fingerprint, keys):
+            found.update(zip((keys[p] for p in places.tolist()), rows, strict=True))
+        return found
+
+    def chunks(self, fingerprint: str, keys: Sequence[bytes]) -> Iterator[tuple["Places", "Tensor"]]:
+        """The vectors that are there, in pieces and in no order. Memory is that of one piece and of the keys.
+
+        A vector of another length, or without numbers, counts as not there: it is computed again.
+
+        Args:
+            fingerprint: of the encoder.
+            keys: each once (N).
+
+        Yields:
+            Places among the keys (n), and their vectors (n, D) float32 of length 1; n is at most `CHUNK`.
+        """
+        encoder = self._encoder(fingerprint)
+        width = self._width(encoder)
+        if not keys or width is None:
+            return
+        wanted = _Wanted(keys)
+        for rows in self._rows(encoder, keys):
+            sound = [row for row in rows if len(row[1]) == 2 * width]
+            self.damaged += len(rows) - len(sound)
+            if not sound:
+                continue
+            found, vectors = zip(*sound, strict=True)
+            places = wanted.places(b"".join(found))
+            features = unit_rows(np.frombuffer(bytearray().join(vectors), np.float16).reshape(-1, width))
+            good = features[:, 0].isfinite().numpy()  # a row with one odd number has no length, and all of it is NaN
+            self.damaged += int((~good & (places >= 0)).sum())
+            good &= places >= 0
+            yield (places, features) if good.all() else (places[good], features[good])
+
+    def _rows(self, encoder: int, keys: Sequence[bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Keys and vectors, all that are wanted and perhaps more."""
+        (last,) = self._db.execute("SELECT max(id) FROM embedding").fetchone()
+        if last is not None and len(keys) > max(_BATCH, _SCAN * last):  # in the order of the file, index unused
+            for start in range(0, last + 1, CHUNK):
+                rows = self._db.execute(
+                    "SELECT key, vector FROM embedding WHERE id BETWEEN ? AND ? AND +encoder=?",
+                    (start, start + CHUNK - 1, encoder),
+                ).fetchall()
+                if rows:
+                    yield rows
+            return
         for start in range(0, len(keys), _BATCH):
             part = keys[start : start + _BATCH]
             marks = ",".join("?" * len(part))
-            rows = self._db.execute(
+            yield self._db.execute(
                 f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part)
-            )
-            found.update(rows)
-        if not found:
-            return {}
-        return dict(zip(found, as_kept(np.stack([np.frombuffer(v, np.float16) for v in found.values()])), strict=True))
+            ).fetchall()
 
     def has(self, fingerprint: str, keys: Sequence[bytes]) -> set[bytes]:
         """Those of the keys whose vectors are there."""
@@ -96,7 +148,8 @@ class EmbeddingCache:
                 "INSERT OR REPLACE INTO embedding(encoder, key, vector) VALUES (?,?,?)",
                 [(encoder, key, row.tobytes()) for key, row in zip(keys, rows, strict=True)],
             )
-        return as_kept(rows)
+        self._widths.setdefault(encoder, rows.shape[1])
+        return unit_rows(rows)
 
     def _encoder(self, fingerprint: str) -> int:
         row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
@@ -105,6 +158,19 @@ class EmbeddingCache:
                 self._db.execute("INSERT OR IGNORE INTO encoder(fingerprint) VALUES (?)", (fingerprint,))
             row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
         return int(row[0])
+
+    def _width(self, encoder: int) -> int | None:
+        """Numbers of an encoder's vectors: as most of its first have; `None` if it has none."""
+        if encoder not in self._widths:
+            row = self._db.execute(
+                "SELECT length FROM (SELECT length(vector) AS length FROM embedding WHERE encoder=? LIMIT 1000)"
+                " WHERE length > 0 AND length % 2 = 0 GROUP BY length ORDER BY count(*) DESC, length DESC LIMIT 1",
+                (encoder,),
+            ).fetchone()
+            if row is None:
+                return None
+            self._widths[encoder] = row[0] // 2
+        return self._widths[encoder]
 
     def known_files(self) -> dict[str, tuple[int, int, str]]:
         """Path -> (size, time of change in ns, SHA-256): spares hashing a file that has not changed."""
@@ -127,9 +193,31 @@ class EmbeddingCache:
             self._db.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", list(files))
 
 
+class _Wanted:
+    """Finds keys among many by their first 8 bytes, in 50 bytes of memory a key; a dict takes 200."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys: NDArray[Any] = np.frombuffer(b"".join(keys), f"S{_KEY}")
+        heads = _heads(self._keys)
+        self._order = np.argsort(heads, kind="stable")
+        self._heads = heads[self._order]
+
+    def places(self, joined: bytes) -> "Places":
+        """For keys joined together (n) the place of each among the wanted; -1 for one that is not."""
+        keys: NDArray[Any] = np.frombuffer(joined, f"S{_KEY}")
+        near = np.searchsorted(self._heads, _heads(keys)).clip(max=len(self._heads) - 1)
+        places = self._order[near]
+        found: Places = np.where(self._keys[places] == keys, places, -1)
+        return found
+
+
+def _heads(keys: "NDArray[Any]") -> "NDArray[np.uint64]":
+    return np.ascontiguousarray(keys.view(np.uint64).reshape(-1, _KEY // 8)[:, 0])
+
+
 def _open(path: Path) -> sqlite3.Connection:
     """Opens the database and reads all of it once (0.1 s for 100,000 vectors), so that damage shows here."""
-    db = sqlite3.connect(path, timeout=30)
+    db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # embeddings are kept by a thread of their own
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
@@ -149,16 +237,17 @@ def _set_aside(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def as_kept(vectors: "NDArray[np.floating[Any]]") -> "Tensor":
-    """Vectors (N, D) as every reader of the cache has them: rounded to float16, then float32 of length 1."""
+def unit_rows(rows: "Half") -> "Tensor":
+    """Vectors (N, D) float32 of length 1 from rows of float16; a row that has no length becomes one of NaN."""
     import torch
 
-    return torch.nn.functional.normalize(torch.from_numpy(vectors.astype(np.float16).astype(np.float32)), dim=-1)
+    features = torch.from_numpy(rows).float()
+    return features.div_(torch.linalg.vector_norm(features, dim=1, keepdim=True))
 
 
-def image_key(digest: str, crop: tuple[float, float, float, float]) -> bytes:
-    """The key of an image content (SHA-256 in hex) under a crop."""
-    return hashlib.sha256(f"image {digest} {crop}".encode()).digest()
+def image_key(digest: str, crop: Crop) -> bytes:
+    """The key of an image content (SHA-256 in hex) under a crop, as this version decodes it."""
+    return hashlib.sha256(f"image {DECODING} {digest} {crop}".encode()).digest()
 
 
 def text_key(text: str) -> bytes:

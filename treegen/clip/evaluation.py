@@ -1,17 +1,14 @@
 """Scores trees on the images of a domain: each image and each text is embedded once, a revision costs what changed."""
 
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip import scoring
-from treegen.clip.cache import EmbeddingCache, image_key, text_key
+from treegen.clip.cache import EmbeddingCache, text_key
 from treegen.clip.controls import with_random_words
 from treegen.clip.diagnosis import diagnose
+from treegen.clip.embedding import embed_images, read_image_set
 from treegen.clip.mistakes import Mistake, find_mistakes
 from treegen.clip.previewing import Ground, Preview, Variant, preview
 from treegen.clip.statistics import (
@@ -22,10 +19,11 @@ from treegen.clip.statistics import (
     shuffled_accuracies,
     wilson_interval,
 )
+from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.wording import length_problems
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
-from treegen.images import ImageSet, LabelledImage, Skipped, hash_image, list_images, open_picture, shown
+from treegen.images import LabelledImage, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.keywords import show
@@ -34,7 +32,6 @@ from treegen.tree.problems import errors_of
 from treegen.tree.validation import check_data
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
     from treegen.clip.encoders.interface import Encoder
@@ -92,56 +89,32 @@ class Evaluator:
         self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
         self._texts: dict[str, Tensor] = {}
         self._lengths: dict[str, int] = {}  # tokens of each text
-        new: list[tuple[str, int, int, str]] = []
-        try:
-            found = list_images(domain, partial(_remembered_hash, cache.known_files(), new, progress))
-        finally:
-            cache.remember_files(new)  # what is read need not be read again, also if the rest was cancelled
-        features, skipped = self._embed_images(found.images)
-        self.images = ImageSet(
-            images=tuple(i for i in found.images if i.digest in features),
-            skipped=(*found.skipped, *skipped), strangers=found.strangers,
-            leaks=found.leaks,
-        )  # fmt: skip
-        self.parts = self._divide(divide, features)
+        found = read_image_set(domain, cache, progress)
+        assert domain.images is not None
+        embedded = embed_images(
+            found.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
+        )
+        kept = [(image, row) for image, row in zip(found.images, embedded.rows, strict=True) if row >= 0]
+        self.images = replace(
+            found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
+        )
+        self.parts = self._divide(divide, embedded.features, [row for _, row in kept])
 
-    def _divide(self, divide: Divide, features: dict[str, "Tensor"]) -> dict[str, Part]:
-        import torch
-
+    def _divide(self, divide: Divide, features: "Tensor", rows: Sequence[int]) -> dict[str, Part]:
+        """The parts of the images; `rows` gives for each image its row of the features."""
         assigned, parts = divide(self.images.images), {}
         for name in ("dev", "test"):
-            members = [i for i in self.images.images if assigned[i.digest] == name]
+            members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
             if not members:
                 left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
                 count = f"{len(self.images.images)} images in all, {len(self.images.skipped)} skipped"
                 told = f"the {name} part has no images ({count}){left_out}"
                 raise InputError(told, "give every class more images, or change `dev` below [split]")
-            stacked = torch.stack([features[i.digest] for i in members])
-            parts[name] = Part(features=stacked, labels=tuple(i.label for i in members), images=tuple(members))
+            images = tuple(image for image, _ in members)
+            parts[name] = Part(
+                features=features[[row for _, row in members]], labels=tuple(i.label for i in images), images=images
+            )
         return parts
-
-    def _embed_images(self, images: Sequence[LabelledImage]) -> tuple[dict[str, "Tensor"], list[Skipped]]:
-        """Content digest -> feature (D,), and the images that cannot be decoded."""
-        assert self.domain.images is not None
-        crop = self.domain.images.crop
-        keys = {i.digest: image_key(i.digest, crop) for i in images}
-        cached = self._cache.get(self.encoder.fingerprint, list(keys.values()))
-        features = {digest: cached[key] for digest, key in keys.items() if key in cached}
-        wanted = list({i.digest: i for i in images if i.digest not in features}.values())
-        skipped: list[Skipped] = []
-        with closing(_decoded(wanted, crop)) as batches:
-            for batch, broken in batches:
-                skipped += broken
-                if batch:
-                    vectors = self.encoder.encode_images([picture for _, picture in batch])
-                    digests = [image.digest for image, _ in batch]
-                    kept = self._cache.put(self.encoder.fingerprint, [keys[d] for d in digests], vectors)
-                    features.update(zip(digests, kept, strict=True))
-                self._progress("embedding images", len(features) - len(cached) + len(skipped), len(wanted))
-        known_broken = {s.path: s.reason for s in skipped}
-        reasons = {i.digest: known_broken[i.path] for i in wanted if i.path in known_broken}
-        copies = [Skipped(path=i.path, reason=reasons[i.digest]) for i in images if i.digest in reasons]
-        return features, copies
 
     def text_features(self, texts: Sequence[str]) -> "Tensor":
         """Embeds texts through the cache: (N, D), rows of length 1, in the order given."""
@@ -172,6 +145,12 @@ class Evaluator:
         probabilities = scoring.group_probabilities(logits, tuple(len(g.options) for g in tree.groups))
         scores = scoring.class_scores(probabilities, self._matrix(tree) if matrix is None else matrix)
         return Answers(probabilities=probabilities, scores=scores, predictions=tuple(scores.argmax(1).tolist()))
+
+    def _predict(self, tree: Tree, features: "Tensor", matrix: "Tensor") -> tuple[int, ...]:
+        """The predictions of `answer` alone, in memory that does not grow with the images."""
+        texts, sizes = self.text_features(tree.prompts()), tuple(len(g.options) for g in tree.groups)
+        found = predict(in_chunks(features), len(features), texts, sizes, matrix, self.encoder.logit_scale)
+        return tuple(found.tolist())
 
     def _matrix(self, tree: Tree) -> "Tensor":
         """The rule matrix with its rows in the order of the domain's classes.
@@ -309,56 +288,14 @@ class Evaluator:
         worded = []
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
-            drawn = self.answer(with_random_words(tree, seed), test.features, self._matrix(tree))
-            worded.append(_accuracy(test.labels, drawn.predictions)["accuracy"])
+            drawn = self._predict(with_random_words(tree, seed), test.features, self._matrix(tree))
+            worded.append(_accuracy(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
         return {
             "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
             "shuffled_rules": {**_spread(n, shuffled), "p": _permutation_p(test.labels, predictions, shuffled)},
             "random_words": _spread(n, worded),
         }
-
-
-def _remembered_hash(
-    known: dict[str, tuple[int, int, str]],
-    new: list[tuple[str, int, int, str]],
-    progress: Progress,
-    image: LabelledImage,
-) -> str:
-    """The file's SHA-256, not read again if size and time are those of an earlier reading."""
-    status = image.path.stat()
-    name = shown(image.path) + (f"//{image.member}" if image.member else "")
-    earlier = known.get(name)
-    if earlier and earlier[:2] == (status.st_size, status.st_mtime_ns):
-        return earlier[2]
-    digest = hash_image(image)
-    new.append((name, status.st_size, status.st_mtime_ns, digest))
-    if len(new) % _BATCH == 0:
-        progress("reading images", len(new), 0)
-    return digest
-
-
-def _decoded(
-    images: Sequence[LabelledImage], crop: tuple[float, float, float, float]
-) -> Generator[tuple[list[tuple[LabelledImage, "Image"]], list[Skipped]], None, None]:
-    """Batches of decoded pictures, decoded by threads one batch ahead; what cannot be decoded comes beside them."""
-
-    def decode(image: LabelledImage) -> "Image | Skipped":
-        try:
-            return open_picture(image, crop)
-        except ValueError as error:
-            return Skipped(path=image.path, reason=str(error), member=image.member)
-
-    rest, pool = iter(images), ThreadPoolExecutor(4)
-    try:
-        ahead = [(image, pool.submit(decode, image)) for image in islice(rest, _BATCH)]
-        while ahead:
-            batch, ahead = ahead, [(image, pool.submit(decode, image)) for image in islice(rest, _BATCH)]
-            results = [(image, future.result()) for image, future in batch]
-            good = [(image, result) for image, result in results if not isinstance(result, Skipped)]
-            yield good, [result for _, result in results if isinstance(result, Skipped)]
-    finally:
-        pool.shutdown(cancel_futures=True)  # nobody waits for what was decoded ahead
 
 
 def _accuracy(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Scorer:
         import torch
 
         from treegen.clip import scoring
-        from treegen.clip.cache import as_kept
+        from treegen.clip.cache import unit_rows
         from treegen.clip.wording import length_problems
 
         too_long = length_problems(tree, encoder)
@@ -77,7 +77,7 @@ class Scorer:
             raise ProblemsError(told, "shorten prompt or option")
         prompts = tree.prompts()
         parts = [encoder.encode_texts(prompts[i : i + _TEXTS]) for i in range(0, len(prompts), _TEXTS)]
-        self._texts = as_kept(torch.cat(parts).numpy())  # as `treegen score` has them
+        self._texts = unit_rows(torch.cat(parts).numpy().astype(np.float16))  # as `treegen score` has them
         self._tree, self._scale = tree, encoder.logit_scale
         self._matrix = scoring.rule_matrix(tree)
 

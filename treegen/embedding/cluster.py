@@ -74,7 +74,8 @@ class ClusterEngine:
     def __exit__(self, *raised: object) -> None:
         """Ends Ray on this machine, or the connection."""
         if self._started:
-            _import_ray().shutdown()
+            with _closed_mouth():
+                _import_ray().shutdown()
             self._started = False
 
     def settle(self, settings: EncoderSettings) -> EncoderSettings:
@@ -103,8 +104,9 @@ class ClusterEngine:
             return
         apart = kind == "GPU" if self._apart is None else self._apart
         results = _pipeline(refs, work, encoder, workers, apart=apart)
+        batches = iter(results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
         try:
-            for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for table in batches:
                 for row in table.column("row"):
                     yield _outcomes(row.as_buffer())
         except TreegenError:
@@ -112,11 +114,14 @@ class ClusterEngine:
         except ray.exceptions.RayError as error:
             tip = "if memory ran out, name fewer --workers or a smaller --batch; what was embedded is kept"
             raise ModelError(f"Ray could not go on: {_first_line(error)}", tip) from error
+        finally:
+            with _closed_mouth():
+                batches.close()
 
 
 @contextmanager
 def _closed_mouth() -> Iterator[None]:
-    """Ray's core writes past Python to file 2, that its log level was set among others."""
+    """Ray's core writes past Python to file 2: its log level when it starts, each task that it gives up when it ends."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from treegen.clip.cache import EmbeddingCache, as_kept
+from treegen.clip.cache import EmbeddingCache, unit_rows
 from treegen.domain import EncoderSettings
 from treegen.embedding.accuracy import measure
 from treegen.embedding.answers import Scorer
@@ -204,7 +204,7 @@ class _Keeper:
         assert self.cache is not None
         keys = [self._key(o) for o in outcomes]
         if self.table:
-            vectors = self.cache.get(self.encoder.fingerprint, keys)
+            vectors = self.cache.get(self.encoder.fingerprint, list(dict.fromkeys(keys)))
             found = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
             if found:
                 import torch
@@ -231,7 +231,7 @@ class _Keeper:
                 self._skip(Skipped(path=Path(outcome.source.path), reason=outcome.reason))
         if new:
             matrix = np.stack([o.vector for o in new if o.vector is not None])
-            vectors = as_kept(matrix)
+            vectors = unit_rows(matrix.astype(np.float16))
             if self.cache:
                 import torch
 
@@ -241,7 +241,9 @@ class _Keeper:
             self._add_rows(new, vectors)
             self.counts.embedded += len(new)
         if self.cache:
-            self._keep_known(known)
+            kept = {id(o) for o in self._keep_known(known)}
+            for lost in (o for o in known if id(o) not in kept):
+                self._skip(Skipped(path=Path(lost.source.path), reason="its vector in the cache is damaged"))
             self.cache.remember_files((o.source.name, o.source.size, o.source.changed, o.digest) for o in new + known)
 
     def _skip(self, skipped: Skipped) -> None:

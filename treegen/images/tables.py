@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
-    reader = csv.reader(read_text(path).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
     try:
         heads = next(reader, None)
         if not heads:
@@ -49,7 +50,7 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
