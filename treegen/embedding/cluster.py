@@ -121,7 +121,7 @@ class ClusterEngine:
 
 @contextmanager
 def _closed_mouth() -> Iterator[None]:
-    """Ray's core writes past Python to file 2: its log level when it starts, each task that it gives up when it ends."""
+    """Ray's core writes past Python to file 2: its log level at the start, tasks that it gives up at the end."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
