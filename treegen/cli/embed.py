@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treegen.cli.options import PATH, encoder_options, encoder_settings
+from treegen.cli.options import PATH, EncoderChoice, encoder_options
 
 if TYPE_CHECKING:
     from treegen.embedding.planning import Plan
@@ -33,8 +33,7 @@ _SHOWN: Final = 10
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one document.")
 def command(
     images: Path, output: Path | None, cache: Path | None, domain_path: Path | None, tree: Path | None, engine: str,
-    workers: int | None, batch: int | None, encoder: str | None, device: str | None, precision: str | None,
-    as_json: bool,
+    workers: int | None, batch: int | None, encoder: EncoderChoice, as_json: bool,
 ) -> None:  # fmt: skip
     """Embed IMAGES: a folder, a manifest (CSV, JSON Lines), or the image set of a domain.
 
@@ -45,8 +44,9 @@ def command(
     from treegen.embedding.running import BATCH, embed_images, open_engine
 
     plan = make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree)
-    settings = encoder_settings(plan.domain, encoder=encoder, device=device, precision=precision)
-    summary = embed_images(plan, open_engine(engine, workers), settings, batch=batch or BATCH, progress=ProgressLine())
+    summary = embed_images(
+        plan, open_engine(engine, workers), encoder.settings(plan.domain), batch=batch or BATCH, progress=ProgressLine()
+    )
     if as_json:
         print_json({"engine": engine, "output": str(output) if output else None, **_document(plan, summary)})
     else:

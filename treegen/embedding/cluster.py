@@ -180,7 +180,7 @@ def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, 
         return pictures.map_batches(
             _Worker, batch_size=None if apart else work.batch, batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
-            fn_constructor_args=(None if apart else shared, work.settings, str(work.folder), encoder.fingerprint),
+            fn_constructor_args=(None if apart else shared, work.settings, str(work.folder), work.fingerprint),
             num_cpus=1, num_gpus=1 if on_gpu else 0, max_restarts=_TRIES, max_task_retries=_TRIES,
         )  # fmt: skip
 

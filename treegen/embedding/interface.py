@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from treegen.clip.cache import image_key
+from treegen.clip.embedding import remembered_name
 from treegen.domain import EncoderSettings
-from treegen.images import Crop, LabelledImage, shown
+from treegen.images import Crop, LabelledImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ class Source:
     @property
     def name(self) -> str:
         """As the cache remembers the file."""
-        return shown(self.image.path) + (f"//{self.image.member}" if self.image.member else "")
+        return remembered_name(self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ class Work:
 
     Attributes:
         settings: the encoder's, with device and precision as they are where the model runs.
+        fingerprint: of the encoder as it is opened, there and here.
         folder: what a `local-dir:` of the encoder may be relative to.
         crop: the part of each picture that counts, unless a picture has its own.
         batch: pictures that the model embeds at once.
@@ -86,14 +88,16 @@ class Work:
     """
 
     settings: EncoderSettings
+    fingerprint: str
     folder: "Path"
     crop: Crop
     batch: int
     known: KeySet
 
-    def key(self, image: LabelledImage, digest: str) -> bytes:
-        """The cache's key of a content of this picture."""
-        return image_key(digest, image.crop or self.crop)
+
+def content_key(image: LabelledImage, digest: str, crop: Crop) -> bytes:
+    """The cache's key of the content that was found in an image's place, under its own crop or else this one."""
+    return image_key(digest, image.crop or crop)
 
 
 class Engine(Protocol):

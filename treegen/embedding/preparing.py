@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from treegen.embedding.interface import Outcome, Source, Work
+from treegen.embedding.interface import Outcome, Source, Work, content_key
 from treegen.images import open_image, read_bytes
 
 if TYPE_CHECKING:
@@ -44,13 +44,16 @@ def prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[O
     except OSError as error:
         return Outcome(source=source, reason=f"cannot be read: {error.strerror or error}"), None
     digest = hashlib.sha256(data).hexdigest()
-    if work.key(source.image, digest) in work.known:
+    if content_key(source.image, digest, work.crop) in work.known:
         return Outcome(source=source, digest=digest), None
     try:
-        item = preprocessor(open_image(BytesIO(data), source.image.crop or work.crop))
+        picture = open_image(BytesIO(data), source.image.crop or work.crop)
     except ValueError as error:
         return Outcome(source=source, digest=digest, reason=str(error)), None
-    return Outcome(source=source, digest=digest), item
+    try:
+        return Outcome(source=source, digest=digest), preprocessor(picture)
+    except Exception as error:  # a picture one pixel high, made as large as the model wants it
+        return Outcome(source=source, digest=digest, reason=f"cannot be prepared for the model: {error}"), None
 
 
 def gather(prepared: Sequence[tuple[Outcome, Any]], preprocessor: "Preprocessor") -> Prepared:

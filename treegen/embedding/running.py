@@ -15,7 +15,7 @@ from treegen.clip.cache import EmbeddingCache, unit_rows
 from treegen.domain import EncoderSettings
 from treegen.embedding.accuracy import measure
 from treegen.embedding.answers import Scorer
-from treegen.embedding.interface import Engine, KeySet, Outcome, Source, Work
+from treegen.embedding.interface import Engine, KeySet, Outcome, Source, Work, content_key
 from treegen.embedding.parquet import ROWS, ParquetFolder
 from treegen.embedding.planning import Plan
 from treegen.errors import InputError
@@ -115,10 +115,18 @@ def embed_images(
         progress("loading the encoder", 0, 1)
         encoder = open_encoder(replace(settings, precision=settled.precision), folder)
         progress("loading the encoder", 1, 1)
+        fingerprint = encoder.fingerprint
         with closing(_Keeper(plan, settings, encoder, rows)) as keeper, tempfile.TemporaryFile() as spool:
             waiting = keeper.sort_out(plan.listing.sources(), spool, progress)
             known = KeySet(keeper.cache.keys(encoder.fingerprint) if keeper.cache and waiting else ())
-            work = Work(settings=settled, folder=folder, crop=plan.listing.crop, batch=batch, known=known)
+            work = Work(
+                settings=settled,
+                fingerprint=fingerprint,
+                folder=folder,
+                crop=plan.listing.crop,
+                batch=batch,
+                known=known,
+            )
             done = 0
             with closing(engine.embed(_unspooled(spool), work, encoder)) as results:
                 for outcomes in results if waiting else ():
@@ -153,16 +161,24 @@ class _Keeper:
     _skipped: list[Skipped] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
+        from treegen.clip.encoders.settling import settle
+
         plan = self.plan
-        if plan.output:
-            about = {
-                "encoder": self.encoder.fingerprint,
-                "crop": str(plan.listing.crop),
-                "tree": digest_of(plan.tree) if plan.tree else "",
-            }
-            self.table = ParquetFolder(plan.output, about, rows=self.rows)
-        self._scorer = Scorer(plan.tree, self.encoder) if plan.tree else None
         self.cache = EmbeddingCache(plan.cache) if plan.cache else None
+        try:
+            if self.cache:
+                settle(self.encoder, self.cache)
+            if plan.output:
+                about = {
+                    "encoder": self.encoder.fingerprint,
+                    "crop": str(plan.listing.crop),
+                    "tree": digest_of(plan.tree) if plan.tree else "",
+                }
+                self.table = ParquetFolder(plan.output, about, rows=self.rows)
+            self._scorer = Scorer(plan.tree, self.encoder) if plan.tree else None
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Writes what waits, and closes the cache; also after an error, so that nothing that was computed is lost."""
@@ -218,9 +234,7 @@ class _Keeper:
         return known
 
     def _key(self, outcome: Outcome) -> bytes:
-        from treegen.clip.cache import image_key
-
-        return image_key(outcome.digest, outcome.source.image.crop or self.plan.listing.crop)
+        return content_key(outcome.source.image, outcome.digest, self.plan.listing.crop)
 
     def keep(self, outcomes: Sequence[Outcome]) -> None:
         """Keeps what an engine gave, at once."""
