@@ -26,7 +26,7 @@ LAYERS = (
     ("workspace",),
     ("exchange", "conversing", "doctor"),
     ("workflow", "classifying", "optimizing"),
-    ("approving", "reviewing", "asking"),
+    ("approving", "reviewing", "asking", "embedding"),
     ("review", "report"),
     ("cli",),
     ("__main__",),
@@ -49,9 +49,14 @@ HEAVY = {
     "dspy": (),
     "textual": ("treegen.review",),
     "PIL": (),
+    "ray": (),
+    "pyarrow": (),
 }
 #: The seams: these libraries are imported below the given units alone, also inside functions.
-SEAMS = {"open_clip": ("clip",), "litellm": ("remote",), "textual": ("review", "cli"), "dspy": ("optimizing",)}
+SEAMS = {
+    "open_clip": ("clip",), "litellm": ("remote",), "textual": ("review", "cli"), "dspy": ("optimizing",),
+    "ray": ("embedding",), "pyarrow": ("embedding", "images"),
+}  # fmt: skip
 STRANGERS_TO_TREES = ("torch", "torchvision", "open_clip", "litellm", "textual", "PIL", "numpy", "click", "rich")
 
 

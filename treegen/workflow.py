@@ -193,12 +193,8 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
 
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     """What a reader of the score must know about the images."""
-    images, notes = workspace.evaluator.images, []
-    if workspace.encoder_settings.name == BUNDLED_ENCODER and workspace.domain.name != BUNDLED_DOMAIN:
-        notes.append(
-            "scored with the bundled CLIP, which knows the sketchbook's drawings and nothing else: "
-            "name a real one with --encoder, or below [encoder] in domain.toml"
-        )
+    images, notes = workspace.evaluator.images, list[str]()
+    notes += encoder_notes(workspace.encoder_settings, workspace.domain)
     if workspace.evaluator.cache_rebuilt:
         notes.append("the embedding cache was damaged: it was set aside and computed anew")
     if images.in_two_classes:
@@ -210,6 +206,16 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     if images.leaks:
         notes.append(f"{images.leaks} pictures stand in the dev and in the test part of the set: left out of dev")
     return (*notes, *workspace.encoder.notes)
+
+
+def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str, ...]:
+    """What a reader of results must know about the choice of the encoder."""
+    if settings.name != BUNDLED_ENCODER or (domain and domain.name == BUNDLED_DOMAIN):
+        return ()
+    return (
+        "this is the bundled CLIP, which knows the sketchbook's drawings and nothing else: "
+        "name a real one with --encoder, or below [encoder] in domain.toml",
+    )
 
 
 def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:

@@ -66,6 +66,11 @@ class Workspace:
         """The history beside the tree."""
         return Store(self.path)
 
+    @property
+    def cache_path(self) -> Path:
+        """The embedding cache, in the store's folder."""
+        return store_folder(self.path) / "embeddings.sqlite"
+
     @cached_property
     def encoder(self) -> "Encoder":
         """The encoder, loaded on first use (seconds)."""
@@ -83,21 +88,28 @@ class Workspace:
         from treegen.clip.encoders.settling import settle
         from treegen.clip.evaluation import Evaluator
 
-        cache = EmbeddingCache(store_folder(self.path) / "embeddings.sqlite")
+        cache = EmbeddingCache(self.cache_path)
         try:
             settle(self.encoder, cache)
-            return Evaluator(self.domain, self.encoder, cache, self._divide, lambda *step: self.progress(*step))
+            return Evaluator(self.domain, self.encoder, cache, self.divide, lambda *step: self.progress(*step))
         except BaseException:  # cancelled too: the next call opens it again and goes on
             cache.close()
             raise
 
-    def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
+    def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """The split that the images bring along or that is recorded, extended to new images."""
-        settings = split_settings(self.domain.split)
-        parts = divide(images, self.domain.classes, self.domain.split, self.store.recorded_split(settings))
-        self.store.record_split(settings, parts)
+        parts = divide(images, self.domain.classes, self.domain.split, self.recorded_parts())
+        self.store.record_split(self._split_settings, parts)
         # what another process recorded first counts, but not against the image set itself
-        return {**self.store.recorded_split(settings), **fixed_parts(images)}
+        return {**self.recorded_parts(), **fixed_parts(images)}
+
+    def recorded_parts(self) -> dict[str, str]:
+        """Content digest -> part, of the images that were divided so far."""
+        return self.store.recorded_split(self._split_settings)
+
+    @property
+    def _split_settings(self) -> str:
+        return split_settings(self.domain.split)
 
     def check(self) -> Checked:
         """Everything wrong with the tree file, against the domain's classes."""

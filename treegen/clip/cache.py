@@ -120,6 +120,22 @@ class EmbeddingCache:
                 f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part)
             ).fetchall()
 
+    def has(self, fingerprint: str, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of the keys whose vectors are there."""
+        encoder, found = self._encoder(fingerprint), set[bytes]()
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"SELECT key FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part))
+            found.update(key for (key,) in rows)
+        return found
+
+    def keys(self, fingerprint: str) -> Iterator[bytes]:
+        """The keys of all vectors of an encoder, 32 bytes each."""
+        return (
+            k for (k,) in self._db.execute("SELECT key FROM embedding WHERE encoder=?", (self._encoder(fingerprint),))
+        )
+
     def put(self, fingerprint: str, keys: Sequence[bytes], vectors: "Tensor") -> "Tensor":
         """Keeps vectors (N, D); a transaction of its own, so that an interrupted run loses at most one batch.
 
@@ -160,6 +176,16 @@ class EmbeddingCache:
         """Path -> (size, time of change in ns, SHA-256): spares hashing a file that has not changed."""
         rows = self._db.execute("SELECT path, size, changed, digest FROM file")
         return {path: (size, changed, digest) for path, size, changed, digest in rows}
+
+    def files(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
+        """As `known_files`, of these paths alone."""
+        found: dict[str, tuple[int, int, str]] = {}
+        for start in range(0, len(paths), _BATCH):
+            part = paths[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"SELECT path, size, changed, digest FROM file WHERE path IN ({marks})", part)
+            found |= {path: (size, changed, digest) for path, size, changed, digest in rows}
+        return found
 
     def remember_files(self, files: Iterable[tuple[str, int, int, str]]) -> None:
         """Keeps (path, size, time of change in ns, SHA-256)."""

@@ -60,7 +60,7 @@ def _remembered_hash(
 ) -> str:
     """The SHA-256 of the image's bytes, not read again if size and time of the file are those of an earlier reading."""
     status = image.path.stat()
-    name = shown(image.path) + (f"//{image.member}@{image.offset}+{image.size}" if image.member else "")
+    name = remembered_name(image)
     earlier = known.get(name)
     if earlier and earlier[:2] == (status.st_size, status.st_mtime_ns):
         return earlier[2]
@@ -69,6 +69,11 @@ def _remembered_hash(
     if len(new) % _SMALL_BATCH == 0:
         progress("reading images", len(new), 0)
     return digest
+
+
+def remembered_name(image: LabelledImage) -> str:
+    """The name by which the cache remembers a file, or a picture in a tar."""
+    return shown(image.path) + (f"//{image.member}@{image.offset}+{image.size}" if image.member else "")
 
 
 def embed_images(

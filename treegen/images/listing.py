@@ -1,6 +1,6 @@
 """Lists the images of a domain, whatever kind of set holds them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -36,7 +36,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
     if settings is None:
         raise InputError(f"the domain {domain.name!r} has no images", "add [images] with a folder to domain.toml")
     findings, images = Findings(), list[LabelledImage]()
-    for image in _READERS[settings.kind](settings, Labels(domain, _numbered(settings)), findings):
+    for image in read_images(settings, labels_of(domain), findings):
         try:
             images.append(replace(image, digest=(hash_of or hash_image)(image)))
         except OSError as error:
@@ -50,6 +50,20 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
         images=kept, skipped=(*findings.skipped, *leaking), strangers=tuple(sorted(findings.strangers.items())),
         leaks=leaks,
     )  # fmt: skip
+
+
+def labels_of(domain: Domain) -> Labels:
+    """The labels of the domain's own image set.
+
+    Raises:
+        InputError: the file of the names that numbers stand for cannot be read.
+    """
+    return Labels(domain, _numbered(domain.images) if domain.images else None)
+
+
+def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+    """Finds the images of a set one by one, without their digests; see `Reader`."""
+    return _READERS[settings.kind](settings, labels, findings)
 
 
 def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:

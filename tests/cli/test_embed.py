@@ -1,0 +1,63 @@
+"""`treegen embed`: what it prints, and where it puts things."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from tests.conftest import Run
+
+
+def test_a_domain_fills_its_cache_and_a_second_run_finds_all_of_it(run: Run, sketchbook: Path) -> None:
+    first = run("embed", sketchbook)
+    assert (first.code, first.out.splitlines()[0]) == (0, "104 images: 104 embedded, 0 skipped")
+    assert str(sketchbook / ".treegen" / "embeddings.sqlite") in first.out
+    again = run("embed", sketchbook / "domain.toml")
+    assert again.out.splitlines()[0] == "104 images: 0 embedded, 104 in the cache already, 0 skipped"
+
+
+def test_with_a_tree_the_table_has_answers_and_the_accuracy_says_of_what(
+    run: Run, tree_file: Path, tmp_path: Path
+) -> None:
+    broken = tree_file.parent / "images" / "Wendle" / "\x1b[31mred.png"
+    broken.write_bytes(b"no picture")
+    done = run("embed", tree_file.parent, "-o", tmp_path / "out", "--json")
+    document = json.loads(done.out)
+    assert (done.code, document["images"], document["embedded"], document["skipped"]) == (0, 105, 104, 1)
+    assert document["first_skipped"][0]["path"] == "Wendle/\x1b[31mred.png"
+    assert (document["accuracy"]["part"], document["accuracy"]["n"]) == ("test", 52)
+    names = pyarrow.parquet.read_table(tmp_path / "out").column_names
+    assert names[-4:] == ["embedding", "predicted", "score", "answers"]
+    shown = run("embed", tree_file.parent, "-o", tmp_path / "out")
+    assert "105 images: 0 embedded, 104 written already, 1 skipped" in shown.out
+    assert "Wendle/\\x1b[31mred.png: not an image" in shown.out
+    assert "accuracy on the test part: " in shown.out
+    assert "(n = 52, 95 % interval; 52 of the dev part left out)" in shown.out
+
+
+def test_a_domains_tree_with_errors_does_not_stop_the_embedding(run: Run, tree_file: Path, tmp_path: Path) -> None:
+    tree_file.write_text("{}", encoding="utf-8")
+    done = run("embed", tree_file.parent, "-o", tmp_path / "out")
+    assert done.code == 0
+    assert "embedded only, not scored" in done.err
+    named = run("embed", tree_file.parent, "-o", tmp_path / "out", "--tree", tree_file)
+    assert named.code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["images"], "nothing says where"),
+        (["nowhere", "-o", "out"], "no such folder or file"),
+        ([".", "-o", "out", "--domain", "."], "is a domain itself"),
+        (["images", "-o", "domain.toml"], "is a file"),
+    ],
+)
+def test_wrong_usage_exits_with_2(
+    run: Run, sketchbook: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    monkeypatch.chdir(sketchbook)
+    done = run("embed", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err

@@ -1,0 +1,55 @@
+"""Drawings of the sketchbook, ways to embed them, and how to read what came out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from treegen.domain import EncoderSettings
+from treegen.embedding.cluster import ClusterEngine
+from treegen.embedding.interface import Engine
+from treegen.embedding.local import LocalEngine
+from treegen.embedding.planning import make_plan
+from treegen.embedding.running import Summary, embed_images
+
+
+@pytest.fixture(scope="session")
+def ray_here() -> Iterator[Any]:
+    """A real Ray with two cores, for all tests that need one: starting it takes seconds."""
+    with ClusterEngine(2):
+        import ray
+
+        yield ray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The rows of a folder of Parquet files, in the order of their paths."""
+
+    columns: dict[str, list[Any]]
+    vectors: np.ndarray
+
+
+def read_table(folder: Path) -> Table:
+    table = pyarrow.parquet.read_table(folder).sort_by("path")
+    vectors = np.stack(table["embedding"].to_pylist()).astype(np.float16)
+    return Table(columns=table.drop_columns("embedding").to_pydict(), vectors=vectors)
+
+
+Embed = Callable[..., Summary]
+
+
+@pytest.fixture
+def embed() -> Embed:
+    """Embeds with the bundled encoder: `embed(images, engine, batch=..., rows=..., output=...)`."""
+
+    def run(images: Path, engine: Engine | None = None, *, batch: int = 16, rows: int = 1000, **more: Any) -> Summary:
+        progress = more.pop("progress", lambda *step: None)
+        plan = make_plan(images, **more)
+        return embed_images(plan, engine or LocalEngine(), EncoderSettings(), batch=batch, rows=rows, progress=progress)
+
+    return run

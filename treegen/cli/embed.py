@@ -1,0 +1,92 @@
+"""`treegen embed`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from treegen.cli.options import PATH, EncoderChoice, encoder_options
+
+if TYPE_CHECKING:
+    from treegen.embedding.planning import Plan
+    from treegen.embedding.running import Summary
+
+_SHOWN: Final = 10
+
+
+@click.command("embed")
+@click.argument("images", type=PATH)
+@click.option("-o", "--output", type=PATH, metavar="FOLDER", help="Write Parquet files here; with a tree, its answers.")
+@click.option("--cache", type=PATH, metavar="FILE", help="Fill this embedding cache; the domain's own by default.")
+@click.option("--domain", "domain_path", type=PATH, metavar="FILE", help="Gives crop, encoder and cache.")
+@click.option("--tree", type=PATH, metavar="FILE", help="Score each image with it; the domain's tree.json by default.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This process; or Ray, on this machine or the cluster at RAY_ADDRESS.",
+)
+@click.option("--workers", type=click.IntRange(1), help="With ray: models at work; one for each GPU, else each core.")
+@click.option("--batch", type=click.IntRange(1), help="Images that the model sees at once.")
+@encoder_options
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one document.")
+def command(
+    images: Path, output: Path | None, cache: Path | None, domain_path: Path | None, tree: Path | None, engine: str,
+    workers: int | None, batch: int | None, encoder: EncoderChoice, as_json: bool,
+) -> None:  # fmt: skip
+    """Embed IMAGES: a folder, a manifest (CSV, JSON Lines), or the image set of a domain.
+
+    What is in the cache or in finished Parquet files is not embedded again: run it anew after a kill.
+    """
+    from treegen.cli.output import ProgressLine, print_json
+    from treegen.embedding.planning import make_plan
+    from treegen.embedding.running import BATCH, embed_images, open_engine
+
+    plan = make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree)
+    summary = embed_images(
+        plan, open_engine(engine, workers), encoder.settings(plan.domain), batch=batch or BATCH, progress=ProgressLine()
+    )
+    if as_json:
+        print_json({"engine": engine, "output": str(output) if output else None, **_document(plan, summary)})
+    else:
+        _show(plan, summary)
+
+
+def _document(plan: "Plan", summary: "Summary") -> dict[str, object]:
+    from treegen.images import shown
+
+    counts = summary.counts
+    return {
+        "cache": shown(plan.cache) if plan.cache else None, "images": counts.images, "embedded": counts.embedded,
+        "cached": counts.cached, "finished": counts.finished, "skipped": counts.skipped,
+        "first_skipped": [{"path": shown(s.path), "reason": s.reason} for s in summary.skipped],
+        "encoder": summary.encoder, "accuracy": summary.accuracy, "notes": list(summary.notes),
+    }  # fmt: skip
+
+
+def _show(plan: "Plan", summary: "Summary") -> None:
+    from treegen.cli.output import interval, percent, say, tell
+
+    for note in summary.notes:
+        tell(f"note: {note}")
+    counts = summary.counts
+    known = [
+        f"{number} {words}"
+        for number, words in ((counts.cached, "in the cache already"), (counts.finished, "written already"))
+        if number
+    ]
+    say(f"{counts.images} images: {', '.join([f'{counts.embedded} embedded', *known])}, {counts.skipped} skipped")
+    for skipped in summary.skipped[:_SHOWN]:
+        say(f"  {skipped.path}: {skipped.reason}")
+    if counts.skipped > _SHOWN:
+        say(f"  and {counts.skipped - _SHOWN} more")
+    for what, where in (("embeddings", plan.cache), ("table", plan.output)):
+        if where:
+            say(f"{what}: {where}")
+    found = summary.accuracy
+    if found:
+        part = "test part" if found["part"] == "test" else "images with labels"
+        left_out = f"; {found['left_out']} of the dev part left out" if found["left_out"] else ""
+        say(f"accuracy on the {part}: {percent(found['accuracy'])} {interval(found['interval'])} "
+            f"(n = {found['n']}, 95 % interval{left_out})")  # fmt: skip

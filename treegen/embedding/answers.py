@@ -1,0 +1,98 @@
+"""What a tree says about embedded images, as columns."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from treegen.errors import ProblemsError
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from treegen.clip.encoders.interface import Encoder
+
+_TEXTS: Final = 64  # prompts that are embedded together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A tree's answers about N images.
+
+    Attributes:
+        classes: names of the classes (K).
+        groups: name and options of each group (G).
+        predicted: index of the class with the highest score (N).
+        scores: that score, 0 to G (N).
+        options: index of each group's most probable option (G, N).
+        probabilities: of these, 0 to 1 (G, N).
+    """
+
+    classes: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    predicted: "NDArray[np.int64]"
+    scores: "NDArray[np.float32]"
+    options: "NDArray[np.int64]"
+    probabilities: "NDArray[np.float32]"
+
+    def columns(self) -> dict[str, Any]:
+        """Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability for each group."""
+        import pyarrow as pa
+
+        answers = [
+            pa.StructArray.from_arrays(
+                [pa.array(options, pa.string()).take(pa.array(chosen)), pa.array(sure, pa.float32())],
+                names=["option", "probability"],
+            )
+            for (_, options), chosen, sure in zip(self.groups, self.options, self.probabilities, strict=True)
+        ]
+        return {
+            "predicted": pa.array(self.classes, pa.string()).take(pa.array(self.predicted)),
+            "score": pa.array(self.scores, pa.float32()),
+            "answers": pa.StructArray.from_arrays(answers, names=[name for name, _ in self.groups]),
+        }
+
+
+class Scorer:
+    """A tree ready to answer about any number of embedded images: its prompts are embedded once."""
+
+    def __init__(self, tree: Tree, encoder: "Encoder") -> None:
+        """Embeds the prompts of a tree without errors.
+
+        Raises:
+            ProblemsError: a prompt is longer than the encoder's context.
+            ModelError: the encoder fails.
+        """
+        import torch
+
+        from treegen.clip import scoring
+        from treegen.clip.cache import unit_rows
+        from treegen.clip.wording import length_problems
+
+        too_long = length_problems(tree, encoder)
+        if too_long:
+            told = f"the encoder would cut {len(too_long)} prompts, first {too_long[0].message}"
+            raise ProblemsError(told, "shorten prompt or option")
+        prompts = tree.prompts()
+        parts = [encoder.encode_texts(prompts[i : i + _TEXTS]) for i in range(0, len(prompts), _TEXTS)]
+        self._texts = unit_rows(torch.cat(parts).numpy().astype(np.float16))  # as `treegen score` has them
+        self._tree, self._scale = tree, encoder.logit_scale
+        self._matrix = scoring.rule_matrix(tree)
+
+    def answer(self, features: "Tensor") -> Answered:
+        """The answers about images (N, D)."""
+        from treegen.clip import scoring
+
+        sizes = tuple(len(group.options) for group in self._tree.groups)
+        logits = scoring.similarity_logits(features, self._texts, self._scale)
+        probabilities = scoring.group_probabilities(logits, sizes)
+        best = scoring.class_scores(probabilities, self._matrix).max(1)
+        chosen = [part.max(1) for part in scoring.split_groups(probabilities, sizes)]
+        return Answered(
+            classes=self._tree.classes, groups=tuple((g.name, g.options) for g in self._tree.groups),
+            predicted=best.indices.numpy(), scores=best.values.numpy(),
+            options=np.stack([c.indices.numpy() for c in chosen]),
+            probabilities=np.stack([c.values.numpy() for c in chosen]),
+        )  # fmt: skip
