@@ -19,7 +19,7 @@ LAYERS = (
     ("resources",),
     ("tree",),
     ("domain", "store", "git"),
-    ("images", "versions", "setup_git", "journal", "proposals"),
+    ("images", "versions", "setup_git", "journal", "proposals", "keeping"),
     ("session",),
     ("llm", "clip", "starting", "demonstration"),
     ("checking",),

@@ -14,7 +14,7 @@ from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 FOLDER: Final = ".treegen"
-_VERSION: Final = 3
+_VERSION: Final = 5
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -51,6 +51,11 @@ CREATE TABLE decision (
 CREATE TABLE IF NOT EXISTS kept (
   file TEXT NOT NULL, session INTEGER NOT NULL REFERENCES session(id), name TEXT NOT NULL, value TEXT NOT NULL,
   PRIMARY KEY (session, name));
+""",
+    5: """
+CREATE TABLE part (
+  file TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, created TEXT NOT NULL,
+  PRIMARY KEY (file, digest, name));
 """,
 }
 

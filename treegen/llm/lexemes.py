@@ -101,6 +101,17 @@ def _end_of(text: str, start: int) -> int:
     return len(text)
 
 
+def last_stop(text: str, start: int) -> int:
+    """Where the last comma or open bracket of an object that is cut off ends; `start` if there is none."""
+    end = start
+    for match in _LEXEME.finditer(text, start):
+        if match.lastgroup == "open" or match.group() == ",":
+            end = match.end()
+        elif match.lastgroup == "other" and match.group() in "\"'“":
+            break  # a text that does not end: commas in it are none
+    return end
+
+
 def scan(text: str) -> Iterator[Lexeme]:
     """Every lexeme but white space, comments included; nothing is refused."""
     line = 1
