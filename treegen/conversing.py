@@ -1,8 +1,10 @@
 """What every conversation with a language model shares: waiting is shown, attempts are kept, the result is a tree."""
 
+import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from treegen.errors import ProblemsError
 from treegen.progress import Progress
@@ -11,18 +13,20 @@ from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
 
 if TYPE_CHECKING:
+    from treegen.llm.attempts import Attempt, Conversation
     from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
-    from treegen.llm.drafting import Attempt, Conversation
 
 Listener = Callable[["Attempt"], None]
 
 
 class Announced:
-    """A chat whose waiting is shown; a person who pastes needs no such thing."""
+    """A chat whose waiting is shown, once for all that wait; a person who pastes needs no such thing."""
 
     def __init__(self, chat: "Chat", progress: Progress) -> None:
         self.name = chat.name
         self._chat, self._progress = chat, progress
+        self._lock = threading.Lock()
+        self._waiting = 0
 
     def complete(
         self, messages: "Sequence[Message]", on_text: "OnText | None" = None, *, wire: "Wire | None" = None
@@ -30,12 +34,18 @@ class Announced:
         """The chat's own reply."""
         if self.name == "manual":
             return self._chat.complete(messages, on_text, wire=wire)
-        task = f"waiting for {self.name}"
-        self._progress(task, 0, 1)
+        self._wait(1)
         try:
             return self._chat.complete(messages, on_text, wire=wire)
         finally:
-            self._progress(task, 1, 1)
+            self._wait(-1)
+
+    def _wait(self, more: int) -> None:
+        """Tells when the first begins to wait and when nobody does any more."""
+        with self._lock:
+            before, self._waiting = self._waiting, self._waiting + more
+            if 0 in (before, self._waiting):
+                self._progress(f"waiting for {self.name}", int(more < 0), 1)
 
 
 def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
@@ -47,7 +57,7 @@ def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Lis
         problems = tuple(p.as_json() for p in attempt.problems)
         call = Call(
             purpose=attempt.purpose, model=reply.model if reply else model, reply=reply.text if reply else None,
-            messages=tuple(m.as_dict() for m in attempt.messages), finish=reply.finish if reply else "failed",
+            messages=tuple(map(_without_pictures, attempt.messages)), finish=reply.finish if reply else "failed",
             prompt_tokens=reply.prompt_tokens if reply else None,
             completion_tokens=reply.completion_tokens if reply else None,
             cost=reply.cost if reply else None, seconds=reply.seconds if reply else None, repaired=attempt.repaired,
@@ -58,6 +68,17 @@ def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Lis
             on_attempt(attempt)
 
     return record, calls
+
+
+def _without_pictures(message: "Message") -> dict[str, Any]:
+    """A message as it is kept: of pictures, which are on the disk already, the kind and SHA-256 of what was sent."""
+    kept: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        kept["images"] = [
+            f"{url.partition(';')[0].removeprefix('data:')} sha256:{hashlib.sha256(url.encode()).hexdigest()}"
+            for url in message.images
+        ]
+    return kept
 
 
 def result_of(conversation: "Conversation", path: Path) -> Tree:

@@ -39,12 +39,16 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
-    """The language model: a litellm name, `replay/FILE` or `manual`; `None` leaves it to the provider."""
+    """The language model: a litellm name, `replay/FILE` or `manual`; `None` leaves it to the provider.
+
+    `concurrency` is how many requests are made at a time, where there are several.
+    """
 
     model: str | None = None
     api_base: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ class Call:
 
     purpose: str
     model: str
-    messages: tuple[dict[str, str], ...]
+    messages: tuple[dict[str, Any], ...]
     reply: str | None
     finish: str | None = None
     prompt_tokens: int | None = None

@@ -1,4 +1,4 @@
-"""What one does with a tree: open, draft, score, revise, classify. The CLI and the TUI show what these return."""
+"""What one does with a tree: score, revise, classify. The CLI and the TUI show what these return."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import ProblemsError
 from treegen.images import Crop, open_image
 from treegen.proposals import Unit, take, units_of
 from treegen.store import Revision
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from treegen.clip.labelling import Labeller
+    from treegen.llm.attempts import Conversation
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
-    from treegen.llm.drafting import Conversation
 
 _BATCH: Final = 64  # images that are decoded and labelled together
 
@@ -38,15 +38,6 @@ class Scored:
     revision: Revision
     score: dict[str, Any]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
-    """A finished draft: the file is written and the revision kept."""
-
-    tree: Tree
-    revision: Revision
-    conversation: "Conversation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,57 +85,6 @@ class Classified:
     ranking: tuple[tuple[str, float], ...]
     answers: tuple[Answer, ...]
     failure: str = ""
-
-
-def draft_tree(
-    workspace: Workspace, chat: "Chat", *, tries: int, force: bool = False, on_attempt: Listener | None = None
-) -> Drafted:
-    """Has a language model draft the tree of the workspace's domain and writes it.
-
-    Args:
-        workspace: its tree file is written.
-        chat: who answers.
-        tries: most requests, repairs included.
-        force: an existing tree may be replaced; what it held is kept as a revision first.
-        on_attempt: is told of each attempt.
-
-    Raises:
-        InputError: the file exists and `force` is not given.
-        ProblemsError: no attempt was without errors; nothing is written, all attempts are in the store.
-        ModelError: the model failed.
-    """
-    from treegen.llm.drafting import draft
-
-    _keep_existing(workspace, force)
-    store = workspace.store
-    listener, calls = recorder(store, chat.name, on_attempt)
-    asked = Announced(chat, workspace.progress)
-    conversation = draft(workspace.domain, asked, tries=tries, on_attempt=listener)
-    tree = result_of(conversation, workspace.path)
-    parent = _keep_existing(workspace, force) or store.latest()  # what was written while the model was thinking
-    save(workspace.path, tree)
-    revision = store.add_revision(
-        tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
-    )
-    store.attach_calls(calls, revision.id)
-    return Drafted(tree=tree, revision=revision, conversation=conversation)
-
-
-def _keep_existing(workspace: Workspace, force: bool) -> Revision | None:
-    """The revision of a tree file that is about to be replaced; `None` if there is no file.
-
-    Raises:
-        InputError: there is a file and `force` is not given, or it is no tree.
-    """
-    if not workspace.path.exists():
-        return None
-    if not force:
-        tip = "--force replaces it (its content stays in the history), or -o FILE"
-        raise InputError(f"{workspace.path} exists", tip)
-    checked = check_text(read_text(workspace.path))
-    if checked.document is None:
-        raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
-    return workspace.current(checked.document.tree)
 
 
 def score_tree(workspace: Workspace, tree: Tree | None = None) -> Scored:

@@ -67,15 +67,27 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All attempts. `tree` is the first without errors; else `stopped` says why there was no further attempt."""
+    """All attempts and what came of them.
+
+    Attributes:
+        attempts: in the order in which they ended.
+        tree: the first without errors, if there is one.
+        stopped: if not, why there was no further attempt.
+        found: everything found in a tree that is made of several replies.
+        taken: parts of it that an earlier run had finished.
+    """
 
     attempts: tuple[Attempt, ...]
     tree: Tree | None
     stopped: str = ""
+    found: tuple[Problem, ...] | None = None
+    taken: int = 0
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Those of the last attempt."""
+        """Those of the tree, or of the last attempt."""
+        if self.found is not None:
+            return self.found
         return self.attempts[-1].problems if self.attempts else ()
 
 

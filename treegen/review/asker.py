@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from treegen.clip.previewing import Preview
+    from treegen.llm.attempts import Attempt
     from treegen.llm.chat.exchange import ManualExchange
     from treegen.llm.chat.interface import Chat
-    from treegen.llm.drafting import Attempt
     from treegen.review.app import ReviewApp
     from treegen.tree.changes import Change
 
