@@ -25,7 +25,7 @@ LAYERS = (
     ("llm", "clip", "starting", "demonstration"),
     ("checking",),
     ("workspace",),
-    ("exchange", "conversing"),
+    ("exchange", "conversing", "confusion"),
     ("workflow", "drafting", "optimizing"),
     ("approving", "reviewing", "asking"),
     ("review", "report"),

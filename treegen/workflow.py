@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.confusion import compose
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
-from treegen.errors import ProblemsError
+from treegen.errors import InputError, ProblemsError
 from treegen.images import Crop, open_image
+from treegen.journal import Journal
 from treegen.proposals import Unit, take, units_of
 from treegen.store import Revision
 from treegen.tree.changes import Change, apply
@@ -171,8 +173,8 @@ def propose_revision(
         workspace.current(start.tree)
     listener, calls = recorder(workspace.store, chat.name, on_attempt)
     conversation = revise(
-        workspace.domain, start.tree, asked, Announced(chat, workspace.progress), problems=start.problems,
-        diagnosis=start.diagnosis, tries=tries, on_attempt=listener, on_text=on_text,
+        workspace.domain, start.tree, asked, chat if on_text else Announced(chat, workspace.progress),
+        problems=start.problems, diagnosis=start.diagnosis, tries=tries, on_attempt=listener, on_text=on_text,
     )  # fmt: skip
     answered = result_of(conversation, workspace.path)
     revised = replace(answered, review=start.tree.review, conflicts=start.tree.conflicts)
@@ -182,6 +184,29 @@ def propose_revision(
         base=start.tree, tree=revised, changes=changes, units=units, conversation=conversation,
         feedback=asked.text, calls=tuple(calls),
     )  # fmt: skip
+
+
+def feedback_of_mistakes(workspace: Workspace, feedback: Feedback | None = None) -> Feedback:
+    """Feedback that the mistakes on the dev part suggest, behind what the reviewer says, with all earlier decisions.
+
+    Args:
+        workspace: its tree is scored on the dev part; nothing of the test part is looked at.
+        feedback: what the reviewer says besides; its text may be empty.
+
+    Raises:
+        InputError: there are no images, or no class is taken for another.
+        ProblemsError: the tree has errors.
+        ModelError: the encoder failed.
+    """
+    tree, _ = workspace.load()
+    evaluator, decisions = workspace.evaluator, Journal(workspace.store).decisions()
+    text = compose(tree, evaluator.diagnose(tree), evaluator.mistakes(tree), decisions)
+    if not text:
+        told = "no class is taken for another on the dev part: the mistakes suggest nothing"
+        raise InputError(told, "say yourself what to change, with -m")
+    own = feedback or Feedback(text="")
+    whole = f"{own.text.strip()}\n\n{text}" if own.text.strip() else text
+    return replace(own, text=whole, decisions=tuple(decisions))
 
 
 def estimate_revision(
@@ -252,7 +277,19 @@ def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:
         tree, author="llm", note=f"feedback: {note}", parent=parent.id if parent else None
     )
     workspace.store.attach_calls(proposal.calls, revision.id)
+    decide_proposal(workspace, proposal, taken=True)
     return revision
+
+
+def decide_proposal(workspace: Workspace, proposal: Proposal, *, taken: bool, why: str = "") -> None:
+    """Keeps what was made of a proposal as a whole: later requests tell it to the language model.
+
+    What touches a lock is not taken in any case.
+    """
+    journal = Journal(workspace.store)
+    for unit in proposal.units:
+        reason = unit.refused or why
+        journal.decide(proposal.feedback, unit.changes, taken=taken and not unit.refused, why=reason)
 
 
 def proposed_tree(workspace: Workspace, proposal: Proposal) -> Tree:
