@@ -13,6 +13,7 @@ _TAG: Final = re.compile(r"<(/?)(?:think(?:ing)?|reasoning|thought)>", re.IGNORE
 _LONGEST_TAG: Final = len("</reasoning>")
 _GROUPS: Final = ("classification_groups", "classification_cot")
 _MOST_TEXT: Final = 2000  # characters of one text that are kept
+_MOST_DEPTH: Final = 20  # open brackets that are told apart: a tree has five
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -74,6 +75,7 @@ class Arriving:
         self._groups: dict[str, _Group] = {}
         self._classes: dict[str, None] = {}
         self._stack: list[_Frame] = []
+        self._deeper = 0  # brackets that are open beyond those
         self._quote = ""
         self._said: list[str] = []
         self._escaped = ""
@@ -184,7 +186,9 @@ class Arriving:
         if c in "\"'":
             self._quote = c if self._stack else ""  # in prose an apostrophe is none
         elif c in "{[":
-            if c == "{" or self._stack:
+            if len(self._stack) == _MOST_DEPTH:
+                self._deeper += 1
+            elif c == "{" or self._stack:
                 self._stack.append(_Frame(c, self._stack[-1].key if self._stack else None))
             self._last = None
         elif c in "}]":
@@ -249,7 +253,9 @@ class Arriving:
         return self._unnamed
 
     def _close(self) -> None:
-        if self._stack:
+        if self._deeper:
+            self._deeper -= 1
+        elif self._stack:
             self._stack.pop()
         if self._in_groups() == 1 and self._stack[-1].sign == "[":
             self._unnamed = _Group("")

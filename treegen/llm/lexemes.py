@@ -72,7 +72,7 @@ def objects_in(text: str) -> Iterator[str]:
     Raises:
         UnreadableError: TG502 if an object goes on behind its last brace, or if there are more than `MOST_OBJECTS`.
     """
-    end = count = 0
+    end = count = seen = 0
     while (start := text.find("{", end)) >= 0:
         line = max(text.rfind("\n", end, start) + 1, end)
         named = _NAME.match(text, line)
@@ -87,7 +87,8 @@ def objects_in(text: str) -> Iterator[str]:
                 line = text.count("\n", first, end) + 1
                 told = f"line {line} of the object: it closes here and yet goes on; check the braces"
                 raise UnreadableError("TG502", told)
-        if count > MOST_OBJECTS:
+        seen += 1
+        if count > MOST_OBJECTS or seen > 10 * MOST_OBJECTS:
             raise UnreadableError("TG502", f"the reply holds more than {MOST_OBJECTS} objects; answer with one")
 
 

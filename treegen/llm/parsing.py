@@ -172,6 +172,8 @@ def _read(text: str) -> tuple[Any, bool]:
     data, problems = parse_json(text)
     if data is not None and not problems:
         return data, False
+    if any(p.message.startswith("nested deeper") for p in problems):
+        raise UnreadableError("TG501", f"the reply is {problems[0].message}")
     twice = next((p for p in problems if p.code == "TG102"), None)
     if twice:
         raise UnreadableError("TG102", twice.message, twice.pointer)
