@@ -44,7 +44,7 @@ def test_a_reply_cut_anywhere_and_continued_says_the_same() -> None:
     for end in range(1, len(WHOLE)):
         stem = stem_of(WHOLE[:end])
         rest = WHOLE[len(stem) :]
-        again = WHOLE[len(stem) - dice.randint(13, 60) :] if len(stem) > 60 else rest
+        again = WHOLE[len(stem) - dice.randint(30, 60) :] if len(stem) > 60 else rest
         for said in (rest, rest.strip(), f"```json\n{rest}", again):
             assert json.loads(joined(stem, said).removesuffix("```")) == GOOD
 

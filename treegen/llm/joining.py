@@ -24,8 +24,8 @@ def stem_of(text: str) -> str:
 def joined(stem: str, rest: str) -> str:
     """A stem and what continues it: without a code fence between them, and without what the rest says once more."""
     fence = _FENCE.match(rest)
-    inner = rest[fence.end() :] if fence else rest.lstrip()
-    tail = stem.rstrip()[-_MOST_OVERLAP:]
-    most = min(len(tail), len(inner))
-    overlap = next((n for n in range(most, _LEAST_OVERLAP - 1, -1) if tail.endswith(inner[:n])), 0)
-    return stem + inner[overlap:]
+    inner = rest[fence.end() :] if fence else rest
+    tail, begins = stem.rstrip()[-_MOST_OVERLAP:], inner.lstrip()
+    most = min(len(tail), len(begins))
+    overlap = next((n for n in range(most, _LEAST_OVERLAP - 1, -1) if tail.endswith(begins[:n])), 0)
+    return stem + (begins[overlap:] if overlap else inner)
