@@ -15,7 +15,7 @@ from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 FOLDER: Final = ".treegen"
-_VERSION: Final = 4
+_VERSION: Final = 5
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -61,6 +61,11 @@ CREATE TABLE form (
   PRIMARY KEY (model, server)) WITHOUT ROWID;
 ALTER TABLE call ADD COLUMN requests INTEGER;
 ALTER TABLE call ADD COLUMN cached INTEGER NOT NULL DEFAULT 0
+""",
+    5: """
+CREATE TABLE part (
+  file TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, created TEXT NOT NULL,
+  PRIMARY KEY (file, digest, name));
 """,
 }
 

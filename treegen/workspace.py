@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
 from treegen.errors import InputError, ProblemsError
-from treegen.images import LabelledImage, divide
+from treegen.images import LabelledImage, divide, list_images
 from treegen.progress import Progress, no_progress
 from treegen.store import Revision, Store, store_folder
 from treegen.tree.document import digest_of, read_text
@@ -82,6 +82,16 @@ class Workspace:
         except BaseException:  # cancelled too: the next call opens it again and goes on
             cache.close()
             raise
+
+    def dev_images(self) -> tuple[LabelledImage, ...]:
+        """The images of the dev part by the recorded split: all that a language model may be shown.
+
+        Raises:
+            InputError: there are no images.
+        """
+        found = list_images(self.domain).images
+        parts = self._divide(found)
+        return tuple(image for image in found if parts[image.digest] == "dev")
 
     def _divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """The recorded split, extended to new images."""

@@ -26,7 +26,7 @@ def test_each_case_ends_as_the_table_says(
 ) -> None:  # fmt: skip
     """Exit code, what is told, how many requests reach the server, and what they cost."""
     if watched:
-        monkeypatch.setattr("treegen.cli.conversation.is_watched", lambda: True)
+        monkeypatch.setattr("treegen.cli.arriving.is_watched", lambda: True)
     case.script(openai_server)
     domain = write_domain(sketchbook, openai_server, case.settings)
     done = run("draft", domain, "--no-score")
