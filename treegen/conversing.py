@@ -1,5 +1,6 @@
 """What every conversation with a language model shares: waiting is shown, attempts are kept, the result is a tree."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +12,20 @@ from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
 
 if TYPE_CHECKING:
+    from treegen.llm.attempts import Attempt, Conversation
     from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
-    from treegen.llm.drafting import Attempt, Conversation
 
 Listener = Callable[["Attempt"], None]
 
 
 class Announced:
-    """A chat whose waiting is shown; a person who pastes needs no such thing."""
+    """A chat whose waiting is shown, once for all that wait; a person who pastes needs no such thing."""
 
     def __init__(self, chat: "Chat", progress: Progress) -> None:
         self.name = chat.name
         self._chat, self._progress = chat, progress
+        self._lock = threading.Lock()
+        self._waiting = 0
 
     def complete(
         self, messages: "Sequence[Message]", on_text: "OnText | None" = None, *, wire: "Wire | None" = None
@@ -30,12 +33,18 @@ class Announced:
         """The chat's own reply."""
         if self.name == "manual":
             return self._chat.complete(messages, on_text, wire=wire)
-        task = f"waiting for {self.name}"
-        self._progress(task, 0, 1)
+        self._wait(1)
         try:
             return self._chat.complete(messages, on_text, wire=wire)
         finally:
-            self._progress(task, 1, 1)
+            self._wait(-1)
+
+    def _wait(self, more: int) -> None:
+        """Tells when the first begins to wait and when nobody does any more."""
+        with self._lock:
+            before, self._waiting = self._waiting, self._waiting + more
+            if 0 in (before, self._waiting):
+                self._progress(f"waiting for {self.name}", int(more < 0), 1)
 
 
 def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
@@ -71,7 +80,7 @@ def result_of(conversation: "Conversation", path: Path) -> Tree:
         return conversation.tree
     errors = errors_of(conversation.problems)
     listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
-    tip = f"nothing was written; all attempts are kept: `treegen log {path} --calls` shows them"
+    tip = f"nothing was written; all attempts are kept: `treegen log {path} --calls` shows them, and --fresh asks anew"
     raise ProblemsError(
         f"no usable tree after {len(conversation.attempts)} replies, {conversation.stopped}\n{listed}", tip
     )

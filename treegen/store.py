@@ -62,6 +62,11 @@ CREATE TABLE form (
 ALTER TABLE call ADD COLUMN requests INTEGER;
 ALTER TABLE call ADD COLUMN cached INTEGER NOT NULL DEFAULT 0
 """,
+    5: """
+CREATE TABLE part (
+  file TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, created TEXT NOT NULL,
+  PRIMARY KEY (file, digest, name));
+""",
     6: """
 CREATE TABLE IF NOT EXISTS look (
   images TEXT NOT NULL, split TEXT NOT NULL, tree TEXT NOT NULL, encoder TEXT NOT NULL, rule TEXT NOT NULL,

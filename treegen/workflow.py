@@ -1,11 +1,13 @@
-"""What one does with a tree: open, draft, score, revise. The CLI and the TUI show what these return."""
+"""What one does with a tree: score, revise. The CLI and the TUI show what these return."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from treegen.confusion import compose
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
 from treegen.errors import InputError, ProblemsError
+from treegen.journal import Journal
 from treegen.proposals import Unit, take, units_of
 from treegen.store import Revision
 from treegen.tree.changes import Change, apply
@@ -19,9 +21,9 @@ from treegen.tree.validation import check_text
 from treegen.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
+    from treegen.llm.attempts import Conversation
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
-    from treegen.llm.drafting import Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +33,6 @@ class Scored:
     revision: Revision
     score: dict[str, Any]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
-    """A finished draft: the file is written and the revision kept."""
-
-    tree: Tree
-    revision: Revision
-    conversation: "Conversation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,64 +60,6 @@ class Proposal:
     def allowed(self) -> tuple[Change, ...]:
         """Everything that may be taken: without what touches a lock."""
         return take(self.base, self.units, [u.number for u in self.units if not u.refused])
-
-
-def draft_tree(
-    workspace: Workspace,
-    chat: "Chat",
-    *,
-    tries: int,
-    force: bool = False,
-    on_attempt: Listener | None = None,
-    on_text: "OnText | None" = None,
-) -> Drafted:
-    """Has a language model draft the tree of the workspace's domain and writes it.
-
-    Args:
-        workspace: its tree file is written.
-        chat: who answers.
-        tries: most requests, repairs included.
-        force: an existing tree may be replaced; what it held is kept as a revision first.
-        on_attempt: is told of each attempt.
-        on_text: is told each reply while it comes; may raise `Cancelled`.
-
-    Raises:
-        InputError: the file exists and `force` is not given.
-        ProblemsError: no attempt was without errors; nothing is written, all attempts are in the store.
-        ModelError: the model failed.
-    """
-    from treegen.llm.drafting import draft
-
-    _keep_existing(workspace, force)
-    store = workspace.store
-    listener, calls = recorder(store, chat.name, on_attempt)
-    asked = Announced(chat, workspace.progress)
-    conversation = draft(workspace.domain, asked, tries=tries, on_attempt=listener, on_text=on_text)
-    tree = result_of(conversation, workspace.path)
-    parent = _keep_existing(workspace, force) or store.latest()  # what was written while the model was thinking
-    save(workspace.path, tree)
-    revision = store.add_revision(
-        tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
-    )
-    store.attach_calls(calls, revision.id)
-    return Drafted(tree=tree, revision=revision, conversation=conversation)
-
-
-def _keep_existing(workspace: Workspace, force: bool) -> Revision | None:
-    """The revision of a tree file that is about to be replaced; `None` if there is no file.
-
-    Raises:
-        InputError: there is a file and `force` is not given, or it is no tree.
-    """
-    if not workspace.path.exists():
-        return None
-    if not force:
-        tip = "--force replaces it (its content stays in the history), or -o FILE"
-        raise InputError(f"{workspace.path} exists", tip)
-    checked = check_text(read_text(workspace.path))
-    if checked.document is None:
-        raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
-    return workspace.current(checked.document.tree)
 
 
 def score_tree(
@@ -264,8 +199,8 @@ def propose_revision(
         workspace.current(start.tree)
     listener, calls = recorder(workspace.store, chat.name, on_attempt)
     conversation = revise(
-        workspace.domain, start.tree, asked, Announced(chat, workspace.progress), problems=start.problems,
-        diagnosis=start.diagnosis, tries=tries, on_attempt=listener, on_text=on_text,
+        workspace.domain, start.tree, asked, chat if on_text else Announced(chat, workspace.progress),
+        problems=start.problems, diagnosis=start.diagnosis, tries=tries, on_attempt=listener, on_text=on_text,
     )  # fmt: skip
     answered = result_of(conversation, workspace.path)
     revised = replace(answered, review=start.tree.review, conflicts=start.tree.conflicts)
@@ -275,6 +210,29 @@ def propose_revision(
         base=start.tree, tree=revised, changes=changes, units=units, conversation=conversation,
         feedback=asked.text, calls=tuple(calls),
     )  # fmt: skip
+
+
+def feedback_of_mistakes(workspace: Workspace, feedback: Feedback | None = None) -> Feedback:
+    """Feedback that the mistakes on the dev part suggest, behind what the reviewer says, with all earlier decisions.
+
+    Args:
+        workspace: its tree is scored on the dev part; nothing of the test part is looked at.
+        feedback: what the reviewer says besides; its text may be empty.
+
+    Raises:
+        InputError: there are no images, or no class is taken for another.
+        ProblemsError: the tree has errors.
+        ModelError: the encoder failed.
+    """
+    tree, _ = workspace.load()
+    evaluator, decisions = workspace.evaluator, Journal(workspace.store).decisions()
+    text = compose(tree, evaluator.diagnose(tree), evaluator.mistakes(tree), decisions)
+    if not text:
+        told = "no class is taken for another on the dev part: the mistakes suggest nothing"
+        raise InputError(told, "say yourself what to change, with -m")
+    own = feedback or Feedback(text="")
+    whole = f"{own.text.strip()}\n\n{text}" if own.text.strip() else text
+    return replace(own, text=whole, decisions=tuple(decisions))
 
 
 def estimate_revision(
@@ -345,7 +303,19 @@ def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:
         tree, author="llm", note=f"feedback: {note}", parent=parent.id if parent else None
     )
     workspace.store.attach_calls(proposal.calls, revision.id)
+    decide_proposal(workspace, proposal, taken=True)
     return revision
+
+
+def decide_proposal(workspace: Workspace, proposal: Proposal, *, taken: bool, why: str = "") -> None:
+    """Keeps what was made of a proposal as a whole: later requests tell it to the language model.
+
+    What touches a lock is not taken in any case.
+    """
+    journal = Journal(workspace.store)
+    for unit in proposal.units:
+        reason = unit.refused or why
+        journal.decide(proposal.feedback, unit.changes, taken=taken and not unit.refused, why=reason)
 
 
 def proposed_tree(workspace: Workspace, proposal: Proposal) -> Tree:

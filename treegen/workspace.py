@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from treegen.domain import FILE_NAME, Domain, EncoderSettings, SplitSettings, load_domain
 from treegen.domain import domain_path as domain_file
 from treegen.errors import InputError, ProblemsError
-from treegen.images import LabelledImage, divide, fixed_parts
+from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
 from treegen.store import Revision, Store, store_folder
 from treegen.tree.document import digest_of, read_text
@@ -110,6 +110,16 @@ class Workspace:
     @property
     def _split_settings(self) -> str:
         return split_settings(self.domain.split)
+
+    def dev_images(self) -> tuple[LabelledImage, ...]:
+        """The images of the dev part by the recorded split: all that a language model may be shown.
+
+        Raises:
+            InputError: there are no images.
+        """
+        found = list_images(self.domain).images
+        parts = self.divide(found)
+        return tuple(image for image in found if parts[image.digest] == "dev")
 
     def check(self) -> Checked:
         """Everything wrong with the tree file, against the domain's classes."""

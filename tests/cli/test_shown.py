@@ -15,8 +15,8 @@ from treegen.cli.shown import (
     show_notes,
     show_problems,
 )
+from treegen.llm.attempts import Attempt
 from treegen.llm.chat.interface import Reply
-from treegen.llm.drafting import Attempt
 from treegen.store import Revision
 from treegen.tree.changes import DomainChanged, OptionAdded
 from treegen.tree.problems import Fix, Place, Problem

@@ -340,7 +340,9 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         say = player.app.asker._say
         monkeypatch.setattr(player.app.asker, "_say", lambda text: (told.append(text), say(text)))
         await ask(player, "make it better")
-        await player.until(lambda: any(" characters: " in text for text in told))
+        await player.until(lambda: any(" characters, " in text and " groups, " in text for text in told))
+        (first, *_) = [text for text in told if " groups, " in text]
+        assert "colour: This creature's body is mainly {}." in first
         (sent,) = [text for text in told if "sent to openai/some-model: about" in text]
         assert "tokens, cost unknown" in sent
         assert player.app.asker.running

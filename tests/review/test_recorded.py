@@ -10,6 +10,7 @@ import pytest
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from treegen.domain import LlmSettings
+from treegen.drafting import draft_tree
 from treegen.errors import ModelError
 from treegen.llm.chat import Message, Reply, Wire, open_chat
 from treegen.tree.changes import Change, apply
@@ -18,7 +19,7 @@ from treegen.tree.editing import change_prompt, point_rule, rename_option
 from treegen.tree.model import Tree
 from treegen.tree.targets import Feedback
 from treegen.versions import tree_of
-from treegen.workflow import draft_tree, propose_revision
+from treegen.workflow import propose_revision
 from treegen.workspace import Workspace
 
 pytestmark = NEEDS_TMUX

@@ -1,21 +1,17 @@
 """How a command talks to a language model: what the options choose, the estimate, what arrives, the bill."""
 
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from treegen.cli.output import ProgressLine
+    from treegen.cli.arriving import ArrivingView
     from treegen.domain import Domain, LlmSettings
     from treegen.llm.chat.estimate import Estimate
-    from treegen.llm.chat.interface import Chat, OnText
+    from treegen.llm.chat.interface import Chat
     from treegen.workspace import Workspace
-
-_BEAT: Final = 0.2  # seconds between two looks at what has arrived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +41,11 @@ class LlmChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """An open conversation. `on_text` is given where somebody watches a terminal."""
+    """An open conversation: who answers, by which settings, and where what arrives is shown."""
 
     chat: "Chat"
-    on_text: "OnText | None"
+    settings: "LlmSettings"
+    view: "ArrivingView"
 
 
 @contextmanager
@@ -58,48 +55,27 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
     Raises:
         InputError: no model is named, or a file cannot be read or written.
     """
+    from treegen.cli.arriving import arriving
     from treegen.cli.output import ProgressLine, tell
     from treegen.llm.chat import Kept, open_chat
     from treegen.remote.budget import Budget
 
     settings = choice.settings(workspace.domain)
     budget, progress = Budget(settings.caps), workspace.progress
-    say = progress.tell if isinstance(progress, ProgressLine) else tell
+    with arriving(settings.model or "") as view:
 
-    def announce(expected: "Estimate") -> None:
-        say(f"asking {settings.model}: {expected.words} before the answer")
+        def announce(expected: "Estimate") -> None:
+            view.pause()
+            say = progress.tell if isinstance(progress, ProgressLine) else tell
+            say(f"asking {settings.model}: {expected.words} before the answer")
 
-    chat = open_chat(
-        settings, workspace.domain.folder, answers=choice.answers, messages=choice.messages,
-        kept=Kept(workspace.path), fresh=choice.fresh, record=choice.record, budget=budget, on_request=announce,
-    )  # fmt: skip
-    watched = isinstance(progress, ProgressLine) and is_watched()
-    try:
-        yield Talk(chat=chat, on_text=Arriving(progress) if watched else None)  # type: ignore[arg-type]
-    finally:
-        if budget.bill.calls:
-            tell(f"spent: {budget.bill.words}")
-
-
-def is_watched() -> bool:
-    """Whether somebody may look at what is arriving."""
-    return sys.stderr.isatty()
-
-
-class Arriving:
-    """Shows in the line of progress how much of a reply is there."""
-
-    def __init__(self, progress: "ProgressLine") -> None:
-        self._progress, self._told = progress, 0.0
-
-    def __call__(self, text: str) -> None:
-        """Is told the reply so far."""
-        now = time.monotonic()
-        if now - self._told > _BEAT:
-            self._told = now
-            self._progress.note(arrived_words(text))
-
-
-def arrived_words(text: str) -> str:
-    """How much of a reply is there."""
-    return f"{len(text):,} characters have arrived" if text else "nothing has arrived"
+        chat = open_chat(
+            settings, workspace.domain.folder, answers=choice.answers, messages=choice.messages,
+            kept=Kept(workspace.path), fresh=choice.fresh, record=choice.record, budget=budget, on_request=announce,
+        )  # fmt: skip
+        try:
+            yield Talk(chat=chat, settings=settings, view=view)
+        finally:
+            view.pause()
+            if budget.bill.calls:
+                tell(f"spent: {budget.bill.words}")

@@ -1,11 +1,26 @@
 """`treegen draft`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from treegen.cli.conversation import LlmChoice, talking
 from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_options, open_workspace
+
+if TYPE_CHECKING:
+    from treegen.drafting import Parts
+
+_MOST: Final = 1000  # classes whose rules fit in a reply
+
+
+def _parts(_: click.Context, __: click.Parameter, value: str) -> "Parts":
+    """`auto`, `never` or a number of classes."""
+    if value == "auto" or value == "never":
+        return "auto" if value == "auto" else "never"
+    if value.isascii() and value.isdigit() and 0 < int(value) <= _MOST:
+        return int(value)
+    raise click.BadParameter(f"expected auto, never or a number of classes up to {_MOST}, not {value!r}")
 
 
 @click.command("draft")
@@ -13,19 +28,28 @@ from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_option
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="The tree file; tree.json beside the domain by default.")
 @click.option("--force", is_flag=True, help="Replace an existing tree; its content stays in the history.")
 @click.option("--no-score", is_flag=True, help="Do not score the draft.")
+@click.option(
+    "--parts", default="auto", metavar="auto|never|N", callback=_parts,
+    help="Draft in parts of N classes: groups first, then rules; auto does so with more than 60 classes.",
+)  # fmt: skip
+@click.option(
+    "--images", type=click.IntRange(1, 16), metavar="N",
+    help="Show a model with vision N images of each class, of the dev part, and draft with what it sees.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print file, revision and score as one object.")
 @llm_options
 @encoder_options
 def command(
-    domain: Path, out: Path | None, force: bool, no_score: bool, llm: LlmChoice, encoder: EncoderChoice,
-    as_json: bool,
+    domain: Path, out: Path | None, force: bool, no_score: bool, parts: "Parts", images: int | None, llm: LlmChoice,
+    encoder: EncoderChoice, as_json: bool,
 ) -> None:  # fmt: skip
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
-    from treegen.cli.output import print_json, say
+    from treegen.cli.output import print_json, say, tell
     from treegen.cli.shown import show_attempt, show_notes, show_problems, show_score
     from treegen.domain import domain_path
+    from treegen.drafting import draft_tree
     from treegen.errors import InputError
-    from treegen.workflow import draft_tree, score_tree
+    from treegen.workflow import score_tree
     from treegen.workspace import TREE_NAME
 
     source = domain_path(domain)
@@ -35,8 +59,12 @@ def command(
     workspace = open_workspace(tree_path, source, encoder)
     with talking(workspace, llm) as talk:
         drafted = draft_tree(
-            workspace, talk.chat, tries=llm.tries, force=force, on_attempt=show_attempt, on_text=talk.on_text
-        )
+            workspace, talk.chat, tries=llm.tries, force=force, parts=parts, images=images or 0, fresh=llm.fresh,
+            concurrency=talk.settings.concurrency, settings=talk.settings, on_attempt=talk.view.then(show_attempt),
+            on_text=talk.view.on_text,
+        )  # fmt: skip
+    if drafted.conversation.taken:
+        tell(f"{drafted.conversation.taken} parts of an earlier run were taken up")
     show_problems(drafted.conversation.problems, str(tree_path), err=True)
     wanted = workspace.domain.images and not no_score
     if as_json:

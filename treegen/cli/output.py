@@ -93,12 +93,6 @@ class ProgressLine:
         else:
             self._bar.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
-    def note(self, words: str) -> None:
-        """Says more about what is being waited for, where a bar is shown."""
-        for task, number in list(self._tasks.items()):
-            if self._bar is not None:
-                self._bar.update(number, description=plain(f"{task}: {words}"))
-
     def _show(self, task: str, done: int, total: int) -> None:
         if self._bar is None:
             self._bar = _waiting() if total == 1 else _counting()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("tree", type=PATH)
 @click.option("-m", "--message", metavar="TEXT", help="The feedback.")
 @click.option("-F", "--file", "file", type=PATH, metavar="FILE", help="Read the feedback from a file.")
+@click.option("--auto", is_flag=True, help="Compose the feedback from the mistakes on the dev part; -m adds to it.")
 @click.option("--about", metavar="PART", help="What it is about: group NAME, option GROUP: OPTION, or class NAME.")
 @click.option("--lock", "locks", multiple=True, metavar="PART", help="Leave this as it is: group NAME or class NAME.")
 @click.option("--apply", is_flag=True, help="Save the revised tree and score it.")
@@ -27,32 +28,54 @@ if TYPE_CHECKING:
 @llm_options
 @encoder_options
 def command(
-    tree: Path, message: str | None, file: Path | None, about: str | None, locks: tuple[str, ...], apply: bool,
-    out: Path | None, domain_path: Path | None, llm: LlmChoice, encoder: EncoderChoice, as_json: bool,
+    tree: Path, message: str | None, file: Path | None, auto: bool, about: str | None, locks: tuple[str, ...],
+    apply: bool, out: Path | None, domain_path: Path | None, llm: LlmChoice, encoder: EncoderChoice, as_json: bool,
 ) -> None:  # fmt: skip
     """Send TREE and feedback to the language model; prints the changes it proposes.
+
+    --auto composes the feedback itself: the classes confused most often on the dev part, which groups misled, what the
+    two classes share, and what was turned down before.
 
     The model is told the tree, its problems and how it does on the dev part. Changes outside of what the feedback is
     about are marked; those that touch something locked are shown, and never saved.
     """
+    from treegen.cli.output import tell
     from treegen.cli.shown import show_attempt, show_notes, show_problems
     from treegen.tree.document import save
-    from treegen.workflow import accept_proposal, propose_revision, proposed_tree, score_tree
+    from treegen.workflow import (
+        accept_proposal,
+        decide_proposal,
+        feedback_of_mistakes,
+        propose_revision,
+        proposed_tree,
+        score_tree,
+    )
 
-    text = _feedback(message, file)
+    text = _feedback(message, file, auto)
     _check_out(out, apply)
     workspace = open_workspace(tree, domain_path, encoder)
     feedback = _about(workspace, text, about, locks)
+    if auto:
+        feedback = feedback_of_mistakes(workspace, feedback)
+        tell(f"feedback:\n{feedback.text}\n")
     with talking(workspace, llm) as talk:
         proposal = propose_revision(
-            workspace, talk.chat, feedback, tries=llm.tries, on_attempt=show_attempt, on_text=talk.on_text
+            workspace,
+            talk.chat,
+            feedback,
+            tries=llm.tries,
+            on_attempt=talk.view.then(show_attempt),
+            on_text=talk.view.on_text,
         )
     show_problems(proposal.conversation.problems, "the proposal", err=True)
     revision = score = None
     allowed = bool(proposal.allowed())
     if allowed and out:
         save(out, proposed_tree(workspace, proposal))  # it does not exist: `_check_out`
-    elif allowed and apply:
+        decide_proposal(workspace, proposal, taken=False, why="written to another file")
+    elif not apply:
+        decide_proposal(workspace, proposal, taken=False, why="shown and not applied")
+    elif allowed:
         revision = accept_proposal(workspace, proposal).id
         score = show_notes(score_tree(workspace)).score if workspace.domain.images else None
     written = (out or (tree if revision else None)) if allowed else None
@@ -112,12 +135,14 @@ def _check_out(out: Path | None, apply: bool) -> None:
         raise InputError(f"{out} exists", "name a new file with -o; --apply changes the tree itself")
 
 
-def _feedback(message: str | None, file: Path | None) -> str:
+def _feedback(message: str | None, file: Path | None, auto: bool) -> str:
     from treegen.errors import InputError
     from treegen.tree.document import read_text
 
+    if message is None and file is None and auto:
+        return ""
     if (message is None) == (file is None):
-        raise InputError("give the feedback with -m TEXT or with -F FILE", "one of the two")
+        raise InputError("give the feedback with -m TEXT or with -F FILE", "one of the two, or --auto")
     feedback = message if message is not None else read_text(file or Path())
     if not feedback.strip():
         raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')

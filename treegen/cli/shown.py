@@ -12,7 +12,7 @@ from treegen.tree.changes import Change
 from treegen.tree.problems import Place, Problem
 
 if TYPE_CHECKING:
-    from treegen.llm.drafting import Attempt
+    from treegen.llm.attempts import Attempt
     from treegen.workflow import Scored
 
 COLOURS = {"error": "red", "warning": "yellow"}

@@ -1,64 +1,27 @@
-"""Draft, repair and revise: one conversation with a language model until its tree has no errors."""
+"""Draft and revise: what is asked, and one conversation until the tree has no errors."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any, Final
 
 from treegen.domain import Domain
-from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Chat, Message, OnText, Reply
-from treegen.llm.parsing import parse_reply
+from treegen.errors import InputError
+from treegen.llm.attempts import Attempt, Conversation, Listener, Reader
+from treegen.llm.chat.interface import Chat, Message, OnText, Wire
+from treegen.llm.languages import language_of
+from treegen.llm.loop import WHOLE, Loop
+from treegen.llm.mending import mend_request, tree_reader
 from treegen.llm.templates import render
-from treegen.progress import Cancelled
-from treegen.tree.document import content_text
+from treegen.llm.wires import PATCH, WHOLE_TREE
+from treegen.tree.document import compact, content_of, content_text
 from treegen.tree.model import Tree
-from treegen.tree.problems import Problem, errors_of
+from treegen.tree.problems import Problem
 from treegen.tree.targets import Feedback
-from treegen.tree.validation import check_data
+
+__all__ = [
+    "DEFAULT_TRIES", "Attempt", "Conversation", "Listener", "draft", "draft_request", "revise", "revision_request",
+]  # fmt: skip
 
 DEFAULT_TRIES: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One request and what became of it.
-
-    Attributes:
-        number: from 1.
-        purpose: `draft`, `repair` or `revise`.
-        messages: the whole request.
-        reply: what came back; `None` if the model failed.
-        problems: everything found in the reply.
-        tree: the tree of the reply if its types are those of a tree, with errors or without.
-        repaired: json-repair had to mend the reply's syntax.
-        failure: why there is no reply, or no whole one.
-    """
-
-    number: int
-    purpose: str
-    messages: tuple[Message, ...]
-    reply: Reply | None
-    problems: tuple[Problem, ...] = ()
-    tree: Tree | None = None
-    repaired: bool = False
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
-    """All attempts. `tree` is the first without errors; else `stopped` says why there was no further attempt."""
-
-    attempts: tuple[Attempt, ...]
-    tree: Tree | None
-    stopped: str = ""
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Those of the last attempt."""
-        return self.attempts[-1].problems if self.attempts else ()
-
-
-Listener = Callable[[Attempt], None]
 
 
 def draft(
@@ -66,6 +29,8 @@ def draft(
     chat: Chat,
     *,
     tries: int = DEFAULT_TRIES,
+    descriptions: dict[str, str] | None = None,
+    leave_cut: bool = False,
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
 ) -> Conversation:
@@ -74,7 +39,9 @@ def draft(
     Args:
         domain: its folder may override the templates.
         chat: who answers.
-        tries: most requests.
+        tries: most replies.
+        descriptions: what a model saw in pictures of the classes.
+        leave_cut: a reply that stays cut at the token limit ends the conversation: the caller asks for less.
         on_attempt: is told of each attempt, failed and cancelled ones too, as soon as it is over.
         on_text: is told each reply while it comes; may raise `Cancelled`.
 
@@ -82,12 +49,18 @@ def draft(
         ModelError: the model failed; the attempts before it were reported to `on_attempt`.
         Cancelled: `on_text` raised it.
     """
+    loop = Loop(domain, chat, on_attempt, on_text)
+    request = draft_request(domain, descriptions)
+    return _until_sound(loop, "draft", request, tree_reader(domain), WHOLE_TREE, tries, leave_cut)
+
+
+def draft_request(domain: Domain, descriptions: dict[str, str] | None = None) -> tuple[Message, ...]:
+    """The messages that `draft` begins with."""
     values: dict[str, Any] = {
         "name": domain.name, "noun": domain.noun, "description": domain.description, "hints": list(domain.hints),
-        "language": domain.language, "classes": list(domain.classes), "notes": dict(domain.notes),
+        "classes": list(domain.classes), "notes": dict(domain.notes), "descriptions": descriptions or {},
     }  # fmt: skip
-    request = _request(domain, render("draft", domain.folder, **values))
-    return _Conversing(domain, chat, on_attempt, on_text).until_sound("draft", request, tries)
+    return _request(domain, render("draft", domain.folder, **values, **language_of(domain)))
 
 
 def revise(
@@ -102,7 +75,7 @@ def revise(
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
 ) -> Conversation:
-    """Asks for a tree that follows the reviewer's feedback.
+    """Asks for a tree that follows the reviewer's feedback; of a long tree, for a JSON Patch.
 
     Args:
         domain: as for `draft`.
@@ -111,7 +84,7 @@ def revise(
         chat: who answers.
         problems: those of the current tree.
         diagnosis: the score's `dev` part; never anything of the test part.
-        tries: most requests.
+        tries: most replies.
         on_attempt: as for `draft`.
         on_text: as for `draft`.
 
@@ -120,8 +93,23 @@ def revise(
         ModelError: the model failed.
         Cancelled: `on_text` raised it.
     """
-    request = revision_request(domain, tree, feedback, problems=problems, diagnosis=diagnosis)
-    return _Conversing(domain, chat, on_attempt, on_text).until_sound("revise", request, tries)
+    loop = Loop(domain, chat, on_attempt, on_text)
+    reader = tree_reader(domain, _plain(tree))
+    for patch in (True,) if _is_long(tree) else (False, True):
+        request = revision_request(domain, tree, feedback, problems=problems, diagnosis=diagnosis, patch=patch)
+        wire = PATCH if patch else WHOLE_TREE
+        conversation = _until_sound(loop, "revise", request, reader, wire, tries, leave_cut=not patch)
+        if conversation.tree or not conversation.attempts[-1].cut:
+            break
+    return conversation
+
+
+def _plain(tree: Tree) -> dict[str, Any]:
+    return {key: value for key, value in content_of(tree).items() if key != "domain"}
+
+
+def _is_long(tree: Tree) -> bool:
+    return len(content_text(tree)) > WHOLE
 
 
 def revision_request(
@@ -131,8 +119,9 @@ def revision_request(
     *,
     problems: Sequence[Problem] = (),
     diagnosis: dict[str, Any] | None = None,
+    patch: bool | None = None,
 ) -> tuple[Message, ...]:
-    """The messages that `revise` begins with.
+    """The messages that `revise` begins with; `patch` asks for a JSON Patch, as is done of a long tree.
 
     Raises:
         InputError: the feedback is blank.
@@ -142,10 +131,11 @@ def revision_request(
         raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
     text = render(
         "revise", domain.folder,
-        name=domain.name, noun=domain.noun, description=domain.description, language=domain.language,
+        name=domain.name, noun=domain.noun, description=domain.description,
         classes=list(domain.classes), notes=dict(domain.notes), tree=content_text(tree), problems=list(problems),
         diagnosis=diagnosis, feedback=asked.text.strip(), locks=asked.locked_words, decisions=list(asked.decisions),
         target="" if asked.target.kind == "tree" else asked.target.words,
+        patch=_is_long(tree) if patch is None else patch, **language_of(domain),
     )  # fmt: skip
     return _request(domain, text)
 
@@ -154,61 +144,18 @@ def _request(domain: Domain, text: str) -> tuple[Message, ...]:
     return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
 
 
-class _Conversing:
-    """One conversation: who answers, and who is told."""
+def _until_sound(
+    loop: Loop, purpose: str, request: Sequence[Message], reader: Reader, wire: Wire, tries: int, leave_cut: bool
+) -> Conversation:
+    def following(attempt: Attempt) -> tuple[tuple[Message, ...] | None, Wire, Reader]:
+        """A short tree is asked for again as a whole, of a long one only what fails; a patch is taken of both."""
+        mended = tree_reader(loop.domain, attempt.data) if attempt.data else reader
+        if len(attempt.text) <= WHOLE and (not attempt.data or len(compact(attempt.data)) <= WHOLE):
+            return None, wire, mended
+        if attempt.data:
+            return mend_request(loop.domain, attempt.data, attempt.problems), PATCH, mended
+        complaint = render("repair", loop.domain.folder, problems=list(attempt.problems))
+        return (*request[:-1], Message(role="user", content=f"{request[-1].content}\n\n{complaint}")), wire, mended
 
-    def __init__(self, domain: Domain, chat: Chat, on_attempt: Listener | None, on_text: OnText | None) -> None:
-        self._domain, self._chat, self._on_text = domain, chat, on_text
-        self._report = on_attempt or (lambda _: None)
-        self._so_far = ""
-
-    def until_sound(self, purpose: str, request: Sequence[Message], tries: int) -> Conversation:
-        """The repair loop: bounded by `tries`, ended early when the problems of an earlier attempt come back."""
-        messages, attempts = list(request), list[Attempt]()
-        for number in range(1, tries + 1):
-            attempt = self._attempt(number, purpose if number == 1 else "repair", tuple(messages))
-            attempts.append(attempt)
-            errors = errors_of(attempt.problems)
-            if not errors:
-                return Conversation(attempts=tuple(attempts), tree=attempt.tree)
-            if any(_same(errors, errors_of(earlier.problems)) for earlier in attempts[:-1]):
-                return Conversation(attempts=tuple(attempts), tree=None, stopped="the same problems came back")
-            repair = render("repair", self._domain.folder, problems=list(errors))
-            messages += [
-                Message(role="assistant", content=attempt.reply.text if attempt.reply else ""),
-                Message(role="user", content=repair),
-            ]
-        return Conversation(attempts=tuple(attempts), tree=None, stopped=f"{tries} tries were not enough")
-
-    def _attempt(self, number: int, purpose: str, messages: tuple[Message, ...]) -> Attempt:
-        """One request, read and checked, reported whatever happens."""
-        attempt = Attempt(number=number, purpose=purpose, messages=messages, reply=None)
-        self._so_far = ""
-        try:
-            reply = self._chat.complete(messages, self._heard if self._on_text else None)
-        except (ModelError, InputError) as error:
-            self._report(replace(attempt, failure=error.message))
-            raise
-        except Cancelled:
-            cut = Reply(text=self._so_far, model=self._chat.name, finish="cancelled")
-            self._report(replace(attempt, reply=cut, failure="cancelled before the reply was whole"))
-            raise
-        parsed = parse_reply(reply.text, finish=reply.finish)
-        problems, tree = parsed.problems, None
-        if parsed.data is not None:
-            data = {k: v for k, v in parsed.data.items() if k not in ("$schema", "digest", "review", "domain")}
-            checked = check_data({"domain": self._domain.name, **data}, classes=self._domain.classes)
-            problems, tree = checked.problems, checked.document.tree if checked.document else None
-        attempt = replace(attempt, reply=reply, problems=problems, tree=tree, repaired=parsed.repaired)
-        self._report(attempt)
-        return attempt
-
-    def _heard(self, text: str) -> None:
-        """Remembers what has come, in case it is all that comes."""
-        self._so_far = text
-        if self._on_text:
-            self._on_text(text)
-
-
-def _same(one: Sequence[Problem], other: Sequence[Problem]) -> bool:
-    return {(p.code, p.pointer, p.message) for p in one} == {(p.code, p.pointer, p.message) for p in other}
+    attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)
+    return Conversation(attempts=tuple(loop.attempts), tree=None if stopped else attempt.tree, stopped=stopped)

@@ -72,7 +72,7 @@ def objects_in(text: str) -> Iterator[str]:
     Raises:
         UnreadableError: TG502 if an object goes on behind its last brace, or if there are more than `MOST_OBJECTS`.
     """
-    end = count = 0
+    end = count = seen = 0
     while (start := text.find("{", end)) >= 0:
         line = max(text.rfind("\n", end, start) + 1, end)
         named = _NAME.match(text, line)
@@ -87,7 +87,8 @@ def objects_in(text: str) -> Iterator[str]:
                 line = text.count("\n", first, end) + 1
                 told = f"line {line} of the object: it closes here and yet goes on; check the braces"
                 raise UnreadableError("TG502", told)
-        if count > MOST_OBJECTS:
+        seen += 1
+        if count > MOST_OBJECTS or seen > 10 * MOST_OBJECTS:
             raise UnreadableError("TG502", f"the reply holds more than {MOST_OBJECTS} objects; answer with one")
 
 
@@ -99,6 +100,17 @@ def _end_of(text: str, start: int) -> int:
         if depth == 0:
             return match.end()
     return len(text)
+
+
+def last_stop(text: str, start: int) -> int:
+    """Where the last comma or open bracket of an object that is cut off ends; `start` if there is none."""
+    end = start
+    for match in _LEXEME.finditer(text, start):
+        if match.lastgroup == "open" or match.group() == ",":
+            end = match.end()
+        elif match.lastgroup == "other" and match.group() in "\"'“":
+            break  # a text that does not end: commas in it are none
+    return end
 
 
 def scan(text: str) -> Iterator[Lexeme]:

@@ -8,7 +8,7 @@ abbreviated is a problem, not a guess.
 import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,24 +53,49 @@ class Parsed:
     repaired: bool = False
 
 
-def parse_reply(text: str, *, finish: str | None = None) -> Parsed:
+def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" = None) -> Parsed:
     """Reads the tree of a reply.
 
     Args:
         text: the reply.
         finish: the provider's finish reason; a reply cut at the token limit is not repaired.
+        shape: what is looked for, if it is not a tree.
     """
     try:
         if finish == "length":
             raise UnreadableError("TG503", "the reply was cut at the token limit; give the whole object, shorter")
         if len(text) > MOST_CHARACTERS:
             raise UnreadableError("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
-        return _one_tree(list(objects_in(_without_reasoning(text))))
+        return _one_object(list(objects_in(_without_reasoning(text))), shape or Shape())
     except UnreadableError as error:
         return Parsed(data=None, problems=(error.problem,))
     except RecursionError:
         told = "the reply is nested too deeply"
         return Parsed(data=None, problems=(Problem(code="TG501", pointer="", message=told),))
+
+
+def parse_patch(text: str) -> list[Any] | None:
+    """The operations of a reply that is a JSON Patch (RFC 6902), bare or below one key; `None` if it is none."""
+    try:
+        value, _ = read_value(_without_reasoning(text))
+    except UnreadableError:
+        return None
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, dict) and {"op", "path"} <= set(value):
+        value = [value]
+    patch = isinstance(value, list) and all(isinstance(step, dict) and "op" in step for step in value)
+    return value if patch else None
+
+
+def answer_begins(text: str) -> int | None:
+    """Where the first object behind the reasoning begins; `None` if there is none yet."""
+    thought = [match.end() for match in _END_THINK.finditer(text)]
+    after = thought[-1] if thought else 0
+    if _THINK.search(text, after):
+        return None
+    found = text.find("{", after)
+    return None if found < 0 else found
 
 
 def read_value(text: str) -> tuple[Any, bool]:
@@ -108,8 +133,8 @@ def _without_reasoning(text: str) -> str:
     return "".join([*kept, rest])
 
 
-def _one_tree(objects: Sequence[str]) -> Parsed:
-    """The one tree among the objects of a reply.
+def _one_object(objects: Sequence[str], shape: "Shape") -> Parsed:
+    """The one object of that shape among those of a reply.
 
     Other objects may stand beside it (an example, say) as long as they do not speak of its groups and classes.
     """
@@ -118,15 +143,15 @@ def _one_tree(objects: Sequence[str]) -> Parsed:
     for text in objects:
         try:
             data, repaired = _read(text)
-            shaped = tree_shape(data)
+            shaped = shape.of(data)
             found.setdefault(json.dumps(shaped), Parsed(data=shaped, repaired=repaired))
         except UnreadableError as error:
             others.append((text, error))
     if len(found) > 1:
-        raise UnreadableError("TG502", f"the reply holds {len(found)} different trees; answer with one")
+        raise UnreadableError("TG502", f"the reply holds {len(found)} different {shape.plural}; answer with one")
     if not found:
         told = "the reply holds no JSON object; answer with the object and nothing else"
-        meant = [why for text, why in others if any(key in text for key in _GROUPS)]
+        meant = [why for text, why in others if any(key in text for key in shape.keys)]
         raise next(iter([*meant, *(why for _, why in others)]), UnreadableError("TG501", told))
     (tree,) = found.values()
     for text, _ in others:
@@ -147,6 +172,8 @@ def _read(text: str) -> tuple[Any, bool]:
     data, problems = parse_json(text)
     if data is not None and not problems:
         return data, False
+    if any(p.message.startswith("nested deeper") for p in problems):
+        raise UnreadableError("TG501", f"the reply is {problems[0].message}")
     twice = next((p for p in problems if p.code == "TG102"), None)
     if twice:
         raise UnreadableError("TG102", twice.message, twice.pointer)
@@ -228,7 +255,79 @@ def tree_shape(data: Any) -> dict[str, Any]:
                 "TG502", f"two keys for the {what}: {', '.join(map(show, keys))}", pointer_to(str(keys[1]))
             )
     named = {groups[0]: "classification_groups", **({rules[0]: "rules"} if rules else {})}
-    return {named.get(key, str(key)): value for key, value in data.items()}
+    return {named.get(key, str(key)): entries_by_name(value) for key, value in data.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What is looked for in a reply.
+
+    Attributes:
+        of: gives the data its own shape, or raises `UnreadableError`.
+        keys: one of them stands in what is meant.
+        plural: what several are called.
+    """
+
+    of: Callable[[Any], dict[str, Any]] = tree_shape
+    keys: tuple[str, ...] = _GROUPS
+    plural: str = "trees"
+
+
+def keyed(key: str) -> Shape:
+    """An object with that key, and perhaps one around it."""
+
+    def of(data: Any) -> dict[str, Any]:
+        data = _listed(data)
+        while (
+            isinstance(data, dict)
+            and len(data) == 1
+            and key not in data
+            and isinstance(next(iter(data.values())), dict)
+        ):
+            data = next(iter(data.values()))
+        if not isinstance(data, dict) or key not in data:
+            keys = f"; its keys are {show(list(data))}" if isinstance(data, dict) else ""
+            raise UnreadableError("TG501", f"the object has no key {show(key)}{keys}")
+        return {str(name): entries_by_name(value) for name, value in data.items()}
+
+    return Shape(of=of, keys=(key,), plural="answers")
+
+
+def entries_by_name(value: Any) -> Any:
+    """A list of named entries as the object that it stands for; anything else as it is.
+
+    Forms that replies are held to know no names beforehand: `[{"name": "colour", "prompt": ...}]` for groups,
+    `[{"class": "Wren", "answers": [{"group": "colour", "option": 0}]}]` for rules.
+
+    Raises:
+        UnreadableError: a name stands twice.
+    """
+    if isinstance(value, dict):
+        return {key: entries_by_name(inner) for key, inner in value.items()} if _has_answers(value) else value
+    name = next((key for key in ("name", "class", "group") if _all_have(value, key)), None)
+    if name is None:
+        return value
+    made: dict[str, Any] = {}
+    for entry in value:
+        if entry[name] in made:
+            raise UnreadableError("TG102", f"{show(entry[name])} is given twice; keep one")
+        rest = {key: inner for key, inner in entry.items() if key != name}
+        inner = next(iter(rest.values())) if name != "name" and len(rest) == 1 else rest
+        made[entry[name]] = entries_by_name(inner)
+    return made
+
+
+def _has_answers(value: dict[str, Any]) -> bool:
+    """Whether lists of answers stand below names."""
+    return bool(value) and all(_all_have(inner, "group") for inner in value.values())
+
+
+def _all_have(value: Any, key: str) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(e, dict) and len(e) > 1 and isinstance(e.get(key), str) for e in value)
+    )
 
 
 def _groups_in(data: dict[str, Any]) -> list[str]:

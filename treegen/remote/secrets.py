@@ -6,17 +6,19 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _NAMES: Final = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD)$", re.IGNORECASE)
-_SHORTEST: Final = 8  # characters: a shorter value, such as "none", may stand in a text for other reasons
+#: what no word of a text is: a variable of such a name may hold one, and a tree must not lose it
+_LIKE_A_KEY: Final = re.compile(r"(?=.*\d)\S{8,}|\S{16,}")
 REMOVED: Final = "[key removed]"
 
 
 def known_secrets(api_base: str | None = None) -> tuple[str, ...]:
     """Values of the environment that are keys by their name, and the password of an address; longest first."""
-    found = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
+    values = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
+    found = {value for value in values if _LIKE_A_KEY.fullmatch(value)}
     password = urlsplit(api_base).password if api_base and "@" in api_base else None
     if password:
         found |= {password, unquote(password)}
-    return tuple(sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True))
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def scrub(text: str, api_base: str | None = None) -> str:

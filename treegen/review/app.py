@@ -293,10 +293,12 @@ class ReviewApp(App[None]):
         """Writes the file; if somebody else did meanwhile, asks what to do."""
         await save(self)
 
-    def action_feedback(self) -> None:
-        """Gives the keys to the text for the language model."""
+    def action_feedback(self, compose: bool = False) -> None:
+        """Gives the keys to the text for the language model; it may be composed from the mistakes on the dev part."""
         self.action_pane("ask")
         self.screen.set_focus(self.asker.field)  # at once: the text may come already
+        if compose:
+            self.asker.compose()
 
     def action_send(self) -> None:
         """Sends the feedback to the language model."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.widgets import TextArea
 
 from treegen.asking import Asked, reworded, wording
+from treegen.confusion import compose
 from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
+from treegen.llm.arriving import Arrived, Arriving
 from treegen.progress import Cancelled
 from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from treegen.clip.previewing import Preview
+    from treegen.llm.attempts import Attempt
     from treegen.llm.chat.exchange import ManualExchange
     from treegen.llm.chat.interface import Chat
-    from treegen.llm.drafting import Attempt
     from treegen.review.app import ReviewApp
     from treegen.tree.changes import Change
 
@@ -55,6 +57,7 @@ class Asker:
         self._exchange: ManualExchange | None = None
         self._sent: Feedback | None = None
         self._attempts: list[Attempt] = []
+        self._arriving = Arriving()
         self._heard = 0.0
         self._typing: Timer | None = None
         self.running = False
@@ -69,7 +72,7 @@ class Asker:
         if self._exchange and self._exchange.request:
             about = "paste the answer here    ctrl+g hand in  ctrl+x cancel"
         else:
-            about = f"about {self.target.words}    ctrl+t other  ctrl+g send  ctrl+x cancel"
+            about = f"about {self.target.words}    ctrl+t other  ctrl+l from the mistakes  ctrl+g send  ctrl+x cancel"
         self.pane.show(about, self._talk or self._before(), self.asked)
 
     @property
@@ -139,6 +142,22 @@ class Asker:
         self.target = found[place % len(found)]
         self.show()
 
+    def compose(self) -> None:
+        """Writes into the field what the mistakes on the dev part suggest, behind what stands there."""
+        review = self.app.review
+        if self.running:
+            self.app.notify("one request at a time", timeout=3)
+        elif review.measured is None or review.stale:
+            self.app.notify("the tree is being scored on the dev part; try again in a moment", timeout=3)
+        else:
+            measured, decisions = review.measured, review.session.decisions()
+            text = compose(measured.tree, measured.dev, measured.mistakes, decisions)
+            if not text:
+                self.app.notify("no class is taken for another on the dev part", timeout=3)
+                return
+            own = self.field.text.strip()
+            self.field.text = f"{own}\n\n{text}" if own else text
+
     def send(self, text: str) -> None:
         """Sends feedback; the reviewer goes on meanwhile."""
         review = self.app.review
@@ -157,6 +176,7 @@ class Asker:
         )  # fmt: skip
         self.running, self._cancelled = True, False
         self._sent, self._attempts = feedback, []
+        self._arriving = Arriving()
         self._say("preparing the request")
         dev = review.measured.dev if review.measured and not review.stale else None
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
@@ -222,7 +242,7 @@ class Asker:
         self._check()
         if text and not self.by_hand and monotonic() - self._heard > _PAUSE:
             self._heard = monotonic()
-            self._post(self._say, f"{len(text)} characters: {text[-300:]}")
+            self._post(self._say, _arriving(text, self._arriving.hear(text)))
 
     def cancel(self) -> None:
         """Gives the request up; what came of it is in the history."""
@@ -341,6 +361,17 @@ class Asker:
             if why is not None:
                 self.asked.reject(self.app.review.session, grid.row, why.strip())
                 self.show()
+
+
+def _arriving(text: str, arrived: Arrived) -> str:
+    """What has come so far: the last groups with their options, and how many rules; before any, the text itself."""
+    lines = [f"{len(text)} characters"]
+    if arrived.groups:
+        lines[0] += f", {len(arrived.groups)} groups, {len(arrived.classes)} rules"
+        lines += [f"{g.name}: {g.prompt} {', '.join(g.options)}" for g in arrived.groups[-3:]]
+    else:
+        lines[0] += f": {text[-300:]}"
+    return "\n".join(lines)
 
 
 def _counted(count: int) -> str:

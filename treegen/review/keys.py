@@ -33,6 +33,7 @@ KEYS: Final = (
     Binding("ctrl+e", "editor('group')", "Edit the group as text"),
     Binding("F", "feedback", "Feedback to the language model"),
     Binding("ctrl+g", "send", "Send the feedback"),
+    Binding("ctrl+l", "feedback(True)", "Feedback from the mistakes"),
     Binding("ctrl+t", "target", "Feedback about something else"),
     Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
     Binding("e", "edit('reword')", "Take a proposed change in your words"),
@@ -61,7 +62,7 @@ _HINTS: Final = {
     "problems": "enter go there  f fix  / search  y copy",
     "mistakes": "enter the rule at fault  tab answers  / search",
     "proposal": "enter take  e reword  x leave  A take all  F feedback  / search",
-    "feedback": "escape leave the text  ctrl+g send  ctrl+t about something else  ctrl+x cancel",
+    "feedback": "escape leave the text  ctrl+g send  ctrl+t about something else  ctrl+l from mistakes  ctrl+x cancel",
     "votes": "enter the rule at fault  h l more columns  tab pictures  / search",
 }
 _SPACE: Final = "  "

@@ -45,6 +45,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),
     "TG504": ("error", "the reply leaves something out"),
+    "TG505": ("error", "a patch cannot be applied"),
     "TG601": ("warning", "two options of a group are nearly the same"),
     "TG602": ("warning", "an option contains another of its group"),
     "TG603": ("warning", "an option holds alternatives"),

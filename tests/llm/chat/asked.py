@@ -9,26 +9,19 @@ import pytest
 
 from tests.llm.chat.cases import PRICE_IN, PRICE_OUT
 from tests.llm.chat.server import OpenAIServer
-from treegen.conversing import Announced
 from treegen.demonstration import FILES
-from treegen.llm.chat.interface import Wire
 from treegen.resources import sketchbook_dir
 
 KEY = "sk-a-planted-secret-key"
-WIRE = Wire(name="tree", schema={"type": "object"})
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What would have been waited; a key for OpenAI and no other; every request asks for a form."""
+    """What would have been waited; a key for OpenAI and no other."""
     for name in [name for name in os.environ if name.endswith(("_API_KEY", "_API_BASE", "_BASE_URL"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    complete = Announced.complete
-    monkeypatch.setattr(
-        Announced, "complete", lambda self, *given, wire=None: complete(self, *given, wire=wire or WIRE)
-    )
     waited: list[float] = []
     monkeypatch.setattr("treegen.llm.chat.provider.sleep", waited.append)
     return waited

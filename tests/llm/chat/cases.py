@@ -29,6 +29,7 @@ class Case:
         requests: how many reach the server.
         paid: for how many of them the usage was told.
         settings: further lines of [llm].
+        arguments: further arguments of the command, with {server} for the address.
     """
 
     name: str
@@ -38,12 +39,13 @@ class Case:
     requests: int
     paid: int
     settings: str = ""
+    arguments: tuple[str, ...] = ()
 
     @property
     def row(self) -> str:
         """The row of the table in the documentation."""
         cost = f"${self.paid * COST:.3f}" if self.paid else "-"
-        seen = self.told.removeprefix(M).replace("{server}", "SERVER")
+        seen = self.told.removeprefix(M).replace("{server}", "SERVER").replace("{secure}", "SERVER")
         if self.code == 0:
             seen = "the tree" if self.told == DRAFTED else f"{seen}; then the tree"
         return f"| {self.name} | {seen} | {self.code} | {self.requests} | {cost} |"
@@ -103,6 +105,10 @@ def floods(server: OpenAIServer) -> None:
 
 def page(server: OpenAIServer) -> None:
     server.will_send(b"<html><title>Sign in</title></html>", content_type="text/html")
+
+
+def nothing(server: OpenAIServer) -> None:
+    """The server is not reached."""
 
 
 def cut_short(server: OpenAIServer) -> None:
@@ -166,4 +172,15 @@ CASES: Final = (
          told=M + "what {server} sent is no chat completion", requests=1, paid=0),
     Case(name="a reply of 100 MB", script=floods, code=3,
          told=M + "{server} sent more than a reply can hold, and was cut off", requests=1, paid=0),
+    Case(name="nothing listens there", script=nothing, code=3, arguments=("--api-base", "http://127.0.0.1:9/v1"),
+         told=M + "http://127.0.0.1:9/v1 cannot be reached: it refused the connection", requests=0, paid=0),
+    Case(name="no such host", script=nothing, code=3, arguments=("--api-base", "http://nowhere.invalid/v1"),
+         told=M + "http://nowhere.invalid/v1 cannot be reached: there is no such host name", requests=0, paid=0),
+    Case(name="https to a server that speaks http", script=nothing, code=3, arguments=("--api-base", "{secure}"),
+         told=M + "no secure connection to {secure}", requests=0, paid=0),
+    Case(name="a name without a provider", script=nothing, code=3, arguments=("--model", "nobodys-model"),
+         told="nobodys-model: the name does not say which provider", requests=0, paid=0),
+    Case(name="a parameter that the model does not take", script=nothing, code=3, requests=0, paid=0,
+         settings="temperature = 0.3\n", arguments=("--model", "openai/gpt-5"),
+         told="openai/gpt-5: the model does not take one of temperature and max_tokens"),
 )  # fmt: skip

@@ -26,15 +26,16 @@ def test_each_case_ends_as_the_table_says(
 ) -> None:  # fmt: skip
     """Exit code, what is told, how many requests reach the server, and what they cost."""
     if watched:
-        monkeypatch.setattr("treegen.cli.conversation.is_watched", lambda: True)
+        monkeypatch.setattr("treegen.cli.arriving.is_watched", lambda: True)
     case.script(openai_server)
     domain = write_domain(sketchbook, openai_server, case.settings)
-    done = run("draft", domain, "--no-score")
+    arguments = [_addressed(argument, openai_server) for argument in case.arguments]
+    done = run("draft", domain, "--no-score", *arguments)
     assert done.code == case.code, done.err
-    assert case.told.replace("{server}", openai_server.url) in done.err
+    assert _addressed(case.told, openai_server) in done.err
     assert len(openai_server.requests) == case.requests
     assert not openai_server.script
-    assert f"spent: {case.requests} request" in done.err
+    assert (f"spent: {case.requests} request" in done.err) == bool(case.requests)
     if case.paid:
         assert f"{2000 * case.paid} + {500 * case.paid} tokens" in done.err
         assert f"${case.paid * COST:.4f}" in done.err
@@ -42,6 +43,10 @@ def test_each_case_ends_as_the_table_says(
     assert ("cost of" in done.err) == bool(unknown)
     assert openai_server.most_sent < 40e6
     assert sum(c.cost or 0 for c in Store(domain / "tree.json").calls()) <= case.paid * COST + 1e-9
+
+
+def _addressed(text: str, server: OpenAIServer) -> str:
+    return text.replace("{server}", server.url).replace("{secure}", server.url.replace("http:", "https:"))
 
 
 def test_the_table_of_the_documentation_is_this_one() -> None:

@@ -10,11 +10,14 @@ from tests.llm.chat.server import OpenAIServer, Request, Response, completion
 from tests.llm.chat.test_provider import REQUEST, environment
 from treegen.domain import LlmSettings
 from treegen.errors import ModelError
+from treegen.llm.chat.estimate import count_tokens
 from treegen.llm.chat.interface import Message, Wire
 from treegen.llm.chat.kept import CachedChat, Kept, request_key
 from treegen.llm.chat.ladder import response_format
 from treegen.llm.chat.provider import LitellmChat
 from treegen.progress import Cancelled
+from treegen.remote.budget import Limits
+from treegen.remote.litellm import load_litellm
 
 __all__ = ["environment"]  # a fixture
 
@@ -222,3 +225,32 @@ def test_a_server_that_drips_is_left_when_the_time_is_over(openai_server: OpenAI
     openai_server.will_stream(*["x"] * 100, pause=0.1)
     with pytest.raises(ModelError, match="not whole after 1 s"):
         chat_with(openai_server, timeout=5.0, total_timeout=1.0, retries=0).complete(REQUEST, lambda text: None)
+
+
+def test_a_request_is_not_paid_for_an_answer_of_a_few_tokens(openai_server: OpenAIServer) -> None:
+    """Where a cap leaves more, the answer is asked to be no longer than that."""
+    tokens = count_tokens(load_litellm(), "openai/some-model", REQUEST)
+    with pytest.raises(ModelError, match="leave 10 tokens for an answer"):
+        chat_with(openai_server, caps=Limits(max_tokens=tokens + 10)).complete(REQUEST)
+    assert openai_server.requests == []
+    openai_server.will_answer("{}")
+    chat_with(openai_server, caps=Limits(max_tokens=tokens + 100)).complete(REQUEST)
+    assert openai_server.requests[0].body["max_tokens"] == 100
+
+
+def test_with_a_cap_on_tokens_requests_go_one_at_a_time(openai_server: OpenAIServer) -> None:
+    """Else each would be given all that is left."""
+    for _ in range(4):
+        openai_server.will_answer("{}", usage={"prompt_tokens": 10, "completion_tokens": 1000, "total_tokens": 1010})
+    chat = chat_with(openai_server, concurrency=4, caps=Limits(max_tokens=2100))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: _ended(chat), range(4)))
+    assert sorted(found) == ["refused", "refused", "{}", "{}"]
+    assert len(openai_server.requests) == 2
+
+
+def _ended(chat: LitellmChat) -> str:
+    try:
+        return chat.complete(REQUEST).text
+    except ModelError:
+        return "refused"

@@ -28,11 +28,14 @@ class Message:
         return {"role": self.role, "content": [{"type": "text", "text": self.content}, *pictures]}
 
     def as_kept(self) -> dict[str, Any]:
-        """What is written down of it: pictures by their SHA-256."""
+        """What is written down of it: of pictures, which are on the disk already, the kind and the SHA-256."""
         if not self.images:
             return {"role": self.role, "content": self.content}
-        digests = [hashlib.sha256(url.encode()).hexdigest() for url in self.images]
-        return {"role": self.role, "content": self.content, "images": digests}
+        shown = [
+            f"{url.partition(';')[0].removeprefix('data:')} sha256:{hashlib.sha256(url.encode()).hexdigest()}"
+            for url in self.images
+        ]
+        return {"role": self.role, "content": self.content, "images": shown}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from treegen.remote.secrets import scrub
 
 _CONNECT: Final = 20.0  # seconds; a host that is there answers a connection at once
 _PULSE: Final = 0.1  # seconds of waiting for another request to end after which a listener is asked again
+_LEAST_ANSWER: Final = 64  # tokens; no use in paying a prompt for less
 _SHOWN: Final = 200  # characters of a refusal
 
 OnRequest = Callable[[Estimate], None]
@@ -54,7 +55,10 @@ class LitellmChat:
         self._settings, self._on_request = settings, on_request
         self._budget = budget or Budget(settings.caps)
         self._ladder = Ladder(self.name, settings.api_base, kept)
-        self._places = threading.Semaphore(settings.concurrency)
+        most = self._budget.limits
+        capped = most.max_tokens is not None or most.max_cost is not None
+        # what an answer under way will take is not known: with a cap on it there is one at a time
+        self._places = threading.Semaphore(1 if capped else settings.concurrency)
         self._sleep, self._draw = sleep, random.random
 
     def complete(
@@ -261,13 +265,20 @@ class _Asking:
         return int(self._litellm.token_counter(model=self._settings.model, text=text)) if text else 0
 
     def _room(self) -> dict[str, int]:
-        """`max_tokens` of the reply: as set, or less where a cap leaves less."""
+        """`max_tokens` of the reply: as set, or less where a cap leaves less.
+
+        Raises:
+            ModelError: a cap leaves too little for any answer.
+        """
         tokens, cost = self._budget.room()
-        most = [self._settings.max_tokens]
+        most: list[int] = []
         if tokens is not None:
             most.append(tokens - (self.expected.prompt_tokens or 0))
         out = price_in(self._litellm, self._settings)
         if cost is not None and out and out.per_million_out:
             most.append(int((cost - (self.expected.cost or 0.0)) * 1e6 / out.per_million_out))
-        given = [value for value in most if value is not None]
-        return {"max_tokens": max(1, min(given))} if given else {}
+        if most and 0 < min(most) < _LEAST_ANSWER:
+            told = f"the caps leave {min(most)} tokens for an answer; so far: {self._budget.bill.words}"
+            raise ModelError(told, "raise --max-tokens or --max-cost to go on")
+        most += [self._settings.max_tokens] if self._settings.max_tokens else []
+        return {"max_tokens": max(1, min(most))} if most else {}
