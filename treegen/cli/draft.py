@@ -62,7 +62,7 @@ def command(
     workspace = open_workspace(tree_path, source, encoder=encoder, device=device, precision=precision)
     settings = llm_settings_with(workspace.domain, model=model, api_base=api_base)
     chat = open_chat(settings, workspace.domain.folder, answers=answers, messages=messages)
-    with arriving(chat.name) as view:
+    with arriving(chat.name) as view, view.steps_of(workspace):
         drafted = draft_tree(
             workspace, chat, tries=tries, force=force, parts=parts, images=images or 0,
             concurrency=settings.concurrency, settings=settings, on_attempt=view.then(show_attempt),
