@@ -45,7 +45,8 @@ HEAVY = {
     ),
     "torchvision": (),
     "open_clip": (),
-    "sentence_transformers": (),
+    "transformers": (),
+    "huggingface_hub": (),
     "litellm": (),
     "dspy": (),
     "textual": ("treegen.review",),
@@ -55,7 +56,7 @@ HEAVY = {
 }
 #: The seams: these libraries are imported below the given units alone, also inside functions.
 SEAMS = {
-    "open_clip": ("clip",), "litellm": ("remote",), "textual": ("review", "cli"), "dspy": ("optimizing",),
+    "open_clip": ("clip",), "transformers": ("clip",), "litellm": ("remote",), "textual": ("review", "cli"), "dspy": ("optimizing",),
     "ray": ("embedding",), "pyarrow": ("embedding", "images"),
 }  # fmt: skip
 STRANGERS_TO_TREES = ("torch", "torchvision", "open_clip", "litellm", "textual", "PIL", "numpy", "click", "rich")
