@@ -38,14 +38,21 @@ HEAVY = {
     "torch": ("treegen.clip.scoring", "treegen.clip.labelling", "treegen.clip.streaming"),
     "torchvision": (),
     "open_clip": (),
-    "sentence_transformers": (),
+    "transformers": (),
+    "huggingface_hub": (),
     "litellm": (),
     "dspy": (),
     "textual": ("treegen.review",),
     "PIL": (),
 }
 #: The seams: these libraries are imported below the given units alone, also inside functions.
-SEAMS = {"open_clip": ("clip",), "litellm": ("remote",), "textual": ("review", "cli"), "dspy": ("optimizing",)}
+SEAMS = {
+    "open_clip": ("clip",),
+    "transformers": ("clip",),
+    "litellm": ("remote",),
+    "textual": ("review", "cli"),
+    "dspy": ("optimizing",),
+}
 STRANGERS_TO_TREES = ("torch", "torchvision", "open_clip", "litellm", "textual", "PIL", "numpy", "click", "rich")
 
 

@@ -90,11 +90,33 @@ class LlmSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSettings:
-    """The encoder's name, device and precision."""
+    """The encoder.
+
+    Attributes:
+        name: see `treegen.clip.encoders.open_encoder`.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+        precision: `auto`, `fp32`, `fp16` or `bf16`.
+        trust_remote_code: run the code that comes with a model of transformers.
+        logit_scale: for an encoder that does not tell its own.
+        context_length: most tokens of a text, for an encoder that does not tell.
+        api_base: address of a service.
+        batch: images or texts in one request to a service.
+        max_calls: most requests to a service in one run.
+        max_cost: most that a service may cost in one run, in USD.
+        price_in: USD per million tokens of a service, where litellm does not know it.
+    """
 
     name: str = BUNDLED_ENCODER
     device: str = "auto"
     precision: str = "auto"
+    trust_remote_code: bool = False
+    logit_scale: float | None = None
+    context_length: int | None = None
+    api_base: str | None = None
+    batch: int | None = None
+    max_calls: int | None = None
+    max_cost: float | None = None
+    price_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

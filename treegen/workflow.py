@@ -184,7 +184,7 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
         notes.append(told)
     if images.leaks:
         notes.append(f"{images.leaks} pictures stand in the dev and in the test part of the set: left out of dev")
-    return tuple(notes)
+    return (*notes, *workspace.encoder.notes)
 
 
 def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:
@@ -368,20 +368,24 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
         if number in failures:
             results.append(Classified(path=path, ranking=(), answers=(), failure=failures[number]))
             continue
-        ranking, answers = next(labels)
+        if (found := next(labels)) is None:
+            told = "the model makes no numbers of it"
+            results.append(Classified(path=path, ranking=(), answers=(), failure=told))
+            continue
+        ranking, answers = found
         chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
         results.append(Classified(path=path, ranking=ranking, answers=chain))
     return results
 
 
 def settings_with(
-    domain: Domain | None, *, encoder: str | None = None, device: str | None = None, precision: str | None = None
-) -> EncoderSettings:
+    domain: Domain | None, *, encoder: str | None = None, device: str | None = None, precision: str | None = None,
+    trust_remote_code: bool | None = None,
+) -> EncoderSettings:  # fmt: skip
     """The domain's encoder settings, or the defaults, with what the command line names."""
-    base = domain.encoder if domain else EncoderSettings()
-    return EncoderSettings(
-        name=encoder or base.name, device=device or base.device, precision=precision or base.precision
-    )
+    named = {"name": encoder, "device": device, "precision": precision, "trust_remote_code": trust_remote_code}
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    return replace(domain.encoder if domain else EncoderSettings(), **given)
 
 
 def llm_settings_with(domain: Domain, *, model: str | None, api_base: str | None) -> LlmSettings:

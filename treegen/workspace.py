@@ -74,10 +74,12 @@ class Workspace:
     def evaluator(self) -> "Evaluator":
         """The embedded images; embeds what is new on first use."""
         from treegen.clip.cache import EmbeddingCache
+        from treegen.clip.encoders.settling import settle
         from treegen.clip.evaluation import Evaluator
 
         cache = EmbeddingCache(store_folder(self.path) / "embeddings.sqlite")
         try:
+            settle(self.encoder, cache)
             return Evaluator(self.domain, self.encoder, cache, self._divide, lambda *step: self.progress(*step))
         except BaseException:  # cancelled too: the next call opens it again and goes on
             cache.close()

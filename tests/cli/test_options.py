@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, Run
-from treegen.cli.options import open_workspace
+from treegen.cli.options import EncoderChoice, open_workspace
 
 
 def test_a_folder_of_weights_is_relative_to_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,10 +15,10 @@ def test_a_folder_of_weights_is_relative_to_where_one_stands(tmp_path: Path, mon
     (tmp_path / "pond" / "domain.toml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     tree = Path("pond/tree.json")
-    named = open_workspace(tree, None, encoder="local-dir:clip", device="cpu", precision=None)
+    named = open_workspace(tree, None, EncoderChoice(name="local-dir:clip", device="cpu"))
     assert named.encoder_settings.name == f"local-dir:{tmp_path / 'clip'}"
     assert (named.encoder_settings.device, named.encoder_settings.precision) == ("cpu", "auto")
-    unnamed = open_workspace(tree, None, encoder=None, device=None, precision=None)
+    unnamed = open_workspace(tree, None, EncoderChoice())
     assert unnamed.encoder_settings.name == "local-dir:clip"
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from treegen.clip.labelling import Labeller
+from treegen.errors import ProblemsError
 from treegen.tree.model import ClassRule, Group, Tree
 
 COUNT = 11  # B; the tree has K = 5, G = 3, Q = 9
@@ -96,3 +97,25 @@ def test_a_label_depends_neither_on_the_batch_nor_on_the_order_of_the_classes(
     for (ranking, answers), (other_ranking, other_answers) in zip(together, alone, strict=True):
         assert dict(ranking) == pytest.approx(dict(other_ranking), abs=1e-5)
         assert [a[:2] + a[3:] for a in answers] == [a[:2] + a[3:] for a in other_answers]
+
+
+def test_a_picture_without_numbers_gets_no_label_and_the_others_theirs(
+    tree: Tree, encoder: Any, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labeller = Labeller(tree, encoder)
+    whole, encode = labeller.label(pictures), encoder.encode_images
+
+    def first_broken(images: list[Image.Image]) -> Any:
+        rows = encode(images)
+        rows[0] = math.nan
+        return rows
+
+    monkeypatch.setattr(encoder, "encode_images", first_broken)
+    assert labeller.label(pictures) == [None, *whole[1:]]
+
+
+def test_a_prompt_that_would_be_cut_is_an_error_before_anything_is_embedded(tree: Tree, encoder: Any) -> None:
+    long = replace(tree.groups[0], options=("red", "green", "blue", " ".join(["very"] * 20)))
+    with pytest.raises(ProblemsError, match="would cut 1 prompt"):
+        Labeller(replace(tree, groups=(long, *tree.groups[1:])), encoder)
+    assert encoder.texts == []

@@ -14,8 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treegen.clip.encoders import Encoder, open_encoder
-from treegen.clip.wording import SAME_COSINE, encoder_problems, length_problems, similar_options
+from treegen.clip.wording import (
+    SAME_COSINE,
+    encoder_problems,
+    length_problems,
+    name_length_problems,
+    refuse_long,
+    similar_options,
+)
 from treegen.domain import EncoderSettings
+from treegen.errors import ProblemsError
 from treegen.tree.model import Tree
 from treegen.tree.vocabulary import least_tokens
 
@@ -55,6 +63,24 @@ def test_a_prompt_that_just_fits_is_no_problem(tree: Tree, encoder: Any) -> None
     assert length_problems(replace(tree, groups=(fitting,)), encoder) == []
     longer = replace(fitting, prompt="zero " + fitting.prompt)
     assert len(length_problems(replace(tree, groups=(longer,)), encoder)) == 4
+
+
+def test_the_prompt_of_a_class_name_is_no_longer_than_the_context_either(encoder: Any) -> None:
+    prompts = ["a photo of a creature called Wren", " ".join(["very"] * 30), "b", " ".join(["so"] * 11)]
+    problems = name_length_problems(prompts, encoder)
+    assert [(p.code, p.pointer) for p in problems] == [("TG120", "/classes/1"), ("TG120", "/classes/3")]
+    assert "has 13 tokens, fake-0 reads 12" in problems[1].message
+    refuse_long([])
+    with pytest.raises(ProblemsError, match="would cut 2 prompts") as caught:
+        refuse_long(problems)
+    assert all(p.pointer in caught.value.message for p in problems)
+
+
+def test_without_a_known_context_no_length_is_a_problem(tree: Tree, encoder: Any) -> None:
+    encoder.context_length = None
+    long = replace(tree.groups[0], options=("red", " ".join(["very"] * 99), "blue", "white"))
+    assert length_problems(replace(tree, groups=(long,)), encoder) == []
+    assert name_length_problems(["very " * 99], encoder) == []
 
 
 def test_an_option_is_told_with_the_earlier_one_it_is_closest_to(tree: Tree) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from treegen.cli.options import PATH, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
 
 
 @click.command("approve")
@@ -12,10 +12,7 @@ from treegen.cli.options import PATH, domain_option, encoder_options, open_works
 @click.option("--by", metavar="NAME", help="Who signs, as `Name <mail>`; as git would commit by default.")
 @domain_option
 @encoder_options
-def command(
-    tree: Path, by: str | None, domain_path: Path | None, encoder: str | None, device: str | None,
-    precision: str | None,
-) -> None:  # fmt: skip
+def command(tree: Path, by: str | None, domain_path: Path | None, encoder: EncoderChoice) -> None:
     """Sign TREE off: who, when, the content and its score go into the tree. Refused while it has errors.
 
     The recorded score of this content is taken; without one the tree is scored. Any later edit makes the approval
@@ -25,7 +22,7 @@ def command(
     from treegen.cli.output import interval, percent, say, tell
     from treegen.cli.shown import show_problems
 
-    workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
+    workspace = open_workspace(tree, domain_path, encoder)
     done = approve(workspace, by=by)
     show_problems(done.warnings, str(tree), err=True)
     for note in done.notes:

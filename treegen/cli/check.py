@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, domain_option, encoder_options, encoder_settings
+from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
     from treegen.checking import Findings
@@ -36,7 +36,7 @@ FORMATS = ("text", "json", "github", "sarif")
 def command(
     files: tuple[Path, ...], domain_path: Path | None, form: str, fix: bool,
     against: str | None, require_approved: bool, min_accuracy: float | None,
-    encoder: str | None, device: str | None, precision: str | None,
+    encoder: EncoderChoice,
 ) -> None:  # fmt: skip
     """List everything wrong with trees (and domain.toml files).
 
@@ -47,9 +47,9 @@ def command(
     from treegen.cli.output import complain
     from treegen.errors import InputError
 
-    if (device or precision) and not encoder:
-        raise InputError("--device and --precision are the encoder's", "name one with --encoder")
-    encoders = _encoders(encoder, device, precision)
+    if encoder.arguments and not encoder.name:
+        raise InputError(f"{encoder.arguments[0]} is the encoder's", "name one with --encoder")
+    encoders = _encoders(encoder)
     gated = against is not None or require_approved or min_accuracy is not None
     judge = _gate(against, require_approved, min_accuracy)
     found: list[Findings] = []
@@ -75,18 +75,18 @@ def _gate(against: str | None, approved: bool, least: float | None) -> "Callable
     return Gate(against=against, approved=approved, least=least).judge
 
 
-def _encoders(name: str | None, device: str | None, precision: str | None) -> "Encoders":
+def _encoders(choice: EncoderChoice) -> "Encoders":
     """What gives the encoder for a domain: `None` if none is named, else each one loaded once."""
     loaded: dict[object, Encoder] = {}
 
     def load(domain: "Domain | None", folder: Path) -> "Encoder | None":
-        if name is None:
+        if choice.name is None:
             return None
         from treegen.cli.output import ProgressLine
         from treegen.clip.encoders import open_encoder
 
         progress = ProgressLine()
-        settings = encoder_settings(domain, encoder=name, device=device, precision=precision)
+        settings = choice.settings(domain)
         if settings not in loaded:
             progress("loading the encoder", 0, 1)
             loaded[settings] = open_encoder(settings, folder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
     from treegen.workflow import Classified
@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 @encoder_options
 @click.option("--json", "as_json", is_flag=True, help="Print one object for each image.")
 def command(
-    tree: Path, images: tuple[Path, ...], domain_path: Path | None, encoder: str | None, device: str | None,
-    precision: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    tree: Path, images: tuple[Path, ...], domain_path: Path | None, encoder: EncoderChoice, as_json: bool
+) -> None:
     """Label each IMAGE with TREE and show the answers behind the label."""
     from dataclasses import asdict
 
     from treegen.cli.output import complain, print_json
     from treegen.workflow import classify_images
 
-    workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
+    workspace = open_workspace(tree, domain_path, encoder)
     results = classify_images(workspace, images)
     if as_json:
         print_json([{**asdict(r), "path": str(r.path)} for r in results])

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from treegen.cli.options import PATH, encoder_options
+from treegen.cli.options import PATH, EncoderChoice, encoder_options
 
 
 @click.command("demo")
 @click.argument("folder", type=PATH, default=Path("treegen-demo"), metavar="[DIR]")
 @click.option("--model", metavar="NAME", help="A real language model instead of the recorded conversation.")
 @encoder_options
-def command(folder: Path, model: str | None, encoder: str | None, device: str | None, precision: str | None) -> None:
+def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     """The whole loop on the bundled domain, offline: draft, check, repair, score, revise, score.
 
     The language model's part is a recorded conversation and the CLIP is a tiny one, trained for this demonstration;
@@ -26,13 +26,12 @@ def command(folder: Path, model: str | None, encoder: str | None, device: str | 
     say(f"Thirteen invented creatures with invented names, in {folder}.")
     if not model:
         say("The language model's replies are recorded, mistakes included; --model NAME asks a real one.")
-    if not encoder:
+    if not encoder.name:
         say("The CLIP is a tiny one that knows such drawings and nothing else; --encoder NAME takes a real one.")
     drawn = lay_out(folder)
     say(f"{drawn} images drawn in {time.monotonic() - started:.1f} s" if drawn else "images are there already")
     tree = str(folder / "tree.json")
-    vision = [part for name, value in (("--encoder", encoder), ("--device", device), ("--precision", precision))
-              if value for part in (name, value)]  # fmt: skip
+    vision = encoder.arguments
     llm = ["--model", model] if model else []
     _run("A language model drafts a tree from the domain; its mistakes go back to it.",
          ["draft", str(folder), "--force", "--no-score", *llm])  # fmt: skip

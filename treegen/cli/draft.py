@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from treegen.cli.options import PATH, encoder_options, llm_options, open_workspace
+from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_options, open_workspace
 
 
 @click.command("draft")
@@ -17,8 +17,7 @@ from treegen.cli.options import PATH, encoder_options, llm_options, open_workspa
 @encoder_options
 def command(
     domain: Path, out: Path | None, force: bool, no_score: bool, model: str | None, api_base: str | None, tries: int,
-    answers: tuple[Path, ...], messages: Path | None, encoder: str | None, device: str | None, precision: str | None,
-    as_json: bool,
+    answers: tuple[Path, ...], messages: Path | None, encoder: EncoderChoice, as_json: bool,
 ) -> None:  # fmt: skip
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
     from treegen.cli.output import print_json, say
@@ -33,7 +32,7 @@ def command(
     tree_path = out or source.parent / TREE_NAME
     if tree_path.resolve() == source.resolve():
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")
-    workspace = open_workspace(tree_path, source, encoder=encoder, device=device, precision=precision)
+    workspace = open_workspace(tree_path, source, encoder)
     settings = llm_settings_with(workspace.domain, model=model, api_base=api_base)
     chat = open_chat(settings, workspace.domain.folder, answers=answers, messages=messages)
     drafted = draft_tree(workspace, chat, tries=tries, force=force, on_attempt=show_attempt)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, domain_option, encoder_options
+from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -22,8 +22,7 @@ _FORMATS = ("article", "descriptors", "clip-benchmark", "csv", "python", "safete
 @domain_option
 @encoder_options
 def command(
-    tree: Path, form: str, out: Path | None, force: bool, domain_path: Path | None, encoder: str | None,
-    device: str | None, precision: str | None,
+    tree: Path, form: str, out: Path | None, force: bool, domain_path: Path | None, encoder: EncoderChoice,
 ) -> None:  # fmt: skip
     """Write TREE in another format, to stdout or with -o to a file.
 
@@ -45,7 +44,7 @@ def command(
     loaded, domain = load_tree(tree, domain_path)
     if out is not None:
         refuse_targets(form, out, source=tree, force=force)
-    model = _encoder(domain, encoder, device, precision) if form == "safetensors" else None
+    model = _encoder(domain, encoder) if form == "safetensors" else None
     exported = export_tree(loaded, form, domain=domain, encoder=model)
     if out is None:
         ((_, text),) = exported.files
@@ -55,13 +54,11 @@ def command(
         tell(f"wrote {path}")
 
 
-def _encoder(domain: "Domain | None", name: str | None, device: str | None, precision: str | None) -> "Encoder":
+def _encoder(domain: "Domain | None", choice: EncoderChoice) -> "Encoder":
     """The encoder of the command line, else the domain's."""
-    from treegen.cli.options import encoder_settings
     from treegen.clip.encoders import open_encoder
     from treegen.errors import InputError
 
-    if domain is None and name is None:
+    if domain is None and choice.name is None:
         raise InputError("no domain.toml beside the tree names an encoder", "name it with --encoder")
-    settings = encoder_settings(domain, encoder=name, device=device, precision=precision)
-    return open_encoder(settings, domain.folder if domain else Path())
+    return open_encoder(choice.settings(domain), domain.folder if domain else Path())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, encoder_options
+from treegen.cli.options import PATH, EncoderChoice, encoder_options
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @encoder_options
 def command(
     file: Path, domain_path: Path | None, out: Path | None, groups: int | None, report: Path | None, as_json: bool,
-    force: bool, encoder: str | None, device: str | None, precision: str | None,
+    force: bool, encoder: EncoderChoice,
 ) -> None:  # fmt: skip
     """Make a tree of FILE: a tree of another program, or descriptor lists of another project.
 
@@ -52,7 +52,7 @@ def command(
         check_report(report, force=force, others=others)
     domain, domain_from = find_domain(domain_path, tree)
     progress = ProgressLine()
-    model = _encoder(encoder, device, precision, domain, progress)
+    model = _encoder(encoder, domain, progress)
     made = make_tree(file, domain=domain, domain_from=domain_from, encoder=model, groups=groups, progress=progress)
     done = import_file(file, tree, made, force=force)
     if report:
@@ -61,22 +61,19 @@ def command(
     sys.exit(1 if done.report.errors else 0)
 
 
-def _encoder(
-    name: str | None, device: str | None, precision: str | None, domain: "Domain | None", progress: "Progress"
-) -> "Encoder | None":
+def _encoder(choice: EncoderChoice, domain: "Domain | None", progress: "Progress") -> "Encoder | None":
     """The encoder that --encoder names; none without it, so that no model is loaded unasked."""
     from treegen.cli.output import tell
-    from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, EncoderSettings
+    from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER
 
-    if name is None:
+    if choice.name is None:
         return None
     from treegen.clip.encoders import open_encoder
 
-    if name == BUNDLED_ENCODER and (domain is None or domain.name != BUNDLED_DOMAIN):
+    if choice.name == BUNDLED_ENCODER and (domain is None or domain.name != BUNDLED_DOMAIN):
         tell("note: the bundled CLIP knows the sketchbook's drawings and words and nothing else")
-    settings = EncoderSettings(name=name, device=device or "auto", precision=precision or "auto")
     progress("loading the encoder", 0, 1)
-    encoder = open_encoder(settings, Path())
+    encoder = open_encoder(choice.settings(None), Path())
     progress("loading the encoder", 1, 1)
     return encoder
 

@@ -1,6 +1,8 @@
 """Options that several commands share, and how they become a workspace."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,18 +16,68 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderChoice:
+    """What the command line says of the encoder; `None` where it says nothing."""
+
+    name: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    trust_remote_code: bool | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options again, for another command."""
+        named = (("--encoder", self.name), ("--device", self.device), ("--precision", self.precision))
+        found = [part for option, value in named if value for part in (option, value)]
+        return [*found, *(["--trust-remote-code"] if self.trust_remote_code else [])]
+
+    def settings(self, domain: "Domain | None") -> "EncoderSettings":
+        """The domain's encoder settings, or the defaults, with what the command line says."""
+        from treegen.workflow import settings_with
+
+        return settings_with(
+            domain, encoder=self._placed(), device=self.device, precision=self.precision,
+            trust_remote_code=self.trust_remote_code,
+        )  # fmt: skip
+
+    def _placed(self) -> str | None:
+        """The name; on the command line the path of a folder is relative to where one stands."""
+        kind, _, place = (self.name or "").partition(":")
+        if kind == "local-dir" or (kind == "hf" and Path(place).is_dir()):
+            return f"{kind}:{Path(place).absolute()}"
+        return self.name
+
+
 def encoder_options(function: F) -> F:
-    """--encoder, --device and --precision."""
+    """--encoder, --device, --precision and --trust-remote-code, which the command gets as one `EncoderChoice`."""
+
+    @wraps(function)
+    def with_choice(
+        *args: Any, encoder: str | None, device: str | None, precision: str | None, trust_remote_code: bool | None,
+        **others: Any,
+    ) -> Any:  # fmt: skip
+        choice = EncoderChoice(
+            name=encoder, device=device, precision=precision, trust_remote_code=trust_remote_code or None
+        )
+        return function(*args, encoder=choice, **others)
+
+    decorated: Any = with_choice
     for option in (
+        click.option(
+            "--trust-remote-code", is_flag=True, default=None,
+            help="Run the Python code that comes with an hf: model. Only if you trust its authors.",
+        ),
         click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "bf16"]), help="The model's numbers."),
         click.option("--device", type=click.Choice(["auto", "cuda", "mps", "cpu"]), help="Where the model runs."),
         click.option(
             "--encoder", metavar="NAME",
-            help="MODEL:PRETRAINED of open_clip, hf-hub:ORG/NAME, local-dir:FOLDER or bundled.",
+            help="MODEL:PRETRAINED of open_clip, hf-hub:ORG/NAME or local-dir:FOLDER; hf:ORG/NAME or hf:FOLDER of "
+            "transformers; a service by its litellm name; or bundled.",
         ),
     ):  # fmt: skip
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
 
 
 def colour_option(function: F) -> F:
@@ -61,29 +113,11 @@ def llm_options(function: F) -> F:
     return function
 
 
-def open_workspace(
-    tree: Path, domain_path: Path | None, *, encoder: str | None, device: str | None, precision: str | None
-) -> "Workspace":
+def open_workspace(tree: Path, domain_path: Path | None, encoder: EncoderChoice) -> "Workspace":
     """The workspace of a tree with what the command line names, showing progress on stderr."""
     from treegen.cli.output import ProgressLine
     from treegen.workspace import Workspace
 
     workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
-    settings = encoder_settings(workspace.domain, encoder=encoder, device=device, precision=precision)
-    workspace.encoder_settings = settings
+    workspace.encoder_settings = encoder.settings(workspace.domain)
     return workspace
-
-
-def encoder_settings(
-    domain: "Domain | None", *, encoder: str | None, device: str | None, precision: str | None
-) -> "EncoderSettings":
-    """The domain's encoder settings, or the defaults, with what the command line names."""
-    from dataclasses import replace
-
-    from treegen.workflow import settings_with
-
-    settings = settings_with(domain, encoder=encoder, device=device, precision=precision)
-    if encoder and encoder.startswith("local-dir:"):  # on the command line a path is relative to where one stands
-        folder = Path(encoder.removeprefix("local-dir:")).absolute()
-        settings = replace(settings, name=f"local-dir:{folder}")
-    return settings

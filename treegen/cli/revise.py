@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treegen.cli.options import PATH, domain_option, encoder_options, llm_options, open_workspace
+from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, llm_options, open_workspace
 
 if TYPE_CHECKING:
     from treegen.tree.targets import Feedback
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 def command(
     tree: Path, message: str | None, file: Path | None, about: str | None, locks: tuple[str, ...], apply: bool,
     out: Path | None, domain_path: Path | None, model: str | None, api_base: str | None, tries: int,
-    answers: tuple[Path, ...], messages: Path | None, encoder: str | None, device: str | None,
-    precision: str | None, as_json: bool,
+    answers: tuple[Path, ...], messages: Path | None, encoder: EncoderChoice, as_json: bool,
 ) -> None:  # fmt: skip
     """Send TREE and feedback to the language model; prints the changes it proposes.
 
@@ -43,7 +42,7 @@ def command(
 
     text = _feedback(message, file)
     _check_out(out, apply)
-    workspace = open_workspace(tree, domain_path, encoder=encoder, device=device, precision=precision)
+    workspace = open_workspace(tree, domain_path, encoder)
     settings = llm_settings_with(workspace.domain, model=model, api_base=api_base)
     feedback = _about(workspace, text, about, locks)
     chat = open_chat(settings, workspace.domain.folder, answers=answers, messages=messages)

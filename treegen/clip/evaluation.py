@@ -20,7 +20,7 @@ from treegen.clip.statistics import (
     wilson_interval,
 )
 from treegen.clip.streaming import in_chunks, predict
-from treegen.clip.wording import length_problems
+from treegen.clip.wording import length_problems, name_length_problems, refuse_long
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, shown
@@ -180,10 +180,8 @@ class Evaluator:
         Raises:
             ProblemsError: a prompt is longer than the encoder's context, or the tree does not fit the domain.
         """
-        too_long = length_problems(tree, self.encoder)
-        if too_long:
-            listed = "\n".join(f"  {p.code} {p.pointer}: {p.message}" for p in too_long)
-            raise ProblemsError(f"the encoder would cut {len(too_long)} prompts\n{listed}", "shorten prompt or option")
+        names = name_length_problems(self.domain.name_prompts(), self.encoder)
+        refuse_long([*length_problems(tree, self.encoder), *names])
         test = self.parts["test"]
         answers = self.answer(tree, test.features)
         base = self.baseline(test)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from treegen.clip import scoring
+from treegen.clip.wording import length_problems, refuse_long
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -24,19 +25,30 @@ class Labeller:
     """A tree ready to label images: its prompts are embedded once."""
 
     def __init__(self, tree: Tree, encoder: "Encoder") -> None:
-        """Embeds the prompts of a tree without errors."""
+        """Embeds the prompts of a tree without errors.
+
+        Raises:
+            ProblemsError: a prompt is longer than the encoder reads.
+        """
+        refuse_long(length_problems(tree, encoder))
         self._tree, self._encoder = tree, encoder
         self._sizes = tuple(len(g.options) for g in tree.groups)
         self._texts = encoder.encode_texts(tree.prompts())
         self._matrix = scoring.rule_matrix(tree)
 
-    def label(self, images: Sequence["Image"]) -> list[tuple[Ranking, Answers]]:
-        """For each RGB picture the best five classes with their scores (0 to G), and every group's answer."""
+    def label(self, images: Sequence["Image"]) -> list[tuple[Ranking, Answers] | None]:
+        """For each RGB picture the best five classes with their scores (0 to G), and every group's answer.
+
+        `None` for a picture of which the model makes no numbers.
+        """
         features = self._encoder.encode_images(images)
         logits = scoring.similarity_logits(features, self._texts, self._encoder.logit_scale)
         probabilities = scoring.group_probabilities(logits, self._sizes)
         scores = scoring.class_scores(probabilities, self._matrix)
-        return [_label(self._tree, p, s) for p, s in zip(probabilities, scores, strict=True)]
+        return [
+            _label(self._tree, p, s) if bool(s.isfinite().all()) else None
+            for p, s in zip(probabilities, scores, strict=True)
+        ]
 
 
 def _label(tree: Tree, probabilities: torch.Tensor, scores: torch.Tensor) -> tuple[Ranking, Answers]:

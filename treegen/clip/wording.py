@@ -1,8 +1,9 @@
 """What an encoder says of a tree's texts before it sees an image: too long for it, or one and the same to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from treegen.errors import ProblemsError
 from treegen.tree.keywords import show
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, pointer_to
@@ -26,17 +27,49 @@ def encoder_problems(tree: Tree, encoder: "Encoder") -> Iterator[Problem]:
 
 def length_problems(tree: Tree, encoder: "Encoder") -> list[Problem]:
     """TG120 for every filled prompt that the encoder would cut silently."""
-    problems: list[Problem] = []
-    if encoder.context_length is None:
-        return problems
-    for group in tree.groups:
-        for index, text in enumerate(group.fill()):
-            tokens = encoder.count_tokens(text)
-            if tokens > encoder.context_length:
-                pointer = pointer_to("classification_groups", group.name, "options", index)
-                told = f"{show(text)} has {tokens} tokens, {encoder.name} reads {encoder.context_length}"
-                problems.append(Problem(code="TG120", pointer=pointer, message=told))
-    return problems
+    return [
+        Problem(code="TG120", pointer=pointer_to("classification_groups", group.name, "options", index), message=told)
+        for group in tree.groups
+        for index, text in enumerate(group.fill())
+        if (told := _too_long(text, encoder))
+    ]
+
+
+def name_length_problems(prompts: Sequence[str], encoder: "Encoder") -> list[Problem]:
+    """TG120 for every class whose name prompt, the baseline's text, the encoder would cut silently.
+
+    Args:
+        prompts: one for each class of the domain, in the order of the classes.
+        encoder: reads them.
+    """
+    return [
+        Problem(code="TG120", pointer=pointer_to("classes", index), message=f"the name prompt {told}")
+        for index, text in enumerate(prompts)
+        if (told := _too_long(text, encoder))
+    ]
+
+
+def refuse_long(problems: Sequence[Problem]) -> None:
+    """Lets nothing be embedded that would be cut.
+
+    Args:
+        problems: of length, as the two functions above find them.
+
+    Raises:
+        ProblemsError: there are any; the message lists them with their places.
+    """
+    if problems:
+        listed = "\n".join(f"  {p.code} {p.pointer}: {p.message}" for p in problems)
+        told = f"the encoder would cut {len(problems)} prompt{'s' if len(problems) > 1 else ''}\n{listed}"
+        raise ProblemsError(told, "shorten prompt, option, class name or name_template")
+
+
+def _too_long(text: str, encoder: "Encoder") -> str:
+    """What is wrong with a text that is longer than the encoder reads; empty if it is not, or that is not known."""
+    most = encoder.context_length
+    if most is None or (tokens := encoder.count_tokens(text)) <= most:
+        return ""
+    return f"{show(text)} has {tokens} tokens, {encoder.name} reads {most}"
 
 
 def similar_options(tree: Tree, encoder: "Encoder", threshold: float = SAME_COSINE) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from treegen.errors import ProblemsError
 from treegen.images import Crop
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
@@ -27,10 +26,9 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
     from safetensors.numpy import save
 
     from treegen.clip.scoring import rule_matrix
-    from treegen.clip.wording import length_problems
+    from treegen.clip.wording import length_problems, refuse_long
 
-    if long := length_problems(tree, encoder):
-        raise ProblemsError(f"{len(long)} prompts are too long; the first: {long[0].message}", "shorten these options")
+    refuse_long(length_problems(tree, encoder))
     tensors: dict[str, np.ndarray[Any, Any]] = {
         "text_features": encoder.encode_texts(tree.prompts()).numpy().astype(np.float32),
         "rules": rule_matrix(tree).numpy().astype(np.float32),

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from treegen.clip.encoders.interface import Encoder
+from treegen.clip.encoders.local import LocalEncoder
 from treegen.domain import BUNDLED_ENCODER, EncoderSettings
+from treegen.errors import ModelError
 from treegen.resources import sketchbook_dir
 
 __all__ = ["Encoder", "open_encoder"]
@@ -13,13 +15,29 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
     """Loads the encoder that the settings name.
 
     Args:
-        settings: name, device and precision. `bundled` is the tiny CLIP of the demo; `local-dir:` paths may be
-            relative to `folder`.
-        folder: the domain's folder.
+        settings: the name is one of
+            `bundled`, the tiny CLIP of the demo;
+            `MODEL:PRETRAINED`, `hf-hub:ORG/NAME` or `local-dir:FOLDER` of open_clip;
+            `hf:ORG/NAME` or `hf:FOLDER` of transformers;
+            `PROVIDER/MODEL`, an embedding service by its litellm name.
+        folder: the domain's folder, to which folders may be relative.
 
     Raises:
-        ModelError: the model or its weights cannot be had, or the device is not there.
+        ModelError: the model or its weights cannot be had, the device is not there, or the service fails.
     """
+    from treegen.clip.encoders.service import ServiceEncoder, is_service
+
+    if is_service(settings.name):
+        return ServiceEncoder(settings)
+    kind, _, place = settings.name.partition(":")
+    encoder = _of_transformers(settings, place, folder) if kind == "hf" else _of_open_clip(settings, folder)
+    if settings.logit_scale not in (None, encoder.logit_scale):
+        own = f"{settings.name} has a logit scale of its own, {encoder.logit_scale:g}"
+        encoder.tell(f"{own}: [encoder] logit_scale is not used")
+    return encoder
+
+
+def _of_open_clip(settings: EncoderSettings, folder: Path) -> LocalEncoder:
     from treegen.clip.encoders.open_clip import OpenClipEncoder
 
     name = settings.name
@@ -30,3 +48,15 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
     else:
         source = name
     return OpenClipEncoder(source, shown=name, device=settings.device, precision=settings.precision)
+
+
+def _of_transformers(settings: EncoderSettings, place: str, folder: Path) -> LocalEncoder:
+    from treegen.clip.encoders.transformers import TransformersEncoder
+
+    source = folder / place
+    if not source.is_dir() and (place.count("/") != 1 or place.startswith((".", "/", "~"))):
+        raise ModelError(f"{settings.name}: there is no folder {source}", "hf:FOLDER, or hf:ORG/NAME of the hub")
+    return TransformersEncoder(
+        str(source) if source.is_dir() else place, shown=settings.name, device=settings.device,
+        precision=settings.precision, trust_remote_code=settings.trust_remote_code, logit_scale=settings.logit_scale,
+    )  # fmt: skip

@@ -1,22 +1,20 @@
 """Encoders that open_clip loads: `local-dir:FOLDER`, `hf-hub:ORG/NAME`, `MODEL:PRETRAINED`."""
 
-import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.batching import Batcher
-from treegen.clip.encoders.interface import Batch, Preprocessor
-from treegen.clip.encoders.pixels import PixelPreprocessor, Transfer, normalised
+from treegen.clip.encoders.interface import Batch
+from treegen.clip.encoders.local import LocalEncoder, fingerprint_of, first_lines
+from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
 from treegen.errors import ModelError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
 _WEIGHTS: Final = (
@@ -25,7 +23,7 @@ _WEIGHTS: Final = (
 )  # fmt: skip
 
 
-class OpenClipEncoder:
+class OpenClipEncoder(LocalEncoder):
     """An open_clip model with its own preprocessing and tokenizer. Never runs on random weights."""
 
     def __init__(self, source: str, *, shown: str = "", device: str = "auto", precision: str = "auto") -> None:
@@ -34,51 +32,24 @@ class OpenClipEncoder:
         Args:
             source: the model, see the module.
             shown: the name to show, if it is not `source`.
-            device: `auto` takes cuda, then mps, then cpu.
-            precision: `auto` is fp16 on cuda and fp32 elsewhere.
+            device: see `LocalEncoder`.
+            precision: see `LocalEncoder`.
 
         Raises:
             ModelError: unknown model, missing or damaged weights, or a device that is not there.
         """
-        import torch
-
-        self.name = shown or source
-        self.device = _device(device)
-        self.precision = ("fp16" if self.device == "cuda" else "fp32") if precision == "auto" else precision
+        super().__init__(shown or source, device=device, precision=precision)
         model, transform, tokenizer, config = _load(source, self.name)
-        self._dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[self.precision]
-        self.preprocessing: dict[str, Any] = config["preprocess"]
-        self.fingerprint = _fingerprint(model, config, self.precision)
+        self.preprocessing = config["preprocess"]
+        self.fingerprint = fingerprint_of(model.state_dict(), config, self.precision)
         self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
         resize, self._mean, self._std = _in_two(transform)
-        self.preprocessor: Preprocessor = PixelPreprocessor(resize)
-        self._tokenizer, self._transfer = tokenizer, Transfer(self.device)
-        self._batcher = Batcher(self.name, self.precision)
-        self.context_length: int | None = int(getattr(model, "context_length", 0) or tokenizer.context_length)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """See `Encoder.notes`."""
-        return self._batcher.notes
-
-    def stage(self, batch: Batch) -> Batch:
-        """See `Encoder.stage`."""
-        return self._transfer.begin(batch)
-
-    def encode_prepared(self, batch: Batch) -> "Tensor":
-        """See `Encoder.encode_prepared`."""
-        return self._batcher.images(batch, self._image_features)
-
-    def encode_images(self, images: Sequence["Image"]) -> "Tensor":
-        """See `Encoder.encode_images`."""
-        return self.encode_prepared(self.preprocessor.collate([self.preprocessor(image) for image in images]))
-
-    def encode_texts(self, texts: Sequence[str]) -> "Tensor":
-        """See `Encoder.encode_texts`."""
-        return self._batcher.texts(list(texts), self._text_features)
+        self.preprocessor = PixelPreprocessor(resize)
+        self._tokenizer = tokenizer
+        self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
 
     def _image_features(self, batch: Batch) -> "Tensor":
         import torch
@@ -99,21 +70,9 @@ class OpenClipEncoder:
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`."""
         inner = getattr(self._tokenizer, "tokenizer", None)
-        if inner is not None:  # a Hugging Face tokenizer
-            return len(inner(text)["input_ids"])
+        if inner is not None:  # a Hugging Face tokenizer; that of SigLIP reads no punctuation
+            return len(inner(self._tokenizer.clean_fn(text), verbose=False)["input_ids"])
         return len(self._tokenizer.encode(text)) + 2  # counting what is not padding misses "!", whose number is 0
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(name for name, found in there.items() if found)
-    if not there.get(wanted):
-        told = f"the device {wanted!r} is not there"
-        raise ModelError(told, f"one of: {', '.join(n for n, found in there.items() if found)}")
-    return wanted
 
 
 def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
@@ -139,11 +98,15 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
             preprocess = image_transform_v2(PreprocessCfg(**prepared), is_train=False)
             settings = open_clip.get_model_config(name)
     except Exception as error:  # damaged weights alone give five different types
+        if isinstance(error, ImportError) and error.name == "transformers":
+            raise ModelError(f"{shown}: its tokenizer needs transformers", "pip install 'treegen[hf]'") from None
         tip = "a hub model needs the network once; local-dir:FOLDER loads one from disk"
         if source.startswith("local-dir:"):
             tip = "the weights or the config are damaged, or not of one model: copy the model again"
-        raise ModelError(f"{shown}: cannot be loaded: {_first_lines(error)}", tip) from None
-    return model, preprocess, tokenizer, {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
+        raise ModelError(f"{shown}: cannot be loaded: {first_lines(error)}", tip) from None
+    config = {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
+    inner = getattr(getattr(tokenizer, "tokenizer", None), "backend_tokenizer", None)
+    return model, preprocess, tokenizer, config if inner is None else config | {"tokenizer": inner.to_str()}
 
 
 def _in_two(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:
@@ -167,11 +130,6 @@ def _quiet_hub() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _first_lines(error: Exception) -> str:
-    """Type and the first two lines: torch says only in the second which weight does not fit."""
-    return " ".join([f"{type(error).__name__}:", *(line.strip() for line in str(error).strip().splitlines()[:2])])[:300]
 
 
 def _check_folder(folder: Path, shown: str) -> None:
@@ -211,14 +169,3 @@ def _registered(source: str, shown: str) -> tuple[str, str, bool]:
         raise ModelError(told, f"{name}:TAG with one of: {', '.join(tags) or '(none: give a file)'}")
     trained = open_clip.get_pretrained_cfg(name, tag) if tag in tags else {}
     return name, tag, bool(trained.get("quick_gelu"))
-
-
-def _fingerprint(model: Any, config: dict[str, Any], precision: str) -> str:
-    """SHA-256 over all weights as loaded, the settings of model, tokenizer and preprocessing, and the precision."""
-    import torch
-
-    digest = hashlib.sha256(f"{precision}\n{json.dumps(config, sort_keys=True)}\n".encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return "sha256:" + digest.hexdigest()

@@ -1,10 +1,13 @@
 """Pictures as pixels: what worker processes do to them, and how they reach the model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from treegen.clip.encoders.interface import Batch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,41 +42,61 @@ class PixelPreprocessor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A batch on its way to the device: `event` is reached when it is there."""
+    """A batch on its way to the device.
 
-    pixels: "Tensor"
-    event: Any
+    Attributes:
+        batch: as it was, should there be no room for it on the device.
+        moved: gives the whole batch on the device and an event that is reached when it is there; `None` if not.
+        part: which of its pictures are meant.
+    """
+
+    batch: "Tensor"
+    moved: "Future[tuple[Tensor, Any] | None]"
+    part: slice = field(default_factory=lambda: slice(None))
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(range(len(self.batch))[self.part])
 
     def __getitem__(self, part: slice) -> "Staged":
-        return Staged(pixels=self.pixels[part], event=self.event)
+        inner = range(len(self.batch))[self.part][part]
+        return replace(self, part=slice(inner.start, inner.stop))
 
 
 class Transfer:
-    """Moves batches to a device, on CUDA by a stream of its own, so that the model computes meanwhile."""
+    """Moves batches to a device; to CUDA by a thread and a stream of its own, so that the model computes meanwhile."""
 
     def __init__(self, device: str) -> None:
         import torch
 
         self._device = device
-        self._stream: Any = torch.cuda.Stream() if device == "cuda" else None  # type: ignore[no-untyped-call]
+        self._stream: Any = None
+        if device == "cuda":
+            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            self._mover = ThreadPoolExecutor(1, thread_name_prefix="to-device")
 
-    def begin(self, batch: "Tensor | Staged") -> "Tensor | Staged":
-        """Starts the transfer and returns at once; without CUDA there is nothing to gain, the batch stays."""
+    def begin(self, batch: Batch) -> Batch:
+        """Starts the transfer and returns at once.
+
+        Without CUDA there is nothing to gain, and batches that are no one tensor are moved by their encoder: they stay.
+        """
         import torch
 
-        if self._stream is None or isinstance(batch, Staged):
+        if self._stream is None or not isinstance(batch, torch.Tensor):
             return batch
+        return Staged(batch=batch, moved=self._mover.submit(self._move, batch))
+
+    def _move(self, batch: "Tensor") -> "tuple[Tensor, Any] | None":
+        """By way of pinned memory, from which the copy takes none of the processor's time."""
+        import torch
+
         try:
             with torch.cuda.stream(self._stream):
                 pixels = batch.pin_memory().to(self._device, non_blocking=True)
                 event = torch.cuda.Event()  # type: ignore[no-untyped-call]
                 event.record(self._stream)
-        except torch.cuda.OutOfMemoryError:  # the batch goes over in parts, when it is encoded
-            return batch
-        return Staged(pixels=pixels, event=event)
+        except torch.cuda.OutOfMemoryError:  # it goes over in parts, when it is encoded
+            return None
+        return pixels, event
 
     def finish(self, batch: "Tensor | Staged") -> "Tensor":
         """The batch on the device, for the stream that computes."""
@@ -81,10 +104,14 @@ class Transfer:
 
         if not isinstance(batch, Staged):
             return batch.to(self._device, non_blocking=True)
+        moved = batch.moved.result()
+        if moved is None:
+            return batch.batch[batch.part].to(self._device)
+        pixels, event = moved
         stream = torch.cuda.current_stream()
-        stream.wait_event(batch.event)
-        batch.pixels.record_stream(stream)  # else the allocator gives its memory away too early
-        return batch.pixels
+        stream.wait_event(event)
+        pixels.record_stream(stream)  # else the allocator gives its memory away too early
+        return pixels[batch.part]
 
 
 def normalised(pixels: "Tensor", mean: "Tensor", std: "Tensor") -> "Tensor":

@@ -1,0 +1,124 @@
+"""What all models that run in this process share: device, number format, batches, and their fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.clip.encoders.batching import Batcher
+from treegen.clip.encoders.interface import Batch, Preprocessor
+from treegen.clip.encoders.pixels import Transfer
+from treegen.errors import ModelError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+#: The scale that CLIP's training ends at, for models that do not tell theirs.
+ASSUMED_SCALE: Final = 100.0
+
+
+class LocalEncoder:
+    """An `Encoder` but for its model: the subclasses load it and give features of one batch."""
+
+    name: str
+    fingerprint: str
+    logit_scale: float
+    logit_bias: float | None
+    context_length: int | None
+    preprocessing: dict[str, Any]
+    preprocessor: Preprocessor
+
+    def __init__(self, name: str, *, device: str, precision: str, auto: str | None = None) -> None:
+        """Finds the device and the number format.
+
+        Args:
+            name: to show.
+            device: `auto` takes cuda, then mps, then cpu.
+            precision: `fp32`, `fp16` or `bf16`; `auto` is fp16 on cuda and fp32 elsewhere.
+            auto: what `auto` is for this model, if something else.
+
+        Raises:
+            ModelError: the device is not there.
+        """
+        import torch
+
+        self.name = name
+        self.device = find_device(device)
+        default = auto or ("fp16" if self.device == "cuda" else "fp32")
+        self.precision = default if precision == "auto" else precision
+        self._dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[self.precision]
+        self._batcher = Batcher(self.name, self.precision)
+        self._transfer = Transfer(self.device)
+        self._notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Encoder.notes`."""
+        return (*self._notes, *self._batcher.notes)
+
+    def tell(self, sentence: str) -> None:
+        """Adds to the notes."""
+        self._notes = (*self._notes, sentence)
+
+    def stage(self, batch: Batch) -> Batch:
+        """See `Encoder.stage`."""
+        return self._transfer.begin(batch)
+
+    def encode_prepared(self, batch: Batch) -> "Tensor":
+        """See `Encoder.encode_prepared`."""
+        return self._batcher.images(batch, self._image_features)
+
+    def encode_images(self, images: Sequence["Image"]) -> "Tensor":
+        """See `Encoder.encode_images`."""
+        return self.encode_prepared(self.preprocessor.collate([self.preprocessor(image) for image in images]))
+
+    def encode_texts(self, texts: Sequence[str]) -> "Tensor":
+        """See `Encoder.encode_texts`."""
+        return self._batcher.texts(list(texts), self._text_features)
+
+    def count_tokens(self, text: str) -> int:
+        """See `Encoder.count_tokens`."""
+        raise NotImplementedError
+
+    def _image_features(self, batch: Batch) -> "Tensor":
+        """(B, D) on the device, of any length."""
+        raise NotImplementedError
+
+    def _text_features(self, texts: list[str]) -> "Tensor":
+        """(N, D) on the device, of any length."""
+        raise NotImplementedError
+
+
+def find_device(wanted: str) -> str:
+    """`cuda`, `mps` or `cpu`.
+
+    Raises:
+        ModelError: what is wanted is not there.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, found in there.items() if found)
+    if not there.get(wanted):
+        told = f"the device {wanted!r} is not there"
+        raise ModelError(told, f"one of: {', '.join(n for n, found in there.items() if found)}")
+    return wanted
+
+
+def first_lines(error: BaseException) -> str:
+    """Type and the first two lines: torch says only in the second which weight does not fit."""
+    lines = (line.strip() for line in str(error).strip().splitlines())
+    return " ".join([f"{type(error).__name__}:", *[line for line in lines if line][:2]])[:300]
+
+
+def fingerprint_of(weights: "Mapping[str, Tensor]", settings: Mapping[str, Any], precision: str) -> str:
+    """SHA-256 over all weights as loaded, all settings that shape embeddings beside them, and the precision."""
+    import torch
+
+    digest = hashlib.sha256(f"{precision}\n{json.dumps(settings, sort_keys=True, default=str)}\n".encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return "sha256:" + digest.hexdigest()

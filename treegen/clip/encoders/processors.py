@@ -1,0 +1,82 @@
+"""What models of transformers do to pictures, in a form that worker processes can do it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from treegen.clip.encoders.pixels import normalised
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorPreprocessor:
+    """A processor of transformers: one picture -> its tensors by name.
+
+    Attributes:
+        processor: can be pickled, it holds no model.
+        bytes_only: leave scaling and normalising to the device, and give bytes; see `can_give_bytes`.
+    """
+
+    processor: Any
+    bytes_only: bool
+
+    def __call__(self, image: "Image") -> "dict[str, Tensor]":
+        """Tensors of one picture, without the dimension of the batch."""
+        return {name: tensor[0] for name, tensor in _processed(self.processor, [image], self.bytes_only).items()}
+
+    def collate(self, items: "Sequence[dict[str, Tensor]]") -> "Tensor | list[dict[str, Tensor]]":
+        """(B, 3, H, W) if there is nothing but pixels."""
+        import torch
+
+        if all(set(item) == {"pixel_values"} for item in items):
+            return torch.stack([item["pixel_values"] for item in items])
+        return list(items)
+
+
+@dataclass(frozen=True, slots=True)
+class AsTheyAre:
+    """For models that prepare pictures themselves: passes them on."""
+
+    def __call__(self, image: "Image") -> "Image":
+        """The picture."""
+        return image
+
+    def collate(self, items: "Sequence[Image]") -> "list[Image]":
+        """The pictures."""
+        return list(items)
+
+
+def _processed(processor: Any, images: "Sequence[Image]", bytes_only: bool) -> "dict[str, Tensor]":
+    options = {"do_rescale": False, "do_normalize": False} if bytes_only else {}
+    return dict(processor(images=list(images), return_tensors="pt", **options))
+
+
+def can_give_bytes(processor: Any) -> bool:
+    """Whether resizing and normalising can be parted without a difference, seen on a picture."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    if not (getattr(processor, "do_rescale", False) and getattr(processor, "do_normalize", False)):
+        return False
+    picture = Image.fromarray(np.arange(41 * 53 * 3, dtype=np.uint32).astype(np.uint8).reshape(41, 53, 3))
+    try:
+        whole, parted = _processed(processor, [picture], False), _processed(processor, [picture], True)
+        pixels = parted["pixel_values"]
+        if set(whole) != {"pixel_values"} or set(parted) != set(whole) or pixels.dtype != torch.uint8:
+            return False
+        return torch.allclose(whole["pixel_values"], normalised(pixels, *mean_and_std(processor)), atol=1e-5)
+    except (TypeError, ValueError, KeyError, RuntimeError):
+        return False
+
+
+def mean_and_std(processor: Any) -> "tuple[Tensor, Tensor]":
+    """(3, 1, 1) each, as `normalised` takes them: for shares of 255, whatever the processor's own factor."""
+    import torch
+
+    mean, std = (torch.tensor(values)[:, None, None] for values in (processor.image_mean, processor.image_std))
+    share = 255 * float(processor.rescale_factor)
+    return mean / share, std / share
