@@ -154,6 +154,24 @@ def test_a_cluster_that_is_not_there_is_told_soon(
     assert "RAY_ADDRESS=127.0.0.1:" in done.err
 
 
+@pytest.mark.parametrize(
+    ("gpus", "device", "precision", "settled"),
+    [
+        (0, "auto", "auto", ("auto", "auto")),
+        (2, "auto", "auto", ("cuda", "fp16")),
+        (2, "auto", "bf16", ("cuda", "bf16")),
+        (2, "cpu", "auto", ("cpu", "auto")),
+        (0, "cuda", "auto", ("cuda", "fp16")),
+    ],
+)
+def test_the_encoder_runs_on_the_clusters_gpus_if_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, device: str, precision: str, settled: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(ClusterEngine, "_there", lambda self, kind: gpus)
+    found = ClusterEngine().settle(EncoderSettings(device=device, precision=precision))
+    assert (found.device, found.precision) == settled
+
+
 def test_a_worker_that_has_another_model_says_so_with_its_first_batch() -> None:
     worker = cluster._Worker(None, EncoderSettings(), ".", "sha256:another")
     row = worker(None).column("row")[0].as_buffer()

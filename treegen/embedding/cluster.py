@@ -196,7 +196,7 @@ def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, 
             _Worker, batch_size=None if apart else work.batch, batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
             fn_constructor_args=(None if apart else shared, work.settings, str(work.folder), work.fingerprint),
-            num_cpus=1, num_gpus=1 if on_gpu else 0, max_restarts=_TRIES, max_task_retries=_TRIES,
+            num_cpus=0 if on_gpu else 1, num_gpus=1 if on_gpu else 0, max_restarts=_TRIES, max_task_retries=_TRIES,
         )  # fmt: skip
 
 
