@@ -38,7 +38,8 @@ HEAVY = {
     "torch": ("treegen.clip.scoring", "treegen.clip.labelling", "treegen.clip.streaming"),
     "torchvision": (),
     "open_clip": (),
-    "sentence_transformers": (),
+    "transformers": (),
+    "huggingface_hub": (),
     "litellm": (),
     "dspy": (),
     "textual": ("treegen.review",),
@@ -48,9 +49,14 @@ HEAVY = {
 }
 #: The seams: these libraries are imported below the given units alone, also inside functions.
 SEAMS = {
-    "open_clip": ("clip",), "litellm": ("remote",), "textual": ("review", "cli"), "dspy": ("optimizing",),
-    "ray": ("embedding",), "pyarrow": ("embedding", "images"),
-}  # fmt: skip
+    "open_clip": ("clip",),
+    "transformers": ("clip",),
+    "litellm": ("remote",),
+    "textual": ("review", "cli"),
+    "dspy": ("optimizing",),
+    "ray": ("embedding",),
+    "pyarrow": ("embedding", "images"),
+}
 STRANGERS_TO_TREES = ("torch", "torchvision", "open_clip", "litellm", "textual", "PIL", "numpy", "click", "rich")
 
 

@@ -41,7 +41,7 @@ seed = 0
 # api_base = "http://127.0.0.1:11434/v1"
 
 [encoder]
-{encoder}   # open_clip MODEL:PRETRAINED, hf-hub:ORG/NAME or local-dir:FOLDER; without one the demo's tiny CLIP
+{encoder}   # also hf:ORG/NAME of transformers, or a service; without one the demo's tiny CLIP
 
 [check]
 # severity = {{ TG603 = "error", TG205 = "off" }}       # of what `treegen check` warns about: error, warning or off

@@ -70,9 +70,7 @@ def test_an_image_without_numbers_is_left_out_and_named(run: Run, tree: Path, se
     assert "no numbers" in score["images"]["skipped"][0]["reason"]
 
 
-def test_a_service_that_fails_is_an_error_with_exit_code_3_and_keeps_what_came(
-    run: Run, tree: Path, service: EmbeddingService
-) -> None:
+def test_a_service_that_fails_is_an_error_with_exit_code_3(run: Run, tree: Path, service: EmbeddingService) -> None:
     service.faults = [None, 401]
     done = run("score", tree)
     assert done.code == 3
@@ -81,13 +79,23 @@ def test_a_service_that_fails_is_an_error_with_exit_code_3_and_keeps_what_came(
     assert "Traceback" not in done.err
 
 
-def test_a_cap_ends_the_work_and_says_where_it_stands(run: Run, tree: Path) -> None:
+def test_a_cap_ends_the_work_and_the_next_run_goes_on_from_there(
+    run: Run, tree: Path, service: EmbeddingService
+) -> None:
+    """3 requests for 12 pictures, one for the probes, more for texts: each run gets 2 further."""
     path = tree.parent / "domain.toml"
-    path.write_text(path.read_text(encoding="utf-8") + "max_calls = 2\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "max_calls = 3\n", encoding="utf-8")
     done = run("score", tree)
     assert done.code == 3
-    assert "max_calls 2 is used up" in done.err
+    assert "max_calls 3 is used up" in done.err
     assert "below [encoder]" in done.err
+    for _ in range(9):
+        done = run("score", tree)
+        if done.code == 0:
+            break
+    assert done.code == 0, done.err
+    sent = [str(item) for item in service.items if isinstance(item, dict)]
+    assert len(sent) == len(set(sent)) == 3 * EACH
 
 
 def test_options_are_compared_by_a_service_too(run: Run, tree: Path, service: EmbeddingService) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from treegen.clip.cache import EmbeddingCache, image_key
+from treegen.clip.encoders.interface import UnfinishedError
 from treegen.clip.preparing import PreparedBatch, prepare_stream
 from treegen.images import Crop, ImageSet, LabelledImage, Skipped, hash_image, list_images, shown
 from treegen.progress import Progress, no_progress
@@ -156,7 +157,11 @@ def _embed(
         for batch, staged in _staged(stream, encoder):
             reasons.update((places[index], reason) for index, reason in batch.broken)
             if staged is not None:
-                vectors = encoder.encode_prepared(staged)
+                failure: UnfinishedError | None = None
+                try:
+                    vectors = encoder.encode_prepared(staged)
+                except UnfinishedError as error:
+                    vectors, failure = error.vectors, error
                 good = vectors.isfinite().all(1).tolist()
                 reasons.update((places[i], _NO_NUMBERS) for i, fine in zip(batch.good, good, strict=True) if not fine)
                 into = [places[i] for i, fine in zip(batch.good, good, strict=True) if fine]
@@ -164,6 +169,8 @@ def _embed(
                     pending.result()
                 if into:
                     pending = writer.submit(_keep, cache, encoder.fingerprint, keys, rows, into, vectors[good])
+                if failure:
+                    raise failure
             done += len(batch.good) + len(batch.broken)
             progress("embedding images", done, len(images))
         if pending:

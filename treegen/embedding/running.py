@@ -173,7 +173,7 @@ class _Keeper:
                     "tree": digest_of(plan.tree) if plan.tree else "",
                 }
                 self.table = ParquetFolder(plan.output, about, rows=self.rows)
-            self._scorer = Scorer(plan.tree, self.encoder) if plan.tree else None
+            self._scorer = Scorer(plan.tree, self.encoder, self.cache) if plan.tree else None
         except BaseException:
             self.close()
             raise

@@ -12,6 +12,7 @@ from PIL import Image
 from tests.embedding_service import KEY, TOKENS, EmbeddingService, embed, serving
 from treegen.clip.cache import EmbeddingCache, text_key
 from treegen.clip.encoders import open_encoder
+from treegen.clip.encoders.interface import UnfinishedError
 from treegen.clip.encoders.service import PROBES, PngPreprocessor, ServiceEncoder, is_service
 from treegen.clip.encoders.settling import settle
 from treegen.domain import EncoderSettings
@@ -139,6 +140,18 @@ def test_an_image_without_numbers_is_a_row_of_nan_and_the_others_are_kept(servic
     service.faults = ["none are numbers"]
     with pytest.raises(ModelError, match="for all 3 images"):
         encoder.encode_images(pictures())
+
+
+def test_what_came_before_a_failure_comes_with_it(service: EmbeddingService) -> None:
+    """It was paid for. No further request is sent; of 4 that are under way together the others may have come."""
+    encoder = connect(service, batch=2, max_calls=3)  # one of them for the probes
+    with pytest.raises(UnfinishedError, match="max_calls 3 is used up") as caught:
+        encoder.encode_images(pictures(11))
+    good = ~caught.value.vectors.isnan().any(1)
+    assert int(good.sum()) == 4
+    rows = expected([as_item(picture) for picture in pictures(11)])
+    torch.testing.assert_close(caught.value.vectors[good], rows[good])
+    assert len(service.requests) == 2
 
 
 def test_a_wrong_key_is_told_before_anything_is_embedded(

@@ -184,6 +184,25 @@ def test_a_folder_is_relative_to_the_domain(saved: Saved) -> None:
     assert (encoder.name, encoder.fingerprint) == (f"hf:{folder.name}", load(folder).fingerprint)
 
 
+def test_a_scale_in_the_settings_never_replaces_the_models_own_silently(saved: Saved, tmp_path: Path) -> None:
+    def notes(**settings: float) -> tuple[str, ...]:
+        return open_encoder(EncoderSettings(name=f"hf:{saved('siglip')}", device="cpu", **settings), tmp_path).notes
+
+    assert notes() == ()
+    (note,) = notes(logit_scale=7.0)
+    assert "a logit scale of its own, 109.947: [encoder] logit_scale is not used" in note
+
+
+def test_a_model_without_a_scale_takes_that_of_the_settings_or_says_what_it_assumes(own: Saved) -> None:
+    folder = own("echo")
+    code = (folder / "echo_model.py").read_text(encoding="utf-8").replace("self.logit_scale", "self.other")
+    (folder / "echo_model.py").write_text(code, encoding="utf-8")
+    edit_weights(folder, lambda weights: weights.update(other=weights.pop("logit_scale")))
+    assumed, told = load(folder, trust_remote_code=True), load(folder, trust_remote_code=True, logit_scale=30.0)
+    assert (assumed.logit_scale, told.logit_scale, told.notes) == (100.0, 30.0, ())
+    assert "100 is assumed" in assumed.notes[0]
+
+
 def fails(folder: Path | str, **options: Any) -> ModelError:
     with pytest.raises(ModelError) as caught:
         load(folder, **options)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from treegen.clip.encoders.interface import Encoder
+from treegen.clip.encoders.local import LocalEncoder
 from treegen.domain import BUNDLED_ENCODER, EncoderSettings
 from treegen.errors import ModelError
 from treegen.resources import sketchbook_dir
@@ -24,24 +25,32 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
     Raises:
         ModelError: the model or its weights cannot be had, the device is not there, or the service fails.
     """
-    name = settings.name
-    kind, _, place = name.partition(":")
-    if kind == "hf":
-        return _of_transformers(settings, place, folder)
     from treegen.clip.encoders.service import ServiceEncoder, is_service
 
-    if is_service(name):
+    if is_service(settings.name):
         return ServiceEncoder(settings)
+    kind, _, place = settings.name.partition(":")
+    encoder = _of_transformers(settings, place, folder) if kind == "hf" else _of_open_clip(settings, folder)
+    if settings.logit_scale not in (None, encoder.logit_scale):
+        own = f"{settings.name} has a logit scale of its own, {encoder.logit_scale:g}"
+        encoder.tell(f"{own}: [encoder] logit_scale is not used")
+    return encoder
+
+
+def _of_open_clip(settings: EncoderSettings, folder: Path) -> LocalEncoder:
     from treegen.clip.encoders.open_clip import OpenClipEncoder
 
+    name = settings.name
     if name == BUNDLED_ENCODER:
         source = f"local-dir:{sketchbook_dir() / 'clip'}"
+    elif name.startswith("local-dir:"):
+        source = f"local-dir:{folder / name.removeprefix('local-dir:')}"
     else:
-        source = f"local-dir:{folder / place}" if kind == "local-dir" else name
+        source = name
     return OpenClipEncoder(source, shown=name, device=settings.device, precision=settings.precision)
 
 
-def _of_transformers(settings: EncoderSettings, place: str, folder: Path) -> Encoder:
+def _of_transformers(settings: EncoderSettings, place: str, folder: Path) -> LocalEncoder:
     from treegen.clip.encoders.transformers import TransformersEncoder
 
     source = folder / place

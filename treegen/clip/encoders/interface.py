@@ -8,6 +8,8 @@ encoder's own affair: pixels of one size for a model in this process, the bytes 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from treegen.errors import ModelError
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
 Prepared: TypeAlias = Any
 #: Several of them, put together by `Preprocessor.collate`: a tensor or a list, so `len` and slices work.
 Batch: TypeAlias = Any
+
+
+class UnfinishedError(ModelError):
+    """A service failed in the middle of a batch. What had come by then was paid for: keep it.
+
+    Attributes:
+        vectors: (B, D) as `encode_prepared` gives them, with rows of NaN for what is missing.
+    """
+
+    def __init__(self, error: ModelError, vectors: "Tensor") -> None:
+        super().__init__(error.message, error.tip)
+        self.vectors = vectors
 
 
 class Preprocessor(Protocol):
@@ -71,6 +85,7 @@ class Encoder(Protocol):
 
         Raises:
             ModelError: the model fails, or gives numbers for none of several pictures.
+            UnfinishedError: it failed after some of them.
         """
         ...
 

@@ -57,6 +57,10 @@ class LocalEncoder:
         """See `Encoder.notes`."""
         return (*self._notes, *self._batcher.notes)
 
+    def tell(self, sentence: str) -> None:
+        """Adds to the notes."""
+        self._notes = (*self._notes, sentence)
+
     def stage(self, batch: Batch) -> Batch:
         """See `Encoder.stage`."""
         return self._transfer.begin(batch)
@@ -72,6 +76,10 @@ class LocalEncoder:
     def encode_texts(self, texts: Sequence[str]) -> "Tensor":
         """See `Encoder.encode_texts`."""
         return self._batcher.texts(list(texts), self._text_features)
+
+    def count_tokens(self, text: str) -> int:
+        """See `Encoder.count_tokens`."""
+        raise NotImplementedError
 
     def _image_features(self, batch: Batch) -> "Tensor":
         """(B, D) on the device, of any length."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.interface import Batch, Preprocessor
+from treegen.clip.encoders.interface import Batch, Preprocessor, UnfinishedError
 from treegen.clip.encoders.local import ASSUMED_SCALE
 from treegen.domain import EncoderSettings
 from treegen.errors import ModelError
@@ -143,7 +143,9 @@ class ServiceEncoder:
 
     def encode_prepared(self, batch: Batch) -> "Tensor":
         """See `Encoder.encode_prepared`."""
-        rows = self._embedded([self._image_item(file) for file in batch], images=True)
+        rows, failure = self._embedded([self._image_item(file) for file in batch], images=True)
+        if failure:
+            raise UnfinishedError(failure, rows) if bool(rows.isfinite().any()) else failure
         missing = int(rows.isnan().any(1).sum())
         if missing == len(rows) > 1:
             raise ModelError(f"{self.name}: gave values that are not numbers for all {missing} images of a batch")
@@ -155,7 +157,9 @@ class ServiceEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> "Tensor":
         """See `Encoder.encode_texts`."""
-        rows = self._embedded(list(texts), images=False)
+        rows, failure = self._embedded(list(texts), images=False)
+        if failure:
+            raise failure
         if bool(rows.isnan().any()):
             raise ModelError(f"{self.name}: gave values that are not numbers for a text", "ask the provider")
         return rows
@@ -172,26 +176,35 @@ class ServiceEncoder:
             return f"data:image/png;base64,{encoded}"
         return {"image": encoded}
 
-    def _embedded(self, items: list[Any], *, images: bool) -> "Tensor":
-        """(N, D) float32 of length 1; NaN where there are no numbers."""
+    def _embedded(self, items: list[Any], *, images: bool) -> "tuple[Tensor, ModelError | None]":
+        """(N, D) float32 of length 1, NaN where there are no numbers; and the first failure, if a request failed."""
         import torch
 
         size = self._settings.batch or _BATCH
         parts = [items[at : at + size] for at in range(0, len(items), size)]
-        pool = ThreadPoolExecutor(min(_WORKERS, len(parts)) or 1)
-        try:
-            rows = [row for part in pool.map(lambda part: self._request(part, images), parts) for row in part]
-        finally:
-            pool.shutdown(cancel_futures=True)
-        widths = {len(row) for row in rows}
-        if len(widths | ({self._width} if self._width else set())) != 1:
-            seen = ", ".join(map(str, sorted(widths | {self._width or 0} - {0})))
+        failures: list[ModelError] = []
+
+        def answer(part: list[Any]) -> list[list[float | None]]:
+            if failures:  # no further request: the run ends
+                return [[]] * len(part)
+            try:
+                return self._request(part, images)
+            except ModelError as error:
+                failures.append(error)
+                return [[]] * len(part)
+
+        with ThreadPoolExecutor(min(_WORKERS, len(parts)) or 1) as pool:
+            rows = [row for part in pool.map(answer, parts) for row in part]
+        widths = {len(row) for row in rows if row} | ({self._width} if self._width else set())
+        if len(widths) > 1:
+            seen = ", ".join(map(str, sorted(widths)))
             raise ModelError(f"{self.name}: vectors of different widths: {seen}", "is it one and the same model?")
-        (self._width,) = widths
-        numbers = torch.tensor([[float("nan") if value is None else value for value in row] for row in rows])
+        self._width = max(widths, default=0)
+        nan = float("nan")
+        numbers = torch.tensor([[nan if v is None else v for v in row] or [nan] * self._width for row in rows])
         broken = ~numbers.isfinite().all(1) | (numbers.norm(dim=1) == 0)
-        numbers[broken] = float("nan")
-        return torch.nn.functional.normalize(numbers, dim=-1)
+        numbers[broken] = nan
+        return torch.nn.functional.normalize(numbers, dim=-1), failures[0] if failures else None
 
     def _request(self, items: list[Any], images: bool) -> list[list[float | None]]:
         """One vector for each item, in their order; tried again where that may help.

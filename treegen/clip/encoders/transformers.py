@@ -69,7 +69,7 @@ class TransformersEncoder(LocalEncoder):
         self.fingerprint = fingerprint_of(model.state_dict(), self._settings(found), self.precision)
         self.logit_scale, assumed = _scale(model, logit_scale)
         if assumed:
-            self._notes = (f"{name} tells no logit scale: {self.logit_scale:g} is assumed ([encoder] logit_scale)",)
+            self.tell(f"{name} tells no logit scale: {self.logit_scale:g} is assumed ([encoder] logit_scale)")
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
