@@ -56,9 +56,14 @@ HEAVY = {
 }
 #: The seams: these libraries are imported below the given units alone, also inside functions.
 SEAMS = {
-    "open_clip": ("clip",), "transformers": ("clip",), "litellm": ("remote",), "textual": ("review", "cli"),
-    "dspy": ("optimizing",), "ray": ("embedding",), "pyarrow": ("embedding", "images"),
-}  # fmt: skip
+    "open_clip": ("clip",),
+    "transformers": ("clip",),
+    "litellm": ("remote",),
+    "textual": ("review", "cli"),
+    "dspy": ("optimizing",),
+    "ray": ("embedding",),
+    "pyarrow": ("embedding", "images"),
+}
 STRANGERS_TO_TREES = ("torch", "torchvision", "open_clip", "litellm", "textual", "PIL", "numpy", "click", "rich")
 
 

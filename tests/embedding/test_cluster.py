@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -137,6 +138,38 @@ def test_without_ray_the_message_names_the_extra(
     done = run("embed", drawn / "images", "-o", tmp_path / "out", "--engine", "ray")
     assert done.code == 2
     assert "pip install 'treegen[ray]'" in done.err
+
+
+def test_a_cluster_that_is_not_there_is_told_soon(
+    run: Run, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket that is bound and does not listen refuses."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{bound.getsockname()[1]}")
+        monkeypatch.setattr("ray.is_initialized", lambda: False)
+        done = run("embed", drawn / "images", "-o", tmp_path / "out", "--engine", "ray")
+    assert done.code == 2
+    assert "Ray cannot be reached" in done.err
+    assert "RAY_ADDRESS=127.0.0.1:" in done.err
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "precision", "settled"),
+    [
+        (0, "auto", "auto", ("auto", "auto")),
+        (2, "auto", "auto", ("cuda", "fp16")),
+        (2, "auto", "bf16", ("cuda", "bf16")),
+        (2, "cpu", "auto", ("cpu", "auto")),
+        (0, "cuda", "auto", ("cuda", "fp16")),
+    ],
+)
+def test_the_encoder_runs_on_the_clusters_gpus_if_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, device: str, precision: str, settled: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(ClusterEngine, "_there", lambda self, kind: gpus)
+    found = ClusterEngine().settle(EncoderSettings(device=device, precision=precision))
+    assert (found.device, found.precision) == settled
 
 
 def test_a_worker_that_has_another_model_says_so_with_its_first_batch() -> None:

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +221,33 @@ def test_labels_of_a_manifest_go_into_the_table_also_without_a_domain(few: Path,
         ["Wren", "Robin"],
         ["test", "dev"],
     )
+
+
+def test_a_manifest_needs_no_labels_and_may_leave_some_out(few: Path, tmp_path: Path, embed: Embed) -> None:
+    for name, lines, labels in (
+        ("bare", ["path", "a/0.png", "b/1.png"], [None, None]),
+        ("some", ["path,label", "a/0.png,Wren", "b/1.png,"], ["Wren", None]),
+    ):
+        manifest = few / f"{name}.csv"
+        manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        embed(manifest, output=tmp_path / name)
+        assert read_table(tmp_path / name).columns["label"] == labels
+
+
+def test_pictures_in_shards_are_embedded_once_under_any_name(few: Path, tmp_path: Path, embed: Embed) -> None:
+    shard, cache = tmp_path / "part-0.tar", tmp_path / "cache.sqlite"
+    with tarfile.open(shard, "w") as tar:
+        for number, path in enumerate(sorted((few / "a").glob("[0-9].png"))):
+            for suffix, data in ((".png", path.read_bytes()), (".cls", b"7")):
+                member = tarfile.TarInfo(f"{number:04}{suffix}")
+                member.size = len(data)
+                tar.addfile(member, BytesIO(data))
+    embed(few, cache=cache)
+    counts = embed(shard, cache=cache, output=tmp_path / "out").counts
+    assert (counts.cached, counts.embedded) == (3, 0)
+    table = read_table(tmp_path / "out").columns
+    assert (table["path"], table["label"]) == ([f"part-0.tar/000{n}.png" for n in range(3)], ["7"] * 3)
+    assert embed(shard, cache=cache, output=tmp_path / "out").counts.finished == 3
 
 
 @pytest.mark.parametrize(

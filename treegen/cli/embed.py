@@ -28,7 +28,7 @@ _SHOWN: Final = 10
     help="This process; or Ray, on this machine or the cluster at RAY_ADDRESS.",
 )
 @click.option("--workers", type=click.IntRange(1), help="With ray: models at work; one for each GPU, else each core.")
-@click.option("--batch", type=click.IntRange(1), help="Images that the model sees at once.")
+@click.option("--batch", type=click.IntRange(1), help="Images that the model sees at once; 256 on a GPU, else 64.")
 @encoder_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one document.")
 def command(
@@ -41,11 +41,11 @@ def command(
     """
     from treegen.cli.output import ProgressLine, print_json
     from treegen.embedding.planning import make_plan
-    from treegen.embedding.running import BATCH, embed_images, open_engine
+    from treegen.embedding.running import embed_images, open_engine
 
     plan = make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree)
     summary = embed_images(
-        plan, open_engine(engine, workers), encoder.settings(plan.domain), batch=batch or BATCH, progress=ProgressLine()
+        plan, open_engine(engine, workers), encoder.settings(plan.domain), batch=batch, progress=ProgressLine()
     )
     if as_json:
         print_json({"engine": engine, "output": str(output) if output else None, **_document(plan, summary)})

@@ -1,5 +1,6 @@
 """What a tree says about embedded images, as columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from treegen.clip.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
 
 _TEXTS: Final = 64  # prompts that are embedded together
@@ -58,8 +60,8 @@ class Answered:
 class Scorer:
     """A tree ready to answer about any number of embedded images: its prompts are embedded once."""
 
-    def __init__(self, tree: Tree, encoder: "Encoder") -> None:
-        """Embeds the prompts of a tree without errors.
+    def __init__(self, tree: Tree, encoder: "Encoder", cache: "EmbeddingCache | None" = None) -> None:
+        """Embeds the prompts of a tree without errors, those that are not in the cache.
 
         Raises:
             ProblemsError: a prompt is longer than the encoder's context.
@@ -68,16 +70,13 @@ class Scorer:
         import torch
 
         from treegen.clip import scoring
-        from treegen.clip.cache import unit_rows
         from treegen.clip.wording import length_problems
 
         too_long = length_problems(tree, encoder)
         if too_long:
             told = f"the encoder would cut {len(too_long)} prompts, first {too_long[0].message}"
             raise ProblemsError(told, "shorten prompt or option")
-        prompts = tree.prompts()
-        parts = [encoder.encode_texts(prompts[i : i + _TEXTS]) for i in range(0, len(prompts), _TEXTS)]
-        self._texts = unit_rows(torch.cat(parts).numpy().astype(np.float16))  # as `treegen score` has them
+        self._texts = torch.stack(_text_features(tree.prompts(), encoder, cache))
         self._tree, self._scale = tree, encoder.logit_scale
         self._matrix = scoring.rule_matrix(tree)
 
@@ -96,3 +95,15 @@ class Scorer:
             options=np.stack([c.indices.numpy() for c in chosen]),
             probabilities=np.stack([c.values.numpy() for c in chosen]),
         )  # fmt: skip
+
+
+def _text_features(texts: Sequence[str], encoder: "Encoder", cache: "EmbeddingCache | None") -> "list[Tensor]":
+    found = cache.get_texts(encoder.fingerprint, texts) if cache else {}
+    missing = [text for text in dict.fromkeys(texts) if text not in found]
+    for start in range(0, len(missing), _TEXTS):
+        part = missing[start : start + _TEXTS]
+        vectors = encoder.encode_texts(part)
+        if cache:
+            cache.put_texts(encoder.fingerprint, part, vectors)
+        found.update(zip(part, vectors, strict=True))
+    return [found[text] for text in texts]

@@ -9,6 +9,7 @@ bytes, and a kill loses no more than what is on its way.
 import logging
 import os
 import pickle
+import socket
 import sys
 import warnings
 from collections.abc import Generator, Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = "RAY_ADDRESS"
 _TRIES: Final = 3  # restarts of an actor that died, and tries of a batch that it died of; Ray's own is without end
+_PATIENCE: Final = 10.0  # seconds for the cluster to answer
 _PORTION: Final = 4  # batches that a task or an actor takes at once
 #: Ray reports home, tells of each step and logs to the terminal, unless the user wants it so
 _QUIET: Final = {
@@ -63,10 +65,11 @@ class ClusterEngine:
                 cores = max(os.cpu_count() or 1, self._workers or 1)
                 quiet |= {"address": "local", "num_cpus": cores, "include_dashboard": False}
             try:
+                _knock(address or "")
                 with _closed_mouth():
                     ray.init(**quiet)
             except (ConnectionError, ValueError, RuntimeError, OSError, TimeoutError) as error:
-                tip = f"is a cluster at {_ADDRESS}={address}? Without it, Ray is started on this machine"
+                tip = f"is there a cluster at {_ADDRESS}={address}? Without {_ADDRESS}, Ray is started on this machine"
                 raise InputError(f"Ray cannot be reached: {_first_line(error)}", tip if address else "") from None
             self._started = True
         return self
@@ -117,6 +120,18 @@ class ClusterEngine:
         finally:
             with _closed_mouth():
                 batches.close()
+
+
+def _knock(address: str) -> None:
+    """Ray would wait minutes for a cluster that is not there.
+
+    Raises:
+        OSError: nobody answers at the address.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE):
+            pass
 
 
 @contextmanager
@@ -181,7 +196,7 @@ def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, 
             _Worker, batch_size=None if apart else work.batch, batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
             fn_constructor_args=(None if apart else shared, work.settings, str(work.folder), work.fingerprint),
-            num_cpus=1, num_gpus=1 if on_gpu else 0, max_restarts=_TRIES, max_task_retries=_TRIES,
+            num_cpus=0 if on_gpu else 1, num_gpus=1 if on_gpu else 0, max_restarts=_TRIES, max_task_retries=_TRIES,
         )  # fmt: skip
 
 

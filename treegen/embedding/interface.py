@@ -31,8 +31,9 @@ class KeySet:
         return len(self._sorted)
 
     def __contains__(self, key: bytes) -> bool:
-        place = int(np.searchsorted(self._sorted, np.bytes_(key)))
-        return place < len(self._sorted) and bool(self._sorted[place] == np.bytes_(key))
+        wanted = np.frombuffer(key, dtype=self._sorted.dtype)  # as an array: scalars lose zero bytes at their end
+        place = int(np.searchsorted(self._sorted, wanted)[0])
+        return bool((self._sorted[place : place + 1] == wanted).any())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

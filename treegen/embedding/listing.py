@@ -16,14 +16,18 @@ _SHARDS: Final = ".tar"
 
 
 class AnyLabels(Labels):
-    """Labels of an image set that no domain explains: each is a class of its own."""
+    """Labels of an image set that no domain explains: each is a class of its own, and an image may have none."""
+
+    needed = False
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self._indices: dict[str, int] = {}
 
     def find(self, label: str) -> int:
-        """Index of the label, by which it first appeared."""
+        """Number of the label in the order in which they appear; `NO_LABEL` of an empty one."""
+        if not label:
+            return NO_LABEL
         if label not in self._indices:
             self._indices[label] = len(self.names)
             self.names.append(label)

@@ -102,7 +102,13 @@ class ImageSet:
 
 
 class Labels:
-    """Finds the class that a label of an image set means."""
+    """Finds the class that a label of an image set means.
+
+    Attributes:
+        needed: an image without a label is of no use.
+    """
+
+    needed = True
 
     def __init__(self, domain: Domain, numbered: tuple[str, ...] | None = None) -> None:
         """Names count as equal if they are so in Unicode's form NFC; other names are the domain's [aliases].

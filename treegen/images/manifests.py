@@ -40,13 +40,14 @@ def read_table(
     """
     faults, images = list[str](), list[LabelledImage]()
     for number, row in read_rows(table):
-        missing = [columns[key] for key in ("path", "label") if columns[key] not in row]
+        wanted = ("path", "label") if labels.needed else ("path",)
+        missing = [columns[key] for key in wanted if columns[key] not in row]
         if missing:
             there = ", ".join(map(show, row)) or "none"
             told = f"{table}: line {number}: no column {' and no column '.join(map(show, missing))}; there are: {there}"
             raise InputError(told, 'name them below [images]: columns = {path = "...", label = "..."}')
         try:
-            path, label, own = _path(row, columns, folder), _label(row, columns), _part(row, columns)
+            path, label, own = _path(row, columns, folder), _label(row, columns, labels.needed), _part(row, columns)
             crop = _crop(row.get(columns["crop"], ""))
         except ValueError as error:
             faults.append(f"line {number}: {error}")
@@ -74,9 +75,9 @@ def _path(row: Row, columns: Mapping[str, str], folder: Path) -> Path:
     return folder / text
 
 
-def _label(row: Row, columns: Mapping[str, str]) -> str:
-    text = row[columns["label"]].strip()
-    if not text:
+def _label(row: Row, columns: Mapping[str, str], needed: bool) -> str:
+    text = row.get(columns["label"], "").strip()
+    if needed and not text:
         raise ValueError(f"no label in {show(columns['label'])}")
     return text
 

@@ -1,0 +1,60 @@
+"""Embedding with Ray, one worker and two, and with the engine of one process: images per second, as ratios in one run.
+
+The bundled encoder and freshly drawn images. Ray runs before the clock does, and so does this process's encoder; what
+counts is the time from the first batch of vectors to the last, so that the start of the workers (seconds, in a figure
+of its own) is in no ratio. The engine of one process has as many threads as torch takes, a worker has one.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from treegen.demonstration import lay_out
+from treegen.domain import EncoderSettings
+from treegen.embedding.cluster import ClusterEngine
+from treegen.embedding.interface import Engine
+from treegen.embedding.local import LocalEngine
+from treegen.embedding.planning import make_plan
+from treegen.embedding.running import embed_images
+
+
+def rate(images: Path, engine: Engine, batch: int) -> tuple[float, float]:
+    """Images per second between the first batch and the last, and seconds until the first."""
+    came: list[tuple[float, int]] = []
+
+    def note(task: str, done: int, total: int) -> None:
+        if task == "embedding images":
+            came.append((time.perf_counter(), done))
+
+    with tempfile.TemporaryDirectory() as name:
+        began = time.perf_counter()
+        embed_images(
+            make_plan(images, output=Path(name) / "out"), engine, EncoderSettings(), batch=batch, progress=note
+        )
+    (first, head), (last, total) = came[0], came[-1]
+    return (total - head) / (last - first), first - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Images per second with one and two workers of Ray.")
+    parser.add_argument("--count", type=int, default=300, help="images of each of the 13 classes")
+    parser.add_argument("--batch", type=int, default=32)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, ClusterEngine(2):
+        folder = Path(name)
+        lay_out(folder, count=args.count)
+        images = folder / "images"
+        rates = {}
+        for label, engine in (
+            ("local", LocalEngine()), ("1 worker", ClusterEngine(1)), ("2 workers", ClusterEngine(2)),
+        ):  # fmt: skip
+            rates[label], start = rate(images, engine, args.batch)
+            print(f"{label}: {rates[label]:.0f} images/s, the first batch after {start:.1f} s")
+    print(f"2 workers / 1 worker: {rates['2 workers'] / rates['1 worker']:.2f}")
+    print(f"1 worker / local: {rates['1 worker'] / rates['local']:.2f}")
+    print(f"2 workers / local: {rates['2 workers'] / rates['local']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
