@@ -54,6 +54,7 @@ def test_a_sealed_test_part_is_only_looked_at_when_that_is_asked_for(run: Run, t
     assert "not seen" in told.out
     signed = run("approve", tree_file, "--by", "Ada")
     assert signed.code == 0, signed.err
+    assert "no accuracy was recorded" in signed.err
     assert json.loads(tree_file.read_text())["review"]["score"] == {}
     opened = document(run, tree_file, "--unseal")
     assert opened["test_looks"] == 1
