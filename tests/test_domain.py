@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from treegen.domain import Domain, ImageSettings, SplitSettings, domain_path, load_domain, read_class_names, read_domain
+from treegen.domain import (
+    DecisionSettings,
+    Domain,
+    ImageSettings,
+    SplitSettings,
+    domain_path,
+    load_domain,
+    read_class_names,
+    read_domain,
+)
 from treegen.errors import InputError, ProblemsError
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import Price
@@ -183,3 +192,16 @@ def test_codes_that_are_warnings_can_be_set_and_no_others() -> None:
     assert {code for code, (severity, _) in CODES.items() if severity == "warning"} == ADJUSTABLE
     assert {"TG205", "TG603", "TG702"} <= ADJUSTABLE
     assert not ADJUSTABLE & {"TG101", "TG111", "TG120", "TG201", "TG206", "TG304", "TG401", "TG501"}
+
+
+def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path: Path) -> None:
+    """Without them it is the sum, and the test part is open."""
+    fingerprint = "sha256:" + "0" * 64
+    table = f'rule = "gated"\nparameters = {{ bias = 1, "tree scale" = 0.5 }}\nencoder = "{fingerprint}"\n'
+    domain = load_domain(written(tmp_path, f"{HEAD}[split]\nsealed = true\n[decision]\n{table}"))
+    assert domain.split == SplitSettings(sealed=True)
+    assert domain.decision == DecisionSettings(
+        rule="gated", parameters=(("bias", 1.0), ("tree scale", 0.5)), encoder=fingerprint
+    )
+    plain = load_domain(written(tmp_path, HEAD))
+    assert (plain.decision, plain.split.sealed) == (DecisionSettings(rule="sum"), False)

@@ -18,6 +18,7 @@ from treegen.versions import changes_since, changes_since_approval
 from treegen.workflow import score_tree
 from treegen.workspace import Workspace
 
+_SEALED: Final = "the test part is sealed, so no accuracy was recorded: `treegen score --unseal` measures it"
 _NAMED: Final = 20  # changes that a message lists; `treegen diff` lists all
 
 
@@ -72,7 +73,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
     recorded = _stored_score(workspace.path, digest)
     if recorded is None and workspace.domain.images:
         scored = score_tree(workspace, tree)
-        recorded, notes = scored.score if "test" in scored.score else None, scored.notes
+        recorded, notes = (scored.score, scored.notes) if "test" in scored.score else (None, (*scored.notes, _SEALED))
     workspace.current(tree)
     score = _summary(recorded) if recorded else None
     review = Review(status="approved", by=name.strip(), at=now(), digest=digest, score_json=compact(score or {}))

@@ -33,7 +33,8 @@ class Answer:
 class Classified:
     """One image: the best classes with their scores, and the answers behind them.
 
-    Under the decision rule `sum` scores are 0 to the number of groups; under another they have its scale.
+    Under the decision rule `sum` scores are 0 to the number of groups; under another they have its scale. `unsure` if
+    the two best lie closer than the domain's `least_margin`.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Classified:
     answers: tuple[Answer, ...]
     failure: str = ""
     rule: str = "sum"
+    unsure: bool = False
 
 
 def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classified]:
@@ -57,11 +59,16 @@ def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classif
     decision = _decision(workspace, tree)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
     results: list[Classified] = []
+    least = workspace.domain.decision.least_margin
     for start in range(0, len(paths), _BATCH):
         found = _classify_batch(labeller, paths[start : start + _BATCH], crop)
-        results += [replace(each, rule=decision.rule.name) for each in found]
+        results += [replace(each, rule=decision.rule.name, unsure=_is_unsure(each, least)) for each in found]
         workspace.progress("classifying", len(results), len(paths))
     return results
+
+
+def _is_unsure(result: Classified, least: float) -> bool:
+    return len(result.ranking) > 1 and result.ranking[0][1] - result.ranking[1][1] < least
 
 
 def _decision(workspace: Workspace, tree: Tree) -> "Fitted":

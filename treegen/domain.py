@@ -163,11 +163,13 @@ class DecisionSettings:
         rule: its name, a key of `treegen.clip.decisions.RULES`.
         parameters: what it learnt; if there are none, it learns on the dev part when it is used.
         encoder: fingerprint of the encoder with which they were learnt; empty for any.
+        least_margin: of an image whose two best scores lie closer, `treegen classify` says that it is unsure.
     """
 
     rule: str = "sum"
     parameters: tuple[tuple[str, float], ...] = ()
     encoder: str = ""
+    least_margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

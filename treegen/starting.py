@@ -35,6 +35,7 @@ name_template = "a photo of a {{noun}}: {{name}}"      # how the baseline names 
 [split]                         # dev is for choosing and feedback, test for reporting
 dev = 0.5
 seed = 0
+# sealed = true                 # show the test part with `treegen score --unseal` only
 
 [llm]
 # model = "openai/gpt-4o-mini"  # any litellm name; replay/FILE; or manual, for a chat window

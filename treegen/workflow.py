@@ -107,7 +107,8 @@ def _look(workspace: Workspace, score: dict[str, Any]) -> int:
 def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
     """Writes the decision rule that a score's comparison chose into the domain file; returns its name.
 
-    From then on scores, previews and labels are made with it. Comments and order of the file stay as they are.
+    From then on scores, previews and labels are made with it. Comments and order of the file stay as they are; a
+    `least_margin` stays if the rule does, for it has the scale of the rule's scores.
 
     Args:
         workspace: its domain file is written.
@@ -119,10 +120,10 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
     chosen = score["rules"]["chosen"]
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
     learnt = {"parameters": entry["parameters"], "encoder": score["encoder"]["fingerprint"]}
-    text = with_table(
-        read_text(workspace.domain_path), "decision", {"rule": chosen, **(learnt if entry["parameters"] else {})}
-    )
-    write_atomically(workspace.domain_path, text)
+    before = workspace.domain.decision
+    kept = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
+    values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **kept}
+    write_atomically(workspace.domain_path, with_table(read_text(workspace.domain_path), "decision", values))
     return str(chosen)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import TREE, Run
 from treegen.clip.decisions import RULES
-from treegen.domain import load_domain
+from treegen.domain import DecisionSettings, load_domain
 from treegen.store import Store
 from treegen.tree.keywords import schema_problems
 
@@ -54,6 +54,7 @@ def test_a_sealed_test_part_is_only_looked_at_when_that_is_asked_for(run: Run, t
     assert "not seen" in told.out
     signed = run("approve", tree_file, "--by", "Ada")
     assert signed.code == 0, signed.err
+    assert "no accuracy was recorded" in signed.err
     assert json.loads(tree_file.read_text())["review"]["score"] == {}
     opened = document(run, tree_file, "--unseal")
     assert opened["test_looks"] == 1
@@ -162,6 +163,30 @@ def test_every_group_is_told_in_full_when_asked(run: Run, tree_file: Path) -> No
     head = next(line for line in shown.splitlines() if "ECE" in line)
     for told in ("balanced", "bits", "shares most with", "without it", "prompts", "fire together"):
         assert told in head
+
+
+def test_an_image_whose_best_scores_are_close_is_called_unsure(run: Run, tree_file: Path) -> None:
+    """As close as the domain says; a rule that is frozen again keeps that, and one with another scale does not."""
+    domain, image = tree_file.parent / "domain.toml", next((tree_file.parent / "images").rglob("*.png"))
+    text = domain.read_text()
+    for margin, unsure in ((0, False), (1000, True)):
+        domain.write_text(f'{text}\n[decision]\nrule = "sum"\nleast_margin = {margin}\n')
+        assert json.loads(run("classify", tree_file, image, "--json").out)[0]["unsure"] is unsure
+    assert ": unsure, perhaps " in run("classify", tree_file, image).out
+    assert run("score", tree_file, "--dev", "--rules", "sum", "--freeze").code == 0
+    assert load_domain(domain).decision.least_margin == 1000
+    domain.write_text(f'{text}\n[decision]\nrule = "vote"\nleast_margin = 1\n')
+    assert run("score", tree_file, "--dev", "--rules", "sum", "--freeze").code == 0
+    assert load_domain(domain).decision == DecisionSettings()
+
+
+def test_no_command_and_no_screen_has_the_word_for_what_only_a_test_can_show() -> None:
+    """In no text of theirs."""
+    root = Path(__file__).parents[2]
+    texts = [path for part in ("treegen/cli", "treegen/review", "treegen/clip") for path in (root / part).rglob("*.py")]
+    assert len(texts) > 50
+    for path in [*texts, *(root / "prompts").glob("*.jinja")]:
+        assert not re.search(r"\bbetter\b", path.read_text(encoding="utf-8"), re.IGNORECASE), path
 
 
 def test_nothing_is_called_better_than_anything(run: Run, tree_file: Path) -> None:

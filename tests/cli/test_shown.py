@@ -15,6 +15,7 @@ from treegen.cli.shown import (
     show_notes,
     show_problems,
 )
+from treegen.cli.shown_truth import show_advice, show_groups, show_rules
 from treegen.llm.attempts import Attempt
 from treegen.llm.chat.interface import Reply
 from treegen.store import Revision
@@ -129,3 +130,49 @@ def test_notes_on_a_score_go_to_stderr_and_the_score_comes_back(capsys: pytest.C
     scored = Scored(revision=kept, score={}, notes=("look here",))
     assert show_notes(scored) is scored
     assert capsys.readouterr() == ("", "note: look here\n")
+
+
+def rules_section(p_holm: float) -> dict[str, Any]:
+    share = {"n": 50, "correct": 40, "accuracy": 0.8, "interval": [0.67, 0.89], "mean_per_class_recall": 0.8}
+    against = {"wins": 9, "losses": 2, "difference": 0.14, "p": p_holm, "p_holm": p_holm}
+    entries = [
+        {"rule": "sum", "parameters": {}, "dev": share, "dev_against": None, "test": share, "test_against": None},
+        {
+            "rule": "vote",
+            "parameters": {},
+            "dev": share,
+            "dev_against": against,
+            "test": share,
+            "test_against": against,
+        },
+    ]
+    return {"chosen": "vote", "first": "sum", "folds": 5, "entries": entries, "abstaining": []}
+
+
+def test_a_chosen_rule_is_said_to_differ_only_below_five_percent(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rules(rules_section(0.02))
+    assert "vote differs from sum on the test part by +14.0 points, p = 0.0200" in capsys.readouterr().out
+    show_rules(rules_section(0.07))
+    out = capsys.readouterr().out
+    assert "vote cannot be told apart from sum on the test part at n = 50 (+14.0 points, p = 0.0700)" in out
+    assert "differs" not in out
+    stays = rules_section(0.02)
+    stays["chosen"] = "sum"
+    show_rules(stays)
+    assert "sum stays: no other rule has a higher accuracy on the dev part" in capsys.readouterr().out
+
+
+def test_groups_of_an_earlier_score_are_shown_as_far_as_they_are_known(capsys: pytest.CaptureFixture[str]) -> None:
+    show_groups([{"name": "colour", "n": 9, "accuracy": 0.5, "interval": [0.2, 0.8], "options": [], "confused": []}])
+    assert capsys.readouterr().out.splitlines()[1].split() == ["colour", "50.0", "%", *"-" * 7]
+
+
+def test_advice_is_marked_by_whether_the_images_show_it_and_long_lists_are_cut(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_advice({})
+    assert capsys.readouterr().out == ""
+    show_advice({"advice": [{"sentence": f"do {i}", "shown": i < 2} for i in range(9)]})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:5] == ["  - do 0", "  - do 1", "  ? do 2"]
+    assert lines[-1] == "  and 3 more (--json lists all)"

@@ -97,8 +97,31 @@ async def test_the_test_part_is_scored_on_request_once_the_work_is_saved(play: O
         await player.press("4", "s")
         await player.until(lambda: player.app.review.tested)
         await player.until(lambda: "name baseline" in player.screen)
-        for told in ("test part", "shuffled rules", "random words", "chance"):
+        for told in ("test part", "shuffled rules", "random words", "chance", "looked at 1 time"):
             assert told in player.screen
+
+
+async def test_the_score_pane_says_what_could_be_done(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (160, 40)) as player:
+        await scored(player)
+        assert player.app.review.measured
+        advice = player.app.review.measured.dev["advice"]
+        assert advice
+        await player.press("4")
+        assert advice[0]["sentence"][:60] in player.screen
+
+
+async def test_a_sealed_test_part_stays_sealed_and_the_pane_says_what_opens_it(play: Open, tree_file: Path) -> None:
+    domain = tree_file.parent / "domain.toml"
+    domain.write_text(domain.read_text().replace("[split]\n", "[split]\nsealed = true\n"))
+    async with play(tree_file, (140, 40)) as player:
+        await scored(player)
+        await player.press("4", "s")
+        await player.until(lambda: player.app.review.tested)
+        await player.until(lambda: "score --unseal" in player.screen)
+        assert player.app.review.tested
+        assert "test" not in player.app.review.tested
+        assert "name baseline" not in player.screen
 
 
 async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fault(play: Open, tree_file: Path) -> None:

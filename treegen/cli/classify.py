@@ -45,7 +45,8 @@ def _show(result: "Classified") -> None:
     groups = len(result.answers)
     (label, best), *others = result.ranking
     highest = f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
-    say(f"{result.path}: {label} ({best:.2f}{highest}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
+    shown = f"unsure, perhaps {label}" if result.unsure else label
+    say(f"{result.path}: {shown} ({best:.2f}{highest}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
     for answer in result.answers:
         told = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"
         say(f"  {answer.group}: {answer.option} ({percent(answer.probability)}){told}")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from treegen.clip.decisions import Evidence, Fitted
 
 SHUFFLES: Final = 200
-#: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.2 s)
-_WORK: Final = 2 * 10**7
+#: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.1 s)
+_WORK: Final = 10**7
 
 #: everyday words that name no colour, shape, animal, body part, size or place
 WORDS: Final = tuple(
@@ -67,15 +67,17 @@ def shuffled_controls(
         labels: true class of each.
         predictions: predicted class of each.
     """
-    n, k = len(labels), len(evidence.matrix)
+    n, k, true = len(labels), len(evidence.matrix), _numbers(labels)
     if decision.rule.uses_names:  # the names stay with their classes: predictions do not move with the rules
-        shuffled = [_shuffled(decision, evidence, labels, _dealt(k, seed)) for seed in range(SHUFFLES)]
+        deals = (replace(evidence, matrix=evidence.matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
+        shuffled = [_accuracy(decision, deal, true) for deal in deals]
     else:
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
     rows = sample(n, max(k, _WORK // evidence.matrix.numel()))
     asked = evidence if len(rows) == n else evidence.take(_numbers(rows))
     own, found = [labels[b] for b in rows], [predictions[b] for b in rows]
-    columns = [_columns_shuffled(decision, asked, own, seed) for seed in range(SHUFFLES)]
+    matrices = (column_deal(asked.matrix, asked.sizes, seed) for seed in range(SHUFFLES))
+    columns = [_accuracy(decision, replace(asked, matrix=matrix), true[rows]) for matrix in matrices]
     return {
         "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
         "shuffled_rules": {**spread(n, shuffled), "p": permutation_p(labels, predictions, shuffled)},
@@ -104,27 +106,18 @@ def column_deal(matrix: "Tensor", sizes: Sequence[int], seed: int) -> "Tensor":
     Every group keeps how many classes have which answer; what is lost is which answers go together in a class, and
     whose they are. Unlike whole rules dealt out, it has rules that no class had, so that its mean need not be chance.
     """
+    import numpy as np
     import torch
 
-    draw, parts = Random(f"columns/{seed}"), []
-    for part in torch.split(matrix, list(sizes), dim=1):
-        rows = list(range(len(matrix)))
-        draw.shuffle(rows)
-        parts.append(part[rows])
-    return torch.cat(parts, 1)
+    order = np.tile(np.arange(len(matrix)), (len(sizes), 1))
+    dealt = torch.from_numpy(np.random.default_rng(seed).permuted(order, axis=1)).to(matrix.device)  # (G, K)
+    rows = dealt.repeat_interleave(torch.tensor(sizes).to(matrix.device), dim=0)  # (Q, K)
+    return matrix.gather(0, rows.T)
 
 
-def _columns_shuffled(decision: "Fitted", evidence: "Evidence", labels: Sequence[int], seed: int) -> float:
-    return _accuracy(decision, replace(evidence, matrix=column_deal(evidence.matrix, evidence.sizes, seed)), labels)
-
-
-def _shuffled(decision: "Fitted", evidence: "Evidence", labels: Sequence[int], rows: Sequence[int]) -> float:
-    return _accuracy(decision, replace(evidence, matrix=evidence.matrix[list(rows)]), labels)
-
-
-def _accuracy(decision: "Fitted", evidence: "Evidence", labels: Sequence[int]) -> float:
+def _accuracy(decision: "Fitted", evidence: "Evidence", labels: "Tensor") -> float:
     found = decision.scores(evidence).argmax(1)
-    return float((found == _numbers(labels).to(found.device)).double().mean())
+    return float((found == labels.to(found.device)).double().mean())
 
 
 def _numbers(values: Sequence[int]) -> "Tensor":

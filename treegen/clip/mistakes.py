@@ -23,7 +23,7 @@ class GroupVote:
         true_option: what the rule of the true class expects; `None` if it says nothing.
         predicted_option: what the rule of the predicted class expects.
         margin: what the group gives the predicted class more than the true one, -1 to 1. Over all groups the margins
-            add up to the difference of the two scores.
+            add up to the difference of the two scores under the sum rule; under others they only tell which way.
     """
 
     group: str
@@ -43,7 +43,7 @@ class Mistake:
         image: the picture.
         true: its class.
         predicted: the class that the tree takes it for.
-        true_score: score of its class, 0 to the number of groups.
+        true_score: score of its class by the decision rule; by the sum 0 to the number of groups.
         predicted_score: score of the other.
         votes: one for each group, in their order.
     """
