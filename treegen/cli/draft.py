@@ -68,6 +68,8 @@ def command(
             concurrency=settings.concurrency, settings=settings, on_attempt=view.then(show_attempt),
             on_text=view.on_text,
         )  # fmt: skip
+    for name, text in drafted.descriptions:
+        tell(f"seen in pictures of {name}: {text}")
     if drafted.conversation.taken:
         tell(f"{drafted.conversation.taken} parts of an earlier run were taken up")
     show_problems(drafted.conversation.problems, str(tree_path), err=True)
