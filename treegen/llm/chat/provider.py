@@ -76,6 +76,8 @@ class LitellmChat:
                 too long, a cap is reached, the model refuses, or the provider went on failing.
             Cancelled: `on_text` raised it; the connection is left.
         """
+        if on_text:
+            on_text("")  # loading takes seconds, and shows nothing by itself
         litellm = load_litellm()
         asking = _Asking(litellm, self._settings, messages, self._budget)
         if self._on_request:
