@@ -99,7 +99,9 @@ def _misleading(mistakes: "Sequence[Mistake]") -> list[str]:
         expected = "says nothing about the right class" if wanted is None else f"{quote(wanted)} would be right"
         if option == wanted:
             expected = "which is right, but hardly more than the other"
-        lines.append(f"{quote(group)} misled: it saw {quote(option)} in {count} of these {len(votes)}; {expected}.")
+        lines.append(
+            f"{quote(group)} misled: it saw {quote(option)} most often, in {count} of these {len(votes)}; {expected}."
+        )
     return lines
 
 

@@ -198,6 +198,9 @@ def feedback_of_mistakes(workspace: Workspace, feedback: Feedback | None = None)
         ProblemsError: the tree has errors.
         ModelError: the encoder failed.
     """
+    if workspace.domain.images is None:
+        told = f"the domain {workspace.domain.name!r} has no images, so there are no mistakes to speak of"
+        raise InputError(told, "add [images] with a folder to domain.toml, or say yourself what to change, with -m")
     tree, _ = workspace.load()
     evaluator, decisions = workspace.evaluator, Journal(workspace.store).decisions()
     text = compose(tree, evaluator.diagnose(tree), evaluator.mistakes(tree), decisions)

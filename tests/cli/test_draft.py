@@ -125,3 +125,45 @@ def test_messages_never_replace_a_file_that_holds_something_else(
     assert f"{path} exists and holds something else" in done.err
     assert path.read_bytes() == before
     assert not (sketchbook / "tree.json").exists()
+
+
+@pytest.mark.parametrize("parts", ["0", "-1", "some", "1001", "٣"])
+def test_parts_is_auto_never_or_a_number(run: Run, sketchbook: Path, parts: str) -> None:
+    done = run("draft", sketchbook, "--model", "manual", "--parts", parts)
+    assert done.code == 2
+    assert "auto, never or a number" in done.err
+
+
+def test_a_draft_in_parts_by_hand_asks_for_groups_and_rules(run: Run, sketchbook: Path, tmp_path: Path) -> None:
+    """Each answer file is one part; a second run finds all of them and asks nobody."""
+    tree = json.loads(TREE)
+    rules = list(tree["rules"].items())
+    parts = [
+        {"classification_groups": tree["classification_groups"]},
+        {"rules": dict(rules[:7])},
+        {"rules": dict(rules[7:])},
+    ]
+    arguments: list[object] = []
+    for number, part in enumerate(parts):
+        (tmp_path / f"{number}.txt").write_text(json.dumps(part), encoding="utf-8")
+        arguments += ["--answer", tmp_path / f"{number}.txt"]
+    draft = ("draft", sketchbook, "--model", "manual", "--no-score", "--parts", 7)
+    done = run(*draft, *arguments)
+    assert done.code == 0, done.err
+    assert [c.purpose for c in Store(sketchbook / "tree.json").calls()] == [
+        "draft-groups",
+        "draft-rules",
+        "draft-rules",
+    ]
+    shown = run("log", sketchbook / "tree.json", "--calls")
+    assert "draft-rules by manual -> revision 1" in shown.out
+    again = run(*draft, "--force", *arguments[:2])
+    assert again.code == 0, again.err
+    assert "3 parts of an earlier run were taken up" in again.err
+    assert len(Store(sketchbook / "tree.json").calls()) == 3
+
+
+def test_pictures_cannot_be_shown_by_hand(run: Run, sketchbook: Path, answer: Path) -> None:
+    done = run("draft", sketchbook, "--model", "manual", "--answer", answer, "--images", 2)
+    assert done.code == 2
+    assert "cannot be pasted" in done.err

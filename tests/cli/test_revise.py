@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.conftest import TREE, Run
+from treegen.journal import Journal
 from treegen.store import Store
 from treegen.tree.keywords import schema_problems
 
@@ -126,3 +127,31 @@ def test_a_proposal_of_locked_things_alone_saves_nothing(run: Run, tree_file: Pa
     revise = ("revise", tree_file, "-m", "larger", "--model", "manual", "--answer", reply, "--lock", "group size")
     assert "every change proposed touches something that is locked" in run(*revise, "--apply").out
     assert tree_file.read_text(encoding="utf-8") == TREE
+
+
+def test_auto_composes_the_feedback_and_remembers_what_was_left(run: Run, tree_file: Path, tmp_path: Path) -> None:
+    """Shown, it is turned down; applied, it is taken; the reviewer's own words stand first."""
+    answer = tmp_path / "auto.txt"
+    answer.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
+    messages = tmp_path / "messages.txt"
+    revise = ("revise", tree_file, "--auto", "--model", "manual", "--answer", answer, "--messages", messages)
+    done = run(*revise, "-m", "Mind the fish.")
+    assert done.code == 0, done.err
+    told = messages.read_text(encoding="utf-8")
+    assert "<feedback>\nMind the fish.\n\nOn the development images, these classes are confused most often:" in told
+    assert "were turned down before" not in told
+    applied = run(*revise, "--apply")
+    assert applied.code == 0, applied.err
+    told = messages.read_text(encoding="utf-8")
+    assert 'the option "tiny" became "small" (because: shown and not applied)' in told
+    decisions = Journal(Store(tree_file)).decisions()
+    assert [taken for _, taken, _ in decisions] == [True]
+
+
+def test_auto_needs_images(run: Run, tree_file: Path) -> None:
+    domain = tree_file.parent / "domain.toml"
+    text = domain.read_text(encoding="utf-8")
+    domain.write_text(text[: text.index("[images]")], encoding="utf-8")
+    done = run("revise", tree_file, "--auto", "--model", "manual")
+    assert done.code == 2
+    assert "no images" in done.err

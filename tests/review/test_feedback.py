@@ -12,6 +12,7 @@ import pytest
 
 from tests.llm.conftest import OpenAIServer, openai_server
 from tests.review.conftest import Open, Player
+from treegen.confusion import compose
 from treegen.tree.document import content_of
 
 pytestmark = pytest.mark.anyio
@@ -390,3 +391,25 @@ async def test_a_stream_is_cancelled_and_another_request_is_made(
         await ask(player, "make it better")
         await player.until(lambda: units(player))
         assert player.app.asker.field.text == "", "it was answered"
+
+
+async def test_feedback_is_composed_from_the_mistakes_behind_what_is_written(play: Open, tree_file: Path) -> None:
+    """ctrl+l writes what `revise --auto` says; the reviewer changes it before it is sent."""
+    async with play(tree_file, (120, 40)) as player:
+        review = player.app.review
+        await player.until(lambda: review.measured is not None and not review.stale)
+        assert review.measured is not None
+        await player.press("F")
+        await player.write("Mind the fish.")
+        await player.press("ctrl+l")
+        told = compose(review.tree, review.measured.dev, review.measured.mistakes)
+        assert player.app.asker.field.text == f"Mind the fish.\n\n{told}"
+        assert "confused most often" in told
+
+
+async def test_nothing_is_composed_before_the_tree_is_scored(play: Open, tree_file: Path) -> None:
+    async with play(tree_file, (120, 40)) as player:
+        player.app.review.measured = None
+        await player.press("F", "ctrl+l")
+        assert "being scored" in player.said
+        assert player.app.asker.field.text == ""

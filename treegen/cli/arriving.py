@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from treegen.llm.arriving import Arrived
     from treegen.llm.attempts import Attempt
     from treegen.llm.chat.interface import OnText
+    from treegen.workspace import Workspace
 
 _PAUSE: Final = 0.1  # seconds between two paintings
 _MOST_GROUPS: Final = 12
@@ -32,6 +33,21 @@ class ArrivingView:
         self._arriving = Arriving()
         self._live: Live | None = None
         self._painted = 0.0
+        self._step = ""
+
+    @contextmanager
+    def steps_of(self, workspace: "Workspace") -> Iterator[None]:
+        """Shows the workspace's steps in this view for a while: two displays at once would paint over each other."""
+        before = workspace.progress
+        if self._shown:
+            workspace.progress = self._count
+        try:
+            yield
+        finally:
+            workspace.progress = before
+
+    def _count(self, task: str, done: int, total: int) -> None:
+        self._step = f"{task}: {done} of {total}" if total > 1 and done < total else ""
 
     @property
     def on_text(self) -> "OnText | None":
@@ -63,14 +79,15 @@ class ArrivingView:
             self._live.start()
         if time.monotonic() - self._painted > _PAUSE:
             self._painted = time.monotonic()
-            self._live.update(as_text(self._name, len(text), now), refresh=True)
+            self._live.update(as_text(self._name, len(text), now, self._step), refresh=True)
 
 
-def as_text(name: str, characters: int, arrived: "Arrived") -> "Text":
+def as_text(name: str, characters: int, arrived: "Arrived", step: str = "") -> "Text":
     """Each group with its options, and how many classes have rules; names in it are neither markup nor escapes."""
     from rich.text import Text
 
-    lines = [f"{name}: {characters} characters" if characters else f"waiting for {name}"]
+    lines = [step] if step else []
+    lines.append(f"{name}: {characters} characters" if characters else f"waiting for {name}")
     for group in arrived.groups[-_MOST_GROUPS:]:
         lines.append(f"  {group.name}: {group.prompt} {', '.join(group.options)}")
     if arrived.classes:

@@ -57,7 +57,7 @@ def command(
     if tree_path.resolve() == source.resolve():
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")
     workspace = open_workspace(tree_path, source, encoder=encoder, device=device, precision=precision)
-    with talking(workspace, llm) as talk:
+    with talking(workspace, llm) as talk, talk.view.steps_of(workspace):
         drafted = draft_tree(
             workspace, talk.chat, tries=llm.tries, force=force, parts=parts, images=images or 0, fresh=llm.fresh,
             concurrency=talk.settings.concurrency, settings=talk.settings, on_attempt=talk.view.then(show_attempt),

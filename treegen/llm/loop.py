@@ -24,14 +24,16 @@ Next = Callable[[Attempt], tuple[tuple[Message, ...] | None, Wire | None, Reader
 class Loop:
     """Who is asked, and who is told. Attempts are numbered over everything that is asked with it."""
 
-    def __init__(self, domain: Domain, chat: Chat, on_attempt: Listener | None, on_text: OnText | None) -> None:
-        """See `treegen.llm.drafting.draft`."""
+    def __init__(
+        self, domain: Domain, chat: Chat, on_attempt: Listener | None, on_text: OnText | None, before: int = 0
+    ) -> None:
+        """See `treegen.llm.drafting.draft`; `before` attempts were made already."""
         self.domain = domain
         self.attempts: list[Attempt] = []
         self._chat, self._on_text = chat, on_text
         self._report = on_attempt or (lambda _: None)
         self._lock = threading.Lock()
-        self._number = 0
+        self._number = before
 
     def until_sound(
         self, purpose: str, request: Sequence[Message], reader: Reader, wire: Wire | None, tries: int,

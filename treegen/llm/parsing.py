@@ -92,10 +92,8 @@ def answer_begins(text: str) -> int | None:
     """Where the first object behind the reasoning begins; `None` if there is none yet."""
     thought = [match.end() for match in _END_THINK.finditer(text)]
     after = thought[-1] if thought else 0
-    if _THINK.search(text, after):
-        return None
-    found = text.find("{", after)
-    return None if found < 0 else found
+    opened, found = _THINK.search(text, after), text.find("{", after)
+    return None if found < 0 or (opened and opened.start() < found) else found
 
 
 def read_value(text: str) -> tuple[Any, bool]:
@@ -128,7 +126,8 @@ def _without_reasoning(text: str) -> str:
     for part in parts:
         opened = _THINK.search(part)
         kept = [*kept, part[: opened.start()]] if opened else []
-    if _THINK.search(rest):
+    opened = _THINK.search(rest)
+    if opened and "{" not in rest[: opened.start()]:  # within an object it is somebody's name
         raise UnreadableError("TG503", "the reply ends inside its reasoning; answer with the object and nothing else")
     return "".join([*kept, rest])
 

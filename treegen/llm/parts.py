@@ -166,7 +166,7 @@ class PartMaker:
             if over.is_set():
                 raise Cancelled
 
-        loop = Loop(self.domain, self._chat, told.put, stop_if_over)
+        loop = Loop(self.domain, self._chat, told.put, stop_if_over, len(self.loop.attempts))
         with ThreadPoolExecutor(self._concurrency, "parts") as pool:
             running = {pool.submit(self._one, loop, part): (place, part) for place, part in parts}
             try:
