@@ -87,9 +87,7 @@ class LitellmChat:
             form = response_format(rung, wire) if wire else {}
             try:
                 heard = self._with_retries(asking, form, on_text)
-            except RequestError as error:  # only one about the form comes through
-                if not form:
-                    raise ModelError(f"{self.name}: the request was refused", "see `treegen doctor`") from error
+            except RequestError:  # only a refused form comes through, and the lowest rung has none
                 self._ladder.down(rung)
                 continue
             if wire:
