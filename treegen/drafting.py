@@ -29,7 +29,7 @@ class Drafted:
     Attributes:
         tree: what was written.
         revision: under which it is kept.
-        conversation: all attempts, those of descriptions first.
+        conversation: all attempts at the tree; those at descriptions are in the history.
         descriptions: what the model saw in the pictures of each class.
     """
 

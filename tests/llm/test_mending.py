@@ -175,3 +175,16 @@ def test_equal_rules_are_shown_both_with_all_groups(large: Domain) -> None:
     assert '/rules/Thing 8: {"face": 0, "back": 8}' in told
     assert '- "back": ' in told
     assert '- "face": ' in told
+
+
+def test_a_revision_whose_patch_cannot_be_made_still_knows_the_feedback(large: Domain) -> None:
+    document = check_data({"domain": "things", **tree_of_things()}).document
+    assert document is not None
+    good = patch_of(replaced("/classification_groups/face/prompt", "The thing has the face {}."))
+    chat = FakeChat(patch_of(replaced("/classification_groups/nose/prompt", "x {}")), good)
+    tree = revise(large, document.tree, "Another prompt.", chat).tree
+    assert tree is not None
+    assert tree.groups[0].prompt == "The thing has the face {}."
+    assert [m.role for m in chat.requests[1]] == ["system", "user", "assistant", "user"]
+    assert "Another prompt." in chat.requests[1][1].content
+    assert "TG505 at /classification_groups/nose/prompt" in chat.requests[1][3].content

@@ -70,7 +70,7 @@ class ArrivingView:
             self._live = None
 
     def _hear(self, text: str) -> None:
-        now = self._arriving.hear(text)
+        self._arriving.hear(text)
         if self._live is None:
             from rich.console import Console
             from rich.live import Live
@@ -79,7 +79,7 @@ class ArrivingView:
             self._live.start()
         if time.monotonic() - self._painted > _PAUSE:
             self._painted = time.monotonic()
-            self._live.update(as_text(self._name, len(text), now, self._step), refresh=True)
+            self._live.update(as_text(self._name, len(text), self._arriving.now, self._step), refresh=True)
 
 
 def as_text(name: str, characters: int, arrived: "Arrived", step: str = "") -> "Text":

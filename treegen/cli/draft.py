@@ -63,6 +63,8 @@ def command(
             concurrency=talk.settings.concurrency, settings=talk.settings, on_attempt=talk.view.then(show_attempt),
             on_text=talk.view.on_text,
         )  # fmt: skip
+    for name, text in drafted.descriptions:
+        tell(f"seen in pictures of {name}: {text}")
     if drafted.conversation.taken:
         tell(f"{drafted.conversation.taken} parts of an earlier run were taken up")
     show_problems(drafted.conversation.problems, str(tree_path), err=True)

@@ -94,14 +94,13 @@ class Arriving:
             classes=tuple(self._classes),
         )
 
-    def hear(self, text: str) -> Arrived:
+    def hear(self, text: str) -> None:
         """Is told the reply as far as it has come, again and again; a text that is another begins anew."""
         length = self._length
         if len(text) < length or text[max(0, length - len(self._tail)) : length] != self._tail:
             self._begin()
             length = 0
         self.feed(text[length:])
-        return self.now
 
     def feed(self, piece: str) -> None:
         """The next piece."""

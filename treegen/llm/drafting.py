@@ -149,13 +149,14 @@ def _until_sound(
 ) -> Conversation:
     def following(attempt: Attempt) -> tuple[tuple[Message, ...] | None, Wire, Reader]:
         """A short tree is asked for again as a whole, of a long one only what fails; a patch is taken of both."""
-        mended = tree_reader(loop.domain, attempt.data) if attempt.data else reader
-        if len(attempt.text) <= WHOLE and (not attempt.data or len(compact(attempt.data)) <= WHOLE):
+        if not attempt.data:
+            return None, wire, reader
+        mended, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
+        if short and len(compact(attempt.data)) <= WHOLE:
             return None, wire, mended
-        if attempt.data:
-            return mend_request(loop.domain, attempt.data, attempt.problems), PATCH, mended
-        complaint = render("repair", loop.domain.folder, problems=list(attempt.problems))
-        return (*request[:-1], Message(role="user", content=f"{request[-1].content}\n\n{complaint}")), wire, mended
+        if short and any(problem.code.startswith("TG5") for problem in attempt.problems):
+            return None, PATCH, mended  # the answer itself is wrong, not the tree: what was asked still counts
+        return mend_request(loop.domain, attempt.data, attempt.problems), PATCH, mended
 
     attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)
     return Conversation(attempts=tuple(loop.attempts), tree=None if stopped else attempt.tree, stopped=stopped)

@@ -67,17 +67,20 @@ class Loop:
             earlier.append(errors)
             asked = "repair"
             fresh, wire, reader = following(attempt) if following else (None, wire, reader)
-            messages = fresh or self._with_repair(messages, attempt, errors)
+            messages = fresh or self._with_repair(tuple(request), messages, attempt, errors)
         return attempt, f"{tries} tries were not enough"
 
     def _with_repair(
-        self, messages: tuple[Message, ...], attempt: Attempt, errors: tuple[Problem, ...]
-    ) -> tuple[Message, ...]:
-        """The conversation so far, with what is wrong. A long reply is not repeated: its problems tell its places."""
-        told = Message(role="user", content=render("repair", self.domain.folder, problems=list(errors)))
+        self, request: tuple[Message, ...], messages: tuple[Message, ...], attempt: Attempt,
+        errors: tuple[Problem, ...],
+    ) -> tuple[Message, ...]:  # fmt: skip
+        """The conversation so far, with what is wrong. A long reply is not sent back: it is asked for anew."""
+        told = render("repair", self.domain.folder, problems=list(errors))
         if len(attempt.text) > WHOLE:
-            return (*messages[:2], told)
-        return (*messages, Message(role="assistant", content=attempt.text), told)
+            return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{told}"))
+        return (
+            *messages, Message(role="assistant", content=attempt.text), Message(role="user", content=told),
+        )  # fmt: skip
 
     def ask(self, purpose: str, messages: Sequence[Message], reader: Reader, wire: Wire | None) -> Attempt:
         """One reply, taken up where it was cut for as long as that gets on."""

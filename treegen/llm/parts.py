@@ -88,18 +88,21 @@ class Stopped(Exception):  # noqa: N818 - no error: the conversation says why
 class PartMaker:
     """Asks for parts, one after the other or several at a time.
 
-    Args of the constructor are those of `draft_in_parts`.
+    Attributes:
+        taken: how many were there already.
+        stopped: which part could not be had, and why.
     """
 
     def __init__(
         self, domain: Domain, chat: Chat, *, tries: int, kept: Kept, concurrency: int = 1,
         on_attempt: Listener | None = None, on_text: OnText | None = None,
     ) -> None:  # fmt: skip
+        """See `draft_in_parts`."""
         self.domain = domain
         self._chat, self._tries, self._kept, self._concurrency = chat, tries, kept, concurrency
         self._on_attempt, self._on_text = on_attempt, on_text
         self.loop = Loop(domain, chat, on_attempt, on_text)
-        self.taken = 0  # parts that were there already
+        self.taken = 0
         self.stopped = ""
 
     def make(self, parts: Sequence[Part], done: Callable[[int], None] = lambda _: None) -> list[Any]:

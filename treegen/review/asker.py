@@ -242,7 +242,8 @@ class Asker:
         self._check()
         if text and not self.by_hand and monotonic() - self._heard > _PAUSE:
             self._heard = monotonic()
-            self._post(self._say, _arriving(text, self._arriving.hear(text)))
+            self._arriving.hear(text)
+            self._post(self._say, _arriving(text, self._arriving.now))
 
     def cancel(self) -> None:
         """Gives the request up; what came of it is in the history."""
