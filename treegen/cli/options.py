@@ -116,11 +116,11 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--record", type=PATH, metavar="FILE", help="Write the conversation, for --model replay/FILE."),
         click.option("--fresh", is_flag=True, help="Ask also what an earlier run has asked already."),
-        click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop before this is exceeded."),
+        click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop before it costs more."),
         click.option(
-            "--max-tokens", type=click.IntRange(1), metavar="N", help="The same for tokens, read and written."
+            "--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before more tokens, read and written."
         ),
-        click.option("--max-calls", type=click.IntRange(1), metavar="N", help="The same for requests."),
+        click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Stop before more requests."),
         click.option("--tries", type=click.IntRange(1, 20), default=4, show_default=True, help="Most replies."),
         click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too."),
         click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server."),

@@ -76,6 +76,8 @@ class LitellmChat:
                 too long, a cap is reached, the model refuses, or the provider went on failing.
             Cancelled: `on_text` raised it; the connection is left.
         """
+        if on_text:
+            on_text("")  # loading takes seconds, and shows nothing by itself
         litellm = load_litellm()
         asking = _Asking(litellm, self._settings, messages, self._budget)
         if self._on_request:
@@ -85,9 +87,7 @@ class LitellmChat:
             form = response_format(rung, wire) if wire else {}
             try:
                 heard = self._with_retries(asking, form, on_text)
-            except RequestError as error:  # only one about the form comes through
-                if not form:
-                    raise ModelError(f"{self.name}: the request was refused", "see `treegen doctor`") from error
+            except RequestError:  # only a refused form comes through, and the lowest rung has none
                 self._ladder.down(rung)
                 continue
             if wire:
