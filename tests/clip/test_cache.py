@@ -11,10 +11,14 @@ import pytest
 import torch
 
 import treegen
-from treegen.clip.cache import EmbeddingCache, image_key, text_key
+from treegen.clip.cache import EmbeddingCache, image_key
 from treegen.errors import InputError
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def key(text: str) -> bytes:
+    return image_key(text, WHOLE)
 
 
 def vectors(count: int, width: int = 12, seed: int = 0) -> torch.Tensor:
@@ -23,7 +27,7 @@ def vectors(count: int, width: int = 12, seed: int = 0) -> torch.Tensor:
 
 
 def test_vectors_come_back_within_float16_and_of_length_one(cache: EmbeddingCache) -> None:
-    kept, keys = vectors(5), [text_key(str(i)) for i in range(5)]
+    kept, keys = vectors(5), [image_key(str(i), WHOLE) for i in range(5)]
     cache.put("f", keys, kept)
     found = cache.get("f", keys)
     assert set(found) == set(keys)
@@ -35,45 +39,61 @@ def test_vectors_come_back_within_float16_and_of_length_one(cache: EmbeddingCach
 
 def test_put_returns_bit_for_bit_what_get_will_give(cache: EmbeddingCache) -> None:
     """Or the first score of a tree and the second could differ."""
-    keys = [text_key(str(i)) for i in range(70)]
+    keys = [key(str(i)) for i in range(70)]
     kept = cache.put("f", keys, vectors(70, 33))
     found = cache.get("f", list(reversed(keys)))
     assert all(torch.equal(found[key], row) for key, row in zip(keys, kept, strict=True))
 
 
 def test_only_what_was_put_is_found(cache: EmbeddingCache) -> None:
-    cache.put("f", [text_key("a")], vectors(1))
-    assert set(cache.get("f", [text_key("a"), text_key("b")])) == {text_key("a")}
+    cache.put("f", [key("a")], vectors(1))
+    assert set(cache.get("f", [key("a"), key("b")])) == {key("a")}
     assert cache.get("f", []) == {}
-    assert cache.get("f", [text_key("b")]) == {}
+    assert cache.get("f", [key("b")]) == {}
 
 
 def test_another_encoder_does_not_see_the_vectors(cache: EmbeddingCache) -> None:
-    cache.put("f", [text_key("a")], vectors(1, seed=1))
-    assert cache.get("g", [text_key("a")]) == {}
-    cache.put("g", [text_key("a")], vectors(1, 9, seed=2))
-    assert [len(cache.get(name, [text_key("a")])[text_key("a")]) for name in "fg"] == [12, 9]
+    cache.put("f", [key("a")], vectors(1, seed=1))
+    assert cache.get("g", [key("a")]) == {}
+    cache.put("g", [key("a")], vectors(1, 9, seed=2))
+    assert [len(cache.get(name, [key("a")])[key("a")]) for name in "fg"] == [12, 9]
 
 
-def test_keys_differ_by_content_crop_and_kind() -> None:
+def test_keys_differ_by_content_and_crop() -> None:
     one, other = hashlib.sha256(b"1").hexdigest(), hashlib.sha256(b"2").hexdigest()
-    keys = {
-        image_key(one, WHOLE), image_key(other, WHOLE), image_key(one, (0.0, 0.1, 1.0, 0.55)), text_key(one),
-        text_key(f"image {one} {WHOLE}"), text_key(f"{one} {WHOLE}"), text_key("A red body."), text_key("a red body."),
-        text_key(""),
-    }  # fmt: skip
-    assert len(keys) == 9
-    assert image_key(one, WHOLE) in keys
+    assert len({image_key(one, WHOLE), image_key(other, WHOLE), image_key(one, (0.0, 0.1, 1.0, 0.55))}) == 3
+
+
+def test_texts_come_back_bit_for_bit_and_only_to_their_encoder(cache: EmbeddingCache) -> None:
+    texts, kept = [f"a {n} body; it's \u00e9" for n in range(1100)], vectors(1100)
+    cache.put_texts("f", texts, kept)
+    found = cache.get_texts("f", [*texts, "another"])
+    assert set(found) == set(texts)
+    assert all(torch.equal(found[text], row) for text, row in zip(texts, kept, strict=True))
+    assert (cache.get_texts("g", texts), cache.get_texts("f", [])) == ({}, {})
+    cache.put_texts("g", texts[:1], vectors(1, 5))
+    assert len(cache.get_texts("g", texts[:1])[texts[0]]) == 5
+
+
+def test_a_damaged_text_counts_as_not_there(cache: EmbeddingCache, tmp_path: Path) -> None:
+    cache.put_texts("f", list("abcd"), vectors(4))
+    db = sqlite3.connect(tmp_path / "cache.sqlite")
+    nan = (torch.ones(12) * float("nan")).numpy().tobytes()
+    with db:
+        db.executemany("UPDATE text SET vector=? WHERE text=?", [(b"short", "a"), (nan, "b")])
+    db.close()
+    assert set(cache.get_texts("f", list("abcd"))) == {"c", "d"}
+    assert cache.damaged == 2
 
 
 def test_a_vector_put_again_replaces_the_old_one(cache: EmbeddingCache) -> None:
-    cache.put("f", [text_key("a")], vectors(1, seed=1))
-    second = cache.put("f", [text_key("a")], vectors(1, seed=2))
-    assert torch.equal(cache.get("f", [text_key("a")])[text_key("a")], second[0])
+    cache.put("f", [key("a")], vectors(1, seed=1))
+    second = cache.put("f", [key("a")], vectors(1, seed=2))
+    assert torch.equal(cache.get("f", [key("a")])[key("a")], second[0])
 
 
 def test_more_keys_than_sqlite_binds_at_once_are_all_found(cache: EmbeddingCache) -> None:
-    keys = [text_key(str(i)) for i in range(2345)]
+    keys = [key(str(i)) for i in range(2345)]
     kept = cache.put("f", keys, vectors(2345, 3))
     found = cache.get("f", keys)
     assert len(found) == 2345
@@ -82,29 +102,29 @@ def test_more_keys_than_sqlite_binds_at_once_are_all_found(cache: EmbeddingCache
 
 def test_vectors_are_there_after_the_database_is_opened_again(tmp_path: Path) -> None:
     first = EmbeddingCache(tmp_path / "c.sqlite")
-    first.put("f", [text_key("a")], vectors(1))
+    first.put("f", [key("a")], vectors(1))
     first.close()
     second = EmbeddingCache(tmp_path / "c.sqlite")
     assert not second.rebuilt
-    assert list(second.get("f", [text_key("a")])) == [text_key("a")]
+    assert list(second.get("f", [key("a")])) == [key("a")]
     second.close()
 
 
 def test_two_processes_may_hold_the_cache_at_once(tmp_path: Path, cache: EmbeddingCache) -> None:
     other = EmbeddingCache(tmp_path / "cache.sqlite")
-    cache.put("f", [text_key("a")], vectors(1))
-    other.put("f", [text_key("b")], vectors(1))
-    assert len(cache.get("f", [text_key("a"), text_key("b")])) == 2
+    cache.put("f", [key("a")], vectors(1))
+    other.put("f", [key("b")], vectors(1))
+    assert len(cache.get("f", [key("a"), key("b")])) == 2
     other.close()
 
 
 _WRITER = """
 import sys, torch
 from pathlib import Path
-from treegen.clip.cache import EmbeddingCache, text_key
+from treegen.clip.cache import EmbeddingCache, image_key
 cache, batch = EmbeddingCache(Path(sys.argv[1])), 0
 while True:
-    cache.put("f", [text_key(f"{batch} {i}") for i in range(50)], torch.randn(50, 256))
+    cache.put("f", [image_key(f"{batch} {i}", (0.0, 0.0, 1.0, 1.0)) for i in range(50)], torch.randn(50, 256))
     batch += 1
     print(batch, flush=True)
 """
@@ -122,7 +142,7 @@ def test_a_process_killed_while_writing_leaves_whole_batches_and_a_sound_file(tm
     assert writer.returncode == -9
     cache = EmbeddingCache(path)
     assert not cache.rebuilt
-    acknowledged = [text_key(f"{batch} {i}") for batch in range(told[-1]) for i in range(50)]
+    acknowledged = [key(f"{batch} {i}") for batch in range(told[-1]) for i in range(50)]
     assert set(cache.get("f", acknowledged)) == set(acknowledged)
     cache.close()
     with sqlite3.connect(path) as db:
@@ -136,7 +156,7 @@ def test_a_process_killed_while_writing_leaves_whole_batches_and_a_sound_file(tm
 def _written(path: Path) -> bytes:
     cache = EmbeddingCache(path)
     for start in range(0, 400, 50):
-        cache.put("f", [text_key(str(i)) for i in range(start, start + 50)], vectors(50, 512))
+        cache.put("f", [key(str(i)) for i in range(start, start + 50)], vectors(50, 512))
     cache.close()
     return path.read_bytes()
 
@@ -156,9 +176,9 @@ def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path, damage: str)
     path.write_bytes(broken)
     cache = EmbeddingCache(path)
     assert cache.rebuilt
-    assert cache.get("f", [text_key("0")]) == {}
-    cache.put("f", [text_key("0")], vectors(1))
-    assert len(cache.get("f", [text_key("0")])) == 1
+    assert cache.get("f", [key("0")]) == {}
+    cache.put("f", [key("0")], vectors(1))
+    assert len(cache.get("f", [key("0")])) == 1
     cache.close()
     assert path.with_suffix(".damaged").read_bytes() == broken
 
@@ -166,7 +186,7 @@ def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path, damage: str)
 def test_an_empty_file_becomes_a_cache(tmp_path: Path) -> None:
     (tmp_path / "c.sqlite").touch()
     cache = EmbeddingCache(tmp_path / "c.sqlite")
-    assert cache.get("f", [text_key("0")]) == {}
+    assert cache.get("f", [key("0")]) == {}
     cache.close()
 
 

@@ -89,3 +89,15 @@ def test_the_digest_of_a_set_depends_on_labels_and_contents_and_not_on_names_or_
     assert list_images(replace(domain, classes=CLASSES[::-1])).digest != before.digest
     gradient().save(domain.folder / "images" / "Newt" / "9.png")
     assert list_images(domain).digest != before.digest
+
+
+def test_class_folders_may_lie_below_others_and_bear_other_names(domain: Domain, tmp_path: Path) -> None:
+    """images/amphibians/eft/1.png is a newt; what lies beside the class folders is counted as no class."""
+    folder = tmp_path / "images" / "amphibians"
+    (folder / "eft" / "deep").mkdir(parents=True)
+    gradient(size=(9, 9)).save(folder / "eft" / "deep" / "x.png")
+    gradient(size=(9, 8)).save(folder / "loose.png")
+    listed = list_images(replace(domain, aliases=(("Newt", ("eft",)),)))
+    newts = [i.name for i in listed.images if i.label == 0]
+    assert newts == ["0.png", "1.png", "x.png"]
+    assert listed.strangers == (("amphibians", 1),)

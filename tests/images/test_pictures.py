@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from treegen.images import Crop, LabelledImage, hash_image, open_image, pictures
+from treegen.images import Crop, LabelledImage, hash_image, open_image, open_picture, pictures, read_bytes
 
 ENCODERS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "bmp": "BMP", "gif": "GIF", "tif": "TIFF"}
 
@@ -155,3 +155,42 @@ def test_the_hash_of_an_image_is_that_of_its_bytes(tmp_path: Path) -> None:
         hash_image(LabelledImage(path=tmp_path / "a", label=0))
         == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_shows_white_whatever_colour_hides_below(tmp_path: Path, mode: str) -> None:
+    picture = Image.new("LA", (2, 1), (0, 255)) if mode == "LA" else Image.new("RGBA", (2, 1), (0, 0, 0, 255))
+    picture.putpixel((1, 0), (0, 0) if mode == "LA" else (0, 0, 0, 0))
+    picture.convert(mode).save(tmp_path / "a.png")
+    assert pixels(open_image(tmp_path / "a.png"))[0].tolist() == [[0, 0, 0], [255, 255, 255]]
+
+
+def test_half_transparent_colours_are_mixed_with_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (1, 1), (0, 100, 200, 128)).save(tmp_path / "a.png")
+    mixed = [round(c * 128 / 255 + 255 * 127 / 255) for c in (0, 100, 200)]
+    assert np.abs(pixels(open_image(tmp_path / "a.png"))[0, 0] - mixed).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
+def test_of_an_animated_picture_the_first_frame_counts(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue", "lime")]
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+    red, green, blue = pixels(open_image(tmp_path / f"a.{suffix}"))[8, 8]
+    assert (red > 240, green < 20, blue < 20) == (True, True, True)
+
+
+def test_pixels_of_32_bits_are_refused_by_name(tmp_path: Path) -> None:
+    for mode in ("I", "F"):
+        Image.new(mode, (4, 4), 70_000).save(tmp_path / "a.tif")
+        with pytest.raises(ValueError, match="32 bits a pixel"):
+            open_image(tmp_path / "a.tif")
+
+
+def test_a_picture_within_a_file_is_read_from_its_place(tmp_path: Path) -> None:
+    raw = BytesIO()
+    gradient().save(raw, "PNG")
+    (tmp_path / "many.bin").write_bytes(b"before" + raw.getvalue() + b"after")
+    image = LabelledImage(path=tmp_path / "many.bin", label=0, member="a.png", offset=6, size=len(raw.getvalue()))
+    assert read_bytes(image) == raw.getvalue()
+    assert np.array_equal(pixels(open_picture(image)), pixels(gradient()))
+    assert np.array_equal(pixels(open_picture(image, (0.0, 0.0, 0.5, 1.0))), pixels(gradient())[:, :4])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip import scoring
-from treegen.clip.cache import EmbeddingCache, text_key
+from treegen.clip.cache import EmbeddingCache
 from treegen.clip.controls import with_random_words
 from treegen.clip.diagnosis import diagnose
 from treegen.clip.embedding import embed_images, read_image_set
@@ -122,14 +122,13 @@ class Evaluator:
 
         unknown = [t for t in dict.fromkeys(texts) if t not in self._texts]
         if unknown:
-            cached = self._cache.get(self.encoder.fingerprint, [text_key(t) for t in unknown])
-            self._texts |= {t: cached[text_key(t)] for t in unknown if text_key(t) in cached}
+            self._texts |= self._cache.get_texts(self.encoder.fingerprint, unknown)
             missing = [t for t in unknown if t not in self._texts]
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
                 vectors = self.encoder.encode_texts(batch)
-                kept = self._cache.put(self.encoder.fingerprint, [text_key(t) for t in batch], vectors)
-                self._texts.update(zip(batch, kept, strict=True))
+                self._cache.put_texts(self.encoder.fingerprint, batch, vectors)
+                self._texts.update(zip(batch, vectors, strict=True))
                 self._progress("embedding texts", start + len(batch), len(missing))
         return torch.stack([self._texts[t] for t in texts])
 

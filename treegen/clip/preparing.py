@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -91,11 +92,11 @@ def available_cores() -> int:
 
 
 def _begin_worker() -> None:
-    """One core for each; an interrupt is the parent's affair."""
-    import torch
-
+    """One core for each; an interrupt is the parent's affair. torch is loaded only if the preprocessor needs it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def _run(

@@ -1,0 +1,135 @@
+"""The first score against clip_benchmark 1.6.2 and against the article's loop: same model, same drawings, one run.
+
+All start from a loaded model, files on disk and an empty cache, with one thread for the model and decoding beside it as
+each does. clip_benchmark is measured as it computes the same numbers (no mixed precision) without workers and with one
+for each core, and as its command does by default (mixed precision, 4 workers). The name baseline must agree image by
+image. The article's loop embeds one image, and one group's texts, at a time. Best of several repeats.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rescore import example_tree
+
+from treegen.demonstration import lay_out
+from treegen.images import open_picture
+from treegen.resources import sketchbook_dir
+from treegen.workspace import Workspace
+
+SOURCE = f"local-dir:{sketchbook_dir() / 'clip'}"
+
+
+def best(repeats: int, run: Callable[[], Any]) -> tuple[float, Any]:
+    """Least seconds of several runs, and what the last gave."""
+    found, result = float("inf"), None
+    for _ in range(repeats):
+        began = time.perf_counter()
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = run()
+        found = min(found, time.perf_counter() - began)
+    return found, result
+
+
+def ours(workspace: Workspace, encoder: Any) -> dict[Path, int]:
+    """Predictions of the name baseline from an empty cache."""
+    for path in (workspace.path.parent / ".treegen").glob("embeddings*"):
+        path.unlink()
+    fresh = Workspace(workspace.path)
+    fresh.__dict__["encoder"] = encoder  # a cached_property
+    parts = fresh.evaluator.parts.values()
+    return {i.path: p for part in parts for i, p in zip(part.images, fresh.evaluator.baseline(part), strict=True)}
+
+
+class Drawings(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    """What clip_benchmark reads: prepared pictures with their labels."""
+
+    def __init__(self, workspace: Workspace, transform: Any) -> None:
+        self.transform, self.classes = transform, list(workspace.domain.classes)
+        root = workspace.domain.images.root  # type: ignore[union-attr]
+        self.samples = [(p, k) for k, name in enumerate(self.classes) for p in sorted((root / name).iterdir())]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        from PIL import Image
+
+        path, label = self.samples[index]
+        with Image.open(path) as file:
+            return self.transform(file.convert("RGB")), label
+
+
+def theirs(workspace: Workspace, model: Any, data: Drawings, tokenizer: Any, workers: int, amp: bool) -> list[int]:
+    """Predictions of clip_benchmark."""
+    from clip_benchmark.metrics import zeroshot_classification as zeroshot
+
+    template = workspace.domain.name_template.replace("{noun}", workspace.domain.noun).replace("{name}", "{c}")
+    loader = torch.utils.data.DataLoader(data, batch_size=64, num_workers=workers)
+    classifier = zeroshot.zero_shot_classifier(model, tokenizer, data.classes, [template], "cpu", amp=amp)
+    logits, _ = zeroshot.run_classification(model, classifier, loader, "cpu", amp=amp)
+    return logits.argmax(1).tolist()
+
+
+def article(workspace: Workspace, encoder: Any, tree: Any, count: int) -> None:
+    """One image, one group, one class at a time."""
+    for path in sorted(workspace.domain.images.root.rglob("*.png"))[:count]:  # type: ignore[union-attr]
+        from treegen.images import LabelledImage
+
+        feature = encoder.encode_images([open_picture(LabelledImage(path=path, label=0))])
+        scores = dict.fromkeys(tree.classes, 0.0)
+        for group in tree.groups:
+            texts = encoder.encode_texts([group.prompt.format(option) for option in group.options])
+            shares = (encoder.logit_scale * feature @ texts.T).softmax(1)[0].tolist()
+            for rule in tree.rules:
+                index = dict(rule.answers)[group.name]
+                scores[rule.name] += shares[index]
+        max(scores, key=scores.__getitem__)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The first score as a share of the time of others.")
+    parser.add_argument("--count", type=int, default=60, help="images of each of the 13 classes")
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    import open_clip
+
+    torch.set_num_threads(1)
+    model, _, transform = open_clip.create_model_and_transforms(SOURCE)
+    model.eval()
+    tokenizer = open_clip.get_tokenizer(SOURCE)
+    with tempfile.TemporaryDirectory() as name:
+        lay_out(Path(name), count=args.count)
+        workspace = Workspace(Path(name) / "tree.json")
+        encoder, data = workspace.encoder, Drawings(workspace, transform)
+        encoder.encode_texts(["warm"])
+        own, predicted = best(args.repeats, lambda: ours(workspace, encoder))
+        print(f"first score of {len(data)} images by name: {own:.2f} s = {len(data) / own:.0f} images a second")
+        wanted = [predicted[path] for path, _ in data.samples]
+        kinds = [(0, False), (os.cpu_count() or 1, False), (4, True)]
+        for workers, amp in kinds:
+            repeats = args.repeats if not amp else 1
+            seconds, found = best(repeats, lambda w=workers, a=amp: theirs(workspace, model, data, tokenizer, w, a))
+            how = f"{workers} workers, {'mixed precision (its default)' if amp else 'float32'}"
+            agreed = sum(a == b for a, b in zip(found, wanted, strict=True))
+            print(f"  clip_benchmark, {how}: {seconds:.2f} s; {agreed} of {len(data)} predictions equal")
+            print(f"row: first score / clip_benchmark 1.6.2, {how} | {own / seconds:.2f} | at most 0.50")
+        some = min(60, len(data))
+        tree = example_tree(workspace.domain.classes)
+        loop, _ = best(1, lambda: article(workspace, encoder, tree, some))
+        share = (own / len(data)) / (loop / some)
+        print(f"  the article's loop over {some} images: {loop:.2f} s")
+        print(f"row: first score / the article's loop, an image | {share:.3f} | less than 1")
+
+
+if __name__ == "__main__":
+    main()
