@@ -98,6 +98,13 @@ def test_a_cap_ends_the_work_and_the_next_run_goes_on_from_there(
     assert len(sent) == len(set(sent)) == 3 * EACH
 
 
+def test_single_images_are_labelled_and_the_cost_is_told(run: Run, tree: Path) -> None:
+    done = run("classify", tree, tree.parent / "images" / "Azura" / "1.png")
+    assert done.code == 0, done.err
+    assert "1.png: Azura" in done.out
+    assert "note: jina_ai/jina-clip-v2: 3 requests" in done.err
+
+
 def test_options_are_compared_by_a_service_too(run: Run, tree: Path, service: EmbeddingService) -> None:
     done = run("check", tree, "--encoder", "jina_ai/jina-clip-v2", "--format", "json")
     assert done.code == 0, done.err

@@ -24,11 +24,13 @@ def command(
     """Label each IMAGE with TREE and show the answers behind the label."""
     from dataclasses import asdict
 
-    from treegen.cli.output import complain, print_json
+    from treegen.cli.output import complain, print_json, tell
     from treegen.workflow import classify_images
 
     workspace = open_workspace(tree, domain_path, encoder)
     results = classify_images(workspace, images)
+    for note in workspace.encoder.notes:
+        tell(f"note: {note}")
     if as_json:
         print_json([{**asdict(r), "path": str(r.path)} for r in results])
     for result in results:
