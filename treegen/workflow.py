@@ -159,7 +159,10 @@ def score_tree(workspace: Workspace, tree: Tree | None = None) -> Scored:
         ProblemsError: the tree has errors, or a prompt is too long for the encoder.
         ModelError: the encoder cannot be had.
     """
+    from treegen.clip.wording import check_lengths
+
     tree = tree or workspace.load()[0]
+    check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # before images are embedded for nothing
     revision = workspace.current(tree)
     score = workspace.evaluator.score(tree, parent_tree(workspace, revision))
     workspace.store.add_score(revision.id, score)

@@ -20,7 +20,7 @@ from treegen.clip.statistics import (
     wilson_interval,
 )
 from treegen.clip.streaming import in_chunks, predict
-from treegen.clip.wording import length_problems, name_length_problems, refuse_long
+from treegen.clip.wording import check_lengths, length_problems
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, shown
@@ -180,8 +180,7 @@ class Evaluator:
         Raises:
             ProblemsError: a prompt is longer than the encoder's context, or the tree does not fit the domain.
         """
-        names = name_length_problems(self.domain.name_prompts(), self.encoder)
-        refuse_long([*length_problems(tree, self.encoder), *names])
+        check_lengths(tree, self.domain.name_prompts(), self.encoder)
         test = self.parts["test"]
         answers = self.answer(tree, test.features)
         base = self.baseline(test)
