@@ -24,6 +24,7 @@ bench: $(READY)  ## speed as ratios within one run
 	$(BIN)/python benchmarks/diff.py
 	$(BIN)/python benchmarks/review.py
 	$(BIN)/python benchmarks/preview.py
+	$(BIN)/python benchmarks/gpu.py
 
 # Installs again only when pyproject.toml changes; what pip has already installed is not downloaded again.
 $(READY): pyproject.toml

@@ -81,9 +81,11 @@ def score_tree(
         ModelError: the encoder cannot be had.
     """
     from treegen.clip.decisions import rules_named
+    from treegen.clip.wording import check_lengths
 
     compared = rules_named(rules) if rules else ()
     tree = tree or workspace.load()[0]
+    check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # before images are embedded for nothing
     closed = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator
     score = evaluator.score(tree, None if closed else parent_tree(workspace, revision), sealed=closed)

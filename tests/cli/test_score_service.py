@@ -98,6 +98,24 @@ def test_a_cap_ends_the_work_and_the_next_run_goes_on_from_there(
     assert len(sent) == len(set(sent)) == 3 * EACH
 
 
+def test_prompts_that_are_too_long_are_told_before_any_image_is_paid_for(
+    run: Run, tree: Path, service: EmbeddingService
+) -> None:
+    path = tree.parent / "domain.toml"
+    path.write_text(path.read_text(encoding="utf-8") + "context_length = 5\n", encoding="utf-8")
+    done = run("score", tree)
+    assert done.code == 1
+    assert "TG120 /classes/0: the name prompt " in done.err  # "a photo of a object: Rubra"
+    assert len(service.requests) == 1
+
+
+def test_single_images_are_labelled_and_the_cost_is_told(run: Run, tree: Path) -> None:
+    done = run("classify", tree, tree.parent / "images" / "Azura" / "1.png")
+    assert done.code == 0, done.err
+    assert "1.png: Azura" in done.out
+    assert "note: jina_ai/jina-clip-v2: 3 requests" in done.err
+
+
 def test_options_are_compared_by_a_service_too(run: Run, tree: Path, service: EmbeddingService) -> None:
     done = run("check", tree, "--encoder", "jina_ai/jina-clip-v2", "--format", "json")
     assert done.code == 0, done.err

@@ -25,10 +25,12 @@ def command(
     from dataclasses import asdict
 
     from treegen.classifying import classify_images
-    from treegen.cli.output import complain, print_json
+    from treegen.cli.output import complain, print_json, tell
 
     workspace = open_workspace(tree, domain_path, encoder)
     results = classify_images(workspace, images)
+    for note in workspace.encoder.notes:
+        tell(f"note: {note}")
     if as_json:
         print_json([{**asdict(r), "path": str(r.path)} for r in results])
     for result in results:

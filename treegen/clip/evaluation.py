@@ -15,7 +15,7 @@ from treegen.clip.measures import accuracy_of, comparisons, spread
 from treegen.clip.mistakes import Mistake, find_mistakes
 from treegen.clip.previewing import Ground, Preview, Variant, preview
 from treegen.clip.streaming import in_chunks, predict
-from treegen.clip.wording import length_problems, name_length_problems, refuse_long
+from treegen.clip.wording import check_lengths, length_problems
 from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, shown
@@ -218,8 +218,7 @@ class Evaluator:
         Raises:
             ProblemsError: a prompt is longer than the encoder's context, or the tree does not fit the domain.
         """
-        names = name_length_problems(self.domain.name_prompts(), self.encoder)
-        refuse_long([*length_problems(tree, self.encoder), *names])
+        check_lengths(tree, self.domain.name_prompts(), self.encoder)
         decision = self.decide(tree)
         return {
             "$schema": SCORE_SCHEMA,

@@ -49,11 +49,20 @@ def name_length_problems(prompts: Sequence[str], encoder: "Encoder") -> list[Pro
     ]
 
 
+def check_lengths(tree: Tree, names: Sequence[str], encoder: "Encoder") -> None:
+    """Lets nothing be embedded that the encoder would cut: neither a tree's prompts nor those of the class names.
+
+    Raises:
+        ProblemsError: there are such texts.
+    """
+    refuse_long([*length_problems(tree, encoder), *name_length_problems(names, encoder)])
+
+
 def refuse_long(problems: Sequence[Problem]) -> None:
-    """Lets nothing be embedded that would be cut.
+    """Makes an error of problems.
 
     Args:
-        problems: of length, as the two functions above find them.
+        problems: of length, as the functions above find them.
 
     Raises:
         ProblemsError: there are any; the message lists them with their places.

@@ -1,6 +1,7 @@
 """Tiny models of transformers with random weights, of sizes that all differ, made and saved as a user's folder is."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -54,18 +55,6 @@ Tiny = Callable[..., Path]
 def pictures() -> list[Image.Image]:
     draw = Random(0)
     return [Image.frombytes("RGB", size, draw.randbytes(3 * size[0] * size[1])) for size in SIZES]
-
-
-@pytest.fixture(autouse=True)
-def _quiet_transformers() -> Iterator[None]:
-    """Saving shows progress bars; the tests look at what loading prints."""
-    import transformers
-
-    log = transformers.utils.logging
-    before = log.get_verbosity()
-    log.set_verbosity_error()
-    yield
-    log.set_verbosity(before)
 
 
 def _tokenizer(length: int, *, start: bool, pad: int) -> Any:
@@ -132,10 +121,10 @@ def _siglip2(folder: Path) -> None:
     import transformers
 
     config = transformers.Siglip2Config(
-        text_config=_text(18, 8, projection_size=18), vision_config=_vision(18, num_patches=16)
+        text_config=_text(18, 12, projection_size=18), vision_config=_vision(18, num_patches=16)
     )
     transformers.Siglip2Model(config).save_pretrained(folder)
-    _tokenizer(8, start=False, pad=1).save_pretrained(folder)
+    _tokenizer(12, start=False, pad=1).save_pretrained(folder)
     transformers.Siglip2ImageProcessor(patch_size=10, max_num_patches=16).save_pretrained(folder)
 
 
@@ -196,8 +185,7 @@ MAKERS = {
 
 
 @pytest.fixture(scope="session")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a tiny model, one of `MAKERS`. Tests must not change it."""
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     made: dict[str, Path] = {}
 
     def make(kind: str) -> Path:
@@ -209,3 +197,26 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return made[kind]
 
     return make
+
+
+@pytest.fixture
+def saved(
+    _made: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Path]]:
+    """The folder of a tiny model, one of `MAKERS`. Tests must not change it.
+
+    Saving shows no progress, for tests look at what loading prints. Code that comes with a model is copied before it
+    runs: into the test's folder, not among the user's.
+    """
+    import transformers
+    import transformers.dynamic_module_utils as modules
+
+    log = transformers.utils.logging
+    before = log.get_verbosity()
+    log.set_verbosity_error()
+    monkeypatch.setattr(modules, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
+        monkeypatch.delitem(sys.modules, name)
+    yield _made
+    log.set_verbosity(before)

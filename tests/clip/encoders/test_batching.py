@@ -105,7 +105,7 @@ def test_a_single_image_without_numbers_is_a_row_of_nan_and_is_counted(value: fl
     rows = batcher.images(batch, encode)
     assert rows.isnan().all(1).tolist() == [False, False, False, True, False]
     torch.testing.assert_close(rows[[0, 1, 2, 4]], expected(batch)[[0, 1, 2, 4]])
-    assert batcher.notes == ("the model gave values that are not numbers for 1 images",)
+    assert batcher.notes == ("the model gave values that are not numbers for 1 image",)
 
 
 @pytest.mark.parametrize(("precision", "tip"), [("fp16", "bf16 or fp32"), ("bf16", "fp32"), ("fp32", "damaged")])

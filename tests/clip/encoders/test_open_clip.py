@@ -73,6 +73,16 @@ def test_rows_have_length_one_in_float32_on_the_cpu_whatever_the_precision(tiny_
     assert encoder.precision == precision
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_gives_nearly_the_same_vectors(tiny: OpenClipEncoder, tiny_clip: Path, precision: str) -> None:
+    half = load(tiny_clip, precision=precision)
+    for low, full in (
+        (half.encode_images(pictures()), tiny.encode_images(pictures())),
+        (half.encode_texts(TEXTS), tiny.encode_texts(TEXTS)),
+    ):
+        assert float((low * full).sum(1).min()) > 0.999
+
+
 def test_a_picture_has_the_same_vector_alone_and_in_a_batch(tiny: OpenClipEncoder) -> None:
     alone = torch.cat([tiny.encode_images([picture]) for picture in pictures()])
     torch.testing.assert_close(tiny.encode_images(pictures()), alone, rtol=1e-5, atol=1e-6)

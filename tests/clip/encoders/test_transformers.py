@@ -34,17 +34,6 @@ def own(saved: Saved, tmp_path: Path) -> Callable[[str], Path]:
     return lambda kind: Path(shutil.copytree(saved(kind), tmp_path / kind))
 
 
-@pytest.fixture(autouse=True)
-def _code_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that comes with a model is copied before it runs: not among the user's."""
-    import transformers.dynamic_module_utils as modules
-
-    monkeypatch.setattr(modules, "HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
-        monkeypatch.delitem(sys.modules, name)
-
-
 def edit_json(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 

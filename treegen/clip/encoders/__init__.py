@@ -31,7 +31,7 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
         return ServiceEncoder(settings)
     kind, _, place = settings.name.partition(":")
     encoder = _of_transformers(settings, place, folder) if kind == "hf" else _of_open_clip(settings, folder)
-    if settings.logit_scale not in (None, encoder.logit_scale):
+    if settings.logit_scale is not None and settings.logit_scale != encoder.logit_scale:
         own = f"{settings.name} has a logit scale of its own, {encoder.logit_scale:g}"
         encoder.tell(f"{own}: [encoder] logit_scale is not used")
     return encoder

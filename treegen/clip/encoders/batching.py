@@ -29,7 +29,8 @@ class Batcher:
             for kind, times in self._halved.items()
         ]
         if self._without_numbers:
-            told.append(f"the model gave values that are not numbers for {self._without_numbers} images")
+            images = "image" if self._without_numbers == 1 else "images"
+            told.append(f"the model gave values that are not numbers for {self._without_numbers} {images}")
         return tuple(told)
 
     def images(self, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
@@ -72,7 +73,8 @@ class Batcher:
                 rows.append(_unit_rows(encode(batch[done : done + size])))
             except RuntimeError as error:
                 if not _is_full(error):
-                    raise ModelError(f"{self._name}: failed: {_first_line(error)}", "see the model's notes") from error
+                    told, tip = f"{self._name}: failed: {_first_line(error)}", "try --device cpu, or --precision fp32"
+                    raise ModelError(told, tip) from error
                 if size == 1:
                     told = f"{self._name}: memory does not suffice for one of the {kind}: {_first_line(error)}"
                     raise ModelError(told, "free memory, or take --device cpu or a smaller model") from None
