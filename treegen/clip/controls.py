@@ -117,7 +117,7 @@ def column_deal(matrix: "Tensor", sizes: Sequence[int], seed: int) -> "Tensor":
 
 def _accuracy(decision: "Fitted", evidence: "Evidence", labels: "Tensor") -> float:
     found = decision.scores(evidence).argmax(1)
-    return float((found == labels.to(found.device)).double().mean())
+    return int((found == labels.to(found.device)).sum()) / len(labels)  # as of the tree itself: equal ones are equal
 
 
 def _numbers(values: Sequence[int]) -> "Tensor":
