@@ -167,24 +167,16 @@ def score_tree(workspace: Workspace, tree: Tree | None = None) -> Scored:
 
 
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
-    """What a reader of the score must know about the images."""
-    images, notes = workspace.evaluator.images, []
+    """What a reader of the score must know about encoder and images."""
+    from treegen.clip.notes import notes_on
+
+    notes = []
     if workspace.encoder_settings.name == BUNDLED_ENCODER and workspace.domain.name != BUNDLED_DOMAIN:
         notes.append(
             "scored with the bundled CLIP, which knows the sketchbook's drawings and nothing else: "
             "name a real one with --encoder, or below [encoder] in domain.toml"
         )
-    if workspace.evaluator.cache_rebuilt:
-        notes.append("the embedding cache was damaged: it was set aside and computed anew")
-    if images.in_two_classes:
-        notes.append(f"{images.in_two_classes} pictures stand in more than one class, and count for each")
-    if images.strangers:
-        listed = ", ".join(f"{name} ({count})" for name, count in images.strangers[:5])
-        told = f"{len(images.strangers)} labels are no class and were left out, with their images: {listed}"
-        notes.append(told)
-    if images.leaks:
-        notes.append(f"{images.leaks} pictures stand in the dev and in the test part of the set: left out of dev")
-    return (*notes, *workspace.encoder.notes)
+    return (*notes, *notes_on(workspace.evaluator), *workspace.encoder.notes)
 
 
 def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:
