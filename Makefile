@@ -17,14 +17,8 @@ check: $(READY)  ## ruff, mypy --strict, import layers
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layers.py
 
-bench: $(READY)  ## speed as ratios within one run
-	$(BIN)/python benchmarks/rescore.py
-	$(BIN)/python benchmarks/imports.py
-	$(BIN)/python benchmarks/check.py
-	$(BIN)/python benchmarks/diff.py
-	$(BIN)/python benchmarks/review.py
-	$(BIN)/python benchmarks/preview.py
-	$(BIN)/python benchmarks/gpu.py
+bench: $(READY)  ## speed as ratios within one run, written to benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/run.py
 
 # Installs again only when pyproject.toml changes; what pip has already installed is not downloaded again.
 $(READY): pyproject.toml

@@ -2,7 +2,7 @@
 
 One process, the bundled encoder, freshly drawn images, an empty cache. Loading the encoder is in no figure. A re-score
 is measured twice: with the embedded images at hand, as in a review session, and opened anew from the cache on disk, as
-in the next command. Goal: at most 5 % of the first score, also for the second.
+in the next command. Goal: at most 1 % of the first score at 10,000 images and 200 options, with the images at hand.
 """
 
 import argparse
@@ -33,6 +33,19 @@ def example_tree(classes: tuple[str, ...]) -> Tree:
     return Tree(domain="sketchbook", groups=groups, rules=rules)
 
 
+def larger_tree(classes: tuple[str, ...], options: int) -> Tree:
+    """Groups of ten options until there are so many; what they say does not matter for the time."""
+    groups = tuple(
+        Group(name=f"g{g}", prompt="This creature shows {}.", options=tuple(f"mark {g} {o}" for o in range(10)))
+        for g in range(options // 10)
+    )
+    rules = tuple(
+        ClassRule(name=name, answers=tuple((group.name, (k * (g + 1) + g) % 10) for g, group in enumerate(groups)))
+        for k, name in enumerate(classes)
+    )
+    return Tree(domain="sketchbook", groups=groups, rules=rules)
+
+
 def reopened(workspace: Workspace) -> Workspace:
     """Everything from disk again but the encoder."""
     fresh = Workspace(workspace.path)
@@ -44,12 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of a re-score as a share of the first score.")
     parser.add_argument("--count", type=int, default=60, help="images of each of the 13 classes")
     parser.add_argument("--edits", type=int, default=7, help="re-scores, of which the median counts")
+    parser.add_argument("--options", type=int, default=0, help="of the tree; the small one if not given")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lay_out(folder, count=args.count)
         workspace = Workspace(folder / "tree.json")
-        tree = example_tree(workspace.domain.classes)
+        classes = workspace.domain.classes
+        tree = larger_tree(classes, args.options) if args.options else example_tree(classes)
         workspace.encoder.encode_texts(["warm"])
         began = time.perf_counter()
         workspace.evaluator.score(tree)
@@ -59,8 +74,8 @@ def main() -> None:
         for anew in (False, True):
             times = []
             for edit in range(args.edits):
-                group = replace(tree.groups[0], options=(f"white {anew} {edit}", *COLOURS[1:]))
-                changed = replace(tree, groups=(group, tree.groups[1]))
+                group = replace(tree.groups[0], options=(f"white {anew} {edit}", *tree.groups[0].options[1:]))
+                changed = replace(tree, groups=(group, *tree.groups[1:]))
                 began = time.perf_counter()
                 used = reopened(workspace) if anew else workspace
                 used.evaluator.score(changed, tree)
@@ -68,7 +83,10 @@ def main() -> None:
             again = statistics.median(times)
             how = "opened anew" if anew else "images at hand"
             print(f"re-score after one option changed, {how}: {again:.3f} s (median of {args.edits}) = "
-                  f"{again / first:.1%} of the first; goal: at most 5 %")  # fmt: skip
+                  f"{again / first:.1%} of the first")  # fmt: skip
+            size = f"{images:,} images x {len(tree.prompts())} options"
+            goal = "at most 0.010" if not anew and args.options else "-"
+            print(f"row: re-score after one option edit / first score, {size}, {how} | {again / first:.4f} | {goal}")
 
 
 if __name__ == "__main__":

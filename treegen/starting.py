@@ -54,7 +54,7 @@ folder = {folder}
 """
 _NO_IMAGES: Final = """\
 # [images]                      # without images a tree can be drafted and checked, not scored
-# folder = "images"             # one folder per class, named like the class
+# folder = "images"             # one folder per class, named like the class; `treegen schema domain` shows other ways
 # crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the part to look at
 """
 

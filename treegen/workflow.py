@@ -130,20 +130,11 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
 
 
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
-    """What a reader of the score must know about the images."""
-    images, notes = workspace.evaluator.images, list[str]()
-    notes += encoder_notes(workspace.encoder_settings, workspace.domain)
-    if workspace.evaluator.cache_rebuilt:
-        notes.append("the embedding cache was damaged: it was set aside and computed anew")
-    if images.in_two_classes:
-        notes.append(f"{images.in_two_classes} pictures stand in more than one class, and count for each")
-    if images.strangers:
-        listed = ", ".join(f"{name} ({count})" for name, count in images.strangers[:5])
-        told = f"{len(images.strangers)} labels are no class and were left out, with their images: {listed}"
-        notes.append(told)
-    if images.leaks:
-        notes.append(f"{images.leaks} pictures stand in the dev and in the test part of the set: left out of dev")
-    return (*notes, *workspace.encoder.notes)
+    """What a reader of the score must know about encoder and images."""
+    from treegen.clip.notes import notes_on
+
+    chosen = encoder_notes(workspace.encoder_settings, workspace.domain)
+    return (*chosen, *notes_on(workspace.evaluator), *workspace.encoder.notes)
 
 
 def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str, ...]:

@@ -94,6 +94,7 @@ class Evaluator:
         self.images = replace(
             found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
         )
+        self.cache_damaged = cache.damaged
         self.parts = self._divide(divide, embedded.features, [row for _, row in kept])
 
     def _divide(self, divide: Divide, features: "Tensor", rows: Sequence[int]) -> dict[str, Part]:

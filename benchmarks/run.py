@@ -1,0 +1,73 @@
+"""Runs the benchmarks one after another and writes what they say to RESULTS.md: ratios first, then every line.
+
+A line `row: WHAT | RATIO | GOAL` of a script becomes a row of the table. Times on a shared machine are noise; ratios of
+one run are less so.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RUNS: tuple[tuple[str, ...], ...] = (
+    ("zeroshot.py",), ("rescore.py", "--count", "770", "--options", "200", "--edits", "5"), ("stream.py",),
+    ("preview.py",), ("imports.py",), ("check.py",), ("diff.py",), ("review.py",), ("embed.py", "--count", "300"),
+    ("gpu.py",),
+)  # fmt: skip
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "clip_benchmark", "numpy", "pillow")
+
+
+def machine() -> str:
+    """Cores, memory and versions; no names."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    load = os.getloadavg()[0]
+    return (
+        f"{date.today().isoformat()}; {os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, no GPU used; "
+        f"Python {platform.python_version()}, {versions}; one thread for the model. "
+        f"Others were using the machine: the load was {load:.1f} before the first run."
+    )
+
+
+def run(command: tuple[str, ...]) -> tuple[str, float]:
+    """What a script prints, also when it fails, and the seconds it took."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, str(HERE / command[0]), *command[1:]], capture_output=True, text=True, env=environment,
+        check=False,
+    )  # fmt: skip
+    failed = f"\nfailed: {done.stderr.strip().splitlines()[-1]}\n" if done.returncode and done.stderr.strip() else ""
+    return done.stdout + failed, time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="All benchmarks, written to benchmarks/RESULTS.md.")
+    parser.add_argument("--only", action="append", help="the name of a script; may be given several times")
+    parser.add_argument("-o", "--output", type=Path, default=HERE / "RESULTS.md")
+    args = parser.parse_args()
+    head, rows, details = machine(), list[str](), list[str]()
+    for command in RUNS:
+        if args.only and command[0] not in args.only:
+            continue
+        print(" ".join(command), file=sys.stderr, flush=True)
+        text, seconds = run(command)
+        print(text, flush=True)
+        lines = text.splitlines()
+        rows += [f"| {line.removeprefix('row: ')} |" for line in lines if line.startswith("row: ")]
+        shown = "\n".join(line for line in lines if not line.startswith("row: "))
+        details.append(f"## {' '.join(command)}\n\n```text\n{shown}\n```\n\n{seconds:.0f} s in all.\n")
+    table = "\n".join(["| what | ratio | goal |", "|---|---|---|", *rows])
+    args.output.write_text(
+        f"# Benchmarks\n\nWritten by `make bench`. {head}\n\n{table}\n\n" + "\n".join(details), encoding="utf-8"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""A million cached embeddings scored from the cache on disk, as a multiple of the bare matrix product, and its memory.
+
+Each size runs in a process of its own, so that its peak memory is its own: twice the images may cost what is kept of
+each image (key, label, prediction), not its features. The bare product is of as many float32 features that are in
+memory already, in pieces of the same size. One thread.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+WIDTH, GROUPS, OPTIONS, CLASSES = 512, 30, 10, 100
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(8, "big") * 4
+
+
+def fill(path: Path, first: int, last: int) -> None:
+    """Puts drawn vectors for these images into the cache."""
+    from treegen.clip.cache import EmbeddingCache
+
+    cache, generator = EmbeddingCache(path), torch.Generator().manual_seed(first)
+    for start in range(first, last, 10_000):
+        count = min(10_000, last - start)
+        keys = [key(number * 2_654_435_761 % 2**64) for number in range(start, start + count)]
+        cache.put("drawn", keys, torch.randn(count, WIDTH, generator=generator))
+    cache.close()
+
+
+def memory(what: str) -> float:
+    """MB of this process now (`VmRSS`) or at most (`VmHWM`); Linux."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
+
+
+def measure(path: Path, count: int) -> dict[str, float]:
+    """Seconds of reading and scoring, of the bare product, and the peak of memory in MB."""
+    from treegen.clip.cache import EmbeddingCache
+    from treegen.clip.streaming import predict
+
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    texts = torch.nn.functional.normalize(torch.randn(GROUPS * OPTIONS, WIDTH, generator=generator), dim=1)
+    matrix = torch.zeros(CLASSES, GROUPS * OPTIONS)
+    for group in range(GROUPS):
+        picks = torch.randint(OPTIONS, (CLASSES,), generator=generator)
+        matrix[torch.arange(CLASSES), group * OPTIONS + picks] = 1
+    piece = torch.nn.functional.normalize(torch.randn(2048, WIDTH, generator=generator), dim=1)
+    bare = float("inf")
+    for _ in range(3):
+        began = time.perf_counter()
+        for _ in range(count // len(piece)):
+            piece @ texts.T
+        bare = min(bare, time.perf_counter() - began)
+    keys = [key(number * 2_654_435_761 % 2**64) for number in range(count)]
+    cache = EmbeddingCache(path)
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    took = float("inf")
+    for _ in range(2):
+        began = time.perf_counter()
+        found = predict(cache.chunks("drawn", keys), count, texts, (OPTIONS,) * GROUPS, matrix, 100.0)
+        took = min(took, time.perf_counter() - began)
+    assert int(found.min()) >= 0, "an image was not found"
+    peak = memory("VmHWM")
+    cache.close()
+    return {"bare": bare, "took": took, "memory": before, "more": peak - before}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Scoring from the cache as a multiple of the bare matrix product.")
+    parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure(args.measure, args.images)))
+        return
+    told = []
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "cache.sqlite"
+        for done, count in ((0, args.images), (args.images, 2 * args.images)):
+            fill(path, done, count)
+            command = [sys.executable, __file__, "--measure", str(path), "--images", str(count)]
+            told.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            one = told[-1]
+            size = f"{count:,} images x {GROUPS * OPTIONS} prompts"
+            print(f"{size}: bare product {one['bare']:.2f} s, from the cache {one['took']:.2f} s")
+            print(f"  memory before {one['memory']:.0f} MB, at most {one['more']:.0f} MB more while scoring")
+    first, second = told
+    size = f"{args.images:,} x {WIDTH} cached embeddings x {GROUPS * OPTIONS} prompts"
+    print(f"row: {size}: time / the bare matrix product | {first['took'] / first['bare']:.2f} | at most 3")
+    features = args.images * WIDTH * 4 / 2**20
+    share = (second["more"] - first["more"]) / features
+    print(f"row: memory of as many images again / that of their float32 features | {share:.3f} | about 0")
+
+
+if __name__ == "__main__":
+    main()
