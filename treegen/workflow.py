@@ -99,10 +99,11 @@ def score_tree(
 
 def _look(workspace: Workspace, score: dict[str, Any]) -> int:
     """Records that a score's test part was looked at, once for each decision rule in it; returns how often by now."""
+    from treegen.clip.decisions.interface import words_of
+
     used = [(score["decision_rule"], score.get("decision_parameters", {}))]
     used += [(entry["rule"], entry["parameters"]) for entry in score.get("rules", {}).get("entries", ())]
-    names = [" ".join([rule, *(f"{name}={value:.6g}" for name, value in learnt.items())]) for rule, learnt in used]
-    looks = [(score["tree"], score["encoder"]["fingerprint"], name) for name in names]
+    looks = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in used]
     return workspace.store.look(score["images"]["digest"], split_settings(workspace.domain.split), looks)
 
 

@@ -197,6 +197,32 @@ def test_the_answers_and_the_accuracy_are_those_of_treegen_score(
         assert said["probability"] == pytest.approx(float(form.max()), abs=1e-5)
 
 
+@pytest.mark.parametrize("lines", ['rule = "vote"', 'rule = "temperature"\n[decision.parameters]\ntemperature = 3.0'])
+def test_a_decision_rule_of_the_domain_decides_and_its_accuracy_is_a_look_at_the_test_part(
+    sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed, lines: str
+) -> None:
+    """The same rule as in a score, so that the two are one look."""
+    domain = sketchbook / "domain.toml"
+    domain.write_text(f"{domain.read_text(encoding='utf-8')}\n[decision]\n{lines}\n", encoding="utf-8")
+    found = embed(sketchbook, output=tmp_path / "out").accuracy
+    score = score_tree(Workspace(tree_file)).score
+    assert found is not None
+    assert found["correct"] == score["test"]["correct"]
+    assert score["test_looks"] == 1
+
+
+def test_a_decision_rule_that_has_learnt_nothing_and_a_sealed_test_part_are_respected(
+    sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
+) -> None:
+    domain = sketchbook / "domain.toml"
+    before = domain.read_text(encoding="utf-8")
+    domain.write_text(f'{before}\n[decision]\nrule = "temperature"\n', encoding="utf-8")
+    with pytest.raises(InputError, match="still to learn"):
+        embed(sketchbook, output=tmp_path / "out")
+    domain.write_text(before.replace("[split]\n", "[split]\nsealed = true\n"), encoding="utf-8")
+    assert embed(sketchbook, output=tmp_path / "out").accuracy is None
+
+
 def test_pictures_that_are_not_the_domains_own_count_but_for_those_of_its_dev_part(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:

@@ -7,20 +7,29 @@ from typing import Any
 from treegen.clip.statistics import wilson_interval
 from treegen.embedding.parquet import ParquetFolder
 from treegen.embedding.planning import Plan
-from treegen.images import LabelledImage
+from treegen.images import ImageSet, LabelledImage
+from treegen.tree.document import digest_of
+from treegen.workspace import split_settings
 
 
-def measure(plan: Plan, table: ParquetFolder) -> dict[str, Any] | None:
+def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str) -> dict[str, Any] | None:
     """Accuracy over all rows of a table, with n and interval.
 
-    Of the domain's own images it is that of the test part. Other images count, but for contents that the domain has in
-    its dev part: its trees may have been chosen by them.
+    Of the domain's own images it is that of the test part, and counts as a look at it. Other images count, but for
+    contents that the domain has in its dev part: its trees may have been chosen by them.
+
+    Args:
+        plan: whose tree has answered.
+        table: the answers.
+        encoder: its fingerprint.
+        rule: the decision rule with its parameters, in words.
 
     Returns:
         `part` (`test`, or `all` for images that are not the domain's own), `n`, `correct`, `accuracy`, `interval`,
-        and `left_out`, the number of images of the dev part; `None` without a tree, or without images of its classes.
+        and `left_out`, the number of images of the dev part; `None` without a tree, without images of its
+        classes, or where the domain seals the test part.
     """
-    if plan.tree is None or plan.workspace is None:
+    if plan.tree is None or plan.workspace is None or (plan.listing.own and plan.workspace.domain.split.sealed):
         return None
     labels = {name: index for index, name in enumerate(plan.workspace.domain.classes)}
     rows = [row for row in table.rows(("path", "digest", "label", "part", "predicted")) if row[2] in labels]
@@ -36,6 +45,10 @@ def measure(plan: Plan, table: ParquetFolder) -> dict[str, Any] | None:
     ]
     if not counted:
         return None
+    if plan.listing.own:
+        workspace, looked = plan.workspace, ImageSet(images=tuple(images)).digest
+        look = (digest_of(plan.tree), encoder, rule)
+        workspace.store.look(looked, split_settings(workspace.domain.split), [look])
     n, correct = len(counted), sum(counted)
     return {
         "part": "test" if plan.listing.own else "all", "n": n, "correct": correct, "accuracy": correct / n,

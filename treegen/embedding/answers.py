@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
-from treegen.errors import ProblemsError
+from treegen.domain import Domain
+from treegen.errors import InputError, ProblemsError
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from treegen.clip.cache import EmbeddingCache
+    from treegen.clip.decisions import DecisionRule
     from treegen.clip.encoders.interface import Encoder
 
 _TEXTS: Final = 64  # prompts that are embedded together
@@ -27,7 +29,7 @@ class Answered:
         classes: names of the classes (K).
         groups: name and options of each group (G).
         predicted: index of the class with the highest score (N).
-        scores: that score, 0 to G (N).
+        scores: that score, 0 to G under the decision rule `sum` (N).
         options: index of each group's most probable option (G, N).
         probabilities: of these, 0 to 1 (G, N).
     """
@@ -60,34 +62,54 @@ class Answered:
 class Scorer:
     """A tree ready to answer about any number of embedded images: its prompts are embedded once."""
 
-    def __init__(self, tree: Tree, encoder: "Encoder", cache: "EmbeddingCache | None" = None) -> None:
+    def __init__(
+        self, tree: Tree, encoder: "Encoder", cache: "EmbeddingCache | None" = None, domain: Domain | None = None
+    ) -> None:
         """Embeds the prompts of a tree without errors, those that are not in the cache.
 
+        Args:
+            tree: without errors.
+            encoder: whose vectors will be given.
+            cache: of texts.
+            domain: names the decision rule, which is the sum without it.
+
         Raises:
+            InputError: the decision rule has still to learn.
             ProblemsError: a prompt is longer than the encoder's context.
             ModelError: the encoder fails.
         """
         import torch
 
         from treegen.clip import scoring
+        from treegen.clip.decisions import SUM, decision_of
         from treegen.clip.wording import length_problems
 
         too_long = length_problems(tree, encoder)
         if too_long:
             told = f"the encoder would cut {len(too_long)} prompts, first {too_long[0].message}"
             raise ProblemsError(told, "shorten prompt or option")
+        self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else SUM
         self._texts = torch.stack(_text_features(tree.prompts(), encoder, cache))
         self._tree, self._scale = tree, encoder.logit_scale
         self._matrix = scoring.rule_matrix(tree)
+        self._names: Tensor | None = None
+        if self.decision.rule.uses_names and domain:
+            names = [domain.name_prompt(name) for name in tree.classes]
+            self._names = torch.stack(_text_features(names, encoder, cache))
 
     def answer(self, features: "Tensor") -> Answered:
         """The answers about images (N, D)."""
         from treegen.clip import scoring
+        from treegen.clip.decisions import Evidence
 
         sizes = tuple(len(group.options) for group in self._tree.groups)
         logits = scoring.similarity_logits(features, self._texts, self._scale)
         probabilities = scoring.group_probabilities(logits, sizes)
-        best = scoring.class_scores(probabilities, self._matrix).max(1)
+        names = None if self._names is None else scoring.similarity_logits(features, self._names, self._scale)
+        best = self.decision.scores(Evidence(
+            logits=logits, probabilities=probabilities, matrix=self._matrix, sizes=sizes, names=names,
+            groups=tuple(group.name for group in self._tree.groups),
+        )).max(1)  # fmt: skip
         chosen = [part.max(1) for part in scoring.split_groups(probabilities, sizes)]
         return Answered(
             classes=self._tree.classes, groups=tuple((g.name, g.options) for g in self._tree.groups),
@@ -95,6 +117,11 @@ class Scorer:
             options=np.stack([c.indices.numpy() for c in chosen]),
             probabilities=np.stack([c.values.numpy() for c in chosen]),
         )  # fmt: skip
+
+
+def _refuse_to_learn(rule: "DecisionRule") -> NoReturn:
+    told = f"the decision rule {rule.name} has still to learn on the dev part"
+    raise InputError(told, "`treegen score TREE --rules all --freeze` keeps what it learns in domain.toml")
 
 
 def _text_features(texts: Sequence[str], encoder: "Encoder", cache: "EmbeddingCache | None") -> "list[Tensor]":

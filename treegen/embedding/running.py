@@ -166,14 +166,15 @@ class _Keeper:
         try:
             if self.cache:
                 settle(self.encoder, self.cache)
+            self._scorer = Scorer(plan.tree, self.encoder, self.cache, plan.domain) if plan.tree else None
             if plan.output:
                 about = {
                     "encoder": self.encoder.fingerprint,
                     "crop": str(plan.listing.crop),
                     "tree": digest_of(plan.tree) if plan.tree else "",
+                    "rule": self._scorer.decision.words if self._scorer else "",
                 }
                 self.table = ParquetFolder(plan.output, about, rows=self.rows)
-            self._scorer = Scorer(plan.tree, self.encoder, self.cache) if plan.tree else None
         except BaseException:
             self.close()
             raise
@@ -272,6 +273,11 @@ class _Keeper:
             self._scorer.answer(vectors) if self._scorer else None,
         )  # fmt: skip
 
+    def _measure(self) -> dict[str, Any] | None:
+        if self.table is None or self._scorer is None:
+            return None
+        return measure(self.plan, self.table, self.encoder.fingerprint, self._scorer.decision.words)
+
     def finish(self) -> Summary:
         """What was done; all of it is on disk.
 
@@ -291,7 +297,7 @@ class _Keeper:
         accuracy = None
         if self.table:
             self.table.flush()
-            accuracy = measure(self.plan, self.table)
+            accuracy = self._measure()
         notes = [*self.plan.notes, *encoder_notes(self.settings, self.plan.domain)]
         if findings.strangers:
             notes.append(f"left out, as they are no class of the domain: {', '.join(sorted(findings.strangers)[:5])}")

@@ -90,12 +90,22 @@ class DecisionRule(Protocol):
         ...
 
 
+def words_of(rule: str, parameters: Parameters) -> str:
+    """A decision rule by its name, with its parameters in a line."""
+    return " ".join([rule, *(f"{name}={value:.6g}" for name, value in parameters.items())])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """A decision rule with its parameters."""
 
     rule: DecisionRule
     parameters: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Name and parameters, as looks at the test part are told apart."""
+        return words_of(self.rule.name, dict(self.parameters))
 
     def scores(self, evidence: Evidence) -> "Tensor":
         """(B, K)."""
