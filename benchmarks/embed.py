@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 from treegen.demonstration import lay_out
-from treegen.domain import EncoderSettings
 from treegen.embedding.cluster import ClusterEngine
 from treegen.embedding.interface import Engine
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
 from treegen.embedding.running import embed_images
+from treegen.settings import EncoderSettings
 
 
 def rate(images: Path, engine: Engine, batch: int) -> tuple[float, float]:

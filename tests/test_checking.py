@@ -11,8 +11,9 @@ import pytest
 
 from tests.conftest import TREE
 from treegen.checking import Findings, check_domain_file, check_tree, check_tree_file, check_tree_text
-from treegen.domain import CheckSettings, Domain
+from treegen.domain import Domain
 from treegen.errors import InputError
+from treegen.settings import CheckSettings
 from treegen.tree.document import tree_from
 from treegen.tree.model import Tree
 from treegen.tree.problems import Place, Problem

@@ -4,19 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from treegen.domain import (
-    DecisionSettings,
-    Domain,
-    ImageSettings,
-    SplitSettings,
-    domain_path,
-    load_domain,
-    read_class_names,
-    read_domain,
-)
+from treegen.domain import Domain, domain_path, load_domain, read_class_names, read_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import Price
+from treegen.settings import DecisionSettings, ImageSettings, SplitSettings
 from treegen.tree.problems import ADJUSTABLE, CODES
 
 DOMAINS = Path(__file__).parent / "data" / "domains"

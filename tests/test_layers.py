@@ -18,6 +18,7 @@ LAYERS = (
     ("errors", "progress"),
     ("resources", "remote"),
     ("tree",),
+    ("settings",),
     ("domain", "store", "git"),
     ("images", "versions", "setup_git", "journal", "proposals", "keeping"),
     ("picturing",),

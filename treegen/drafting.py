@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from treegen.conversing import Announced, Listener, recorder, result_of
-from treegen.domain import LlmSettings
 from treegen.errors import InputError, ProblemsError
 from treegen.keeping import Keeper
 from treegen.picturing import pictures_of
+from treegen.settings import LlmSettings
 from treegen.store import Revision
 from treegen.tree.document import read_text, save
 from treegen.tree.model import Tree

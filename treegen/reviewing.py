@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from treegen.checking import check_tree
-from treegen.domain import FILE_NAME, Domain, EncoderSettings, load_domain
+from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import TreegenError
 from treegen.progress import Progress, no_progress
 from treegen.session import Session
+from treegen.settings import EncoderSettings
 from treegen.store import Store
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of

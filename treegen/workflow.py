@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from treegen.confusion import compose
 from treegen.conversing import Announced, Listener, recorder, result_of
-from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER, Domain, EncoderSettings, LlmSettings
+from treegen.domain import BUNDLED_DOMAIN, Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.journal import Journal
 from treegen.proposals import Unit, take, units_of
+from treegen.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
 from treegen.store import Revision
 from treegen.tree.changes import Change, apply
 from treegen.tree.difference import difference

@@ -5,11 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from treegen.domain import FILE_NAME, Domain, EncoderSettings, SplitSettings, load_domain
+from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.domain import domain_path as domain_file
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
+from treegen.settings import EncoderSettings, SplitSettings
 from treegen.store import Revision, Store, store_folder
 from treegen.tree.document import digest_of, read_text
 from treegen.tree.model import Tree

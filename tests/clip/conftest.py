@@ -14,8 +14,9 @@ from PIL import Image
 
 from treegen.clip.cache import EmbeddingCache
 from treegen.clip.evaluation import Evaluator
-from treegen.domain import Domain, ImageSettings, SplitSettings
+from treegen.domain import Domain
 from treegen.images import divide
+from treegen.settings import ImageSettings, SplitSettings
 from treegen.tree.model import ClassRule, Group, Tree
 
 WIDTH = 7  # D

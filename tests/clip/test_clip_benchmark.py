@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from treegen.domain import ImageSettings
 from treegen.resources import sketchbook_dir
+from treegen.settings import ImageSettings
 from treegen.workspace import Workspace
 
 zeroshot = pytest.importorskip("clip_benchmark.metrics.zeroshot_classification")

@@ -15,9 +15,10 @@ from PIL import Image
 
 from treegen.clip import embedding
 from treegen.clip.evaluation import Evaluator
-from treegen.domain import Domain, ImageSettings
+from treegen.domain import Domain
 from treegen.errors import InputError
 from treegen.images import divide
+from treegen.settings import ImageSettings
 from treegen.tree.keywords import schema_problems
 from treegen.tree.model import Tree
 

@@ -12,9 +12,10 @@ from tests.clip.test_previewing import SINGLE, slow_preview
 from treegen.clip.decisions import RULES, Fitted, decision_of, fit
 from treegen.clip.evaluation import Evaluator
 from treegen.clip.labelling import Labeller
-from treegen.domain import DecisionSettings, Domain
+from treegen.domain import Domain
 from treegen.errors import InputError
 from treegen.resources import read_schema
+from treegen.settings import DecisionSettings
 from treegen.tree.changes import apply
 from treegen.tree.keywords import schema_problems
 from treegen.tree.model import Tree

@@ -18,10 +18,10 @@ from PIL import Image
 import treegen.clip.encoders
 from tests.conftest import Run
 from tests.embedding.conftest import Embed, read_table
-from treegen.domain import EncoderSettings
 from treegen.embedding import cluster
 from treegen.embedding.cluster import ClusterEngine
 from treegen.errors import ModelError
+from treegen.settings import EncoderSettings
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from types import ModuleType
 import pytest
 
 from treegen.demonstration import lay_out
-from treegen.domain import EncoderSettings, load_domain
+from treegen.domain import load_domain
 from treegen.resources import sketchbook_dir
+from treegen.settings import EncoderSettings
 
 SOURCE = sketchbook_dir()
 MOST_BYTES = 16_000_000

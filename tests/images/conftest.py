@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from treegen.domain import Domain, ImageSettings
+from treegen.domain import Domain
+from treegen.settings import ImageSettings
 
 Make = Callable[..., Domain]
 

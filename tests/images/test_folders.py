@@ -7,9 +7,10 @@ from unicodedata import normalize
 import pytest
 
 from tests.images.test_pictures import gradient
-from treegen.domain import Domain, ImageSettings
+from treegen.domain import Domain
 from treegen.errors import InputError
 from treegen.images import ImageSet, list_images
+from treegen.settings import ImageSettings
 
 CLASSES = ("Newt", "Swan")
 

@@ -11,13 +11,14 @@ from PIL import Image
 
 from tests.conftest import TREE
 from tests.llm.conftest import FakeChat
-from treegen.domain import Domain, LlmSettings
+from treegen.domain import Domain
 from treegen.drafting import draft_tree
 from treegen.errors import InputError, ModelError
 from treegen.images import list_images, open_image
 from treegen.llm.describing import MOST_IMAGES, describe, refuse_blind
 from treegen.llm.parts import NothingKept
 from treegen.picturing import data_url, pictures_of
+from treegen.settings import LlmSettings
 from treegen.store import Store
 from treegen.workspace import Workspace
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
-from treegen.domain import LlmSettings
 from treegen.drafting import draft_tree
 from treegen.errors import ModelError
 from treegen.llm.chat import Message, Reply, Wire, open_chat
+from treegen.settings import LlmSettings
 from treegen.tree.changes import Change, apply
 from treegen.tree.document import content_text, dump, read_text
 from treegen.tree.editing import change_prompt, point_rule, rename_option

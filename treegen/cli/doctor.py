@@ -32,7 +32,8 @@ def command(
 
     from treegen.cli.output import print_json
     from treegen.doctor import examine
-    from treegen.domain import FILE_NAME, EncoderSettings, LlmSettings, load_domain
+    from treegen.domain import FILE_NAME, load_domain
+    from treegen.settings import EncoderSettings, LlmSettings
 
     if domain is None and Path(FILE_NAME).is_file():
         domain = Path(FILE_NAME)

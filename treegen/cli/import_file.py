@@ -64,7 +64,8 @@ def command(
 def _encoder(choice: EncoderChoice, domain: "Domain | None", progress: "Progress") -> "Encoder | None":
     """The encoder that --encoder names; none without it, so that no model is loaded unasked."""
     from treegen.cli.output import tell
-    from treegen.domain import BUNDLED_DOMAIN, BUNDLED_ENCODER
+    from treegen.domain import BUNDLED_DOMAIN
+    from treegen.settings import BUNDLED_ENCODER
 
     if choice.name is None:
         return None

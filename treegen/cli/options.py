@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from treegen.domain import Domain, EncoderSettings
+    from treegen.domain import Domain
+    from treegen.settings import EncoderSettings
     from treegen.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])

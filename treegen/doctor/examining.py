@@ -8,9 +8,9 @@ from treegen.doctor.findings import Finding
 from treegen.doctor.language import keys, model, ollama, server
 from treegen.doctor.surroundings import git_setup, terminal
 from treegen.doctor.vision import device, encoder, extras
-from treegen.domain import EncoderSettings, LlmSettings
 from treegen.errors import TreegenError
 from treegen.remote.environment import read_env_file
+from treegen.settings import EncoderSettings, LlmSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from treegen.doctor.findings import Finding
-from treegen.domain import BUNDLED_ENCODER, EncoderSettings
 from treegen.errors import ModelError
 from treegen.remote.litellm import key_for, load_litellm
 from treegen.resources import sketchbook_dir
+from treegen.settings import BUNDLED_ENCODER, EncoderSettings
 
 #: extra of the package -> the library that tells whether it is installed, and what it is for
 _EXTRAS: Final = {

@@ -20,10 +20,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.domain import EncoderSettings
 from treegen.embedding.interface import Outcome, Source, Work
 from treegen.embedding.preparing import Prepared, encode, gather, prepare
 from treegen.errors import InputError, ModelError, TreegenError
+from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder, Preprocessor

@@ -5,9 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from treegen.domain import EncoderSettings
 from treegen.embedding.interface import Outcome, Source, Work
 from treegen.embedding.preparing import encode, gather, prepare
+from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder

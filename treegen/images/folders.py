@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
 
-from treegen.domain import ImageSettings
 from treegen.errors import InputError
 from treegen.images.interface import SUFFIXES, Findings, LabelledImage, Labels
+from treegen.settings import ImageSettings
 
 
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from treegen.domain import ImageSettings
 from treegen.errors import InputError
 from treegen.images.folders import images_of_folders
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName
 from treegen.images.manifests import read_table
+from treegen.settings import ImageSettings
 
 _TABLES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 

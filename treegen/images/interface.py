@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 from unicodedata import normalize
 
-from treegen.domain import Domain, ImageSettings
+from treegen.domain import Domain
+from treegen.settings import ImageSettings
 
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 Crop = tuple[float, float, float, float]

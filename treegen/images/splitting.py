@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from treegen.domain import SplitSettings
 from treegen.images.interface import LabelledImage, PartName
+from treegen.settings import SplitSettings
 
 
 def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:

@@ -9,7 +9,6 @@ from textual.widgets import TextArea
 
 from treegen.asking import Asked, reworded, wording
 from treegen.confusion import compose
-from treegen.domain import LlmSettings
 from treegen.errors import TreegenError
 from treegen.llm.arriving import Arrived, Arriving
 from treegen.progress import Cancelled
@@ -17,6 +16,7 @@ from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
+from treegen.settings import LlmSettings
 from treegen.tree.document import write_atomically
 from treegen.tree.problems import errors_of
 from treegen.tree.targets import WHOLE, Feedback, Target

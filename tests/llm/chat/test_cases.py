@@ -11,7 +11,7 @@ from tests.conftest import ROOT, Run
 from tests.llm.chat.asked import sketchbook, waits, write_domain
 from tests.llm.chat.cases import CASES, COST, Case
 from tests.llm.chat.server import OpenAIServer
-from treegen.domain import LlmSettings
+from treegen.settings import LlmSettings
 from treegen.store import Store
 from treegen.tree.keywords import schema_problems
 

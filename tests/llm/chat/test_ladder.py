@@ -8,7 +8,6 @@ import pytest
 
 from tests.llm.chat.server import OpenAIServer, Request, Response, completion
 from tests.llm.chat.test_provider import REQUEST, environment
-from treegen.domain import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import count_tokens
 from treegen.llm.chat.interface import Message, Wire
@@ -18,6 +17,7 @@ from treegen.llm.chat.provider import LitellmChat
 from treegen.progress import Cancelled
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import load_litellm
+from treegen.settings import LlmSettings
 
 __all__ = ["environment"]  # a fixture
 

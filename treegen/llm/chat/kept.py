@@ -8,10 +8,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from treegen.domain import LlmSettings
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
 from treegen.remote.litellm import without_credentials
 from treegen.remote.secrets import scrub
+from treegen.settings import LlmSettings
 from treegen.store import Store, now
 
 
