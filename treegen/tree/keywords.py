@@ -169,9 +169,6 @@ def _not_allowed(keyword: str, expected: Any, value: Any) -> str:
     """The sentence for a value that has the right type but is not allowed."""
     if keyword == "pattern" and expected == "\\S":
         return f"a text must not be blank: {show(value)}"
-    if keyword == "dependentRequired":
-        wanted = {k: [n for n in names if n not in value] for k, names in expected.items() if k in value}
-        return "; ".join(f"{show(k)} also needs {', '.join(map(show, names))}" for k, names in wanted.items() if names)
     sentences = {
         "minItems": f"expected at least {expected} entries, found {len(value) if isinstance(value, list) else 0}",
         "maxItems": f"expected at most {expected} entries, found {len(value) if isinstance(value, list) else 0}",
