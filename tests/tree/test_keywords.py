@@ -36,7 +36,7 @@ def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
     for keyword, value in schema.items():
         if keyword in OF_NAMES:
             inner = list(value.values())
-        elif keyword in OWN | {"const", "enum", "default", "examples"}:
+        elif keyword in OWN | {"const", "enum", "default", "examples", "dependentRequired"}:
             inner = []
         else:
             inner = value if isinstance(value, list) else [value]
