@@ -56,7 +56,7 @@ def test_pictures_are_small_and_of_the_kind_that_is_smaller() -> None:
 def test_each_class_has_its_pictures_of_the_dev_part_and_no_others(sketchbook: Path) -> None:
     workspace = Workspace(sketchbook / "tree.json")
     dev = workspace.dev_images()
-    parts = workspace._divide(list_images(workspace.domain).images)
+    parts = workspace.divide(list_images(workspace.domain).images)
     assert {parts[image.digest] for image in dev} == {"dev"}
     test = [image for image in list_images(workspace.domain).images if parts[image.digest] == "test"]
     found = pictures_of(workspace.domain, dev, 2)
