@@ -108,10 +108,6 @@ def floods(server: OpenAIServer) -> None:
     server.will_flood(100)
 
 
-def floods_packed(server: OpenAIServer) -> None:
-    server.will_flood_packed(4)
-
-
 def page(server: OpenAIServer) -> None:
     server.will_send(b"<html><title>Sign in</title></html>", content_type="text/html")
 
@@ -186,8 +182,6 @@ CASES: Final = (
     Case(name="a proxy's page instead of a reply", script=page, code=3,
          told=M + "what {server} sent is no chat completion", requests=1, paid=0),
     Case(name="a reply of 100 MB", script=floods, code=3,
-         told=M + "{server} sent more than a reply can hold, and was cut off", requests=1, paid=0),
-    Case(name="a compressed reply of 4 MB", script=floods_packed, code=3,
          told=M + "{server} sent more than a reply can hold, and was cut off", requests=1, paid=0),
     Case(name="nothing listens there", script=nothing, code=3, arguments=("--api-base", "http://127.0.0.1:9/v1"),
          told=M + "http://127.0.0.1:9/v1 cannot be reached: it refused the connection", requests=0, paid=0),

@@ -1,6 +1,5 @@
 """A server that speaks OpenAI's chat completions over real sockets, and does wrong what servers do wrong."""
 
-import gzip
 import json
 import socket
 import threading
@@ -148,19 +147,6 @@ class OpenAIServer:
             start = b"data: " * bool(request.body.get("stream")) + completion("FLOOD").partition(b"FLOOD")[0]
             kind = "text/event-stream" if request.body.get("stream") else "application/json"
             return Response(headers={"Content-Type": kind}, pieces=(start, *[b"x" * 2**20] * megabytes))
-
-        self.script.append(answer)
-
-    def will_flood_packed(self, megabytes: int) -> None:
-        """Queues a completion of so many megabytes that gzip has made of far more."""
-
-        def answer(request: Request) -> Response:
-            kind = "text/event-stream" if request.body.get("stream") else "application/json"
-            block = gzip.compress(b"x" * 2**24, 1)
-            return Response(
-                headers={"Content-Type": kind, "Content-Encoding": "gzip"},
-                pieces=(block,) * (megabytes * 2**20 // len(block)),
-            )
 
         self.script.append(answer)
 
