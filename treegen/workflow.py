@@ -175,7 +175,7 @@ def propose_revision(
         workspace: its tree may have errors: the feedback may be about them.
         chat: who answers.
         feedback: what the reviewer says, what it is about, what is locked, what was decided before.
-        tries: most requests, repairs included.
+        tries: most replies, repairs included.
         tree: as it is in a session; that of the file if not given.
         diagnosis: the `dev` part of the tree's score, if it is known; else the tree is scored.
         on_attempt: is told of each attempt.

@@ -53,6 +53,18 @@ def test_calls_are_listed_with_their_problems_and_failures(run: Run, tmp_path: P
     assert [line.strip() for line in (*lines[1:3], lines[4])] == ["TG111 /: twice", "reply: r", "on fire"]
 
 
+def test_what_was_seen_in_pictures_is_listed_in_full(run: Run, tmp_path: Path) -> None:
+    store = Store(tmp_path / "tree.json")
+    long = "stripes " * 40
+    seen = json.dumps({"descriptions": {"Wren": "brown\nand small", "Robin": long}})
+    store.add_call(Call(purpose="describe", model="m", messages=(), reply=f"Here:\n```json\n{seen}\n```"))
+    store.add_call(Call(purpose="describe", model="m", messages=(), reply="I see nothing."))
+    store.add_call(Call(purpose="repair", model="m", messages=(), reply='{"descriptions": ["x"]}'))
+    lines = [line.strip() for line in run("log", tmp_path / "tree.json", "--calls").out.splitlines()]
+    found = [line for line in lines if line.startswith("seen in pictures")]
+    assert found == ["seen in pictures of Wren: brown and small", f"seen in pictures of Robin: {long.strip()}"]
+
+
 def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     """`--call` prints messages and reply; `--cost` sums by model and purpose, and calls the unknown so."""
     tree, store = tmp_path / "tree.json", Store(tmp_path / "tree.json")

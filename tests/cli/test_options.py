@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, Run
+from treegen.cli.conversation import LlmChoice
 from treegen.cli.options import EncoderChoice, open_workspace
+from treegen.domain import Domain
 
 
 def test_a_folder_of_weights_is_relative_to_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +32,17 @@ def test_the_model_may_come_from_the_environment(run: Run, tmp_path: Path, monke
     done = run("draft", tmp_path)
     assert done.code != 0
     assert "none.jsonl" in done.err
+
+
+def test_a_recording_is_looked_for_where_one_stands_and_then_beside_the_domain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `--record said.jsonl` wrote, `--model replay/said.jsonl` plays in the same place."""
+    domain = Domain(folder=tmp_path / "pond", name="pond", classes=("Newt", "Swan"))
+    monkeypatch.chdir(tmp_path)
+    assert LlmChoice(model="replay/said.jsonl").settings(domain).model == "replay/said.jsonl"
+    (tmp_path / "said.jsonl").write_text("", encoding="utf-8")
+    assert LlmChoice(model="replay/said.jsonl").settings(domain).model == f"replay/{tmp_path / 'said.jsonl'}"
 
 
 @pytest.mark.parametrize("tries", ["0", "21", "many"])

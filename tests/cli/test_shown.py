@@ -56,12 +56,14 @@ def test_an_attempt_is_told_with_its_cost_and_its_errors(capsys: pytest.CaptureF
     show_attempt(attempt(reply=reply, problems=(ERROR, WARNING), repaired=True))
     show_attempt(attempt(reply=Reply(text="{}", model="manual")))
     show_attempt(attempt(reply=None, failure="on fire"))
+    show_attempt(attempt(reply=Reply(text="", model="m", finish="cancelled"), failure="cancelled before the end"))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
         "draft (reply 1 of m\\x1b, 7 + 3 tokens, $0.2500): 1 error, its syntax had to be repaired",
         "error TG111 /a\\x1b/0: twice \\x1b[2J",
         "draft (reply 1 of manual): no errors",
+        "draft (request 1 to m): cancelled before the end",
     ]
 
 

@@ -18,11 +18,21 @@ from treegen.images import list_images, open_image
 from treegen.llm.describing import MOST_IMAGES, describe, refuse_blind
 from treegen.llm.parts import NothingKept
 from treegen.picturing import data_url, pictures_of
+from treegen.remote.failures import explain
 from treegen.settings import LlmSettings
 from treegen.store import Store
 from treegen.workspace import Workspace
 
 PIXEL = "data:image/png;base64,AAAA"
+
+
+class BadRequestError(Exception):
+    """As litellm calls it."""
+
+    status_code = 400
+
+    def __str__(self) -> str:
+        return "image_url is not supported by this model"
 
 
 def replies(*batches: list[str]) -> list[str]:
@@ -46,7 +56,7 @@ def test_pictures_are_small_and_of_the_kind_that_is_smaller() -> None:
 def test_each_class_has_its_pictures_of_the_dev_part_and_no_others(sketchbook: Path) -> None:
     workspace = Workspace(sketchbook / "tree.json")
     dev = workspace.dev_images()
-    parts = workspace._divide(list_images(workspace.domain).images)
+    parts = workspace.divide(list_images(workspace.domain).images)
     assert {parts[image.digest] for image in dev} == {"dev"}
     test = [image for image in list_images(workspace.domain).images if parts[image.digest] == "test"]
     found = pictures_of(workspace.domain, dev, 2)
@@ -78,6 +88,14 @@ def test_requests_hold_as_many_pictures_as_they_may_in_the_order_that_they_tell(
     assert '- picture 1: "Yaffin"' in second.content
 
 
+def test_requests_are_even_so_that_no_class_is_described_alone(tmp_path: Path) -> None:
+    """13 classes take two requests: 12 and one that is compared with nothing would be the greedy way."""
+    names = [f"Thing {n}" for n in range(13)]
+    domain = Domain(folder=tmp_path, name="things", noun="thing", classes=tuple(names))
+    chat = FakeChat(*replies(names[:7], names[7:]))
+    assert list(describe(domain, chat, {name: [PIXEL] for name in names}, tries=1)[0]) == names
+
+
 def test_a_class_that_is_left_out_is_asked_for_again_with_the_pictures(domain: Domain) -> None:
     pictures = {name: [PIXEL] for name in domain.classes}
     chat = FakeChat(*replies(["Abrosk"], list(domain.classes)))
@@ -100,7 +118,7 @@ def test_what_is_described_is_kept_and_other_pictures_are_described_anew(domain:
 
 def test_a_draft_with_pictures_describes_first_and_keeps_it_in_the_log(sketchbook: Path) -> None:
     workspace = Workspace(sketchbook / "tree.json")
-    chat = FakeChat(*replies(list(workspace.domain.classes[:8]), list(workspace.domain.classes[8:])), TREE)
+    chat = FakeChat(*replies(list(workspace.domain.classes[:7]), list(workspace.domain.classes[7:])), TREE)
     drafted = draft_tree(workspace, chat, tries=1, images=2)
     assert dict(drafted.descriptions)["Abrosk"] == "Abrosk is striped"
     prompt = chat.requests[2][1].content
@@ -111,7 +129,7 @@ def test_a_draft_with_pictures_describes_first_and_keeps_it_in_the_log(sketchboo
     assert [(c.purpose, c.revision) for c in calls] == [("describe", 1), ("describe", 1), ("draft", 1)]
     assert "Abrosk is striped" in (calls[0].reply or "")
     assert all("base64" not in json.dumps(c.messages) for c in calls), "pictures are on the disk already"
-    assert len(calls[0].messages[0]["images"]) == 16
+    assert len(calls[0].messages[0]["images"]) == 14
 
 
 @pytest.mark.parametrize(
@@ -137,3 +155,7 @@ def test_a_server_that_does_not_take_pictures_is_a_clear_message(domain: Domain)
     with pytest.raises(ModelError, match="perhaps fake does not see") as raised:
         describe(domain, chat, {"Abrosk": [PIXEL]}, tries=1)
     assert "--images" in raised.value.tip
+    told = explain(BadRequestError(), model="openai/x").message
+    with pytest.raises(ModelError) as raised:
+        describe(domain, FakeChat(ModelError(told)), {"Abrosk": [PIXEL]}, tries=1)  # type: ignore[arg-type]
+    assert raised.value.message == "openai/x: the provider takes no pictures with this model (400)"

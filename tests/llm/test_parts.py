@@ -154,6 +154,27 @@ def test_several_batches_at_a_time_give_the_same_tree(tmp_path: Path) -> None:
     several = draft_in_parts(things(tmp_path), HonestChat(), tries=1, size=20, concurrency=6)
     assert several.tree == one.tree
     assert len(several.attempts) == len(one.attempts) == 18
+    assert sorted(attempt.number for attempt in several.attempts) == list(range(1, 19))
+
+
+def test_of_several_replies_at_a_time_one_is_shown_while_it_comes(tmp_path: Path) -> None:
+    """Whoever watches sees rules arrive, whole texts of one reply and never a mixture."""
+
+    class Slow(HonestChat):
+        def complete(self, messages: Any, on_text: OnText | None = None, *, wire: Wire | None = None) -> Reply:
+            reply = super().complete(messages, on_text, wire=wire)
+            for end in range(0, len(reply.text), 200):
+                on_text(reply.text[:end]) if on_text else None
+                time.sleep(0.02)
+            return reply
+
+    shown: list[str] = []
+    chat = Slow()
+    conversation = draft_in_parts(things(tmp_path, 80), chat, tries=1, size=20, concurrency=4, on_text=shown.append)
+    texts = [a.text for a in conversation.attempts if a.purpose == "draft-rules"]
+    arriving = [text for text in shown if text.startswith('{"rules"')]
+    assert arriving
+    assert all(any(text.startswith(part) for text in texts) for part in arriving)
 
 
 def test_cancelling_keeps_what_is_finished(tmp_path: Path) -> None:

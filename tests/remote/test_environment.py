@@ -7,6 +7,7 @@ import pytest
 
 from treegen.errors import InputError
 from treegen.remote.environment import read_env_file
+from treegen.remote.litellm import without_credentials
 from treegen.remote.secrets import REMOVED, known_secrets, scrub
 
 
@@ -46,3 +47,9 @@ def test_keys_and_passwords_of_addresses_are_taken_out(monkeypatch: pytest.Monke
     text = "sk-long1-and-longer, sk-long1, pass@word1, pass%40word1, feathered"
     assert scrub(text, base) == f"{REMOVED}, {REMOVED}, {REMOVED}, {REMOVED}, feathered"
     assert "feathered" not in known_secrets()
+
+
+def test_a_key_in_the_query_of_an_address_is_removed_like_one_in_the_environment() -> None:
+    address = "https://gateway.example/v1?version=2&key=planted-0123456789"
+    assert scrub("it said planted-0123456789 again", address) == f"it said {REMOVED} again"
+    assert without_credentials(address) == "https://gateway.example/v1"

@@ -1,6 +1,7 @@
 """Groups and rules on the terminal while they arrive."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,10 @@ _LONGEST: Final = 100  # characters of a line
 
 
 class ArrivingView:
-    """What has come of a reply, painted over itself on stderr; it goes when the reply is whole."""
+    """What has come of a reply, painted over itself on stderr; it goes when the reply is whole.
+
+    Requests run on several threads, and each may have a line to say: one at a time paints or says something.
+    """
 
     def __init__(self, name: str, *, shown: bool) -> None:
         """`name` is who answers; `shown` is false where nobody watches."""
@@ -32,6 +36,7 @@ class ArrivingView:
         self._name, self._shown = name, shown
         self._arriving = Arriving()
         self._live: Live | None = None
+        self._lock = threading.RLock()
         self._painted = 0.0
         self._step = ""
 
@@ -58,18 +63,30 @@ class ArrivingView:
         """Shows an attempt that is over where the view was."""
 
         def over(attempt: "Attempt") -> None:
-            self.pause()
-            show(attempt)
+            with self._lock:
+                self.pause()
+                show(attempt)
 
         return over
 
+    def say(self, line: str, tell: Callable[[str], None]) -> None:
+        """A line where the view was; `tell` writes it."""
+        with self._lock:
+            self.pause()
+            tell(line)
+
     def pause(self) -> None:
         """Takes the view away until more comes."""
-        if self._live:
-            self._live.stop()
-            self._live = None
+        with self._lock:
+            if self._live:
+                self._live.stop()
+                self._live = None
 
     def _hear(self, text: str) -> None:
+        with self._lock:
+            self._paint(text)
+
+    def _paint(self, text: str) -> None:
         self._arriving.hear(text)
         if self._live is None:
             from rich.console import Console

@@ -33,11 +33,19 @@ class LlmChoice:
 
     def settings(self, domain: "Domain") -> "LlmSettings":
         """The domain's settings with what the command line names."""
-        given = {"model": self.model, "api_base": self.api_base, "env_file": self.env_file}
+        given = {"model": _placed(self.model), "api_base": self.api_base, "env_file": self.env_file}
         named = ("max_calls", "max_tokens", "max_cost")
         caps = {name: value for name in named if (value := getattr(self, name)) is not None}
         chosen = {name: value for name, value in given.items() if value}
         return replace(domain.llm, **chosen, caps=replace(domain.llm.caps, **caps))  # type: ignore[arg-type]
+
+
+def _placed(model: str | None) -> str | None:
+    """The name; on the command line a recording is looked for where one stands, and then beside the domain."""
+    kind, _, file = (model or "").partition("/")
+    if kind == "replay" and Path(file).is_file():
+        return f"replay/{Path(file).absolute()}"
+    return model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +74,8 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
     with arriving(settings.model or "") as view:
 
         def announce(expected: "Estimate") -> None:
-            view.pause()
-            say = progress.tell if isinstance(progress, ProgressLine) else tell
-            say(f"asking {settings.model}: {expected.words} before the answer")
+            above = progress.tell if isinstance(progress, ProgressLine) else tell
+            view.say(f"asking {settings.model}: {expected.words} before the answer", above)
 
         chat = open_chat(
             settings, workspace.domain.folder, answers=choice.answers, messages=choice.messages,

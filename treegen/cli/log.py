@@ -123,6 +123,19 @@ def _show_calls(calls: "list[Call]") -> None:
             say(f"   asked: {_glance(call.messages[-1]['content'])}")
         if call.reply:
             say(f"   reply: {_glance(call.reply)}")
+        for name, text in _descriptions(call):
+            say(f"   seen in pictures of {name}: {text}")
+
+
+def _descriptions(call: "Call") -> list[tuple[str, str]]:
+    """Class and what was seen in its pictures, of a reply that described some; nothing of one that had problems."""
+    if call.purpose not in ("describe", "repair") or not call.reply or call.problems:
+        return []
+    from treegen.llm.parsing import keyed, parse_reply
+
+    data = parse_reply(call.reply, finish=call.finish, shape=keyed("descriptions")).data
+    given = data["descriptions"] if data else None
+    return [(name, " ".join(str(text).split())) for name, text in given.items()] if isinstance(given, dict) else []
 
 
 def _headline(call: "Call") -> str:

@@ -122,7 +122,8 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before more tokens, read and written."
         ),
         click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Stop before more requests."),
-        click.option("--tries", type=click.IntRange(1, 20), default=4, show_default=True, help="Most replies."),
+        click.option("--tries", type=click.IntRange(1, 20), default=4, show_default=True,
+            help="Most replies for the tree, or for each of its parts; --max-calls caps the requests of the run."),
         click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too."),
         click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server."),
         click.option(

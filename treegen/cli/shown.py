@@ -36,6 +36,9 @@ def show_attempt(attempt: "Attempt") -> None:
     """What became of one request, on stderr."""
     reply = attempt.reply
     if reply is None:
+        return  # the error says why
+    if attempt.failure:
+        tell(f"{attempt.purpose} (request {attempt.number} to {reply.model}): {attempt.failure}")
         return
     used = f", {reply.prompt_tokens} + {reply.completion_tokens} tokens" if reply.prompt_tokens is not None else ""
     cost = f", ${reply.cost:.4f}" if reply.cost is not None else ""

@@ -105,8 +105,8 @@ def describe(
     except Stopped:
         return {}, Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
     except ModelError as error:
-        if "(400)" not in error.message:
-            raise
+        if "did not accept the request (400)" not in error.message:
+            raise  # its cause is known
         told = f"{error.message}: with pictures; perhaps {chat.name} does not see any"
         raise ModelError(told, "use a model with vision, or draft without --images") from None
     descriptions = {name: text for part in found for name, text in part.items()}
@@ -114,14 +114,20 @@ def describe(
 
 
 def _batches(domain: Domain, pictures: Pictures) -> list[list[str]]:
-    """Classes with pictures, in their order, as many together as a request takes."""
+    """Classes with pictures, in their order, in few requests and evenly: a class alone is compared with nothing."""
+    names = [name for name in domain.classes if pictures.get(name)]
+    greedy = _filled(names, pictures, MOST_CLASSES)
+    even = _filled(names, pictures, -(-len(names) // max(1, len(greedy))))
+    return even if len(even) == len(greedy) else greedy
+
+
+def _filled(names: Sequence[str], pictures: Pictures, most: int) -> list[list[str]]:
+    """Up to `most` classes and `MOST_IMAGES` pictures together."""
     batches: list[list[str]] = []
     count = 0
-    for name in domain.classes:
-        own = len(pictures.get(name, ()))
-        if not own:
-            continue
-        if not batches or count + own > MOST_IMAGES or len(batches[-1]) >= MOST_CLASSES:
+    for name in names:
+        own = len(pictures[name])
+        if not batches or count + own > MOST_IMAGES or len(batches[-1]) >= most:
             batches.append([])
             count = 0
         batches[-1].append(name)

@@ -35,6 +35,12 @@ class Loop:
         self._lock = threading.Lock()
         self._number = before
 
+    def take_over(self, other: "Loop") -> None:
+        """Counts what another loop asked, which began behind the attempts of this one."""
+        with self._lock:
+            self.attempts += other.attempts
+            self._number = max(self._number, other._number)
+
     def until_sound(
         self, purpose: str, request: Sequence[Message], reader: Reader, wire: Wire | None, tries: int,
         following: Next | None = None, *, leave_cut: bool = False,

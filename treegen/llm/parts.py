@@ -164,17 +164,25 @@ class PartMaker:
         """Several requests at a time. Attempts are reported, and parts kept, on the caller's own thread."""
         told: queue.Queue[Attempt] = queue.Queue()
         over = threading.Event()
+        heard: dict[int, str] = {}  # thread -> what has come of the part that it asks for
 
-        def stop_if_over(_: str) -> None:
+        def hear(text: str) -> None:
             if over.is_set():
                 raise Cancelled
+            heard[threading.get_ident()] = text
 
-        loop = Loop(self.domain, self._chat, told.put, stop_if_over, len(self.loop.attempts))
+        def ask(part: Part) -> tuple[Any, str]:
+            try:
+                return self._one(loop, part)
+            finally:
+                heard.pop(threading.get_ident(), None)
+
+        loop = Loop(self.domain, self._chat, told.put, hear, len(self.loop.attempts))
         with ThreadPoolExecutor(self._concurrency, "parts") as pool:
-            running = {pool.submit(self._one, loop, part): (place, part) for place, part in parts}
+            running = {pool.submit(ask, part): (place, part) for place, part in parts}
             try:
                 while running:
-                    self._listen(told)
+                    self._listen(told, heard)
                     for future in [f for f in running if f.done()]:
                         place, part = running.pop(future)
                         self._keep(part, future.result())
@@ -189,19 +197,22 @@ class PartMaker:
                 for future, (_, part) in running.items():
                     if not future.cancelled() and not future.exception():
                         self._keep(part, future.result())
-                self._listen(told, block=False)
-                self.loop.attempts += loop.attempts
+                self._report(told, wait=False)
+                self.loop.take_over(loop)
 
-    def _listen(self, told: "queue.Queue[Attempt]", *, block: bool = True) -> None:
-        """Reports what has come; waits a moment if nothing has."""
+    def _listen(self, told: "queue.Queue[Attempt]", heard: dict[int, str]) -> None:
+        """Reports what has come, and of the replies under way the one that began first; waits a moment."""
+        self._report(told, wait=True)
+        if self._on_text:
+            self._on_text(next((text for text in list(heard.values()) if text), ""))
+
+    def _report(self, told: "queue.Queue[Attempt]", *, wait: bool) -> None:
         with suppress(queue.Empty):
-            attempt = told.get(timeout=_PULSE) if block else told.get_nowait()
+            attempt = told.get(timeout=_PULSE) if wait else told.get_nowait()
             while True:
                 if self._on_attempt:
                     self._on_attempt(attempt)
                 attempt = told.get_nowait()
-        if block and self._on_text:
-            self._on_text("")
 
 
 def draft_in_parts(
@@ -228,7 +239,7 @@ def draft_in_parts(
         concurrency: most requests at a time.
         descriptions: what a model saw in pictures of the classes.
         on_attempt: is told of each attempt, on this thread.
-        on_text: is told each reply while it comes, or "" where several come at a time; may raise `Cancelled`.
+        on_text: is told each reply while it comes, one of them where several come at a time; may raise `Cancelled`.
         progress: is told how many classes have their rules.
 
     Raises:

@@ -24,8 +24,8 @@ def install(litellm: Any) -> None:
         """The bytes of a body, up to a limit."""
 
         def __init__(self, inner: Any, headers: Any) -> None:
-            self._inner, self._streamed = inner, "event-stream" in headers.get("content-type", "")
-            packed = headers.get("content-encoding", "identity") != "identity"
+            packed = headers.get("content-encoding", "identity") != "identity"  # its line ends cannot be seen
+            self._inner, self._by_event = inner, "event-stream" in headers.get("content-type", "") and not packed
             self._most = _MOST_PACKED if packed else MOST_BYTES
 
         def __iter__(self) -> Iterator[bytes]:
@@ -34,7 +34,7 @@ def install(litellm: Any) -> None:
                 total += len(part)
                 end = part.rfind(b"\n")
                 unbroken = unbroken + len(part) if end < 0 else len(part) - end - 1
-                if (unbroken if self._streamed else total) > self._most or total > _MOST_STREAMED:
+                if (unbroken if self._by_event else total) > self._most or total > _MOST_STREAMED:
                     self.close()
                     raise TooLongError(f"more than {self._most} bytes")
                 yield part
@@ -49,6 +49,7 @@ def install(litellm: Any) -> None:
 
     class Transport(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
+            request.headers["Accept-Encoding"] = "identity"
             response = super().handle_request(request)
             limit(response)
             return response

@@ -93,5 +93,5 @@ def price_of(
 
 
 def without_credentials(address: str | None) -> str:
-    """The address without `user:password@`: messages are kept in the history."""
-    return _USER.sub("//", address or "")
+    """The address without `user:password@` and without a query, which may hold a key: messages are kept."""
+    return _USER.sub("//", address or "").partition("?")[0]

@@ -3,7 +3,7 @@
 import os
 import re
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _NAMES: Final = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD)$", re.IGNORECASE)
 #: what no word of a text is: a variable of such a name may hold one, and a tree must not lose it
@@ -12,12 +12,14 @@ REMOVED: Final = "[key removed]"
 
 
 def known_secrets(api_base: str | None = None) -> tuple[str, ...]:
-    """Values of the environment that are keys by their name, and the password of an address; longest first."""
+    """Values of the environment that are keys by their name, and what an address holds of them; longest first."""
     values = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
     found = {value for value in values if _LIKE_A_KEY.fullmatch(value)}
     password = urlsplit(api_base).password if api_base and "@" in api_base else None
     if password:
         found |= {password, unquote(password)}
+    asked = parse_qsl(urlsplit(api_base).query) if api_base and "?" in api_base else []
+    found |= {value for _, value in asked if _LIKE_A_KEY.fullmatch(value)}
     return tuple(sorted(found, key=len, reverse=True))
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.llm.chat.cases import PRICE_IN, PRICE_OUT
+from tests.llm.chat.cases import KEY, PRICE_IN, PRICE_OUT
 from tests.llm.chat.server import OpenAIServer
 from treegen.demonstration import FILES
 from treegen.resources import sketchbook_dir
 
-KEY = "sk-a-planted-secret-key"
+__all__ = ["KEY", "sketchbook", "waits", "write_domain"]
 
 
 @pytest.fixture

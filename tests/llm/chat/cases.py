@@ -7,6 +7,7 @@ from typing import Final
 from tests.conftest import TREE
 from tests.llm.chat.server import OpenAIServer
 
+KEY: Final = "sk-a-planted-secret-key"
 GOOD: Final = TREE
 WRONG: Final = TREE.replace('"blue"]', '"blue", "Blue"]')
 OTHER: Final = TREE.replace('"tiny"', '"small"')
@@ -30,6 +31,8 @@ class Case:
         paid: for how many of them the usage was told.
         settings: further lines of [llm].
         arguments: further arguments of the command, with {server} for the address.
+        key: in OPENAI_API_KEY; `None` if it is not set.
+        addressed: the domain names the server's address; a server of one's own needs no key.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Case:
     paid: int
     settings: str = ""
     arguments: tuple[str, ...] = ()
+    key: str | None = KEY
+    addressed: bool = True
 
     @property
     def row(self) -> str:
@@ -117,6 +122,12 @@ def cut_short(server: OpenAIServer) -> None:
 
 CASES: Final = (
     Case(name="a good reply", script=good, code=0, told=DRAFTED, requests=1, paid=1),
+    Case(name="no key is set", script=nothing, code=3, told=M + "no key in OPENAI_API_KEY", requests=0, paid=0,
+         key=None, addressed=False),
+    Case(name="the key that is set is blank", script=nothing, code=3, requests=0, paid=0, key=" ", addressed=False,
+         told=M + "no key in OPENAI_API_KEY, which is set but blank"),
+    Case(name="no key is set for a server of one's own", script=good, code=0, told=DRAFTED, requests=1, paid=1,
+         key=None),
     Case(name="401, the key is wrong", script=fails(401), code=3, told=M + "{server} refused the key (401)",
          requests=1, paid=0),
     Case(name="402, no credit", script=fails(402), code=3, told=M + "{server} wants to be paid first (402)",

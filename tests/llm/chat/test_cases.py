@@ -29,6 +29,13 @@ def test_each_case_ends_as_the_table_says(
         monkeypatch.setattr("treegen.cli.arriving.is_watched", lambda: True)
     case.script(openai_server)
     domain = write_domain(sketchbook, openai_server, case.settings)
+    if not case.addressed:
+        file = domain / "domain.toml"
+        file.write_text(re.sub(r"api_base = .*\n", "", file.read_text(encoding="utf-8")), encoding="utf-8")
+    if case.key is None:
+        monkeypatch.delenv("OPENAI_API_KEY")
+    else:
+        monkeypatch.setenv("OPENAI_API_KEY", case.key)
     arguments = [_addressed(argument, openai_server) for argument in case.arguments]
     done = run("draft", domain, "--no-score", *arguments)
     assert done.code == case.code, done.err

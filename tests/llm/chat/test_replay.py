@@ -93,6 +93,17 @@ def test_measured_figures_and_white_space_at_the_ends_are_not_compared(tmp_path:
         chat.complete(asked(same.replace("Between", "Beyond")))
 
 
+def test_the_same_words_with_other_pictures_are_another_request(tmp_path: Path) -> None:
+    """A recording keeps the digests of pictures, and tells descriptions of the right ones alone."""
+    shown, other = (Message(role="user", content="what?", images=(f"data:image/png;base64,{c}",)) for c in "AB")
+    line = {"messages": [shown.as_kept()], "reply": "a frogling"}
+    chat = ReplayChat(recording(tmp_path, line))
+    assert chat.complete([shown]).text == "a frogling"
+    for message in (other, Message(role="user", content="what?")):
+        with pytest.raises(ModelError, match=r"nearest is line 1, message 1 \(user\): other pictures"):
+            chat.complete([message])
+
+
 def test_a_text_may_hold_any_kind_of_line_end(tmp_path: Path) -> None:
     odd = "one\u2028two\u0085three\x0bfour\r\nfive"
     chat = ReplayChat(recording(tmp_path, call(odd, odd)))
@@ -115,6 +126,8 @@ def test_a_text_may_hold_any_kind_of_line_end(tmp_path: Path) -> None:
         ('{"messages": [{"role": "user"}], "reply": "x"}', "expected an object"),
         ('{"messages": [{"role": "user", "content": null}], "reply": "x"}', "expected an object"),
         ('{"messages": [{"role": 1, "content": "x"}], "reply": "x"}', "expected an object"),
+        ('{"messages": [{"role": "user", "content": "x", "images": 1}], "reply": "x"}', "expected an object"),
+        ('{"messages": [{"role": "user", "content": "x", "images": [[]]}], "reply": "x"}', "expected an object"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str, word: str) -> None:

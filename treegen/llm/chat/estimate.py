@@ -18,12 +18,14 @@ class Estimate:
     Attributes:
         prompt_tokens: of the messages; `None` where no language model is asked.
         completion_tokens: of an answer like the one that is expected.
+        pictures: how many are in the messages; each is taken for 800 tokens, which providers count differently.
         cost: in USD, for both; `None` if the price is not known.
     """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost: float | None = None
+    pictures: int = 0
 
     @property
     def words(self) -> str:
@@ -31,7 +33,10 @@ class Estimate:
         if self.prompt_tokens is None:
             return "tokens and cost unknown"
         answer = f" + about {self.completion_tokens}" if self.completion_tokens is not None else ""
-        return f"about {self.prompt_tokens}{answer} tokens, " + (
+        shown = (
+            f" ({self.pictures} picture{'s' * (self.pictures > 1)} taken for {_PICTURE} each)" if self.pictures else ""
+        )
+        return f"about {self.prompt_tokens}{answer} tokens{shown}, " + (
             f"${self.cost:.4f}" if self.cost is not None else "cost unknown"
         )
 
@@ -51,15 +56,20 @@ def estimate(settings: LlmSettings, messages: Sequence[Message], answer: str = "
     prompt = count_tokens(litellm, model, messages)
     completion = int(litellm.token_counter(model=model, text=answer)) if answer else None
     return Estimate(
-        prompt_tokens=prompt, completion_tokens=completion, cost=cost_of(litellm, settings, prompt, completion)
-    )
+        prompt_tokens=prompt, completion_tokens=completion, cost=cost_of(litellm, settings, prompt, completion),
+        pictures=pictures_in(messages),
+    )  # fmt: skip
 
 
 def count_tokens(litellm: Any, model: str, messages: Sequence[Message]) -> int:
     """Tokens of the messages, by the model's tokenizer or a general one; pictures count a fixed number each."""
     texts = [{"role": m.role, "content": m.content} for m in messages]
-    pictures = sum(len(m.images) for m in messages)
-    return int(litellm.token_counter(model=model, messages=texts)) + _PICTURE * pictures
+    return int(litellm.token_counter(model=model, messages=texts)) + _PICTURE * pictures_in(messages)
+
+
+def pictures_in(messages: Sequence[Message]) -> int:
+    """How many pictures go with the messages."""
+    return sum(len(m.images) for m in messages)
 
 
 def price_in(litellm: Any, settings: LlmSettings) -> Price | None:

@@ -8,7 +8,7 @@ from time import sleep
 from typing import Any, Final
 
 from treegen.errors import ModelError
-from treegen.llm.chat.estimate import Estimate, cost_of, count_tokens, price_in
+from treegen.llm.chat.estimate import Estimate, cost_of, count_tokens, pictures_in, price_in
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.llm.chat.kept import Kept
 from treegen.llm.chat.ladder import Ladder, Rung, is_about_the_form, is_prose, response_format
@@ -192,7 +192,9 @@ class _Asking:
             **{key: value for key, value in given.items() if value is not None},
         }  # fmt: skip
         tokens = count_tokens(litellm, name, messages)
-        self.expected = Estimate(prompt_tokens=tokens, cost=self.cost(tokens, 0))
+        self.expected = Estimate(
+            prompt_tokens=tokens, cost=self.cost(tokens, 0), pictures=pictures_in(messages)
+        )  # fmt: skip
         self.sent = 0
         self._started = time.monotonic()
 

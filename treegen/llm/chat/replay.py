@@ -5,12 +5,14 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from treegen.errors import InputError, ModelError
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.tree.document import read_text
 
+_Said = tuple[str, str, tuple[str, ...]]  # role, text, pictures
 _MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
 
 
@@ -18,8 +20,9 @@ class ReplayChat:
     """Gives the recorded reply to a recorded request.
 
     Each line of the file is `{"messages": [...], "reply": "...", "model": "...", ...}`. A request matches a line if
-    all messages are the same, apart from what stands between `<measured>` and `</measured>`: those figures depend on
-    the machine. A request that stands in several lines is answered by them in turn.
+    all messages are the same, pictures included, apart from what stands between `<measured>` and `</measured>`: those
+    figures depend on the machine. A request that stands in several lines is answered by them in turn. Threads may
+    share it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,6 +35,7 @@ class ReplayChat:
         self._path = path
         self._lines = _read(path)
         self._used: set[int] = set()
+        self._lock = Lock()
 
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
@@ -41,15 +45,16 @@ class ReplayChat:
         Raises:
             ModelError: no line of the recording is for this request; the message shows the first difference.
         """
-        request: list[tuple[str, str]] = [(m.role, _comparable(m.content)) for m in messages]
+        request = [_said(m.as_kept()) for m in messages]
         matching = [i for i, line in enumerate(self._lines) if _request_of(line) == request]
         if not matching:
             raise ModelError(
                 f"{self._path}: no recorded request matches this one; {self._nearest(request)}",
                 "the prompt, the domain or the feedback differs from the recording; use a real model with --model",
             )
-        fresh = next((i for i in matching if i not in self._used), matching[-1])
-        self._used.add(fresh)
+        with self._lock:
+            fresh = next((i for i in matching if i not in self._used), matching[-1])
+            self._used.add(fresh)
         line = self._lines[fresh]
         if on_text:
             on_text(line["reply"])
@@ -59,7 +64,7 @@ class ReplayChat:
             cost=line.get("cost"), seconds=line.get("seconds"),
         )  # fmt: skip
 
-    def _nearest(self, request: list[tuple[str, str]]) -> str:
+    def _nearest(self, request: list[_Said]) -> str:
         """Where the request and the most similar recorded one part."""
         same_length = [i for i, line in enumerate(self._lines) if len(_request_of(line)) == len(request)]
         if not same_length:
@@ -72,6 +77,8 @@ class ReplayChat:
         best = max(same_length, key=likeness)
         place_in_file = f"line {self._lines[best]['line']}"
         for number, (recorded, asked) in enumerate(zip(_request_of(self._lines[best]), request, strict=True), 1):
+            if recorded[:2] == asked[:2] and recorded != asked:
+                return f"nearest is {place_in_file}, message {number} ({asked[0]}): other pictures"
             if recorded != asked:
                 place = next((k for k, (a, b) in enumerate(zip(recorded[1], asked[1], strict=False)) if a != b), None)
                 place = min(len(recorded[1]), len(asked[1])) if place is None else place
@@ -85,8 +92,13 @@ def _comparable(text: str) -> str:
     return _MEASURED.sub("<measured></measured>", text).strip()
 
 
-def _request_of(line: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(m["role"], _comparable(m["content"])) for m in line["messages"]]
+def _said(message: dict[str, Any]) -> _Said:
+    """What has to be the same, of a message as it is kept."""
+    return message["role"], _comparable(message["content"]), tuple(message.get("images") or ())
+
+
+def _request_of(line: dict[str, Any]) -> list[_Said]:
+    return [_said(m) for m in line["messages"]]
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -113,4 +125,9 @@ def _is_call(line: Any) -> bool:
         and isinstance(line.get("messages"), list)
         and all(isinstance(m, dict) for m in line["messages"])
         and all(isinstance(m.get(key), str) for m in line["messages"] for key in ("role", "content"))
+        and all(_are_texts(m.get("images", [])) for m in line["messages"])
     )
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
