@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from PIL import Image
 
 from tests.conftest import Run
 from tests.embedding_service import COLOURS, KEY, EmbeddingService, serving
+from treegen.resources import read_schema
 
 CLASSES = {"Rubra": "red", "Virid": "green", "Azura": "blue"}
 EACH = 4
@@ -49,6 +51,8 @@ def test_a_tree_is_scored_and_the_second_score_asks_for_nothing_but_the_probes(
     score = json.loads(done.out)
     assert (score["test"]["n"], score["test"]["accuracy"]) == (6, 1.0)
     assert (score["encoder"]["name"], score["encoder"]["logit_scale"]) == ("jina_ai/jina-clip-v2", 100.0)
+    assert (score["encoder"]["device"], score["encoder"]["logit_scale_assumed"]) == ("remote", True)
+    Draft202012Validator(json.loads(read_schema("score"))).validate(score)
     pictures = [item["image"] for item in service.items if isinstance(item, dict)]
     assert len(pictures) == len(set(pictures)) == 3 * EACH
     assert "jina_ai/jina-clip-v2: " in done.err
@@ -121,3 +125,10 @@ def test_options_are_compared_by_a_service_too(run: Run, tree: Path, service: Em
     assert done.code == 0, done.err
     assert "TG601" not in done.out
     assert all(name in str(service.items) for name in ("it is red", "it is blue"))
+    assert "note: jina_ai/jina-clip-v2: 2 requests" in done.err
+
+
+def test_what_an_export_and_an_import_cost_is_told(run: Run, tree: Path) -> None:
+    done = run("export", tree, "--to", "safetensors", "-o", tree.parent / "t.safetensors")
+    assert done.code == 0, done.err
+    assert "note: jina_ai/jina-clip-v2: 2 requests" in done.err

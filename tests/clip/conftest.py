@@ -39,6 +39,7 @@ class FakeEncoder:
         self.name = f"fake-{seed}"
         self.fingerprint = "sha256:" + hashlib.sha256(self.name.encode()).hexdigest()
         self.logit_scale = 3.7
+        self.scale_assumed = False
         self.logit_bias = None
         self.context_length = 12
         self.device = "cpu"

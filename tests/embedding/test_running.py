@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.embedding.conftest import Embed, read_table
 from treegen.clip.cache import EmbeddingCache, image_key, unit_rows
@@ -223,18 +224,59 @@ def test_a_decision_rule_that_has_learnt_nothing_and_a_sealed_test_part_are_resp
     assert embed(sketchbook, output=tmp_path / "out").accuracy is None
 
 
-def test_pictures_that_are_not_the_domains_own_count_but_for_those_of_its_dev_part(
+def test_pictures_that_are_not_the_domains_own_count_but_for_those_that_it_has_itself(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
     workspace = Workspace(tree_file)
     evaluator = workspace.evaluator
-    mixed = [*evaluator.parts["dev"].images[:3], *evaluator.parts["test"].images[:4]]
-    lines = [f"{i.path},{workspace.domain.classes[i.label]}" for i in mixed]
+    mixed = [*evaluator.parts["dev"].images[:3], *evaluator.parts["test"].images[:2]]
+    lines = [f"{i.path},{workspace.domain.classes[i.label]}," for i in mixed]
+    for number, part in enumerate(("", "test", "", "train")):
+        Image.new("RGB", (9, 8), (60 * number, 9, 7)).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,Wendle,{part}")
     manifest = tmp_path / "mixed.csv"
-    manifest.write_text("\n".join(["path,label", *lines]) + "\n", encoding="utf-8")
+    manifest.write_text("\n".join(["path,label,split", *lines]) + "\n", encoding="utf-8")
     found = embed(manifest, output=tmp_path / "out", tree=tree_file).accuracy
     assert found is not None
-    assert (found["part"], found["n"], found["left_out"]) == ("all", 4, 3)
+    assert (found["part"], found["n"], found["left_out"]) == ("all", 3, 6)
+
+
+def test_rows_of_pictures_that_are_gone_do_not_count_and_a_mended_label_does(
+    sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
+) -> None:
+    for number in range(3):
+        Image.new("RGB", (9, 8), (60 * number, 9, 7)).save(tmp_path / f"{number}.png")
+    manifest, out = tmp_path / "some.csv", tmp_path / "out"
+
+    def found(*labels: str) -> tuple[int, int, int]:
+        """Embedded, n and correct."""
+        lines = [f"{number}.png,{label}" for number, label in enumerate(labels)]
+        manifest.write_text("\n".join(["path,label", *lines]) + "\n", encoding="utf-8")
+        summary = embed(manifest, output=out, tree=tree_file, cache=tmp_path / "cache.sqlite")
+        assert summary.accuracy is not None
+        return summary.counts.embedded, summary.accuracy["n"], summary.accuracy["correct"]
+
+    wrong = ["Wendle"] * 3
+    assert found(*wrong)[:2] == (3, 3)
+    said = read_table(out).columns["predicted"]
+    assert found(*said) == (0, 3, 3)
+    assert found(*said[:2]) == (0, 2, 2)
+    assert len(read_table(out).columns["path"]) == 3
+
+
+def test_a_set_of_one_split_is_divided_as_for_a_score(
+    sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
+) -> None:
+    """Called `train` as a whole, it has a test part all the same."""
+    shutil.move(sketchbook / "images", sketchbook / "set")
+    (sketchbook / "images").mkdir()
+    shutil.move(sketchbook / "set", sketchbook / "images" / "train")
+    domain = sketchbook / "domain.toml"
+    domain.write_text(domain.read_text(encoding="utf-8").replace("folder =", "hf ="), encoding="utf-8")
+    found = embed(sketchbook, output=tmp_path / "out").accuracy
+    score = score_tree(Workspace(tree_file)).score
+    assert found is not None
+    assert (found["n"], found["correct"]) == (score["test"]["n"], score["test"]["correct"])
 
 
 def test_labels_of_a_manifest_go_into_the_table_also_without_a_domain(few: Path, tmp_path: Path, embed: Embed) -> None:

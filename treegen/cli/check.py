@@ -44,12 +44,13 @@ def command(
     --encoder its texts are also counted and compared by that model. Exit code 1 if there are errors, 2 if a file cannot
     be read; warnings alone exit 0.
     """
-    from treegen.cli.output import complain
+    from treegen.cli.output import complain, tell
     from treegen.errors import InputError
 
     if encoder.arguments and not encoder.name:
         raise InputError(f"{encoder.arguments[0]} is the encoder's", "name one with --encoder")
-    encoders = _encoders(encoder)
+    loaded: dict[object, Encoder] = {}
+    encoders = _encoders(encoder, loaded)
     gated = against is not None or require_approved or min_accuracy is not None
     judge = _gate(against, require_approved, min_accuracy)
     found: list[Findings] = []
@@ -60,6 +61,8 @@ def command(
         except InputError as error:
             unreadable = True
             complain(error.message, error.tip)
+    for note in dict.fromkeys(note for each in loaded.values() for note in each.notes):
+        tell(f"note: {note}")
     _print(found, form, complete=not unreadable)
     if unreadable:
         sys.exit(2)
@@ -75,9 +78,8 @@ def _gate(against: str | None, approved: bool, least: float | None) -> "Callable
     return Gate(against=against, approved=approved, least=least).judge
 
 
-def _encoders(choice: EncoderChoice) -> "Encoders":
-    """What gives the encoder for a domain: `None` if none is named, else each one loaded once."""
-    loaded: dict[object, Encoder] = {}
+def _encoders(choice: EncoderChoice, loaded: "dict[object, Encoder]") -> "Encoders":
+    """What gives the encoder for a domain: `None` if none is named, else each one once, kept among `loaded`."""
 
     def load(domain: "Domain | None", folder: Path) -> "Encoder | None":
         if choice.name is None:

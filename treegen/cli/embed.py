@@ -87,6 +87,7 @@ def _show(plan: "Plan", summary: "Summary") -> None:
     found = summary.accuracy
     if found:
         part = "test part" if found["part"] == "test" else "images with labels"
-        left_out = f"; {found['left_out']} of the dev part left out" if found["left_out"] else ""
+        whose = "the dev part" if found["part"] == "test" else "the domain's own or a dev part"
+        left_out = f"; {found['left_out']} of {whose} left out" if found["left_out"] else ""
         say(f"accuracy on the {part}: {percent(found['accuracy'])} {interval(found['interval'])} "
             f"(n = {found['n']}, 95 % interval{left_out})")  # fmt: skip

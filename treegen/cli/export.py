@@ -46,6 +46,8 @@ def command(
         refuse_targets(form, out, source=tree, force=force)
     model = _encoder(domain, encoder) if form == "safetensors" else None
     exported = export_tree(loaded, form, domain=domain, encoder=model)
+    for note in exported.notes:
+        tell(f"note: {note}")
     if out is None:
         ((_, text),) = exported.files
         click.echo(text, nl=False)

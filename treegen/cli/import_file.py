@@ -33,7 +33,7 @@ def command(
     the attribute types of the file, else by likeness: of words, or with --encoder of a CLIP's text embeddings. Nothing
     is guessed silently: the report says where every phrase went. Exit code 1 if the tree has errors to be repaired.
     """
-    from treegen.cli.output import ProgressLine
+    from treegen.cli.output import ProgressLine, tell
     from treegen.domain import domain_path as path_of
     from treegen.exchange.importing import (
         check_report,
@@ -54,6 +54,8 @@ def command(
     progress = ProgressLine()
     model = _encoder(encoder, domain, progress)
     made = make_tree(file, domain=domain, domain_from=domain_from, encoder=model, groups=groups, progress=progress)
+    for note in model.notes if model else ():
+        tell(f"note: {note}")
     done = import_file(file, tree, made, force=force)
     if report:
         write_report(report, done.report, force=force, others=others)

@@ -106,7 +106,8 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
         say(f"{count} image{'s' if count > 1 else ''} skipped:")
         say_some([f"  {s['path']}: {s['reason']}" for s in images["skipped"]])
     if images["classes_without_images"]:
-        say(f"{len(images['classes_without_images'])} classes without images:")
+        count = len(images["classes_without_images"])
+        say(f"{count} class{'es' if count > 1 else ''} without images:")
         say_some([f"  {name}" for name in images["classes_without_images"]])
     say()
     if "test" in score:

@@ -68,8 +68,9 @@ def show_rules(rules: Mapping[str, Any]) -> None:
         cells = [cell for part, against in parts for cell in (*_share(entry[part]), _against(entry[against]))]
         rows.append([name, *cells])
     table(head, rows, right=(1, 2, 3, 5, 6, 7))
+    others = len(rules["entries"]) - 1
     say(f"dev: cross-validated in {rules['folds']} parts, and what the choice is made by. p is corrected for "
-        f"{len(rules['entries']) - 1} comparisons (Holm).")  # fmt: skip
+        f"{others} comparison{'s' if others != 1 else ''} (Holm).")  # fmt: skip
     _say_choice(rules, "test" if tested else "dev")
     say()
     rows = [

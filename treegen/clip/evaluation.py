@@ -229,6 +229,7 @@ class Evaluator:
                 "name": self.encoder.name, "fingerprint": self.encoder.fingerprint,
                 "logit_scale": self.encoder.logit_scale, "precision": self.encoder.precision,
                 "device": self.encoder.device,
+                **({"logit_scale_assumed": True} if self.encoder.scale_assumed else {}),
             },
             "decision_rule": decision.rule.name,
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),

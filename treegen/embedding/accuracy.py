@@ -5,44 +5,47 @@ from pathlib import Path
 from typing import Any
 
 from treegen.clip.statistics import wilson_interval
-from treegen.embedding.parquet import ParquetFolder
+from treegen.embedding.interface import KeySet
+from treegen.embedding.parquet import ParquetFolder, key_of
 from treegen.embedding.planning import Plan
-from treegen.images import ImageSet, LabelledImage
+from treegen.images import ImageSet, LabelledImage, as_divided
 from treegen.tree.document import digest_of
 from treegen.workspace import split_settings
 
 
-def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str) -> dict[str, Any] | None:
-    """Accuracy over all rows of a table, with n and interval.
+def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet) -> dict[str, Any] | None:
+    """Accuracy over the rows of the pictures that were listed, with n and interval.
 
-    Of the domain's own images it is that of the test part, and counts as a look at it. Other images count, but for
-    contents that the domain has in its dev part: its trees may have been chosen by them.
+    Of the domain's own images it is that of the test part, and counts as a look at it. Other images count unless the
+    domain has their content itself: by its dev part its trees may have been chosen, and its test part is looked at
+    where looks are counted.
 
     Args:
         plan: whose tree has answered.
-        table: the answers.
+        table: the answers; rows of earlier runs, of pictures that are gone, do not count.
         encoder: its fingerprint.
         rule: the decision rule with its parameters, in words.
+        listed: paths of this run's pictures, as `key_of` gives them.
 
     Returns:
         `part` (`test`, or `all` for images that are not the domain's own), `n`, `correct`, `accuracy`, `interval`,
-        and `left_out`, the number of images of the dev part; `None` without a tree, without images of its
-        classes, or where the domain seals the test part.
+        and `left_out`, the number of other listed images with a class; `None` without a tree, without images that
+        count, or where the domain seals the test part.
     """
     if plan.tree is None or plan.workspace is None or (plan.listing.own and plan.workspace.domain.split.sealed):
         return None
     labels = {name: index for index, name in enumerate(plan.workspace.domain.classes)}
-    rows = [row for row in table.rows(("path", "digest", "label", "part", "predicted")) if row[2] in labels]
-    images = [
-        LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
-        for path, digest, label, part, _ in rows
-    ]
-    parts = _parts(plan, images)
-    counted = [
-        label == predicted
-        for image, (_, _, label, _, predicted) in zip(images, rows, strict=True)
-        if parts.get(image.digest, "test") == "test" and image.part != "dev"
-    ]
+    found = table.rows(("path", "digest", "label", "part", "predicted"))
+    rows = [row for row in found if row[2] in labels and key_of(row[0]) in listed]
+    images = as_divided(
+        [
+            LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
+            for path, digest, label, part, _ in rows
+        ],
+        plan.listing.settings.kind,
+    )
+    counts = _counting(plan, images)
+    counted = [row[2] == row[4] for row, counts_too in zip(rows, counts, strict=True) if counts_too]
     if not counted:
         return None
     if plan.listing.own:
@@ -56,9 +59,11 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str) -> dict[s
     }  # fmt: skip
 
 
-def _parts(plan: Plan, images: Sequence[LabelledImage]) -> dict[str, str]:
-    """Content digest -> part: of the domain's own images as `treegen score` divides them, of others as recorded."""
+def _counting(plan: Plan, images: Sequence[LabelledImage]) -> list[bool]:
+    """Whether each image counts: of the domain's own those of test as `treegen score` divides them."""
     assert plan.workspace is not None
     if plan.listing.own:
-        return plan.workspace.divide(images)
-    return plan.workspace.recorded_parts()
+        parts = plan.workspace.divide(images)
+        return [parts[image.digest] == "test" and image.part != "dev" for image in images]
+    recorded = plan.workspace.recorded_parts()
+    return [image.digest not in recorded and image.part != "dev" for image in images]

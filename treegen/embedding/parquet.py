@@ -27,7 +27,7 @@ ROWS: Final = 8192  # of one file: 8 MB of embeddings 512 wide
 _SECONDS: Final = 60.0  # what was computed for longer than this is not kept waiting for more rows
 _WRITING: Final = ".writing-"  # a leading dot: readers of the folder pass it over
 _ABOUT: Final = b"treegen."
-_HASH: Final = 16
+KEY_WIDTH: Final = 16
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,12 +66,12 @@ class ParquetFolder:
         paths, states, self._count = list[bytes](), list[bytes](), 0
         for file in self.files():
             self._check(file)
-            for batch in _columns(file, ["path", "size", "changed"]):
-                for path, size, changed in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    paths.append(_hash(path))
-                    states.append(_hash(f"{path}\n{size}\n{changed}"))
+            for batch in _columns(file, ["path", "size", "changed", "label", "part"]):
+                for path, *state in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    paths.append(key_of(path))
+                    states.append(key_of(f"{path}\n{state}"))
             self._count += 1
-        self._paths, self._states = KeySet(paths, _HASH), KeySet(states, _HASH)
+        self._paths, self._states = KeySet(paths, KEY_WIDTH), KeySet(states, KEY_WIDTH)
 
     def files(self) -> list[Path]:
         """The finished files."""
@@ -91,13 +91,14 @@ class ParquetFolder:
                 told = f"{file}: its rows are of another {key}: {there or 'none'}, not {value or 'none'}"
                 raise InputError(told, "name another folder, or delete this one")
 
-    def has(self, source: Source) -> bool:
-        """Whether the picture has its row, and the file has not changed since."""
-        return _hash(f"{source.path}\n{source.size}\n{source.changed}") in self._states
+    def has(self, source: Source, label: str | None) -> bool:
+        """Whether the picture has its row, and neither the file nor what the set says of it has changed since."""
+        state = [source.size, source.changed, label, source.image.part]
+        return key_of(f"{source.path}\n{state}") in self._states
 
-    def outdated(self, source: Source) -> bool:
-        """Whether the picture has a row of what the file held earlier."""
-        return _hash(source.path) in self._paths and not self.has(source)
+    def outdated(self, source: Source, label: str | None) -> bool:
+        """Whether the picture has a row of what the file held, or the set said, earlier."""
+        return key_of(source.path) in self._paths and not self.has(source, label)
 
     def drop(self, paths: Sequence[str]) -> None:
         """Takes out the rows of files that have changed: new ones will come."""
@@ -191,5 +192,6 @@ def _columns(file: Path, columns: Sequence[str]) -> Iterator[Any]:
             yield batch.select(list(columns))
 
 
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=_HASH).digest()
+def key_of(text: str) -> bytes:
+    """A text in 16 bytes, for `KeySet`: millions of paths would fill the memory."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=KEY_WIDTH).digest()

@@ -15,7 +15,7 @@ from treegen.clip.cache import EmbeddingCache, unit_rows
 from treegen.embedding.accuracy import measure
 from treegen.embedding.answers import Scorer
 from treegen.embedding.interface import Engine, KeySet, Outcome, Source, Work, content_key
-from treegen.embedding.parquet import ROWS, ParquetFolder
+from treegen.embedding.parquet import KEY_WIDTH, ROWS, ParquetFolder, key_of
 from treegen.embedding.planning import Plan
 from treegen.errors import InputError
 from treegen.images import Skipped
@@ -157,6 +157,7 @@ class _Keeper:
     table: ParquetFolder | None = field(init=False, default=None)
     _scorer: Scorer | None = field(init=False, default=None)
     _skipped: list[Skipped] = field(init=False, default_factory=list)
+    _listed: list[bytes] = field(init=False, default_factory=list)  # paths, hashed: rows of others are of earlier runs
 
     def __post_init__(self) -> None:
         from treegen.clip.encoders.settling import settle
@@ -193,7 +194,8 @@ class _Keeper:
         waiting, outdated, seen = 0, list[str](), 0
         while part := list(islice(sources, _LOOKED_UP)):
             if self.table:
-                outdated += [s.path for s in part if self.table.outdated(s)]
+                outdated += [s.path for s in part if self.table.outdated(s, self.plan.listing.label(s))]
+                self._listed += [key_of(s.path) for s in part]
             rest = self._without_known(part)
             if rest:
                 pickle.dump(rest, spool)
@@ -204,7 +206,7 @@ class _Keeper:
         return waiting
 
     def _without_known(self, sources: Sequence[Source]) -> list[Source]:
-        rest = [s for s in sources if not (self.table and self.table.has(s))]
+        rest = [s for s in sources if not (self.table and self.table.has(s, self.plan.listing.label(s)))]
         self.counts.finished += len(sources) - len(rest)
         if not self.cache:
             return rest
@@ -276,7 +278,10 @@ class _Keeper:
     def _measure(self) -> dict[str, Any] | None:
         if self.table is None or self._scorer is None:
             return None
-        return measure(self.plan, self.table, self.encoder.fingerprint, self._scorer.decision.words)
+        return measure(
+            self.plan, self.table, self.encoder.fingerprint, self._scorer.decision.words,
+            KeySet(self._listed, KEY_WIDTH),
+        )  # fmt: skip
 
     def finish(self) -> Summary:
         """What was done; all of it is on disk.

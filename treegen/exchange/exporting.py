@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
 
 FORMATS: Final = ("article", "descriptors", "clip-benchmark", "csv", "python", "safetensors")
+_DECIDING: Final = ("python", "safetensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """The files of an export: (name, content). The name is empty where the user names the one file."""
+    """The files of an export: (name, content). The name is empty where the user names the one file.
+
+    `notes` are what who uses them must know.
+    """
 
     files: tuple[tuple[str, str | bytes], ...]
+    notes: tuple[str, ...] = ()
 
 
 def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | None]:
@@ -52,15 +57,16 @@ def export_tree(tree: Tree, form: str, *, domain: Domain | None = None, encoder:
     Args:
         tree: without errors.
         form: one of `FORMATS`.
-        domain: for the crop of its images.
+        domain: for the crop of its images, and its decision rule, which no format holds.
         encoder: needed for safetensors.
 
     Raises:
         InputError: no such format, or the tree cannot be written in it.
         ProblemsError, ModelError: see `tensors_bytes`.
     """
+    notes = _rule_notes(form, domain)
     if form in TEXTS:
-        return Exported(files=(("", TEXTS[form](tree)),))
+        return Exported(files=(("", TEXTS[form](tree)),), notes=notes)
     if form == "clip-benchmark":
         return Exported(files=tuple(clip_benchmark_files(tree).items()))
     if form != "safetensors":
@@ -70,7 +76,17 @@ def export_tree(tree: Tree, form: str, *, domain: Domain | None = None, encoder:
     from treegen.exchange.tensors import tensors_bytes
 
     crop = domain.images.crop if domain and domain.images else (0.0, 0.0, 1.0, 1.0)
-    return Exported(files=(("", tensors_bytes(tree, encoder, crop)),))
+    return Exported(files=(("", tensors_bytes(tree, encoder, crop)),), notes=(*notes, *encoder.notes))
+
+
+def _rule_notes(form: str, domain: Domain | None) -> tuple[str, ...]:
+    """Formats that give class scores give those of the sum."""
+    if form not in _DECIDING or domain is None or domain.decision.rule == "sum":
+        return ()
+    return (
+        f"{domain.name} decides by the rule {domain.decision.rule}, and {form} by the sum: "
+        "its labels differ from those of `treegen classify`, and so does its accuracy",
+    )
 
 
 def refuse_targets(form: str, out: Path, *, source: Path, force: bool) -> None:

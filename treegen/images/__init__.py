@@ -14,10 +14,10 @@ from treegen.images.interface import (
 )
 from treegen.images.listing import labels_of, list_images, read_images
 from treegen.images.pictures import hash_image, open_image, open_picture, read_bytes
-from treegen.images.splitting import divide, fixed_parts
+from treegen.images.splitting import as_divided, divide, fixed_parts
 
 __all__ = [
-    "SUFFIXES", "WHOLE", "Crop", "Findings", "ImageSet", "LabelledImage", "Labels", "Skipped", "below", "divide",
-    "fixed_parts", "hash_image", "labels_of", "list_images", "open_image", "open_picture", "read_bytes",
+    "SUFFIXES", "WHOLE", "Crop", "Findings", "ImageSet", "LabelledImage", "Labels", "Skipped", "as_divided", "below",
+    "divide", "fixed_parts", "hash_image", "labels_of", "list_images", "open_image", "open_picture", "read_bytes",
     "read_images", "shown",
 ]  # fmt: skip

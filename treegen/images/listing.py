@@ -12,7 +12,7 @@ from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, 
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
 from treegen.images.shards import read_shards
-from treegen.images.splitting import fixed_parts
+from treegen.images.splitting import as_divided, fixed_parts
 from treegen.settings import ImageSettings
 from treegen.tree.keywords import show
 
@@ -44,9 +44,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
             findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
     if not images:
         raise _nothing(settings, len(domain.classes), findings)
-    if settings.kind != "manifest" and len({i.part for i in images} - {None}) == 1:
-        images = [replace(i, part=None) for i in images]  # folders of one split are not a division
-    kept, leaking, leaks = _without_leaks(images)
+    kept, leaking, leaks = _without_leaks(as_divided(images, settings.kind))
     return ImageSet(
         images=kept, skipped=(*findings.skipped, *leaking), strangers=tuple(sorted(findings.strangers.items())),
         leaks=leaks,

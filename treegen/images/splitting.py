@@ -1,6 +1,7 @@
 """The dev and the test part: as the image set says, as recorded before, or by a seed."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from random import Random
 
 from treegen.images.interface import LabelledImage, PartName
@@ -14,6 +15,13 @@ def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:
         if image.part is not None and parts.get(image.digest) != "test":
             parts[image.digest] = image.part
     return parts
+
+
+def as_divided(images: Sequence[LabelledImage], kind: str) -> list[LabelledImage]:
+    """The images of a set of that kind with the parts that it means: folders of one split alone are no division."""
+    if kind != "manifest" and len({image.part for image in images} - {None}) == 1:
+        return [replace(image, part=None) for image in images]
+    return list(images)
 
 
 def divide(

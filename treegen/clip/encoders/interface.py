@@ -51,6 +51,7 @@ class Encoder(Protocol):
         name: as the user wrote it.
         fingerprint: `sha256:...` over weights, preprocessing and precision; embeddings of equal fingerprints agree.
         logit_scale: the model's own factor on cosine similarities, already exponentiated.
+        scale_assumed: the logit scale is a guess: neither the model nor the user tells it.
         logit_bias: added to every logit; `None` for models that have none (a softmax does not see it).
         context_length: most tokens of a text, start and end included; `None` if the encoder does not tell.
         device: `cuda`, `mps` or `cpu`; `remote` for a service.
@@ -62,6 +63,7 @@ class Encoder(Protocol):
     name: str
     fingerprint: str
     logit_scale: float
+    scale_assumed: bool
     logit_bias: float | None
     context_length: int | None
     device: str

@@ -24,6 +24,7 @@ class LocalEncoder:
     name: str
     fingerprint: str
     logit_scale: float
+    scale_assumed = False
     logit_bias: float | None
     context_length: int | None
     preprocessing: dict[str, Any]

@@ -96,7 +96,7 @@ class ServiceEncoder:
         self.logit_bias: float | None = None
         self.preprocessor: Preprocessor = PngPreprocessor()
         self.preprocessing: dict[str, Any] = {"shorter_side": _SIDE, "format": "PNG"}
-        self.logit_scale = settings.logit_scale or ASSUMED_SCALE
+        self.logit_scale, self.scale_assumed = settings.logit_scale or ASSUMED_SCALE, settings.logit_scale is None
         self.context_length = settings.context_length
         self._width = 0
         self.probe = self.encode_texts(PROBES)
@@ -127,7 +127,7 @@ class ServiceEncoder:
     def notes(self) -> tuple[str, ...]:
         """See `Encoder.notes`: what it cost, and what is not known of it."""
         told = [f"{self.name}: {self._budget.bill.words}", *self._more]
-        if self._settings.logit_scale is None:
+        if self.scale_assumed:
             told.append(f"{self.name} tells no logit scale: {ASSUMED_SCALE:g} is assumed ([encoder] logit_scale)")
         if self.context_length is None:
             told.append(f"{self.name} tells no context length: long prompts are not noticed ([encoder] context_length)")

@@ -67,8 +67,8 @@ class TransformersEncoder(LocalEncoder):
         model = found.model.float()  # as stored; versions differ in what they load
         self.preprocessing = {} if self._own_methods else _plain(found.processor.to_dict())
         self.fingerprint = fingerprint_of(model.state_dict(), self._settings(found), self.precision)
-        self.logit_scale, assumed = _scale(model, logit_scale)
-        if assumed:
+        self.logit_scale, self.scale_assumed = _scale(model, logit_scale)
+        if self.scale_assumed:
             self.tell(f"{name} tells no logit scale: {self.logit_scale:g} is assumed ([encoder] logit_scale)")
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
