@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from treegen.clip.cache import Places
 
-_T = TypeVar("T")
+_T = TypeVar("_T")
 
 _SLICE: Final = 1024  # (Q, b) float32 of 300 options then stays in the processor's cache
 
