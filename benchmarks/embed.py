@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from gpu import make_model
+
 from treegen.demonstration import lay_out
 from treegen.embedding.cluster import ClusterEngine
 from treegen.embedding.interface import Engine
@@ -19,7 +21,7 @@ from treegen.embedding.running import embed_images
 from treegen.settings import EncoderSettings
 
 
-def rate(images: Path, engine: Engine, batch: int) -> tuple[float, float]:
+def rate(images: Path, engine: Engine, batch: int, encoder: EncoderSettings) -> tuple[float, float]:
     """Images per second between the first batch and the last, and seconds until the first."""
     came: list[tuple[float, int]] = []
 
@@ -29,9 +31,7 @@ def rate(images: Path, engine: Engine, batch: int) -> tuple[float, float]:
 
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()
-        embed_images(
-            make_plan(images, output=Path(name) / "out"), engine, EncoderSettings(), batch=batch, progress=note
-        )
+        embed_images(make_plan(images, output=Path(name) / "out"), engine, encoder, batch=batch, progress=note)
     (first, head), (last, total) = came[0], came[-1]
     return (total - head) / (last - first), first - began
 
@@ -40,18 +40,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Images per second with one and two workers of Ray.")
     parser.add_argument("--count", type=int, default=300, help="images of each of the 13 classes")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument(
+        "--heavy", action="store_true", help="ViT-B-32 with random weights: the model is what takes time"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ClusterEngine(2):
         folder = Path(name)
         lay_out(folder, count=args.count)
         images = folder / "images"
-        rates = {}
+        encoder, rates = EncoderSettings(), {}
+        if args.heavy:
+            encoder = EncoderSettings(name=f"local-dir:{make_model('ViT-B-32', folder / 'model')}", precision="fp32")
         for label, engine in (
             ("local", LocalEngine()), ("1 worker", ClusterEngine(1)), ("2 workers", ClusterEngine(2)),
         ):  # fmt: skip
-            rates[label], start = rate(images, engine, args.batch)
+            rates[label], start = rate(images, engine, args.batch, encoder)
             print(f"{label}: {rates[label]:.0f} images/s, the first batch after {start:.1f} s")
-    print(f"2 workers / 1 worker: {rates['2 workers'] / rates['1 worker']:.2f}")
+    what = "ViT-B-32 with random weights" if args.heavy else "the bundled encoder"
+    print(f"row: embedding with Ray, {what}: 2 workers / 1 worker | {rates['2 workers'] / rates['1 worker']:.2f} | -")
     print(f"1 worker / local: {rates['1 worker'] / rates['local']:.2f}")
     print(f"2 workers / local: {rates['2 workers'] / rates['local']:.2f}")
 

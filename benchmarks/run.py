@@ -8,6 +8,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -16,10 +17,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RUNS: tuple[tuple[str, ...], ...] = (
-    ("zeroshot.py",), ("rescore.py", "--count", "770", "--options", "200", "--edits", "5"), ("stream.py",),
-    ("preview.py",), ("imports.py",), ("check.py",), ("diff.py",), ("review.py",), ("embed.py", "--count", "300"),
-    ("gpu.py",),
+    ("zeroshot.py", "--count", "30", "--repeats", "2"), ("rescore.py", "--count", "300", "--options", "200"),
+    ("stream.py", "--images", "100000"),
+    ("preview.py",), ("imports.py",), ("check.py",), ("diff.py",), ("review.py",), ("embed.py", "--count", "60"),
+    ("embed.py", "--count", "10", "--batch", "4", "--heavy"), ("gpu.py",),
 )  # fmt: skip
+LIMIT = 150  # seconds for one script: what takes longer on a loaded machine says so
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "clip_benchmark", "numpy", "pillow")
 
 
@@ -37,14 +40,25 @@ def machine() -> str:
 
 def run(command: tuple[str, ...]) -> tuple[str, float]:
     """What a script prints, also when it fails, and the seconds it took."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, str(HERE / command[0]), *command[1:]], capture_output=True, text=True, env=environment,
-        check=False,
-    )  # fmt: skip
-    failed = f"\nfailed: {done.stderr.strip().splitlines()[-1]}\n" if done.returncode and done.stderr.strip() else ""
-    return done.stdout + failed, time.perf_counter() - began
+    with subprocess.Popen(
+        [sys.executable, str(HERE / command[0]), *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=environment, start_new_session=True,
+    ) as process:  # fmt: skip
+        late = False
+        try:
+            out, error = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
+            late = True
+            out, error = process.communicate()
+    if late:
+        told = f"{' '.join(command)}: not done in {LIMIT} s"
+        out += f"{told}\nrow: {told} | - | -\n"
+    elif process.returncode and error.strip():
+        out += f"\nfailed: {error.strip().splitlines()[-1]}\n"
+    return out, time.perf_counter() - began
 
 
 def main() -> None:
@@ -63,10 +77,10 @@ def main() -> None:
         rows += [f"| {line.removeprefix('row: ')} |" for line in lines if line.startswith("row: ")]
         shown = "\n".join(line for line in lines if not line.startswith("row: "))
         details.append(f"## {' '.join(command)}\n\n```text\n{shown}\n```\n\n{seconds:.0f} s in all.\n")
-    table = "\n".join(["| what | ratio | goal |", "|---|---|---|", *rows])
-    args.output.write_text(
-        f"# Benchmarks\n\nWritten by `make bench`. {head}\n\n{table}\n\n" + "\n".join(details), encoding="utf-8"
-    )
+        table = "\n".join(["| what | ratio | goal |", "|---|---|---|", *rows])
+        args.output.write_text(
+            f"# Benchmarks\n\nWritten by `make bench`. {head}\n\n{table}\n\n" + "\n".join(details), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,13 @@ def evidence_of(tree: Tree, images: int = 19) -> Evidence:
     )  # fmt: skip
 
 
+def controls(decision: Fitted, evidence: Evidence, labels: list[int], predictions: list[int]) -> dict[str, Any]:
+    """Asks for no more images than are sampled, unless the rule looks at names."""
+    return shuffled_controls(
+        decision, evidence.matrix, labels, predictions, lambda rows: evidence.take(torch.tensor(list(rows)))
+    )
+
+
 def test_dealing_out_columns_is_scoring_a_tree_whose_answers_are_dealt_out_group_by_group(tree: Tree) -> None:
     evidence, draw = evidence_of(tree), Random(0)
     labels = [draw.choice((0, 1, 1, 3, 4)) for _ in range(19)]
@@ -98,7 +106,7 @@ def test_dealing_out_columns_is_scoring_a_tree_whose_answers_are_dealt_out_group
         scores = class_scores(evidence.probabilities, rule_matrix(slow_columns(tree, seed)))
         slow.append(sum(t == p for t, p in zip(labels, scores.argmax(1).tolist(), strict=True)) / 19)
     right = sum(t == p for t, p in zip(labels, predictions, strict=True)) / 19
-    found = shuffled_controls(SUM, evidence, labels, predictions)["shuffled_columns"]
+    found = controls(SUM, evidence, labels, predictions)["shuffled_columns"]
     assert found["n"] == 19
     assert found["seeds"] == SHUFFLES
     assert found["accuracy"] == pytest.approx(sum(slow) / SHUFFLES)
@@ -121,7 +129,7 @@ def test_of_very_many_images_a_sample_is_asked_and_the_rest_is_counted_whole(
 ) -> None:
     evidence, labels = evidence_of(tree), [b % 5 for b in range(19)]
     monkeypatch.setattr("treegen.clip.controls._WORK", 11 * evidence.matrix.numel())
-    found = shuffled_controls(SUM, evidence, labels, SUM.scores(evidence).argmax(1).tolist())
+    found = controls(SUM, evidence, labels, SUM.scores(evidence).argmax(1).tolist())
     assert (found["shuffled_columns"]["n"], found["shuffled_rules"]["n"]) == (11, 19)
     assert sample(19, 11) == sample(19, 11) != list(range(11))
     assert sample(5, 5) == list(range(5))
@@ -133,7 +141,7 @@ def test_whole_rules_dealt_out_leave_the_names_of_a_gate_where_they_are(tree: Tr
     names_only, evidence = Fitted(rule=RULES["gated"], parameters=gate), evidence_of(tree)
     assert evidence.names is not None
     labels = evidence.names.argmax(1).tolist()
-    found = shuffled_controls(names_only, evidence, labels, labels)
+    found = controls(names_only, evidence, labels, labels)
     assert found["shuffled_rules"]["accuracy"] == found["shuffled_columns"]["accuracy"] == 1.0
     assert found["shuffled_rules"]["p"] == 1.0
 

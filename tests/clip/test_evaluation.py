@@ -363,3 +363,34 @@ def test_a_real_model_scores_a_tree_and_scores_it_alike_again(
     assert documents[0] == documents[1]
     assert documents[0]["test"]["n"] == 13
     assert_valid(documents[0])
+
+
+def test_what_is_kept_between_scores_changes_none(domain: Domain, tree: Tree, evaluate: Evaluate) -> None:
+    """Trees enough that the first predictions are forgotten, each beside its parent, against a fresh evaluator."""
+    kept, parent = evaluate(domain), tree
+    for number in range(3):
+        group = replace(tree.groups[number % 2], options=(f"mark {number}", *tree.groups[number % 2].options[1:]))
+        groups = tuple(group if g.name == group.name else g for g in parent.groups)
+        revision = replace(parent, groups=groups)
+        assert kept.score(revision, parent) == evaluate(domain).score(revision, parent)
+        parent = revision
+
+
+def test_the_test_part_is_never_held_as_images_by_options(
+    domain: Domain, tree: Tree, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the images that the shuffled columns ask, logits are made a slice at a time."""
+    evaluator = evaluate(domain)
+    asked: list[int] = []
+    plain = evaluator.evidence
+
+    def noted(tree: Tree, features: Any, **more: Any) -> Any:
+        asked.append(len(features))
+        return plain(tree, features, **more)
+
+    monkeypatch.setattr(evaluator, "evidence", noted)
+    monkeypatch.setattr("treegen.clip.controls._WORK", 0)  # a sample of as many images as there are classes
+    test, dev = (len(evaluator.parts[name].labels) for name in ("test", "dev"))
+    evaluator.score(tree, other_tree(tree))
+    assert sorted(asked) == sorted([len(domain.classes), dev])
+    assert test > len(domain.classes)

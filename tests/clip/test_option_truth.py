@@ -6,13 +6,14 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from treegen.clip.decisions import RULES, SUM, Evidence, Fitted
 from treegen.clip.diagnosis import diagnose
 from treegen.clip.leaving_out import without_each
-from treegen.clip.option_truth import group_truth, look
+from treegen.clip.option_truth import group_truth, look, rests
 from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
 from treegen.clip.statistics import fisher_exact, holm, mcnemar_exact
 from treegen.tree.model import ClassRule, Group, Tree
@@ -263,3 +264,14 @@ def test_groups_are_looked_at_in_the_order_of_the_domains_classes() -> None:
     seen = look(Tree(domain="d", groups=(group,), rules=rules), ("X", "Y"), [0, 1], torch.tensor([[0.9, 0.1]] * 2))
     assert seen[0].matrix.tolist() == [[1, 0], [0, 1]]
     assert seen[0].expected.tolist() == [0, 1]
+
+
+def test_classes_have_a_number_in_common_for_a_group_if_all_other_groups_treat_them_alike() -> None:
+    draw = np.random.default_rng(0)
+    parts = [np.eye(3)[draw.integers(0, 3, 12)] for _ in range(3)]
+    parts[1][4] = 1 / 3
+    for group, numbers in enumerate(rests(parts)):
+        rest = np.concatenate([part for number, part in enumerate(parts) if number != group], 1)
+        same = (rest[:, None] == rest[None]).all(2)
+        assert ((numbers[:, None] == numbers[None]) == same).all()
+        assert 12 < same.sum() < 144

@@ -1,7 +1,8 @@
 """Controls: what the same images give without the tree's knowledge."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,8 @@ from treegen.clip.statistics import shuffled_accuracies, wilson_interval
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from treegen.clip.decisions import Evidence, Fitted
@@ -57,27 +60,30 @@ def with_random_words(tree: Tree, seed: int) -> Tree:
 
 
 def shuffled_controls(
-    decision: "Fitted", evidence: "Evidence", labels: Sequence[int], predictions: Sequence[int]
-) -> dict[str, Any]:
+    decision: "Fitted", matrix: "Tensor", labels: Sequence[int], predictions: Sequence[int],
+    evidence: Callable[[Sequence[int]], "Evidence"],
+) -> dict[str, Any]:  # fmt: skip
     """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
 
     Args:
         decision: how the predictions were made.
-        evidence: of the images (B).
-        labels: true class of each.
+        matrix: the rules (K, Q).
+        labels: true class of each image (B).
         predictions: predicted class of each.
+        evidence: of some of the images, by number; all of them are only asked for by a rule that uses names.
     """
-    n, k, true = len(labels), len(evidence.matrix), _numbers(labels)
+    n, k, true = len(labels), len(matrix), _numbers(labels)
     if decision.rule.uses_names:  # the names stay with their classes: predictions do not move with the rules
-        deals = (replace(evidence, matrix=evidence.matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
+        whole = evidence(range(n))
+        deals = (replace(whole, matrix=matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
         shuffled = [_accuracy(decision, deal, true) for deal in deals]
     else:
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
-    rows = sample(n, max(k, _WORK // evidence.matrix.numel()))
-    asked = evidence if len(rows) == n else evidence.take(_numbers(rows))
+    rows = sample(n, max(k, _WORK // matrix.numel()))
+    asked = evidence(rows)
     own, found = [labels[b] for b in rows], [predictions[b] for b in rows]
-    matrices = (column_deal(asked.matrix, asked.sizes, seed) for seed in range(SHUFFLES))
-    columns = [_accuracy(decision, replace(asked, matrix=matrix), true[rows]) for matrix in matrices]
+    dealt = (column_deal(matrix, asked.sizes, seed) for seed in range(SHUFFLES))
+    columns = [_accuracy(decision, replace(asked, matrix=each), true[rows]) for each in dealt]
     return {
         "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
         "shuffled_rules": {**spread(n, shuffled), "p": permutation_p(labels, predictions, shuffled)},
@@ -109,15 +115,22 @@ def column_deal(matrix: "Tensor", sizes: Sequence[int], seed: int) -> "Tensor":
     import numpy as np
     import torch
 
-    order = np.tile(np.arange(len(matrix)), (len(sizes), 1))
-    dealt = torch.from_numpy(np.random.default_rng(seed).permuted(order, axis=1)).to(matrix.device)  # (G, K)
-    rows = dealt.repeat_interleave(torch.tensor(sizes).to(matrix.device), dim=0)  # (Q, K)
-    return matrix.gather(0, rows.T)
+    rows = np.repeat(_orders(len(matrix), len(sizes), seed), sizes, axis=1)  # (K, Q)
+    return torch.from_numpy(np.take_along_axis(matrix.cpu().numpy(), rows, 0)).to(matrix.device)
+
+
+@lru_cache(maxsize=2 * SHUFFLES)
+def _orders(classes: int, groups: int, seed: int) -> "NDArray[np.int64]":
+    """(K, G): for each group the class that each class gets its answer from; the same for every tree of these sizes."""
+    import numpy as np
+
+    order = np.tile(np.arange(classes), (groups, 1))
+    return np.random.default_rng(seed).permuted(order, axis=1).T.copy()
 
 
 def _accuracy(decision: "Fitted", evidence: "Evidence", labels: "Tensor") -> float:
-    found = decision.scores(evidence).argmax(1)
-    return int((found == labels.to(found.device)).sum()) / len(labels)  # as of the tree itself: equal ones are equal
+    found = decision.scores(evidence).cpu().numpy().argmax(1)  # faster than torch's; both give the first of equals
+    return int((found == labels.numpy()).sum()) / len(labels)  # as of the tree itself: equal ones are equal
 
 
 def _numbers(values: Sequence[int]) -> "Tensor":

@@ -1,15 +1,17 @@
 """Where a tree goes wrong: per class and per group, on the dev part."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from treegen.clip.advice import advise
 from treegen.clip.decisions import SUM, Evidence, Fitted
 from treegen.clip.leaving_out import without_each
-from treegen.clip.option_truth import Seen, group_truth, look
+from treegen.clip.option_truth import Seen, asked, group_truth, look
 from treegen.clip.statistics import wilson_interval
-from treegen.tree.model import Group, Tree
+from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,18 +35,19 @@ def diagnose(
         decision: how they were made.
     """
     confused = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
-    totals = Counter(labels)
+    totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
+    for (t, p), count in confused.items():
+        mistaken.setdefault(t, {})[p] = count
     seen = look(tree, classes, labels, probabilities)
     groups = [
         {**plain, **more}
-        for plain, more in zip(_groups(tree, classes, labels, probabilities),
-                               group_truth(seen, labels, classes), strict=True)
+        for plain, more in zip(map(_group, seen), group_truth(seen, labels, classes), strict=True)
     ]  # fmt: skip
     if evidence is not None:
         for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
             group["without"] = without
     found = {
-        "classes": [_class(k, name, totals, labels, predictions, confused, classes) for k, name in enumerate(classes)],
+        "classes": [_class(name, totals[k], mistaken.get(k, {}), classes) for k, name in enumerate(classes)],
         "groups": groups,
         "confused": [
             {"true": classes[t], "predicted": classes[p], "count": count, "n": totals[t],
@@ -67,14 +70,10 @@ def separating(seen: Sequence[Seen], labels: Sequence[int], one: int, other: int
     return found
 
 
-def _class(
-    k: int, name: str, totals: Counter[int], labels: Sequence[int], predictions: Sequence[int],
-    confused: Counter[tuple[int, int]], classes: Sequence[str],
-) -> dict[str, Any]:  # fmt: skip
-    """One class: n, recall with interval, and what it is taken for."""
-    n = totals[k]
-    correct = sum(t == p == k for t, p in zip(labels, predictions, strict=True))
-    taken = sorted(((p, c) for (t, p), c in confused.items() if t == k), key=lambda item: (-item[1], item[0]))
+def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str]) -> dict[str, Any]:
+    """One class: n, recall with interval, and what it is taken for; `mistaken` counts its wrong predictions."""
+    correct = n - sum(mistaken.values())
+    taken = sorted(mistaken.items(), key=lambda item: (-item[1], item[0]))
     return {
         "name": name, "n": n, "recall": correct / n if n else None,
         "interval": list(wilson_interval(correct, n)) if n else None,
@@ -82,34 +81,21 @@ def _class(
     }  # fmt: skip
 
 
-def _groups(tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor") -> list[dict[str, Any]]:
-    """Every group: how often its most probable option is the one that the image's class has."""
-    rules = {rule.name: dict(rule.answers) for rule in tree.rules}
-    groups, start = [], 0
-    for group in tree.groups:
-        expected = [rules[name].get(group.name) for name in classes]
-        answers = probabilities[:, start : start + len(group.options)].argmax(1).tolist()
-        groups.append(_group(group, [(expected[label], answer) for label, answer in zip(labels, answers, strict=True)]))
-        start += len(group.options)
-    return groups
-
-
-def _group(group: Group, pairs: Sequence[tuple[int | None, int]]) -> dict[str, Any]:
-    """One group from (expected option, most probable option) of each image; images without an answer are left out."""
-    asked = [(e, a) for e, a in pairs if e is not None]
-    correct = sum(e == a for e, a in asked)
-    wrong = Counter((e, a) for e, a in asked if e != a)
-    options = []
-    for index, option in enumerate(group.options):
-        own = [a for e, a in asked if e == index]
-        hits = own.count(index)
-        options.append({"option": option, "n": len(own), "accuracy": hits / len(own) if own else None})
+def _group(group: Seen) -> dict[str, Any]:
+    """How often the most probable option is the one that the image's class has; images without one are left out."""
+    counts = asked(group)
+    n, correct = int(counts.sum()), int(counts.diagonal().sum())
+    totals = counts.sum(1).tolist()
+    wrong = [(int(e), int(a), int(counts[e, a])) for e, a in np.argwhere(counts) if e != a]
     return {
-        "name": group.name, "n": len(asked), "accuracy": correct / len(asked) if asked else None,
-        "interval": list(wilson_interval(correct, len(asked))) if asked else None,
-        "options": options,
+        "name": group.name, "n": n, "accuracy": correct / n if n else None,
+        "interval": list(wilson_interval(correct, n)) if n else None,
+        "options": [
+            {"option": option, "n": total, "accuracy": int(counts[index, index]) / total if total else None}
+            for index, (option, total) in enumerate(zip(group.options, totals, strict=True))
+        ],
         "confused": [
             {"option": group.options[e], "taken_for": group.options[a], "count": count}
-            for (e, a), count in sorted(wrong.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
+            for e, a, count in sorted(wrong, key=lambda item: (-item[2], item[:2]))[:_MOST_PAIRS]
         ],
     }  # fmt: skip

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
+_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test part are kept
 _BATCH: Final = 64
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
@@ -84,6 +85,7 @@ class Evaluator:
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
         self._texts: dict[str, Tensor] = {}
+        self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
         self._lengths: dict[str, int] = {}  # tokens of each text
         found = read_image_set(domain, cache, progress)
         assert domain.images is not None
@@ -234,21 +236,29 @@ class Evaluator:
             "decision_rule": decision.rule.name,
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
             "images": self._images_json(),
-            **({} if sealed else self._tested(tree, parent)),
+            **({} if sealed else self._tested(tree, parent, decision)),
             "dev": self.diagnose(tree),
         }  # fmt: skip
 
-    def _tested(self, tree: Tree, parent: Tree | None) -> dict[str, Any]:
+    def _tested(self, tree: Tree, parent: Tree | None, decision: Fitted) -> dict[str, Any]:
         """The sections of the test part."""
         test = self.parts["test"]
-        answers, base = self.answer(tree, test.features), self.baseline(test)
-        before = None if parent is None else self.answer(parent, test.features).predictions
+        found, base = self._tested_as(tree), self.baseline(test)
+        before = None if parent is None else self._tested_as(parent)
         return {
-            "test": accuracy_of(test.labels, answers.predictions),
+            "test": accuracy_of(test.labels, found),
             "baseline": {**accuracy_of(test.labels, base), "name_template": self.domain.name_template},
-            "controls": self._controls(tree, test, answers),
-            **comparisons(test.labels, answers.predictions, baseline=base, parent=before),
+            "controls": self._controls(tree, found, decision),
+            **comparisons(test.labels, found, baseline=base, parent=before),
         }
+
+    def _tested_as(self, tree: Tree) -> tuple[int, ...]:
+        """Predictions of a tree on the test part. The last are kept: the next revision's parent is among them."""
+        if tree not in self._predictions:
+            for old in list(self._predictions)[: -_KEPT + 1]:
+                del self._predictions[old]
+            self._predictions[tree] = self._predict(tree, self.parts["test"].features, self._matrix(tree))
+        return self._predictions[tree]
 
     def diagnose(self, tree: Tree) -> dict[str, Any]:
         """The `dev` part of the score document: all that feedback and language models may see."""
@@ -320,13 +330,17 @@ class Evaluator:
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }
 
-    def _controls(self, tree: Tree, test: Part, answers: Answers) -> dict[str, Any]:
+    def _controls(self, tree: Tree, predictions: Sequence[int], decision: Fitted) -> dict[str, Any]:
         """What numbers mean nothing: chance, rules dealt out at random in two ways, random words as options."""
-        worded, matrix = [], self._matrix(tree)
+        test, matrix, worded = self.parts["test"], self._matrix(tree), list[float]()
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
-            drawn = self._predict(with_random_words(tree, seed), test.features, matrix)
+            drawn = self._tested_as(with_random_words(tree, seed))  # an edited option makes no other tree of words
             worded.append(accuracy_of(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
-        return {**shuffled_controls(answers.decision, answers.evidence, test.labels, answers.predictions),
+
+        def asked(rows: Sequence[int]) -> Evidence:
+            return self.evidence(tree, test.features[list(rows)], names=decision.rule.uses_names, matrix=matrix)
+
+        return {**shuffled_controls(decision, matrix, test.labels, predictions, asked),
                 "random_words": spread(len(test.labels), worded)}  # fmt: skip

@@ -67,21 +67,28 @@ def look(tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilitie
     for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
         answered = [rule.get(group.name) for rule in rules]
         expected = np.array([-1 if index is None else index for index in answered], dtype=np.int64)
-        tops = part.double().topk(min(2, part.shape[1]), dim=1)
-        first, second = tops.values[:, 0], tops.values[:, -1]
+        columns = part.double().T.cpu().contiguous().numpy()  # (O, B): the highest of a column is found faster
+        answers, seconds, first, second = _top_two(columns)
         seen.append(Seen(
             name=group.name, options=group.options, matrix=matrix.double().numpy(), expected=expected[true],
-            answers=part.argmax(1).cpu().numpy(), seconds=_second(part),
-            confidence=first.cpu().numpy(), odds=(first / second.clamp_min(1e-300)).cpu().numpy(),
+            answers=answers, seconds=seconds, confidence=first, odds=first / second.clip(min=1e-300),
         ))  # fmt: skip
     return seen
 
 
-def _second(part: "Tensor") -> "NDArray[np.int64]":
-    """The most probable option but for the answer; the first of equals."""
-    rest = part.scatter(1, part.argmax(1, keepdim=True), -1.0)
-    found: NDArray[np.int64] = rest.argmax(1).cpu().numpy()
-    return found
+def _top_two(
+    columns: "NDArray[np.float64]",
+) -> tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]:
+    """Of probabilities (O, B) the two most probable options and their probabilities, each (B); the first of equals.
+
+    The second of a single option is that option. `columns` is written to.
+    """
+    images = np.arange(columns.shape[1])
+    answers: NDArray[np.int64] = columns.argmax(0)
+    first = columns[answers, images]
+    columns[answers, images] = -1.0
+    seconds: NDArray[np.int64] = columns.argmax(0)
+    return answers, seconds, first, first if len(columns) == 1 else columns[seconds, images]
 
 
 def group_truth(seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -89,6 +96,7 @@ def group_truth(seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[s
     true = np.asarray(labels, dtype=np.int64)
     counts = np.bincount(true, minlength=len(classes))
     texts, shared = sum(len(group.options) for group in seen), _shared(seen)
+    alike = rests([group.matrix for group in seen])
     return [
         {
             "balanced_accuracy": _balanced(group),
@@ -96,7 +104,7 @@ def group_truth(seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[s
             "calibration": calibration(group),
             "information": _information(group, true, counts),
             "shared": shared[number],
-            "pairs": _pairs(group, seen, counts, classes),
+            "pairs": _pairs(group, alike[number], classes),
             "together": _together(group),
             "cost": {"prompts": len(group.options), "share": len(group.options) / texts},
         }
@@ -104,15 +112,15 @@ def group_truth(seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[s
     ]
 
 
-def _asked(group: Seen) -> "NDArray[np.int64]":
+def asked(group: Seen) -> "NDArray[np.int64]":
     """(O, O): expected in the rows, answered in the columns, of the images whose class has an answer."""
-    asked, size = group.expected >= 0, len(group.options)
-    return contingency(group.expected[asked], group.answers[asked], (size, size))
+    known, size = group.expected >= 0, len(group.options)
+    return contingency(group.expected[known], group.answers[known], (size, size))
 
 
 def _balanced(group: Seen) -> float | None:
     """Mean of the recalls of the options that have images: low for a group that always answers the same."""
-    counts = _asked(group)
+    counts = asked(group)
     totals = counts.sum(1)
     given = totals > 0
     return float((counts.diagonal()[given] / totals[given]).mean()) if given.any() else None
@@ -120,7 +128,7 @@ def _balanced(group: Seen) -> float | None:
 
 def _confusion(group: Seen) -> list[list[int]]:
     """[expected, answered, images] wherever there are images, as indices of options."""
-    counts = _asked(group)
+    counts = asked(group)
     return [[int(e), int(a), int(counts[e, a])] for e, a in np.argwhere(counts)]
 
 
@@ -132,11 +140,11 @@ def calibration(group: Seen) -> dict[str, Any] | None:
 
     Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
-    asked = group.expected >= 0
-    n = int(asked.sum())
+    known = group.expected >= 0
+    n = int(known.sum())
     if n == 0:
         return None
-    sure, right = group.confidence[asked], (group.expected == group.answers)[asked]
+    sure, right = group.confidence[known], (group.expected == group.answers)[known]
     places = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
     bins, error = [], 0.0
     for place in np.unique(places):
@@ -169,39 +177,62 @@ def _shared(seen: Sequence[Seen]) -> list[list[dict[str, Any]]]:
     ]  # fmt: skip
 
 
-def _pairs(
-    group: Seen, seen: Sequence[Seen], counts: "NDArray[np.int64]", classes: Sequence[str]
-) -> list[dict[str, Any]]:
+def _pairs(group: Seen, alike: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:
     """The pairs of options that are most often taken for each other.
 
     `p` is Fisher's: among the images of either option that are answered by either, answer and truth have nothing to do
     with each other. `needed` are two classes that nothing but this pair tells apart.
     """
-    asked = _asked(group)
-    totals, crossed = asked.sum(1), np.triu(asked + asked.T, 1)
+    table = asked(group)
+    totals, crossed = table.sum(1), np.triu(table + table.T, 1)
     places = sorted(((int(a), int(b)) for a, b in np.argwhere(crossed)), key=lambda pair: (-crossed[pair], pair))
     return [
         {
             "options": [group.options[a], group.options[b]], "crossed": int(crossed[a, b]),
             "n": int(totals[a] + totals[b]),
-            "p": fisher_exact(((int(asked[a, a]), int(asked[a, b])), (int(asked[b, a]), int(asked[b, b])))),
-            "needed": _needed(group, seen, (a, b), classes),
+            "p": fisher_exact(((int(table[a, a]), int(table[a, b])), (int(table[b, a]), int(table[b, b])))),
+            "needed": _needed(group, alike, (a, b), classes),
         }
         for a, b in places[:_MOST]
     ]  # fmt: skip
 
 
-def _needed(group: Seen, seen: Sequence[Seen], pair: tuple[int, int], classes: Sequence[str]) -> list[str]:
-    """The first two classes that would have identical rules if the two options were one; empty if none would."""
-    columns = [other.matrix for other in seen if other is not group]
+def _needed(group: Seen, alike: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]) -> list[str]:
+    """The first two classes that would have identical rules if the two options were one; empty if none would.
+
+    Args:
+        group: theirs.
+        alike: the classes with a number each for their rules in the other groups, see `rests`.
+        pair: the options.
+        classes: names (K).
+    """
+    if alike.max() == len(alike) - 1:  # every class has a number of its own
+        return []
     merged = group.matrix.copy()
     merged[:, pair[0]] += merged[:, pair[1]]
     merged[:, pair[1]] = 0
-    return identical(np.concatenate([*columns, merged], 1), classes)
+    return identical(np.concatenate([alike[:, None], merged], 1), classes)
 
 
-def identical(matrix: "NDArray[np.float64]", classes: Sequence[str]) -> list[str]:
-    """The first two classes whose rows are the same; empty if there are none."""
+def rests(parts: "Sequence[NDArray[np.float64]]") -> list["NDArray[np.int64]"]:
+    """For each group numbers of the classes (K): equal for classes that all other groups treat alike.
+
+    Args:
+        parts: of the rule matrix, (K, O) each.
+    """
+    numbers = np.stack([_numbered(part) for part in parts], 1)  # (K, G): small, so that no row of Q numbers is hashed
+    return [_numbered(np.delete(numbers, group, 1)) for group in range(len(parts))]
+
+
+def _numbered(rows: "NDArray[Any]") -> "NDArray[np.int64]":
+    """A number for each row, the same for rows that are the same, in the order of their first."""
+    known: dict[bytes, int] = {}
+    numbers = [known.setdefault(row.tobytes(), len(known)) for row in np.ascontiguousarray(rows)]
+    return np.array(numbers, dtype=np.int64)
+
+
+def identical(matrix: "NDArray[Any]", classes: Sequence[str]) -> list[str]:
+    """The first two classes whose rows, or numbers, are the same; empty if there are none."""
     known: dict[bytes, int] = {}
     for row, values in enumerate(np.ascontiguousarray(matrix)):
         first = known.setdefault(values.tobytes(), row)

@@ -1,7 +1,9 @@
 """Predictions of any number of images, a few at a time. Shapes as in `scoring`; B images in all, b at a time."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
@@ -9,6 +11,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from treegen.clip.cache import Places
+
+_T = TypeVar("_T")
 
 _SLICE: Final = 1024  # (Q, b) float32 of 300 options then stays in the processor's cache
 
@@ -42,8 +46,19 @@ def predict(
             for group in torch.split(columns, list(sizes)):
                 torch.softmax(group, 0, out=group)
             where = torch.as_tensor(places[start : start + _SLICE])
-            predictions[where] = (matrix @ columns).argmax(0)
+            best = (matrix @ columns).cpu().numpy().argmax(0)  # three times as fast as torch's; the first of equals
+            predictions[where] = torch.from_numpy(best)
     return predictions
+
+
+def read_ahead(chunks: Iterable[_T], count: int = 2) -> Iterator[_T]:
+    """The same chunks, read by a thread of its own while the caller computes; memory holds `count` more of them."""
+    rest = iter(chunks)
+    with ThreadPoolExecutor(1, "reader") as reader:
+        pending = deque(reader.submit(next, rest, None) for _ in range(count))
+        while (found := pending.popleft().result()) is not None:
+            pending.append(reader.submit(next, rest, None))
+            yield found
 
 
 def in_chunks(features: "Tensor") -> "Iterator[tuple[Tensor, Tensor]]":
