@@ -10,7 +10,7 @@ demo: $(READY)  ## the whole loop on the bundled domain, offline
 	$(BIN)/treegen demo demo
 
 test: $(READY)  ## all tests, two files at a time
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 check: $(READY)  ## ruff, mypy --strict, import layers
 	$(BIN)/ruff check .

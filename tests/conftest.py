@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from treegen import store
 from treegen.cli.main import main
 from treegen.demonstration import lay_out
 from treegen.workspace import Workspace
@@ -178,3 +180,13 @@ def workspace(tmp_path: Path) -> Workspace:
     """A domain without images, and no tree yet."""
     (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
     return Workspace(tmp_path / "tree.json")
+
+
+@contextmanager
+def store_version(number: int) -> Iterator[None]:
+    """Stores that are made here have the tables of an earlier version."""
+    earlier = {version: script for version, script in store._MIGRATIONS.items() if version <= number}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_VERSION", number)
+        patch.setattr(store, "_MIGRATIONS", earlier)
+        yield

@@ -11,7 +11,7 @@ from tests.conftest import TREE
 from tests.llm.conftest import FakeChat
 from treegen.clip.mistakes import GroupVote, Mistake
 from treegen.confusion import compose
-from treegen.images import list_images
+from treegen.images import LabelledImage, list_images
 from treegen.tree.model import Tree
 from treegen.tree.targets import Feedback
 from treegen.tree.validation import check_text
@@ -32,10 +32,11 @@ def vote(group: str, option: str, true: str | None, predicted: str | None, margi
     )
 
 
+IMAGE = LabelledImage(path=Path("x.png"), label=0, digest="d")
+
+
 def mistake(true: str, predicted: str, *votes: GroupVote) -> Mistake:
-    return Mistake(
-        index=0, path=Path("x.png"), true=true, predicted=predicted, true_score=1, predicted_score=2, votes=votes
-    )
+    return Mistake(index=0, image=IMAGE, true=true, predicted=predicted, true_score=1, predicted_score=2, votes=votes)
 
 
 def confused(true: str, predicted: str, count: int, n: int = 8) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def planted(tree_file: Path) -> Workspace:
     workspace = Workspace(tree_file)
     found = list_images(workspace.domain).images
     names = workspace.domain.classes
-    parts = workspace._divide(found)
+    parts = workspace.divide(found)
     models = [i.path for i in found if names[i.label] == "Abrosk"]
     shown = [i for i in found if names[i.label] == "Zandoor" and parts[i.digest] == "test"]
     for image, model in zip(shown, models, strict=False):
@@ -133,7 +134,7 @@ def test_nothing_of_the_test_part_is_in_any_message(planted: Workspace) -> None:
     dev, shown = score["dev"], f"{100 * score['test']['accuracy']:.0f} %"
     assert f"accuracy {100 * dev['accuracy']:.0f} % of {dev['n']} images" in measured
     assert shown == f"{100 * dev['accuracy']:.0f} %" or f"accuracy {shown}" not in told
-    assert not [str(path.name) for path in test.paths if str(path) in told]
+    assert not [i.path.name for i in test.images if str(i.path) in told]
 
 
 def test_a_proposal_that_was_left_is_not_forgotten(planted: Workspace) -> None:

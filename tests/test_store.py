@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import store_version
 from treegen.errors import InputError
 from treegen.store import Call, Store, now, store_folder
 from treegen.tree.document import digest_of, dump
@@ -289,11 +290,9 @@ def test_trees_of_one_folder_look_at_the_same_test_part(store: Store, opened: Ca
 def test_a_store_of_an_earlier_version_gains_the_table_of_looks(
     path: Path, opened: Callable[[Path], Store], tree: Tree
 ) -> None:
-    old = opened(path)
+    with store_version(3):
+        old = opened(path)
     revision = old.add_revision(tree, author="human", note="", parent=None)
-    with old.writing() as database:
-        database.execute("DROP TABLE look")
-        database.execute("PRAGMA user_version=3")
     old.close()
     again = opened(path)
     assert again.look("images", "s", [("a", "e", "sum")]) == 1

@@ -6,10 +6,12 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from textual.events import Paste
+from textual.notifications import Notification
 from textual.pilot import Pilot
 
 from tests.conftest import DOMAIN, TREE
@@ -26,6 +28,12 @@ class Player:
 
     def __init__(self, app: ReviewApp, pilot: Pilot[None]) -> None:
         self.app, self.pilot = app, pilot
+        self._heard = [*app._notifications]  # a notification goes after seconds, also while a slow machine is busy
+        app.notify = self._hear  # type: ignore[method-assign]
+
+    def _hear(self, message: str, **options: Any) -> None:
+        type(self.app).notify(self.app, message, **options)
+        self._heard.append(Notification(message, title=options.get("title", "")))
 
     @property
     def tree(self) -> Tree:
@@ -40,7 +48,7 @@ class Player:
     @property
     def said(self) -> str:
         """All notifications so far."""
-        return "\n".join(f"{n.title}: {n.message}" for n in self.app._notifications)
+        return "\n".join(f"{n.title}: {n.message}" for n in self._heard)
 
     @property
     def screen(self) -> str:

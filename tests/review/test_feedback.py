@@ -336,7 +336,7 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
     async with play(served, (120, 40)) as player:
         answer = answer_of(player, reword_form)
         pieces = [answer[n : n + 200] for n in range(0, len(answer), 200)]
-        openai_server.will_stream("One moment. ", *pieces, pause=0.4)
+        openai_server.will_stream("One moment. ", *pieces, pause=1.0)
         told: list[str] = []
         say = player.app.asker._say
         monkeypatch.setattr(player.app.asker, "_say", lambda text: (told.append(text), say(text)))

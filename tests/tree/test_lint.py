@@ -57,7 +57,8 @@ def test_every_lint_is_a_warning_and_says_what_to_do(content: dict[str, Any]) ->
     for rule in content["rules"].values():
         rule["size"] = 0
     problems = list(lint(tree_from(content)))
-    assert {p.code for p in problems} == {code for code in CODES if code[2] in "67"}
+    measured = {"TG703", "TG704", "TG705", "TG706"}  # what a score advises
+    assert {p.code for p in problems} == {code for code in CODES if code[2] in "67"} - measured
     assert {p.severity for p in problems} == {"warning"}
     assert all(p.message.isprintable() and len(p.message) > 20 for p in problems)
 
