@@ -43,7 +43,7 @@ def memory(what: str) -> float:
 def measure(path: Path, count: int) -> dict[str, float]:
     """Seconds of reading and scoring, of the bare product, and the peak of memory in MB."""
     from treegen.clip.cache import EmbeddingCache
-    from treegen.clip.streaming import predict, read_ahead
+    from treegen.clip.streaming import predict
 
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
@@ -66,7 +66,7 @@ def measure(path: Path, count: int) -> dict[str, float]:
     took = float("inf")
     for _ in range(2):
         began = time.perf_counter()
-        found = predict(read_ahead(cache.chunks("drawn", keys)), count, texts, (OPTIONS,) * GROUPS, matrix, 100.0)
+        found = predict(cache.chunks("drawn", keys), count, texts, (OPTIONS,) * GROUPS, matrix, 100.0)
         took = min(took, time.perf_counter() - began)
     assert int(found.min()) >= 0, "an image was not found"
     peak = memory("VmHWM")

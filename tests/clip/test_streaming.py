@@ -1,12 +1,10 @@
 """Predictions in slices against the plain path, which holds all at once."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.streaming import in_chunks, predict, read_ahead
+from treegen.clip.streaming import in_chunks, predict
 
 SIZES = (3, 1, 4, 2)  # G = 4, Q = 10
 
@@ -40,28 +38,3 @@ def test_a_tie_goes_to_the_first_class_as_in_the_plain_path() -> None:
     features, texts = drawn(50, 12), drawn(10, 12, seed=1)
     matrix = torch.eye(10)[[2, 2, 5, 5]]
     assert set(predict(in_chunks(features), 50, texts, SIZES, matrix, 5.0).tolist()) <= {0, 2}
-
-
-def test_reading_ahead_gives_the_same_chunks_in_their_order_and_never_reads_far() -> None:
-    begun: list[int] = []
-
-    def chunks() -> Iterator[int]:
-        for number in range(9):
-            begun.append(number)
-            yield number
-
-    found = []
-    for number in read_ahead(chunks(), 2):
-        found.append(number)
-        assert len(begun) <= number + 4
-    assert found == list(range(9))
-    assert list(read_ahead(iter([]))) == []
-
-
-def test_what_fails_while_reading_ahead_fails_here() -> None:
-    def chunks() -> Iterator[int]:
-        yield 1
-        raise OSError("gone")
-
-    with pytest.raises(OSError, match="gone"):
-        list(read_ahead(chunks()))

@@ -1,9 +1,7 @@
 """Predictions of any number of images, a few at a time. Shapes as in `scoring`; B images in all, b at a time."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -11,8 +9,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from treegen.clip.cache import Places
-
-_T = TypeVar("_T")
 
 _SLICE: Final = 1024  # (Q, b) float32 of 300 options then stays in the processor's cache
 
@@ -49,16 +45,6 @@ def predict(
             best = (matrix @ columns).cpu().numpy().argmax(0)  # three times as fast as torch's; the first of equals
             predictions[where] = torch.from_numpy(best)
     return predictions
-
-
-def read_ahead(chunks: Iterable[_T], count: int = 2) -> Iterator[_T]:
-    """The same chunks, read by a thread of its own while the caller computes; memory holds `count` more of them."""
-    rest = iter(chunks)
-    with ThreadPoolExecutor(1, "reader") as reader:
-        pending = deque(reader.submit(next, rest, None) for _ in range(count))
-        while (found := pending.popleft().result()) is not None:
-            pending.append(reader.submit(next, rest, None))
-            yield found
 
 
 def in_chunks(features: "Tensor") -> "Iterator[tuple[Tensor, Tensor]]":
