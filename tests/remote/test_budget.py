@@ -51,6 +51,7 @@ def test_the_request_that_would_exceed_a_cap_is_refused_and_not_counted(limits: 
 def test_what_just_fits_is_sent() -> None:
     budget = Budget(Limits(max_calls=1, max_tokens=50, max_cost=0.5))
     budget.before(tokens=50, cost=0.5)
+    assert budget.bill.calls == 1
 
 
 def test_a_cap_on_the_cost_of_an_unknown_price_is_refused_with_what_to_do() -> None:
