@@ -63,10 +63,10 @@ class Slow:
         return [(image.path, image.label) for image in images if parts[image.digest] == name]
 
     def similarity(self, path: Path, text: str) -> float:
-        """The scaled cosine of a picture and a text, each kept in 16 bits."""
+        """The scaled cosine of a picture, which is kept in 16 bits, and a text."""
         with Image.open(path) as picture:
             image = _kept(self.encoder.encode_images([picture])[0].tolist())
-        words = _kept(self.encoder.encode_texts([text])[0].tolist())
+        words = self.encoder.encode_texts([text])[0].tolist()
         return self.encoder.logit_scale * sum(x * t for x, t in zip(image, words, strict=True))
 
     def predict(self, tree: Tree, path: Path) -> int:

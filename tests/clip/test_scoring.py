@@ -89,6 +89,15 @@ def test_probabilities_are_the_softmax_of_loops_and_sum_to_one_in_each_group(see
         assert_close(found[:, start : start + size].sum(1), torch.ones(B))
 
 
+@pytest.mark.parametrize("images", [1, B])
+def test_the_logits_that_were_given_stay_as_they_are(images: int) -> None:
+    logits = random_logits(0)[:images]
+    before = logits.clone()
+    probabilities = group_probabilities(logits, SIZES)
+    assert torch.equal(logits, before)
+    assert probabilities.shape == (images, Q)
+
+
 def test_a_shift_of_all_logits_of_a_group_changes_no_probability() -> None:
     logits = random_logits(0)
     shifts = 50 * torch.randn(B, G, dtype=torch.float64)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from treegen.clip.decisions import Evidence, Fitted
 
 SHUFFLES: Final = 200
-#: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.1 s)
-_WORK: Final = 10**7
+#: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.03 s)
+_WORK: Final = 4 * 10**6
 
 #: everyday words that name no colour, shape, animal, body part, size or place
 WORDS: Final = tuple(
@@ -49,14 +49,16 @@ def with_random_words(tree: Tree, seed: int) -> Tree:
     The word of an option depends on the seed, the group's name and the option's place only: after an edit of one
     group all other groups keep their words, so their embeddings come from the cache.
     """
-    groups = []
-    for group in tree.groups:
-        words = list(WORDS)
-        Random(f"{seed}/{group.name}").shuffle(words)
-        rounds = range(-(-len(group.options) // len(words)))
-        drawn = [word if r == 0 else f"{word} {words[r]}" for r in rounds for word in words][: len(group.options)]
-        groups.append(replace(group, options=tuple(drawn)))
+    groups = (replace(g, options=_random_words(seed, g.name, len(g.options))) for g in tree.groups)
     return replace(tree, groups=tuple(groups))
+
+
+@lru_cache(maxsize=10_000)
+def _random_words(seed: int, group: str, count: int) -> tuple[str, ...]:
+    words = list(WORDS)
+    Random(f"{seed}/{group}").shuffle(words)
+    rounds = range(-(-count // len(words)))
+    return tuple([word if r == 0 else f"{word} {words[r]}" for r in rounds for word in words][:count])
 
 
 def shuffled_controls(
@@ -72,7 +74,9 @@ def shuffled_controls(
         predictions: predicted class of each.
         evidence: of some of the images, by number; all of them are only asked for by a rule that uses names.
     """
-    n, k, true = len(labels), len(matrix), _numbers(labels)
+    import numpy as np
+
+    n, k, true = len(labels), len(matrix), np.asarray(labels)
     if decision.rule.uses_names:  # the names stay with their classes: predictions do not move with the rules
         whole = evidence(range(n))
         deals = (replace(whole, matrix=matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
@@ -80,10 +84,9 @@ def shuffled_controls(
     else:
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
     rows = sample(n, max(k, _WORK // matrix.numel()))
-    asked = evidence(rows)
-    own, found = [labels[b] for b in rows], [predictions[b] for b in rows]
+    asked, own, found = evidence(rows), true[rows], np.asarray(predictions)[rows]
     dealt = (column_deal(matrix, asked.sizes, seed) for seed in range(SHUFFLES))
-    columns = [_accuracy(decision, replace(asked, matrix=each), true[rows]) for each in dealt]
+    columns = [_accuracy(decision, replace(asked, matrix=each), own) for each in dealt]
     return {
         "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
         "shuffled_rules": {**spread(n, shuffled), "p": permutation_p(labels, predictions, shuffled)},
@@ -128,12 +131,6 @@ def _orders(classes: int, groups: int, seed: int) -> "NDArray[np.int64]":
     return np.random.default_rng(seed).permuted(order, axis=1).T.copy()
 
 
-def _accuracy(decision: "Fitted", evidence: "Evidence", labels: "Tensor") -> float:
+def _accuracy(decision: "Fitted", evidence: "Evidence", labels: "NDArray[np.int64]") -> float:
     found = decision.scores(evidence).cpu().numpy().argmax(1)  # faster than torch's; both give the first of equals
-    return int((found == labels.numpy()).sum()) / len(labels)  # as of the tree itself: equal ones are equal
-
-
-def _numbers(values: Sequence[int]) -> "Tensor":
-    import torch
-
-    return torch.tensor(values)
+    return int((found == labels).sum()) / len(labels)  # as of the tree itself: equal ones are equal

@@ -16,6 +16,8 @@ from treegen.tree.model import Tree
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from treegen.clip.statistics import Indices
+
 _MOST_PAIRS: Final = 8
 
 
@@ -38,7 +40,7 @@ def diagnose(
     totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
     for (t, p), count in confused.items():
         mistaken.setdefault(t, {})[p] = count
-    seen = look(tree, classes, labels, probabilities)
+    seen, true = look(tree, classes, labels, probabilities), np.asarray(labels)
     groups = [
         {**plain, **more}
         for plain, more in zip(map(_group, seen), group_truth(seen, labels, classes), strict=True)
@@ -51,7 +53,7 @@ def diagnose(
         "groups": groups,
         "confused": [
             {"true": classes[t], "predicted": classes[p], "count": count, "n": totals[t],
-             "separated_by": separating(seen, labels, t, p)}
+             "separated_by": separating(seen, true, t, p)}
             for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
         ],
         "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
@@ -59,9 +61,9 @@ def diagnose(
     return {**found, "advice": [each.as_json() for each in advise(found)]}
 
 
-def separating(seen: Sequence[Seen], labels: Sequence[int], one: int, other: int) -> list[dict[str, Any]]:
+def separating(seen: Sequence[Seen], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
     """The groups in which two classes have different options, and how many of their images each answers rightly."""
-    found, own = [], [b for b, label in enumerate(labels) if label in (one, other)]
+    found, own = [], np.isin(labels, (one, other)).nonzero()[0]
     for group in seen:
         rows = group.matrix[[one, other]]
         if (rows.max(1) == 1).all() and rows[0].argmax() != rows[1].argmax():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip import scoring
@@ -86,7 +87,6 @@ class Evaluator:
         self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
         self._texts: dict[str, Tensor] = {}
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
-        self._lengths: dict[str, int] = {}  # tokens of each text
         found = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
@@ -235,7 +235,7 @@ class Evaluator:
             },
             "decision_rule": decision.rule.name,
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
-            "images": self._images_json(),
+            "images": self._images_json,
             **({} if sealed else self._tested(tree, parent, decision)),
             "dev": self.diagnose(tree),
         }  # fmt: skip
@@ -309,15 +309,14 @@ class Evaluator:
         checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
         problems = errors_of(checked.problems)
         if not problems:
-            self._lengths |= {t: self.encoder.count_tokens(t) for t in tree.prompts() if t not in self._lengths}
-            most = self.encoder.context_length
-            if most is not None and any(self._lengths[text] > most for text in tree.prompts()):
-                problems = tuple(length_problems(tree, self.encoder))
+            problems = tuple(length_problems(tree, self.encoder))
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         return f"{problems[0].code} {problems[0].pointer or '/'}: {problems[0].message}{more}" if problems else ""
 
+    @cached_property
     def _images_json(self) -> dict[str, Any]:
         assert self.domain.images is not None
+        seen = {image.label for image in self.images.images}
         root = self.domain.images.root  # paths below it: a score that is kept in git names no machine's folders
         return {
             "digest": self.images.digest,
@@ -325,7 +324,7 @@ class Evaluator:
             "dev": len(self.parts["dev"].labels),
             "split": {"dev": self.domain.split.dev, "seed": self.domain.split.seed},
             "classes_without_images": [
-                name for k, name in enumerate(self.domain.classes) if all(i.label != k for i in self.images.images)
+                name for k, name in enumerate(self.domain.classes) if k not in seen
             ],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import torch
 
 from treegen.clip import scoring
@@ -13,6 +14,7 @@ from treegen.clip.option_truth import identical, rests
 from treegen.clip.statistics import holm
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 _BLOCK: Final = 2**16  # scores that are computed together: 512 KiB, which a core's cache holds
@@ -41,9 +43,10 @@ def without_each(
     if count == 1:
         return [None]
     guesses = _sums_without(evidence) if decision.rule.name == "sum" else [
-        decision.scores(evidence.without(g)).argmax(1).tolist() for g in range(count)
+        decision.scores(evidence.without(g)).argmax(1).cpu().numpy() for g in range(count)
     ]  # fmt: skip
-    tests = [paired(labels, guess, predictions) for guess in guesses]
+    true, whole = np.asarray(labels), np.asarray(predictions)
+    tests = [paired(true, guess, whole) for guess in guesses]
     corrected = holm([test["p"] for test in tests])
     parts = [part.double().cpu().numpy() for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
     return [
@@ -52,14 +55,14 @@ def without_each(
     ]
 
 
-def _sums_without(evidence: Evidence) -> list[list[int]]:
+def _sums_without(evidence: Evidence) -> list["NDArray[np.int64]"]:
     """The sum rule without each group (G, B), from one pass: what the group adds is taken off the whole sum.
 
     Classes that only this group tells apart are tied then; the first of them is the prediction, as it would be of
     scores that are exactly equal.
     """
     offsets = torch.tensor((0, *evidence.sizes)).cumsum(0).tolist()
-    matrix, found = evidence.matrix.double(), [list[int]() for _ in evidence.sizes]
+    matrix, found = evidence.matrix.double(), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
     step = max(1, _BLOCK // len(matrix))
     for start in range(0, len(evidence.probabilities), step):
         own = evidence.probabilities[start : start + step].double()
@@ -67,12 +70,12 @@ def _sums_without(evidence: Evidence) -> list[list[int]]:
         whole = matrix @ columns
         for group, (left, right) in enumerate(pairwise(offsets)):
             rest = torch.addmm(whole, matrix[:, left:right], columns[left:right], alpha=-1)
-            found[group] += _first_best(rest)
-    return found
+            found[group].append(_first_best(rest))
+    return [np.concatenate(own) for own in found]
 
 
-def _first_best(scores: "Tensor") -> list[int]:
+def _first_best(scores: "Tensor") -> "NDArray[np.int64]":
     """For scores (K, b) the first class whose score is the highest, but for rounding."""
     near = scores >= scores.amax(0) - _TIE
-    best: list[int] = near.cpu().numpy().argmax(0).tolist()
+    best: NDArray[np.int64] = near.cpu().numpy().argmax(0)
     return best

@@ -1,7 +1,7 @@
 """Parts of the score document that several of its sections share: an accuracy, a paired test, a spread over seeds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from treegen.clip.statistics import (
     holm,
@@ -13,10 +13,15 @@ from treegen.clip.statistics import (
     wilson_interval,
 )
 
+if TYPE_CHECKING:
+    from treegen.clip.statistics import Indices
 
-def accuracy_of(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:
+
+def accuracy_of(labels: "Indices", predictions: "Indices") -> dict[str, Any]:
     """n, correct, accuracy with its Wilson interval, and mean per-class recall."""
-    correct = sum(a == b for a, b in zip(labels, predictions, strict=True))
+    import numpy as np
+
+    correct = int(np.equal(labels, predictions).sum())
     return {**share_of(correct, len(labels)), "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
 
 
@@ -25,16 +30,18 @@ def share_of(correct: int, n: int) -> dict[str, Any]:
     return {"n": n, "correct": correct, "accuracy": correct / n, "interval": list(wilson_interval(correct, n))}
 
 
-def paired(labels: Sequence[int], new: Sequence[int], old: Sequence[int]) -> dict[str, Any]:
+def paired(labels: "Indices", new: "Indices", old: "Indices") -> dict[str, Any]:
     """McNemar's test of two predictions on the same images."""
-    wins = sum(n == t != o for t, n, o in zip(labels, new, old, strict=True))
-    losses = sum(o == t != n for t, n, o in zip(labels, new, old, strict=True))
+    import numpy as np
+
+    right, before = np.equal(labels, new), np.equal(labels, old)
+    wins, losses = int((right & ~before).sum()), int((before & ~right).sum())
     return {
         "wins": wins, "losses": losses, "difference": (wins - losses) / len(labels), "p": mcnemar_exact(wins, losses)
     }  # fmt: skip
 
 
-def paired_recall(labels: Sequence[int], new: Sequence[int], old: Sequence[int]) -> dict[str, Any]:
+def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> dict[str, Any]:
     """The difference of the mean per-class recalls with its bootstrap interval."""
     found = recall_difference(labels, new, old)
     assert found is not None
@@ -42,7 +49,7 @@ def paired_recall(labels: Sequence[int], new: Sequence[int], old: Sequence[int])
 
 
 def comparisons(
-    labels: Sequence[int], predictions: Sequence[int], *, baseline: Sequence[int], parent: Sequence[int] | None
+    labels: "Indices", predictions: "Indices", *, baseline: "Indices", parent: "Indices | None"
 ) -> dict[str, Any]:
     """The tree against the baseline and its parent, and what so many images could show."""
     others = {"baseline": baseline, "parent": parent}
@@ -62,7 +69,7 @@ def comparisons(
     }  # fmt: skip
 
 
-def permutation_p(labels: Sequence[int], predictions: Sequence[int], shuffled: Sequence[float]) -> float:
+def permutation_p(labels: "Indices", predictions: "Indices", shuffled: Sequence[float]) -> float:
     """One-sided p-value of the permutation test: how often luck does as well, the tree's own deal counted in."""
     accuracy = float(accuracy_of(labels, predictions)["accuracy"])
     return (1 + sum(s >= accuracy for s in shuffled)) / (1 + len(shuffled))

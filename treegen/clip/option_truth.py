@@ -67,7 +67,7 @@ def look(tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilitie
     for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
         answered = [rule.get(group.name) for rule in rules]
         expected = np.array([-1 if index is None else index for index in answered], dtype=np.int64)
-        columns = part.double().T.cpu().contiguous().numpy()  # (O, B): the highest of a column is found faster
+        columns = part.T.double().cpu().contiguous().numpy()  # (O, B): the highest of a column is found faster
         answers, seconds, first, second = _top_two(columns)
         seen.append(Seen(
             name=group.name, options=group.options, matrix=matrix.double().numpy(), expected=expected[true],

@@ -5,6 +5,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
 from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    #: Class indices of images (B). Arrays spare making them anew for each of many tests.
+    Indices = Sequence[int] | NDArray[np.int64]
 
 
 def wilson_interval(correct: float, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -87,18 +95,22 @@ def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05,
     return high
 
 
-def mean_per_class_recall(labels: Sequence[int], predictions: Sequence[int]) -> float | None:
+def mean_per_class_recall(labels: "Indices", predictions: "Indices") -> float | None:
     """Mean over the classes that have images of the share of each that is predicted rightly, 0 to 1.
 
     Returns `None` without images.
     """
-    right: dict[int, list[int]] = {}
-    for label, predicted in zip(labels, predictions, strict=True):
-        right.setdefault(label, []).append(label == predicted)
-    return math.fsum(sum(r) / len(r) for r in right.values()) / len(right) if right else None
+    import numpy as np
+
+    if not len(labels):
+        return None
+    true = np.asarray(labels)
+    images, right = np.bincount(true), np.bincount(true, weights=np.equal(true, predictions))
+    given = images > 0
+    return math.fsum((right[given] / images[given]).tolist()) / int(given.sum())
 
 
-def shuffled_accuracies(labels: Sequence[int], predictions: Sequence[int], classes: int, seeds: int) -> list[float]:
+def shuffled_accuracies(labels: "Indices", predictions: "Indices", classes: int, seeds: int) -> list[float]:
     """Accuracy of the same tree with its rules dealt out among the classes at random, once for each seed.
 
     Giving class c the rule of class r makes every image that was predicted r be predicted c, so the predictions need
@@ -177,7 +189,7 @@ def fisher_exact(table: tuple[tuple[int, int], tuple[int, int]]) -> float:
 
 
 def recall_difference(
-    labels: Sequence[int], new: Sequence[int], old: Sequence[int], *, resamples: int = 10_000, seed: int = 0,
+    labels: "Indices", new: "Indices", old: "Indices", *, resamples: int = 10_000, seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float, float] | None:  # fmt: skip
     """Difference of mean per-class recall of two predictions on the same images, with a bootstrap interval.

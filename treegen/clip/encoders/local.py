@@ -52,6 +52,7 @@ class LocalEncoder:
         self._batcher = Batcher(self.name, self.precision)
         self._transfer = Transfer(self.device)
         self._notes: tuple[str, ...] = ()
+        self._tokens: dict[str, int] = {}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,7 +80,12 @@ class LocalEncoder:
         return self._batcher.texts(list(texts), self._text_features)
 
     def count_tokens(self, text: str) -> int:
-        """See `Encoder.count_tokens`."""
+        """See `Encoder.count_tokens`. Each text is counted once: every score asks for all of them."""
+        if text not in self._tokens:
+            self._tokens[text] = self._count_tokens(text)
+        return self._tokens[text]
+
+    def _count_tokens(self, text: str) -> int:
         raise NotImplementedError
 
     def _image_features(self, batch: Batch) -> "Tensor":

@@ -67,8 +67,7 @@ class OpenClipEncoder(LocalEncoder):
             features: Tensor = self._model.encode_text(tokens)
             return features
 
-    def count_tokens(self, text: str) -> int:
-        """See `Encoder.count_tokens`."""
+    def _count_tokens(self, text: str) -> int:
         inner = getattr(self._tokenizer, "tokenizer", None)
         if inner is not None:  # a Hugging Face tokenizer; that of SigLIP reads no punctuation
             return len(inner(self._tokenizer.clean_fn(text), verbose=False)["input_ids"])

@@ -99,6 +99,7 @@ class ServiceEncoder:
         self.logit_scale, self.scale_assumed = settings.logit_scale or ASSUMED_SCALE, settings.logit_scale is None
         self.context_length = settings.context_length
         self._width = 0
+        self._tokens: dict[str, int] = {}
         self.probe = self.encode_texts(PROBES)
         self.fingerprint = self._fingerprint()
 
@@ -166,7 +167,9 @@ class ServiceEncoder:
 
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`: by litellm's tokenizer for the model, which for most services is an estimate."""
-        return int(self._litellm.token_counter(model=self.name, text=text))
+        if text not in self._tokens:
+            self._tokens[text] = int(self._litellm.token_counter(model=self.name, text=text))
+        return self._tokens[text]
 
     def _image_item(self, file: bytes) -> Any:
         encoded = base64.b64encode(file).decode()

@@ -138,8 +138,7 @@ class TransformersEncoder(LocalEncoder):
             told = f"{self.name}: its own {method.__name__} failed: {first_lines(error)}"
             raise ModelError(told, "is it made for this version of transformers?") from None
 
-    def count_tokens(self, text: str) -> int:
-        """See `Encoder.count_tokens`."""
+    def _count_tokens(self, text: str) -> int:
         if self._tokenizer is None:
             return 0
         return len(self._tokenizer(text, verbose=False)["input_ids"])
