@@ -323,9 +323,7 @@ class Evaluator:
             "test": len(self.parts["test"].labels),
             "dev": len(self.parts["dev"].labels),
             "split": {"dev": self.domain.split.dev, "seed": self.domain.split.seed},
-            "classes_without_images": [
-                name for k, name in enumerate(self.domain.classes) if k not in seen
-            ],
+            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }
 
