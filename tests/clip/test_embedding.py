@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,12 +94,56 @@ def test_a_preprocessor_that_fails_names_the_picture(tmp_path: Path) -> None:
     assert (batch.good, batch.broken) == ((0, 2), ((1, "cannot be prepared for the model: too narrow"),))
 
 
+@dataclass(frozen=True)
+class Located(FakePreprocessor):
+    """Says in which process a picture is prepared; each takes a while, so that processes are worth it."""
+
+    start = 0.0
+
+    def __call__(self, image: Image.Image) -> bytes:
+        time.sleep(0.002)
+        return str(os.getpid()).encode()
+
+
+def test_this_process_prepares_until_the_others_are_there_and_nothing_comes_twice(tmp_path: Path) -> None:
+    images = pictures(tmp_path / "set", 1200)
+    batches = list(prepare_stream(images, WHOLE, Located(), batch=3))
+    assert sorted(index for batch in batches for index in batch.good) == list(range(1200))
+    places = [{int(item) for item in batch.prepared} for batch in batches]
+    here, elsewhere = places.count({os.getpid()}), sum(os.getpid() not in each for each in places)
+    assert here + elsewhere == len(batches)
+    assert here >= 1
+    assert elsewhere >= 1
+    first = next(n for n, place in enumerate(places) if os.getpid() not in place)
+    assert all(os.getpid() not in place for place in places[first:]), "it went on beside processes that were there"
+
+
+def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
+    """Spawned processes import the main module, if they are told of it."""
+    pictures(tmp_path / "set", 4)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from treegen.clip.encoders.service import PngPreprocessor\n"
+        "from treegen.clip.preparing import prepare_stream\n"
+        "from treegen.images import WHOLE, LabelledImage\n"
+        "print('begun')\n"
+        f"images = [LabelledImage(path=p, label=0) for p in sorted(Path({str(tmp_path / 'set')!r}).iterdir())]\n"
+        "print(sum(len(b.good) for b in prepare_stream(images, WHOLE, PngPreprocessor(), workers=2, batch=1)))\n"
+        "print(Path(__file__).name)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("begun\n4\nscript.py\n", "")
+
+
 @pytest.mark.parametrize("workers", [None, 0])
 def test_few_batches_are_held_at_a_time(tmp_path: Path, workers: int | None) -> None:
     """Or memory would grow with the number of images."""
     lock, prepared = threading.Lock(), 0
 
     class Counting(FakePreprocessor):
+        start = float("inf")  # no process is worth it: this class cannot be sent to one
+
         def __call__(self, image: Image.Image) -> bytes:
             nonlocal prepared
             with lock:

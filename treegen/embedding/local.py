@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LocalEngine:
-    """Embeds in this process. Decoders and the model's arithmetic release Python's lock, so that threads suffice."""
+    """Embeds in this process, with threads that decode: they wait for each other where pictures are small."""
 
     def __init__(self, workers: int | None = None) -> None:
         """`workers` threads prepare pictures; 4 if not given."""

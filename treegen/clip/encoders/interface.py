@@ -33,7 +33,16 @@ class UnfinishedError(ModelError):
 
 
 class Preprocessor(Protocol):
-    """The part of an encoder that needs no model: it can be pickled and sent to a process that has no model."""
+    """The part of an encoder that needs no model: it can be pickled and sent to a process that has no model.
+
+    Attributes:
+        start: seconds after which a new process can begin to prepare pictures: what it has to import first.
+    """
+
+    @property
+    def start(self) -> float:
+        """See above."""
+        ...
 
     def __call__(self, image: "Image") -> Prepared:
         """Makes an RGB picture ready for the model."""

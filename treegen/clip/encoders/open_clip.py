@@ -9,9 +9,10 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.encoders.fitting import preprocessor_of
 from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.local import LocalEncoder, fingerprint_of, first_lines
-from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
+from treegen.clip.encoders.pixels import normalised
 from treegen.errors import ModelError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class OpenClipEncoder(LocalEncoder):
         Raises:
             ModelError: unknown model, missing or damaged weights, or a device that is not there.
         """
+        import torch
+
         super().__init__(shown or source, device=device, precision=precision)
         model, transform, tokenizer, config = _load(source, self.name)
         self.preprocessing = config["preprocess"]
@@ -45,9 +48,11 @@ class OpenClipEncoder(LocalEncoder):
         self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
-        self._model = model.eval().to(device=self.device, dtype=self._dtype)
+        # channels last, as the pixels come: convolutions are faster, and nothing is slower
+        self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
+        self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
         resize, self._mean, self._std = _in_two(transform)
-        self.preprocessor = PixelPreprocessor(resize)
+        self.preprocessor = preprocessor_of(resize)
         self._tokenizer = tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
 
@@ -55,8 +60,8 @@ class OpenClipEncoder(LocalEncoder):
         import torch
 
         with torch.inference_mode():
-            pixels = normalised(self._transfer.finish(batch), self._mean, self._std)
-            features: Tensor = self._model.encode_image(pixels.to(self._dtype))
+            pixels = normalised(self._transfer.finish(batch), self._mean, self._std).to(self._dtype)
+            features: Tensor = self._model.encode_image(pixels.contiguous(memory_format=self._layout))
             return features
 
     def _text_features(self, texts: list[str]) -> "Tensor":

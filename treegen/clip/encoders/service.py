@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.encoders.interface import Batch, Preprocessor, UnfinishedError
 from treegen.clip.encoders.local import ASSUMED_SCALE
+from treegen.clip.encoders.pixels import LIGHT
 from treegen.errors import ModelError
 from treegen.remote.budget import Budget, Limits, Ticket
 from treegen.remote.failures import Failure, explain
@@ -50,9 +51,15 @@ def is_service(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PngPreprocessor:
-    """Makes a picture the bytes of a PNG file, shrunk until its shorter side has at most `side` pixels."""
+    """Makes a picture the bytes of a PNG file, shrunk until its shorter side has at most `side` pixels.
+
+    Attributes:
+        side: in pixels.
+        start: see `Preprocessor.start`.
+    """
 
     side: int = _SIDE
+    start: float = LIGHT
 
     def __call__(self, image: "Image") -> bytes:
         """PNG, which loses nothing; in RGB."""
