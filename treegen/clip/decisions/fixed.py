@@ -48,12 +48,11 @@ class LogProduct(Fixed):
 
     def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
         """(B, K)."""
-        logs = [part.log_softmax(1) for part in scoring.split_groups(evidence.logits, evidence.sizes)]
-        expected = evidence.expected()
-        nulls = (expected < 0).to(logs[0].dtype)  # (K, G)
-        shares = torch.tensor(evidence.sizes, dtype=logs[0].dtype, device=nulls.device).log()
+        logs = torch.cat([part.log_softmax(0) for part in evidence.columns(evidence.logits)])  # (Q, B)
+        nulls = (evidence.expected() < 0).to(logs.dtype)  # (K, G)
+        shares = torch.tensor(evidence.sizes, dtype=logs.dtype, device=nulls.device).log()
         given = torch.where(evidence.matrix == 1, evidence.matrix, 0)
-        return torch.cat(logs, 1) @ given.T - nulls @ shares
+        return (given @ logs - (nulls @ shares)[:, None]).T
 
 
 class Vote(Fixed):
@@ -66,10 +65,9 @@ class Vote(Fixed):
 
     def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
         """(B, K), float64."""
-        parts = scoring.split_groups(evidence.probabilities, evidence.sizes)
-        tops = [(part == part.amax(1, keepdim=True)).double() for part in parts]
-        votes = torch.cat([top / top.sum(1, keepdim=True) for top in tops], 1)
-        return votes @ evidence.matrix.double().T + tie_breaker(evidence)
+        tops = [(part == part.amax(0)).double() for part in evidence.columns(evidence.probabilities)]
+        votes = torch.cat([top / top.sum(0) for top in tops])  # (Q, B)
+        return (evidence.matrix.double() @ votes).T + tie_breaker(evidence)
 
 
 class Maximum(Fixed):
@@ -82,14 +80,15 @@ class Maximum(Fixed):
 
     def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
         """(B, K), float64."""
-        parts = scoring.split_groups(evidence.probabilities, evidence.sizes)
         matrices = scoring.split_groups(evidence.matrix, evidence.sizes)
-        best = parts[0] @ matrices[0].T
-        for part, matrix in zip(parts[1:], matrices[1:], strict=True):
-            best = torch.maximum(best, part @ matrix.T)
-        return best.double() + tie_breaker(evidence)
+        first, *parts = evidence.columns(evidence.probabilities)
+        best = matrices[0] @ first  # (K, B)
+        for part, matrix in zip(parts, matrices[1:], strict=True):
+            torch.maximum(best, matrix @ part, out=best)
+        return best.double().T + tie_breaker(evidence)
 
 
-def tie_breaker(evidence: Evidence) -> "Tensor":
-    """(B, K): the sum, too small to change what is not a tie."""
-    return (_TIE / len(evidence.sizes)) * (evidence.probabilities.double() @ evidence.matrix.double().T)
+def tie_breaker(evidence: Evidence, exact: "Tensor | None" = None) -> "Tensor":
+    """(B, K): the sum, too small to change what is not a tie; `exact` are the probabilities in float64."""
+    probabilities = evidence.probabilities.double() if exact is None else exact
+    return (_TIE / len(evidence.sizes)) * scoring.class_scores(probabilities, evidence.matrix.double())

@@ -50,6 +50,10 @@ class Evidence:
             matrix=self.matrix[:, columns], groups=_less(self.groups, group), sizes=_less(self.sizes, group),
         )  # fmt: skip
 
+    def columns(self, values: "Tensor") -> "tuple[Tensor, ...]":
+        """Logits or probabilities (B, Q) as one view (O, B) for each group: the way they lie in memory."""
+        return torch.split(values.T, list(self.sizes))
+
     def expected(self) -> "Tensor":
         """(K, G): index of the class's option in each group, -1 where its answer is null."""
         columns = []

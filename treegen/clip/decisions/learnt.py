@@ -33,11 +33,10 @@ class Weighted:
 
     def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
         """Group -> weight, at least 0."""
-        expected = evidence.expected()[list(labels)]  # (B, G)
+        expected = evidence.expected()[list(labels)].T.cpu().numpy()  # (G, B)
         found: dict[str, float | None] = {}
-        parts = scoring.split_groups(evidence.probabilities, evidence.sizes)
-        for number, (group, part) in enumerate(zip(evidence.groups, parts, strict=True)):
-            found[group] = _reliability(expected[:, number].tolist(), part.argmax(1).tolist())
+        for group, true, part in zip(evidence.groups, expected, evidence.columns(evidence.probabilities), strict=True):
+            found[group] = _reliability(true, part.cpu().numpy().argmax(0), len(part))
         known = [value for value in found.values() if value is not None]
         mean = sum(known) / len(known) if known else 0.0
         return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
@@ -46,21 +45,23 @@ class Weighted:
         """(B, K), float64; a group without a weight, as one that was added since, weighs 1."""
         weights = torch.tensor([parameters.get(group, 1.0) for group in evidence.groups], dtype=torch.float64)
         columns = torch.repeat_interleave(weights, torch.tensor(evidence.sizes)).to(evidence.matrix.device)
-        weighed = evidence.matrix.double() * columns
-        return scoring.class_scores(evidence.probabilities.double(), weighed) + tie_breaker(evidence)
+        weighed, exact = evidence.matrix.double() * columns, evidence.probabilities.double()
+        return scoring.class_scores(exact, weighed) + tie_breaker(evidence, exact)
 
 
-def _reliability(expected: Sequence[int], answers: Sequence[int]) -> float | None:
-    """0 to 1; `None` if fewer than two options have images."""
-    asked, right = dict[int, int](), dict[int, int]()
-    for option, answer in zip(expected, answers, strict=True):
-        if option >= 0:
-            asked[option] = asked.get(option, 0) + 1
-            right[option] = right.get(option, 0) + (option == answer)
-    if len(asked) < 2:
+def _reliability(expected: "np.ndarray", answers: "np.ndarray", options: int) -> float | None:
+    """0 to 1, of the true option, -1 for none, and the answer of each image (B); `None` below two true options."""
+    import numpy as np
+
+    known = expected >= 0
+    images = np.bincount(expected[known], minlength=options)
+    right = np.bincount(expected[known & (expected == answers)], minlength=options)
+    asked = images > 0
+    count = int(asked.sum())
+    if count < 2:
         return None
-    luck = 1 / len(asked)
-    recall = sum((right[option] + luck) / (asked[option] + 1) for option in asked) / len(asked)
+    luck = 1 / count
+    recall = float(((right[asked] + luck) / (images[asked] + 1)).sum()) / count
     return max(0.0, (recall - luck) / (1 - luck))
 
 
@@ -78,22 +79,13 @@ class Temperature:
 
     def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
         """The temperature, 0.01 to 100."""
-        from scipy.optimize import minimize_scalar
-
         expected, parts = evidence.expected()[list(labels)], []
-        for number, part in enumerate(scoring.split_groups(evidence.logits.double(), evidence.sizes)):
+        for number, part in enumerate(evidence.columns(evidence.logits.double())):
             asked = expected[:, number] >= 0
-            parts.append((part[asked], expected[asked, number, None]))
-        if not sum(len(part) for part, _ in parts):
+            parts.append((part[:, asked], expected[asked, number]))
+        if not sum(len(true) for _, true in parts):
             return {"temperature": 1.0}
-
-        def unlikely(log_temperature: float) -> float:
-            factor = math.exp(-log_temperature)
-            return -sum(float((factor * p).log_softmax(1).gather(1, true).sum()) for p, true in parts)
-
-        edge = math.log(_HOTTEST)
-        found = minimize_scalar(unlikely, bounds=(-edge, edge), method="bounded", options={"xatol": 1e-6})
-        return {"temperature": math.exp(float(found.x))}
+        return {"temperature": 1 / _likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
 
     def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
         """(B, K), 0 to G."""
@@ -151,15 +143,33 @@ def _features(p_tree: "Tensor", p_name: "Tensor") -> "Tensor":
 
 def _likely_scale(scores: "Tensor", true: "Tensor") -> float:
     """The factor on scores (B, K) whose softmax makes the true classes (B) likeliest, 0.01 to 10,000."""
-    from scipy.optimize import minimize_scalar
+    columns = scores.double().T.contiguous()
+    return _likely_factor([(columns, true.to(columns.device))], 1 / _HOTTEST, _HOTTEST**2)
 
-    exact, column = scores.double(), true[:, None].to(scores.device)
 
-    def unlikely(log_scale: float) -> float:
-        return -float((math.exp(log_scale) * exact).log_softmax(1).gather(1, column).sum())
+def _likely_factor(parts: "Sequence[tuple[Tensor, Tensor]]", least: float, most: float) -> float:
+    """The factor on logits whose softmaxes make what is true likeliest: where the slope of a convex function is zero.
 
-    bounds = (-math.log(_HOTTEST), 2 * math.log(_HOTTEST))
-    return math.exp(float(minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
+    Args:
+        parts: logits (O, B), float64, and which of the O is true for each (B); sizes may differ.
+        least: smallest factor, above 0; the answer where an even smaller one would be likelier.
+        most: the largest.
+    """
+    from scipy.optimize import brentq
+
+    own = sum(float(logits.gather(0, true[None]).sum()) for logits, true in parts)
+
+    def slope(log_factor: float) -> float:
+        """Of the negative log-likelihood by the factor: logits as they are expected, less those of what is true."""
+        factor = math.exp(log_factor)
+        return sum(float((logits * (factor * logits).softmax(0)).sum()) for logits, _ in parts) - own
+
+    low, high = math.log(least), math.log(most)
+    if slope(low) >= 0:
+        return least
+    if slope(high) <= 0:
+        return most
+    return math.exp(brentq(slope, low, high, xtol=1e-9))
 
 
 def _gate_loss(
