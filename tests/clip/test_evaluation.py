@@ -127,6 +127,18 @@ def test_the_document_satisfies_its_schema_with_and_without_a_parent(
     assert paired["mcnemar"]["parent"] is not None
 
 
+def test_a_session_of_edits_says_what_each_tree_alone_is_told(domain: Domain, tree: Tree, evaluate: Evaluate) -> None:
+    """To the last bit: what is remembered of the groups that stayed is what would be found anew."""
+    first = tree.groups[0]
+    reworded = replace(tree, groups=(replace(first, options=("crimson", *first.options[1:])), *tree.groups[1:]))
+    turned = replace(tree, groups=tree.groups[::-1])
+    session = evaluate(domain)
+    for edited in (tree, reworded, other_tree(reworded), turned, tree):
+        assert session.score(edited, tree) == evaluate(domain).score(edited, tree)
+        assert session.mistakes(edited) == evaluate(domain).mistakes(edited)
+        assert session.preview(tree, [edited]) == evaluate(domain).preview(tree, [edited])
+
+
 def _objects(schema: Any) -> Iterator[dict[str, Any]]:
     if isinstance(schema, dict):
         if "properties" in schema and isinstance(schema.get("required"), list):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHUFFLES: Final = 200
 #: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.03 s)
 _WORK: Final = 4 * 10**6
+_TOGETHER: Final = 20  # shuffles whose scores are computed together
 
 #: everyday words that name no colour, shape, animal, body part, size or place
 WORDS: Final = tuple(
@@ -85,8 +86,11 @@ def shuffled_controls(
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
     rows = sample(n, max(k, _WORK // matrix.numel()))
     asked, own, found = evidence(rows), true[rows], np.asarray(predictions)[rows]
-    dealt = (column_deal(matrix, asked.sizes, seed) for seed in range(SHUFFLES))
-    columns = [_accuracy(decision, replace(asked, matrix=each), own) for each in dealt]
+    dealt = [column_deal(matrix, asked.sizes, seed) for seed in range(SHUFFLES)]
+    if decision.rule.name == "sum":
+        columns = _sum_accuracies(asked.probabilities, dealt, own)
+    else:
+        columns = [_accuracy(decision, replace(asked, matrix=each), own) for each in dealt]
     return {
         "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
         "shuffled_rules": {**spread(n, shuffled), "p": permutation_p(labels, predictions, shuffled)},
@@ -129,6 +133,19 @@ def _orders(classes: int, groups: int, seed: int) -> "NDArray[np.int64]":
 
     order = np.tile(np.arange(classes), (groups, 1))
     return np.random.default_rng(seed).permuted(order, axis=1).T.copy()
+
+
+def _sum_accuracies(probabilities: "Tensor", matrices: "Sequence[Tensor]", labels: "NDArray[np.int64]") -> list[float]:
+    """As `_accuracy` of each matrix (K, Q) under the sum rule: of several at once, in half the time."""
+    import torch
+
+    found, columns, classes = list[float](), probabilities.T.contiguous(), len(matrices[0])
+    for start in range(0, len(matrices), _TOGETHER):
+        part = matrices[start : start + _TOGETHER]
+        scores = (torch.cat(list(part)) @ columns).view(len(part), classes, len(labels))
+        right = (scores.cpu().numpy().argmax(1) == labels).sum(1)
+        found += (right / len(labels)).tolist()
+    return found
 
 
 def _accuracy(decision: "Fitted", evidence: "Evidence", labels: "NDArray[np.int64]") -> float:

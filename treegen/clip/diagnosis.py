@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,6 +11,7 @@ from treegen.clip.advice import advise
 from treegen.clip.decisions import SUM, Evidence, Fitted
 from treegen.clip.leaving_out import without_each
 from treegen.clip.option_truth import Seen, asked, group_truth, look
+from treegen.clip.remembering import Remembered
 from treegen.clip.statistics import wilson_interval
 from treegen.tree.model import Tree
 
@@ -23,7 +25,7 @@ _MOST_PAIRS: Final = 8
 
 def diagnose(
     tree: Tree, classes: Sequence[str], labels: Sequence[int], predictions: Sequence[int], probabilities: "Tensor", *,
-    evidence: Evidence | None = None, decision: Fitted = SUM,
+    evidence: Evidence | None = None, decision: Fitted = SUM, known: Remembered | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
 
@@ -35,16 +37,18 @@ def diagnose(
         probabilities: (B, Q) per option.
         evidence: what the predictions are of; without it nothing is said of the tree without one of its groups.
         decision: how they were made.
+        known: what earlier diagnoses of the same images found; without it everything is computed.
     """
+    known = known or Remembered()
+    known.turn()
     confused = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
     totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
     for (t, p), count in confused.items():
         mistaken.setdefault(t, {})[p] = count
-    seen, true = look(tree, classes, labels, probabilities), np.asarray(labels)
-    groups = [
-        {**plain, **more}
-        for plain, more in zip(map(_group, seen), group_truth(seen, labels, classes), strict=True)
-    ]  # fmt: skip
+    seen, true = look(tree, classes, labels, probabilities, known), np.asarray(labels)
+    plain = [known.get(("plain", group), partial(_group, group)) for group in seen]
+    truth = group_truth(seen, labels, classes, known)
+    groups = [{**one, **more} for one, more in zip(plain, truth, strict=True)]
     if evidence is not None:
         for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
             group["without"] = without

@@ -14,7 +14,8 @@ from treegen.clip.diagnosis import diagnose
 from treegen.clip.embedding import embed_images, read_image_set
 from treegen.clip.measures import accuracy_of, comparisons, spread
 from treegen.clip.mistakes import Mistake, find_mistakes
-from treegen.clip.previewing import Ground, Preview, Variant, preview
+from treegen.clip.previewing import Ground, Preview, Question, Variant, preview
+from treegen.clip.remembering import Remembered
 from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.wording import check_lengths, length_problems
 from treegen.domain import Domain
@@ -86,7 +87,7 @@ class Evaluator:
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
         self._texts: dict[str, Tensor] = {}
-        self._last: tuple[Tree, Evidence] | None = None  # on the dev part, where rules learn and then decide
+        self._answers, self._found = Remembered(), Remembered()  # of questions, and about groups, on the dev part
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
         found = read_image_set(domain, cache, progress)
         assert domain.images is not None
@@ -150,19 +151,32 @@ class Evaluator:
 
     def evidence(self, tree: Tree, features: "Tensor", *, names: bool, matrix: "Tensor | None" = None) -> Evidence:
         """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
-        dev, last = features is self.parts["dev"].features, self._last
-        if dev and last and last[0] == tree and (last[1].names is not None or not names):
-            return last[1]
-        sizes = tuple(len(g.options) for g in tree.groups)
-        logits = scoring.similarity_logits(features, self.text_features(tree.prompts()), self.encoder.logit_scale)
-        found = Evidence(
-            logits=logits, probabilities=scoring.group_probabilities(logits, sizes),
+        import torch
+
+        sizes, texts = tuple(len(g.options) for g in tree.groups), self.text_features(tree.prompts())
+        if features is self.parts["dev"].features:
+            self._answers.turn()
+            answers = [self._answer_of(group.fill()) for group in tree.groups]
+            logits, probabilities = (torch.cat(columns).T for columns in zip(*answers, strict=True))
+        else:
+            logits = scoring.similarity_logits(features, texts, self.encoder.logit_scale)
+            probabilities = scoring.group_probabilities(logits, sizes)
+        return Evidence(
+            logits=logits, probabilities=probabilities,
             matrix=self._matrix(tree) if matrix is None else matrix, groups=tuple(g.name for g in tree.groups),
             sizes=sizes, names=self._name_logits(features) if names else None,
         )  # fmt: skip
-        if dev:
-            self._last = tree, found
-        return found
+
+    def _answer_of(self, question: Question) -> "tuple[Tensor, Tensor]":
+        """Logits and probabilities (O, B) of a question on the dev part. Asked one by one, so that they are the same
+        whatever else is asked, and one that has not changed is not asked again."""
+
+        def ask() -> "tuple[Tensor, Tensor]":
+            features = self.parts["dev"].features
+            logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
+            return logits, logits.softmax(0)
+
+        return self._answers.get((question, self.encoder.logit_scale), ask)
 
     def decide(self, tree: Tree) -> Fitted:
         """The domain's decision rule, with its frozen parameters or else with what it learns on the dev part."""
@@ -275,7 +289,7 @@ class Evaluator:
             **accuracy_of(dev.labels, answers.predictions),
             **diagnose(
                 tree, self.domain.classes, dev.labels, answers.predictions, answers.probabilities,
-                evidence=answers.evidence, decision=answers.decision,
+                evidence=answers.evidence, decision=answers.decision, known=self._found,
             ),
         }  # fmt: skip
 
@@ -288,8 +302,8 @@ class Evaluator:
         """
         dev = self.parts["dev"]
         ground = Ground(
-            features=dev.features, labels=dev.labels, classes=self.domain.classes,
-            logit_scale=self.encoder.logit_scale, embed=self.text_features, obstacle=self._obstacle,
+            labels=dev.labels, classes=self.domain.classes, embed=self.text_features,
+            ask=lambda question: self._answer_of(question)[1], obstacle=self._obstacle,
             progress=self._progress, predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
         )  # fmt: skip
         return preview(ground, tree, variants)

@@ -5,14 +5,16 @@ Shapes: B images, G groups, K classes, O options of a group.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.information import contingency, mutual_information, possible_information
+from treegen.clip.remembering import Remembered
 from treegen.clip.statistics import fisher_exact
-from treegen.tree.model import Tree
+from treegen.tree.model import Group, Tree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +52,9 @@ class Seen:
     odds: "NDArray[np.float64]"
 
 
-def look(tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor") -> list[Seen]:
+def look(
+    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor", known: Remembered | None = None
+) -> list[Seen]:
     """What every group of the tree answers.
 
     Args:
@@ -58,22 +62,31 @@ def look(tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilitie
         classes: of the domain (K).
         labels: true class of each image (B).
         probabilities: (B, Q).
+        known: what was found on the same images: a group that has not changed is not looked at again.
     """
+    known = known or Remembered()
     rows = {name: number for number, name in enumerate(tree.classes)}
     whole = scoring.rule_matrix(tree)[[rows[name] for name in classes]]
     rules, sizes = [tree.rules[rows[name]] for name in classes], tuple(len(g.options) for g in tree.groups)
     matrices, parts = scoring.split_groups(whole, sizes), scoring.split_groups(probabilities, sizes)
     true, seen = np.asarray(labels, dtype=np.int64), []
     for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
-        answered = [rule.get(group.name) for rule in rules]
-        expected = np.array([-1 if index is None else index for index in answered], dtype=np.int64)
-        columns = part.T.double().cpu().contiguous().numpy()  # (O, B): the highest of a column is found faster
-        answers, seconds, first, second = _top_two(columns)
-        seen.append(Seen(
-            name=group.name, options=group.options, matrix=matrix.double().numpy(), expected=expected[true],
-            answers=answers, seconds=seconds, confidence=first, odds=first / second.clip(min=1e-300),
-        ))  # fmt: skip
+        answered = tuple(-1 if (index := rule.get(group.name)) is None else index for rule in rules)
+        look_at = partial(_look_at, group, matrix, part, np.array(answered, dtype=np.int64), true)
+        seen.append(known.get((group, answered), look_at))
     return seen
+
+
+def _look_at(
+    group: Group, matrix: "Tensor", probabilities: "Tensor", answered: "NDArray[np.int64]", true: "NDArray[np.int64]"
+) -> Seen:
+    """One group: its part of the rule matrix (K, O), its probabilities (B, O), what each class answers (K)."""
+    columns = probabilities.T.double().cpu().contiguous().numpy()  # (O, B): the highest of a column is found faster
+    answers, seconds, first, second = _top_two(columns)
+    return Seen(
+        name=group.name, options=group.options, matrix=matrix.double().numpy(), expected=answered[true],
+        answers=answers, seconds=seconds, confidence=first, odds=first / second.clip(min=1e-300),
+    )  # fmt: skip
 
 
 def _top_two(
@@ -91,25 +104,35 @@ def _top_two(
     return answers, seconds, first, first if len(columns) == 1 else columns[seconds, images]
 
 
-def group_truth(seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[str]) -> list[dict[str, Any]]:
+def group_truth(
+    seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[str], known: Remembered | None = None
+) -> list[dict[str, Any]]:
     """What is known of each group beyond its accuracy: keys of `dev.groups` in the score document."""
+    known = known or Remembered()
     true = np.asarray(labels, dtype=np.int64)
     counts = np.bincount(true, minlength=len(classes))
-    texts, shared = sum(len(group.options) for group in seen), _shared(seen)
+    texts, shared = sum(len(group.options) for group in seen), _shared(seen, known)
     alike = rests([group.matrix for group in seen])
     return [
         {
-            "balanced_accuracy": _balanced(group),
-            "confusion": _confusion(group),
-            "calibration": calibration(group),
-            "information": _information(group, true, counts),
+            **known.get(("alone", group), partial(_alone, group, true, counts)),
             "shared": shared[number],
             "pairs": _pairs(group, alike[number], classes),
-            "together": _together(group),
             "cost": {"prompts": len(group.options), "share": len(group.options) / texts},
         }
         for number, group in enumerate(seen)
     ]
+
+
+def _alone(group: Seen, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
+    """What follows from one group and the classes of the images."""
+    return {
+        "balanced_accuracy": _balanced(group),
+        "confusion": _confusion(group),
+        "calibration": calibration(group),
+        "information": _information(group, true, counts),
+        "together": _together(group),
+    }
 
 
 def asked(group: Seen) -> "NDArray[np.int64]":
@@ -161,13 +184,12 @@ def _information(group: Seen, true: "NDArray[np.int64]", counts: "NDArray[np.int
     return {"bits": bits, "corrected": corrected, "possible": possible_information(counts, group.matrix)}
 
 
-def _shared(seen: Sequence[Seen]) -> list[list[dict[str, Any]]]:
+def _shared(seen: Sequence[Seen], known: Remembered) -> list[list[dict[str, Any]]]:
     """For each group the others that its answers share most bits with, most first."""
     found: list[list[dict[str, Any]]] = [[] for _ in seen]
     for a, one in enumerate(seen):
         for b, other in enumerate(seen[:a]):
-            shape = (len(one.options), len(other.options))
-            bits, corrected = mutual_information(contingency(one.answers, other.answers, shape))
+            bits, corrected = known.get(("shared", one, other), partial(_shared_bits, one, other))
             found[a].append({"group": other.name, "bits": bits, "corrected": corrected, "place": b})
             found[b].append({"group": one.name, "bits": bits, "corrected": corrected, "place": a})
     return [
@@ -175,6 +197,11 @@ def _shared(seen: Sequence[Seen]) -> list[list[dict[str, Any]]]:
          for entry in sorted(entries, key=lambda e: (-e["corrected"], -e["bits"], e["place"]))[:_NEIGHBOURS]]
         for entries in found
     ]  # fmt: skip
+
+
+def _shared_bits(one: Seen, other: Seen) -> tuple[float, float]:
+    shape = (len(one.options), len(other.options))
+    return mutual_information(contingency(one.answers, other.answers, shape))
 
 
 def _pairs(group: Seen, alike: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:

@@ -58,22 +58,20 @@ class Ground:
     """What a preview needs of the evaluator.
 
     Attributes:
-        features: (B, D) of the dev part.
         labels: true class of each image (B).
         classes: of the domain (K).
-        logit_scale: the encoder's.
-        embed: texts -> (N, D).
+        embed: texts -> (N, D); asked once for all that are new.
+        ask: a question -> the probabilities of its options (O, B), always the same.
         obstacle: why a tree cannot be scored, empty if it can.
         progress: is told after each variant; may raise `Cancelled`.
         predict: predictions (B) of a tree that can be scored, for decision rules other than the sum: these are not
             linear, and every variant is scored from scratch.
     """
 
-    features: "Tensor"
     labels: tuple[int, ...]
     classes: tuple[str, ...]
-    logit_scale: float
     embed: Callable[[Sequence[str]], "Tensor"]
+    ask: Callable[[Question], "Tensor"]
     obstacle: Callable[[Tree], str]
     progress: Progress
     predict: Callable[[Tree], "Tensor"] | None = None
@@ -116,40 +114,26 @@ class _Neighbours:
         import torch
 
         self._ground, self._labels = ground, torch.tensor(ground.labels)
-        self._known: dict[Question, Tensor] = {}
         self._terms: dict[Question, Tensor] = {}
         self.right_before: int | None = None
         scored = not ground.obstacle(tree)
-        own = tree.prompts() if scored else ()
-        if ground.predict:
-            if scored:
-                self._right = ground.predict(tree) == self._labels
-                self.right_before = int(self._right.sum())
-            return
-        new = list(dict.fromkeys(text for each in changed for text in each.prompts()).keys() - set(own))
-        blocks = [self._similarities(texts) for texts in (own, sorted(new)) if texts]
-        self._place = {text: column for column, text in reversed(list(enumerate((*own, *sorted(new)))))}
-        self._logits = torch.cat(blocks, 1) if blocks else None  # (B, all texts)
+        texts = dict.fromkeys(text for each in (*([tree] if scored else []), *changed) for text in each.prompts())
+        if texts:
+            ground.embed(tuple(texts))
         self._scores = torch.zeros(len(ground.labels), len(ground.classes))
         if scored:
-            self._score(tree, blocks[0])
+            found = ground.predict(tree) if ground.predict else self._score(tree)
+            self._right = found == self._labels
+            self.right_before = int(self._right.sum())
 
-    def _score(self, tree: Tree, logits: "Tensor") -> None:
-        """As `Evaluator.answer` does it."""
-        sizes = tuple(len(group.options) for group in tree.groups)
-        probabilities = scoring.group_probabilities(logits, sizes)
+    def _score(self, tree: Tree) -> "Tensor":
+        """Predictions (B), as `Evaluator.answer` finds them."""
+        import torch
+
+        probabilities = torch.cat([self._ground.ask(group.fill()) for group in tree.groups]).T
         matrix = _matrix(tree, self._ground.classes)
-        self._scores = scoring.class_scores(probabilities, matrix)
-        self._known = {
-            g.fill(): p for g, p in zip(tree.groups, scoring.split_groups(probabilities, sizes), strict=True)
-        }
-        self._terms = _terms(tree, matrix)
-        self._right = self._scores.argmax(1) == self._labels
-        self.right_before = int(self._right.sum())
-
-    def _similarities(self, texts: Sequence[str]) -> "Tensor":
-        ground = self._ground
-        return scoring.similarity_logits(ground.features, ground.embed(texts), ground.logit_scale)
+        self._scores, self._terms = scoring.class_scores(probabilities, matrix), _terms(tree, matrix)
+        return self._scores.argmax(1)
 
     def compare(self, changed: Tree) -> Preview:
         """The preview of a tree that can be scored."""
@@ -188,8 +172,8 @@ class _Neighbours:
             near.append(best - second < _NEAR)
         found, unsure = torch.cat(predictions), torch.cat(near).nonzero()[:, 0]
         if len(unsure):
-            ordered = [self._probabilities(group.fill())[unsure] for group in changed.groups]
-            found[unsure] = scoring.class_scores(torch.cat(ordered, 1), matrix).argmax(1)
+            ordered = [self._ground.ask(group.fill())[:, unsure] for group in changed.groups]
+            found[unsure] = scoring.class_scores(torch.cat(ordered).T, matrix).argmax(1)
         return found
 
     def _added(self, terms: dict[Question, "Tensor"]) -> list[tuple["Tensor", "Tensor", "Tensor | None"]]:
@@ -206,16 +190,8 @@ class _Neighbours:
             if len(rows):
                 every = 2 * len(rows) > len(added)  # writing to most columns costs more than to all
                 part = (added, None) if every else (added[rows], rows)
-                found.append((self._probabilities(question), *part))
+                found.append((self._ground.ask(question).T, *part))
         return found
-
-    def _probabilities(self, question: Question) -> "Tensor":
-        """(B, O)."""
-        if question not in self._known:
-            assert self._logits is not None
-            columns = [self._place[text] for text in question]
-            self._known[question] = self._logits[:, columns].softmax(1)
-        return self._known[question]
 
 
 def _matrix(tree: Tree, classes: Sequence[str]) -> "Tensor":
