@@ -19,10 +19,11 @@ from PIL import Image
 
 import treegen
 from tests.clip.conftest import FakeEncoder, FakePreprocessor
+from treegen.clip.beside import available_cores
 from treegen.clip.cache import EmbeddingCache, image_key
 from treegen.clip.embedding import embed_images
 from treegen.clip.encoders.open_clip import OpenClipEncoder
-from treegen.clip.preparing import available_cores, prepare_stream
+from treegen.clip.preparing import prepare_stream
 from treegen.errors import ModelError
 from treegen.images import WHOLE, LabelledImage, hash_image
 from treegen.progress import Cancelled
@@ -116,6 +117,43 @@ def test_this_process_prepares_until_the_others_are_there_and_nothing_comes_twic
     assert elsewhere >= 1
     first = next(n for n, place in enumerate(places) if os.getpid() not in place)
     assert all(os.getpid() not in place for place in places[first:]), "it went on beside processes that were there"
+
+
+def test_processes_end_with_the_one_that_started_them_also_when_it_is_killed(tmp_path: Path) -> None:
+    pictures(tmp_path / "set", 40)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from tests.clip.test_embedding import Located\n"
+        "from treegen.clip.preparing import prepare_stream\n"
+        "from treegen.images import WHOLE, LabelledImage\n"
+        f"images = [LabelledImage(path=p, label=0) for p in sorted(Path({str(tmp_path / 'set')!r}).iterdir())]\n"
+        "for batch in prepare_stream(images * 100000, WHOLE, Located(), workers=2, batch=1):\n"
+        "    print(batch.prepared[0].decode(), flush=True)\n"
+    )
+    root = str(Path(treegen.__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}
+    ) as parent:
+        assert parent.stdout is not None
+        workers = set[int]()
+        while not workers and (line := parent.stdout.readline()):
+            workers = {int(line)} - {parent.pid}
+        parent.kill()
+    assert workers
+    for _ in range(200):
+        alive = {pid for pid in workers if Path(f"/proc/{pid}").exists() and _state(pid) != "Z"}
+        if not alive:
+            break
+        time.sleep(0.05)
+    assert not alive
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return "Z"
 
 
 def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.embedding.interface import Outcome, Source, Work
-from treegen.embedding.preparing import Prepared, encode, gather, prepare
+from treegen.embedding.preparing import Prepared, encode, prepare_batch
 from treegen.errors import InputError, ModelError, TreegenError
 from treegen.settings import EncoderSettings
 
@@ -209,7 +209,7 @@ def _prepare_table(table: Any, shared: Any) -> Any:
 
 def _prepared(table: Any, work: Work, preprocessor: "Preprocessor") -> Prepared:
     sources: list[Source] = [pickle.loads(row.as_buffer()) for row in table.column("row")]
-    return gather([prepare(source, work, preprocessor) for source in sources], preprocessor)
+    return prepare_batch(sources, work, preprocessor)
 
 
 class _Worker:

@@ -1,12 +1,13 @@
-"""The engine of one process: threads prepare pictures one batch ahead of the model."""
+"""The engine of one machine: processes, or threads, prepare pictures a few batches ahead of the model."""
 
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from treegen.clip.beside import beside
 from treegen.embedding.interface import Outcome, Source, Work
-from treegen.embedding.preparing import encode, gather, prepare
+from treegen.embedding.preparing import encode, prepare_batch
 from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class LocalEngine:
-    """Embeds in this process, with threads that decode: they wait for each other where pictures are small."""
+    """Embeds in this process."""
 
     def __init__(self, workers: int | None = None) -> None:
-        """`workers` threads prepare pictures; 4 if not given."""
-        self._workers = workers or 4
+        """`workers` processes prepare pictures; see `beside`."""
+        self._workers = workers
 
     def __enter__(self) -> "LocalEngine":
         return self
@@ -34,15 +35,7 @@ class LocalEngine:
         self, sources: Iterator[Source], work: Work, encoder: "Encoder"
     ) -> Generator[Sequence[Outcome], None, None]:
         """See `Engine.embed`."""
-        pool = ThreadPoolExecutor(self._workers)
-
-        def begin() -> list[Future[tuple[Outcome, Any]]]:
-            return [pool.submit(prepare, s, work, encoder.preprocessor) for s in islice(sources, work.batch)]
-
-        try:
-            ahead = begin()
-            while ahead:
-                batch, ahead = ahead, begin()
-                yield encode(encoder, gather([future.result() for future in batch], encoder.preprocessor))
-        finally:
-            pool.shutdown(cancel_futures=True)  # nobody waits for what was prepared ahead
+        prepare = partial(prepare_batch, work=work, preprocessor=encoder.preprocessor)
+        batches = iter(lambda: (tuple(islice(sources, work.batch)),), ((),))
+        for prepared in beside(batches, prepare, workers=self._workers, start=encoder.preprocessor.start):
+            yield encode(encoder, prepared)

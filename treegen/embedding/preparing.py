@@ -32,7 +32,7 @@ class Prepared:
     batch: Any
 
 
-def prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[Outcome, Any]:
+def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[Outcome, Any]:
     """Reads a picture once and makes it ready for the model.
 
     Returns:
@@ -56,8 +56,9 @@ def prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[O
         return Outcome(source=source, digest=digest, reason=f"cannot be prepared for the model: {error}"), None
 
 
-def gather(prepared: Sequence[tuple[Outcome, Any]], preprocessor: "Preprocessor") -> Prepared:
-    """One batch of what `prepare` gave."""
+def prepare_batch(sources: Sequence[Source], work: Work, preprocessor: "Preprocessor") -> Prepared:
+    """Reads pictures, each once, and makes one batch of those that the model is to see."""
+    prepared = [_prepare(source, work, preprocessor) for source in sources]
     ready = tuple(number for number, (_, item) in enumerate(prepared) if item is not None)
     batch = preprocessor.collate([prepared[number][1] for number in ready]) if ready else None
     return Prepared(outcomes=tuple(outcome for outcome, _ in prepared), ready=ready, batch=batch)

@@ -1,0 +1,140 @@
+"""Work beside the model: in threads or processes, a few batches ahead of it."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any, Final, TypeVar
+
+from treegen.errors import ModelError
+
+_MOST_WORKERS: Final = 32
+
+T = TypeVar("T")
+Part = tuple[Any, ...]  # the arguments of one piece of work
+
+
+def beside(
+    parts: Iterator[Part], work: Callable[..., T], *, workers: int | None, start: float, count: int | None = None
+) -> Generator[T, None, None]:
+    """What `work` makes of all parts, about in their order; two parts for each worker are kept ahead.
+
+    Args:
+        parts: its arguments. Taken in this process, when their turn comes.
+        work: pure; for processes it and the parts can be pickled. It is sent once to each process.
+        workers: processes. 0 works in threads of this process. `None` works here until it pays to start as many
+            processes as there are cores, and goes on here until they are there.
+        start: seconds that a process takes to start.
+        count: number of parts, if known: what is left is then expected to take as long as what is done. Otherwise
+            processes are started when as much time was spent here as starting one takes.
+
+    Raises:
+        ModelError: a process was killed.
+    """
+    cores = min(available_cores(), _MOST_WORKERS)
+    if workers is None:
+        ended = yield from _here(parts, work, start, count)
+        if ended:
+            return
+    if workers == 0:
+        with ThreadPoolExecutor(cores) as threads:
+            yield from _run(threads, parts, work, 2 * cores)
+        return
+    pool = _processes(workers or cores, work)
+    try:
+        yield from _run(pool, parts, _given, 2 * (workers or cores), meanwhile=work)
+    except BrokenProcessPool:
+        told = "a process that decodes images was killed: memory may have run out"
+        raise ModelError(
+            told, "run it again, it goes on where it was; workers = 0 below [images] needs no processes"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)  # nobody waits for what was done ahead
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _here(parts: Iterator[Part], work: Callable[..., T], start: float, count: int | None) -> Generator[T, None, bool]:
+    """Works in this process until others would pay; gives whether nothing is left."""
+    spent = 0.0
+    for done, part in enumerate(parts, 1):
+        began = time.perf_counter()
+        result = work(*part)
+        spent += time.perf_counter() - began
+        yield result
+        if (spent if count is None else spent / done * (count - done)) >= start:
+            return False
+    return True
+
+
+def _processes(count: int, work: Callable[..., Any]) -> ProcessPoolExecutor:
+    """A pool whose processes are starting. A fork would copy locks that the model's threads may hold.
+
+    Spawned processes import the program's main module anew: one that is a script without a guard would run again, and
+    none is needed here. So they are not told of it.
+    """
+    main = sys.modules["__main__"]
+    kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
+    main.__spec__ = None
+    try:
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(work,))
+        for _ in range(count):
+            pool.submit(available_cores)  # each starts a process while none is idle
+    finally:
+        main.__dict__.update(kept)
+    return pool
+
+
+class _Given:
+    """What a worker process was given to do."""
+
+    work: Callable[..., Any] = staticmethod(available_cores)
+
+
+def _begin_worker(work: Callable[..., Any]) -> None:
+    """One core for each; an interrupt is the parent's affair. torch is loaded only if the work needs it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    _Given.work = staticmethod(work)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed tells nobody, and each process would wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _given(*part: Any) -> Any:
+    return _Given.work(*part)
+
+
+def _run(
+    pool: Executor, parts: Iterator[Part], work: Callable[..., T], ahead: int,
+    meanwhile: Callable[..., T] | None = None,
+) -> Iterator[T]:  # fmt: skip
+    """Results from a pool that has `ahead` parts waiting; with `meanwhile` made here until its first is there."""
+    waiting = deque(pool.submit(work, *part) for part in islice(parts, ahead))
+    while waiting:
+        if meanwhile and not waiting[0].done() and (own := next(parts, None)):
+            yield meanwhile(*own)
+            continue
+        meanwhile = None
+        done = waiting.popleft()
+        waiting.extend(pool.submit(work, *part) for part in islice(parts, 1))
+        yield done.result()
