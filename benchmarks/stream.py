@@ -42,7 +42,7 @@ def memory(what: str) -> float:
 
 def measure(path: Path, count: int) -> dict[str, float]:
     """Seconds of reading and scoring, of the bare product, and the peak of memory in MB."""
-    from treegen.clip.cache import EmbeddingCache
+    from treegen.clip.cache import CHUNK, EmbeddingCache
     from treegen.clip.streaming import predict
 
     torch.set_num_threads(1)
@@ -52,7 +52,7 @@ def measure(path: Path, count: int) -> dict[str, float]:
     for group in range(GROUPS):
         picks = torch.randint(OPTIONS, (CLASSES,), generator=generator)
         matrix[torch.arange(CLASSES), group * OPTIONS + picks] = 1
-    piece = torch.nn.functional.normalize(torch.randn(2048, WIDTH, generator=generator), dim=1)
+    piece = torch.nn.functional.normalize(torch.randn(CHUNK, WIDTH, generator=generator), dim=1)
     bare = float("inf")
     for _ in range(3):
         began = time.perf_counter()

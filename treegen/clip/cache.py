@@ -96,7 +96,8 @@ class EmbeddingCache:
             return
         wanted = _Wanted(keys)
         for rows in self._rows(encoder, keys):
-            sound = [row for row in rows if len(row[1]) == 2 * width]
+            whole = {len(vector) for _, vector in rows} == {2 * width}
+            sound = rows if whole else [row for row in rows if len(row[1]) == 2 * width]
             self.damaged += len(rows) - len(sound)
             if not sound:
                 continue
