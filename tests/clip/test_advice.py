@@ -63,10 +63,18 @@ def test_options_that_a_coin_could_tell_as_well_are_to_be_merged_unless_classes_
     found = only(dev(group(pairs=[pair(22, 40, p)])))
     assert (found.kind, found.target, found.shown, found.images) == ("merge", ("colour", "red", "green"), False, 22)
     assert found.sentence.startswith('merge "red" and "green" of "colour": taken for each other in 22 of 40 images')
-    assert "cannot be told apart from a coin" in found.sentence
+    assert "and which of the two is answered cannot be told apart from a guess" in found.sentence
     needed = only(dev(group(pairs=[pair(22, 40, p, ("Newt", "Olm"))])))
     assert (needed.kind, needed.target) == ("reword", ("colour", "red", "green"))
     assert 'nothing else tells "Newt" and "Olm" apart, so they cannot be merged' in needed.sentence
+
+
+def test_options_seldom_crossed_for_their_number_are_not_said_to_be_even() -> None:
+    """5 and 49 answers of the one, 14 and 114 of the other: 63 of 210 is no coin, but the answers tell nothing."""
+    p = fisher_exact(((5, 49), (14, 114)))
+    told = only(dev(group(pairs=[pair(63, 210, p)]))).sentence
+    assert "63 of 210 images, and which of the two is answered cannot be told apart from a guess, p = 1" in told
+    assert "coin" not in told
 
 
 @pytest.mark.parametrize("entry", [pair(22, 40, 0.01), pair(2, 4, 1.0), pair(9, 40, 0.4)])

@@ -100,7 +100,7 @@ def _merge(group: Mapping[str, Any]) -> Iterator[Advice]:
             continue
         one, other = pair["options"]
         counted = f"taken for each other in {pair['crossed']} of {pair['n']} images"
-        chance = f"which cannot be told apart from a coin at this n, p = {pair['p']:.2g}"
+        chance = f"and which of the two is answered cannot be told apart from a guess, p = {pair['p']:.2g}"
         if pair["needed"]:
             classes = " and ".join(map(show, pair["needed"]))
             told = (
