@@ -25,11 +25,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """How a tree does on the dev part: the `dev` part of a score document, and what is wrongly classified."""
+    """How a tree does on the dev part, by the domain's decision rule.
+
+    Attributes:
+        tree: what was measured.
+        dev: the `dev` part of a score document.
+        mistakes: what is wrongly classified.
+        rule: name of the decision rule.
+    """
 
     tree: Tree
     dev: dict[str, Any]
     mistakes: "tuple[Mistake, ...]" = ()
+    rule: str = "sum"
 
     def group(self, name: str) -> dict[str, Any] | None:
         """What is known of a group."""
@@ -42,7 +50,8 @@ class Measured:
 
 def _measure(workspace: Workspace, tree: Tree) -> Measured:
     evaluator = workspace.evaluator
-    return Measured(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree))
+    rule = workspace.domain.decision.rule
+    return Measured(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree), rule=rule)
 
 
 class Review:

@@ -96,3 +96,18 @@ def test_json_holds_messages_replies_and_scores(run: Run, tmp_path: Path) -> Non
     assert told["revisions"] == []
     assert (told["calls"][0]["messages"], told["calls"][0]["reply"]) == ([{"role": "user", "content": "é"}], "r")
     assert told["calls"][0]["repaired"] is True
+
+
+def test_the_decision_rule_of_a_score_is_told_beside_its_encoder(run: Run, tmp_path: Path) -> None:
+    """A parent was scored by another rule then: the difference is not that of the two lines, and this is said."""
+    store, check = Store(tmp_path / "tree.json"), check_text(TREE).document
+    assert check is not None
+    part = {"accuracy": 0.5, "interval": [0.4, 0.6], "n": 100}
+    score = {"encoder": {"name": "e", "fingerprint": "f"}, "dev": part, "test": part, "images": {"digest": "d"},
+             "mcnemar": {"parent": None}, "test_looks": 1}  # fmt: skip
+    revision = store.add_revision(check.tree, author="llm", note="", parent=None)
+    for rule, told in (("sum", False), ("weighted", True)):
+        store.add_score(revision.id, {**score, "decision_rule": rule})
+        out = run("log", tmp_path / "tree.json").out
+        assert ("e, weighted" in out) == told
+        assert ("vs parent: both by the newer revision's encoder and decision rule" in out) == told

@@ -103,6 +103,7 @@ def test_a_rule_that_the_domain_names_is_used_without_being_frozen(run: Run, tre
     domain = tree_file.parent / "domain.toml"
     domain.write_text(f'{domain.read_text()}\n[decision]\nrule = "{rule}"\n')
     assert document(run, tree_file, "--dev")["decision_rule"] == rule
+    assert ("were learnt on these images" in run("score", tree_file, "--dev").out) == (rule != "vote")
     assert f"decision rule {rule}" in run("score", tree_file).out
     done = run("classify", tree_file, next((tree_file.parent / "images").rglob("*.png")))
     assert done.code == 0, done.err

@@ -63,10 +63,49 @@ def test_options_that_a_coin_could_tell_as_well_are_to_be_merged_unless_classes_
     found = only(dev(group(pairs=[pair(22, 40, p)])))
     assert (found.kind, found.target, found.shown, found.images) == ("merge", ("colour", "red", "green"), False, 22)
     assert found.sentence.startswith('merge "red" and "green" of "colour": taken for each other in 22 of 40 images')
-    assert "cannot be told apart from a coin" in found.sentence
+    assert "and which of the two is answered cannot be told apart from a guess" in found.sentence
     needed = only(dev(group(pairs=[pair(22, 40, p, ("Newt", "Olm"))])))
     assert (needed.kind, needed.target) == ("reword", ("colour", "red", "green"))
     assert 'nothing else tells "Newt" and "Olm" apart, so they cannot be merged' in needed.sentence
+
+
+def test_two_options_that_are_all_of_a_group_are_not_to_be_merged_into_one() -> None:
+    found = only(dev(group(pairs=[pair(22, 40, 0.9)], cost={"prompts": 2, "share": 0.5})))
+    assert (found.kind, found.target) == ("reword", ("colour", "red", "green"))
+    assert found.sentence.endswith("; the group has no other options, so they cannot be merged")
+
+
+def test_an_option_without_images_is_not_to_be_merged_but_the_other_reworded() -> None:
+    """What is true of every image and seldom seen: nothing is known of the option that no class has."""
+    options = [{"option": "red", "n": 40, "accuracy": 0.25}, {"option": "green", "n": 0, "accuracy": None}]
+    confused = [{"option": "red", "taken_for": "green", "count": 30}]
+    found = only(dev(group(options=options, confused=confused, pairs=[pair(30, 40, 1.0)])))
+    assert (found.kind, found.target) == ("reword", ("colour", "red"))
+
+
+def test_a_group_that_is_to_go_needs_no_other_words() -> None:
+    options = [{"option": "red", "n": 20, "accuracy": 0.1}]
+    bad = {"options": options, "pairs": [pair(22, 40, 0.9)]}
+    assert only(dev(group(without=without(14, 2, 0.004), **bad))).kind == "drop"
+    unsure = advise(dev(group(without=without(3, 1, 0.6), **bad)))
+    assert sorted(each.kind for each in unsure) == ["drop", "merge"]
+
+
+def test_of_several_groups_that_could_go_one_is_to_be_tried_at_a_time() -> None:
+    """Of two that ask the same each could go, but not both."""
+    twins = advise(dev(group(without=without(9, 9, 1.0)), group("hue", without=without(9, 9, 1.0))))
+    assert [each.sentence.endswith("; one group at a time, for each was left out alone") for each in twins] == [
+        True
+    ] * 2
+    assert "one group" not in only(dev(group(without=without(9, 9, 1.0)))).sentence
+
+
+def test_options_seldom_crossed_for_their_number_are_not_said_to_be_even() -> None:
+    """5 and 49 answers of the one, 14 and 114 of the other: 63 of 210 is no coin, but the answers tell nothing."""
+    p = fisher_exact(((5, 49), (14, 114)))
+    told = only(dev(group(pairs=[pair(63, 210, p)]))).sentence
+    assert "63 of 210 images, and which of the two is answered cannot be told apart from a guess, p = 1" in told
+    assert "coin" not in told
 
 
 @pytest.mark.parametrize("entry", [pair(22, 40, 0.01), pair(2, 4, 1.0), pair(9, 40, 0.4)])

@@ -27,6 +27,26 @@ def with_rule(domain: Domain, rule: str, **more: Any) -> Domain:
     return replace(domain, decision=DecisionSettings(rule=rule, **more))
 
 
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [("temperature", "temperature", 0.0), ("temperature", "temperature", -1.0), ("gated", "name_scale", 0.0),
+     ("weighted", "colour", -1.0)],
+)  # fmt: skip
+def test_numbers_that_no_rule_learns_are_refused(rule: str, name: str, value: float) -> None:
+    """A temperature of 0 makes no numbers, and one below 0 or a negative weight turns every answer round."""
+    given = dict.fromkeys(RULES[rule].parameters if rule != "weighted" else ("colour",), 1.0) | {name: value}
+    settings = DecisionSettings(rule=rule, parameters=tuple(given.items()))
+    with pytest.raises(InputError, match=rf"{name} of the rule {rule} must be .* 0, found {value:g}"):
+        decision_of(settings, "", lambda rule: Fitted(rule=rule))
+
+
+def test_a_weight_of_0_and_a_gate_below_0_are_learnt_at_times() -> None:
+    gate = {"tree_scale": 1.0, "name_scale": 2.0, "bias": -1.0, "tree_margin": 0.0, "name_margin": -2.0}
+    for rule, given in (("weighted", {"colour": 0.0}), ("gated", gate)):
+        settings = DecisionSettings(rule=rule, parameters=tuple(given.items()))
+        assert dict(decision_of(settings, "", lambda rule: Fitted(rule=rule)).parameters) == given
+
+
 def test_the_schemas_know_the_rules_that_there_are() -> None:
     listed = ", ".join(f'"{name}"' for name in RULES)
     assert f'"enum": [{listed}]' in read_schema("domain")

@@ -45,10 +45,28 @@ def test_a_manifests_leak_strangers_and_parts_are_told_and_kept(
         "dev": ["1.png", "2.png", "3.png"], "test": ["4.png", "5.png", "0.png"],
     }  # fmt: skip
     assert notes_on(evaluator) == (
-        "1 labels are no class and were left out, with their images: Eel (1)",
-        "1 pictures stand in the dev and in the test part of the set: left out of dev",
+        "1 label is no class and was left out, with the images: Eel (1)",
+        "1 picture stands in the dev and in the test part of the set: left out of dev",
     )
     assert [s.below(tmp_path) for s in evaluator.images.skipped] == ["set/0.png"]
+
+
+def test_copies_of_a_picture_within_a_class_are_counted_and_told(
+    make_domain: Callable[..., Domain], evaluate: Evaluate, draw: Any, tmp_path: Path
+) -> None:
+    """A table that names a file twice, and the same bytes under another name."""
+    domain = make_domain({"Abrosk": 0, "Wendle": 0})
+    lines = ["path,label"]
+    for number in range(8):
+        draw(tmp_path / "set" / f"{number}.png", number)
+        lines.append(f"{number}.png,{('Abrosk', 'Wendle')[number % 2]}")
+    (tmp_path / "set" / "again.png").write_bytes((tmp_path / "set" / "2.png").read_bytes())
+    lines += ["0.png,Abrosk", "again.png,Abrosk"]
+    (tmp_path / "set" / "images.csv").write_text("\n".join(lines), encoding="utf-8")
+    evaluator = evaluate(replace(domain, images=ImageSettings(manifest=tmp_path / "set" / "images.csv")))
+    assert notes_on(evaluator) == (
+        "2 images are exact copies of others of the same class: each counts, so that n is larger than what was seen",
+    )
 
 
 def test_damaged_embeddings_are_told(make_domain: Callable[..., Domain], evaluate: Evaluate, tmp_path: Path) -> None:
@@ -60,4 +78,4 @@ def test_damaged_embeddings_are_told(make_domain: Callable[..., Domain], evaluat
     with db:
         db.execute("UPDATE embedding SET vector=? WHERE id=2", (b"odd",))
     db.close()
-    assert notes_on(evaluate(domain)) == ("1 embeddings of the cache were damaged and computed anew",)
+    assert notes_on(evaluate(domain)) == ("1 embedding of the cache was damaged and computed anew",)

@@ -102,3 +102,30 @@ def test_class_folders_may_lie_below_others_and_bear_other_names(domain: Domain,
     newts = [i.name for i in listed.images if i.label == 0]
     assert newts == ["0.png", "1.png", "x.png"]
     assert listed.strangers == (("amphibians", 1),)
+
+
+def test_folders_called_train_and_test_divide_the_set_unless_they_are_classes(tmp_path: Path) -> None:
+    """Above the class folders or below them, as benchmarks lay them out."""
+    for number, name in enumerate(("train/Newt", "test/Newt", "Swan/train", "Swan/Test", "Newt")):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        gradient(size=(4, 4 + number)).save(tmp_path / "set" / name / f"{number}.png")
+    domain = Domain(folder=tmp_path, name="pond", classes=CLASSES, images=ImageSettings(folder=tmp_path / "set"))
+    parts = {image.name: image.part for image in list_images(domain).images}
+    assert parts == {"0.png": "dev", "1.png": "test", "2.png": "dev", "3.png": "test", "4.png": None}
+    other = list_images(replace(domain, classes=(*CLASSES, "train", "test", "Test")))
+    assert {image.part for image in other.images} == {None}
+
+
+def test_a_folder_that_cannot_be_read_is_called_one(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "Swan":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    listed = list_images(domain)
+    assert [(s.path.name, s.reason) for s in listed.skipped] == [
+        ("Swan", "the folder cannot be read: Permission denied")
+    ]  # fmt: skip

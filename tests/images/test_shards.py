@@ -76,6 +76,7 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, pond: Make) ->
     with tarfile.open(tmp_path / "c.tar", "w:gz"):
         pass
     write_tar(tmp_path / "d.tar", {f"{n}.{e}": d for n in range(3) for e, d in (("png", picture(n)), ("cls", b"1"))})
+    write_tar(tmp_path / "e.tar", {})
     whole = (tmp_path / "d.tar").read_bytes()
     (tmp_path / "d.tar").write_bytes(whole[:2600])
     found = list_images(pond(shards=tmp_path / "?.tar"))
@@ -88,6 +89,7 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, pond: Make) ->
     assert told.pop(("a.tar", "6.png")).startswith("its label cannot be read")
     assert told.pop(("b.tar", "")).startswith("not a tar without compression")
     assert told.pop(("c.tar", "")).startswith("not a tar without compression")
+    assert told.pop(("e.tar", "")) == "the tar is empty"
     assert all(name == "d.tar" for name, _ in told)
     assert told
 

@@ -135,16 +135,23 @@ async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tr
 
         await hand_in(player, answer_of(player, reword_form, whiten_zandoor, rescene))
         await player.until(lambda: player.app.asker.asked and player.app.asker.asked.previews)
+        asked = player.app.asker.asked
+        assert asked
         found = {next(w for w in ("form", "Zandoor", "scene") if w in t[4]): t for t in units(player)}
         assert [found[w][0] for w in ("form", "Zandoor", "scene")] == ["", "outside", "locked"]
         assert float(found["Zandoor"][1]) <= 0
         assert found["Zandoor"][3].startswith("-")
         assert found["scene"][1] == "-", "what cannot be taken is not measured"
+        await go_to(player, "Zandoor")
+        preview = next(p for u, p in zip(asked.units, asked.previews, strict=True) if "Zandoor" in u.sentences[0])
+        told = f"{len(preview.to_right)} images won, {len(preview.to_wrong)} lost of {preview.n}, McNemar p = "
+        assert f"{told}{preview.p:.2g}" in player.screen
         await go_to(player, "scene")
         before = player.tree
         await player.press("enter")
         assert "locked" in player.said
         assert "refused: the group" in player.screen
+        assert "McNemar" not in player.screen
         assert player.tree == before
         await player.press("A")
         assert player.tree.groups[1].prompt == "It looks like {}."

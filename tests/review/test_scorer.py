@@ -148,3 +148,12 @@ async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fau
         assert player.app.class_name == one.true
         assert player.app.rule_group
         assert player.app.rule_group.name == one.at_fault.group
+
+
+async def test_the_score_pane_names_a_decision_rule_other_than_the_sum(play: Open, tree_file: Path) -> None:
+    domain = tree_file.with_name("domain.toml")
+    domain.write_text(f'{domain.read_text()}\n[decision]\nrule = "vote"\n')
+    async with play(tree_file) as player:
+        await player.until(lambda: player.app.review.measured)
+        await player.press("4")
+        assert "decision rule vote" in player.screen

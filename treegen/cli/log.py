@@ -70,7 +70,7 @@ def _show_revisions(store: "Store") -> None:
         own = [c for c in calls if c.revision == revision.id]
         rows.append((
             revision.id, revision.parent or "-", revision.created, revision.author,
-            score["encoder"]["name"] if score else "-", percent(score["dev"]["accuracy"]) if score else "-",
+            _scored_by(score) if score else "-", percent(score["dev"]["accuracy"]) if score else "-",
             *_test_cells(score, corrected.get(revision.id)), _used(own), revision.note[:60],
         ))  # fmt: skip
     head = ("rev", "parent", "time (UTC)", "author", "encoder", "dev", "test", "95 % interval", "n", "vs parent",
@@ -78,10 +78,18 @@ def _show_revisions(store: "Store") -> None:
     table(head, rows, right=(0, 1, 5, 6, 7, 8, 9))
     if len(corrected) > 1:
         say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test part")
+    if any(score.get("decision_rule", "sum") != "sum" for score in scores.values()):
+        say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two lines")
     looks = [score["test_looks"] for score in scores.values() if "test_looks" in score]
     if looks:
         say(f"the test part was looked at {max(looks)} time{'s' if max(looks) > 1 else ''} (trees, encoders, rules)")
     say(f"all calls, failed ones too: {_used(calls)}")
+
+
+def _scored_by(score: "dict[str, Any]") -> str:
+    """The encoder, and the decision rule if it is not the sum."""
+    rule = score.get("decision_rule", "sum")
+    return str(score["encoder"]["name"]) + (f", {rule}" if rule != "sum" else "")
 
 
 def _test_cells(score: "dict[str, Any] | None", holm: float | None) -> tuple[str, str, str, str]:

@@ -116,6 +116,8 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
         dev = score["dev"]
         say(f"dev part: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
             f"recall {percent(dev['mean_per_class_recall'])}; the test part was not looked at")  # fmt: skip
+        if score.get("decision_parameters"):
+            say(f"the numbers of the rule {score['decision_rule']} were learnt on these images, which flatters it here")
     if "rules" in score:
         show_rules(score["rules"])
     say()

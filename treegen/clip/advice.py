@@ -5,7 +5,7 @@ cannot be told apart from chance. What would make two classes the same is never 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from treegen.clip.statistics import wilson_interval
@@ -16,6 +16,7 @@ Kind = Literal["drop", "merge", "reword", "separate"]
 LEVEL: Final = 0.05
 _SHARE: Final = 0.25  # of the images that must be taken for each other before it is told
 _LEAST: Final = 3  # images that must be
+_ONE: Final = "; one group at a time, for each was left out alone"
 _SURE: Final = 0.1  # share of confused images beyond which their interval must lie to be shown
 
 
@@ -62,8 +63,12 @@ def advise(diagnosis: Mapping[str, Any]) -> tuple[Advice, ...]:
         diagnosis: the `dev` part of a score document; of an older one, which knows less, less follows.
     """
     found: list[Advice] = []
+    drops = {group["name"]: list(_drop(group)) for group in diagnosis["groups"]}
+    several = sum(map(len, drops.values())) > 1
     for group in diagnosis["groups"]:
-        found += _drop(group)
+        found += [replace(each, sentence=each.sentence + _ONE * several) for each in drops[group["name"]]]
+        if any(each.shown for each in drops[group["name"]]):
+            continue  # what is to go needs no other words
         found += (merged := list(_merge(group)))
         found += _reword(group, {option for each in merged for option in each.target[1:]})
     found += _separate(diagnosis)
@@ -95,22 +100,24 @@ def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
 
 def _merge(group: Mapping[str, Any]) -> Iterator[Advice]:
     """Options that are taken for each other so often that answer and truth have nothing to do with each other."""
+    seen = {option["option"]: option["n"] for option in group["options"]}
     for pair in group.get("pairs", ()):
         if pair["crossed"] < _LEAST or pair["crossed"] < _SHARE * pair["n"] or pair["p"] < LEVEL:
             continue
         one, other = pair["options"]
-        counted = f"taken for each other in {pair['crossed']} of {pair['n']} images"
-        chance = f"which cannot be told apart from a coin at this n, p = {pair['p']:.2g}"
+        if not seen.get(one, 1) or not seen.get(other, 1):
+            continue  # without images of either, nothing is known of the two
+        both, why = f"{show(one)} and {show(other)} of {show(group['name'])}", ""
         if pair["needed"]:
-            classes = " and ".join(map(show, pair["needed"]))
-            told = (
-                f"reword {show(one)} and {show(other)} of {show(group['name'])}: {counted}, {chance}; "
-                f"nothing else tells {classes} apart, so they cannot be merged"
-            )
-        else:
-            told = f"merge {show(one)} and {show(other)} of {show(group['name'])}: {counted}, {chance}"
+            why = f"nothing else tells {' and '.join(map(show, pair['needed']))} apart"
+        elif group["cost"]["prompts"] == 2:
+            why = "the group has no other options"
+        kind: Kind = "reword" if why else "merge"
+        told = (
+            f"{kind} {both}: taken for each other in {pair['crossed']} of {pair['n']} images, and which of the two is "
+            f"answered cannot be told apart from a guess, p = {pair['p']:.2g}"
+        ) + (f"; {why}, so they cannot be merged" if why else "")
         evidence = {"crossed": pair["crossed"], "n": pair["n"], "p": pair["p"]}
-        kind: Kind = "reword" if pair["needed"] else "merge"
         yield _advice(kind, (group["name"], one, other), told, False, pair["crossed"], evidence)
 
 

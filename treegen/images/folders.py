@@ -6,7 +6,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from treegen.errors import InputError
-from treegen.images.interface import SUFFIXES, Findings, LabelledImage, Labels
+from treegen.images.interface import PARTS, SUFFIXES, Findings, LabelledImage, Labels, PartName
 from treegen.settings import ImageSettings
 
 
@@ -33,7 +33,13 @@ def images_of_folders(root: Path, labels: Labels, findings: Findings) -> Iterato
     for label, found in sorted(of_class.items()):
         for path in found:
             if regular(path, findings):
-                yield LabelledImage(path=path, label=label)
+                yield LabelledImage(path=path, label=label, part=part_of(path, root, labels))
+
+
+def part_of(path: Path, root: Path, labels: Labels) -> PartName | None:
+    """The part whose name stands first among the folders from the root to the file; a class may be called train."""
+    folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
+    return next((PARTS[n.lower()] for n in folders if n.lower() in PARTS and labels.find(n) is None), None)
 
 
 def _sort_out(folder: Path, labels: Labels, findings: Findings, of_class: dict[int, list[Path]]) -> None:
@@ -60,7 +66,7 @@ def files_below(folder: Path, findings: Findings) -> list[Path]:
     """Paths of images below a folder by their names, sorted; a folder that cannot be read joins the findings."""
 
     def leave_out(error: OSError) -> None:
-        findings.leave_out(Path(error.filename), f"cannot be read: {error.strerror or error}")
+        findings.leave_out(Path(error.filename), f"the folder cannot be read: {error.strerror or error}")
 
     found = (Path(where, name) for where, _, names in os.walk(folder, onerror=leave_out) for name in names)
     pictures = (p for p in found if p.suffix.lower() in SUFFIXES)

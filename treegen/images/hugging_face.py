@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError
-from treegen.images.folders import images_of_folders
-from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName
+from treegen.images.folders import images_of_folders, part_of
+from treegen.images.interface import PARTS, Findings, LabelledImage, Labels
 from treegen.images.manifests import read_table
 from treegen.settings import ImageSettings
 
@@ -23,7 +22,7 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     columns = {"path": "file_name", "label": "label", "split": "split", "crop": "crop"} | dict(settings.columns)
     for table in tables:
         for image in read_table(table, table.parent, columns, labels, findings):
-            yield image if image.part else replace(image, part=_part_of(image.path, root))
+            yield image if image.part else replace(image, part=part_of(image.path, root, labels))
     if tables:
         return
     splits = [p for p in sorted((root, *root.glob("data"))) for p in sorted(p.iterdir()) if p.is_dir()]
@@ -31,9 +30,3 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     for folder in splits or [root]:
         for image in images_of_folders(folder, labels, findings):
             yield replace(image, part=PARTS[folder.name.lower()]) if splits else image
-
-
-def _part_of(path: Path, root: Path) -> PartName | None:
-    """The part whose name stands first among the folders from the root to the file."""
-    folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
-    return next((PARTS[name.lower()] for name in folders if name.lower() in PARTS), None)

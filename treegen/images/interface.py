@@ -96,6 +96,11 @@ class ImageSet:
         return sum(len(found) > 1 for found in labels.values())
 
     @property
+    def copies(self) -> int:
+        """Number of images that repeat another of their class, under the same crop: n counts them all."""
+        return len(self.images) - len({(image.digest, image.crop, image.label) for image in self.images})
+
+    @property
     def digest(self) -> str:
         """SHA-256 over labels, contents and own crops: two scores are comparable if theirs are equal."""
         lines = sorted(f"{i.label} {i.digest}{f' {i.crop}' if i.crop else ''}" for i in self.images)

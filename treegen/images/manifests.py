@@ -64,7 +64,10 @@ def read_table(
     if faults:
         more = f"\n  and {len(faults) - _MOST_TOLD} more" if len(faults) > _MOST_TOLD else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_TOLD])
-        raise InputError(f"{table}: {len(faults)} lines cannot be used{listed}{more}", "mend the lines")
+        raise InputError(
+            f"{table}: {len(faults)} line{'s' if len(faults) > 1 else ''} cannot be used{listed}{more}",
+            "mend the lines",
+        )
     yield from images
 
 

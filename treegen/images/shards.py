@@ -58,6 +58,9 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
                         samples.setdefault(key, {}).setdefault(ending, member)
             except (tarfile.TarError, OSError, ValueError) as error:
                 findings.leave_out(path, f"the tar is damaged after {len(samples)} pictures: {error}")
+            else:
+                if not samples:
+                    findings.leave_out(path, "the tar is empty")
             for key, members in samples.items():
                 yield from _read_sample(tar, path, key, members, part, labels, findings)
     except (tarfile.TarError, OSError, ValueError) as error:

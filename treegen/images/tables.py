@@ -12,6 +12,7 @@ from treegen.tree.document import read_text
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
+_QUOTES: Final = "put text that holds a comma in double quotes"
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -35,17 +36,25 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
     reader = csv.reader(StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+    begun = 1  # where the row begins that is read next
     try:
         heads = next(reader, None)
         if not heads:
             raise InputError(f"{path}: empty", "the first line names the columns: path,label")
+        begun = reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(heads):
-                told = f"{path}: line {reader.line_num}: {len(cells)} cells under {len(heads)} columns"
-                raise InputError(told, "put text that holds a comma in double quotes")
+                number = f"{len(cells)} cell{'s' if len(cells) > 1 else ''}"
+                told = f"{path}: line {reader.line_num}: {number} under {len(heads)} columns"
+                few = "give every line a cell for each column, if only an empty one"
+                raise InputError(told, few if len(cells) < len(heads) else _QUOTES)
             if cells:
                 yield reader.line_num, dict(zip((h.strip() for h in heads), cells, strict=True))
+            begun = reader.line_num + 1
     except csv.Error as error:
+        if str(error) == "unexpected end of data":
+            told = f"{path}: line {begun}: a double quote is opened and not closed before the end of the file"
+            raise InputError(told, 'close it; a double quote within text is written twice: ""') from None
         raise InputError(f"{path}: line {reader.line_num}: {error}", "mend the line") from None
 
 

@@ -108,6 +108,16 @@ def test_a_single_image_without_numbers_is_a_row_of_nan_and_is_counted(value: fl
     assert batcher.notes == ("the model gave values that are not numbers for 1 image",)
 
 
+def test_a_vector_of_zeros_points_nowhere_and_counts_as_without_numbers() -> None:
+    """Its cosine with every text is 0: each group would answer with its first option."""
+    batcher, batch = Batcher("m", "fp16"), torch.arange(5).float()
+    rows = batcher.images(batch, lambda part: torch.stack([part, 2 * part], 1))
+    assert rows.isnan().all(1).tolist() == [True, False, False, False, False]
+    assert batcher.notes == ("the model gave values that are not numbers for 1 image",)
+    with pytest.raises(ModelError, match="for a text"):
+        batcher.texts(batch, lambda part: torch.zeros(len(part), 2))
+
+
 @pytest.mark.parametrize(("precision", "tip"), [("fp16", "bf16 or fp32"), ("bf16", "fp32"), ("fp32", "damaged")])
 def test_a_batch_without_any_numbers_is_an_error_that_says_what_to_try(precision: str, tip: str) -> None:
     batcher = Batcher("m", precision)

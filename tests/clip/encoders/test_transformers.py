@@ -254,6 +254,16 @@ def test_weights_that_give_no_numbers_are_a_model_error(own: Saved, pictures: li
         load(folder).encode_images(pictures)
 
 
+@pytest.mark.parametrize("value", [float("nan"), 1000.0])
+def test_a_logit_scale_that_is_no_number_is_a_model_error(own: Saved, value: float) -> None:
+    """Every image would be the first class, and the score would count as one."""
+    folder = own("clip")
+    edit_weights(folder, lambda weights: weights["logit_scale"].fill_(value))
+    with pytest.raises(ModelError, match=r"its logit scale is (nan|inf)") as caught:
+        open_encoder(EncoderSettings(name=f"hf:{folder}", device="cpu"), folder.parent)
+    assert "damaged" in caught.value.tip
+
+
 def test_a_hub_name_without_the_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 

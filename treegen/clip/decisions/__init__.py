@@ -13,6 +13,8 @@ from treegen.settings import DecisionSettings
 RULES: Final[dict[str, DecisionRule]] = {
     rule.name: rule for rule in (SumRule(), LogProduct(), Vote(), Maximum(), Weighted(), Temperature(), Gated())
 }
+_FREEZE: Final = "`treegen score TREE --rules all --freeze` writes them"
+_POSITIVE: Final = frozenset({"temperature", "tree_scale", "name_scale"})
 SUM: Final = Fitted(rule=RULES["sum"])
 
 __all__ = ["RULES", "SUM", "DecisionRule", "Evidence", "Fitted", "decision_of", "fit", "rules_named"]
@@ -27,14 +29,20 @@ def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[Decis
         learn: fits a rule on the dev part; only called if the rule learns and has no parameters that fit.
 
     Raises:
-        InputError: the parameters are not those of the rule.
+        InputError: the parameters are not those of the rule, or one is a number that it cannot have learnt.
     """
     rule = RULES[settings.rule]
     given = {name for name, _ in settings.parameters}
     if given and rule.parameters != ("*",) and given != set(rule.parameters):
         wanted = ", ".join(rule.parameters) or "none"
         told = f"[decision] parameters: the rule {rule.name} takes {wanted}, found {', '.join(sorted(given))}"
-        raise InputError(told, "`treegen score TREE --rules all --freeze` writes them")
+        raise InputError(told, _FREEZE)
+    for name, value in settings.parameters:
+        weights = rule.parameters == ("*",)
+        if value < 0 if weights else (value <= 0 and name in _POSITIVE):
+            least = "at least 0" if weights else "above 0"
+            told = f"[decision] parameters: {name} of the rule {rule.name} must be {least}, found {value:g}"
+            raise InputError(told, _FREEZE)
     if not rule.parameters or (given and settings.encoder in ("", encoder)):
         return Fitted(rule=rule, parameters=settings.parameters)
     return learn(rule)

@@ -1,5 +1,6 @@
 """Encoders by name."""
 
+from math import isfinite
 from pathlib import Path
 
 from treegen.clip.encoders.interface import Encoder
@@ -31,6 +32,9 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
         return ServiceEncoder(settings)
     kind, _, place = settings.name.partition(":")
     encoder = _of_transformers(settings, place, folder) if kind == "hf" else _of_open_clip(settings, folder)
+    if not isfinite(encoder.logit_scale):
+        told = f"{settings.name}: its logit scale is {encoder.logit_scale:g}, with which no prompt competes"
+        raise ModelError(told, "the weights may be damaged: get the model again")
     if settings.logit_scale is not None and settings.logit_scale != encoder.logit_scale:
         own = f"{settings.name} has a logit scale of its own, {encoder.logit_scale:g}"
         encoder.tell(f"{own}: [encoder] logit_scale is not used")

@@ -97,10 +97,12 @@ class Batcher:
 
 
 def _unit_rows(features: "Tensor") -> "Tensor":
-    """float32 on the CPU, each row of length 1."""
+    """float32 on the CPU, each row of length 1; of NaN where all is zero, which points nowhere."""
     import torch
 
-    return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
+    features = features.float()
+    nowhere = (features == 0).all(-1, keepdim=True)
+    return torch.nn.functional.normalize(features, dim=-1).masked_fill_(nowhere, float("nan")).cpu()
 
 
 def _is_full(error: RuntimeError) -> bool:

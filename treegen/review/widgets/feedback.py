@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static, TextArea
 
+from treegen.clip.advice import LEVEL
 from treegen.review.widgets.grid import Column, Grid
 from treegen.tree.keywords import printable
 
@@ -50,13 +51,15 @@ class FeedbackPane(Vertical):
         self._show_whole()
 
     def _show_whole(self) -> None:
-        """What a line of the grid may cut: all sentences, and why the change is refused."""
+        """What a line of the grid may cut or has no room for: all sentences, its p, and why the change is refused."""
         asked, row = self._asked, self.query_one("#proposal", Grid).row
         lines = list[str]()
         if asked and row < len(asked.units):
             unit = asked.units[row]
-            failure = asked.previews[row].failure if row < len(asked.previews) else ""
-            lines = [*unit.sentences, f"refused: {unit.refused}" if unit.refused else "", failure]
+            lines = [*unit.sentences, f"refused: {unit.refused}" if unit.refused else ""]
+            if row < len(asked.previews):
+                preview = asked.previews[row]
+                lines += [preview.failure, "" if unit.refused else _tested(preview)]
         self.query_one("#whole", Static).update("\n".join(printable(line) for line in lines if line))
 
     def _show_units(self, asked: "Asked | None") -> None:
@@ -92,3 +95,12 @@ def _effect(preview: "Preview") -> tuple[str, str, str]:
     if preview.difference is None:
         return "-", "", ""
     return f"{100 * preview.difference:+.1f}", f"+{len(preview.to_right)}", f"-{len(preview.to_wrong)}"
+
+
+def _tested(preview: "Preview") -> str:
+    """Whether the images show the change to differ from the tree as it is."""
+    if preview.p is None:
+        return ""
+    won, lost = len(preview.to_right), len(preview.to_wrong)
+    shown = "" if preview.p < LEVEL else ", no difference shown"
+    return f"dev part: {won} images won, {lost} lost of {preview.n}, McNemar p = {preview.p:.2g}{shown}"

@@ -55,7 +55,8 @@ class ScorePane(Vertical):
         lines = []
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
-            lines.append(f"dev part        {_share(review.measured.dev)}{stale}")
+            rule = "" if review.measured.rule == "sum" else f", decision rule {review.measured.rule}"
+            lines.append(f"dev part        {_share(review.measured.dev)}{rule}{stale}")
             for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
                 lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
         tested = review.tested
