@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,6 +85,39 @@ def test_a_damaged_text_counts_as_not_there(cache: EmbeddingCache, tmp_path: Pat
     db.close()
     assert set(cache.get_texts("f", list("abcd"))) == {"c", "d"}
     assert cache.damaged == 2
+
+
+@pytest.mark.parametrize("width", [3, 96, 512, 4096])
+def test_a_vector_that_was_changed_on_the_disk_counts_as_not_there(
+    cache: EmbeddingCache, tmp_path: Path, width: int
+) -> None:
+    """SQLite notices damage of its own pages only. What rounding does is no damage, however wide the vector."""
+    keys = [key(str(n)) for n in range(50)]
+    cache.put("f", keys, 7 * vectors(50, width))
+    assert set(cache.get("f", keys)) == set(keys)
+    db = sqlite3.connect(tmp_path / "cache.sqlite")
+    (kept,) = db.execute("SELECT vector FROM embedding WHERE key=?", (keys[3],)).fetchone()
+    numbers = np.frombuffer(kept, np.float16).copy()
+    numbers.view(np.uint16)[abs(numbers).argmax()] ^= 1 << 13  # a bit of the exponent
+    with db:
+        db.execute("UPDATE embedding SET vector=? WHERE key=?", (numbers.tobytes(), keys[3]))
+    db.close()
+    assert set(cache.get("f", keys)) == set(keys) - {keys[3]}
+    assert cache.damaged == 1
+
+
+def test_what_cannot_be_written_is_an_input_error(cache: EmbeddingCache, tmp_path: Path) -> None:
+    cache.put("f", [key("a")], vectors(1))
+    cache._db.execute("PRAGMA query_only=ON")
+    writes = (
+        lambda: cache.put("f", [key("b")], vectors(1)), lambda: cache.put_texts("f", ["b"], vectors(1)),
+        lambda: cache.remember_files([("b", 1, 2, "c")]), lambda: cache.has("g", [key("a")]),
+    )  # fmt: skip
+    for write in writes:
+        with pytest.raises(InputError, match=r"cache\.sqlite: the embedding cache cannot be written") as caught:
+            write()
+        assert "writable" in caught.value.tip
+    assert set(cache.get("f", [key("a")])) == {key("a")}
 
 
 def test_a_vector_put_again_replaces_the_old_one(cache: EmbeddingCache) -> None:

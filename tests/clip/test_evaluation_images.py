@@ -167,7 +167,7 @@ def test_copies_of_a_broken_picture_are_each_named(domain: Domain, evaluate: Eva
 def test_pictures_that_are_all_broken_are_an_input_error(domain: Domain, evaluate: Evaluate) -> None:
     for path in folder_of(domain).rglob("*.png"):
         path.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"the dev part has no images \(0 images in all, 26 skipped\)") as caught:
+    with pytest.raises(InputError, match=r"the dev part has no images \(images in all: 0, skipped: 26\)") as caught:
         evaluate(domain)
     assert "Abrosk/000.png: not an image" in caught.value.message
 
@@ -218,7 +218,8 @@ def test_changed_test_pictures_change_no_number_of_the_dev_part(
 def test_an_empty_part_is_an_input_error_that_names_it(
     make_domain: Callable[..., Domain], evaluate: Evaluate, dev: float, empty: str
 ) -> None:
-    with pytest.raises(InputError, match=f"the {empty} part has no images \\(4 images in all, 0 skipped\\)") as caught:
+    told = f"the {empty} part has no images \\(images in all: 4, skipped: 0\\)"
+    with pytest.raises(InputError, match=told) as caught:
         evaluate(make_domain({"Abrosk": 2, "Wendle": 2}, dev=dev))
     assert "below [split]" in caught.value.tip
 
@@ -256,7 +257,7 @@ def test_a_class_folder_that_cannot_be_listed_is_skipped_and_named(
 ) -> None:
     forbid(folder_of(domain) / "Quill", monkeypatch)
     found = evaluate(domain).score(tree)["images"]
-    assert found["skipped"] == [{"path": "Quill", "reason": "cannot be read: Permission denied"}]
+    assert found["skipped"] == [{"path": "Quill", "reason": "the folder cannot be read: Permission denied"}]
     assert found["classes_without_images"] == ["Ilmet", "Quill"]
     assert found["test"] + found["dev"] == 18
 

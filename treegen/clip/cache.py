@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,8 @@ CHUNK: Final = 1024  # rows that are read at a time: more fall out of the proces
 _BATCH: Final = 500  # below SQLite's limit on bound values
 _SCAN: Final = 0.2  # a larger share of an encoder's rows is found sooner by reading all than by looking each up
 _KEY: Final = 32  # bytes of a key
+_ROUNDING: Final = 1e-3  # rounding to float16 moves a length of 1 by half of this at most
+_TIP: Final = "check that the folder is writable and the disk not full; if all is well, delete the file"
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS encoder (id INTEGER PRIMARY KEY, fingerprint TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS embedding (
@@ -52,7 +55,7 @@ class EmbeddingCache:
         Raises:
             InputError: it cannot be opened, for instance locked, not writable or a folder; it is left as it is.
         """
-        self.rebuilt, self.damaged = False, 0
+        self._path, self.rebuilt, self.damaged = path, False, 0
         self._widths: dict[int, int] = {}
         try:
             try:
@@ -64,8 +67,7 @@ class EmbeddingCache:
                 self._db = _open(path)
                 self.rebuilt = True
         except (OSError, sqlite3.DatabaseError) as error:
-            tip = "check that the folder is writable and the disk not full; if all is well, delete the file"
-            raise InputError(f"{path}: the embedding cache cannot be opened: {error}", tip) from None
+            raise InputError(f"{path}: the embedding cache cannot be opened: {error}", _TIP) from None
 
     def close(self) -> None:
         """Closes the database."""
@@ -81,7 +83,8 @@ class EmbeddingCache:
     def chunks(self, fingerprint: str, keys: Sequence[bytes]) -> Iterator[tuple["Places", "Tensor"]]:
         """The vectors that are there, in pieces and in no order. Memory is that of one piece and of the keys.
 
-        A vector of another length, or without numbers, counts as not there: it is computed again.
+        A vector of another width, without numbers or not of length 1 as it was written counts as not there: it is
+        computed again.
 
         Args:
             fingerprint: of the encoder.
@@ -145,13 +148,16 @@ class EmbeddingCache:
         )
 
     def put(self, fingerprint: str, keys: Sequence[bytes], vectors: "Tensor") -> "Tensor":
-        """Keeps vectors (N, D); a transaction of its own, so that an interrupted run loses at most one batch.
+        """Keeps the directions of vectors (N, D); a transaction, so that an interrupted run loses at most one batch.
 
         Returns:
             The vectors as `get` will give them, (N, D): a first run computes with what every later run reads.
         """
-        encoder, rows = self._encoder(fingerprint), vectors.to("cpu").numpy().astype(np.float16)
-        with self._db:
+        import torch
+
+        encoder, exact = self._encoder(fingerprint), torch.nn.functional.normalize(vectors.to("cpu").float())
+        rows = exact.numpy().astype(np.float16)
+        with self._writing():
             self._db.executemany(
                 "INSERT OR REPLACE INTO embedding(encoder, key, vector) VALUES (?,?,?)",
                 [(encoder, key, row.tobytes()) for key, row in zip(keys, rows, strict=True)],
@@ -186,16 +192,29 @@ class EmbeddingCache:
     def put_texts(self, fingerprint: str, texts: Sequence[str], vectors: "Tensor") -> None:
         """Keeps the vectors of texts (N, D), as `put` does those of images."""
         encoder, rows = self._encoder(fingerprint), vectors.to("cpu").numpy().astype(np.float32)
-        with self._db:
+        with self._writing():
             self._db.executemany(
                 "INSERT OR REPLACE INTO text VALUES (?,?,?)",
                 [(encoder, text, row.tobytes()) for text, row in zip(texts, rows, strict=True)],
             )
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction.
+
+        Raises:
+            InputError: no room, no right, or locked.
+        """
+        try:
+            with self._db:
+                yield
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{self._path}: the embedding cache cannot be written: {error}", _TIP) from None
+
     def _encoder(self, fingerprint: str) -> int:
         row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
         if row is None:
-            with self._db:
+            with self._writing():
                 self._db.execute("INSERT OR IGNORE INTO encoder(fingerprint) VALUES (?)", (fingerprint,))
             row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
         return int(row[0])
@@ -230,7 +249,7 @@ class EmbeddingCache:
 
     def remember_files(self, files: Iterable[tuple[str, int, int, str]]) -> None:
         """Keeps (path, size, time of change in ns, SHA-256)."""
-        with self._db:
+        with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", list(files))
 
 
@@ -279,12 +298,12 @@ def _set_aside(path: Path) -> None:
 
 
 def unit_rows(rows: "Half") -> "Tensor":
-    """Vectors (N, D) float32 of length 1 from rows of float16; a row without a finite length becomes NaN."""
+    """Vectors (N, D) float32 of length 1 from rows of float16; one that is not of about that length becomes NaN."""
     import torch
 
     features = torch.from_numpy(rows).float()
     lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-    return features.div_(lengths.masked_fill_(lengths.isinf(), float("nan")))
+    return features.div_(lengths.masked_fill_(~((lengths - 1).abs() < _ROUNDING), float("nan")))
 
 
 def image_key(digest: str, crop: Crop) -> bytes:

@@ -108,9 +108,11 @@ class Evaluator:
             members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
             if not members:
                 left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
-                count = f"{len(self.images.images)} images in all, {len(self.images.skipped)} skipped"
+                count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
                 told = f"the {name} part has no images ({count}){left_out}"
-                raise InputError(told, "give every class more images, or change `dev` below [split]")
+                own = any(image.part for image in self.images.images)
+                change = "the parts that the set itself names" if own else "`dev` below [split]"
+                raise InputError(told, f"give every class more images, or change {change}")
             images = tuple(image for image, _ in members)
             parts[name] = Part(
                 features=features[[row for _, row in members]], labels=tuple(i.label for i in images), images=images

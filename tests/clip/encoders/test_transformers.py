@@ -244,7 +244,17 @@ def test_a_garbled_config_is_named(own: Saved, text: str) -> None:
 def test_a_model_without_its_tokenizer_or_processor_is_a_model_error(own: Saved) -> None:
     folder = own("clip")
     (folder / "preprocessor_config.json").unlink()
-    assert "cannot be loaded" in fails(folder).message
+    assert "holds no preprocessor_config.json" in fails(folder).message
+
+
+def test_a_tokenizer_without_words_is_a_model_error(own: Saved) -> None:
+    """transformers makes one of a folder that has none, and every text would be the same."""
+    folder = own("clip")
+    for path in (*folder.glob("tokenizer*"), *folder.glob("vocab*"), *folder.glob("merges*")):
+        path.unlink()
+    error = fails(folder)
+    assert "its tokenizer knows no words" in error.message
+    assert "tokenizer.json" in error.tip
 
 
 def test_weights_that_give_no_numbers_are_a_model_error(own: Saved, pictures: list[Image.Image]) -> None:

@@ -175,7 +175,7 @@ def _load(transformers: Any, source: str, shown: str, trusted: bool) -> Loaded:
             processor = (
                 None if own else transformers.AutoImageProcessor.from_pretrained(source, trust_remote_code=trusted)
             )
-            tokenizer = _tokenizer(transformers, source, trusted, needed=not own)
+            tokenizer = _tokenizer(transformers, source, shown, trusted, needed=not own)
     except ModelError:
         raise
     except Exception as error:  # damaged weights alone give several types, and a model's own code any
@@ -211,14 +211,22 @@ def _check_model(model: Any, told: dict[str, Any], shown: str) -> None:
             raise ModelError(f"{shown}: weights of {kind} {what}: {listed}", "copy the model again")
 
 
-def _tokenizer(transformers: Any, source: str, trusted: bool, *, needed: bool) -> Any:
-    """The tokenizer; a model that reads texts itself may come without, then no tokens are counted."""
+def _tokenizer(transformers: Any, source: str, shown: str, trusted: bool, *, needed: bool) -> Any:
+    """The tokenizer; a model that reads texts itself may come without, then no tokens are counted.
+
+    Raises:
+        ModelError: it has no words: from a folder without its files transformers makes one to which all texts are one.
+    """
     try:
-        return transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trusted)
+        found = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trusted)
     except (OSError, ValueError, ImportError):
         if needed:
             raise
         return None
+    if not set(found.get_vocab()) - set(found.all_special_tokens):
+        tip = "copy tokenizer.json, or vocab.json and merges.txt, beside the weights"
+        raise ModelError(f"{shown}: its tokenizer knows no words", tip)
+    return found
 
 
 def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool, trusted: bool) -> ModelError:
@@ -231,6 +239,9 @@ def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool,
         version = f"transformers {transformers.__version__}"
         tip = f"install what it names, or the transformers it was written for (jina-clip-v1 and v2: {JINA_NEEDS})"
         return ModelError(f"{shown}: its own code does not run with {version}: {told}", tip)
+    if is_folder and "image processor" in str(error):
+        tip = "copy it from where the weights come from, or write it with save_pretrained of the image processor"
+        return ModelError(f"{shown}: holds no preprocessor_config.json that transformers can read", tip)
     if is_folder:
         tip = "the weights or the configuration are damaged, or not of one model: copy the model again"
     else:
