@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from stat import S_ISREG
 
@@ -30,10 +31,13 @@ def images_of_folders(root: Path, labels: Labels, findings: Findings) -> Iterato
     of_class: dict[int, list[Path]] = {}
     for folder in folders:
         _sort_out(folder, labels, findings, of_class)
+    parts = dict[Path, PartName | None]()
     for label, found in sorted(of_class.items()):
         for path in found:
             if regular(path, findings):
-                yield LabelledImage(path=path, label=label, part=part_of(path, root, labels))
+                if path.parent not in parts:
+                    parts[path.parent] = part_of(path, root, labels)
+                yield LabelledImage(path=path, label=label, part=parts[path.parent])
 
 
 def part_of(path: Path, root: Path, labels: Labels) -> PartName | None:
@@ -68,9 +72,12 @@ def files_below(folder: Path, findings: Findings) -> list[Path]:
     def leave_out(error: OSError) -> None:
         findings.leave_out(Path(error.filename), f"the folder cannot be read: {error.strerror or error}")
 
-    found = (Path(where, name) for where, _, names in os.walk(folder, onerror=leave_out) for name in names)
-    pictures = (p for p in found if p.suffix.lower() in SUFFIXES)
-    return sorted(p for p in pictures if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    found = list[Path]()
+    for where, folders, names in os.walk(folder, onerror=leave_out):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = map(Path(where).joinpath, names)
+        found += [p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    return sorted(found, key=attrgetter("parts"))  # paths compare as slowly as they are made
 
 
 def regular(path: Path, findings: Findings) -> bool:
