@@ -7,6 +7,7 @@ import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.embedding.conftest import Embed, read_table
 from treegen.clip.cache import EmbeddingCache, image_key, unit_rows
 from treegen.clip.encoders import Encoder, open_encoder
 from treegen.embedding.local import LocalEngine
+from treegen.embedding.planning import make_plan
 from treegen.errors import InputError
 from treegen.images import WHOLE, LabelledImage, open_image
 from treegen.images.pictures import hash_image
@@ -129,7 +131,7 @@ from pathlib import Path
 from treegen.settings import EncoderSettings
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
-from treegen.embedding.running import embed_images
+from treegen.embedding.running import embed_images, open_engine
 plan = make_plan(Path(sys.argv[1]), output=Path(sys.argv[2]))
 embed_images(plan, LocalEngine(), EncoderSettings(), batch=4, rows=8, progress=lambda *step: print(*step, flush=True))
 """
@@ -341,3 +343,18 @@ def test_a_folder_without_a_picture_that_can_be_read_is_an_error(few: Path, tmp_
         embed(few, LocalEngine(2), output=tmp_path / "out")
     with pytest.raises(InputError, match="no such folder or file"):
         embed(tmp_path / "nowhere", output=tmp_path / "out")
+
+
+@pytest.mark.parametrize(("workers", "own", "many"), [(None, None, None), (None, 3, 3), (2, 3, 2), (0, 3, 0)])
+def test_the_local_engine_has_as_many_processes_as_are_asked_for_or_as_the_domain_says(
+    few: Path, tmp_path: Path, workers: int | None, own: int | None, many: int | None
+) -> None:
+    plan = make_plan(few, output=tmp_path / "out")
+    images = SimpleNamespace(workers=own)
+    planned = SimpleNamespace(domain=SimpleNamespace(images=images) if own else plan.domain)
+    assert open_engine("local", planned, workers)._workers == many
+
+
+def test_ray_needs_a_worker(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ray needs one at least"):
+        open_engine("ray", make_plan(few, output=tmp_path / "out"), 0)

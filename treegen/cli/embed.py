@@ -27,7 +27,11 @@ _SHOWN: Final = 10
     show_default=True,
     help="This process; or Ray, on this machine or the cluster at RAY_ADDRESS.",
 )
-@click.option("--workers", type=click.IntRange(1), help="With ray: models at work; one for each GPU, else each core.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="With ray: models at work; one for each GPU, else each core. Else processes that decode; 0: threads.",
+)
 @click.option("--batch", type=click.IntRange(1), help="Images that the model sees at once; 256 on a GPU, else 64.")
 @encoder_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one document.")
@@ -45,7 +49,7 @@ def command(
 
     plan = make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree)
     summary = embed_images(
-        plan, open_engine(engine, workers), encoder.settings(plan.domain), batch=batch, progress=ProgressLine()
+        plan, open_engine(engine, plan, workers), encoder.settings(plan.domain), batch=batch, progress=ProgressLine()
     )
     if as_json:
         print_json({"engine": engine, "output": str(output) if output else None, **_document(plan, summary)})

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
-from multiprocessing import get_context, parent_process
+from itertools import chain, islice
+from multiprocessing import parent_process
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Final, TypeVar
 
 from treegen.errors import ModelError
@@ -39,20 +40,29 @@ def beside(
     Raises:
         ModelError: a process was killed.
     """
-    cores = min(available_cores(), _MOST_WORKERS)
     if workers is None:
         ended = yield from _here(parts, work, start, count)
         if ended:
             return
-    if workers == 0:
-        with ThreadPoolExecutor(cores) as threads:
-            yield from _run(threads, parts, work, 2 * cores)
+    first = next(parts, None)
+    if first is None:  # nothing is left, and nothing need be started
         return
-    pool = _processes(workers or cores, work)
+    parts = chain((first,), parts)
+    cores = min(available_cores(), _MOST_WORKERS)
+    many = min(workers or cores, count or workers or cores)
+    pool: Executor
     try:
-        yield from _run(pool, parts, _given, 2 * (workers or cores), meanwhile=work)
+        if workers == 0:
+            pool = ThreadPoolExecutor(cores)
+            yield from _run(pool, parts, work, 2 * cores)
+        else:
+            pool = ProcessPoolExecutor(many, mp_context=_Spawn(), initializer=_begin_worker, initargs=(work,))
+            yield from _run(pool, parts, _given, 2 * many, meanwhile=work)
     except BrokenProcessPool:
-        told = "a process that decodes images was killed: memory may have run out"
+        told = (
+            "a process that decodes images could not start or was killed: memory, or the shared memory in /dev/shm, "
+            "may have run out"
+        )
         raise ModelError(
             told, "run it again, it goes on where it was; workers = 0 below [images] needs no processes"
         ) from None
@@ -78,22 +88,27 @@ def _here(parts: Iterator[Part], work: Callable[..., T], start: float, count: in
     return True
 
 
-def _processes(count: int, work: Callable[..., Any]) -> ProcessPoolExecutor:
-    """A pool whose processes are starting. A fork would copy locks that the model's threads may hold.
+class _Process(SpawnProcess):
+    """A process that is not told of the program's main module.
 
-    Spawned processes import the program's main module anew: one that is a script without a guard would run again, and
-    none is needed here. So they are not told of it.
+    Spawned processes import it anew: one that is a script without a guard would run again, and none is needed here.
     """
-    main = sys.modules["__main__"]
-    kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
-    main.__spec__ = None
-    try:
-        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(work,))
-        for _ in range(count):
-            pool.submit(available_cores)  # each starts a process while none is idle
-    finally:
-        main.__dict__.update(kept)
-    return pool
+
+    def start(self) -> None:
+        """As any process starts."""
+        main = vars(sys.modules["__main__"])
+        kept: dict[str, Any] = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+        main["__spec__"] = None
+        try:
+            super().start()
+        finally:
+            main.update(kept)
+
+
+class _Spawn(SpawnContext):
+    """Starts processes anew: a fork would copy locks that the model's threads may hold."""
+
+    Process = _Process
 
 
 class _Given:

@@ -158,7 +158,7 @@ class Evaluator:
         sizes, texts = tuple(len(g.options) for g in tree.groups), self.text_features(tree.prompts())
         if features is self.parts["dev"].features:
             self._answers.turn()
-            answers = [self._answer_of(group.fill()) for group in tree.groups]
+            answers = [self._answer_of(group.fill(), self._answers) for group in tree.groups]
             logits, probabilities = (torch.cat(columns).T for columns in zip(*answers, strict=True))
         else:
             logits = scoring.similarity_logits(features, texts, self.encoder.logit_scale)
@@ -169,7 +169,7 @@ class Evaluator:
             sizes=sizes, names=self._name_logits(features) if names else None,
         )  # fmt: skip
 
-    def _answer_of(self, question: Question) -> "tuple[Tensor, Tensor]":
+    def _answer_of(self, question: Question, known: Remembered) -> "tuple[Tensor, Tensor]":
         """Logits and probabilities (O, B) of a question on the dev part. Asked one by one, so that they are the same
         whatever else is asked, and one that has not changed is not asked again."""
 
@@ -178,7 +178,7 @@ class Evaluator:
             logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
             return logits, logits.softmax(0)
 
-        return self._answers.get((question, self.encoder.logit_scale), ask)
+        return known.get(question, ask)
 
     def decide(self, tree: Tree) -> Fitted:
         """The domain's decision rule, with its frozen parameters or else with what it learns on the dev part."""
@@ -302,11 +302,12 @@ class Evaluator:
             tree: as it is, with errors or without.
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
-        dev = self.parts["dev"]
+        dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, Remembered()
         ground = Ground(
             labels=dev.labels, classes=self.domain.classes, embed=self.text_features,
-            ask=lambda question: self._answer_of(question)[1], obstacle=self._obstacle,
-            progress=self._progress, predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
+            ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
+            obstacle=self._obstacle, progress=self._progress,
+            predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
         )  # fmt: skip
         return preview(ground, tree, variants)
 

@@ -81,7 +81,7 @@ def _look_at(
     group: Group, matrix: "Tensor", probabilities: "Tensor", answered: "NDArray[np.int64]", true: "NDArray[np.int64]"
 ) -> Seen:
     """One group: its part of the rule matrix (K, O), its probabilities (B, O), what each class answers (K)."""
-    columns = probabilities.T.double().cpu().contiguous().numpy()  # (O, B): the highest of a column is found faster
+    columns = probabilities.T.double().cpu().contiguous().numpy().copy()  # (O, B), and written to
     answers, seconds, first, second = _top_two(columns)
     return Seen(
         name=group.name, options=group.options, matrix=matrix.double().numpy(), expected=answered[true],

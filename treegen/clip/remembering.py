@@ -9,7 +9,8 @@ T = TypeVar("T")
 class Remembered:
     """Keeps what was asked for in this round and in the one before; what neither needed is forgotten.
 
-    A value must follow from its key, whatever was asked before: then a score is the same with and without a memory.
+    A value must follow from its key and from what never changes for the one who asks, such as images and encoder,
+    whatever was asked before: then a score is the same with and without a memory.
     """
 
     def __init__(self) -> None:

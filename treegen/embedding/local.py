@@ -1,8 +1,12 @@
 """The engine of one machine: processes, or threads, prepare pictures a few batches ahead of the model."""
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from treegen.clip.beside import beside
@@ -18,7 +22,7 @@ class LocalEngine:
     """Embeds in this process."""
 
     def __init__(self, workers: int | None = None) -> None:
-        """`workers` processes prepare pictures; see `beside`."""
+        """`workers` processes prepare pictures, 0: threads; see `beside`."""
         self._workers = workers
 
     def __enter__(self) -> "LocalEngine":
@@ -35,7 +39,11 @@ class LocalEngine:
         self, sources: Iterator[Source], work: Work, encoder: "Encoder"
     ) -> Generator[Sequence[Outcome], None, None]:
         """See `Engine.embed`."""
-        prepare = partial(prepare_batch, work=work, preprocessor=encoder.preprocessor)
         batches = iter(lambda: (tuple(islice(sources, work.batch)),), ((),))
-        for prepared in beside(batches, prepare, workers=self._workers, start=encoder.preprocessor.start):
-            yield encode(encoder, prepared)
+        with TemporaryDirectory(prefix="treegen-") as folder:
+            shared = replace(work, known=work.known.in_file(Path(folder) / "known.npy"))
+            prepare = partial(prepare_batch, work=shared, preprocessor=encoder.preprocessor)
+            stream = beside(batches, prepare, workers=self._workers, start=encoder.preprocessor.start)
+            with closing(stream):
+                for prepared in stream:
+                    yield encode(encoder, prepared)

@@ -76,12 +76,20 @@ class Summary:
     notes: tuple[str, ...]
 
 
-def open_engine(name: str, workers: int | None = None) -> Engine:
-    """The engine called `local` or `ray`."""
+def open_engine(name: str, plan: Plan, workers: int | None = None) -> Engine:
+    """The engine called `local` or `ray`; without `workers` the local one has as many as the plan's domain says.
+
+    Raises:
+        InputError: no workers with ray.
+    """
     from treegen.embedding.cluster import ClusterEngine
     from treegen.embedding.local import LocalEngine
 
-    return ClusterEngine(workers) if name == "ray" else LocalEngine(workers)
+    if name == "ray" and workers == 0:
+        raise InputError("--workers 0: ray needs one at least", "or leave it out: one for each GPU, else each core")
+    images = plan.domain.images if plan.domain else None
+    own = images.workers if images and workers is None else workers
+    return ClusterEngine(workers) if name == "ray" else LocalEngine(own)
 
 
 def embed_images(

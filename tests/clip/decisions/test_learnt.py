@@ -114,6 +114,13 @@ def test_the_temperature_takes_off_what_a_scale_put_on() -> None:
     torch.testing.assert_close(scores[0], scores[1], rtol=1e-3, atol=1e-4)
 
 
+def test_of_equal_logits_every_temperature_is_as_likely_and_it_is_1() -> None:
+    evidence = evidence_of(answers_of(9), 3)
+    equal = torch.full_like(evidence.logits, 3.25)
+    same = replace(evidence, logits=equal, probabilities=group_probabilities(equal, SIZES))
+    assert RULES["temperature"].fit(same, LABELS) == {"temperature": 1.0}
+
+
 def test_without_a_true_option_the_temperature_is_1() -> None:
     assert RULES["temperature"].fit(evidence_of([[NULL] * 3] * K), LABELS) == {"temperature": 1.0}
 

@@ -371,6 +371,7 @@ def test_names_resolve_against_the_domains_folder(name: str, source: str, monkey
     """`bundled` is the demo's model; a relative local-dir lies beside the domain; all else is open_clip's."""
     opened: list[tuple[str, dict[str, str]]] = []
     monkeypatch.setattr(OpenClipEncoder, "__init__", lambda _, source, **options: opened.append((source, options)))
+    monkeypatch.setattr(OpenClipEncoder, "logit_scale", 20.0, raising=False)
     open_encoder(EncoderSettings(name=name, device="cpu", precision="bf16"), Path("/domain"))
     ((found, options),) = opened
     assert found.removeprefix("local-dir:").endswith(source)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOTTEST: Final = 100.0  # temperatures are looked for from one in this to this
 _PULL: Final = 1.0  # of a Gaussian prior on the gate's weights, in images
+_FLAT: Final = 1e-9  # change of the slope per image that is none but for rounding
 _LEAST: Final = 1e-12  # a probability that no logarithm fears
 
 
@@ -153,7 +154,7 @@ def _likely_factor(parts: "Sequence[tuple[Tensor, Tensor]]", least: float, most:
     Args:
         parts: logits (O, B), float64, and which of the O is true for each (B); sizes may differ.
         least: smallest factor, above 0; the answer where an even smaller one would be likelier.
-        most: the largest.
+        most: the largest. The answer is 1 if all factors are equally likely, as with equal logits.
     """
     from scipy.optimize import brentq
 
@@ -165,9 +166,12 @@ def _likely_factor(parts: "Sequence[tuple[Tensor, Tensor]]", least: float, most:
         return sum(float((logits * (factor * logits).softmax(0)).sum()) for logits, _ in parts) - own
 
     low, high = math.log(least), math.log(most)
-    if slope(low) >= 0:
+    at_least, at_most = slope(low), slope(high)
+    if at_most - at_least <= _FLAT * sum(len(true) for _, true in parts):
+        return 1.0
+    if at_least >= 0:
         return least
-    if slope(high) <= 0:
+    if at_most <= 0:
         return most
     return math.exp(brentq(slope, low, high, xtol=1e-9))
 

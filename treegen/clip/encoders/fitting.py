@@ -8,8 +8,6 @@ from treegen.clip.encoders.pixels import LIGHT, Fit, PixelPreprocessor
 
 #: Width and height of the pictures on which it is seen: wide, high and square, smaller and larger than models want.
 _SIZES: Final = ((41, 53), (500, 333), (97, 97), (640, 229))
-#: Names of filters that torchvision and Pillow share, and Pillow's numbers for them.
-_RESAMPLING: Final = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
 
 
 def preprocessor_of(resize: Any) -> PixelPreprocessor:
@@ -26,20 +24,22 @@ def preprocessor_of(resize: Any) -> PixelPreprocessor:
 
 def _fit_of(resize: Any) -> Fit | None:
     """The same in our words; `None` if it has other steps than models usually have."""
+    from PIL.Image import Resampling
     from torchvision.transforms import CenterCrop, Resize
 
     steps = resize.transforms
     if not steps or type(steps[0]) is not Resize or steps[0].max_size is not None:
         return None
-    size, resampling = steps[0].size, _RESAMPLING.get(str(getattr(steps[0].interpolation, "value", "")))
+    name = str(getattr(steps[0].interpolation, "value", ""))  # both call their filters the same
+    size, resampling = steps[0].size, Resampling.__members__.get(name.upper())
     sides = [size] if isinstance(size, int) else list(size)
     if resampling is None:
         return None
     if len(steps) == 1 and len(sides) == 2:
-        return Fit(height=sides[0], width=sides[1], whole=True, resampling=resampling)
+        return Fit(height=sides[0], width=sides[1], whole=True, resampling=int(resampling))
     cropped = len(steps) == 2 and len(sides) == 1 and type(steps[1]) is CenterCrop
     if cropped and tuple(steps[1].size) == (sides[0], sides[0]):
-        return Fit(height=sides[0], width=sides[0], whole=False, resampling=resampling)
+        return Fit(height=sides[0], width=sides[0], whole=False, resampling=int(resampling))
     return None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: One picture as the encoder reads it; only the encoder looks inside.
 Prepared: TypeAlias = Any
-#: Several of them, put together by `Preprocessor.collate`: a tensor or a list, so `len` and slices work.
+#: Several of them, put together by `Preprocessor.collate`: an array, a tensor or a list, so `len` and slices work.
 Batch: TypeAlias = Any
 
 

@@ -1,0 +1,104 @@
+"""Work beside the model: where it is done, what is started for it, and what ends with it."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from treegen.clip import beside as module
+from treegen.clip.beside import beside
+
+
+def square(number: int) -> tuple[int, int]:
+    return number * number, os.getpid()
+
+
+def slow_square(number: int) -> tuple[int, int]:
+    time.sleep(0.01)
+    return square(number)
+
+
+def parts(count: int) -> Iterator[tuple[int]]:
+    return iter([(number,) for number in range(count)])
+
+
+@pytest.mark.parametrize("workers", [None, 0, 1, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 40])
+def test_all_parts_are_done_once_wherever_they_are_done(workers: int | None, count: int) -> None:
+    found = list(beside(parts(count), square, workers=workers, start=0.2, count=count))
+    assert sorted(result for result, _ in found) == [number * number for number in range(count)]
+
+
+def test_without_a_count_processes_are_started_when_enough_time_was_spent() -> None:
+    found = list(beside(parts(200), slow_square, workers=None, start=0.1))
+    assert sorted(result for result, _ in found) == [number * number for number in range(200)]
+    here = [pid == os.getpid() for _, pid in found]
+    assert all(here[:9])
+    assert not any(here[-9:])
+
+
+@pytest.mark.parametrize(("workers", "count"), [(3, 0), (None, 1)])
+def test_nothing_is_started_for_nothing(workers: int | None, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ProcessPoolExecutor", None)
+    assert len(list(beside(parts(count), square, workers=workers, start=0.0))) == count
+
+
+def test_no_more_processes_are_started_than_there_are_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = list[int](), module.ProcessPoolExecutor
+
+    def pool(count: int, **options: object) -> object:
+        asked.append(count)
+        return real(count, **options)
+
+    monkeypatch.setattr(module, "ProcessPoolExecutor", pool)
+    assert len(list(beside(parts(2), square, workers=9, start=0.2, count=2))) == 2
+    assert asked == [2]
+
+
+def test_what_is_queued_is_not_done_when_nobody_wants_it() -> None:
+    lock, begun = threading.Lock(), 0
+
+    def count(number: int) -> int:
+        nonlocal begun
+        with lock:
+            begun += 1
+        time.sleep(0.05)
+        return number
+
+    stream = beside(parts(1000), count, workers=0, start=0.2)
+    next(stream)
+    stream.close()
+    assert begun <= 2 * module.available_cores() + 1
+
+
+def test_processes_that_start_late_do_not_run_the_main_module_either(tmp_path: Path) -> None:
+    """A pool starts a process only when none is idle: some are started after the first have worked."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import time\n"
+        "from tests.clip.test_beside import slow_square\n"
+        "from treegen.clip.beside import beside\n"
+        "print('begun')\n"
+        "def late():\n"
+        "    for number in range(60):\n"
+        "        time.sleep(0.02 if number > 2 else 2)\n"
+        "        yield (number,)\n"
+        "print(len(list(beside(late(), slow_square, workers=4, start=0.2))))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == ("begun\n60\n", "")
+
+
+def test_work_that_cannot_reach_a_process_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from treegen.errors import ModelError
+
+    monkeypatch.setattr(module, "_begin_worker", sys.exit)
+    with pytest.raises(ModelError, match="could not start or was killed") as caught:
+        list(beside(parts(4), square, workers=1, start=0.2))
+    assert "workers = 0" in caught.value.tip
