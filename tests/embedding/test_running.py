@@ -18,6 +18,7 @@ from treegen.clip.cache import EmbeddingCache, image_key, unit_rows
 from treegen.clip.encoders import Encoder, open_encoder
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
+from treegen.embedding.running import open_engine
 from treegen.errors import InputError
 from treegen.images import WHOLE, LabelledImage, open_image
 from treegen.images.pictures import hash_image
@@ -131,7 +132,7 @@ from pathlib import Path
 from treegen.settings import EncoderSettings
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
-from treegen.embedding.running import embed_images, open_engine
+from treegen.embedding.running import embed_images
 plan = make_plan(Path(sys.argv[1]), output=Path(sys.argv[2]))
 embed_images(plan, LocalEngine(), EncoderSettings(), batch=4, rows=8, progress=lambda *step: print(*step, flush=True))
 """
