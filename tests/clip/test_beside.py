@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from treegen.clip import beside as module
-from treegen.clip.beside import beside
+from treegen.clip.beside import beside, read_ahead
 
 
 def square(number: int) -> tuple[int, int]:
@@ -102,3 +102,37 @@ def test_work_that_cannot_reach_a_process_is_a_clear_error(monkeypatch: pytest.M
     with pytest.raises(ModelError, match="could not start or was killed") as caught:
         list(beside(parts(4), square, workers=1, start=0.2))
     assert "workers = 0" in caught.value.tip
+
+
+def test_what_is_read_ahead_is_the_same_in_the_same_order_and_no_more_than_two_ahead() -> None:
+    read = list[int]()
+
+    def pieces() -> Iterator[int | None]:
+        for number in range(20):
+            read.append(number)
+            yield None if number == 7 else number
+
+    for taken, piece in enumerate(read_ahead(pieces()), 1):
+        assert piece == (None if taken == 8 else taken - 1)
+        assert len(read) <= taken + 2
+    assert len(read) == 20
+
+
+def test_an_error_while_reading_ahead_comes_where_it_happened() -> None:
+    def pieces() -> Iterator[int]:
+        yield 1
+        raise ValueError("damaged")
+
+    found = read_ahead(pieces())
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="damaged"):
+        next(found)
+    assert list(read_ahead([])) == []
+
+
+def test_a_reader_that_nobody_wants_any_more_ends() -> None:
+    before = threading.active_count()
+    found = read_ahead(iter(range(1000)))
+    next(found)
+    found.close()
+    assert threading.active_count() == before

@@ -6,14 +6,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from treegen.errors import ModelError
 
@@ -68,6 +68,16 @@ def beside(
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)  # nobody waits for what was done ahead
+
+
+def read_ahead(pieces: Iterable[T], count: int = 2) -> Generator[T, None, None]:
+    """The same pieces, made by a thread of its own while the caller works; `count` of them are kept ahead."""
+    rest, ended = iter(pieces), object()
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque(reader.submit(next, rest, ended) for _ in range(count))
+        while (piece := waiting.popleft().result()) is not ended:
+            waiting.append(reader.submit(next, rest, ended))
+            yield cast(T, piece)
 
 
 def available_cores() -> int:

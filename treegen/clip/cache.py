@@ -98,15 +98,18 @@ class EmbeddingCache:
         if not keys or width is None:
             return
         wanted = _Wanted(keys)
-        for rows in self._rows(encoder, keys):
-            whole = {len(vector) for _, vector in rows} == {2 * width}
-            sound = rows if whole else [row for row in rows if len(row[1]) == 2 * width]
-            self.damaged += len(rows) - len(sound)
-            if not sound:
-                continue
-            found, vectors = zip(*sound, strict=True)
+        for rows in filter(None, self._rows(encoder, keys)):
+            found, vectors = zip(*rows, strict=True)
+            joined = bytearray().join(vectors)
+            if len(joined) != 2 * width * len(rows):
+                sound = [row for row in rows if len(row[1]) == 2 * width]
+                self.damaged += len(rows) - len(sound)
+                if not sound:
+                    continue
+                found, vectors = zip(*sound, strict=True)
+                joined = bytearray().join(vectors)
             places = wanted.places(b"".join(found))
-            features = unit_rows(np.frombuffer(bytearray().join(vectors), np.float16).reshape(-1, width))
+            features = unit_rows(np.frombuffer(joined, np.float16).reshape(-1, width))
             good = features[:, 0].isfinite().numpy()  # or all of the row is NaN
             self.damaged += int((~good & (places >= 0)).sum())
             good &= places >= 0
@@ -117,12 +120,10 @@ class EmbeddingCache:
         (last,) = self._db.execute("SELECT max(id) FROM embedding").fetchone()
         if last is not None and len(keys) > max(_BATCH, _SCAN * last):  # in the order of the file, index unused
             for start in range(0, last + 1, CHUNK):
-                rows = self._db.execute(
+                yield self._db.execute(
                     "SELECT key, vector FROM embedding WHERE id BETWEEN ? AND ? AND +encoder=?",
                     (start, start + CHUNK - 1, encoder),
                 ).fetchall()
-                if rows:
-                    yield rows
             return
         for start in range(0, len(keys), _BATCH):
             part = keys[start : start + _BATCH]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from treegen.clip.beside import read_ahead
 from treegen.clip.cache import EmbeddingCache, image_key
 from treegen.clip.encoders.interface import UnfinishedError
 from treegen.clip.preparing import PreparedBatch, prepare_stream
@@ -102,8 +103,9 @@ def embed_images(
     places: dict[bytes, int] = {}
     rows = [places.setdefault(image_key(i.digest, i.crop or crop), len(places)) for i in images]
     keys, rest = list(places), _Rows(len(places))
-    for found, vectors in cache.chunks(encoder.fingerprint, keys):
-        rest.fill(found, vectors)
+    with closing(read_ahead(cache.chunks(encoder.fingerprint, keys))) as pieces:
+        for found, vectors in pieces:
+            rest.fill(found, vectors)
     first = dict(zip(reversed(rows), reversed(images), strict=True))
     wanted = [row for row in range(len(keys)) if not rest.filled[row]]
     reasons = _embed([first[row] for row in wanted], wanted, keys, rest, encoder, cache, crop, workers, progress)
