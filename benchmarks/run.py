@@ -34,7 +34,7 @@ def machine() -> str:
     return (
         f"{date.today().isoformat()}; {os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, no GPU used; "
         f"Python {platform.python_version()}, {versions}; one thread for the model. "
-        f"Others were using the machine: the load was {load:.1f} before the first run."
+        f"The load was {load:.1f} before the first run."
     )
 
 

@@ -155,7 +155,8 @@ class Evaluator:
         """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
         import torch
 
-        sizes, texts = tuple(len(g.options) for g in tree.groups), self.text_features(tree.prompts())
+        sizes = tuple(len(g.options) for g in tree.groups)
+        texts = self.text_features(tree.prompts())  # all at once, also if they are then asked group by group
         if features is self.parts["dev"].features:
             self._answers.turn()
             answers = [self._answer_of(group.fill(), self._answers) for group in tree.groups]

@@ -21,7 +21,7 @@ _EMPTY: Final = 128  # bytes of a file of no keys, which cannot be mapped
 
 
 class KeySet:
-    """A set of byte strings of one length: 32 bytes a key instead of 100, and other processes need no copy of it."""
+    """A set of byte strings of one length: 32 bytes a key instead of 100; `in_file` shares it between processes."""
 
     def __init__(self, keys: Iterable[bytes] = (), width: int = 32) -> None:
         """Sorts the keys, which are all `width` bytes long."""
@@ -46,6 +46,7 @@ class KeysInFile(KeySet):
     """Sorted keys in a file that each process maps into its memory; what is sent to it is the path."""
 
     def __init__(self, path: "Path") -> None:
+        """Maps what `KeySet.in_file` wrote."""
         self._path = path
         self._sorted = np.load(path, mmap_mode="r" if path.stat().st_size > _EMPTY else None)
 
