@@ -66,8 +66,10 @@ def main() -> None:
                 path.write_text(text, encoding="utf-8")
                 took = seconds([sys.executable, "-m", "treegen", "check", str(path)], runs)
                 classes, groups, options = size
-                print(f"{classes:6} classes x {groups:2} groups x {options:2} options, {kind:13} "
-                      f"({len(text) / 1e6:.1f} MB): {took:.3f} s = {took / bare:5.1f} x bare python")  # fmt: skip
+                print(
+                    f"{classes:6} classes x {groups:2} groups x {options:2} options, {kind:13} "
+                    f"({len(text) / 1e6:.1f} MB): {took:.3f} s = {took / bare:5.1f} x bare python"
+                )
 
 
 if __name__ == "__main__":

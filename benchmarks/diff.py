@@ -38,8 +38,10 @@ def main() -> None:
             new.write_text(edited(text), encoding="utf-8")
             took = seconds([sys.executable, "-m", "treegen", "diff", str(old), str(new)], 7)
             classes, groups, options = size
-            print(f"diff of {classes:6} classes x {groups:2} groups x {options:2} options: "
-                  f"{took:.3f} s = {took / bare:5.1f} x bare python")  # fmt: skip
+            print(
+                f"diff of {classes:6} classes x {groups:2} groups x {options:2} options: "
+                f"{took:.3f} s = {took / bare:5.1f} x bare python"
+            )
 
 
 if __name__ == "__main__":

@@ -52,8 +52,10 @@ def main() -> None:
         if args.heavy:
             encoder = EncoderSettings(name=f"local-dir:{make_model('ViT-B-32', folder / 'model')}", precision="fp32")
         for label, engine in (
-            ("local", LocalEngine()), ("1 worker", ClusterEngine(1)), ("2 workers", ClusterEngine(2)),
-        ):  # fmt: skip
+            ("local", LocalEngine()),
+            ("1 worker", ClusterEngine(1)),
+            ("2 workers", ClusterEngine(2)),
+        ):
             rates[label], start = rate(images, engine, args.batch, encoder)
             print(f"{label}: {rates[label]:.0f} images/s, the first batch after {start:.1f} s")
     what = "ViT-B-32 with random weights" if args.heavy else "the bundled encoder"

@@ -162,9 +162,13 @@ def end_to_end(encoder: OpenClipEncoder, images: list[LabelledImage], plan: Plan
     cache = EmbeddingCache(folder / f"{encoder.fingerprint[7:20]}.sqlite")
     began = time.perf_counter()
     embed_images(
-        images, encoder, cache, WHOLE, workers=plan.workers,
+        images,
+        encoder,
+        cache,
+        WHOLE,
+        workers=plan.workers,
         progress=lambda _, done, __: marks.append((time.perf_counter() - began, done)),
-    )  # fmt: skip
+    )
     took = time.perf_counter() - began
     cache.close()
     start, done = next((at, done) for at, done in marks if done >= len(images) / 10)
@@ -215,19 +219,27 @@ def measure(name: str, device: str, images: list[LabelledImage], plan: Plan, fol
     rates, work = bare_rates(encoder, pixels, plan), operations(model, pixels)
     bare = rates.pop("bare")
     print(f"{name}, {encoder.precision}, batches of {plan.batch}")
-    print(f"  bare forward pass: {bare:.0f} images/s, {work / 1e9:.2f} GFLOP each, "
-          f"{bare * work / 1e12:.2f} TFLOP/s = {bare * work / peak:.0%} of the matrix product")  # fmt: skip
+    print(
+        f"  bare forward pass: {bare:.0f} images/s, {work / 1e9:.2f} GFLOP each, "
+        f"{bare * work / 1e12:.2f} TFLOP/s = {bare * work / peak:.0%} of the matrix product"
+    )
     for kind, rate in rates.items():
         print(f"  {kind}: {rate / bare:.2f} of bare")
     rate, start = end_to_end(encoder, images, plan, folder)
     alone = workers_alone(encoder, images, plan)
-    print(f"  end to end: {rate:.0f} images/s = {rate / bare:.1%} of bare; goal: at least 90 % "
-          f"({start:.1f} s until a tenth was done)")  # fmt: skip
-    print(f"  {plan.workers} workers alone: {alone:.0f} images/s = {alone / bare:.1%} of bare" +
-          ("; they limit the end-to-end rate" if alone < bare else ""))  # fmt: skip
+    print(
+        f"  end to end: {rate:.0f} images/s = {rate / bare:.1%} of bare; goal: at least 90 % "
+        f"({start:.1f} s until a tenth was done)"
+    )
+    print(
+        f"  {plan.workers} workers alone: {alone:.0f} images/s = {alone / bare:.1%} of bare"
+        + ("; they limit the end-to-end rate" if alone < bare else "")
+    )
     for where in dict.fromkeys(("cpu", device)):
-        print(f"  re-score of 10,000 images x 200 options, products on {where}: "
-              f"{1000 * rescore(encoder, plan, where):.1f} ms")  # fmt: skip
+        print(
+            f"  re-score of 10,000 images x 200 options, products on {where}: "
+            f"{1000 * rescore(encoder, plan, where):.1f} ms"
+        )
 
 
 def main() -> None:
@@ -244,13 +256,19 @@ def main() -> None:
         print(f"no {args.device} device here, so nothing is measured; --device cpu --small shows that the script works")
         sys.exit(0)
     plan = Plan(
-        models=("tiny",) if args.small else ("ViT-B-32", "ViT-L-14"), batch=16 if args.small else args.batch,
-        images=args.images or (300 if args.small else 20_000), product=256 if args.small else 8192,
-        repeats=3 if args.small else 20, workers=args.workers, compile=not args.no_compile,
-    )  # fmt: skip
+        models=("tiny",) if args.small else ("ViT-B-32", "ViT-L-14"),
+        batch=16 if args.small else args.batch,
+        images=args.images or (300 if args.small else 20_000),
+        product=256 if args.small else 8192,
+        repeats=3 if args.small else 20,
+        workers=args.workers,
+        compile=not args.no_compile,
+    )
     card = torch.cuda.get_device_name() if args.device == "cuda" else platform.processor() or platform.machine()
-    print(f"{datetime.now(UTC):%Y-%m-%d}: {card}, {available_cores()} cores, torch {torch.__version__}, "
-          f"Python {platform.python_version()}")  # fmt: skip
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}: {card}, {available_cores()} cores, torch {torch.__version__}, "
+        f"Python {platform.python_version()}"
+    )
     peak = matrix_rate(plan.product, torch.bfloat16, args.device, plan.repeats)
     print(f"bf16 matrix product of side {plan.product}: {peak / 1e12:.2f} TFLOP/s")
     with tempfile.TemporaryDirectory() as name:

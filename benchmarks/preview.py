@@ -32,7 +32,7 @@ def example_tree(classes: int, groups: int, options: int) -> Tree:
     made = tuple(
         Group(name=f"group {g}", prompt=f"It is {g} {{}}.", options=tuple(f"word {g}.{o}" for o in range(options)))
         for g in range(groups)
-    )  # fmt: skip
+    )
     rules = tuple(
         ClassRule(name=f"class {k}", answers=tuple((g.name, random.randrange(options)) for g in made))
         for k in range(classes)
@@ -107,9 +107,13 @@ def main() -> None:
         return scoring.similarity_logits(features, embed(question), 100.0).T.softmax(0)
 
     ground = Ground(
-        labels=tuple(i % args.classes for i in range(args.images)), classes=tree.classes, embed=embed,
-        ask=lambda question: known.get(question, lambda: ask(question)), obstacle=obstacle, progress=lambda *step: None,
-    )  # fmt: skip
+        labels=tuple(i % args.classes for i in range(args.images)),
+        classes=tree.classes,
+        embed=embed,
+        ask=lambda question: known.get(question, lambda: ask(question)),
+        obstacle=obstacle,
+        progress=lambda *step: None,
+    )
     variants = single_changes(tree, args.changes)
     previews = preview(ground, tree, variants)
     wanted = [int((evaluate(ask, apply(tree, v)) == torch.tensor(ground.labels)).sum()) for v in variants]

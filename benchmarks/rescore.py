@@ -82,8 +82,10 @@ def main() -> None:
                 times.append(time.perf_counter() - began)
             again = statistics.median(times)
             how = "opened anew" if anew else "images at hand"
-            print(f"re-score after one option changed, {how}: {again:.3f} s (median of {args.edits}) = "
-                  f"{again / first:.1%} of the first")  # fmt: skip
+            print(
+                f"re-score after one option changed, {how}: {again:.3f} s (median of {args.edits}) = "
+                f"{again / first:.1%} of the first"
+            )
             size = f"{images:,} images x {len(tree.prompts())} options"
             goal = "at most 0.010" if not anew and args.options else "-"
             print(f"row: re-score after one option edit / first score, {size}, {how} | {again / first:.4f} | {goal}")

@@ -17,11 +17,19 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RUNS: tuple[tuple[str, ...], ...] = (
-    ("zeroshot.py", "--count", "300", "--repeats", "3"), ("zeroshot.py", "--count", "60", "--repeats", "2", "--photos"),
-    ("rescore.py", "--count", "770", "--options", "200", "--edits", "5"), ("stream.py", "--images", "1000000"),
-    ("preview.py",), ("imports.py",), ("check.py",), ("diff.py",), ("review.py",), ("embed.py", "--count", "60"),
-    ("embed.py", "--count", "10", "--batch", "4", "--heavy"), ("gpu.py",),
-)  # fmt: skip
+    ("zeroshot.py", "--count", "300", "--repeats", "3"),
+    ("zeroshot.py", "--count", "60", "--repeats", "2", "--photos"),
+    ("rescore.py", "--count", "770", "--options", "200", "--edits", "5"),
+    ("stream.py", "--images", "1000000"),
+    ("preview.py",),
+    ("imports.py",),
+    ("check.py",),
+    ("diff.py",),
+    ("review.py",),
+    ("embed.py", "--count", "60"),
+    ("embed.py", "--count", "10", "--batch", "4", "--heavy"),
+    ("gpu.py",),
+)
 LIMIT = 400  # seconds for one script: what takes longer on a loaded machine says so
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "clip_benchmark", "numpy", "pillow")
 
@@ -43,9 +51,13 @@ def run(command: tuple[str, ...]) -> tuple[str, float]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     began = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, str(HERE / command[0]), *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env=environment, start_new_session=True,
-    ) as process:  # fmt: skip
+        [sys.executable, str(HERE / command[0]), *command[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as process:
         late = False
         try:
             out, error = process.communicate(timeout=LIMIT)

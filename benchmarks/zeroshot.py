@@ -128,9 +128,10 @@ def main() -> None:
         encoder.encode_texts(["warm"])
         cores = os.cpu_count() or 1
         rivals = {
-            "0 workers, float32": (0, False), f"{cores} workers, float32": (cores, False),
+            "0 workers, float32": (0, False),
+            f"{cores} workers, float32": (cores, False),
             "4 workers, mixed precision (its default)": (4, True),
-        }  # fmt: skip
+        }
         taken, found = dict.fromkeys(["", *rivals], float("inf")), dict[str, list[int]]()
         for _ in range(args.repeats):  # by turns, so that what disturbs the machine disturbs all
             seconds, predicted = timed(lambda: ours(workspace, encoder))
@@ -143,8 +144,10 @@ def main() -> None:
         for how, seconds in taken.items():
             agreed = sum(guess == predicted[path] for guess, (path, _) in zip(found[how], data.samples, strict=True))
             print(f"  clip_benchmark, {how}: {seconds:.2f} s; {agreed} of {len(data)} predictions equal")
-            print(f"row: first score / clip_benchmark 1.6.2, {len(data)} {kind}, {how} | {own / seconds:.2f} | "
-                  "at most 0.50")  # fmt: skip
+            print(
+                f"row: first score / clip_benchmark 1.6.2, {len(data)} {kind}, {how} | {own / seconds:.2f} | "
+                "at most 0.50"
+            )
         some = min(60, len(data))
         tree = example_tree(workspace.domain.classes)
         loop, _ = timed(lambda: article(workspace, encoder, tree, some))

@@ -56,18 +56,27 @@ class Git:
         self.folder = folder
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PRE_COMMIT"))},
-            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "true", "LC_ALL": "C.UTF-8",
-            "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_EDITOR": "true",
+            "LC_ALL": "C.UTF-8",
+            "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        }
 
     def run(
         self, *arguments: str, folder: Path | None = None, program: str = "git"
     ) -> subprocess.CompletedProcess[str]:
         """Runs git, or another program, in the repository; it may fail."""
         return subprocess.run(
-            [program, *arguments], cwd=folder or self.folder, env=self.environment, capture_output=True, text=True,
-            check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [program, *arguments],
+            cwd=folder or self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
 
     def __call__(self, *arguments: str) -> str:
         done = self.run(*arguments)

@@ -23,13 +23,19 @@ from treegen.workspace import Workspace
 
 SCORE: dict[str, Any] = {
     "test": {"n": 50, "accuracy": 0.75, "interval": [0.6, 0.9], "mean_per_class_recall": 0.7, "classes": []},
-    "encoder": {"name": "m", "fingerprint": "f", "device": "cpu"}, "baseline": {"accuracy": 0.25},
+    "encoder": {"name": "m", "fingerprint": "f", "device": "cpu"},
+    "baseline": {"accuracy": 0.25},
     "images": {"digest": "sha256:1", "skipped": []},
-}  # fmt: skip
+}
 SUMMARY = {
-    "n": 50, "accuracy": 0.75, "interval": [0.6, 0.9], "mean_per_class_recall": 0.7, "baseline": 0.25,
-    "encoder": {"name": "m", "fingerprint": "f"}, "images": "sha256:1",
-}  # fmt: skip
+    "n": 50,
+    "accuracy": 0.75,
+    "interval": [0.6, 0.9],
+    "mean_per_class_recall": 0.7,
+    "baseline": 0.25,
+    "encoder": {"name": "m", "fingerprint": "f"},
+    "images": "sha256:1",
+}
 
 
 @pytest.fixture
@@ -123,7 +129,7 @@ def test_a_name_that_cannot_be_printed_is_refused(filed: Workspace, by: str) -> 
         ("{", "", "it has 1 error\n  TG101 /: "),
         ('"domain"', '"domain": "x", "domain"', "TG102 /domain"),
     ],
-)  # fmt: skip
+)
 def test_a_tree_with_errors_is_not_approved(filed: Workspace, old: str, new: str, told: str) -> None:
     text = TREE.replace(old, new, 1)
     assert text != TREE
@@ -212,12 +218,18 @@ def test_the_score_of_the_sign_off_counts_before_the_history(tmp_path: Path, cre
 @pytest.mark.parametrize(
     "score",
     [
-        {}, {"accuracy": 0.9}, {"accuracy": "0.9"}, {"accuracy": None}, {"accuracy": 0.9, "interval": None, "n": 1},
-        {"accuracy": 0.9, "interval": [0, 1, 2], "n": 1}, {"accuracy": 0.9, "interval": ["0", "1"], "n": 1},
-        {"accuracy": True, "interval": [0.1, 0.2], "n": 1}, {"accuracy": 0.9, "interval": [0.1, 0.2], "n": "1"},
+        {},
+        {"accuracy": 0.9},
+        {"accuracy": "0.9"},
+        {"accuracy": None},
+        {"accuracy": 0.9, "interval": None, "n": 1},
+        {"accuracy": 0.9, "interval": [0, 1, 2], "n": 1},
+        {"accuracy": 0.9, "interval": ["0", "1"], "n": 1},
+        {"accuracy": True, "interval": [0.1, 0.2], "n": 1},
+        {"accuracy": 0.9, "interval": [0.1, 0.2], "n": "1"},
         {"accuracy": [0.9], "interval": {"low": 0}, "n": None},
     ],
-)  # fmt: skip
+)
 def test_a_score_that_somebody_wrote_in_another_shape_is_none(
     tmp_path: Path, creatures: Tree, score: dict[str, Any]
 ) -> None:

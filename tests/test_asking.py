@@ -33,17 +33,21 @@ def session(tmp_path: Path) -> Iterator[Session]:
 @pytest.fixture
 def proposed() -> Tree:
     """A new option that Newt and a new class have; another prompt; a renamed group."""
-    return tree_from({
-        "domain": "pond",
-        "classification_groups": {
-            "colour": {"prompt": "This creature is mainly {}.", "options": ["white", "brown", "green"]},
-            "limbs": {"prompt": "It walks on {} legs.", "options": ["no", "two", "four"]},
-        },
-        "rules": {
-            "Newt": {"colour": 2, "limbs": 2}, "Swan": {"colour": 0, "limbs": 1}, "Eel": {"colour": 1, "limbs": 0},
-            "Frog": {"colour": 2, "limbs": 2},
-        },
-    })  # fmt: skip
+    return tree_from(
+        {
+            "domain": "pond",
+            "classification_groups": {
+                "colour": {"prompt": "This creature is mainly {}.", "options": ["white", "brown", "green"]},
+                "limbs": {"prompt": "It walks on {} legs.", "options": ["no", "two", "four"]},
+            },
+            "rules": {
+                "Newt": {"colour": 2, "limbs": 2},
+                "Swan": {"colour": 0, "limbs": 1},
+                "Eel": {"colour": 1, "limbs": 0},
+                "Frog": {"colour": 2, "limbs": 2},
+            },
+        }
+    )
 
 
 def asked_of(session: Session, proposed: Tree, target: Target = WHOLE, locks: frozenset[str] = frozenset()) -> Asked:

@@ -45,10 +45,13 @@ def confused(true: str, predicted: str, count: int, n: int = 8) -> dict[str, Any
 
 DIAGNOSIS = {
     "confused": [
-        confused("Torvane", "Wendle", 5), confused("Wendle", "Torvane", 2), confused("Grelm", "Quillip", 2),
-        confused("Ulvar", "Fennoch", 1), confused("Draquen", "Orlith", 1),
+        confused("Torvane", "Wendle", 5),
+        confused("Wendle", "Torvane", 2),
+        confused("Grelm", "Quillip", 2),
+        confused("Ulvar", "Fennoch", 1),
+        confused("Draquen", "Orlith", 1),
     ],
-}  # fmt: skip
+}
 MISTAKES = [
     mistake(
         "Torvane", "Wendle", vote("mark", "stripes", "spots", "stripes", 0.5), vote("size", "tiny", None, None, 0.0)

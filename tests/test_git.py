@@ -56,8 +56,11 @@ def test_a_link_is_the_file_that_it_leads_to(git: Git) -> None:
 
 
 def test_outside_a_repository_it_says_how_to_make_one(tmp_path: Path) -> None:
-    for ask in (lambda: repository_of(tmp_path), lambda: path_in_repository(tmp_path / "tree.json"),
-                lambda: content_at("HEAD", "tree.json", tmp_path)):  # fmt: skip
+    for ask in (
+        lambda: repository_of(tmp_path),
+        lambda: path_in_repository(tmp_path / "tree.json"),
+        lambda: content_at("HEAD", "tree.json", tmp_path),
+    ):
         with pytest.raises(InputError, match="not in a git repository") as raised:
             ask()
         assert "git init" in raised.value.tip
@@ -166,15 +169,22 @@ def test_versions_come_newest_first_and_through_renames(git: Git) -> None:
     git.write("other.json", "other")
     git.commit("four")
     assert list(versions_of(path)) == [
-        (third, (text + "more\n").encode()), (second, text.encode()), (first, text.encode()),
-    ]  # fmt: skip
+        (third, (text + "more\n").encode()),
+        (second, text.encode()),
+        (first, text.encode()),
+    ]
 
 
 def test_versions_of_a_file_below_are_found_with_relative_paths_and_signatures_configured(git: Git) -> None:
     path = git.write("sub/tree.json", "one")
     first = git.commit("one")
-    for key, value in (("diff.relative", "true"), ("log.showSignature", "true"), ("color.ui", "always"),
-                       ("core.quotePath", "true"), ("log.decorate", "full")):  # fmt: skip
+    for key, value in (
+        ("diff.relative", "true"),
+        ("log.showSignature", "true"),
+        ("color.ui", "always"),
+        ("core.quotePath", "true"),
+        ("log.decorate", "full"),
+    ):
         git("config", key, value)
     assert list(versions_of(path)) == [(first, b"one")]
 

@@ -20,16 +20,20 @@ from treegen.tree.validation import check_data
 
 @pytest.fixture
 def tree() -> Tree:
-    return tree_from({
-        "domain": "pond",
-        "classification_groups": {
-            "colour": {"prompt": "This creature is mainly {}.", "options": ["white", "brown"]},
-            "legs": {"prompt": "This creature has {} legs.", "options": ["no", "two", "four"]},
-        },
-        "rules": {
-            "Newt": {"colour": 1, "legs": 2}, "Swan": {"colour": 0, "legs": 1}, "Eel": {"colour": 1, "legs": 0},
-        },
-    })  # fmt: skip
+    return tree_from(
+        {
+            "domain": "pond",
+            "classification_groups": {
+                "colour": {"prompt": "This creature is mainly {}.", "options": ["white", "brown"]},
+                "legs": {"prompt": "This creature has {} legs.", "options": ["no", "two", "four"]},
+            },
+            "rules": {
+                "Newt": {"colour": 1, "legs": 2},
+                "Swan": {"colour": 0, "legs": 1},
+                "Eel": {"colour": 1, "legs": 0},
+            },
+        }
+    )
 
 
 def proposed(tree: Tree, **more: object) -> tuple[Unit, ...]:
@@ -143,9 +147,10 @@ def test_what_was_not_asked_for_is_marked(tree: Tree, about: str, inside: list[s
 
 def test_a_new_option_of_a_class_that_was_asked_about_is_not_outside(tree: Tree) -> None:
     new = replace(
-        tree, groups=(replace(tree.groups[0], options=("white", "brown", "black")), tree.groups[1]),
+        tree,
+        groups=(replace(tree.groups[0], options=("white", "brown", "black")), tree.groups[1]),
         rules=(*tree.rules[:2], replace(tree.rules[2], answers=(("colour", 2), ("legs", 0)))),
-    )  # fmt: skip
+    )
     units = units_of(tree, difference(tree, new), target=Target(kind="class", class_name="Eel"))
     assert [u.outside for u in units] == [False, False]
     units = units_of(tree, difference(tree, new), target=Target(kind="class", class_name="Newt"))
@@ -166,9 +171,7 @@ def test_what_touches_a_lock_is_refused_and_what_needs_it_as_well(tree: Tree) ->
 
 
 def test_a_locked_class_keeps_its_answer_in_a_group_that_would_go(tree: Tree) -> None:
-    less = replace(
-        tree, groups=tree.groups[:1], rules=tuple(replace(r, answers=r.answers[:1]) for r in tree.rules)
-    )  # fmt: skip
+    less = replace(tree, groups=tree.groups[:1], rules=tuple(replace(r, answers=r.answers[:1]) for r in tree.rules))
     (only,) = units_of(tree, difference(tree, less), locks={"class Eel"})
     assert only.refused == 'the class "Eel" is locked'
 

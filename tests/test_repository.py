@@ -21,17 +21,21 @@ from treegen.tree.document import dump, tree_from
 from treegen.tree.model import Tree
 from treegen.versions import tree_of
 
-POND = tree_from({
-    "domain": "pond",
-    "classification_groups": {
-        "colour": {"prompt": "This creature is mainly {}.", "options": ["white", "brown", "green"]},
-        "legs": {"prompt": "This creature has {} legs.", "options": ["no", "two", "four"]},
-    },
-    "rules": {
-        "Newt": {"colour": 1, "legs": 2}, "Swan": {"colour": 0, "legs": 1}, "Eel": {"colour": 1, "legs": 0},
-        "Frog": {"colour": 2, "legs": 2},
-    },
-})  # fmt: skip
+POND = tree_from(
+    {
+        "domain": "pond",
+        "classification_groups": {
+            "colour": {"prompt": "This creature is mainly {}.", "options": ["white", "brown", "green"]},
+            "legs": {"prompt": "This creature has {} legs.", "options": ["no", "two", "four"]},
+        },
+        "rules": {
+            "Newt": {"colour": 1, "legs": 2},
+            "Swan": {"colour": 0, "legs": 1},
+            "Eel": {"colour": 1, "legs": 0},
+            "Frog": {"colour": 2, "legs": 2},
+        },
+    }
+)
 #: ours: an option before others, so that every index behind it moves, and one class that has it
 GRAY: tuple[Change, ...] = (
     OptionAdded(group="colour", option="gray", after="white"),
@@ -40,9 +44,12 @@ GRAY: tuple[Change, ...] = (
 #: theirs: a class with index 2, which is "green" there
 TOAD: tuple[Change, ...] = (ClassAdded(class_name="Toad", answers=(("colour", "green"), ("legs", "no")), after="Frog"),)
 MERGED = {
-    "Newt": ["brown", "four"], "Swan": ["white", "two"], "Eel": ["gray", "no"], "Frog": ["green", "four"],
+    "Newt": ["brown", "four"],
+    "Swan": ["white", "two"],
+    "Eel": ["gray", "no"],
+    "Frog": ["green", "four"],
     "Toad": ["green", "no"],
-}  # fmt: skip
+}
 
 
 def words(tree: Tree) -> dict[str, list[Answer]]:
@@ -240,9 +247,16 @@ def test_git_shows_words_and_no_indices(ready: Git, command: tuple[str, ...]) ->
     shown = ready(*command, "-U0")
     lines = [line for line in shown.splitlines() if line.startswith(("+", "-")) and line[1:4] not in ("++ ", "-- ")]
     assert lines == [
-        "+  - gray", "-group legs: This creature has {} legs.", "+group legs: It has {} legs.", "-  colour: brown",
-        "+  colour: gray", "+", "+class Toad", "+  colour: green", "+  legs: no",
-    ]  # fmt: skip
+        "+  - gray",
+        "-group legs: This creature has {} legs.",
+        "+group legs: It has {} legs.",
+        "-  colour: brown",
+        "+  colour: gray",
+        "+",
+        "+class Toad",
+        "+  colour: green",
+        "+  legs: no",
+    ]
     heads = [line.rpartition("@@ ")[2] for line in shown.splitlines() if line.startswith("@@")]
     assert heads[0] == "group colour: This creature is mainly {}."
     assert "class Eel" in heads
@@ -359,8 +373,6 @@ def test_the_hooks_that_this_repository_offers_run(hooks: Git) -> None:
         pytest.skip("not a git checkout with .pre-commit-hooks.yaml in its commit")
     for text, code, told in ((dump(POND), 0, "Passed"), (dump(POND).replace('"legs": 0', '"legs": 9'), 1, "TG112")):
         hooks.write("tree.json", text)
-        done = hooks.run(
-            "try-repo", str(ROOT), "treegen-check-system", "--files", "tree.json", program="pre-commit"
-        )  # fmt: skip
+        done = hooks.run("try-repo", str(ROOT), "treegen-check-system", "--files", "tree.json", program="pre-commit")
         assert done.returncode == code, done.stdout + done.stderr
         assert told in done.stdout

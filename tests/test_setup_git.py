@@ -30,9 +30,11 @@ def test_it_writes_attributes_and_configuration_and_tells_so(git: Git, repositor
     done = set_up(repository, "treegen")
     assert (repository / ATTRIBUTES).read_text(encoding="utf-8") == BLOCK
     assert [git("config", "--local", key) for key in KEYS] == [
-        "treegen show --textconv", "^((group|class) .*)$", "treegen: trees by names",
+        "treegen show --textconv",
+        "^((group|class) .*)$",
+        "treegen: trees by names",
         "treegen merge --driver --path %P %O %A %B",
-    ]  # fmt: skip
+    ]
     assert [sentence.split()[0] for sentence in done] == ["wrote", "set", "set", "set", "set"]
     assert not (repository / PRE_COMMIT).exists()
 
@@ -69,32 +71,84 @@ def test_outside_a_repository_nothing_is_written(tmp_path: Path) -> None:
 def test_git_takes_the_attributes_for_the_trees_and_nothing_else(git: Git, repository: Path) -> None:
     set_up(repository, "treegen", patterns=("tree.json", "trees/*.json", "/top.json", "all/**", "**/x/[ab]?.json"))
     names = (
-        "tree.json", "deep/er/tree.json", "my-tree.json", "trees/a.json", "trees/a/b.json", "deep/trees/a.json",
-        "top.json", "deep/top.json", "all/a/b.json", "x/a1.json", "y/x/b2.json", "y/x/c2.json",
-    )  # fmt: skip
+        "tree.json",
+        "deep/er/tree.json",
+        "my-tree.json",
+        "trees/a.json",
+        "trees/a/b.json",
+        "deep/trees/a.json",
+        "top.json",
+        "deep/top.json",
+        "all/a/b.json",
+        "x/a1.json",
+        "y/x/b2.json",
+        "y/x/c2.json",
+    )
     found = git("check-attr", "merge", "--", *names).splitlines()
     taken = {line.split(":")[0] for line in found if line.endswith(": treegen")}
     assert taken == {
-        "tree.json", "deep/er/tree.json", "trees/a.json", "top.json", "all/a/b.json", "x/a1.json", "y/x/b2.json",
-    }  # fmt: skip
+        "tree.json",
+        "deep/er/tree.json",
+        "trees/a.json",
+        "top.json",
+        "all/a/b.json",
+        "x/a1.json",
+        "y/x/b2.json",
+    }
 
 
 @pytest.mark.parametrize(
     "pattern",
     [
-        "tree.json", "*.json", "trees/*.json", "/tree.json", "**/tree.json", "a/**/tree.json", "trees/**", "t?ee.json",
-        "tre[a-e].json", "tre[!a-d].json", "a/b/tree.json", "tree+(1).json", "it's.json", "tree.jso\\n", "[]", "**",
-        "tree[0-9]*.json", "trees*/**/*.json", "a**b.json", "**.json", "[",
+        "tree.json",
+        "*.json",
+        "trees/*.json",
+        "/tree.json",
+        "**/tree.json",
+        "a/**/tree.json",
+        "trees/**",
+        "t?ee.json",
+        "tre[a-e].json",
+        "tre[!a-d].json",
+        "a/b/tree.json",
+        "tree+(1).json",
+        "it's.json",
+        "tree.jso\\n",
+        "[]",
+        "**",
+        "tree[0-9]*.json",
+        "trees*/**/*.json",
+        "a**b.json",
+        "**.json",
+        "[",
     ],
-)  # fmt: skip
+)
 def test_the_hook_takes_the_same_files_as_git(git: Git, repository: Path, pattern: str) -> None:
     """Compared with git itself on paths that match some of the patterns."""
     set_up(repository, "treegen", patterns=(pattern,), pre_commit=True)
     names = [
-        "tree.json", "a/tree.json", "a/b/tree.json", "a/b/c/tree.json", "tree.jsonx", "xtree.json", "treeXjson",
-        "trees/x.json", "trees/y/x.json", "b/trees/x.json", "trees/readme.md", "trea.json", "trez.json", "tr/e.json",
-        "tree+(1).json", "it's.json", "tree7b.json", "atree.json", "axb.json", "a/b.json", "[]",
-    ]  # fmt: skip
+        "tree.json",
+        "a/tree.json",
+        "a/b/tree.json",
+        "a/b/c/tree.json",
+        "tree.jsonx",
+        "xtree.json",
+        "treeXjson",
+        "trees/x.json",
+        "trees/y/x.json",
+        "b/trees/x.json",
+        "trees/readme.md",
+        "trea.json",
+        "trez.json",
+        "tr/e.json",
+        "tree+(1).json",
+        "it's.json",
+        "tree7b.json",
+        "atree.json",
+        "axb.json",
+        "a/b.json",
+        "[]",
+    ]
     shown = git("check-attr", "-z", "merge", "--", *names).split("\0")
     by_git = {name for name, value in zip(shown[::3], shown[2::3], strict=False) if value == "treegen"}
     assert {name for name in names if re.search(expression(repository), name)} == by_git

@@ -134,9 +134,18 @@ def test_a_link_to_a_tree_has_the_history_of_the_tree(
 
 def test_a_call_is_kept_with_everything_known_and_unknown_about_it(store: Store, tree: Tree) -> None:
     full = Call(
-        purpose="draft", model="openai/x", messages=({"role": "user", "content": "é 🦎"},), reply="{}", finish="stop",
-        prompt_tokens=10, completion_tokens=20, cost=0.001, seconds=1.5, repaired=True, problems=({"code": "TG101"},),
-    )  # fmt: skip
+        purpose="draft",
+        model="openai/x",
+        messages=({"role": "user", "content": "é 🦎"},),
+        reply="{}",
+        finish="stop",
+        prompt_tokens=10,
+        completion_tokens=20,
+        cost=0.001,
+        seconds=1.5,
+        repaired=True,
+        problems=({"code": "TG101"},),
+    )
     failed = Call(purpose="repair", model="", messages=(), reply=None)
     numbers = [store.add_call(full), store.add_call(failed)]
     kept = store.calls()

@@ -163,8 +163,9 @@ def test_a_session_tree_is_sent_and_the_file_is_left_alone(workspace: Workspace)
     proposal = propose_revision(workspace, chat, "larger", tries=1, tree=edited)
     assert '"vast"' in chat.asked[0][1].content
     assert (proposal.base, [c.sentence for c in proposal.changes]) == (
-        edited, ['in group "size" the option "vast" became "very large"'],
-    )  # fmt: skip
+        edited,
+        ['in group "size" the option "vast" became "very large"'],
+    )
     assert workspace.store.revisions() == []
     assert workspace.path.read_text(encoding="utf-8") == TREE
 
@@ -194,8 +195,10 @@ def test_what_is_locked_is_refused_and_not_saved(workspace: Workspace) -> None:
 def test_a_proposal_that_only_has_errors_without_what_is_locked_is_not_saved(workspace: Workspace) -> None:
     """Wendle and Torvane differ in their mark alone; the new difference lies in a class that is locked."""
     workspace.path.write_text(TREE, encoding="utf-8")
-    same = TREE.replace('"Torvane": {"colour": 1, "form": 1, "scene": 2, "mark": 1, "size": null}',
-                        '"Torvane": {"colour": 1, "form": 1, "scene": 2, "mark": 0, "size": null}')  # fmt: skip
+    same = TREE.replace(
+        '"Torvane": {"colour": 1, "form": 1, "scene": 2, "mark": 1, "size": null}',
+        '"Torvane": {"colour": 1, "form": 1, "scene": 2, "mark": 0, "size": null}',
+    )
     reply = same.replace('"Wendle": {"colour": 1, "form": 1', '"Wendle": {"colour": 1, "form": 2')
     feedback = Feedback(text="other marks", locks=frozenset({"class Wendle"}))
     proposal = propose_revision(workspace, QueuedChat(reply), feedback, tries=1)

@@ -87,9 +87,14 @@ class Asked:
         """The units of a proposed tree."""
         units = units_of(origin, difference(origin, proposed), target=target, locks=locks)
         return cls(
-            feedback=feedback, origin=origin, proposed=proposed, target=target, locks=frozenset(locks), units=units,
+            feedback=feedback,
+            origin=origin,
+            proposed=proposed,
+            target=target,
+            locks=frozenset(locks),
+            units=units,
             fates=["open"] * len(units),
-        )  # fmt: skip
+        )
 
     @classmethod
     def left_in(cls, session: Session) -> "Asked | None":
@@ -113,10 +118,14 @@ class Asked:
         """Keeps the proposal with what was made of it: who quits finds it again."""
         acceptances = [(a.place, a.label, a.numbers, [c.as_json() for c in a.edits]) for a in self.acceptances]
         data = {
-            "feedback": self.feedback, "origin": dump(self.origin), "proposed": dump(self.proposed),
-            "target": asdict(self.target), "locks": sorted(self.locks), "fates": self.fates,
+            "feedback": self.feedback,
+            "origin": dump(self.origin),
+            "proposed": dump(self.proposed),
+            "target": asdict(self.target),
+            "locks": sorted(self.locks),
+            "fates": self.fates,
             "acceptances": acceptances,
-        }  # fmt: skip
+        }
         session.keep(_KEPT, json.dumps(data))
 
     @property
@@ -137,9 +146,7 @@ class Asked:
     @property
     def takeable(self) -> list[int]:
         """The open units that "all" means: neither refused nor outside what was asked."""
-        return [
-            u.number for u in self.units if self.fates[u.number] == "open" and not u.refused and not u.outside
-        ]  # fmt: skip
+        return [u.number for u in self.units if self.fates[u.number] == "open" and not u.refused and not u.outside]
 
     def accept(self, session: Session, numbers: Collection[int], edits: Sequence[Change] = ()) -> list[int]:
         """Makes units, with all that they need, one step of the session; returns the numbers that were taken.

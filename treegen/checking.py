@@ -99,9 +99,12 @@ def check_tree_text(
     places = problem_places(text, problems) if problems else []
     pairs = sorted(zip(places, problems, strict=True), key=lambda pair: (pair[0].line, pair[0].column))
     return Findings(
-        path=path, document=checked.document, switched_off=off,
-        problems=tuple(problem for _, problem in pairs), places=tuple(place for place, _ in pairs),
-    )  # fmt: skip
+        path=path,
+        document=checked.document,
+        switched_off=off,
+        problems=tuple(problem for _, problem in pairs),
+        places=tuple(place for place, _ in pairs),
+    )
 
 
 def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:

@@ -55,14 +55,20 @@ def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Lis
         reply = attempt.reply
         problems = tuple(p.as_json() for p in attempt.problems)
         call = Call(
-            purpose=attempt.purpose, model=reply.model if reply else model, reply=reply.text if reply else None,
-            messages=tuple(m.as_kept() for m in attempt.messages), finish=reply.finish if reply else "failed",
+            purpose=attempt.purpose,
+            model=reply.model if reply else model,
+            reply=reply.text if reply else None,
+            messages=tuple(m.as_kept() for m in attempt.messages),
+            finish=reply.finish if reply else "failed",
             prompt_tokens=reply.prompt_tokens if reply else None,
             completion_tokens=reply.completion_tokens if reply else None,
-            cost=reply.cost if reply else None, seconds=reply.seconds if reply else None, repaired=attempt.repaired,
+            cost=reply.cost if reply else None,
+            seconds=reply.seconds if reply else None,
+            repaired=attempt.repaired,
             problems=problems or (({"failure": attempt.failure},) if attempt.failure else ()),
-            requests=reply.requests if reply else None, cached=bool(reply and reply.cached),
-        )  # fmt: skip
+            requests=reply.requests if reply else None,
+            cached=bool(reply and reply.cached),
+        )
         calls.append(store.add_call(call))
         if on_attempt:
             on_attempt(attempt)

@@ -89,9 +89,7 @@ def draft_tree(
         tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
     )
     store.attach_calls(calls, revision.id)
-    return Drafted(
-        tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items())
-    )  # fmt: skip
+    return Drafted(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +116,16 @@ class _Asking:
         refuse_blind(settings or replace(domain.llm, model=self.chat.name))
         pictures = pictures_of(domain, self.workspace.dev_images(), images)
         found, conversation = describe(
-            domain, self.chat, pictures, tries=self.tries, kept=self.kept, concurrency=self.concurrency,
-            on_attempt=self.listener, on_text=self.on_text, progress=self.workspace.progress,
-        )  # fmt: skip
+            domain,
+            self.chat,
+            pictures,
+            tries=self.tries,
+            kept=self.kept,
+            concurrency=self.concurrency,
+            on_attempt=self.listener,
+            on_text=self.on_text,
+            progress=self.workspace.progress,
+        )
         if conversation.stopped:
             tip = "ask again: what is described is kept; or draft without --images"
             raise ProblemsError(f"not all classes were described: {conversation.stopped}", tip)
@@ -134,9 +139,14 @@ class _Asking:
         domain = self.workspace.domain
         if parts == "never" or (parts == "auto" and len(domain.classes) <= THRESHOLD):
             whole = draft(
-                domain, self.chat, tries=self.tries, descriptions=descriptions, leave_cut=parts == "auto",
-                on_attempt=self.listener, on_text=self.on_text,
-            )  # fmt: skip
+                domain,
+                self.chat,
+                tries=self.tries,
+                descriptions=descriptions,
+                leave_cut=parts == "auto",
+                on_attempt=self.listener,
+                on_text=self.on_text,
+            )
             if parts == "never" or whole.tree or not whole.attempts[-1].cut:
                 return whole
         return self._in_parts(BATCH if isinstance(parts, str) else parts, descriptions)
@@ -145,10 +155,17 @@ class _Asking:
         from treegen.llm.parts import draft_in_parts
 
         return draft_in_parts(
-            self.workspace.domain, self.chat, tries=self.tries, size=size, kept=self.kept,
-            concurrency=self.concurrency, descriptions=descriptions, on_attempt=self.listener, on_text=self.on_text,
+            self.workspace.domain,
+            self.chat,
+            tries=self.tries,
+            size=size,
+            kept=self.kept,
+            concurrency=self.concurrency,
+            descriptions=descriptions,
+            on_attempt=self.listener,
+            on_text=self.on_text,
             progress=self.workspace.progress,
-        )  # fmt: skip
+        )
 
 
 def keep_existing(workspace: Workspace, force: bool) -> Revision | None:

@@ -59,9 +59,14 @@ class Journal:
         for number, base, saved, file_hash, position, locks in self._store.rows(query, (self._store.file,)):
             if self._hold(number):
                 return Opened(
-                    id=number, base=base, saved=saved, file_hash=file_hash, steps=self._steps(number),
-                    position=position, locks=frozenset(json.loads(locks)),
-                )  # fmt: skip
+                    id=number,
+                    base=base,
+                    saved=saved,
+                    file_hash=file_hash,
+                    steps=self._steps(number),
+                    position=position,
+                    locks=frozenset(json.loads(locks)),
+                )
         return None
 
     def begin(self, base: str, file_hash: str) -> int:
@@ -109,9 +114,7 @@ class Journal:
 
     def decide(self, feedback: str, changes: Sequence[Change], *, taken: bool, why: str) -> None:
         """Keeps what a reviewer said to proposed changes: the next request tells it to the language model."""
-        rows = [
-            (self._store.file, feedback, json.dumps(c.as_json()), c.sentence, taken, why, now()) for c in changes
-        ]  # fmt: skip
+        rows = [(self._store.file, feedback, json.dumps(c.as_json()), c.sentence, taken, why, now()) for c in changes]
         with self._store.writing() as db:
             db.executemany(
                 "INSERT INTO decision(file, feedback, change, sentence, taken, why, created) VALUES (?,?,?,?,?,?,?)",
@@ -153,10 +156,13 @@ class Journal:
             "SELECT label, changes, back FROM step WHERE session=? AND dropped=0 ORDER BY number", (session,)
         )
         return tuple(
-            Step(label=label, changes=tuple(map(from_json, json.loads(changes))),
-                 back=tuple(map(from_json, json.loads(back))))
+            Step(
+                label=label,
+                changes=tuple(map(from_json, json.loads(changes))),
+                back=tuple(map(from_json, json.loads(back))),
+            )
             for label, changes, back in rows
-        )  # fmt: skip
+        )
 
     def _hold(self, session: int) -> bool:
         """Takes the session for this process. The system lets go of it when the process ends, however it ends."""

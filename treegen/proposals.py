@@ -79,12 +79,15 @@ def units_of(
         direct[own] |= {numbers[owner[earlier]] for earlier in _needed(changes, place)} - {own}
     units = [
         Unit(
-            number=number, changes=tuple(changes[p] for p in own), places=tuple(own), needs=_all_needs(number, direct),
+            number=number,
+            changes=tuple(changes[p] for p in own),
+            places=tuple(own),
+            needs=_all_needs(number, direct),
             outside=any(_outside(changes[p], target, names) for p in own),
             refused=next((told for p in own if (told := _locked(changes[p], locks, names))), ""),
         )
         for number, own in enumerate(places)
-    ]  # fmt: skip
+    ]
     units = _with_new_options(units, target)
     return tuple(_refused_with(unit, units) for unit in units)
 

@@ -130,9 +130,11 @@ class Review:
             self._progress = progress  # one job at a time: its own progress
             if self._workspace is None:
                 self._workspace = Workspace(
-                    self.path, domain_path=self.domain_path, encoder=self._encoder,
+                    self.path,
+                    domain_path=self.domain_path,
+                    encoder=self._encoder,
                     progress=lambda task, done, total: self._progress(task, done, total),
-                )  # fmt: skip
+                )
             return job(self._workspace)
 
         return self._thread.submit(run)

@@ -167,9 +167,16 @@ def _add_hook(path: Path, patterns: Sequence[str]) -> str:
 def _hook(indent: str, patterns: Sequence[str]) -> list[str]:
     """The hook for the treegen that is on the path."""
     lines = [
-        BEGIN, "- repo: local", "  hooks:", "    - id: treegen-check", "      name: treegen check",
-        "      entry: treegen check", "      language: system", f"      files: '{_expression(patterns)}'", END,
-    ]  # fmt: skip
+        BEGIN,
+        "- repo: local",
+        "  hooks:",
+        "    - id: treegen-check",
+        "      name: treegen check",
+        "      entry: treegen check",
+        "      language: system",
+        f"      files: '{_expression(patterns)}'",
+        END,
+    ]
     return [indent + line for line in lines]
 
 

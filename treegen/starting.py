@@ -108,11 +108,13 @@ def write_domain(
     except OSError as error:
         raise InputError(f"{folder}: cannot be made: {error.strerror or error}", "name another folder") from None
     text = _TEMPLATE.format(
-        name=_toml(name or folder.resolve().name), noun=_toml(noun), first=_toml(names[0]),
+        name=_toml(name or folder.resolve().name),
+        noun=_toml(noun),
+        first=_toml(names[0]),
         classes=f"classes_file = {_toml(_relative(classes, folder))}" if classes else f"classes = {_names(names)}",
         encoder=f"name = {_toml(encoder)}" if encoder else '# name = "ViT-B-32:laion2b_s34b_b79k"',
         images=_IMAGES.format(folder=_toml(_relative(images, folder))) if images else _NO_IMAGES,
-    )  # fmt: skip
+    )
     write_atomically(path, text)
     domain, problems = read_domain(path)
     notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems]

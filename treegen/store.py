@@ -246,18 +246,30 @@ class Store:
     def add_call(self, call: Call) -> int:
         """Keeps an LLM call and returns its number."""
         values = (
-            self.file, call.revision, call.purpose, call.model, scrub(_json(call.messages)),
+            self.file,
+            call.revision,
+            call.purpose,
+            call.model,
+            scrub(_json(call.messages)),
             _writable(scrub(call.reply) if call.reply else call.reply),
-            call.finish, call.prompt_tokens, call.completion_tokens, call.cost, call.seconds, call.repaired,
-            _json(call.problems), now(), call.requests, call.cached,
-        )  # fmt: skip
+            call.finish,
+            call.prompt_tokens,
+            call.completion_tokens,
+            call.cost,
+            call.seconds,
+            call.repaired,
+            _json(call.problems),
+            now(),
+            call.requests,
+            call.cached,
+        )
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO call(file, revision, purpose, model, messages, reply, finish, prompt_tokens, "
                 "completion_tokens, cost, seconds, repaired, problems, created, requests, cached) "
                 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 values,
-            )  # fmt: skip
+            )
         return int(cursor.lastrowid or 0)
 
     def attach_calls(self, calls: Sequence[int], revision: int) -> None:

@@ -195,17 +195,29 @@ def propose_revision(
         workspace.current(start.tree)
     listener, calls = recorder(workspace.store, chat.name, on_attempt)
     conversation = revise(
-        workspace.domain, start.tree, asked, chat if on_text else Announced(chat, workspace.progress),
-        problems=start.problems, diagnosis=start.diagnosis, tries=tries, on_attempt=listener, on_text=on_text,
-    )  # fmt: skip
+        workspace.domain,
+        start.tree,
+        asked,
+        chat if on_text else Announced(chat, workspace.progress),
+        problems=start.problems,
+        diagnosis=start.diagnosis,
+        tries=tries,
+        on_attempt=listener,
+        on_text=on_text,
+    )
     answered = result_of(conversation, workspace.path)
     revised = replace(answered, review=start.tree.review, conflicts=start.tree.conflicts)
     changes = difference(start.tree, revised)
     units = units_of(start.tree, changes, target=asked.target, locks=asked.locks)
     return Proposal(
-        base=start.tree, tree=revised, changes=changes, units=units, conversation=conversation,
-        feedback=asked.text, calls=tuple(calls),
-    )  # fmt: skip
+        base=start.tree,
+        tree=revised,
+        changes=changes,
+        units=units,
+        conversation=conversation,
+        feedback=asked.text,
+        calls=tuple(calls),
+    )
 
 
 def feedback_of_mistakes(workspace: Workspace, feedback: Feedback | None = None) -> Feedback:
@@ -335,9 +347,13 @@ def proposed_tree(workspace: Workspace, proposal: Proposal) -> Tree:
 
 
 def settings_with(
-    domain: Domain | None, *, encoder: str | None = None, device: str | None = None, precision: str | None = None,
+    domain: Domain | None,
+    *,
+    encoder: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
     trust_remote_code: bool | None = None,
-) -> EncoderSettings:  # fmt: skip
+) -> EncoderSettings:
     """The domain's encoder settings, or the defaults, with what the command line names."""
     named = {"name": encoder, "device": device, "precision": precision, "trust_remote_code": trust_remote_code}
     given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}

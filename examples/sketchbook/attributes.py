@@ -122,10 +122,18 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 }
 
 COLOURS: Final[dict[str, tuple[int, int, int]]] = {
-    "white": (240, 238, 232), "gray": (140, 142, 146), "black": (42, 42, 48), "brown": (124, 80, 44),
-    "red": (206, 40, 44), "orange": (240, 130, 30), "yellow": (242, 212, 46), "green": (66, 150, 62),
-    "blue": (52, 104, 208), "purple": (132, 66, 172), "pink": (242, 136, 178),
-}  # fmt: skip
+    "white": (240, 238, 232),
+    "gray": (140, 142, 146),
+    "black": (42, 42, 48),
+    "brown": (124, 80, 44),
+    "red": (206, 40, 44),
+    "orange": (240, 130, 30),
+    "yellow": (242, 212, 46),
+    "green": (66, 150, 62),
+    "blue": (52, 104, 208),
+    "purple": (132, 66, 172),
+    "pink": (242, 136, 178),
+}
 
 #: radius of the creature as a fraction of the picture's side: (least, most)
 RADII: Final[dict[str, tuple[float, float]]] = {"tiny": (0.20, 0.23), "medium": (0.28, 0.32), "huge": (0.39, 0.44)}

@@ -82,8 +82,11 @@ def ears(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
     top, spread = y - body.head_radius * 0.55, rng.uniform(0.12, 0.28)
     for side in (-1, 1):
         base, tip = x + side * 0.17, (x + side * (0.17 + spread), top - 0.75)
-        pen.polygon([(base - 0.13, top), (tip[0] - 0.1, tip[1] + 0.12), tip, (tip[0] + 0.1, tip[1] + 0.12),
-                     (base + 0.13, top)], INK if grow else colour, grow)  # fmt: skip
+        pen.polygon(
+            [(base - 0.13, top), (tip[0] - 0.1, tip[1] + 0.12), tip, (tip[0] + 0.1, tip[1] + 0.12), (base + 0.13, top)],
+            INK if grow else colour,
+            grow,
+        )
         if not grow:
             pen.stroke([(base, top - 0.06), (tip[0], tip[1] + 0.2)], 0.08, (238, 172, 176))
 
@@ -93,9 +96,19 @@ def wings(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
     lift, fill = rng.uniform(0.75, 1.0), INK if grow else darker(colour, 0.68)
     for side in (-1, 1):
         w = side * 1.25
-        pen.polygon([(x, y), (x + w * 0.35, y - lift), (x + w, y - lift * 0.85), (x + w * 0.85, y - lift * 0.35),
-                     (x + w * 0.95, y + 0.05), (x + w * 0.6, y - 0.05), (x + w * 0.45, y + 0.25)], fill,
-                    grow)  # fmt: skip
+        pen.polygon(
+            [
+                (x, y),
+                (x + w * 0.35, y - lift),
+                (x + w, y - lift * 0.85),
+                (x + w * 0.85, y - lift * 0.35),
+                (x + w * 0.95, y + 0.05),
+                (x + w * 0.6, y - 0.05),
+                (x + w * 0.45, y + 0.25),
+            ],
+            fill,
+            grow,
+        )
 
 
 def spikes(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
@@ -104,17 +117,28 @@ def spikes(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
         dx, dy = bx - body.bristle[0], by - body.bristle[1]
         norm = math.hypot(dx, dy) or 1.0
         dx, dy = dx / norm, dy / norm
-        pen.polygon([(bx - dy * 0.13 - dx * 0.12, by + dx * 0.13 - dy * 0.12), (bx + dx * length, by + dy * length),
-                     (bx + dy * 0.13 - dx * 0.12, by - dx * 0.13 - dy * 0.12)], fill, grow)  # fmt: skip
+        pen.polygon(
+            [
+                (bx - dy * 0.13 - dx * 0.12, by + dx * 0.13 - dy * 0.12),
+                (bx + dx * length, by + dy * length),
+                (bx + dy * 0.13 - dx * 0.12, by - dx * 0.13 - dy * 0.12),
+            ],
+            fill,
+            grow,
+        )
 
 
 def tail(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
     x, y = body.tail
     turns, size = rng.uniform(1.5, 1.8), 0.36
     cx, cy = x + 0.3, y - 0.42
-    curl = [(cx + size * (1 - 0.75 * t) * math.cos(math.pi * 0.75 - turns * 2 * math.pi * t),
-             cy + size * (1 - 0.75 * t) * math.sin(math.pi * 0.75 - turns * 2 * math.pi * t))
-            for t in (i / 22 for i in range(23))]  # fmt: skip
+    curl = [
+        (
+            cx + size * (1 - 0.75 * t) * math.cos(math.pi * 0.75 - turns * 2 * math.pi * t),
+            cy + size * (1 - 0.75 * t) * math.sin(math.pi * 0.75 - turns * 2 * math.pi * t),
+        )
+        for t in (i / 22 for i in range(23))
+    ]
     pen.stroke([(x - 0.15, y), (x + 0.05, y), *curl], 0.12, INK if grow else darker(colour, 0.85), grow)
 
 
@@ -134,8 +158,14 @@ def nothing(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None
 
 
 BEHIND: Final[dict[str, Callable[[Pen, Body, RGB, Random, float], None]]] = {
-    "horn": horn, "antlers": antlers, "ears": ears, "wings": wings, "spikes": spikes, "tail": tail, "mane": mane,
-}  # fmt: skip
+    "horn": horn,
+    "antlers": antlers,
+    "ears": ears,
+    "wings": wings,
+    "spikes": spikes,
+    "tail": tail,
+    "mane": mane,
+}
 
 
 def pattern(feature: str, body: Body, size: int, pen: Pen, rng: Random) -> Image.Image:

@@ -102,8 +102,10 @@ def meadow(draw: ImageDraw.ImageDraw, s: int, rng: Random) -> None:
 def volcano(draw: ImageDraw.ImageDraw, s: int, rng: Random) -> None:
     _ground(draw, s, shade((96, 44, 48), rng), shade((54, 38, 40), rng), rng.uniform(0.62, 0.75))
     x, w, h = rng.uniform(0.25, 0.75) * s, s * rng.uniform(0.3, 0.42), s * rng.uniform(0.4, 0.52)
-    draw.polygon([(x - w, s * 0.72), (x - w * 0.2, s * 0.72 - h), (x + w * 0.2, s * 0.72 - h), (x + w, s * 0.72)],
-                 fill=shade((70, 48, 46), rng))  # fmt: skip
+    draw.polygon(
+        [(x - w, s * 0.72), (x - w * 0.2, s * 0.72 - h), (x + w * 0.2, s * 0.72 - h), (x + w, s * 0.72)],
+        fill=shade((70, 48, 46), rng),
+    )
     for _ in range(rng.randint(3, 5)):
         dx = rng.uniform(-0.2, 0.2) * w
         points = [(x + dx * 0.6, s * 0.72 - h), (x + dx * 1.8, s * 0.72 - h * 0.5), (x + dx * 3.5, s * 0.74)]
@@ -134,9 +136,17 @@ def paper(draw: ImageDraw.ImageDraw, s: int, rng: Random) -> None:
 
 
 SCENES: Final[dict[str, Callable[[ImageDraw.ImageDraw, int, Random], None]]] = {
-    "forest": forest, "desert": desert, "sea": sea, "snow": snow, "cave": cave, "night": night, "meadow": meadow,
-    "volcano": volcano, "city": city, "paper": paper,
-}  # fmt: skip
+    "forest": forest,
+    "desert": desert,
+    "sea": sea,
+    "snow": snow,
+    "cave": cave,
+    "night": night,
+    "meadow": meadow,
+    "volcano": volcano,
+    "city": city,
+    "paper": paper,
+}
 
 
 def paint_scene(name: str, side: int, rng: Random) -> Image.Image:

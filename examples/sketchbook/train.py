@@ -37,15 +37,23 @@ WIDTH: Final = 96
 MODEL: Final[dict[str, Any]] = {
     "embed_dim": WIDTH,
     "vision_cfg": {
-        "timm_model_name": "regnetx_002", "timm_model_pretrained": False, "timm_pool": "", "timm_proj": "linear",
+        "timm_model_name": "regnetx_002",
+        "timm_model_pretrained": False,
+        "timm_pool": "",
+        "timm_proj": "linear",
         "image_size": SIDE,
     },
     "text_cfg": {"context_length": CONTEXT, "vocab_size": 49408, "width": 96, "heads": 4, "layers": 2},
-}  # fmt: skip
+}
 PREPROCESS: Final[dict[str, Any]] = {
-    "size": [SIDE, SIDE], "mode": "RGB", "mean": [0.5, 0.5, 0.5], "std": [0.28, 0.28, 0.28],
-    "interpolation": "bicubic", "resize_mode": "shortest", "fill_color": 0,
-}  # fmt: skip
+    "size": [SIDE, SIDE],
+    "mode": "RGB",
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.28, 0.28, 0.28],
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+    "fill_color": 0,
+}
 QUESTIONS: Final = tuple(VALUES)
 CODES: Final = {question: {answer: i for i, answer in enumerate(VALUES[question])} for question in QUESTIONS}
 NOT_SAID: Final = -1
@@ -139,10 +147,13 @@ def train(
     seen[tokens.flatten().unique()] = True
     vision = {id(p) for p in [*model.visual.parameters(), *heads.parameters()]}
     parameters = [*model.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW([
-        {"params": [p for p in parameters if id(p) in vision], "base": args.rate, "weight_decay": 0.05},
-        {"params": [p for p in parameters if id(p) not in vision], "base": args.rate / 2, "weight_decay": 0.01},
-    ], betas=(0.9, 0.98))  # fmt: skip
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if id(p) in vision], "base": args.rate, "weight_decay": 0.05},
+            {"params": [p for p in parameters if id(p) not in vision], "base": args.rate / 2, "weight_decay": 0.01},
+        ],
+        betas=(0.9, 0.98),
+    )
     order, began = torch.Generator().manual_seed(args.seed), time.monotonic()
     rows, place = torch.randperm(len(drawings.images), generator=order), 0
     for step in range(args.steps):
@@ -170,8 +181,11 @@ def train(
             model.logit_scale.clamp_(0, math.log(100))
         if (step + 1) % 200 == 0 or step + 1 == args.steps:
             pace, scale = (time.monotonic() - began) / (step + 1), model.logit_scale.exp().item()
-            print(f"step {step + 1} loss {loss.item():.3f} scale {scale:.1f} {pace:.2f} s/step "
-                  f"{json.dumps(probe(model, tokenizer, *probes))}", flush=True)  # fmt: skip
+            print(
+                f"step {step + 1} loss {loss.item():.3f} scale {scale:.1f} {pace:.2f} s/step "
+                f"{json.dumps(probe(model, tokenizer, *probes))}",
+                flush=True,
+            )
     return model, seen
 
 
@@ -179,9 +193,12 @@ def train(
 def probe(model: Any, tokenizer: Any, images: torch.Tensor, looks: list[Look]) -> dict[str, float]:
     """Accuracy of each attribute on drawings that were not trained on, asked with the plain words."""
     frames = {
-              "colour": "This creature's body is mainly {}.", "form": "This creature looks like {}.",
-              "feature": "This creature has {}.", "size": "This creature is {}.", "scene": "The background is {}."
-    }  # fmt: skip
+        "colour": "This creature's body is mainly {}.",
+        "form": "This creature looks like {}.",
+        "feature": "This creature has {}.",
+        "size": "This creature is {}.",
+        "scene": "The background is {}.",
+    }
     model.eval()
     device = next(model.parameters()).device
     image_features = model.encode_image(normalise(images.to(device)), normalize=True)

@@ -115,8 +115,9 @@ def test_a_folder_is_checked_as_its_domain_and_its_tree(run: Run, tree_file: Pat
     done = run("check", tree_file.parent)
     assert done.code == 0
     assert [line.split(":")[0] for line in done.out.splitlines() if " errors, " in line] == [
-        str(tree_file.parent / "domain.toml"), str(tree_file),
-    ]  # fmt: skip
+        str(tree_file.parent / "domain.toml"),
+        str(tree_file),
+    ]
     (tree_file.parent / "inner").mkdir()
     assert run("check", tree_file.parent / "inner").code == 2
 

@@ -59,8 +59,9 @@ def test_one_file_is_compared_with_the_last_commit(run: Run, git: Git, monkeypat
     for folder, name in ((git.folder, "sub/tree.json"), (git.folder / "sub", "tree.json")):
         monkeypatch.chdir(folder)
         assert run("diff", name).out.splitlines() == [
-            '~ the domain "sketchbook" became "lake"', f"1 change from HEAD:sub/tree.json to {name}",
-        ]  # fmt: skip
+            '~ the domain "sketchbook" became "lake"',
+            f"1 change from HEAD:sub/tree.json to {name}",
+        ]
 
 
 def test_revisions_are_compared_with_each_other(run: Run, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:

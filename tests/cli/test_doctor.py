@@ -88,10 +88,15 @@ def test_keys_are_told_by_their_names_alone(run: Run, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("model", "key", "code", "told"),
-    [("openai/gpt-4o-mini", None, 1, "no key in OPENAI_API_KEY"), ("openai/gpt-4o-mini", KEY, 0, "its key is set"),
-     ("openai/gpt-4o-mini", " ", 1, "set but blank"), ("nobodys-model", KEY, 1, "no such provider"),
-     ("manual", None, 0, "chat window"), ("replay/none.jsonl", None, 1, "none.jsonl")],
-)  # fmt: skip
+    [
+        ("openai/gpt-4o-mini", None, 1, "no key in OPENAI_API_KEY"),
+        ("openai/gpt-4o-mini", KEY, 0, "its key is set"),
+        ("openai/gpt-4o-mini", " ", 1, "set but blank"),
+        ("nobodys-model", KEY, 1, "no such provider"),
+        ("manual", None, 0, "chat window"),
+        ("replay/none.jsonl", None, 1, "none.jsonl"),
+    ],
+)
 def test_the_model_of_the_domain_has_what_it_needs_or_the_exit_code_is_1(
     model: str, key: str | None, code: int, told: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,10 +145,15 @@ def test_ollama_is_needed_only_where_its_model_is_named(run: Run, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("encoder", "code", "told"),
-    [("bundled", 0, "tiny CLIP"), ("ViT-B-32:laion2b_s34b_b79k", 0, "fetched at first use"),
-     ("ViT-B-33:laion2b", 1, "open_clip has no model ViT-B-33"), ("local-dir:nowhere", 1, "open_clip_config.json"),
-     ("hf-hub:org/name", 0, "fetched"), ("jina_ai/jina-clip-v2", 0, "JINA_AI_API_KEY is not set")],
-)  # fmt: skip
+    [
+        ("bundled", 0, "tiny CLIP"),
+        ("ViT-B-32:laion2b_s34b_b79k", 0, "fetched at first use"),
+        ("ViT-B-33:laion2b", 1, "open_clip has no model ViT-B-33"),
+        ("local-dir:nowhere", 1, "open_clip_config.json"),
+        ("hf-hub:org/name", 0, "fetched"),
+        ("jina_ai/jina-clip-v2", 0, "JINA_AI_API_KEY is not set"),
+    ],
+)
 def test_the_encoder_of_the_domain_can_load_or_the_exit_code_is_1(encoder: str, code: int, told: str, run: Run) -> None:
     """Nothing is loaded or downloaded."""
     write_domain('model = "manual"', f'name = "{encoder}"')

@@ -46,8 +46,10 @@ def test_json_has_places_and_counts_for_each_file() -> None:
     first, second = json_document([findings(off=1), CLEAN])
     assert (first["file"], first["errors"], first["warnings"], first["switched_off"]) == ("trees/tree.json", 2, 1, 1)
     assert [(p["code"], p["severity"], p["line"], p["column"]) for p in first["problems"]] == [
-        ("TG112", "error", 3, 7), ("TG301", "warning", None, None), ("TG603", "error", 1, 2),
-    ]  # fmt: skip
+        ("TG112", "error", 3, 7),
+        ("TG301", "warning", None, None),
+        ("TG603", "error", 1, 2),
+    ]
     assert second == {"file": "clean.json", "errors": 0, "warnings": 0, "switched_off": 0, "problems": []}
 
 

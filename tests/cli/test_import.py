@@ -86,10 +86,14 @@ def test_nothing_is_replaced_unasked(run: Run, source: Path, tree_file: Path) ->
 
 @pytest.mark.parametrize(
     ("content", "code", "told"),
-    [(b"", 2, "is empty"), (b"\x89PNG1234", 2, "a PNG image"), (b'{"a": ["b"', 2, "line 1, column 11"),
-     (b'{"a": ["red"], "b": ["red"]}', 1, "no group"),
-     (b'{"classification_groups": {"a": {"prompt": "x", "options": 5}}, "rules": {}}', 1, "TG110")],
-)  # fmt: skip
+    [
+        (b"", 2, "is empty"),
+        (b"\x89PNG1234", 2, "a PNG image"),
+        (b'{"a": ["b"', 2, "line 1, column 11"),
+        (b'{"a": ["red"], "b": ["red"]}', 1, "no group"),
+        (b'{"classification_groups": {"a": {"prompt": "x", "options": 5}}, "rules": {}}', 1, "TG110"),
+    ],
+)
 def test_bad_input_is_one_message(run: Run, tmp_path: Path, content: bytes, code: int, told: str) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(content)

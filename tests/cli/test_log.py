@@ -80,8 +80,17 @@ def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     assert run("log", tree, "--call", "4").code == 2
     rows = [line.split("  ") for line in run("log", tree, "--cost").out.splitlines()]
     cells = [[cell.strip() for cell in row if cell.strip()] for row in rows[1:]]
-    assert cells[0] == ["m", "draft", "2", "0", "1", "2 + 1 unknown", "7 + 1 unknown", "3 + 1 unknown",
-                        "0.5000 + 1 unknown"]  # fmt: skip
+    assert cells[0] == [
+        "m",
+        "draft",
+        "2",
+        "0",
+        "1",
+        "2 + 1 unknown",
+        "7 + 1 unknown",
+        "3 + 1 unknown",
+        "0.5000 + 1 unknown",
+    ]
     assert cells[1] == ["m", "repair", "1", "1", "0", "0", "0", "0", "0.0000"]
     assert cells[2][:4] == ["all", "3", "1", "1"]
     assert "kept from an earlier run" in run("log", tree, "--calls").out
@@ -103,8 +112,14 @@ def test_the_decision_rule_of_a_score_is_told_beside_its_encoder(run: Run, tmp_p
     store, check = Store(tmp_path / "tree.json"), check_text(TREE).document
     assert check is not None
     part = {"accuracy": 0.5, "interval": [0.4, 0.6], "n": 100}
-    score = {"encoder": {"name": "e", "fingerprint": "f"}, "dev": part, "test": part, "images": {"digest": "d"},
-             "mcnemar": {"parent": None}, "test_looks": 1}  # fmt: skip
+    score = {
+        "encoder": {"name": "e", "fingerprint": "f"},
+        "dev": part,
+        "test": part,
+        "images": {"digest": "d"},
+        "mcnemar": {"parent": None},
+        "test_looks": 1,
+    }
     revision = store.add_revision(check.tree, author="llm", note="", parent=None)
     for rule, told in (("sum", False), ("weighted", True)):
         store.add_score(revision.id, {**score, "decision_rule": rule})

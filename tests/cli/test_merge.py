@@ -144,9 +144,13 @@ def test_the_driver_never_calls_a_merge_of_lines_clean(run: Run, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("side", "content", "told"),
-    [(0, b"{", "base of sub/tree.json: not read as a tree: TG101"), (1, b"{", "ours of sub/tree.json: not read as"),
-     (2, b"{", "theirs of sub/tree.json: not read as"), (2, b"\xff", "theirs of sub/tree.json: not UTF-8 at byte 0")],
-)  # fmt: skip
+    [
+        (0, b"{", "base of sub/tree.json: not read as a tree: TG101"),
+        (1, b"{", "ours of sub/tree.json: not read as"),
+        (2, b"{", "theirs of sub/tree.json: not read as"),
+        (2, b"\xff", "theirs of sub/tree.json: not UTF-8 at byte 0"),
+    ],
+)
 def test_the_driver_names_the_side_and_not_gits_temporary_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int, content: bytes, told: str
 ) -> None:

@@ -110,9 +110,12 @@ print("done")
     ours, theirs = pty.openpty()
     with (tmp_path / "out").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", program], stdout=out, stderr=theirs, cwd=Path(__file__).parents[2],
+            [sys.executable, "-c", program],
+            stdout=out,
+            stderr=theirs,
+            cwd=Path(__file__).parents[2],
             env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
-        )  # fmt: skip
+        )
     os.close(theirs)
     shown = b""
     try:

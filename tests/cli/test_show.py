@@ -15,8 +15,13 @@ def test_a_tree_is_printed_in_words(run: Run, tmp_path: Path) -> None:
     lines = done.out.splitlines()
     assert lines[:4] == ["domain: sketchbook", "", "group colour: This creature's body is mainly {}.", "  - white"]
     assert lines[-6:] == [
-        "class Zandoor", "  colour: blue", "  form: a fish", "  scene: the sea", "  mark: (no answer)", "  size: huge",
-    ]  # fmt: skip
+        "class Zandoor",
+        "  colour: blue",
+        "  form: a fish",
+        "  scene: the sea",
+        "  mark: (no answer)",
+        "  size: huge",
+    ]
 
 
 def test_a_tree_of_a_revision_is_printed(run: Run, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:

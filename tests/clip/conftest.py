@@ -107,10 +107,14 @@ def make_domain(tmp_path: Path) -> Callable[..., Domain]:
             for number in range(count):
                 _draw(tmp_path / "images" / name / f"{number:03}.png", f"{name} {number}")
         return Domain(
-            folder=tmp_path, name="notebook", noun="creature", name_template="a {noun} called {name}",
-            classes=tuple(counts), images=ImageSettings(folder=tmp_path / "images", **images),
+            folder=tmp_path,
+            name="notebook",
+            noun="creature",
+            name_template="a {noun} called {name}",
+            classes=tuple(counts),
+            images=ImageSettings(folder=tmp_path / "images", **images),
             split=SplitSettings(dev=dev, seed=3),
-        )  # fmt: skip
+        )
 
     return make
 

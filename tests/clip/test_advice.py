@@ -16,8 +16,14 @@ def group(name: str = "colour", **more: Any) -> dict[str, Any]:
 
 def without(wins: int, losses: int, p_holm: float, identical: tuple[str, ...] = ()) -> dict[str, Any]:
     difference = (wins - losses) / 60
-    return {"wins": wins, "losses": losses, "difference": difference, "p": p_holm / 2, "p_holm": p_holm,
-            "identical": list(identical)}  # fmt: skip
+    return {
+        "wins": wins,
+        "losses": losses,
+        "difference": difference,
+        "p": p_holm / 2,
+        "p_holm": p_holm,
+        "identical": list(identical),
+    }
 
 
 def pair(crossed: int, n: int, p: float, needed: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -148,8 +154,10 @@ def test_what_is_shown_stands_first_then_what_most_images_are_about_and_json_kee
     groups = (group(pairs=[pair(38, 60, p)]), group("size", without=without(9, 1, 0.02)))
     found = advise(dev(*groups, confused=(entry,)))
     assert [(each.kind, each.shown, each.images) for each in found] == [
-        ("separate", True, 25), ("drop", True, 10), ("merge", False, 38)
-    ]  # fmt: skip
+        ("separate", True, 25),
+        ("drop", True, 10),
+        ("merge", False, 38),
+    ]
     assert tuple(advice_from(each.as_json()) for each in found) == found
 
 

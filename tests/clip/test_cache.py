@@ -110,9 +110,11 @@ def test_what_cannot_be_written_is_an_input_error(cache: EmbeddingCache, tmp_pat
     cache.put("f", [key("a")], vectors(1))
     cache._db.execute("PRAGMA query_only=ON")
     writes = (
-        lambda: cache.put("f", [key("b")], vectors(1)), lambda: cache.put_texts("f", ["b"], vectors(1)),
-        lambda: cache.remember_files([("b", 1, 2, "c")]), lambda: cache.has("g", [key("a")]),
-    )  # fmt: skip
+        lambda: cache.put("f", [key("b")], vectors(1)),
+        lambda: cache.put_texts("f", ["b"], vectors(1)),
+        lambda: cache.remember_files([("b", 1, 2, "c")]),
+        lambda: cache.has("g", [key("a")]),
+    )
     for write in writes:
         with pytest.raises(InputError, match=r"cache\.sqlite: the embedding cache cannot be written") as caught:
             write()

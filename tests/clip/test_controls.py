@@ -85,9 +85,13 @@ def evidence_of(tree: Tree, images: int = 19) -> Evidence:
     logits = 2 * torch.randn(images, sum(sizes), generator=torch.Generator().manual_seed(1))
     names = torch.randn(images, len(tree.rules), generator=torch.Generator().manual_seed(2))
     return Evidence(
-        logits=logits, probabilities=group_probabilities(logits, sizes), matrix=rule_matrix(tree), sizes=sizes,
-        groups=tuple(group.name for group in tree.groups), names=names,
-    )  # fmt: skip
+        logits=logits,
+        probabilities=group_probabilities(logits, sizes),
+        matrix=rule_matrix(tree),
+        sizes=sizes,
+        groups=tuple(group.name for group in tree.groups),
+        names=names,
+    )
 
 
 def controls(decision: Fitted, evidence: Evidence, labels: list[int], predictions: list[int]) -> dict[str, Any]:

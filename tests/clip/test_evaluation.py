@@ -95,10 +95,12 @@ def slow_accuracy(labels: Sequence[int], predictions: Sequence[int]) -> dict[str
     correct = sum(t == p for t, p in zip(labels, predictions, strict=True))
     recalls = [fmean(p == k for t, p in zip(labels, predictions, strict=True) if t == k) for k in sorted(set(labels))]
     return {
-        "n": len(labels), "correct": correct, "accuracy": correct / len(labels),
+        "n": len(labels),
+        "correct": correct,
+        "accuracy": correct / len(labels),
         "interval": list(wilson_interval(correct, len(labels))),
         "mean_per_class_recall": pytest.approx(fmean(recalls)),
-    }  # fmt: skip
+    }
 
 
 def slow_pairing(labels: Sequence[int], new: Sequence[int], old: Sequence[int]) -> dict[str, Any]:
@@ -156,7 +158,7 @@ OPTIONAL = {
     *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice"),
     "logit_scale_assumed",
     *("balanced_accuracy", "confusion", "calibration", "information", "shared", "pairs", "together", "without"),
-}  # fmt: skip
+}
 
 
 def test_the_schema_describes_every_key_requires_it_and_allows_no_other() -> None:
@@ -205,14 +207,18 @@ def test_the_test_part_equals_a_slow_recomputation_from_the_files(
     assert found["test"] == slow_accuracy(labels, predictions)
     assert found["baseline"] == {**slow_accuracy(labels, names), "name_template": "a {noun} called {name}"}
     against = {
-        "baseline": slow_pairing(labels, predictions, names), "parent": slow_pairing(labels, predictions, before)
-    }  # fmt: skip
+        "baseline": slow_pairing(labels, predictions, names),
+        "parent": slow_pairing(labels, predictions, before),
+    }
     assert found["mcnemar"] == against
     discordant = (against["parent"]["wins"] + against["parent"]["losses"]) / 13
     effect = minimum_detectable_effect(13, discordant)
     assert found["minimum_detectable_effect"] == {
-        "difference": effect, "discordant": discordant, "alpha": 0.05, "power": 0.8
-    }  # fmt: skip
+        "difference": effect,
+        "discordant": discordant,
+        "alpha": 0.05,
+        "power": 0.8,
+    }
 
 
 def test_the_dev_part_equals_a_slow_recomputation_from_the_files(
@@ -263,16 +269,22 @@ def test_the_controls_equal_a_slow_recomputation_from_the_files(
         as_good += sum(owner[p] == t for t, p in zip(labels, predictions, strict=True)) >= correct
     assert 0 < as_good < SHUFFLES
     assert found["shuffled_rules"] == {
-        "n": 13, "seeds": 200, "accuracy": pytest.approx(fmean(shuffled)), "interval": [shuffled[5], shuffled[194]],
+        "n": 13,
+        "seeds": 200,
+        "accuracy": pytest.approx(fmean(shuffled)),
+        "interval": [shuffled[5], shuffled[194]],
         "p": (as_good + 1) / (SHUFFLES + 1),
-    }  # fmt: skip
+    }
     worded = []
     for seed in range(WORD_SEEDS):
         drawn = with_random_words(tree, seed)
         worded.append(fmean(slow.predict(drawn, path) == label for path, label in files))
     assert found["random_words"] == {
-        "n": 13, "seeds": 5, "accuracy": pytest.approx(fmean(worded)), "interval": [min(worded), max(worded)]
-    }  # fmt: skip
+        "n": 13,
+        "seeds": 5,
+        "accuracy": pytest.approx(fmean(worded)),
+        "interval": [min(worded), max(worded)],
+    }
 
 
 def test_the_document_names_tree_encoder_domain_and_split(
@@ -281,8 +293,12 @@ def test_the_document_names_tree_encoder_domain_and_split(
     found = evaluate(domain).score(tree)
     assert (found["domain"], found["tree"], found["decision_rule"]) == ("notebook", digest_of(tree), "sum")
     assert found["encoder"] == {
-        "name": "fake-0", "fingerprint": encoder.fingerprint, "logit_scale": 3.7, "precision": "fp32", "device": "cpu"
-    }  # fmt: skip
+        "name": "fake-0",
+        "fingerprint": encoder.fingerprint,
+        "logit_scale": 3.7,
+        "precision": "fp32",
+        "device": "cpu",
+    }
     assert found["images"]["split"] == {"dev": 0.5, "seed": 3}
     assert (found["images"]["test"], found["images"]["dev"], found["images"]["skipped"]) == (13, 13, [])
 

@@ -29,9 +29,13 @@ def with_rule(domain: Domain, rule: str, **more: Any) -> Domain:
 
 @pytest.mark.parametrize(
     ("rule", "name", "value"),
-    [("temperature", "temperature", 0.0), ("temperature", "temperature", -1.0), ("gated", "name_scale", 0.0),
-     ("weighted", "colour", -1.0)],
-)  # fmt: skip
+    [
+        ("temperature", "temperature", 0.0),
+        ("temperature", "temperature", -1.0),
+        ("gated", "name_scale", 0.0),
+        ("weighted", "colour", -1.0),
+    ],
+)
 def test_numbers_that_no_rule_learns_are_refused(rule: str, name: str, value: float) -> None:
     """A temperature of 0 makes no numbers, and one below 0 or a negative weight turns every answer round."""
     given = dict.fromkeys(RULES[rule].parameters if rule != "weighted" else ("colour",), 1.0) | {name: value}
@@ -188,9 +192,10 @@ def test_a_rule_changes_the_tree_without_a_group_as_well(domain: Domain, tree: T
     evaluator = evaluate(with_rule(domain, "vote"))
     dev = evaluator.parts["dev"]
     smaller = replace(
-        tree, groups=tree.groups[1:],
+        tree,
+        groups=tree.groups[1:],
         rules=tuple(replace(r, answers=tuple(a for a in r.answers if a[0] != "colour")) for r in tree.rules),
-    )  # fmt: skip
+    )
     before, after = (evaluator.answer(t, dev.features).predictions for t in (tree, smaller))
     found = evaluator.diagnose(tree)["groups"][0]["without"]
     assert found["wins"] == sum(a == t != b for t, a, b in zip(dev.labels, after, before, strict=True))

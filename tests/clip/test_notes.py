@@ -42,8 +42,9 @@ def test_a_manifests_leak_strangers_and_parts_are_told_and_kept(
     domain = replace(domain, images=ImageSettings(manifest=tmp_path / "set" / "images.csv"))
     evaluator = evaluate(domain)
     assert {name: [i.name for i in part.images] for name, part in evaluator.parts.items()} == {
-        "dev": ["1.png", "2.png", "3.png"], "test": ["4.png", "5.png", "0.png"],
-    }  # fmt: skip
+        "dev": ["1.png", "2.png", "3.png"],
+        "test": ["4.png", "5.png", "0.png"],
+    }
     assert notes_on(evaluator) == (
         "1 label is no class and was left out, with the images: Eel (1)",
         "1 picture stands in the dev and in the test part of the set: left out of dev",

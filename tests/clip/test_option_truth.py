@@ -163,9 +163,10 @@ def test_two_options_are_needed_if_nothing_else_tells_two_classes_apart(tree: Tr
     alike = {"Abrosk": (0, 1, 2), "Corvane": (0, 0, 2)}
     rules = tuple(
         ClassRule(name=r.name, answers=tuple(zip(("colour", "size", "place"), alike[r.name], strict=True)))
-        if r.name in alike else r
+        if r.name in alike
+        else r
         for r in tree.rules
-    )  # fmt: skip
+    )
     found = truth(replace(tree, rules=rules))
     assert [pair["needed"] for pair in found["size"]["pairs"]] == [["Abrosk", "Corvane"]]
     assert all(pair["needed"] == [] for pair in found["place"]["pairs"])
@@ -185,17 +186,21 @@ def test_the_order_of_images_changes_nothing(tree: Tree) -> None:
 def evidence_of(tree: Tree, probabilities: torch.Tensor) -> Evidence:
     rows = {name: number for number, name in enumerate(tree.classes)}
     return Evidence(
-        logits=probabilities.log(), probabilities=probabilities, matrix=rule_matrix(tree)[[rows[c] for c in CLASSES]],
-        groups=tuple(g.name for g in tree.groups), sizes=tuple(len(g.options) for g in tree.groups),
-    )  # fmt: skip
+        logits=probabilities.log(),
+        probabilities=probabilities,
+        matrix=rule_matrix(tree)[[rows[c] for c in CLASSES]],
+        groups=tuple(g.name for g in tree.groups),
+        sizes=tuple(len(g.options) for g in tree.groups),
+    )
 
 
 def slow_without(tree: Tree, name: str, probabilities: torch.Tensor) -> list[int]:
     """Predictions of a real tree without the group; of equal scores the first class."""
     less = replace(
-        tree, groups=tuple(g for g in tree.groups if g.name != name),
+        tree,
+        groups=tuple(g for g in tree.groups if g.name != name),
         rules=tuple(replace(r, answers=tuple(a for a in r.answers if a[0] != name)) for r in tree.rules),
-    )  # fmt: skip
+    )
     start = STARTS[[g.name for g in tree.groups].index(name)]
     end = start + len(next(g for g in tree.groups if g.name == name).options)
     kept = torch.cat([probabilities[:, :start], probabilities[:, end:]], 1).double()
@@ -249,10 +254,13 @@ def test_the_diagnosis_names_the_groups_that_should_tell_confused_classes_apart(
     rows = slow_rows(tree)
     own = [b for b, label in enumerate(labels) if label in (0, 1)]
     slow = [
-        {"group": g.name, "n": len(own),
-         "right": sum(rows[g.name][b][1].index(max(rows[g.name][b][1])) == rows[g.name][b][0] for b in own)}
+        {
+            "group": g.name,
+            "n": len(own),
+            "right": sum(rows[g.name][b][1].index(max(rows[g.name][b][1])) == rows[g.name][b][0] for b in own),
+        }
         for g in tree.groups
-    ]  # fmt: skip
+    ]
     assert found["confused"][0]["separated_by"] == slow
     assert found["cost"] == {"groups": 3, "prompts": 9}
 

@@ -40,9 +40,13 @@ def slow_preview(evaluator: Evaluator, tree: Tree, other: Tree) -> Preview:
     to_right = tuple(i for i, (t, o, n) in rows if n == t != o)
     to_wrong = tuple(i for i, (t, o, n) in rows if o == t != n)
     return Preview(
-        n=len(rows), before=sum(t == o for _, (t, o, _) in rows), after=sum(t == n for _, (t, _, n) in rows),
-        to_right=to_right, to_wrong=to_wrong, p=mcnemar_exact(len(to_right), len(to_wrong)),
-    )  # fmt: skip
+        n=len(rows),
+        before=sum(t == o for _, (t, o, _) in rows),
+        after=sum(t == n for _, (t, _, n) in rows),
+        to_right=to_right,
+        to_wrong=to_wrong,
+        p=mcnemar_exact(len(to_right), len(to_wrong)),
+    )
 
 
 SINGLE = {
@@ -52,7 +56,7 @@ SINGLE = {
     "option": OptionRenamed(group="place", old="a cave", new="deep snow"),
     "prompt": PromptChanged(group="size", old="This creature is {}.", new="This thing looks {}."),
     "order": GroupsReordered(old=("colour", "size", "place"), new=("place", "colour", "size")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -67,9 +71,10 @@ def test_a_single_change_does_what_scoring_from_scratch_says(
 def test_a_group_less_is_a_preview_as_well(evaluate: Evaluate, domain: Domain, tree: Tree) -> None:
     evaluator, change = evaluate(domain), GroupRemoved(**whole_group(Draft(tree), "colour"))
     less = replace(
-        tree, groups=tree.groups[1:],
+        tree,
+        groups=tree.groups[1:],
         rules=tuple(replace(r, answers=tuple(a for a in r.answers if a[0] != "colour")) for r in tree.rules),
-    )  # fmt: skip
+    )
     differs = RuleChanged(class_name="Corvane", group="place", old=None, new="a tree")
     (found,) = evaluator.preview(tree, [[change, differs]])
     assert found == slow_preview(evaluator, tree, apply(less, [differs]))
@@ -132,7 +137,7 @@ def test_exact_ties_flip_nothing(evaluate: Evaluate, domain: Domain, tree: Tree)
         ([PromptChanged(group="size", old="This creature is {}.", new="a " * 12 + "{}")], "TG120"),
     ],
     ids=["does not fit", "still used", "class without rule", "error", "too long"],
-)  # fmt: skip
+)
 def test_what_cannot_be_scored_says_why_and_the_others_are_scored(
     evaluate: Evaluate, domain: Domain, tree: Tree, changes: list[OptionRenamed], told: str
 ) -> None:

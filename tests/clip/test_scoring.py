@@ -142,9 +142,10 @@ def test_a_group_that_the_rule_does_not_name_counts_as_null() -> None:
 
 def test_a_null_adds_one_over_the_number_of_options_whatever_the_image() -> None:
     tree = Tree(
-        domain="d", groups=random_tree(0).groups,
+        domain="d",
+        groups=random_tree(0).groups,
         rules=(ClassRule(name="a", answers=tuple((f"g{g}", None) for g in range(G))),),
-    )  # fmt: skip
+    )
     assert_close(scored(random_logits(2), tree), [[sum(1 / size for size in SIZES)]] * B)
 
 

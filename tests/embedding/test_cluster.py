@@ -119,9 +119,20 @@ def test_a_run_on_a_cluster_that_is_killed_goes_on_where_it_was(ray_here: Any, t
         Image.frombytes("RGB", (6, 5), Random(number).randbytes(90)).save(images / f"{number:04}.png")
     address = ray_here.get_runtime_context().gcs_address
     command = [
-        sys.executable, "-m", "treegen", "embed", images, "--cache", cache, "--engine", "ray", "--workers", "2",
-        "--batch", "4",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "treegen",
+        "embed",
+        images,
+        "--cache",
+        cache,
+        "--engine",
+        "ray",
+        "--workers",
+        "2",
+        "--batch",
+        "4",
+    ]
     with subprocess.Popen(command, env={**os.environ, "RAY_ADDRESS": address}, stderr=subprocess.PIPE) as process:
         ends = time.monotonic() + 240
         while rows_of(cache) < 40 and time.monotonic() < ends and process.poll() is None:

@@ -39,8 +39,12 @@ def test_targets_are_refused(tmp_path: Path) -> None:
     tree, other = tmp_path / "tree.json", tmp_path / "x"
     tree.write_text(TREE, encoding="utf-8")
     other.write_text("mine", encoding="utf-8")
-    cases = [("csv", tree, True, "tree itself"), ("csv", tmp_path, True, "folder"), ("csv", other, False, "exists"),
-             ("clip-benchmark", other, True, "is a file")]  # fmt: skip
+    cases = [
+        ("csv", tree, True, "tree itself"),
+        ("csv", tmp_path, True, "folder"),
+        ("csv", other, False, "exists"),
+        ("clip-benchmark", other, True, "is a file"),
+    ]
     for form, out, force, told in cases:
         with pytest.raises(InputError, match=told):
             refuse_targets(form, out, source=tree, force=force)

@@ -22,8 +22,9 @@ def options(*pairs: tuple[str, str], typed: bool = False) -> dict[str, tuple[str
 
 def test_nearly_the_same_words_are_one_option_in_the_shortest_wording() -> None:
     assert options(("a", "long, silky coat"), ("b", "silky, long coats"), ("c", "short, silky coat")) == {
-        "long, silky coat": ("a", "b"), "short, silky coat": ("c",),
-    }  # fmt: skip
+        "long, silky coat": ("a", "b"),
+        "short, silky coat": ("c",),
+    }
     assert options(("a", "short, smooth coat"), ("b", "short coat"), ("c", "short coat (often red)")) == {
         "short coat": ("a", "b", "c")
     }
@@ -37,8 +38,9 @@ def test_numbers_and_colours_tell_options_apart() -> None:
 
 def test_two_wordings_that_differ_are_not_joined_by_a_third_between_them() -> None:
     assert options(("a", "bushy tail"), ("b", "long, bushy tail"), ("c", "long tail")) == {
-        "bushy tail": ("a", "b"), "long tail": ("c",),
-    }  # fmt: skip
+        "bushy tail": ("a", "b"),
+        "long tail": ("c",),
+    }
 
 
 def test_short_values_of_a_type_stay_as_they_are() -> None:

@@ -48,11 +48,17 @@ def test_a_second_phrase_of_a_class_is_a_contradiction_and_a_name_a_leak() -> No
 
 
 def test_attribute_types_are_groups_whatever_their_words() -> None:
-    found = grouped({"robin": {"Size": "small", "Eye colors": "dark"}, "crow": {"size": "big", "eye color": "dark"},
-                     "owl": {"size": ["big", "huge"], "eye color": "yellow"}})  # fmt: skip
+    found = grouped(
+        {
+            "robin": {"Size": "small", "Eye colors": "dark"},
+            "crow": {"size": "big", "eye color": "dark"},
+            "owl": {"size": ["big", "huge"], "eye color": "yellow"},
+        }
+    )
     assert {g.name: [o.text for o in g.options] for g in found.groups} == {
-        "size": ["small", "big"], "eye_color": ["dark", "yellow"],
-    }  # fmt: skip
+        "size": ["small", "big"],
+        "eye_color": ["dark", "yellow"],
+    }
     assert [c.text for c in found.contradictions] == ["huge"]
     assert found.method == "2 attribute types of the file"
 
@@ -130,13 +136,34 @@ def assert_told(error: TreegenError, path: Path) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats(allow_nan=False) | st.text(max_size=8) | TEXTS,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.text(max_size=5) | st.sampled_from(
-            ["class", "rules", "x_rules", "classification_groups", "options", "prompt", "prompt_pairs", "classes",
-             "value", "attribute", "domain", "prompt_pair", "attr_type", "descriptors"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=5)
+            | st.sampled_from(
+                [
+                    "class",
+                    "rules",
+                    "x_rules",
+                    "classification_groups",
+                    "options",
+                    "prompt",
+                    "prompt_pairs",
+                    "classes",
+                    "value",
+                    "attribute",
+                    "domain",
+                    "prompt_pair",
+                    "attr_type",
+                    "descriptors",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=25,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -150,8 +177,10 @@ def test_any_json_is_a_tree_or_one_error(write: Write, data: Any) -> None:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(max_size=60) | st.lists(st.sampled_from(list("{}[]\"':,ab1#\n;|=()")), max_size=40).map("".join),
-       st.sampled_from(["a.txt", "a.csv", "a.json"]))  # fmt: skip
+@given(
+    st.text(max_size=60) | st.lists(st.sampled_from(list("{}[]\"':,ab1#\n;|=()")), max_size=40).map("".join),
+    st.sampled_from(["a.txt", "a.csv", "a.json"]),
+)
 def test_any_text_is_a_tree_or_one_error(write: Write, text: str, name: str) -> None:
     made = made_or_refused(write(name, text.encode(errors="replace")))
     assert made is None or made.tree.groups

@@ -28,13 +28,25 @@ TYPED = [("robin", "breast", "red"), ("robin", "legs", "thin"), ("wren", "breast
     [
         ("DCLIP", {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}, "a.json"),
         ("DCLIP", {"run": {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}}, "a.json"),
-        ("DCLIP", {"model": "x", "class2concepts": {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}},
-         "a.json"),
+        (
+            "DCLIP",
+            {"model": "x", "class2concepts": {"robin": ["red breast", "thin beak"], "wren": ["brown breast"]}},
+            "a.json",
+        ),
         ("one text", {"robin": "red breast; thin beak", "wren": "brown breast"}, "a.json"),
-        ("records with phrases", [{"class": "robin", "descriptors": ["red breast", "thin beak"]},
-                     {"Label": "wren", "descriptors": "brown breast"}], "a.json"),
-        ("records with phrases",
-         '{"name": "robin", "text": "red breast; thin beak"}\n{"name": "wren", "text": "brown breast"}', "a.jsonl"),
+        (
+            "records with phrases",
+            [
+                {"class": "robin", "descriptors": ["red breast", "thin beak"]},
+                {"Label": "wren", "descriptors": "brown breast"},
+            ],
+            "a.json",
+        ),
+        (
+            "records with phrases",
+            '{"name": "robin", "text": "red breast; thin beak"}\n{"name": "wren", "text": "brown breast"}',
+            "a.jsonl",
+        ),
         ("rows", [["robin", "red breast", "thin beak"], ["wren", "brown breast"]], "a.json"),
         ("iCM", "['robin: red breast, thin beak', 'wren: brown breast']", "a.txt"),
         ("iCM", "robin: red breast, thin beak\nwren: brown breast\n", "a.txt"),
@@ -42,7 +54,7 @@ TYPED = [("robin", "breast", "red"), ("robin", "legs", "thin"), ("wren", "breast
         ("class and phrase", "robin,red breast\nrobin,thin beak\nwren,brown breast\n", "a.csv"),
         ("class and phrase", "label\tphrases\nrobin\tred breast; thin beak\nwren\tbrown breast\n", "a.tsv"),
     ],
-)  # fmt: skip
+)
 def test_shapes_with_phrases(write: Write, form: str, content: Any, name: str) -> None:
     found = read(write, content, name)
     assert form in found.form
@@ -55,15 +67,23 @@ def test_shapes_with_phrases(write: Write, form: str, content: Any, name: str) -
     [
         ({"robin": {"breast": "red", "legs": ["thin"]}, "wren": {"breast": "brown"}}, "a.json"),
         ([{"class": "robin", "breast": "red", "legs": "thin"}, {"class": "wren", "breast": "brown"}], "a.json"),
-        ([{"class": "robin", "attribute": "breast", "value": "red"}, {"class": "robin", "attribute": "legs",
-          "value": "thin"}, {"class": "wren", "attribute": "breast", "value": "brown"}], "a.json"),
-        ({"robin": [{"attribute": "breast", "value": "red"}, {"legs": "thin"}], "wren": [{"breast": "brown"}]},
-         "a.json"),
+        (
+            [
+                {"class": "robin", "attribute": "breast", "value": "red"},
+                {"class": "robin", "attribute": "legs", "value": "thin"},
+                {"class": "wren", "attribute": "breast", "value": "brown"},
+            ],
+            "a.json",
+        ),
+        (
+            {"robin": [{"attribute": "breast", "value": "red"}, {"legs": "thin"}], "wren": [{"breast": "brown"}]},
+            "a.json",
+        ),
         ("class,breast,legs\nrobin,red,thin\nwren,brown,\n", "a.csv"),
         ("class;attribute;value\nrobin;breast;red\nrobin;legs;thin\nwren;breast;brown\n", "a.csv"),
         ('"species";"breast";"legs"\n"robin";"red";"thin"\n"wren";"brown";""\n', "a.csv"),
     ],
-)  # fmt: skip
+)
 def test_shapes_with_attribute_types(write: Write, content: Any, name: str) -> None:
     assert said(read(write, content, name)) == TYPED
 
@@ -92,11 +112,14 @@ def test_one_pair_alone_is_no_wrapper(write: Write, wrapped: bool) -> None:
 def test_odd_entries_are_dropped_with_reason_and_place(write: Write) -> None:
     found = read(write, {**PETS, " ": ["lost"], "Cat": [True, "?!", "{} eyes", ["inner list"]]})
     assert {(d.owner, d.place): d.reason for d in found.dropped} == {
-        ("Persian", "/Persian/4"): "blank", ("Pug", "/Pug/4"): "null",
+        ("Persian", "/Persian/4"): "blank",
+        ("Pug", "/Pug/4"): "null",
         ("Poodle", "/Poodle/6/a"): "an object inside an attribute: nested too deeply for a descriptor",
-        ("", "/ /0"): "its class has no name", ("Cat", "/Cat/0"): "not a text",
-        ("Cat", "/Cat/1"): "no letter and no digit", ("Cat", "/Cat/2"): "holds {}, which prompts keep for their option",
-    }  # fmt: skip
+        ("", "/ /0"): "its class has no name",
+        ("Cat", "/Cat/0"): "not a text",
+        ("Cat", "/Cat/1"): "no letter and no digit",
+        ("Cat", "/Cat/2"): "holds {}, which prompts keep for their option",
+    }
     assert "Boxer" in found.classes
     assert ("Cat", None, "inner list") in said(found)
 
@@ -141,11 +164,15 @@ def test_the_apostrophe_of_a_guarded_cell_is_taken_off(write: Write) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (5, "unknown shape"), ("hello", "neither"), (["a", "b"], "unknown shape"), ([], "unknown shape"),
+        (5, "unknown shape"),
+        ("hello", "neither"),
+        (["a", "b"], "unknown shape"),
+        ([], "unknown shape"),
         ({}, "none of its 0"),
-        ({"a": [], "b": [None]}, "none of its 1 entries"), ({"a": 1.5, "b": True}, ""),
+        ({"a": [], "b": [None]}, "none of its 1 entries"),
+        ({"a": 1.5, "b": True}, ""),
     ],
-)  # fmt: skip
+)
 def test_unknown_shapes(write: Write, content: Any, told: str) -> None:
     if told:
         with pytest.raises(InputError, match=told):

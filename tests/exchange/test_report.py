@@ -25,12 +25,23 @@ def test_the_text_names_everything_and_the_counts_add_up(report: Report) -> None
     n = counts(report.grouped)
     assert n["read"] == n["placed"] + n["dropped"] + n["unplaced"] == 33
     for told in (
-        "pets.json: a list of phrases for each class", "domain pets (from --domain pets), 7 classes", "33 phrases read",
-        "lexical embedding", "Group eyes: A photo of a pet with {}.", "Contradictions (", "Names in phrases (",
-        "/Persian/3: Persian: 'a Persian face' holds 'a Persian'; 'face' is left", "/Pug/4: Pug: null: null",
-        "Classes without any answer (1)\n  Boxer", "Pug = Pugs", "Boxer; is Boxr meant?", "Beagle as beagle", "  Tabby",
-        "error TG203 /rules/Boxer", "kept apart",
-    ):  # fmt: skip
+        "pets.json: a list of phrases for each class",
+        "domain pets (from --domain pets), 7 classes",
+        "33 phrases read",
+        "lexical embedding",
+        "Group eyes: A photo of a pet with {}.",
+        "Contradictions (",
+        "Names in phrases (",
+        "/Persian/3: Persian: 'a Persian face' holds 'a Persian'; 'face' is left",
+        "/Pug/4: Pug: null: null",
+        "Classes without any answer (1)\n  Boxer",
+        "Pug = Pugs",
+        "Boxer; is Boxr meant?",
+        "Beagle as beagle",
+        "  Tabby",
+        "error TG203 /rules/Boxer",
+        "kept apart",
+    ):
         assert told in text, told
 
 

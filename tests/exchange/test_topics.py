@@ -5,13 +5,25 @@ import pytest
 from treegen.exchange.topics import content_words, find_topics
 
 TEXTS = {
-    "large, almond-shaped eyes (gold or green)": "eye", "dark eyes": "eye", "eyes": "eye",
-    "short coat": "coat", "thick coat of fur, usually white": "coat", "coat colors: black, white": "coat color",
-    "coat color typically liver": "coat color", "long, bushy tail": "tail", "tail carried over the back": "tail",
-    "presence of grazing animals": "animal", "black and white": "color", "medium to large size": "size",
-    "ears that can be cropped": "ear", "dual exhaust pipes": "pipe", "chrome grille": "grille", "wide grille": "grille",
-    "grille design": "grille", "tail": "tail",
-}  # fmt: skip
+    "large, almond-shaped eyes (gold or green)": "eye",
+    "dark eyes": "eye",
+    "eyes": "eye",
+    "short coat": "coat",
+    "thick coat of fur, usually white": "coat",
+    "coat colors: black, white": "coat color",
+    "coat color typically liver": "coat color",
+    "long, bushy tail": "tail",
+    "tail carried over the back": "tail",
+    "presence of grazing animals": "animal",
+    "black and white": "color",
+    "medium to large size": "size",
+    "ears that can be cropped": "ear",
+    "dual exhaust pipes": "pipe",
+    "chrome grille": "grille",
+    "wide grille": "grille",
+    "grille design": "grille",
+    "tail": "tail",
+}
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -23,9 +35,11 @@ def test_topics_of_phrases(text: str) -> None:
 
 def test_the_topic_of_a_sentence_is_its_most_common_noun_and_not_the_domains() -> None:
     texts = [
-        "The sharp beak of the bird is seen clearly", "Its beak is slightly curved", "A long thin beak, for the bird",
+        "The sharp beak of the bird is seen clearly",
+        "Its beak is slightly curved",
+        "A long thin beak, for the bird",
         "The bird spreads its wings wide",
-    ]  # fmt: skip
+    ]
     topics = find_topics(texts, [[0], [1], [2], [3]], [True] * 4, "bird")
     assert [t.name for t in topics[:3]] == ["beak"] * 3
 

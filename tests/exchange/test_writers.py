@@ -74,8 +74,11 @@ def test_any_tree_is_read_back_from_the_article_or_refused(
 
 
 def test_a_text_that_cannot_be_read_back_is_refused() -> None:
-    tree = Tree(domain="d", groups=(Group(name="g", prompt="{}", options=("a", "...")),),
-                rules=(ClassRule(name="x", answers=(("g", 0),)),))  # fmt: skip
+    tree = Tree(
+        domain="d",
+        groups=(Group(name="g", prompt="{}", options=("a", "...")),),
+        rules=(ClassRule(name="x", answers=(("g", 0),)),),
+    )
     with pytest.raises(InputError, match="leaves something out"):
         article_text(tree)
 
@@ -83,17 +86,20 @@ def test_a_text_that_cannot_be_read_back_is_refused() -> None:
 def test_descriptors_are_the_filled_prompts_of_each_class() -> None:
     told = json.loads(descriptors_text(SAMPLE))
     assert told["Wendle"] == [
-        "This creature's body is mainly green.", "This creature looks like a snake.",
-        "The background behind the creature is a meadow.", "This creature has stripes.",
-    ]  # fmt: skip
+        "This creature's body is mainly green.",
+        "This creature looks like a snake.",
+        "The background behind the creature is a meadow.",
+        "This creature has stripes.",
+    ]
     assert list(told) == list(SAMPLE.classes)
 
 
 def test_clip_benchmark_files_have_the_domain_as_dataset() -> None:
     files = {name: json.loads(text) for name, text in clip_benchmark_files(SAMPLE).items()}
     assert files == {
-        "templates.json": {"sketchbook": prompts_of(SAMPLE)}, "classnames.json": {"sketchbook": list(SAMPLE.classes)},
-    }  # fmt: skip
+        "templates.json": {"sketchbook": prompts_of(SAMPLE)},
+        "classnames.json": {"sketchbook": list(SAMPLE.classes)},
+    }
 
 
 @pytest.mark.parametrize("tree", [SAMPLE, ODD], ids=["sample", "odd"])

@@ -35,8 +35,11 @@ def pond(tmp_path: Path) -> Make:
 
     def make(**images: object) -> Domain:
         return Domain(
-            folder=tmp_path, name="pond", classes=("Newt", "Swan", "Axolotl"),
-            aliases=(("Axolotl", ("water monster", "Évoli")),), images=ImageSettings(**images),
-        )  # fmt: skip
+            folder=tmp_path,
+            name="pond",
+            classes=("Newt", "Swan", "Axolotl"),
+            aliases=(("Axolotl", ("water monster", "Évoli")),),
+            images=ImageSettings(**images),
+        )
 
     return make

@@ -128,4 +128,4 @@ def test_a_folder_that_cannot_be_read_is_called_one(domain: Domain, monkeypatch:
     listed = list_images(domain)
     assert [(s.path.name, s.reason) for s in listed.skipped] == [
         ("Swan", "the folder cannot be read: Permission denied")
-    ]  # fmt: skip
+    ]

@@ -34,9 +34,13 @@ def test_metadata_beside_the_images_of_each_split(tmp_path: Path, draw: Draw, po
             parquet.write_table(pyarrow.Table.from_pylist(rows), table)
     found = list_images(pond(hf=tmp_path / "set")).images
     assert sorted((i.name, i.label, i.part) for i in found) == [
-        ("0.png", 0, "dev"), ("1.png", 1, "dev"), ("2.png", 0, "dev"), ("3.png", 1, "dev"), ("4.png", 0, "test"),
+        ("0.png", 0, "dev"),
+        ("1.png", 1, "dev"),
+        ("2.png", 0, "dev"),
+        ("3.png", 1, "dev"),
+        ("4.png", 0, "test"),
         ("5.png", 1, "test"),
-    ]  # fmt: skip
+    ]
 
 
 def test_other_columns_and_numbers_as_labels(tmp_path: Path, draw: Draw, pond: Make) -> None:
@@ -53,8 +57,10 @@ def test_folders_of_classes_below_the_splits(tmp_path: Path, draw: Draw, pond: M
         draw(f"set/data/{name}", number)
     found = list_images(pond(hf=tmp_path / "set"))
     assert [(i.name, i.label, i.part) for i in found.images] == [
-        ("2.png", 1, "test"), ("3.png", 2, "test"), ("0.png", 0, "dev")
-    ]  # fmt: skip
+        ("2.png", 1, "test"),
+        ("3.png", 2, "test"),
+        ("0.png", 0, "dev"),
+    ]
     assert found.strangers == (("Eel", 1),)
 
 

@@ -21,13 +21,17 @@ def test_rows_name_files_labels_parts_and_boxes(tmp_path: Path, draw: Draw, pond
     table = tmp_path / "images.csv"
     table.write_text(
         "\ufeffpath,label,split,crop\r\nphotos/0.png,Swan,train,\r\nphotos/1.png,Newt,TEST,\r\n"
-        'photos/2.png,water monster,,"0 0.5 0.5 1"\r\nphotos/3.png,Newt,val,\r\n', encoding="utf-8", newline="",
-    )  # fmt: skip
+        'photos/2.png,water monster,,"0 0.5 0.5 1"\r\nphotos/3.png,Newt,val,\r\n',
+        encoding="utf-8",
+        newline="",
+    )
     found = list_images(pond(manifest=table)).images
     assert [(i.name, i.label, i.part, i.crop) for i in found] == [
-        ("0.png", 1, "dev", None), ("1.png", 0, "test", None), ("2.png", 2, None, (0.0, 0.5, 0.5, 1.0)),
+        ("0.png", 1, "dev", None),
+        ("1.png", 0, "test", None),
+        ("2.png", 2, None, (0.0, 0.5, 0.5, 1.0)),
         ("3.png", 0, "dev", None),
-    ]  # fmt: skip
+    ]
     assert [open_picture(i).getpixel((0, 0)) for i in found] == [colour_of(n) for n in range(4)]
     assert open_picture(found[2], (0.0, 0.0, 1.0, 1.0)).size == (3, 2)
 
@@ -56,9 +60,11 @@ def test_cards_name_their_columns_and_their_folder(tmp_path: Path, draw: Draw, p
         encoding="utf-8",
     )
     domain = pond(
-        manifest=table, folder=tmp_path / "scans", columns=(("path", "image_file"), ("label", "name")),
+        manifest=table,
+        folder=tmp_path / "scans",
+        columns=(("path", "image_file"), ("label", "name")),
         crop=(0.0, 0.25, 1.0, 0.75),
-    )  # fmt: skip
+    )
     found = list_images(domain).images
     assert [(i.name, i.label) for i in found] == [("base1-4.png", 0), ("base1-7.png", 1)]
     assert domain.images is not None
@@ -76,8 +82,9 @@ def test_unknown_labels_and_missing_files_are_named_and_counted(tmp_path: Path, 
     found = list_images(pond(manifest=table))
     assert found.strangers == (("Eel", 2), ("Olm", 1))
     assert [(s.path.name, s.reason) for s in found.skipped] == [
-        ("gone.png", "no such file (images.csv, line 6)"), ("folder.png", "not a file (images.csv, line 7)"),
-    ]  # fmt: skip
+        ("gone.png", "no such file (images.csv, line 6)"),
+        ("folder.png", "not a file (images.csv, line 7)"),
+    ]
     assert len(found.images) == 1
 
 

@@ -56,11 +56,20 @@ def test_what_webdataset_writes_is_read_member_by_member(tmp_path: Path, pond: M
 
 
 def test_labels_are_texts_numbers_or_json(tmp_path: Path, pond: Make) -> None:
-    write_tar(tmp_path / "a.tar", {
-        "x/1.png": picture(1), "x/1.txt": b"Swan\n", "x/2.JPG": picture(2), "x/2.json": b'{"label": "Newt", "a": 1}',
-        "x/3.left.png": picture(3), "x/3.cls": b"2", "x/3.txt": b"a caption", "x/4.png": picture(4),
-        "x/4.json": json.dumps({"class_name": "water monster"}).encode(),
-    })  # fmt: skip
+    write_tar(
+        tmp_path / "a.tar",
+        {
+            "x/1.png": picture(1),
+            "x/1.txt": b"Swan\n",
+            "x/2.JPG": picture(2),
+            "x/2.json": b'{"label": "Newt", "a": 1}',
+            "x/3.left.png": picture(3),
+            "x/3.cls": b"2",
+            "x/3.txt": b"a caption",
+            "x/4.png": picture(4),
+            "x/4.json": json.dumps({"class_name": "water monster"}).encode(),
+        },
+    )
     found = list_images(pond(shards=tmp_path / "a.tar"))
     assert [(i.name, i.label) for i in found.images] == [("1.png", 1), ("2.JPG", 0), ("3.left.png", 2), ("4.png", 2)]
     assert found.skipped == ()
@@ -68,10 +77,20 @@ def test_labels_are_texts_numbers_or_json(tmp_path: Path, pond: Make) -> None:
 
 def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, pond: Make) -> None:
     good = {"1.png": picture(1), "1.cls": b"0"}
-    write_tar(tmp_path / "a.tar", {
-        **good, "2.png": picture(2), "3.cls": b"1", "4.png": picture(4), "4.cls": b"17", "5.png": picture(5),
-        "5.json": b"{", "6.png": picture(6), "6.txt": b"\xff",
-    })  # fmt: skip
+    write_tar(
+        tmp_path / "a.tar",
+        {
+            **good,
+            "2.png": picture(2),
+            "3.cls": b"1",
+            "4.png": picture(4),
+            "4.cls": b"17",
+            "5.png": picture(5),
+            "5.json": b"{",
+            "6.png": picture(6),
+            "6.txt": b"\xff",
+        },
+    )
     (tmp_path / "b.tar").write_bytes(b"no tar" * 200)
     with tarfile.open(tmp_path / "c.tar", "w:gz"):
         pass

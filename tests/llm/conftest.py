@@ -41,7 +41,12 @@ def openai_server() -> Iterator[OpenAIServer]:
 def domain(tmp_path: Path) -> Domain:
     """Three classes, one of them with a note; its folder may be given templates."""
     return Domain(
-        folder=tmp_path, name="pond", noun="frogling", description="Small things of a pond.",
-        hints=("back colour", "shape of the eyes"), language="en-GB", classes=("Abrosk", "Wendle", "Yaffin"),
+        folder=tmp_path,
+        name="pond",
+        noun="frogling",
+        description="Small things of a pond.",
+        hints=("back colour", "shape of the eyes"),
+        language="en-GB",
+        classes=("Abrosk", "Wendle", "Yaffin"),
         notes=(("Wendle", "its eyes may be shut"),),
-    )  # fmt: skip
+    )

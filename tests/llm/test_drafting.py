@@ -21,9 +21,11 @@ GOOD: dict[str, Any] = {
         "eyes": {"prompt": "The frogling's eyes are {}.", "options": ["round", "long"]},
     },
     "rules": {
-        "Abrosk": {"back": 0, "eyes": 0}, "Wendle": {"back": 1, "eyes": 1}, "Yaffin": {"back": 2, "eyes": 1},
+        "Abrosk": {"back": 0, "eyes": 0},
+        "Wendle": {"back": 1, "eyes": 1},
+        "Yaffin": {"back": 2, "eyes": 1},
     },
-}  # fmt: skip
+}
 
 
 def reply(**changes: Any) -> str:
@@ -176,13 +178,15 @@ def test_half_a_surrogate_pair_is_a_problem_and_not_a_crash(domain: Domain) -> N
 
 
 DIAGNOSIS = {
-    "accuracy": 0.4567, "n": 90, "mean_per_class_recall": 0.4321,
+    "accuracy": 0.4567,
+    "n": 90,
+    "mean_per_class_recall": 0.4321,
     "groups": [
         {"name": "back", "accuracy": 0.62, "confused": [{"option": "green", "taken_for": "brown", "count": 17}]},
         {"name": "eyes", "accuracy": None, "confused": []},
     ],
     "confused": [{"true": "Abrosk", "predicted": "Wendle", "count": 11, "n": 30}],
-}  # fmt: skip
+}
 
 
 def test_the_revise_request_holds_tree_problems_diagnosis_and_feedback(domain: Domain, tree: Tree) -> None:

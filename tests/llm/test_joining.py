@@ -27,13 +27,13 @@ def cut(text: str) -> Reply:
         ('{"a": 1, "b": 12', '{"a": 1,'),
         ('{"a": [1, 2', '{"a": [1,'),
         ('{"a": "one, two, thr', '{"a": "one, two, thr'[:1]),
-        ("Here: ```json\n{\"a\": {", "Here: ```json\n{\"a\": {"),
-        ("<think>{\"no\": 1,</think>{\"a\": 1, ", "<think>{\"no\": 1,</think>{\"a\": 1,"),
-        ("<think>{\"no\": 1,", ""),
+        ('Here: ```json\n{"a": {', 'Here: ```json\n{"a": {'),
+        ('<think>{"no": 1,</think>{"a": 1, ', '<think>{"no": 1,</think>{"a": 1,'),
+        ('<think>{"no": 1,', ""),
         ("I would say", ""),
         ('{"a": 1, // one, two\n "b": tr', '{"a": 1,'),
     ],
-)  # fmt: skip
+)
 def test_a_stem_ends_behind_the_last_comma_or_open_bracket(text: str, stem: str) -> None:
     assert stem_of(text) == stem
 

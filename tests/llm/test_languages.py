@@ -43,9 +43,16 @@ def birds(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("de", "German (de)"), ("pt-BR", "Portuguese (pt-BR)"), ("zh_Hant", "Chinese (zh_Hant)"), ("en", "en"),
-     ("en-GB", "en-GB"), ("tlh", "tlh"), ("German", "German")],
-)  # fmt: skip
+    [
+        ("de", "German (de)"),
+        ("pt-BR", "Portuguese (pt-BR)"),
+        ("zh_Hant", "Chinese (zh_Hant)"),
+        ("en", "en"),
+        ("en-GB", "en-GB"),
+        ("tlh", "tlh"),
+        ("German", "German"),
+    ],
+)
 def test_a_language_is_named_in_words(code: str, words: str) -> None:
     assert in_words(code) == words
     assert is_foreign(code) == (not code.startswith("en"))
@@ -91,14 +98,27 @@ def test_an_english_domain_is_told_nothing_of_other_languages(birds: Path) -> No
 @pytest.mark.parametrize(
     "options",
     [
-        ["rot", "rötlich", "rosa", "rostrot"], ["Gras", "Moos", "Eis", "Reisig"], ["ein Horn", "zwei Hörner", "kein"],
-        ["an der Wand", "auf der Wand", "vor der Wand"], ["Streifen", "Punkte", "Flecken", "Karos"],
-        ["groß", "klein", "größer als ein Haus"], ["Maus", "Laus", "Haus"], ["schön", "schon"],
-        ["赤", "赤い線", "青", "青緑"], ["はね", "ばね", "ハネ"], ["がく", "かく"], ["丸い", "丸くて平たい"],
-        ["красный", "красная полоса", "синий"], ["เขียว", "เขา"], ["गोल", "गोला"], ["أبيض", "أسود"],
-        ["gris", "gros", "gras"], ["à rayures", "rayures fines"], ["ışık", "isik"],
+        ["rot", "rötlich", "rosa", "rostrot"],
+        ["Gras", "Moos", "Eis", "Reisig"],
+        ["ein Horn", "zwei Hörner", "kein"],
+        ["an der Wand", "auf der Wand", "vor der Wand"],
+        ["Streifen", "Punkte", "Flecken", "Karos"],
+        ["groß", "klein", "größer als ein Haus"],
+        ["Maus", "Laus", "Haus"],
+        ["schön", "schon"],
+        ["赤", "赤い線", "青", "青緑"],
+        ["はね", "ばね", "ハネ"],
+        ["がく", "かく"],
+        ["丸い", "丸くて平たい"],
+        ["красный", "красная полоса", "синий"],
+        ["เขียว", "เขา"],
+        ["गोल", "गोला"],
+        ["أبيض", "أسود"],
+        ["gris", "gros", "gras"],
+        ["à rayures", "rayures fines"],
+        ["ışık", "isik"],
     ],
-)  # fmt: skip
+)
 def test_options_of_other_languages_are_not_taken_for_the_same(options: list[str]) -> None:
     assert len({normalise(option) for option in options}) == len(options)
 

@@ -79,10 +79,28 @@ def test_keys_are_found_in_what_cannot_be_read() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "<think>", "</think>", "{", "}", "{}", '{"', "{'", "{/*", "{“", '"""', "```json\n", "{:} x = ", "{a:b}", "{\\",
-        '{"a":', "[", "{#", "{x: a b ", "...", "{:}\n\n",
+        "<think>",
+        "</think>",
+        "{",
+        "}",
+        "{}",
+        '{"',
+        "{'",
+        "{/*",
+        "{“",
+        '"""',
+        "```json\n",
+        "{:} x = ",
+        "{a:b}",
+        "{\\",
+        '{"a":',
+        "[",
+        "{#",
+        "{x: a b ",
+        "...",
+        "{:}\n\n",
     ],
-)  # fmt: skip
+)
 def test_a_model_that_repeats_itself_for_ever_costs_no_more_than_its_length(text: str) -> None:
     """A quadratic reader would take hours here."""
     assert len(parse_reply(text * (400_000 // len(text))).problems) == 1

@@ -81,7 +81,7 @@ READ_AS_IT_IS = {
     "text that Python would parse from JSON": f'tree = json.loads("""{TEXT}""")',
     "byte order mark": f"\ufeff{TEXT}",
     "windows line ends": TEXT.replace("\n", "\r\n"),
-}  # fmt: skip
+}
 
 READ_AFTER_REPAIR = {
     "comments of JavaScript": but('"gray"', '"gray" // don\'t ask: "brown", Wendle ['),
@@ -105,7 +105,8 @@ REFUSED = {
     "yaml": ("classification_groups:\n  color:\n    prompt: It is {}.\n    options: [white, gray]\n", "TG501"),
     "rules alone": (json.dumps({"rules": TREE["rules"]}), "TG501"),
     "groups and rules in two blocks": (
-        fenced(f"classification_groups = {GROUPS}") + fenced(f"rules = {RULES}"), "TG501",
+        fenced(f"classification_groups = {GROUPS}") + fenced(f"rules = {RULES}"),
+        "TG501",
     ),
     "nested too deep": ('{"a":' * 101 + TEXT + "}" * 101, "TG501"),
     "nested far too deep": ('{"a":' * 50_000, "TG501"),
@@ -140,7 +141,8 @@ REFUSED = {
     "two different trees": (f"{TEXT}\nor\n{OTHER}", "TG502"),
     "two different blocks": (f"{fenced(TEXT)}\nBetter:\n{fenced(OTHER)}", "TG502"),
     "two blocks that differ in order alone": (
-        fenced(TEXT) + fenced(json.dumps({**TREE, "rules": dict(reversed(TREE["rules"].items()))})), "TG502",
+        fenced(TEXT) + fenced(json.dumps({**TREE, "rules": dict(reversed(TREE["rules"].items()))})),
+        "TG502",
     ),
     "two blocks inside lines": (f"A: {FENCE}json\n{TEXT}\n{FENCE}\nB: {FENCE}json\n{OTHER}\n{FENCE}", "TG502"),
     "two blocks glued": (f"{FENCE}json\n{TEXT}{FENCE}\nor\n{FENCE}json\n{OTHER}{FENCE}", "TG502"),
@@ -175,12 +177,12 @@ REFUSED = {
     "quoted mail": ("\n".join(f"> {line}" for line in TEXT.splitlines()), "TG502"),
     "a template text of Python": (but('"The creature', 'f"The creature'), "TG502"),
     "an escape of another language": (but("body", r"\x62ody"), "TG502"),
-    "an escape that JSON reads as a form feed": (but("form\": {", '\\form": {'), "TG502"),
+    "an escape that JSON reads as a form feed": (but('form": {', '\\form": {'), "TG502"),
     "not a number": (but('"form": 1', '"form": NaN'), "TG502"),
     "two names for the groups": (but('"rules"', f'"classification_cot": {GROUPS}, "rules"'), "TG502"),
     "two names for the rules": (but('"rules"', f'"pokemon_rules": {RULES}, "rules"'), "TG502"),
     "very many objects": ('{"a": 1}' * 1001, "TG502"),
-}  # fmt: skip
+}
 
 
 def said(parsed: Parsed) -> str:
@@ -302,9 +304,15 @@ def test_one_value_of_any_shape_is_read(text: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("no object", "neither"), ("{'a': 1} {'b': 2}", "2 objects"), ("[1, 2", "ends before"),
-     ("[...]", "leaves something"), ("[" * 5000, "nested"), ("x" * (parsing.MOST_CHARACTERS + 1), "longer than")],
-)  # fmt: skip
+    [
+        ("no object", "neither"),
+        ("{'a': 1} {'b': 2}", "2 objects"),
+        ("[1, 2", "ends before"),
+        ("[...]", "leaves something"),
+        ("[" * 5000, "nested"),
+        ("x" * (parsing.MOST_CHARACTERS + 1), "longer than"),
+    ],
+)
 def test_a_value_that_is_not_one_is_refused(text: str, told: str) -> None:
     with pytest.raises(UnreadableError, match=told):
         read_value(text)

@@ -223,8 +223,9 @@ def test_a_killed_run_is_resumed_and_no_finished_part_is_asked_for_again(tmp_pat
     honest = Honest(slips={"index": 1})
     environment = {
         **{k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_PROXY", "_proxy"))},
-        "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1",
-    }  # fmt: skip
+        "PYTHONPATH": str(ROOT),
+        "NO_PROXY": "127.0.0.1",
+    }
     with serving(honest, pause=0.1) as url:
         command = [sys.executable, "-m", "treegen", "draft", str(tmp_path), "--model", "openai/m", "--api-base", url]
         running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

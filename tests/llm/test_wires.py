@@ -17,8 +17,16 @@ NAMES = [f"Class {n}" for n in range(40)]
 SIX = [Group(name=f"group {n}", prompt="It is {}.", options=("a", "b")) for n in range(6)]
 WIRES = [WHOLE_TREE, GROUPS, PATCH, rules_of(SIX, NAMES), tell_apart(NAMES), descriptions_of(NAMES)]
 SHARED = {
-    "type", "properties", "required", "additionalProperties", "items", "enum", "anyOf", "$ref", "$defs",
-}  # fmt: skip
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "enum",
+    "anyOf",
+    "$ref",
+    "$defs",
+}
 
 
 def schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

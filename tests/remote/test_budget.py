@@ -35,9 +35,12 @@ def test_what_was_not_sent_is_given_back() -> None:
 
 @pytest.mark.parametrize(
     ("limits", "told"),
-    [(Limits(max_calls=2), "--max-calls 2 is used up"), (Limits(max_tokens=249), "--max-tokens 249"),
-     (Limits(max_cost=0.29), r"--max-cost 0.29")],
-)  # fmt: skip
+    [
+        (Limits(max_calls=2), "--max-calls 2 is used up"),
+        (Limits(max_tokens=249), "--max-tokens 249"),
+        (Limits(max_cost=0.29), r"--max-cost 0.29"),
+    ],
+)
 def test_the_request_that_would_exceed_a_cap_is_refused_and_not_counted(limits: Limits, told: str) -> None:
     budget = Budget(limits)
     for _ in range(2):

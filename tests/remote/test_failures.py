@@ -13,11 +13,21 @@ NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0),
-     ("Sat, 21 Nov 2026 09:00:00 GMT", 0.0), ("Sat, 21 Nov 2026 12:00:30 +0200", 30.0),
-     ("Saturday, 21-Nov-26 10:00:30 GMT", 30.0), ("soon", None), ("", None), ("-3", None), ("9" * 400, None),
-     ("Sat, 99 Nov 2026 10:00:30 GMT", None)],
-)  # fmt: skip
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 09:00:00 GMT", 0.0),
+        ("Sat, 21 Nov 2026 12:00:30 +0200", 30.0),
+        ("Saturday, 21-Nov-26 10:00:30 GMT", 30.0),
+        ("soon", None),
+        ("", None),
+        ("-3", None),
+        ("9" * 400, None),
+        ("Sat, 99 Nov 2026 10:00:30 GMT", None),
+    ],
+)
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
     """RFC 9110: also the old form of dates; what is neither is as if it were not there."""
     assert seconds_until(value, NOW) == seconds
@@ -25,9 +35,13 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> 
 
 @pytest.mark.parametrize(
     ("cause", "told"),
-    [(ConnectionRefusedError(), "refused the connection"), (gaierror(), "there is no such host name"),
-     (ssl.SSLError(), "no secure connection"), (ssl.SSLCertVerificationError(), "certificate")],
-)  # fmt: skip
+    [
+        (ConnectionRefusedError(), "refused the connection"),
+        (gaierror(), "there is no such host name"),
+        (ssl.SSLError(), "no secure connection"),
+        (ssl.SSLCertVerificationError(), "certificate"),
+    ],
+)
 def test_what_could_not_be_reached_is_told_by_the_innermost_cause(cause: Exception, told: str) -> None:
     """litellm raises one class for all of them; nothing was sent, and the same would happen again."""
     outer = RuntimeError("litellm's own words with sk-a-key")

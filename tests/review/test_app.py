@@ -83,9 +83,15 @@ async def test_arrows_and_vim_keys_move_the_cursor_to_the_same_places(play: Open
         await player.press("2")
         rules = player.grid("rules")
         for arrows, letters, place in [
-            ("down", "j", (1, 0)), ("right", "l", (1, 1)), ("end", "G", (12, 1)), ("up", "k", (11, 1)),
-            ("left", "h", (11, 0)), ("home", "g", (0, 0)), ("pagedown", "ctrl+f", None), ("pageup", "ctrl+b", (0, 0)),
-        ]:  # fmt: skip
+            ("down", "j", (1, 0)),
+            ("right", "l", (1, 1)),
+            ("end", "G", (12, 1)),
+            ("up", "k", (11, 1)),
+            ("left", "h", (11, 0)),
+            ("home", "g", (0, 0)),
+            ("pagedown", "ctrl+f", None),
+            ("pageup", "ctrl+b", (0, 0)),
+        ]:
             before = (rules.row, rules.column)
             await player.press(arrows)
             by_arrows = (rules.row, rules.column)

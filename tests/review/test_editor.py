@@ -73,8 +73,12 @@ async def test_errors_in_the_text_are_taken_and_become_problems(play: Open, unse
     ],
 )
 async def test_an_editor_that_fails_or_writes_no_tree_loses_nothing(
-    play: Open, unseen: Path, editor, body: str, told: str  # type: ignore[no-untyped-def]
-) -> None:  # fmt: skip
+    play: Open,
+    unseen: Path,
+    editor,
+    body: str,
+    told: str,  # type: ignore[no-untyped-def]
+) -> None:
     async with play(unseen) as player:
         await player.press("J")
         before, steps = player.tree, player.labels
@@ -102,8 +106,11 @@ async def test_no_editor_at_all_says_what_to_set(play: Open, unseen: Path, monke
 
 
 async def test_where_nothing_can_be_suspended_it_says_so(
-    play: Open, unseen: Path, editor, monkeypatch: pytest.MonkeyPatch  # type: ignore[no-untyped-def]
-) -> None:  # fmt: skip
+    play: Open,
+    unseen: Path,
+    editor,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
     monkeypatch.setattr(HeadlessDriver, "can_suspend", False)
     editor("exit 0")
     async with play(unseen) as player:

@@ -70,22 +70,26 @@ def _change(draw: st.DrawFn, tree: Tree) -> Change:
         lambda: OptionRenamed(group=group, old=word, new=second),
         lambda: OptionsReordered(group=group, old=tuple(options), new=tuple(reversed(options))),
         lambda: RuleChanged(
-            class_name=name, group=group, old=draft.answer(name, group) if before else None, new=draw(
-                st.sampled_from([*options, None])
-            ),
+            class_name=name,
+            group=group,
+            old=draft.answer(name, group) if before else None,
+            new=draw(st.sampled_from([*options, None])),
         ),
         lambda: ClassAdded(class_name=name, answers=answers, after=None),
         lambda: ClassRemoved(**whole_class(draft, name, None)),
         lambda: ClassRenamed(old=name, new=draw(st.sampled_from(CLASSES))),
         lambda: ClassesReordered(old=tree.classes, new=tree.classes[::-1]),
         lambda: GroupAdded(
-            group=group, prompt="new {}", options=(word, f"not {word}"), after=None,
+            group=group,
+            prompt="new {}",
+            options=(word, f"not {word}"),
+            after=None,
             answers=tuple((c, draw(st.sampled_from([word, None]))) for c in tree.classes),
         ),
         lambda: GroupRemoved(**whole_group(draft, group)),
         lambda: GroupRenamed(old=group, new=draw(st.sampled_from(GROUPS))),
         lambda: GroupsReordered(old=tuple(draft.prompts), new=tuple(draft.prompts)[::-1]),
-    ]  # fmt: skip
+    ]
     return draw(st.sampled_from(makers))()
 
 

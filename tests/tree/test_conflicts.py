@@ -81,9 +81,7 @@ def test_two_names_for_one_group(tree: Tree) -> None:
 def test_two_prompts_for_one_group(tree: Tree) -> None:
     dispute = PromptDispute(group="colour", ours="This creature is mainly {}.", theirs="Mostly {}.")
     held = holding(tree, dispute)
-    assert held.conflicts[0].what == (
-        'the prompt of "colour": ours "This creature is mainly {}.", theirs "Mostly {}."'
-    )  # fmt: skip
+    assert held.conflicts[0].what == ('the prompt of "colour": ours "This creature is mainly {}.", theirs "Mostly {}."')
     assert taken(held, "ours") == tree
     assert taken(held, "theirs").groups[0].prompt == "Mostly {}."
 
@@ -112,7 +110,7 @@ def test_an_option_that_one_removed_and_the_other_uses(tree: Tree) -> None:
     held = holding(tree, dispute)
     assert held.conflicts[0].what == (
         'the option "brown" in "colour": ours removed it, theirs uses it for "Newt", "Eel"'
-    )  # fmt: skip
+    )
     assert taken(held, "theirs") == tree
     assert sentences(held, "ours") == [
         '"Newt" in "colour": "brown" became "white"',

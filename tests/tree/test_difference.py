@@ -122,9 +122,11 @@ def test_no_sentence_holds_anything_that_a_terminal_obeys(tree: Tree) -> None:
     newt, swan, _ = tree.rules
     evil = Group(name=bad, prompt=f"{{}} {bad}", options=(bad, f"{bad}2"))
     new = replace(
-        tree, domain=bad, groups=(legs, replace(colour, prompt=bad, options=("white", bad)), evil),
+        tree,
+        domain=bad,
+        groups=(legs, replace(colour, prompt=bad, options=("white", bad)), evil),
         rules=(swan, newt, ClassRule(name=bad, answers=((bad, 0),))),
-    )  # fmt: skip
+    )
     told = sentences(tree, new) + sentences(new, tree)
     assert len(told) >= 12
     assert [s for s in told if not s.isprintable()] == []

@@ -132,8 +132,13 @@ GROUPS = {name: st.sampled_from([name, name.upper(), f"the {name}"]) for name in
 @st.composite
 def messy_trees(draw: st.DrawFn) -> dict[str, Any]:
     """Trees with white space, options twice, and names of groups and classes written differently."""
-    groups = {name: {"prompt": "A {}." + draw(st.sampled_from(["", " "])),
-                     "options": draw(st.lists(WORDS, min_size=3, max_size=7))} for name in GROUPS}  # fmt: skip
+    groups = {
+        name: {
+            "prompt": "A {}." + draw(st.sampled_from(["", " "])),
+            "options": draw(st.lists(WORDS, min_size=3, max_size=7)),
+        }
+        for name in GROUPS
+    }
     rules = {}
     for written in MESSY.values():
         answers = {}

@@ -86,11 +86,22 @@ def test_options_that_are_nearly_the_same(options: list[str], later: int, why: s
 @pytest.mark.parametrize(
     "options",
     [
-        ["5 legs", "6 legs"], ["1234567", "1234568"], ["< 50000", "> 50000"], ["A10000", "A10001"], ["house", "horse"],
-        ["curved", "carved"], ["silver coin", "copper coin"], ["mountain", "fountain"], ["feathers", "leathers"],
-        ["tail", "tails"], ["white wings", "white wing"], ["convex", "concave"], ["left", "right"], ["brown", "crown"],
+        ["5 legs", "6 legs"],
+        ["1234567", "1234568"],
+        ["< 50000", "> 50000"],
+        ["A10000", "A10001"],
+        ["house", "horse"],
+        ["curved", "carved"],
+        ["silver coin", "copper coin"],
+        ["mountain", "fountain"],
+        ["feathers", "leathers"],
+        ["tail", "tails"],
+        ["white wings", "white wing"],
+        ["convex", "concave"],
+        ["left", "right"],
+        ["brown", "crown"],
     ],
-)  # fmt: skip
+)
 def test_options_that_are_no_slips_of_each_other(options: list[str]) -> None:
     """The same after normalisation is TG111, which the schema tells."""
     assert places(list(lint(tree_of(options))), "TG601") == []
@@ -190,8 +201,9 @@ def test_a_prompt_that_surely_exceeds_the_context_is_told_at_its_option() -> Non
 def test_a_group_that_separates_no_two_classes() -> None:
     tree = tree_with({"Qa": [1, 0, None], "Qb": [1, 1, None], "Qc": [None, 2, None]}, 3)
     assert places([p for p in lint(tree) if p.code == "TG701"]) == [
-        ("TG701", "/classification_groups/g0"), ("TG701", "/classification_groups/g2"),
-    ]  # fmt: skip
+        ("TG701", "/classification_groups/g0"),
+        ("TG701", "/classification_groups/g2"),
+    ]
     assert list(lint(tree_with({"Qa": [1]}, 1))) == []
 
 

@@ -194,9 +194,12 @@ def without(base: Tree, name: str) -> Change:
 
 
 WINGS = GroupAdded(
-    group="wings", prompt="It has {} wings.", options=("no", "two"), after="legs",
+    group="wings",
+    prompt="It has {} wings.",
+    options=("no", "two"),
+    after="legs",
     answers=(("Newt", "no"), ("Swan", "two"), ("Eel", "no")),
-)  # fmt: skip
+)
 
 
 def test_an_option_inserted_here_and_a_class_added_there_keep_the_words_of_both(content: dict[str, Any]) -> None:
@@ -209,30 +212,39 @@ def test_an_option_inserted_here_and_a_class_added_there_keep_the_words_of_both(
     assert found.clean
     assert found.tree.groups[0].options == ("white", "gray", "brown", "green")
     assert words(found.tree) == {
-        "Newt": ["brown", "four"], "Swan": ["white", "two"], "Eel": ["gray", "no"], "Frog": ["green", "four"],
+        "Newt": ["brown", "four"],
+        "Swan": ["white", "two"],
+        "Eel": ["gray", "no"],
+        "Frog": ["green", "four"],
         "Toad": ["green", "no"],
-    }  # fmt: skip
+    }
     assert [rule.get("colour") for rule in found.tree.rules] == [2, 0, 1, 3, 3]
 
 
 def test_what_both_changed_in_the_same_way_is_no_conflict(tree: Tree) -> None:
     both: list[Change] = [
-        DomainChanged(old="pond", new="lake"), PromptChanged(group="legs", old=tree.groups[1].prompt, new="{} legs"),
-        OptionAdded(group="colour", option="gray", after=None), colour("Eel", "brown", "gray"),
-        added("Olm", colour="gray", legs="four"), WINGS,
-    ]  # fmt: skip
+        DomainChanged(old="pond", new="lake"),
+        PromptChanged(group="legs", old=tree.groups[1].prompt, new="{} legs"),
+        OptionAdded(group="colour", option="gray", after=None),
+        colour("Eel", "brown", "gray"),
+        added("Olm", colour="gray", legs="four"),
+        WINGS,
+    ]
     found = merged(tree, both[:-1], both[:-1])
     assert (found.clean, found.tree, found.notes) == (True, apply(tree, both[:-1]), ())
 
 
 def test_what_each_side_changed_alone_comes_together(tree: Tree) -> None:
     ours: list[Change] = [
-        DomainChanged(old="pond", new="lake"), colour("Eel", "brown", "white"),
+        DomainChanged(old="pond", new="lake"),
+        colour("Eel", "brown", "white"),
         OptionRenamed(group="legs", old="two", new="a pair of"),
-    ]  # fmt: skip
+    ]
     theirs: list[Change] = [
-        PromptChanged(group="colour", old=tree.groups[0].prompt, new="Mainly {}."), without(tree, "Newt"), WINGS,
-    ]  # fmt: skip
+        PromptChanged(group="colour", old=tree.groups[0].prompt, new="Mainly {}."),
+        without(tree, "Newt"),
+        WINGS,
+    ]
     found = merged(tree, ours, theirs)
     assert found.clean
     assert (found.tree.domain, found.tree.groups[0].prompt) == ("lake", "Mainly {}.")
@@ -275,15 +287,20 @@ def test_an_option_that_one_removed_and_the_other_gave_to_a_class_stays_as_a_con
     taken = take_side(found.tree, "ours")
     assert taken.groups[0].options == ("brown",)
     assert words(taken) == {
-        "Newt": ["brown", "four"], "Swan": ["brown", "two"], "Eel": ["brown", "no"], "Egret": [None, "two"],
-    }  # fmt: skip
+        "Newt": ["brown", "four"],
+        "Swan": ["brown", "two"],
+        "Eel": ["brown", "no"],
+        "Egret": [None, "two"],
+    }
 
 
 def test_an_option_that_only_a_disputed_answer_keeps_goes_with_it(tree: Tree) -> None:
     theirs: list[Change] = [
-        OptionAdded(group="colour", option="gray", after="brown"), colour("Eel", "brown", "gray"),
-        colour("Swan", "white", "brown"), OptionRemoved(group="colour", option="white", after=None),
-    ]  # fmt: skip
+        OptionAdded(group="colour", option="gray", after="brown"),
+        colour("Eel", "brown", "gray"),
+        colour("Swan", "white", "brown"),
+        OptionRemoved(group="colour", option="white", after=None),
+    ]
     found = merge(tree, apply(tree, [colour("Eel", "brown", "white")]), apply(tree, theirs))
     assert told(found) == ['"Eel" in "colour": ours "white", theirs "gray", before "brown"']
     assert take_side(found.tree, "theirs") == apply(tree, theirs)
@@ -304,9 +321,7 @@ def test_an_option_renamed_here_and_given_to_a_class_there_is_a_conflict(tree: T
     found = merged(
         tree, [OptionRenamed(group="colour", old="white", new="snow white")], [colour("Eel", "brown", "white")]
     )
-    assert told(found) == [
-        'the option "white" in "colour": ours renamed it to "snow white", theirs uses it for "Eel"'
-    ]  # fmt: skip
+    assert told(found) == ['the option "white" in "colour": ours renamed it to "snow white", theirs uses it for "Eel"']
     assert words(found.tree) == {"Newt": ["brown", "four"], "Swan": ["snow white", "two"], "Eel": ["white", "no"]}
     taken = take_side(found.tree, "ours")
     assert taken.groups[0].options == ("snow white", "brown")
@@ -320,9 +335,11 @@ def test_following_renames_gives_the_new_word_to_the_other_sides_classes(tree: T
     assert found.clean
     assert found.tree.groups[0].options == ("snow white", "brown")
     assert words(found.tree) == {
-        "Newt": ["brown", "four"], "Swan": ["snow white", "two"], "Eel": ["snow white", "no"],
+        "Newt": ["brown", "four"],
+        "Swan": ["snow white", "two"],
+        "Eel": ["snow white", "no"],
         "Egret": ["snow white", "two"],
-    }  # fmt: skip
+    }
 
 
 def test_two_new_words_for_one_option_are_a_conflict_for_each_class_also_when_renames_are_followed(tree: Tree) -> None:
@@ -398,9 +415,12 @@ def test_a_class_that_both_added_with_other_answers_is_a_conflict_in_those_alone
 
 def test_a_group_that_both_added_has_the_options_of_both(tree: Tree) -> None:
     theirs = GroupAdded(
-        group="wings", prompt="It has {} wings.", options=("no", "four"), after="legs",
+        group="wings",
+        prompt="It has {} wings.",
+        options=("no", "four"),
+        after="legs",
         answers=(("Newt", "no"), ("Swan", "four"), ("Eel", "no")),
-    )  # fmt: skip
+    )
     found = merged(tree, [WINGS], [theirs])
     assert set(found.tree.groups[2].options) == {"no", "two", "four"}
     assert told(found) == ['"Swan" in "wings": ours "two", theirs "four"']
@@ -426,9 +446,10 @@ def test_a_renamed_class_takes_the_other_sides_changes_along(tree: Tree) -> None
 
 def test_a_renamed_group_takes_the_other_sides_changes_along(tree: Tree) -> None:
     theirs = [
-        OptionAdded(group="colour", option="gray", after=None), colour("Eel", "brown", "gray"),
+        OptionAdded(group="colour", option="gray", after=None),
+        colour("Eel", "brown", "gray"),
         added("Olm", colour="gray", legs="four"),
-    ]  # fmt: skip
+    ]
     found = merged(tree, [GroupRenamed(old="colour", new="hue")], theirs)
     assert found.clean
     assert [g.name for g in found.tree.groups] == ["hue", "legs"]
@@ -438,8 +459,10 @@ def test_a_renamed_group_takes_the_other_sides_changes_along(tree: Tree) -> None
 
 def test_a_class_of_which_two_that_came_may_be_the_new_name_counts_as_removed(tree: Tree) -> None:
     ours = [
-        without(tree, "Swan"), added("Goose", colour="white", legs="two"), added("Gander", colour="white", legs="two"),
-    ]  # fmt: skip
+        without(tree, "Swan"),
+        added("Goose", colour="white", legs="two"),
+        added("Gander", colour="white", legs="two"),
+    ]
     found = merged(tree, ours, [colour("Swan", "white", "brown")])
     assert told(found) == ['class "Swan": ours removed it, theirs changed it']
     assert words(found.tree)["Goose"] == ["white", "two"]
@@ -478,9 +501,10 @@ def test_orders_come_from_the_side_that_changed_them(tree: Tree) -> None:
         OptionsReordered(group="legs", old=("no", "two", "four"), new=("four", "two", "no")),
     ]
     theirs: list[Change] = [
-        added("Olm", after="Newt", colour="white", legs="four"), OptionAdded(group="legs", option="six", after="two"),
+        added("Olm", after="Newt", colour="white", legs="four"),
+        OptionAdded(group="legs", option="six", after="two"),
         WINGS,
-    ]  # fmt: skip
+    ]
     found = merge(tree, apply(tree, ours), apply(tree, theirs[:-1]))
     assert found.clean
     assert found.tree.classes == ("Eel", "Swan", "Newt", "Olm")
@@ -493,9 +517,7 @@ def test_orders_come_from_the_side_that_changed_them(tree: Tree) -> None:
 
 def test_of_two_new_orders_ours_stands(tree: Tree) -> None:
     one, two = ("Eel", "Newt", "Swan"), ("Swan", "Eel", "Newt")
-    found = merged(
-        tree, [ClassesReordered(old=tree.classes, new=one)], [ClassesReordered(old=tree.classes, new=two)]
-    )  # fmt: skip
+    found = merged(tree, [ClassesReordered(old=tree.classes, new=one)], [ClassesReordered(old=tree.classes, new=two)])
     assert (found.clean, found.tree.classes) == (True, one)
 
 
@@ -517,10 +539,18 @@ def review(tree: Tree, at: str) -> Review:
 def test_the_sign_off_is_the_one_that_a_side_changed_or_the_later_one(tree: Tree) -> None:
     early, middle, late = (review(tree, f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3))
     for base, ours, theirs, wanted in (
-        (None, None, None, None), (None, early, None, early), (None, None, early, early), (early, early, late, late),
-        (early, late, early, late), (early, middle, late, late), (early, late, middle, late), (late, late, None, None),
-        (late, None, late, None), (early, middle, None, middle), (early, None, middle, middle),
-    ):  # fmt: skip
+        (None, None, None, None),
+        (None, early, None, early),
+        (None, None, early, early),
+        (early, early, late, late),
+        (early, late, early, late),
+        (early, middle, late, late),
+        (early, late, middle, late),
+        (late, late, None, None),
+        (late, None, late, None),
+        (early, middle, None, middle),
+        (early, None, middle, middle),
+    ):
         found = merge(*(replace(tree, review=r) for r in (base, ours, theirs)))
         assert found.tree.review == wanted
 
@@ -529,9 +559,10 @@ def test_the_sign_offs_of_both_sides_do_not_cover_the_merge(tree: Tree) -> None:
     one = apply(tree, [colour("Eel", "brown", "white")])
     two = apply(tree, [RuleChanged(class_name="Swan", group="legs", old="two", new="four")])
     found = merge(
-        tree, replace(one, review=review(one, "2026-01-01T00:00:00Z")),
+        tree,
+        replace(one, review=review(one, "2026-01-01T00:00:00Z")),
         replace(two, review=review(two, "2026-01-02T00:00:00Z")),
-    )  # fmt: skip
+    )
     assert found.clean
     assert found.tree.review is not None
     assert found.tree.review.at == "2026-01-02T00:00:00Z"

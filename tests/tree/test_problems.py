@@ -38,8 +38,12 @@ def test_a_problem_takes_its_severity_from_its_code() -> None:
 def test_a_problem_as_json_holds_plain_values_and_the_summary_of_its_fix() -> None:
     problem = Problem(code="TG301", pointer="/digest", message="missing", fix=Fix(summary="write it", edits=()))
     assert problem.as_json() == {
-        "code": "TG301", "severity": "warning", "pointer": "/digest", "message": "missing", "fix": "write it",
-    }  # fmt: skip
+        "code": "TG301",
+        "severity": "warning",
+        "pointer": "/digest",
+        "message": "missing",
+        "fix": "write it",
+    }
     assert Problem(code="TG101", pointer="", message="m").as_json()["fix"] is None
 
 

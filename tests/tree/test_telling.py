@@ -71,10 +71,12 @@ def test_no_line_holds_anything_that_a_terminal_obeys() -> None:
     bad = "\x1b[2J\n"
     review = Review(status="approved", by=bad, at="2026-01-01T00:00:00Z", digest="")
     evil = Tree(
-        domain=bad, groups=(Group(name=bad, prompt=bad, options=(bad,)),),
-        rules=(ClassRule(name=bad, answers=((bad, 0), (bad * 2, None))),), review=review,
+        domain=bad,
+        groups=(Group(name=bad, prompt=bad, options=(bad,)),),
+        rules=(ClassRule(name=bad, answers=((bad, 0), (bad * 2, None))),),
+        review=review,
         conflicts=(Conflict(what=bad),),
-    )  # fmt: skip
+    )
     lines = list(lines_of(evil))
     assert len(lines) == 10
     assert [line for line in lines if not line.isprintable()] == []

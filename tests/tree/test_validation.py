@@ -88,8 +88,10 @@ def test_an_unknown_key_hides_nothing_and_gives_no_document_that_would_drop_it(c
     checked = check_data(content)
     assert checked.document is None
     assert places(checked.problems) == [
-        ("TG105", "/reviewer"), ("TG204", "/rules/Eel"), ("TG205", "/classification_groups/legs/options/2"),
-    ]  # fmt: skip
+        ("TG105", "/reviewer"),
+        ("TG204", "/rules/Eel"),
+        ("TG205", "/classification_groups/legs/options/2"),
+    ]
 
 
 def test_a_broken_review_leaves_the_rest_of_the_tree_usable(content: dict[str, Any]) -> None:

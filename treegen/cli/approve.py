@@ -32,7 +32,9 @@ def command(tree: Path, by: str | None, domain_path: Path | None, encoder: Encod
     say(f"{tree}: approved by {review.by} at {review.at}")
     if done.score:
         score = done.score
-        say(f"accuracy {percent(score['accuracy'])} {interval(score['interval'])}, n = {score['n']}, "
-            f"by {score['encoder']['name']}; name baseline {percent(score['baseline'])}")  # fmt: skip
+        say(
+            f"accuracy {percent(score['accuracy'])} {interval(score['interval'])}, n = {score['n']}, "
+            f"by {score['encoder']['name']}; name baseline {percent(score['baseline'])}"
+        )
     else:
         say("without a score: the domain has no images")

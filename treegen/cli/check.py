@@ -34,10 +34,15 @@ FORMATS = ("text", "json", "github", "sarif")
 )
 @encoder_options
 def command(
-    files: tuple[Path, ...], domain_path: Path | None, form: str, fix: bool,
-    against: str | None, require_approved: bool, min_accuracy: float | None,
+    files: tuple[Path, ...],
+    domain_path: Path | None,
+    form: str,
+    fix: bool,
+    against: str | None,
+    require_approved: bool,
+    min_accuracy: float | None,
     encoder: EncoderChoice,
-) -> None:  # fmt: skip
+) -> None:
     """List everything wrong with trees (and domain.toml files).
 
     A tree is checked against the domain.toml beside it, if there is one, whose [check] table sets severities. With

@@ -78,9 +78,16 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
             view.say(f"asking {settings.model}: {expected.words} before the answer", above)
 
         chat = open_chat(
-            settings, workspace.domain.folder, answers=choice.answers, messages=choice.messages,
-            kept=Kept(workspace.path), fresh=choice.fresh, record=choice.record, budget=budget, on_request=announce,
-        )  # fmt: skip
+            settings,
+            workspace.domain.folder,
+            answers=choice.answers,
+            messages=choice.messages,
+            kept=Kept(workspace.path),
+            fresh=choice.fresh,
+            record=choice.record,
+            budget=budget,
+            on_request=announce,
+        )
         try:
             yield Talk(chat=chat, settings=settings, view=view)
         finally:

@@ -33,17 +33,23 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     tree = str(folder / "tree.json")
     vision = encoder.arguments
     llm = ["--model", model] if model else []
-    _run("A language model drafts a tree from the domain; its mistakes go back to it.",
-         ["draft", str(folder), "--force", "--no-score", *llm])  # fmt: skip
+    _run(
+        "A language model drafts a tree from the domain; its mistakes go back to it.",
+        ["draft", str(folder), "--force", "--no-score", *llm],
+    )
     _run("The schema and the cross-class checks.", ["check", tree])
     _run("CLIP scores the draft.", ["score", tree, *vision])
     say(f"\nThe reviewer's feedback:\n{(folder / 'feedback.txt').read_text(encoding='utf-8').strip()}")
-    _run("A reviewer has looked at the images and sends feedback.",
-         ["revise", tree, "-F", str(folder / "feedback.txt"), "--apply", *llm, *vision])  # fmt: skip
+    _run(
+        "A reviewer has looked at the images and sends feedback.",
+        ["revise", tree, "-F", str(folder / "feedback.txt"), "--apply", *llm, *vision],
+    )
     _run("Every revision, with what it scored and cost.", ["log", tree])
     _summary(Path(tree))
-    say(f"\n{time.monotonic() - started:.0f} s in all. Next: look at {folder}, edit tree.json and score it again, "
-        "or begin a domain of your own with `treegen init`.")  # fmt: skip
+    say(
+        f"\n{time.monotonic() - started:.0f} s in all. Next: look at {folder}, edit tree.json and score it again, "
+        "or begin a domain of your own with `treegen init`."
+    )
 
 
 def _run(title: str, arguments: Sequence[str]) -> None:
@@ -76,10 +82,12 @@ def _summary(tree: Path) -> None:
     revised, draft = tested[:2]
     first, last = scores[draft.id], scores[revised.id]
     rows = [
-        ("chance", last["controls"]["chance"]), ("name baseline", last["baseline"]),
-        (f"first draft (revision {draft.id})", first["test"]), (f"revised tree (revision {revised.id})", last["test"]),
+        ("chance", last["controls"]["chance"]),
+        ("name baseline", last["baseline"]),
+        (f"first draft (revision {draft.id})", first["test"]),
+        (f"revised tree (revision {revised.id})", last["test"]),
         ("shuffled rules", last["controls"]["shuffled_rules"]),
-    ]  # fmt: skip
+    ]
     click.echo("\n" + click.style("== What the loop was worth", bold=True))
     shown = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"]) for name, p in rows]
     table(("test part", "accuracy", "95 % interval", "n"), shown, right=(1, 2, 3))

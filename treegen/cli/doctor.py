@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 @click.option("--encoder", metavar="NAME", help="The encoder to look at.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one object.")
 def command(
-    domain: Path | None, model: str | None, api_base: str | None, env_file: Path | None, encoder: str | None,
+    domain: Path | None,
+    model: str | None,
+    api_base: str | None,
+    env_file: Path | None,
+    encoder: str | None,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """What of this machine can be used: keys, servers, encoders, GPU, terminal and git; and what to do about the rest.
 
     Nothing is sent to a model, and no key is shown. DOMAIN is domain.toml or its folder; without it, the one where you

@@ -29,20 +29,32 @@ def _parts(_: click.Context, __: click.Parameter, value: str) -> "Parts":
 @click.option("--force", is_flag=True, help="Replace an existing tree; its content stays in the history.")
 @click.option("--no-score", is_flag=True, help="Do not score the draft.")
 @click.option(
-    "--parts", default="auto", metavar="auto|never|N", callback=_parts,
+    "--parts",
+    default="auto",
+    metavar="auto|never|N",
+    callback=_parts,
     help="Draft in parts of N classes: groups first, then rules; auto does so with more than 60 classes.",
-)  # fmt: skip
+)
 @click.option(
-    "--images", type=click.IntRange(1, 16), metavar="N",
+    "--images",
+    type=click.IntRange(1, 16),
+    metavar="N",
     help="Show a model with vision N images of each class, of the dev part, and draft with what it sees.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="Print file, revision and score as one object.")
 @llm_options
 @encoder_options
 def command(
-    domain: Path, out: Path | None, force: bool, no_score: bool, parts: "Parts", images: int | None, llm: LlmChoice,
-    encoder: EncoderChoice, as_json: bool,
-) -> None:  # fmt: skip
+    domain: Path,
+    out: Path | None,
+    force: bool,
+    no_score: bool,
+    parts: "Parts",
+    images: int | None,
+    llm: LlmChoice,
+    encoder: EncoderChoice,
+    as_json: bool,
+) -> None:
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
     from treegen.cli.output import print_json, say, tell
     from treegen.cli.shown import show_attempt, show_notes, show_problems, show_score
@@ -59,10 +71,18 @@ def command(
     workspace = open_workspace(tree_path, source, encoder)
     with talking(workspace, llm) as talk, talk.view.steps_of(workspace):
         drafted = draft_tree(
-            workspace, talk.chat, tries=llm.tries, force=force, parts=parts, images=images or 0, fresh=llm.fresh,
-            concurrency=talk.settings.concurrency, settings=talk.settings, on_attempt=talk.view.then(show_attempt),
+            workspace,
+            talk.chat,
+            tries=llm.tries,
+            force=force,
+            parts=parts,
+            images=images or 0,
+            fresh=llm.fresh,
+            concurrency=talk.settings.concurrency,
+            settings=talk.settings,
+            on_attempt=talk.view.then(show_attempt),
             on_text=talk.view.on_text,
-        )  # fmt: skip
+        )
     for name, text in drafted.descriptions:
         tell(f"seen in pictures of {name}: {text}")
     if drafted.conversation.taken:
@@ -73,8 +93,10 @@ def command(
         score = show_notes(score_tree(workspace, drafted.tree)).score if wanted else None
         print_json({"written": str(tree_path), "revision": drafted.revision.id, "score": score})
         return
-    say(f"wrote {tree_path}: {len(drafted.tree.groups)} groups, {len(drafted.tree.rules)} classes, "
-        f"revision {drafted.revision.id}")  # fmt: skip
+    say(
+        f"wrote {tree_path}: {len(drafted.tree.groups)} groups, {len(drafted.tree.rules)} classes, "
+        f"revision {drafted.revision.id}"
+    )
     if wanted:
         say()
         show_score(show_notes(score_tree(workspace, drafted.tree)).score)

@@ -36,9 +36,17 @@ _SHOWN: Final = 10
 @encoder_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one document.")
 def command(
-    images: Path, output: Path | None, cache: Path | None, domain_path: Path | None, tree: Path | None, engine: str,
-    workers: int | None, batch: int | None, encoder: EncoderChoice, as_json: bool,
-) -> None:  # fmt: skip
+    images: Path,
+    output: Path | None,
+    cache: Path | None,
+    domain_path: Path | None,
+    tree: Path | None,
+    engine: str,
+    workers: int | None,
+    batch: int | None,
+    encoder: EncoderChoice,
+    as_json: bool,
+) -> None:
     """Embed IMAGES: a folder, a manifest (CSV, JSON Lines), or the image set of a domain.
 
     What is in the cache or in finished Parquet files is not embedded again: run it anew after a kill.
@@ -62,11 +70,17 @@ def _document(plan: "Plan", summary: "Summary") -> dict[str, object]:
 
     counts = summary.counts
     return {
-        "cache": shown(plan.cache) if plan.cache else None, "images": counts.images, "embedded": counts.embedded,
-        "cached": counts.cached, "finished": counts.finished, "skipped": counts.skipped,
+        "cache": shown(plan.cache) if plan.cache else None,
+        "images": counts.images,
+        "embedded": counts.embedded,
+        "cached": counts.cached,
+        "finished": counts.finished,
+        "skipped": counts.skipped,
         "first_skipped": [{"path": shown(s.path), "reason": s.reason} for s in summary.skipped],
-        "encoder": summary.encoder, "accuracy": summary.accuracy, "notes": list(summary.notes),
-    }  # fmt: skip
+        "encoder": summary.encoder,
+        "accuracy": summary.accuracy,
+        "notes": list(summary.notes),
+    }
 
 
 def _show(plan: "Plan", summary: "Summary") -> None:
@@ -93,5 +107,7 @@ def _show(plan: "Plan", summary: "Summary") -> None:
         part = "test part" if found["part"] == "test" else "images with labels"
         whose = "the dev part" if found["part"] == "test" else "the domain's own or a dev part"
         left_out = f"; {found['left_out']} of {whose} left out" if found["left_out"] else ""
-        say(f"accuracy on the {part}: {percent(found['accuracy'])} {interval(found['interval'])} "
-            f"(n = {found['n']}, 95 % interval{left_out})")  # fmt: skip
+        say(
+            f"accuracy on the {part}: {percent(found['accuracy'])} {interval(found['interval'])} "
+            f"(n = {found['n']}, 95 % interval{left_out})"
+        )

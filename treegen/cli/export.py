@@ -22,8 +22,13 @@ _FORMATS = ("article", "descriptors", "clip-benchmark", "csv", "python", "safete
 @domain_option
 @encoder_options
 def command(
-    tree: Path, form: str, out: Path | None, force: bool, domain_path: Path | None, encoder: EncoderChoice,
-) -> None:  # fmt: skip
+    tree: Path,
+    form: str,
+    out: Path | None,
+    force: bool,
+    domain_path: Path | None,
+    encoder: EncoderChoice,
+) -> None:
     """Write TREE in another format, to stdout or with -o to a file.
 
     \b

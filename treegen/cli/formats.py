@@ -121,9 +121,11 @@ def sarif_document(found: Sequence[Findings], base: Path, *, complete: bool = Tr
     ]
     driver = {"name": "treegen", "version": __version__, "rules": rules}
     run = {
-        "tool": {"driver": driver}, "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": complete}], "results": results,
-    }  # fmt: skip
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": complete}],
+        "results": results,
+    }
     return {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 

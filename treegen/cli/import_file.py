@@ -24,9 +24,15 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace an existing tree; its content stays in the history.")
 @encoder_options
 def command(
-    file: Path, domain_path: Path | None, out: Path | None, groups: int | None, report: Path | None, as_json: bool,
-    force: bool, encoder: EncoderChoice,
-) -> None:  # fmt: skip
+    file: Path,
+    domain_path: Path | None,
+    out: Path | None,
+    groups: int | None,
+    report: Path | None,
+    as_json: bool,
+    force: bool,
+    encoder: EncoderChoice,
+) -> None:
     """Make a tree of FILE: a tree of another program, or descriptor lists of another project.
 
     A tree may be JSON, Python with comments, or stand in code fences. The phrases of a descriptor list are grouped by

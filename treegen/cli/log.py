@@ -68,13 +68,33 @@ def _show_revisions(store: "Store") -> None:
     for revision in reversed(store.revisions()):
         score = scores.get(revision.id)
         own = [c for c in calls if c.revision == revision.id]
-        rows.append((
-            revision.id, revision.parent or "-", revision.created, revision.author,
-            _scored_by(score) if score else "-", percent(score["dev"]["accuracy"]) if score else "-",
-            *_test_cells(score, corrected.get(revision.id)), _used(own), revision.note[:60],
-        ))  # fmt: skip
-    head = ("rev", "parent", "time (UTC)", "author", "encoder", "dev", "test", "95 % interval", "n", "vs parent",
-            "calls", "note")  # fmt: skip
+        rows.append(
+            (
+                revision.id,
+                revision.parent or "-",
+                revision.created,
+                revision.author,
+                _scored_by(score) if score else "-",
+                percent(score["dev"]["accuracy"]) if score else "-",
+                *_test_cells(score, corrected.get(revision.id)),
+                _used(own),
+                revision.note[:60],
+            )
+        )
+    head = (
+        "rev",
+        "parent",
+        "time (UTC)",
+        "author",
+        "encoder",
+        "dev",
+        "test",
+        "95 % interval",
+        "n",
+        "vs parent",
+        "calls",
+        "note",
+    )
     table(head, rows, right=(0, 1, 5, 6, 7, 8, 9))
     if len(corrected) > 1:
         say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test part")
@@ -191,8 +211,10 @@ def _show_cost(calls: "list[Call]") -> None:
         say("no call of a language model")
         return
     kinds = sorted({(c.model or "?", c.purpose) for c in calls})
-    rows = [(model, purpose, *_sums([c for c in calls if (c.model or "?", c.purpose) == (model, purpose)]))
-            for model, purpose in kinds]  # fmt: skip
+    rows = [
+        (model, purpose, *_sums([c for c in calls if (c.model or "?", c.purpose) == (model, purpose)]))
+        for model, purpose in kinds
+    ]
     if len(rows) > 1:
         rows.append(("all", "", *_sums(calls)))
     head = ("model", "purpose", "calls", "kept", "failed", "requests", "tokens read", "tokens written", "USD")
@@ -203,9 +225,14 @@ def _sums(calls: "list[Call]") -> tuple[object, ...]:
     """Calls, those answered from an earlier run, those that failed, and what they took as far as it is known."""
     kept, failed = sum(c.cached for c in calls), sum(c.reply is None for c in calls)
     return (
-        len(calls), kept, failed, _sum([c.requests for c in calls]), _sum([c.prompt_tokens for c in calls]),
-        _sum([c.completion_tokens for c in calls]), _sum([c.cost for c in calls], "{:.4f}"),
-    )  # fmt: skip
+        len(calls),
+        kept,
+        failed,
+        _sum([c.requests for c in calls]),
+        _sum([c.prompt_tokens for c in calls]),
+        _sum([c.completion_tokens for c in calls]),
+        _sum([c.cost for c in calls], "{:.4f}"),
+    )
 
 
 def _sum(values: "Sequence[float | None]", form: str = "{}") -> str:

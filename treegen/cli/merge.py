@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 @click.option("--driver", is_flag=True, help="For git: write to OURS; what is no tree is merged as text.")
 @click.option("--path", "name", metavar="NAME", help="With --driver: the file's name in messages.")
 def command(
-    base: str, ours: str, theirs: str, out: Path | None, force: bool, follow_renames: bool, driver: bool,
+    base: str,
+    ours: str,
+    theirs: str,
+    out: Path | None,
+    force: bool,
+    follow_renames: bool,
+    driver: bool,
     name: str | None,
-) -> None:  # fmt: skip
+) -> None:
     """Merge what OURS and THEIRS made of BASE: by names, with indices made anew. Each is a file or REVISION:FILE.
 
     What cannot be decided is listed, kept in the merged tree under "conflicts", and exits with 1; `treegen resolve`
@@ -39,9 +45,11 @@ def command(
         _check_out(out, Path(ours), force)
     try:
         merged = merge(
-            open_base(base, here), open_version(ours, here).tree, open_version(theirs, here).tree,
+            open_base(base, here),
+            open_version(ours, here).tree,
+            open_version(theirs, here).tree,
             follow_renames=follow_renames,
-        )  # fmt: skip
+        )
     except Exception as error:  # git would leave ours in place, without markers: the driver never ends so
         if not driver:
             raise
@@ -92,8 +100,10 @@ def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
         ours.write_bytes(merged.out)
         tell(f"{name}: merged line by line instead; rules may point elsewhere: read it, then `treegen check {name}`")
     else:
-        tell(f"{name}: git cannot merge its lines either, so ours was left as it was; "
-             f"`git checkout --ours` or `--theirs` takes a side")  # fmt: skip
+        tell(
+            f"{name}: git cannot merge its lines either, so ours was left as it was; "
+            f"`git checkout --ours` or `--theirs` takes a side"
+        )
     sys.exit(1)
 
 

@@ -38,9 +38,12 @@ class EncoderChoice:
         from treegen.workflow import settings_with
 
         return settings_with(
-            domain, encoder=self._placed(), device=self.device, precision=self.precision,
+            domain,
+            encoder=self._placed(),
+            device=self.device,
+            precision=self.precision,
             trust_remote_code=self.trust_remote_code,
-        )  # fmt: skip
+        )
 
     def _placed(self) -> str | None:
         """The name; on the command line the path of a folder is relative to where one stands."""
@@ -55,9 +58,13 @@ def encoder_options(function: F) -> F:
 
     @wraps(function)
     def with_choice(
-        *args: Any, encoder: str | None, device: str | None, precision: str | None, trust_remote_code: bool | None,
+        *args: Any,
+        encoder: str | None,
+        device: str | None,
+        precision: str | None,
+        trust_remote_code: bool | None,
         **others: Any,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         choice = EncoderChoice(
             name=encoder, device=device, precision=precision, trust_remote_code=trust_remote_code or None
         )
@@ -66,17 +73,20 @@ def encoder_options(function: F) -> F:
     decorated: Any = with_choice
     for option in (
         click.option(
-            "--trust-remote-code", is_flag=True, default=None,
+            "--trust-remote-code",
+            is_flag=True,
+            default=None,
             help="Run the Python code that comes with an hf: model. Only if you trust its authors.",
         ),
         click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "bf16"]), help="The model's numbers."),
         click.option("--device", type=click.Choice(["auto", "cuda", "mps", "cpu"]), help="Where the model runs."),
         click.option(
-            "--encoder", metavar="NAME",
+            "--encoder",
+            metavar="NAME",
             help="MODEL:PRETRAINED of open_clip, hf-hub:ORG/NAME or local-dir:FOLDER; hf:ORG/NAME or hf:FOLDER of "
             "transformers; a service by its litellm name; or bundled.",
         ),
-    ):  # fmt: skip
+    ):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]
 
@@ -112,7 +122,11 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--messages", type=PATH, metavar="FILE", help="With --model manual: write the messages here."),
         click.option(
-            "--answer", "answers", type=PATH, multiple=True, metavar="FILE",
+            "--answer",
+            "answers",
+            type=PATH,
+            multiple=True,
+            metavar="FILE",
             help="With --model manual: read the answer here; once for each request.",
         ),
         click.option("--record", type=PATH, metavar="FILE", help="Write the conversation, for --model replay/FILE."),
@@ -122,15 +136,22 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before more tokens, read and written."
         ),
         click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Stop before more requests."),
-        click.option("--tries", type=click.IntRange(1, 20), default=4, show_default=True,
-            help="Most replies for the tree, or for each of its parts; --max-calls caps the requests of the run."),
+        click.option(
+            "--tries",
+            type=click.IntRange(1, 20),
+            default=4,
+            show_default=True,
+            help="Most replies for the tree, or for each of its parts; --max-calls caps the requests of the run.",
+        ),
         click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too."),
         click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server."),
         click.option(
-            "--model", metavar="NAME", envvar="TREEGEN_MODEL",
+            "--model",
+            metavar="NAME",
+            envvar="TREEGEN_MODEL",
             help="A litellm name such as openai/gpt-4o-mini, replay/FILE, or manual.",
         ),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 

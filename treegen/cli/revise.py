@@ -28,9 +28,19 @@ if TYPE_CHECKING:
 @llm_options
 @encoder_options
 def command(
-    tree: Path, message: str | None, file: Path | None, auto: bool, about: str | None, locks: tuple[str, ...],
-    apply: bool, out: Path | None, domain_path: Path | None, llm: LlmChoice, encoder: EncoderChoice, as_json: bool,
-) -> None:  # fmt: skip
+    tree: Path,
+    message: str | None,
+    file: Path | None,
+    auto: bool,
+    about: str | None,
+    locks: tuple[str, ...],
+    apply: bool,
+    out: Path | None,
+    domain_path: Path | None,
+    llm: LlmChoice,
+    encoder: EncoderChoice,
+    as_json: bool,
+) -> None:
     """Send TREE and feedback to the language model; prints the changes it proposes.
 
     --auto composes the feedback itself: the classes confused most often on the dev part, which groups misled, what the

@@ -18,9 +18,16 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 @click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev part into domain.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
 def command(
-    tree: Path, domain_path: Path | None, encoder: EncoderChoice, dev_only: bool, unseal: bool, groups: bool,
-    rules: str | None, freeze: bool, as_json: bool,
-) -> None:  # fmt: skip
+    tree: Path,
+    domain_path: Path | None,
+    encoder: EncoderChoice,
+    dev_only: bool,
+    unseal: bool,
+    groups: bool,
+    rules: str | None,
+    freeze: bool,
+    as_json: bool,
+) -> None:
     """Score TREE with CLIP on the images of its domain: accuracy, controls, diagnosis.
 
     The accuracy is that of the test part; the diagnosis below it is of the dev part, which is for choosing. Each look

@@ -76,10 +76,13 @@ def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, st
     """Rows of the comparison table: what, accuracy, interval, n."""
     controls = score["controls"]
     parts = [
-        ("chance", controls["chance"]), ("name baseline", score["baseline"]), (label, score["test"]),
-        ("shuffled rules", controls["shuffled_rules"]), ("shuffled answers", controls.get("shuffled_columns")),
+        ("chance", controls["chance"]),
+        ("name baseline", score["baseline"]),
+        (label, score["test"]),
+        ("shuffled rules", controls["shuffled_rules"]),
+        ("shuffled answers", controls.get("shuffled_columns")),
         ("random words", controls["random_words"]),
-    ]  # fmt: skip
+    ]
     return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts if p]
 
 
@@ -99,8 +102,10 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
     """
     encoder, images = score["encoder"], score["images"]
     rule = "" if score["decision_rule"] == "sum" else f", decision rule {score['decision_rule']}"
-    say(f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
-        f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}")  # fmt: skip
+    say(
+        f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
+        f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
+    )
     if images["skipped"]:
         count = len(images["skipped"])
         say(f"{count} image{'s' if count > 1 else ''} skipped:")
@@ -114,8 +119,10 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
         show_test(score)
     else:
         dev = score["dev"]
-        say(f"dev part: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
-            f"recall {percent(dev['mean_per_class_recall'])}; the test part was not looked at")  # fmt: skip
+        say(
+            f"dev part: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
+            f"recall {percent(dev['mean_per_class_recall'])}; the test part was not looked at"
+        )
         if score.get("decision_parameters"):
             say(f"the numbers of the rule {score['decision_rule']} were learnt on these images, which flatters it here")
     if "rules" in score:
@@ -130,8 +137,10 @@ def show_test(score: dict[str, Any]) -> None:
     say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
     for name, words in (("shuffled_rules", "rules"), ("shuffled_columns", "answers")):
         if shuffled := score["controls"].get(name):
-            say(f"as good as the tree by a random deal of its {words}: p = {shuffled['p']:.4f} "
-                f"({shuffled['seeds']} shuffles)")  # fmt: skip
+            say(
+                f"as good as the tree by a random deal of its {words}: p = {shuffled['p']:.4f} "
+                f"({shuffled['seeds']} shuffles)"
+            )
     recalls = score.get("recall_difference", {})
     for other, words in (("baseline", "the name baseline"), ("parent", "the parent revision")):
         if score["mcnemar"][other]:
@@ -154,8 +163,10 @@ def say_some(lines: Sequence[str], most: int = 10) -> None:
 def paired_sentence(paired: dict[str, Any], other: str) -> str:
     """McNemar's test in words."""
     verdict = "" if paired["p"] < 0.05 else ", no difference shown"
-    return (f"against {other}: {points(paired['difference'])} points, {paired['wins']} images won, "
-            f"{paired['losses']} lost, McNemar {p_value(paired['p'])}{verdict}")  # fmt: skip
+    return (
+        f"against {other}: {points(paired['difference'])} points, {paired['wins']} images won, "
+        f"{paired['losses']} lost, McNemar {p_value(paired['p'])}{verdict}"
+    )
 
 
 def effect_sentence(score: dict[str, Any]) -> str:
@@ -163,8 +174,10 @@ def effect_sentence(score: dict[str, Any]) -> str:
     effect = score["minimum_detectable_effect"]
     if effect["difference"] is None:
         return "too few images differ to show any difference"
-    return (f"differences from {100 * effect['difference']:.1f} points up can be shown with {score['test']['n']} "
-            f"images (power {effect['power']}, {percent(effect['discordant'])} of them differ)")  # fmt: skip
+    return (
+        f"differences from {100 * effect['difference']:.1f} points up can be shown with {score['test']['n']} "
+        f"images (power {effect['power']}, {percent(effect['discordant'])} of them differ)"
+    )
 
 
 def show_diagnosis(dev: dict[str, Any], *, groups: bool = False) -> None:
@@ -184,8 +197,16 @@ def show_diagnosis(dev: dict[str, Any], *, groups: bool = False) -> None:
     ordered = sorted(dev["classes"], key=lambda c: 2.0 if c["recall"] is None else c["recall"])
     table(
         ("class (dev part)", "recall", "95 % interval", "n", "taken for"),
-        [(c["name"], percent(c["recall"]), interval(c["interval"]), c["n"],
-          ", ".join(f"{t['name']} ({t['count']})" for t in c["taken_for"])) for c in ordered],
+        [
+            (
+                c["name"],
+                percent(c["recall"]),
+                interval(c["interval"]),
+                c["n"],
+                ", ".join(f"{t['name']} ({t['count']})" for t in c["taken_for"]),
+            )
+            for c in ordered
+        ],
         right=(1, 2, 3),
-    )  # fmt: skip
+    )
     show_advice(dev)

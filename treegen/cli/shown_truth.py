@@ -24,17 +24,32 @@ def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:
     for group in groups:
         sure, bits, without = group.get("calibration"), group.get("information"), group.get("without")
         shared, together, cost = group.get("shared") or [], group.get("together") or [], group.get("cost")
-        rows.append((
-            group["name"], percent(group["accuracy"]), percent(group.get("balanced_accuracy")),
-            percent(sure["confidence"]) if sure else "-", f"{sure['error']:.2f}" if sure else "-",
-            f"{bits['corrected']:.2f} of {bits['possible']:.2f}" if bits else "-",
-            f"{shared[0]['group']} ({shared[0]['corrected']:.2f})" if shared else "-",
-            f"{points(without['difference'])} ({p_value(without['p_holm'])})" if without else "-",
-            f"{cost['prompts']} ({percent(cost['share'])})" if cost else "-",
-            f"{' and '.join(together[0]['options'])} ({together[0]['count']})" if together else "",
-        ))  # fmt: skip
-    head = ("group (dev part)", "right", "balanced", "sure", "ECE", "bits", "shares most with", "without it",
-            "prompts", "fire together")  # fmt: skip
+        rows.append(
+            (
+                group["name"],
+                percent(group["accuracy"]),
+                percent(group.get("balanced_accuracy")),
+                percent(sure["confidence"]) if sure else "-",
+                f"{sure['error']:.2f}" if sure else "-",
+                f"{bits['corrected']:.2f} of {bits['possible']:.2f}" if bits else "-",
+                f"{shared[0]['group']} ({shared[0]['corrected']:.2f})" if shared else "-",
+                f"{points(without['difference'])} ({p_value(without['p_holm'])})" if without else "-",
+                f"{cost['prompts']} ({percent(cost['share'])})" if cost else "-",
+                f"{' and '.join(together[0]['options'])} ({together[0]['count']})" if together else "",
+            )
+        )
+    head = (
+        "group (dev part)",
+        "right",
+        "balanced",
+        "sure",
+        "ECE",
+        "bits",
+        "shares most with",
+        "without it",
+        "prompts",
+        "fire together",
+    )
     table(head, rows, right=(1, 2, 3, 4, 5, 7, 8))
     say("balanced: mean over the options. sure: mean probability of the answer; ECE: how far it is from being right.")
     say("bits: told about the class, less what chance gives, of what true options would tell. without it: points of")
@@ -69,16 +84,21 @@ def show_rules(rules: Mapping[str, Any]) -> None:
         rows.append([name, *cells])
     table(head, rows, right=(1, 2, 3, 5, 6, 7))
     others = len(rules["entries"]) - 1
-    say(f"dev: cross-validated in {rules['folds']} parts, and what the choice is made by. p is corrected for "
-        f"{others} comparison{'s' if others != 1 else ''} (Holm).")  # fmt: skip
+    say(
+        f"dev: cross-validated in {rules['folds']} parts, and what the choice is made by. p is corrected for "
+        f"{others} comparison{'s' if others != 1 else ''} (Holm)."
+    )
     _say_choice(rules, "test" if tested else "dev")
     say()
     rows = [
         [percent(e["wanted"]), f"{e['margin']:.3f}", percent(e["coverage"]), *_share(e)] for e in rules["abstaining"]
     ]
     where = "test part" if tested else "dev part"
-    table((f"to answer ({rules['chosen']})", "least margin", f"answered ({where})", "right", "95 % interval", "n"),
-          rows, right=(0, 1, 2, 3, 4, 5))  # fmt: skip
+    table(
+        (f"to answer ({rules['chosen']})", "least margin", f"answered ({where})", "right", "95 % interval", "n"),
+        rows,
+        right=(0, 1, 2, 3, 4, 5),
+    )
 
 
 def _say_choice(rules: Mapping[str, Any], part: str) -> None:
@@ -88,11 +108,15 @@ def _say_choice(rules: Mapping[str, Any], part: str) -> None:
     if against is None:
         say(f"{rules['chosen']} stays: no other rule has a higher accuracy on the dev part")
     elif against["p_holm"] < 0.05:
-        say(f"{rules['chosen']} differs from {rules['first']} on the {part} part by {points(against['difference'])} "
-            f"points, {p_value(against['p_holm'])}")  # fmt: skip
+        say(
+            f"{rules['chosen']} differs from {rules['first']} on the {part} part by {points(against['difference'])} "
+            f"points, {p_value(against['p_holm'])}"
+        )
     else:
-        say(f"{rules['chosen']} cannot be told apart from {rules['first']} on the {part} part at n = "
-            f"{entry[part]['n']} ({points(against['difference'])} points, {p_value(against['p_holm'])})")  # fmt: skip
+        say(
+            f"{rules['chosen']} cannot be told apart from {rules['first']} on the {part} part at n = "
+            f"{entry[part]['n']} ({points(against['difference'])} points, {p_value(against['p_holm'])})"
+        )
 
 
 def _share(part: Mapping[str, Any]) -> tuple[str, str, str]:

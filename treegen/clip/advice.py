@@ -43,17 +43,25 @@ class Advice:
     def as_json(self) -> dict[str, Any]:
         """As it stands in the score document."""
         return {
-            "kind": self.kind, "target": list(self.target), "sentence": self.sentence, "shown": self.shown,
-            "images": self.images, "evidence": dict(self.evidence),
-        }  # fmt: skip
+            "kind": self.kind,
+            "target": list(self.target),
+            "sentence": self.sentence,
+            "shown": self.shown,
+            "images": self.images,
+            "evidence": dict(self.evidence),
+        }
 
 
 def advice_from(data: Mapping[str, Any]) -> Advice:
     """The advice of a score document."""
     return Advice(
-        kind=data["kind"], target=tuple(data["target"]), sentence=data["sentence"], shown=data["shown"],
-        images=data["images"], evidence=tuple(data["evidence"].items()),
-    )  # fmt: skip
+        kind=data["kind"],
+        target=tuple(data["target"]),
+        sentence=data["sentence"],
+        shown=data["shown"],
+        images=data["images"],
+        evidence=tuple(data["evidence"].items()),
+    )
 
 
 def advise(diagnosis: Mapping[str, Any]) -> tuple[Advice, ...]:
@@ -92,9 +100,12 @@ def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
             f"p = {p:.2g}), and {prompts} prompts less"
         )
     evidence = {
-        "difference": without["difference"], "wins": without["wins"], "losses": without["losses"], "p": p,
+        "difference": without["difference"],
+        "wins": without["wins"],
+        "losses": without["losses"],
+        "p": p,
         "prompts": prompts,
-    }  # fmt: skip
+    }
     yield _advice("drop", (group["name"],), told, shown, changed, evidence)
 
 
@@ -175,4 +186,4 @@ def _advice(
 ) -> Advice:
     return Advice(
         kind=kind, target=target, sentence=sentence, shown=shown, images=images, evidence=tuple(evidence.items())
-    )  # fmt: skip
+    )

@@ -150,9 +150,12 @@ def _given(*part: Any) -> Any:
 
 
 def _run(
-    pool: Executor, parts: Iterator[Part], work: Callable[..., T], ahead: int,
+    pool: Executor,
+    parts: Iterator[Part],
+    work: Callable[..., T],
+    ahead: int,
     meanwhile: Callable[..., T] | None = None,
-) -> Iterator[T]:  # fmt: skip
+) -> Iterator[T]:
     """Results from a pool that has `ahead` parts waiting; with `meanwhile` made here until its first is there."""
     waiting = deque(pool.submit(work, *part) for part in islice(parts, ahead))
     while waiting:

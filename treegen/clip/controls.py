@@ -64,9 +64,12 @@ def _random_words(seed: int, group: str, count: int) -> tuple[str, ...]:
 
 
 def shuffled_controls(
-    decision: "Fitted", matrix: "Tensor", labels: Sequence[int], predictions: Sequence[int],
+    decision: "Fitted",
+    matrix: "Tensor",
+    labels: Sequence[int],
+    predictions: Sequence[int],
     evidence: Callable[[Sequence[int]], "Evidence"],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
 
     Args:

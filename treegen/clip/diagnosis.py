@@ -24,9 +24,16 @@ _MOST_PAIRS: Final = 8
 
 
 def diagnose(
-    tree: Tree, classes: Sequence[str], labels: Sequence[int], predictions: Sequence[int], probabilities: "Tensor", *,
-    evidence: Evidence | None = None, decision: Fitted = SUM, known: Remembered | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    tree: Tree,
+    classes: Sequence[str],
+    labels: Sequence[int],
+    predictions: Sequence[int],
+    probabilities: "Tensor",
+    *,
+    evidence: Evidence | None = None,
+    decision: Fitted = SUM,
+    known: Remembered | None = None,
+) -> dict[str, Any]:
     """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
 
     Args:
@@ -56,12 +63,17 @@ def diagnose(
         "classes": [_class(name, totals[k], mistaken.get(k, {}), classes) for k, name in enumerate(classes)],
         "groups": groups,
         "confused": [
-            {"true": classes[t], "predicted": classes[p], "count": count, "n": totals[t],
-             "separated_by": separating(seen, true, t, p)}
+            {
+                "true": classes[t],
+                "predicted": classes[p],
+                "count": count,
+                "n": totals[t],
+                "separated_by": separating(seen, true, t, p),
+            }
             for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
         ],
         "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
-    }  # fmt: skip
+    }
     return {**found, "advice": [each.as_json() for each in advise(found)]}
 
 
@@ -81,10 +93,12 @@ def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str
     correct = n - sum(mistaken.values())
     taken = sorted(mistaken.items(), key=lambda item: (-item[1], item[0]))
     return {
-        "name": name, "n": n, "recall": correct / n if n else None,
+        "name": name,
+        "n": n,
+        "recall": correct / n if n else None,
         "interval": list(wilson_interval(correct, n)) if n else None,
         "taken_for": [{"name": classes[p], "count": c} for p, c in taken[:3]],
-    }  # fmt: skip
+    }
 
 
 def _group(group: Seen) -> dict[str, Any]:
@@ -94,7 +108,9 @@ def _group(group: Seen) -> dict[str, Any]:
     totals = counts.sum(1).tolist()
     wrong = [(int(e), int(a), int(counts[e, a])) for e, a in np.argwhere(counts) if e != a]
     return {
-        "name": group.name, "n": n, "accuracy": correct / n if n else None,
+        "name": group.name,
+        "n": n,
+        "accuracy": correct / n if n else None,
         "interval": list(wilson_interval(correct, n)) if n else None,
         "options": [
             {"option": option, "n": total, "accuracy": int(counts[index, index]) / total if total else None}
@@ -104,4 +120,4 @@ def _group(group: Seen) -> dict[str, Any]:
             {"option": group.options[e], "taken_for": group.options[a], "count": count}
             for e, a, count in sorted(wrong, key=lambda item: (-item[2], item[:2]))[:_MOST_PAIRS]
         ],
-    }  # fmt: skip
+    }

@@ -143,9 +143,16 @@ class _Rows:
 
 
 def _embed(
-    images: Sequence[LabelledImage], places: Sequence[int], keys: Sequence[bytes], rows: _Rows, encoder: "Encoder",
-    cache: EmbeddingCache, crop: Crop, workers: int | None, progress: Progress,
-) -> dict[int, str]:  # fmt: skip
+    images: Sequence[LabelledImage],
+    places: Sequence[int],
+    keys: Sequence[bytes],
+    rows: _Rows,
+    encoder: "Encoder",
+    cache: EmbeddingCache,
+    crop: Crop,
+    workers: int | None,
+    progress: Progress,
+) -> dict[int, str]:
     """Embeds images into their places; gives the places that stay empty, with the reason.
 
     While the model computes a batch, the next is on its way to the device and the last is written to the cache.

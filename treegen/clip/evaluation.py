@@ -147,9 +147,12 @@ class Evaluator:
         evidence = self.evidence(tree, features, names=decision.rule.uses_names, matrix=matrix)
         scores = decision.scores(evidence)
         return Answers(
-            probabilities=evidence.probabilities, scores=scores, predictions=tuple(scores.argmax(1).tolist()),
-            evidence=evidence, decision=decision,
-        )  # fmt: skip
+            probabilities=evidence.probabilities,
+            scores=scores,
+            predictions=tuple(scores.argmax(1).tolist()),
+            evidence=evidence,
+            decision=decision,
+        )
 
     def evidence(self, tree: Tree, features: "Tensor", *, names: bool, matrix: "Tensor | None" = None) -> Evidence:
         """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
@@ -165,10 +168,13 @@ class Evaluator:
             logits = scoring.similarity_logits(features, texts, self.encoder.logit_scale)
             probabilities = scoring.group_probabilities(logits, sizes)
         return Evidence(
-            logits=logits, probabilities=probabilities,
-            matrix=self._matrix(tree) if matrix is None else matrix, groups=tuple(g.name for g in tree.groups),
-            sizes=sizes, names=self._name_logits(features) if names else None,
-        )  # fmt: skip
+            logits=logits,
+            probabilities=probabilities,
+            matrix=self._matrix(tree) if matrix is None else matrix,
+            groups=tuple(g.name for g in tree.groups),
+            sizes=sizes,
+            names=self._name_logits(features) if names else None,
+        )
 
     def _answer_of(self, question: Question, known: Remembered) -> "tuple[Tensor, Tensor]":
         """Logits and probabilities (O, B) of a question on the dev part. Asked one by one, so that they are the same
@@ -252,8 +258,10 @@ class Evaluator:
             "domain": self.domain.name,
             "tree": digest_of(tree),
             "encoder": {
-                "name": self.encoder.name, "fingerprint": self.encoder.fingerprint,
-                "logit_scale": self.encoder.logit_scale, "precision": self.encoder.precision,
+                "name": self.encoder.name,
+                "fingerprint": self.encoder.fingerprint,
+                "logit_scale": self.encoder.logit_scale,
+                "precision": self.encoder.precision,
                 "device": self.encoder.device,
                 **({"logit_scale_assumed": True} if self.encoder.scale_assumed else {}),
             },
@@ -262,7 +270,7 @@ class Evaluator:
             "images": self._images_json,
             **({} if sealed else self._tested(tree, parent, decision)),
             "dev": self.diagnose(tree),
-        }  # fmt: skip
+        }
 
     def _tested(self, tree: Tree, parent: Tree | None, decision: Fitted) -> dict[str, Any]:
         """The sections of the test part."""
@@ -291,10 +299,16 @@ class Evaluator:
         return {
             **accuracy_of(dev.labels, answers.predictions),
             **diagnose(
-                tree, self.domain.classes, dev.labels, answers.predictions, answers.probabilities,
-                evidence=answers.evidence, decision=answers.decision, known=self._found,
+                tree,
+                self.domain.classes,
+                dev.labels,
+                answers.predictions,
+                answers.probabilities,
+                evidence=answers.evidence,
+                decision=answers.decision,
+                known=self._found,
             ),
-        }  # fmt: skip
+        }
 
     def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
         """What each of several changed trees would do on the dev part, compared with the tree as it is.
@@ -305,11 +319,14 @@ class Evaluator:
         """
         dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, Remembered()
         ground = Ground(
-            labels=dev.labels, classes=self.domain.classes, embed=self.text_features,
+            labels=dev.labels,
+            classes=self.domain.classes,
+            embed=self.text_features,
             ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
-            obstacle=self._obstacle, progress=self._progress,
+            obstacle=self._obstacle,
+            progress=self._progress,
             predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
-        )  # fmt: skip
+        )
         return preview(ground, tree, variants)
 
     def _predict_dev(self, tree: Tree) -> "Tensor":
@@ -325,9 +342,15 @@ class Evaluator:
         dev, matrix = self.parts["dev"], self._matrix(tree)
         answers = self.answer(tree, dev.features, matrix)
         return find_mistakes(
-            tree, self.domain.classes, dev.images, dev.labels, answers.predictions, answers.probabilities,
-            answers.scores, matrix,
-        )  # fmt: skip
+            tree,
+            self.domain.classes,
+            dev.images,
+            dev.labels,
+            answers.predictions,
+            answers.probabilities,
+            answers.scores,
+            matrix,
+        )
 
     def _obstacle(self, tree: Tree) -> str:
         """Why a tree cannot be scored, in a sentence; empty if it can."""
@@ -364,5 +387,7 @@ class Evaluator:
         def asked(rows: Sequence[int]) -> Evidence:
             return self.evidence(tree, test.features[list(rows)], names=decision.rule.uses_names, matrix=matrix)
 
-        return {**shuffled_controls(decision, matrix, test.labels, predictions, asked),
-                "random_words": spread(len(test.labels), worded)}  # fmt: skip
+        return {
+            **shuffled_controls(decision, matrix, test.labels, predictions, asked),
+            "random_words": spread(len(test.labels), worded),
+        }

@@ -55,11 +55,16 @@ class Labeller:
         features, scale = self._encoder.encode_images(images), self._encoder.logit_scale
         logits = scoring.similarity_logits(features, self._texts, scale)
         probabilities = scoring.group_probabilities(logits, self._sizes)
-        scores = self._decision.scores(Evidence(
-            logits=logits, probabilities=probabilities, matrix=self._matrix, sizes=self._sizes,
-            groups=tuple(group.name for group in self._tree.groups),
-            names=None if self._names is None else scoring.similarity_logits(features, self._names, scale),
-        ))  # fmt: skip
+        scores = self._decision.scores(
+            Evidence(
+                logits=logits,
+                probabilities=probabilities,
+                matrix=self._matrix,
+                sizes=self._sizes,
+                groups=tuple(group.name for group in self._tree.groups),
+                names=None if self._names is None else scoring.similarity_logits(features, self._names, scale),
+            )
+        )
         return [
             _label(self._tree, p, s) if bool(s.isfinite().all()) else None
             for p, s in zip(probabilities, scores, strict=True)

@@ -42,9 +42,11 @@ def without_each(
     count = len(evidence.sizes)
     if count == 1:
         return [None]
-    guesses = _sums_without(evidence) if decision.rule.name == "sum" else [
-        decision.scores(evidence.without(g)).argmax(1).cpu().numpy() for g in range(count)
-    ]  # fmt: skip
+    guesses = (
+        _sums_without(evidence)
+        if decision.rule.name == "sum"
+        else [decision.scores(evidence.without(g)).argmax(1).cpu().numpy() for g in range(count)]
+    )
     true, whole = np.asarray(labels), np.asarray(predictions)
     tests = [paired(true, guess, whole) for guess in guesses]
     corrected = holm([test["p"] for test in tests])

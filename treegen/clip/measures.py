@@ -37,8 +37,11 @@ def paired(labels: "Indices", new: "Indices", old: "Indices") -> dict[str, Any]:
     right, before = np.equal(labels, new), np.equal(labels, old)
     wins, losses = int((right & ~before).sum()), int((before & ~right).sum())
     return {
-        "wins": wins, "losses": losses, "difference": (wins - losses) / len(labels), "p": mcnemar_exact(wins, losses)
-    }  # fmt: skip
+        "wins": wins,
+        "losses": losses,
+        "difference": (wins - losses) / len(labels),
+        "p": mcnemar_exact(wins, losses),
+    }
 
 
 def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> dict[str, Any]:
@@ -64,9 +67,11 @@ def comparisons(
         },
         "minimum_detectable_effect": {
             "difference": minimum_detectable_effect(len(labels), discordant),
-            "discordant": discordant, "alpha": 0.05, "power": 0.8,
+            "discordant": discordant,
+            "alpha": 0.05,
+            "power": 0.8,
         },
-    }  # fmt: skip
+    }
 
 
 def permutation_p(labels: "Indices", predictions: "Indices", shuffled: Sequence[float]) -> float:

@@ -63,9 +63,15 @@ class Mistake:
 
 
 def find_mistakes(
-    tree: Tree, classes: Sequence[str], images: Sequence[LabelledImage], labels: Sequence[int],
-    predictions: Sequence[int], probabilities: "Tensor", scores: "Tensor", matrix: "Tensor",
-) -> tuple[Mistake, ...]:  # fmt: skip
+    tree: Tree,
+    classes: Sequence[str],
+    images: Sequence[LabelledImage],
+    labels: Sequence[int],
+    predictions: Sequence[int],
+    probabilities: "Tensor",
+    scores: "Tensor",
+    matrix: "Tensor",
+) -> tuple[Mistake, ...]:
     """All mistakes, in the order of the images.
 
     Args:
@@ -84,17 +90,26 @@ def find_mistakes(
     own, others = scores[wrong, true].tolist(), scores[wrong, predicted].tolist()
     return tuple(
         Mistake(
-            index=i, image=images[i], true=classes[true[n]], predicted=classes[predicted[n]],
-            true_score=own[n], predicted_score=others[n], votes=votes[n],
+            index=i,
+            image=images[i],
+            true=classes[true[n]],
+            predicted=classes[predicted[n]],
+            true_score=own[n],
+            predicted_score=others[n],
+            votes=votes[n],
         )
         for n, i in enumerate(wrong)
-    )  # fmt: skip
+    )
 
 
 def _votes(
-    tree: Tree, classes: Sequence[str], true: Sequence[int], predicted: Sequence[int], probabilities: "Tensor",
+    tree: Tree,
+    classes: Sequence[str],
+    true: Sequence[int],
+    predicted: Sequence[int],
+    probabilities: "Tensor",
     matrix: "Tensor",
-) -> list[tuple[GroupVote, ...]]:  # fmt: skip
+) -> list[tuple[GroupVote, ...]]:
     """For each wrong image the votes of all groups; W wrong images.
 
     Args:
@@ -113,11 +128,17 @@ def _votes(
         words = [tree.word(rules[name], group.name) for name in classes]
         best, place = own.max(1)
         numbers = zip(best.tolist(), place.tolist(), share.sum(1).tolist(), true, predicted, strict=True)
-        columns.append([
-            GroupVote(
-                group=group.name, option=group.options[o], probability=p, true_option=words[t],
-                predicted_option=words[k], margin=m,
-            )
-            for p, o, m, t, k in numbers
-        ])  # fmt: skip
+        columns.append(
+            [
+                GroupVote(
+                    group=group.name,
+                    option=group.options[o],
+                    probability=p,
+                    true_option=words[t],
+                    predicted_option=words[k],
+                    margin=m,
+                )
+                for p, o, m, t, k in numbers
+            ]
+        )
     return list(zip(*columns, strict=True))

@@ -84,9 +84,15 @@ def _look_at(
     columns = probabilities.T.double().cpu().contiguous().numpy().copy()  # (O, B), and written to
     answers, seconds, first, second = _top_two(columns)
     return Seen(
-        name=group.name, options=group.options, matrix=matrix.double().numpy(), expected=answered[true],
-        answers=answers, seconds=seconds, confidence=first, odds=first / second.clip(min=1e-300),
-    )  # fmt: skip
+        name=group.name,
+        options=group.options,
+        matrix=matrix.double().numpy(),
+        expected=answered[true],
+        answers=answers,
+        seconds=seconds,
+        confidence=first,
+        odds=first / second.clip(min=1e-300),
+    )
 
 
 def _top_two(
@@ -193,10 +199,12 @@ def _shared(seen: Sequence[Seen], known: Remembered) -> list[list[dict[str, Any]
             found[a].append({"group": other.name, "bits": bits, "corrected": corrected, "place": b})
             found[b].append({"group": one.name, "bits": bits, "corrected": corrected, "place": a})
     return [
-        [{key: entry[key] for key in ("group", "bits", "corrected")}
-         for entry in sorted(entries, key=lambda e: (-e["corrected"], -e["bits"], e["place"]))[:_NEIGHBOURS]]
+        [
+            {key: entry[key] for key in ("group", "bits", "corrected")}
+            for entry in sorted(entries, key=lambda e: (-e["corrected"], -e["bits"], e["place"]))[:_NEIGHBOURS]
+        ]
         for entries in found
-    ]  # fmt: skip
+    ]
 
 
 def _shared_bits(one: Seen, other: Seen) -> tuple[float, float]:
@@ -215,13 +223,14 @@ def _pairs(group: Seen, alike: "NDArray[np.int64]", classes: Sequence[str]) -> l
     places = sorted(((int(a), int(b)) for a, b in np.argwhere(crossed)), key=lambda pair: (-crossed[pair], pair))
     return [
         {
-            "options": [group.options[a], group.options[b]], "crossed": int(crossed[a, b]),
+            "options": [group.options[a], group.options[b]],
+            "crossed": int(crossed[a, b]),
             "n": int(totals[a] + totals[b]),
             "p": fisher_exact(((int(table[a, a]), int(table[a, b])), (int(table[b, a]), int(table[b, b])))),
             "needed": _needed(group, alike, (a, b), classes),
         }
         for a, b in places[:_MOST]
-    ]  # fmt: skip
+    ]
 
 
 def _needed(group: Seen, alike: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]) -> list[str]:

@@ -69,4 +69,4 @@ def _prepare(start: int, images: Sequence[LabelledImage], *, crop: Crop, preproc
             broken.append((index, str(error)))
     return PreparedBatch(
         good=tuple(good), prepared=preprocessor.collate(prepared) if prepared else None, broken=tuple(broken)
-    )  # fmt: skip
+    )

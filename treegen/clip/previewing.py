@@ -145,9 +145,13 @@ class _Neighbours:
         to_right = (right & ~self._right).nonzero()[:, 0].tolist()
         to_wrong = (self._right & ~right).nonzero()[:, 0].tolist()
         return Preview(
-            n=n, before=self.right_before, after=after, to_right=tuple(to_right), to_wrong=tuple(to_wrong),
+            n=n,
+            before=self.right_before,
+            after=after,
+            to_right=tuple(to_right),
+            to_wrong=tuple(to_wrong),
             p=mcnemar_exact(len(to_right), len(to_wrong)),
-        )  # fmt: skip
+        )
 
     def _predictions(self, changed: Tree) -> "Tensor":
         """(B): argmax of the old scores and what the changed questions and rules add to them."""

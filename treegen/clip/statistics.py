@@ -189,9 +189,14 @@ def fisher_exact(table: tuple[tuple[int, int], tuple[int, int]]) -> float:
 
 
 def recall_difference(
-    labels: "Indices", new: "Indices", old: "Indices", *, resamples: int = 10_000, seed: int = 0,
+    labels: "Indices",
+    new: "Indices",
+    old: "Indices",
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
     level: float = 0.95,
-) -> tuple[float, float, float] | None:  # fmt: skip
+) -> tuple[float, float, float] | None:
     """Difference of mean per-class recall of two predictions on the same images, with a bootstrap interval.
 
     The images of each class are drawn with replacement, as many as it has, and both predictions go with the image

@@ -102,9 +102,12 @@ def ollama(*, wanted: bool = False) -> Finding:
     if status != 200:
         tip = "`ollama serve` starts it, and `ollama pull NAME` fetches a model; then --model ollama_chat/NAME"
         return Finding(
-            topic="language", name="Ollama", state="missing" if wanted else "off",
-            told=f"does not answer at {without_credentials(address)}", tip=tip,
-        )  # fmt: skip
+            topic="language",
+            name="Ollama",
+            state="missing" if wanted else "off",
+            told=f"does not answer at {without_credentials(address)}",
+            tip=tip,
+        )
     names = _names(data, "models", "name")
     told = f"answers; {_list(names)}" if names else "answers, and has no models yet"
     tip = "" if names else "`ollama pull NAME` fetches one"

@@ -54,9 +54,13 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
         workspace.store.look(looked, split_settings(workspace.domain.split), [look])
     n, correct = len(counted), sum(counted)
     return {
-        "part": "test" if plan.listing.own else "all", "n": n, "correct": correct, "accuracy": correct / n,
-        "interval": list(wilson_interval(correct, n)), "left_out": len(rows) - n,
-    }  # fmt: skip
+        "part": "test" if plan.listing.own else "all",
+        "n": n,
+        "correct": correct,
+        "accuracy": correct / n,
+        "interval": list(wilson_interval(correct, n)),
+        "left_out": len(rows) - n,
+    }
 
 
 def _counting(plan: Plan, images: Sequence[LabelledImage]) -> list[bool]:

@@ -106,17 +106,25 @@ class Scorer:
         logits = scoring.similarity_logits(features, self._texts, self._scale)
         probabilities = scoring.group_probabilities(logits, sizes)
         names = None if self._names is None else scoring.similarity_logits(features, self._names, self._scale)
-        best = self.decision.scores(Evidence(
-            logits=logits, probabilities=probabilities, matrix=self._matrix, sizes=sizes, names=names,
-            groups=tuple(group.name for group in self._tree.groups),
-        )).max(1)  # fmt: skip
+        best = self.decision.scores(
+            Evidence(
+                logits=logits,
+                probabilities=probabilities,
+                matrix=self._matrix,
+                sizes=sizes,
+                names=names,
+                groups=tuple(group.name for group in self._tree.groups),
+            )
+        ).max(1)
         chosen = [part.max(1) for part in scoring.split_groups(probabilities, sizes)]
         return Answered(
-            classes=self._tree.classes, groups=tuple((g.name, g.options) for g in self._tree.groups),
-            predicted=best.indices.numpy(), scores=best.values.numpy(),
+            classes=self._tree.classes,
+            groups=tuple((g.name, g.options) for g in self._tree.groups),
+            predicted=best.indices.numpy(),
+            scores=best.values.numpy(),
             options=np.stack([c.indices.numpy() for c in chosen]),
             probabilities=np.stack([c.values.numpy() for c in chosen]),
-        )  # fmt: skip
+        )
 
 
 def _refuse_to_learn(rule: "DecisionRule") -> NoReturn:

@@ -193,11 +193,16 @@ def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, 
     with warnings.catch_warnings():  # Ray will drop these two, and has nothing in their place so far
         warnings.filterwarnings("ignore", message=".*ray_remote_args", category=DeprecationWarning)
         return pictures.map_batches(
-            _Worker, batch_size=None if apart else work.batch, batch_format="pyarrow",
+            _Worker,
+            batch_size=None if apart else work.batch,
+            batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
             fn_constructor_args=(None if apart else shared, work.settings, str(work.folder), work.fingerprint),
-            num_cpus=0 if on_gpu else 1, num_gpus=1 if on_gpu else 0, max_restarts=_TRIES, max_task_retries=_TRIES,
-        )  # fmt: skip
+            num_cpus=0 if on_gpu else 1,
+            num_gpus=1 if on_gpu else 0,
+            max_restarts=_TRIES,
+            max_task_retries=_TRIES,
+        )
 
 
 def _prepare_table(table: Any, shared: Any) -> Any:

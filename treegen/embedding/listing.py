@@ -104,9 +104,14 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
         if domain.images is None:
             raise InputError(f"the domain {domain.name!r} has no images", "add [images] with a folder to domain.toml")
         return Listing(
-            settings=domain.images, root=domain.images.root, crop=crop, labels=labels_of(domain),
-            names=domain.classes, own=True, findings=findings,
-        )  # fmt: skip
+            settings=domain.images,
+            root=domain.images.root,
+            crop=crop,
+            labels=labels_of(domain),
+            names=domain.classes,
+            own=True,
+            findings=findings,
+        )
     path = path.resolve()
     if path.is_dir():
         settings = ImageSettings(folder=path)
@@ -116,9 +121,14 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
         raise InputError(f"{path}: no such folder or file", "name a folder of images, a manifest or a domain")
     labels = AnyLabels()
     return Listing(
-        settings=settings, root=settings.root, crop=crop, labels=labels, names=labels.names, own=False,
+        settings=settings,
+        root=settings.root,
+        crop=crop,
+        labels=labels,
+        names=labels.names,
+        own=False,
         findings=findings,
-    )  # fmt: skip
+    )
 
 
 def _files(folder: Path, findings: Findings) -> Iterator[Path]:

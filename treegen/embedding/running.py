@@ -130,9 +130,13 @@ def embed_images(
             known = KeySet(keeper.cache.keys(encoder.fingerprint) if keeper.cache and waiting else ())
             size = batch or (_GPU_BATCH if "cuda" in (settled.device, encoder.device) else _BATCH)
             work = Work(
-                settings=settled, fingerprint=fingerprint, folder=folder, crop=plan.listing.crop, batch=size,
+                settings=settled,
+                fingerprint=fingerprint,
+                folder=folder,
+                crop=plan.listing.crop,
+                batch=size,
                 known=known,
-            )  # fmt: skip
+            )
             done = 0
             with closing(engine.embed(_unspooled(spool), work, encoder)) as results:
                 for outcomes in results if waiting else ():
@@ -278,18 +282,23 @@ class _Keeper:
         if self.table is None:
             return
         self.table.add(
-            [o.source for o in outcomes], [o.digest for o in outcomes],
-            [self.plan.listing.label(o.source) for o in outcomes], vectors.numpy(),
+            [o.source for o in outcomes],
+            [o.digest for o in outcomes],
+            [self.plan.listing.label(o.source) for o in outcomes],
+            vectors.numpy(),
             self._scorer.answer(vectors) if self._scorer else None,
-        )  # fmt: skip
+        )
 
     def _measure(self) -> dict[str, Any] | None:
         if self.table is None or self._scorer is None:
             return None
         return measure(
-            self.plan, self.table, self.encoder.fingerprint, self._scorer.decision.words,
+            self.plan,
+            self.table,
+            self.encoder.fingerprint,
+            self._scorer.decision.words,
             KeySet(self._listed, KEY_WIDTH),
-        )  # fmt: skip
+        )
 
     def finish(self) -> Summary:
         """What was done; all of it is on disk.
@@ -318,6 +327,9 @@ class _Keeper:
             notes.append("the embedding cache was damaged: it was set aside and begun anew")
         encoder = self.encoder
         return Summary(
-            counts=self.counts, skipped=tuple(self._skipped), accuracy=accuracy, notes=(*notes, *encoder.notes),
+            counts=self.counts,
+            skipped=tuple(self._skipped),
+            accuracy=accuracy,
+            notes=(*notes, *encoder.notes),
             encoder={"name": encoder.name, "fingerprint": encoder.fingerprint, "precision": encoder.precision},
-        )  # fmt: skip
+        )

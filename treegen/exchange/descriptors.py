@@ -22,16 +22,39 @@ from treegen.tree.words import normalise
 
 CLASS_KEYS: Final = ("class", "class_name", "classname", "label", "name", "category", "species", "concept", "title")
 TEXT_KEYS: Final = (
-    "descriptors", "descriptor", "descriptions", "description", "attributes", "attribute", "phrases", "phrase",
-    "features", "feature", "prompts", "prompt", "sentences", "captions", "caption", "texts", "text", "concepts",
+    "descriptors",
+    "descriptor",
+    "descriptions",
+    "description",
+    "attributes",
+    "attribute",
+    "phrases",
+    "phrase",
+    "features",
+    "feature",
+    "prompts",
+    "prompt",
+    "sentences",
+    "captions",
+    "caption",
+    "texts",
+    "text",
+    "concepts",
     "values",
-)  # fmt: skip
+)
 TYPE_KEYS: Final = ("attr_type", "attribute_type", "attribute", "group", "question", "key", "type")
 VALUE_KEYS: Final = ("value", "option", "answer", "descriptor", "description", "phrase", "text")
 WRAPPERS: Final = (
-    "class2concepts", "descriptors", "descriptions", "attributes", "concepts", "classes", "data", "annotations",
+    "class2concepts",
+    "descriptors",
+    "descriptions",
+    "attributes",
+    "concepts",
+    "classes",
+    "data",
+    "annotations",
     "items",
-)  # fmt: skip
+)
 _SIGN: Final = re.compile(r"[,;(\[)\]]")
 _PIECES: Final = re.compile(r"[\n;]+|(?<=[.!?])\s+(?=[A-Z])")
 
@@ -131,9 +154,12 @@ class Gathering:
                     f"classes that differ in spelling alone were kept apart: {', '.join(map(show, same))}"
                 )
         return Descriptors(
-            form=form, classes=tuple(self.classes), phrases=tuple(self.phrases), dropped=tuple(self.dropped),
+            form=form,
+            classes=tuple(self.classes),
+            phrases=tuple(self.phrases),
+            dropped=tuple(self.dropped),
             notes=tuple(dict.fromkeys(self.notes)),
-        )  # fmt: skip
+        )
 
 
 def pointer_of(place: str, *parts: str | int) -> str:

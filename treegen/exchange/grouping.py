@@ -89,9 +89,11 @@ def build(subject: Subject) -> Built:
             beaten.append((member, winner))
     placed = sorted(chosen.values(), key=lambda m: m.number)
     return Built(
-        subject=subject, options=merge_wordings(placed, typed=subject.typed), placed=tuple(placed),
+        subject=subject,
+        options=merge_wordings(placed, typed=subject.typed),
+        placed=tuple(placed),
         beaten=tuple(sorted(beaten, key=lambda pair: pair[0].number)),
-    )  # fmt: skip
+    )
 
 
 def merge_wordings(members: Sequence[Member], *, typed: bool = False) -> tuple[Option, ...]:

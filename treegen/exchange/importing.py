@@ -60,9 +60,14 @@ def find_domain(domain: Path | None, out: Path) -> tuple[Domain | None, str]:
 
 
 def make_tree(
-    path: Path, *, domain: Domain | None = None, domain_from: str = "", encoder: "Encoder | None" = None,
-    groups: int | None = None, progress: Progress = no_progress,
-) -> Made:  # fmt: skip
+    path: Path,
+    *,
+    domain: Domain | None = None,
+    domain_from: str = "",
+    encoder: "Encoder | None" = None,
+    groups: int | None = None,
+    progress: Progress = no_progress,
+) -> Made:
     """Reads a file and makes a tree of it; nothing is written.
 
     Args:
@@ -109,9 +114,15 @@ def _from_article(source: Source, domain: Domain | None, given: tuple[str, str] 
     if given and article.domain and article.domain[0] != name:
         notes.append(f"the file names the domain {show(article.domain[0])}; {show(name)} was written")
     report = Report(
-        source=source.path.name, form=f"a tree in {source.syntax}", domain=name, domain_from=origin,
-        classes=len(tree.rules), groups=len(tree.groups), comments=comments, notes=tuple(notes),
-    )  # fmt: skip
+        source=source.path.name,
+        form=f"a tree in {source.syntax}",
+        domain=name,
+        domain_from=origin,
+        classes=len(tree.rules),
+        groups=len(tree.groups),
+        comments=comments,
+        notes=tuple(notes),
+    )
     return _finished(tree, report, domain, matched)
 
 
@@ -156,10 +167,16 @@ def _from_descriptors(
     }
     tree = _tree_of(source.path, data, None)
     report = Report(
-        source=source.path.name, form=f"{found.form}, in {source.syntax}", domain=named[0], domain_from=named[1],
-        classes=len(tree.rules), groups=len(tree.groups), grouped=grouped, notes=(*found.notes, *_notes(tree)),
+        source=source.path.name,
+        form=f"{found.form}, in {source.syntax}",
+        domain=named[0],
+        domain_from=named[1],
+        classes=len(tree.rules),
+        groups=len(tree.groups),
+        grouped=grouped,
+        notes=(*found.notes, *_notes(tree)),
         empty=tuple(name for name in matched.order if not grouped.answers.get(back[name])),
-    )  # fmt: skip
+    )
     return _finished(tree, report, domain, matched)
 
 
@@ -182,10 +199,17 @@ def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matche
         if any(index is not None for _, index in rule.answers):
             same.setdefault(tuple(rule.get(g.name) for g in tree.groups), []).append(rule.name)
     twins = tuple(tuple(names) for names in same.values() if len(names) > 1)
-    return Made(tree=tree, report=replace(
-        report, problems=problems, twins=twins, missing=matched.missing, unknown=matched.unknown,
-        renamed=matched.renamed,
-    ))  # fmt: skip
+    return Made(
+        tree=tree,
+        report=replace(
+            report,
+            problems=problems,
+            twins=twins,
+            missing=matched.missing,
+            unknown=matched.unknown,
+            renamed=matched.renamed,
+        ),
+    )
 
 
 def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Imported:

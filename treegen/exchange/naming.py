@@ -55,9 +55,12 @@ def match_classes(
     candidates = missing if len(missing) <= _MOST_CANDIDATES else []
     have = set(names.values())
     return Matched(
-        names=names, order=(*(k for k in known if k in have), *unknown), renamed=tuple(renamed.items()),
-        unknown=tuple((n, _close(n, candidates)) for n in unknown), missing=tuple(missing),
-    )  # fmt: skip
+        names=names,
+        order=(*(k for k in known if k in have), *unknown),
+        renamed=tuple(renamed.items()),
+        unknown=tuple((n, _close(n, candidates)) for n in unknown),
+        missing=tuple(missing),
+    )
 
 
 def _spelling(name: str) -> str:

@@ -78,9 +78,13 @@ class Grouped:
 
 
 def group_phrases(
-    found: Descriptors, *, noun: str, encoder: "Encoder | None" = None, groups: int | None = None,
+    found: Descriptors,
+    *,
+    noun: str,
+    encoder: "Encoder | None" = None,
+    groups: int | None = None,
     progress: Progress = no_progress,
-) -> Grouped:  # fmt: skip
+) -> Grouped:
     """Applies the procedure of `grouping` to a descriptor list.
 
     Args:
@@ -102,11 +106,15 @@ def group_phrases(
     reasons = {**_left_out(built, small, outside, {id(b) for b in chosen}), **beaten}
     placed, answers = _groups(chosen, noun)
     return Grouped(
-        groups=placed, answers=answers, placed=sum(len(b.placed) for b in chosen), dropped=tuple(dropped),
+        groups=placed,
+        answers=answers,
+        placed=sum(len(b.placed) for b in chosen),
+        dropped=tuple(dropped),
         unplaced=tuple(_fate(Unplaced, found.phrases[n], reasons[n]) for n in sorted(reasons)),
         contradictions=tuple(_fate(Unplaced, found.phrases[n], told) for n, told in beaten.items()),
-        leaks=tuple(leaks), method=_method(typed, free, encoder),
-    )  # fmt: skip
+        leaks=tuple(leaks),
+        method=_method(typed, free, encoder),
+    )
 
 
 def _fate(kind: Any, phrase: Phrase, reason: str) -> Any:

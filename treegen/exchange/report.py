@@ -172,24 +172,30 @@ def as_json(report: Report) -> dict[str, Any]:
     """The whole report as plain data."""
     grouped = report.grouped
     return {
-        "source": report.source, "format": report.form,
+        "source": report.source,
+        "format": report.form,
         "domain": {"name": report.domain, "from": report.domain_from},
-        "classes": report.classes, "method": grouped.method if grouped else None,
+        "classes": report.classes,
+        "method": grouped.method if grouped else None,
         "phrases": counts(grouped) if grouped else None,
         "groups": [_group_json(g) for g in grouped.groups] if grouped else report.groups,
         "contradictions": list(report.contradictions),
         "comments": {"agreed": report.comments.agreed, "unchecked": [list(u) for u in report.comments.unchecked]},
         "leaks": [
             {"class": x.owner, "text": x.text, "name": x.name, "left": x.left, "place": x.place} for x in grouped.leaks
-        ] if grouped else [],
+        ]
+        if grouped
+        else [],
         "dropped": _fates_json(grouped.dropped) if grouped else [],
         "unplaced": _fates_json(grouped.unplaced) if grouped else [],
-        "empty_classes": list(report.empty), "identical_classes": [list(t) for t in report.twins],
+        "empty_classes": list(report.empty),
+        "identical_classes": [list(t) for t in report.twins],
         "missing_classes": list(report.missing),
         "unknown_classes": [{"class": name, "meant": close or None} for name, close in report.unknown],
         "renamed_classes": [{"class": name, "as": known} for name, known in report.renamed],
-        "notes": list(report.notes), "problems": [p.as_json() for p in report.problems],
-    }  # fmt: skip
+        "notes": list(report.notes),
+        "problems": [p.as_json() for p in report.problems],
+    }
 
 
 def _group_json(group: Placed) -> dict[str, Any]:

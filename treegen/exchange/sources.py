@@ -19,10 +19,17 @@ GROUP_KEYS: Final = ("classification_groups", "classification_cot")
 MOST_COLUMNS: Final = 1000
 _DELIMITERS: Final = (",", "\t", ";", "|")
 _SIGNATURES: Final = {
-    b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"RIFF": "an image or sound",
-    b"PK\x03\x04": "a ZIP archive (or an office document)", b"%PDF": "a PDF", b"\x1f\x8b": "a gzip archive",
-    b"\x93NUMPY": "a numpy array", b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text",
-}  # fmt: skip
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"RIFF": "an image or sound",
+    b"PK\x03\x04": "a ZIP archive (or an office document)",
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x93NUMPY": "a numpy array",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
 _TIP: Final = "known: a tree (the article's too), descriptor lists as JSON, JSON Lines, Python literals or CSV"
 
 

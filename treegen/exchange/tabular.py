@@ -51,9 +51,11 @@ def add_table(into: Gathering, table: Table) -> str:
                 )
     if kind is not None and value is not None:
         return "a table of class, attribute and value (attribute types)"
-    return "a table of class and phrase" if len(others) == 1 and names[others[0]] in TEXT_KEYS else (
-        "a table with one column for each attribute (attribute types)"
-    )  # fmt: skip
+    return (
+        "a table of class and phrase"
+        if len(others) == 1 and names[others[0]] in TEXT_KEYS
+        else ("a table with one column for each attribute (attribute types)")
+    )
 
 
 def _numbered_text(name: str) -> bool:

@@ -172,9 +172,13 @@ def python_text(tree: Tree) -> str:
         f"    {_literal(r.name)}: {{{', '.join(f'{_literal(n)}: {i}' for n, i in r.answers)}}}," for r in tree.rules
     ]
     return _MODULE.format(
-        domain=_literal(tree.domain)[1:-1], digest=digest_of(tree), domain_text=_literal(tree.domain),
-        digest_text=_literal(digest_of(tree)), groups="\n".join(groups), rules="\n".join(rules),
-    )  # fmt: skip
+        domain=_literal(tree.domain)[1:-1],
+        digest=digest_of(tree),
+        domain_text=_literal(tree.domain),
+        digest_text=_literal(digest_of(tree)),
+        groups="\n".join(groups),
+        rules="\n".join(rules),
+    )
 
 
 def _literal(text: str) -> str:
@@ -184,8 +188,11 @@ def _literal(text: str) -> str:
 
 #: format -> what writes it; those with several files or bytes are in `exporting`
 TEXTS: Final[dict[str, Callable[[Tree], str]]] = {
-    "article": article_text, "descriptors": descriptors_text, "csv": csv_text, "python": python_text,
-}  # fmt: skip
+    "article": article_text,
+    "descriptors": descriptors_text,
+    "csv": csv_text,
+    "python": python_text,
+}
 
 
 def refuse_unknown_format(name: str) -> InputError:

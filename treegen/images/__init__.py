@@ -17,7 +17,24 @@ from treegen.images.pictures import hash_image, open_image, open_picture, read_b
 from treegen.images.splitting import as_divided, divide, fixed_parts
 
 __all__ = [
-    "SUFFIXES", "WHOLE", "Crop", "Findings", "ImageSet", "LabelledImage", "Labels", "Skipped", "as_divided", "below",
-    "divide", "fixed_parts", "hash_image", "labels_of", "list_images", "open_image", "open_picture", "read_bytes",
-    "read_images", "shown",
-]  # fmt: skip
+    "SUFFIXES",
+    "WHOLE",
+    "Crop",
+    "Findings",
+    "ImageSet",
+    "LabelledImage",
+    "Labels",
+    "Skipped",
+    "as_divided",
+    "below",
+    "divide",
+    "fixed_parts",
+    "hash_image",
+    "labels_of",
+    "list_images",
+    "open_image",
+    "open_picture",
+    "read_bytes",
+    "read_images",
+    "shown",
+]

@@ -17,8 +17,11 @@ from treegen.settings import ImageSettings
 from treegen.tree.keywords import show
 
 _READERS: Final[dict[str, Reader]] = {
-    "folder": read_folders, "manifest": read_manifest, "shards": read_shards, "hf": read_hugging_face,
-}  # fmt: skip
+    "folder": read_folders,
+    "manifest": read_manifest,
+    "shards": read_shards,
+    "hf": read_hugging_face,
+}
 _LEAK: Final = "the same picture is in the test part: left out of the dev part"
 
 
@@ -46,9 +49,11 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
         raise _nothing(settings, len(domain.classes), findings)
     kept, leaking, leaks = _without_leaks(as_divided(images, settings.kind))
     return ImageSet(
-        images=kept, skipped=(*findings.skipped, *leaking), strangers=tuple(sorted(findings.strangers.items())),
+        images=kept,
+        skipped=(*findings.skipped, *leaking),
+        strangers=tuple(sorted(findings.strangers.items())),
         leaks=leaks,
-    )  # fmt: skip
+    )
 
 
 def labels_of(domain: Domain) -> Labels:

@@ -22,9 +22,13 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
 
 
 def read_table(
-    table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings,
+    table: Path,
+    folder: Path,
+    columns: Mapping[str, str],
+    labels: Labels,
+    findings: Findings,
     part: PartName | None = None,
-) -> Iterator[LabelledImage]:  # fmt: skip
+) -> Iterator[LabelledImage]:
     """The images that a table names.
 
     Args:

@@ -75,9 +75,14 @@ def _parted(name: str) -> tuple[str, str]:
 
 
 def _read_sample(
-    tar: tarfile.TarFile, path: Path, key: str, members: Mapping[str, tarfile.TarInfo], part: PartName | None,
-    labels: Labels, findings: Findings,
-) -> Iterator[LabelledImage]:  # fmt: skip
+    tar: tarfile.TarFile,
+    path: Path,
+    key: str,
+    members: Mapping[str, tarfile.TarInfo],
+    part: PartName | None,
+    labels: Labels,
+    findings: Findings,
+) -> Iterator[LabelledImage]:
     picture = next((m for ending, m in members.items() if f".{ending.rpartition('.')[2]}" in SUFFIXES), None)
     if picture is None:
         if not key.rpartition("/")[2].startswith((".", "_")) and set(members) & set(_LABELS):

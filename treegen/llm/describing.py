@@ -89,9 +89,14 @@ def describe(
         Cancelled: `on_text` raised it.
     """
     maker = PartMaker(
-        domain, chat, tries=tries, kept=kept or NothingKept(), concurrency=concurrency, on_attempt=on_attempt,
+        domain,
+        chat,
+        tries=tries,
+        kept=kept or NothingKept(),
+        concurrency=concurrency,
+        on_attempt=on_attempt,
         on_text=on_text,
-    )  # fmt: skip
+    )
     batches = _batches(domain, pictures)
     ready = [0]
 
@@ -141,15 +146,24 @@ def _part(domain: Domain, pictures: Pictures, names: Sequence[str], number: int)
         first = shown[-1][2] + 1 if shown else 1
         shown.append((name, first, first + len(pictures[name]) - 1))
     text = render(
-        "describe", domain.folder, name=domain.name, noun=domain.noun, description=domain.description,
-        notes=dict(domain.notes), shown=shown, **language_of(domain),
-    )  # fmt: skip
+        "describe",
+        domain.folder,
+        name=domain.name,
+        noun=domain.noun,
+        description=domain.description,
+        notes=dict(domain.notes),
+        shown=shown,
+        **language_of(domain),
+    )
     images = tuple(url for name in names for url in pictures[name])
     request = (Message(role="user", content=text, images=images),)
     return Part(
-        name=f"descriptions {number}", purpose="describe", request=request, wire=descriptions_of(names),
+        name=f"descriptions {number}",
+        purpose="describe",
+        request=request,
+        wire=descriptions_of(names),
         reader=_reader(names),
-    )  # fmt: skip
+    )
 
 
 def _reader(names: Sequence[str]) -> Reader:

@@ -18,8 +18,15 @@ from treegen.tree.problems import Problem
 from treegen.tree.targets import Feedback
 
 __all__ = [
-    "DEFAULT_TRIES", "Attempt", "Conversation", "Listener", "draft", "draft_request", "revise", "revision_request",
-]  # fmt: skip
+    "DEFAULT_TRIES",
+    "Attempt",
+    "Conversation",
+    "Listener",
+    "draft",
+    "draft_request",
+    "revise",
+    "revision_request",
+]
 
 DEFAULT_TRIES: Final = 4
 
@@ -57,9 +64,14 @@ def draft(
 def draft_request(domain: Domain, descriptions: dict[str, str] | None = None) -> tuple[Message, ...]:
     """The messages that `draft` begins with."""
     values: dict[str, Any] = {
-        "name": domain.name, "noun": domain.noun, "description": domain.description, "hints": list(domain.hints),
-        "classes": list(domain.classes), "notes": dict(domain.notes), "descriptions": descriptions or {},
-    }  # fmt: skip
+        "name": domain.name,
+        "noun": domain.noun,
+        "description": domain.description,
+        "hints": list(domain.hints),
+        "classes": list(domain.classes),
+        "notes": dict(domain.notes),
+        "descriptions": descriptions or {},
+    }
     return _request(domain, render("draft", domain.folder, **values, **language_of(domain)))
 
 
@@ -130,13 +142,23 @@ def revision_request(
     if not asked.text.strip():
         raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
     text = render(
-        "revise", domain.folder,
-        name=domain.name, noun=domain.noun, description=domain.description,
-        classes=list(domain.classes), notes=dict(domain.notes), tree=content_text(tree), problems=list(problems),
-        diagnosis=diagnosis, feedback=asked.text.strip(), locks=asked.locked_words, decisions=list(asked.decisions),
+        "revise",
+        domain.folder,
+        name=domain.name,
+        noun=domain.noun,
+        description=domain.description,
+        classes=list(domain.classes),
+        notes=dict(domain.notes),
+        tree=content_text(tree),
+        problems=list(problems),
+        diagnosis=diagnosis,
+        feedback=asked.text.strip(),
+        locks=asked.locked_words,
+        decisions=list(asked.decisions),
         target="" if asked.target.kind == "tree" else asked.target.words,
-        patch=_is_long(tree) if patch is None else patch, **language_of(domain),
-    )  # fmt: skip
+        patch=_is_long(tree) if patch is None else patch,
+        **language_of(domain),
+    )
     return _request(domain, text)
 
 

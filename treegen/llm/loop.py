@@ -42,9 +42,16 @@ class Loop:
             self._number = max(self._number, other._number)
 
     def until_sound(
-        self, purpose: str, request: Sequence[Message], reader: Reader, wire: Wire | None, tries: int,
-        following: Next | None = None, *, leave_cut: bool = False,
-    ) -> tuple[Attempt, str]:  # fmt: skip
+        self,
+        purpose: str,
+        request: Sequence[Message],
+        reader: Reader,
+        wire: Wire | None,
+        tries: int,
+        following: Next | None = None,
+        *,
+        leave_cut: bool = False,
+    ) -> tuple[Attempt, str]:
         """Asks until a reply has no errors.
 
         Args:
@@ -77,16 +84,21 @@ class Loop:
         return attempt, f"{tries} tries were not enough"
 
     def _with_repair(
-        self, request: tuple[Message, ...], messages: tuple[Message, ...], attempt: Attempt,
+        self,
+        request: tuple[Message, ...],
+        messages: tuple[Message, ...],
+        attempt: Attempt,
         errors: tuple[Problem, ...],
-    ) -> tuple[Message, ...]:  # fmt: skip
+    ) -> tuple[Message, ...]:
         """The conversation so far, with what is wrong. A long reply is not sent back: it is asked for anew."""
         told = render("repair", self.domain.folder, problems=list(errors))
         if len(attempt.text) > WHOLE:
             return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{told}"))
         return (
-            *messages, Message(role="assistant", content=attempt.text), Message(role="user", content=told),
-        )  # fmt: skip
+            *messages,
+            Message(role="assistant", content=attempt.text),
+            Message(role="user", content=told),
+        )
 
     def ask(self, purpose: str, messages: Sequence[Message], reader: Reader, wire: Wire | None) -> Attempt:
         """One reply, taken up where it was cut for as long as that gets on."""
@@ -120,9 +132,14 @@ class Loop:
             raise
         text, read = _read(reader, stem, reply)
         attempt = replace(
-            attempt, reply=reply, text=text, problems=read.problems, data=read.data, tree=read.tree,
+            attempt,
+            reply=reply,
+            text=text,
+            problems=read.problems,
+            data=read.data,
+            tree=read.tree,
             repaired=read.repaired,
-        )  # fmt: skip
+        )
         self._keep(attempt)
         return attempt
 

@@ -108,9 +108,15 @@ def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Proble
     names |= {name for name in domain.classes if any(show(name) in p.message for p in errors)}
     notes = [(name, note) for name, note in domain.notes if name in names]
     text = render(
-        "mend", domain.folder, problems=list(errors), noun=domain.noun, fragments=list(fragments.items()), notes=notes,
-        groups=_groups_needed(data, errors), **language_of(domain),
-    )  # fmt: skip
+        "mend",
+        domain.folder,
+        problems=list(errors),
+        noun=domain.noun,
+        fragments=list(fragments.items()),
+        notes=notes,
+        groups=_groups_needed(data, errors),
+        **language_of(domain),
+    )
     return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
 
 

@@ -94,9 +94,16 @@ class PartMaker:
     """
 
     def __init__(
-        self, domain: Domain, chat: Chat, *, tries: int, kept: Kept, concurrency: int = 1,
-        on_attempt: Listener | None = None, on_text: OnText | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        domain: Domain,
+        chat: Chat,
+        *,
+        tries: int,
+        kept: Kept,
+        concurrency: int = 1,
+        on_attempt: Listener | None = None,
+        on_text: OnText | None = None,
+    ) -> None:
         """See `draft_in_parts`."""
         self.domain = domain
         self._chat, self._tries, self._kept, self._concurrency = chat, tries, kept, concurrency
@@ -247,9 +254,14 @@ def draft_in_parts(
         Cancelled: `on_text` raised it; what is finished is kept.
     """
     maker = PartMaker(
-        domain, chat, tries=tries, kept=kept or NothingKept(), concurrency=concurrency, on_attempt=on_attempt,
+        domain,
+        chat,
+        tries=tries,
+        kept=kept or NothingKept(),
+        concurrency=concurrency,
+        on_attempt=on_attempt,
         on_text=on_text,
-    )  # fmt: skip
+    )
     try:
         tree = _assemble(maker, size, descriptions or {}, progress)
     except Stopped:
@@ -257,9 +269,12 @@ def draft_in_parts(
     read = check_tree_data(domain, tree)
     left = errors_of(read.problems)
     return Conversation(
-        attempts=tuple(maker.loop.attempts), tree=None if left else read.tree, found=read.problems, taken=maker.taken,
+        attempts=tuple(maker.loop.attempts),
+        tree=None if left else read.tree,
+        found=read.problems,
+        taken=maker.taken,
         stopped="some rules are still the same" if left else "",
-    )  # fmt: skip
+    )
 
 
 def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progress: Progress) -> Plain:
@@ -319,9 +334,13 @@ def _rules_part(domain: Domain, groups: Plain, batch: Sequence[str], number: int
 
     request = _request(domain, "rules", groups=asked, classes=list(batch), descriptions=descriptions)
     return Part(
-        name=f"rules {number}", purpose="draft-rules", request=request, wire=rules_of(asked, batch),
-        reader=rules_reader(domain, groups, batch), split=halves if len(batch) > 1 else None,
-    )  # fmt: skip
+        name=f"rules {number}",
+        purpose="draft-rules",
+        request=request,
+        wire=rules_of(asked, batch),
+        reader=rules_reader(domain, groups, batch),
+        split=halves if len(batch) > 1 else None,
+    )
 
 
 def _apart_part(

@@ -137,9 +137,10 @@ def _uncalled(rules: Plain, alike: Sequence[str], given: Any) -> list[Problem]:
         told = f"expected an object of rules, found {show(given)}"
         return [Problem(code="TG103", pointer="/rules", message=told)]
     others = [
-        name for name, rule in given.items()
+        name
+        for name, rule in given.items()
         if name not in alike and not (isinstance(rule, dict) and name in rules and rule.items() <= rules[name].items())
-    ]  # fmt: skip
+    ]
     told = "was not asked about; its rule stays as it is"
     return [
         Problem(code="TG106", pointer=pointer_to("rules", name), message=f"{show(name)} {told}") for name in others

@@ -15,8 +15,11 @@ Schema = dict[str, Any]
 
 def _closed(**properties: Schema) -> Schema:
     return {
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
-    }  # fmt: skip
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _list(items: Schema) -> Schema:

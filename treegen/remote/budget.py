@@ -106,9 +106,14 @@ class Budget:
             return ticket
 
     def after(
-        self, ticket: Ticket, *, prompt_tokens: int | None = None, completion_tokens: int | None = None,
-        cost: float | None = None, guessed_tokens: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        ticket: Ticket,
+        *,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        cost: float | None = None,
+        guessed_tokens: int = 0,
+    ) -> None:
         """Counts what the request took.
 
         Args:

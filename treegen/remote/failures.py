@@ -112,9 +112,11 @@ def explain(error: BaseException, *, model: str, api_base: str | None = None, se
     if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError") or names & _SILENT):
         waited = f" within {seconds:g} s" if seconds else ""
         return Failure(
-            message=f"{model}: {where} gave no answer{waited}", again=True, wait=_wait(chain),
+            message=f"{model}: {where} gave no answer{waited}",
+            again=True,
+            wait=_wait(chain),
             tip="try again later; a slow model needs a longer `timeout` below [llm]",
-        )  # fmt: skip
+        )
     unreached = next((told for name, told in _UNREACHED.items() if name in names), None)
     if unreached and "HTTPStatusError" not in names:
         return Failure(message=f"{model}: {unreached[0].format(where=where)}", tip=unreached[1], sent=False)

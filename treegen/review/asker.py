@@ -171,9 +171,7 @@ class Asker:
             self.app.notify(review.missing, severity="warning", markup=False)
             return
         session = review.session
-        feedback = Feedback(
-            text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions())
-        )  # fmt: skip
+        feedback = Feedback(text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions()))
         self.running, self._cancelled = True, False
         self._sent, self._attempts = feedback, []
         self._arriving = Arriving()
@@ -187,16 +185,22 @@ class Asker:
         if self._workspace is None:
             self._workspace = Workspace(
                 self.app.review.path, domain_path=self.app.review.domain_path, progress=lambda *step: self._check()
-            )  # fmt: skip
+            )
         chat = self._chat(self._workspace)
         expected = estimate_revision(self._workspace, self.settings, feedback, tree=tree, diagnosis=dev)
         self._check()
         if not self.by_hand:
             self._post(self._say, f"sent to {self.settings.model}: {expected.words}")
         return propose_revision(
-            self._workspace, chat, feedback, tries=4, tree=tree, diagnosis=dev, on_text=self._hear,
+            self._workspace,
+            chat,
+            feedback,
+            tries=4,
+            tree=tree,
+            diagnosis=dev,
+            on_text=self._hear,
             on_attempt=lambda attempt: self._post(self._tried, attempt),
-        )  # fmt: skip
+        )
 
     def _chat(self, workspace: Workspace) -> "Chat":
         from treegen.llm.chat import Kept, open_chat

@@ -102,8 +102,9 @@ class Edits:
         if name is None:
             return
         noun = self.app.review.domain.noun if self.app.review.domain else "object"
-        asked = TextDialog("Its prompt, with {} where the option goes", f"This {noun} has {{}}.",
-                           self.judge(lambda t: make(name, t)))  # fmt: skip
+        asked = TextDialog(
+            "Its prompt, with {} where the option goes", f"This {noun} has {{}}.", self.judge(lambda t: make(name, t))
+        )
         prompt = await self.app.push_screen_wait(asked)
         if prompt is None:
             return
@@ -111,8 +112,7 @@ class Edits:
         def split(text: str) -> tuple[str, ...]:
             return tuple(part.strip() for part in text.split(",") if part.strip())
 
-        asked = TextDialog("Its options, with commas between", "",
-                           self.judge(lambda t: make(name, prompt, split(t))))  # fmt: skip
+        asked = TextDialog("Its options, with commas between", "", self.judge(lambda t: make(name, prompt, split(t))))
         options = await self.app.push_screen_wait(asked)
         if options is not None:
             self.edit(f"group {show(name)}", lambda: make(name, prompt, split(options)))
@@ -136,9 +136,11 @@ class Edits:
         tree, group = self.app.review.tree, self.app.group
         if group:
             await self._ask(
-                f"Prompt of {group.name}", group.prompt,
-                lambda t: editing.change_prompt(tree, group.name, t), "prompt {}",
-            )  # fmt: skip
+                f"Prompt of {group.name}",
+                group.prompt,
+                lambda t: editing.change_prompt(tree, group.name, t),
+                "prompt {}",
+            )
 
     async def delete(self) -> None:
         """The group, option or class under the cursor goes; of an option that classes have, asks where they go."""

@@ -50,11 +50,15 @@ KEYS: Final = (
     Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
 )
 _MOVES: Final = [
-    ("arrows, h j k l", "move"), ("g G, home end", "first, last"), ("ctrl+f ctrl+b, page keys", "pages"),
-    ("enter", "go in, re-point a rule, go to a problem"), ("tab", "next pane"),
+    ("arrows, h j k l", "move"),
+    ("g G, home end", "first, last"),
+    ("ctrl+f ctrl+b, page keys", "pages"),
+    ("enter", "go in, re-point a rule, go to a problem"),
+    ("tab", "next pane"),
     ("mouse", "click, click again to choose"),
-    ("ctrl+p", "command palette"), ("escape", "leave a dialog"),
-]  # fmt: skip
+    ("ctrl+p", "command palette"),
+    ("escape", "leave a dialog"),
+]
 _HINTS: Final = {
     "groups": "enter options  a add  r rename  p prompt  d delete  J K move  L lock  / search",
     "options": "a add  r rename  d delete  m merge  x split  J K move  p prompt  / search",

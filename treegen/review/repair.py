@@ -59,8 +59,12 @@ class RepairApp(App[bool]):
             (f"{place.line}:{place.column}" if place else "", p.severity, p.code, f"{p.pointer or '/'}: {p.message}")
             for p, place in zip(findings.problems, findings.places, strict=True)
         ]
-        columns = [Column(head="place", width=9), Column(head="", width=7), Column(head="code", width=5),
-                   Column(head="problem", width=300)]  # fmt: skip
+        columns = [
+            Column(head="place", width=9),
+            Column(head="", width=7),
+            Column(head="code", width=5),
+            Column(head="problem", width=300),
+        ]
         grid = self.query_one(Grid)
         grid.fill(columns, len(rows), lambda r, c: rows[r][c], lambda r, c: "bad" if rows[r][1] == "error" else "warn")
         grid.focus()

@@ -160,9 +160,12 @@ class OptionDispute(Dispute):
             RuleChanged(class_name=name, group=self.group, old=self.option, new=self._goes_to(answer, options))
             for name, answer in self.users
         )
-        return _by_side({
-            self.remover: (*moved, _removal(options, self.group, self.option)), other(self.remover): (),
-        })  # fmt: skip
+        return _by_side(
+            {
+                self.remover: (*moved, _removal(options, self.group, self.option)),
+                other(self.remover): (),
+            }
+        )
 
     def _goes_to(self, answer: Answer, options: Sequence[str]) -> Answer:
         wanted = self.renamed or answer
@@ -216,8 +219,10 @@ class GapDispute(Dispute):
     def told(self) -> str:
         """The dispute in words."""
         place = f"{quote(self.class_name)} in {quote(self.group)}"
-        return (f"{place}: no answer, since only {self.class_side} has the class and only {other(self.class_side)} the "
-                "group; taking either side writes null")  # fmt: skip
+        return (
+            f"{place}: no answer, since only {self.class_side} has the class and only {other(self.class_side)} the "
+            "group; taking either side writes null"
+        )
 
     def taken(self, draft: Draft) -> Taken:
         """Null: the group says nothing about the class."""

@@ -57,8 +57,12 @@ def parse_json(text: str) -> tuple[Any, list[Problem]]:
     """Strict JSON. Returns the data (`None` if it cannot be read) and problems TG101 and TG102 with places."""
     odd: list[str] = []  # something in the text that only a walk can place
     try:
-        data = json.loads(text, object_pairs_hook=partial(_object, odd), parse_float=partial(_number, odd),
-                          parse_constant=partial(_number, odd))  # fmt: skip
+        data = json.loads(
+            text,
+            object_pairs_hook=partial(_object, odd),
+            parse_float=partial(_number, odd),
+            parse_constant=partial(_number, odd),
+        )
     except json.JSONDecodeError as error:
         told = f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         return None, [
@@ -183,14 +187,17 @@ def tree_from(data: Any) -> Tree:
         review=None
         if review is None
         else Review(
-            status=review["status"], by=review["by"], at=review["at"], digest=review["digest"],
+            status=review["status"],
+            by=review["by"],
+            at=review["at"],
+            digest=review["digest"],
             score_json=compact(review.get("score", {})),
         ),
         conflicts=tuple(
             Conflict(what=c["what"], ours_json=compact(c["ours"]), theirs_json=compact(c["theirs"]))
             for c in data.get("conflicts", ())
         ),
-    )  # fmt: skip
+    )
 
 
 def content_of(tree: Tree) -> dict[str, Any]:

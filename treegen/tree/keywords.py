@@ -18,13 +18,23 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _TYPE_NAMES = {
-    dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a whole number", float: "a number",
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
     type(None): "null",
-}  # fmt: skip
+}
 _WANTED = {
-    "object": "an object", "array": "a list", "string": "a text", "integer": "a whole number", "number": "a number",
-    "boolean": "true or false", "null": "null",
-}  # fmt: skip
+    "object": "an object",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
 _CODES = {"slots": "TG110", "distinctNormalised": "TG111", "indexInto": "TG112", "type": "TG103"}
 _SHOWN = 60
 

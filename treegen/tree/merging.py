@@ -81,8 +81,11 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
         ProblemsError: a side has an index out of range, options that are the same, or answers for unknown groups; by
             names it cannot be merged.
     """
-    problems = {name: errors_of(check_data(content_of(tree)).problems) for name, tree in
-                (("base", base), ("ours", ours), ("theirs", theirs)) if tree is not EMPTY}  # fmt: skip
+    problems = {
+        name: errors_of(check_data(content_of(tree)).problems)
+        for name, tree in (("base", base), ("ours", ours), ("theirs", theirs))
+        if tree is not EMPTY
+    }
     for name, found in problems.items():
         unclear = next((p for p in found if p.code in _UNCLEAR), None)
         if unclear:
@@ -163,10 +166,8 @@ class _Merge:
                     if side == "theirs":
                         continue  # told when it was ours' turn
                     self.disputes.append(
-                        NameDispute(
-                            what="group" if what == "group" else "class", base=old, ours=new, theirs=theirs
-                        )
-                    )  # fmt: skip
+                        NameDispute(what="group" if what == "group" else "class", base=old, ours=new, theirs=theirs)
+                    )
                 self._rename(side, what, old, new, theirs)
 
     def _rename(self, side: Side, what: str, old: str, new: str, theirs: str | None) -> None:
@@ -273,10 +274,11 @@ class _Merge:
         """Answers that a side gave while the other changed the question stay, and that is said."""
         draft, base = self.sides[side], self.base
         given = [
-            name for name in draft.rules
+            name
+            for name in draft.rules
             if isinstance(self._said(draft, name, group), str)
             and self._said(draft, name, group) != self._said(base, name, group)
-        ]  # fmt: skip
+        ]
         if given:
             names = ", ".join(map(quote, given[:3])) + (f" and {len(given) - 3} more" if len(given) > 3 else "")
             told = f"{other(side)} changed the prompt of {quote(group)}"
@@ -341,7 +343,7 @@ class _Merge:
             renamed = self._new_words[remover].get((group, option))
             self.disputes.append(
                 OptionDispute(group=group, option=option, remover=remover, users=said, renamed=renamed)
-            )  # fmt: skip
+            )
         elif remover == "theirs":
             for number in open_ones.values():
                 dispute = self.disputes[number]

@@ -209,9 +209,11 @@ def _unknown_group(
         Edit(op="add", pointer=pointer_to("rules", rule.name, same), value=given[group]),
     )
     return Problem(
-        code="TG202", pointer=pointer, message=f"{told}; {show(same)} is meant",
+        code="TG202",
+        pointer=pointer,
+        message=f"{told}; {show(same)} is meant",
         fix=Fix(summary=f"rename it to {show(same)}", edits=edits),
-    )  # fmt: skip
+    )
 
 
 def _twins(tree: Tree) -> Iterator[Problem]:

@@ -80,10 +80,22 @@ _SHADES: Final = frozenset(
     "off pale pearl pitch pure shade silver silvery slate smoky snow tint tone".split()
 )
 _SPELLINGS: Final = {
-    "grey": "gray", "greyish": "grayish", "colour": "color", "coloured": "colored", "colours": "color",
-    "multicoloured": "multicolored", "mould": "mold", "plough": "plow", "tyre": "tire", "aluminium": "aluminum",
-    "centre": "center", "fibre": "fiber", "odour": "odor", "armour": "armor", "moustache": "mustache",
-}  # fmt: skip
+    "grey": "gray",
+    "greyish": "grayish",
+    "colour": "color",
+    "coloured": "colored",
+    "colours": "color",
+    "multicoloured": "multicolored",
+    "mould": "mold",
+    "plough": "plow",
+    "tyre": "tire",
+    "aluminium": "aluminum",
+    "centre": "center",
+    "fibre": "fiber",
+    "odour": "odor",
+    "armour": "armor",
+    "moustache": "mustache",
+}
 
 CONTEXT: Final = 77  # tokens that the text encoder of every CLIP of OpenAI's design reads, start and end included
 _PIECE: Final = re.compile(r"'(?:s|t|re|ve|m|ll|d)(?![^\W\d_])|[^\W\d_]+|\d|(?:[^\w\s]|_)+")
@@ -106,9 +118,13 @@ def _phrases(listed: str) -> Iterator[tuple[str, ...]]:
 def _lexicon() -> dict[str, list[tuple[tuple[str, ...], str]]]:
     """First word -> phrases with their codes, the longest first; a harmless phrase has no code."""
     lists = (
-        (_HARMLESS, ""), (_ALTERNATIVES, "TG603"), (_HEDGES, "TG604"), (_NEGATIONS, "TG605"), (_UNSEEN, "TG606"),
+        (_HARMLESS, ""),
+        (_ALTERNATIVES, "TG603"),
+        (_HEDGES, "TG604"),
+        (_NEGATIONS, "TG605"),
+        (_UNSEEN, "TG606"),
         (_CHARACTER, "TG606"),
-    )  # fmt: skip
+    )
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for listed, code in lists:
         for words in _phrases(listed):

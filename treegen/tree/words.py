@@ -10,11 +10,29 @@ _SIGNS: Final = frozenset("<>≤≥=≠+±#%°")  # "< 5" is not "> 5", and "C++
 _MINUS: Final = frozenset("-−")
 #: plurals that no rule of `_singular` finds
 _IRREGULAR: Final = {
-    "buses": "bus", "children": "child", "feet": "foot", "gases": "gas", "geese": "goose", "halves": "half",
-    "heroes": "hero", "hooves": "hoof", "knives": "knife", "leaves": "leaf", "loaves": "loaf", "men": "man",
-    "mice": "mouse", "oxen": "ox", "potatoes": "potato", "scarves": "scarf", "shelves": "shelf", "teeth": "tooth",
-    "tomatoes": "tomato", "volcanoes": "volcano", "wolves": "wolf", "women": "woman",
-}  # fmt: skip
+    "buses": "bus",
+    "children": "child",
+    "feet": "foot",
+    "gases": "gas",
+    "geese": "goose",
+    "halves": "half",
+    "heroes": "hero",
+    "hooves": "hoof",
+    "knives": "knife",
+    "leaves": "leaf",
+    "loaves": "loaf",
+    "men": "man",
+    "mice": "mouse",
+    "oxen": "ox",
+    "potatoes": "potato",
+    "scarves": "scarf",
+    "shelves": "shelf",
+    "teeth": "tooth",
+    "tomatoes": "tomato",
+    "volcanoes": "volcano",
+    "wolves": "wolf",
+    "women": "woman",
+}
 
 
 def _singular(word: str) -> str:

@@ -35,9 +35,13 @@ def evidence_of(answers: list[list[int]], seed: int = 0, scale: float = 2.0) -> 
                 matrix[k, start : start + size] = 0
                 matrix[k, start + answer] = 1
     return Evidence(
-        logits=logits, probabilities=group_probabilities(logits, SIZES), matrix=matrix, groups=("a", "b", "c"),
-        sizes=SIZES, names=torch.randn(B, K, generator=generator, dtype=torch.float64),
-    )  # fmt: skip
+        logits=logits,
+        probabilities=group_probabilities(logits, SIZES),
+        matrix=matrix,
+        groups=("a", "b", "c"),
+        sizes=SIZES,
+        names=torch.randn(B, K, generator=generator, dtype=torch.float64),
+    )
 
 
 def slow(name: str, evidence: Evidence, answers: list[list[int]]) -> list[list[float]]:
@@ -92,9 +96,10 @@ def test_the_table_names_every_rule_with_the_plainer_ones_first() -> None:
 
 
 PARAMETERS = {
-    "weighted": {"a": 0.3, "b": 1.7, "c": 1.0}, "temperature": {"temperature": 1.9},
+    "weighted": {"a": 0.3, "b": 1.7, "c": 1.0},
+    "temperature": {"temperature": 1.9},
     "gated": {"tree_scale": 2.0, "name_scale": 0.7, "bias": -0.4, "tree_margin": -1.0, "name_margin": 2.0},
-}  # fmt: skip
+}
 
 
 def fitted(name: str) -> Fitted:
@@ -114,9 +119,13 @@ def test_groups_and_options_in_another_order_change_nothing(name: str) -> None:
     evidence = evidence_of(answers_of(2))
     columns = [8, 7, 6, 1, 0, 3, 2, 5, 4]  # the last group first, options turned within each
     turned = replace(
-        evidence, logits=evidence.logits[:, columns], probabilities=evidence.probabilities[:, columns],
-        matrix=evidence.matrix[:, columns], groups=("c", "a", "b"), sizes=(3, 2, 4),
-    )  # fmt: skip
+        evidence,
+        logits=evidence.logits[:, columns],
+        probabilities=evidence.probabilities[:, columns],
+        matrix=evidence.matrix[:, columns],
+        groups=("c", "a", "b"),
+        sizes=(3, 2, 4),
+    )
     torch.testing.assert_close(fitted(name).scores(turned), fitted(name).scores(evidence))
 
 

@@ -71,24 +71,39 @@ def _tokenizer(length: int, *, start: bool, pad: int) -> Any:
         single="<s> $A </s>" if start else "$A </s>", special_tokens=[("<s>", 2), ("</s>", 3)]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
+        tokenizer_object=made,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
         model_max_length=length,
-    )  # fmt: skip
+    )
 
 
 def _text(hidden: int, length: int, **more: object) -> dict[str, object]:
     return {
-        "vocab_size": 5 + len(WORDS), "hidden_size": hidden, "intermediate_size": 20, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "max_position_embeddings": length, "bos_token_id": 2, "eos_token_id": 3,
-        "pad_token_id": 1, **more,
-    }  # fmt: skip
+        "vocab_size": 5 + len(WORDS),
+        "hidden_size": hidden,
+        "intermediate_size": 20,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": length,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "pad_token_id": 1,
+        **more,
+    }
 
 
 def _vision(hidden: int, **more: object) -> dict[str, object]:
     return {
-        "hidden_size": hidden, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "patch_size": 10, **more,
-    }  # fmt: skip
+        "hidden_size": hidden,
+        "intermediate_size": 20,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "patch_size": 10,
+        **more,
+    }
 
 
 def _clip(folder: Path) -> None:
@@ -137,9 +152,12 @@ def _echo(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (folder / "echo_model.py").write_text(CODE, encoding="utf-8")
     weights = {
-        "see.weight": torch.randn(6, 3), "see.bias": torch.randn(6), "read.weight": torch.randn(6, 26),
-        "read.bias": torch.randn(6), "logit_scale": torch.tensor(3.0),
-    }  # fmt: skip
+        "see.weight": torch.randn(6, 3),
+        "see.bias": torch.randn(6),
+        "read.weight": torch.randn(6, 26),
+        "read.bias": torch.randn(6),
+        "logit_scale": torch.tensor(3.0),
+    }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -150,10 +168,17 @@ def _open_siglip(folder: Path) -> None:
 
     vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16, "pool_type": "avg"}
     text = {
-        "context_length": 9, "vocab_size": 5 + len(WORDS), "width": 16, "heads": 2, "layers": 2,
-        "hf_tokenizer_name": "org/name", "tokenizer_kwargs": {"clean": "canonicalize"}, "no_causal_mask": True,
-        "proj_bias": True, "pool_type": "last",
-    }  # fmt: skip
+        "context_length": 9,
+        "vocab_size": 5 + len(WORDS),
+        "width": 16,
+        "heads": 2,
+        "layers": 2,
+        "hf_tokenizer_name": "org/name",
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+        "no_causal_mask": True,
+        "proj_bias": True,
+        "pool_type": "last",
+    }
     config = {"embed_dim": 20, "init_logit_bias": -10, "vision_cfg": vision, "text_cfg": text}
     preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
     model = open_clip.CustomTextCLIP(**config)

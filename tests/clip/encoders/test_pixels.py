@@ -59,8 +59,14 @@ def test_pillow_alone_does_what_torchvision_does(size: Any, interpolation: str) 
 def test_a_transform_with_other_steps_is_used_as_it_is() -> None:
     from torchvision.transforms import CenterCrop, Compose, Grayscale, Resize
 
-    for steps in ([Resize(32)], [Resize(32), CenterCrop(30)], [Resize(32, max_size=40), CenterCrop(32)], [],
-                  [Resize((8, 9)), Grayscale(3)], [CenterCrop(32)]):  # fmt: skip
+    for steps in (
+        [Resize(32)],
+        [Resize(32), CenterCrop(30)],
+        [Resize(32, max_size=40), CenterCrop(32)],
+        [],
+        [Resize((8, 9)), Grayscale(3)],
+        [CenterCrop(32)],
+    ):
         other = Compose(steps)
         assert (preprocessor_of(other).resize, preprocessor_of(other).start) == (other, HEAVY)
 

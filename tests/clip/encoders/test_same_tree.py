@@ -18,18 +18,27 @@ from treegen.tree.model import Tree
 
 
 def test_a_tree_is_scored_by_every_kind_of_encoder(
-    saved: Callable[[str], Path], tiny_clip: Path, domain: Domain, tree: Tree, cache: EmbeddingCache,
+    saved: Callable[[str], Path],
+    tiny_clip: Path,
+    domain: Domain,
+    tree: Tree,
+    cache: EmbeddingCache,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Each by its own embeddings, which stand beside each other in one cache, and none is made twice."""
     monkeypatch.setenv("JINA_API_KEY", KEY)
     parts = partial(divide, classes=domain.classes, settings=domain.split, recorded={})
     scores = {}
     with serving() as service:
         for name in (
-            f"local-dir:{tiny_clip}", f"local-dir:{saved('open_siglip')}", f"hf:{saved('clip')}",
-            f"hf:{saved('siglip')}", f"hf:{saved('siglip2')}", f"hf:{saved('echo')}", "jina_ai/jina-clip-v2",
-        ):  # fmt: skip
+            f"local-dir:{tiny_clip}",
+            f"local-dir:{saved('open_siglip')}",
+            f"hf:{saved('clip')}",
+            f"hf:{saved('siglip')}",
+            f"hf:{saved('siglip2')}",
+            f"hf:{saved('echo')}",
+            "jina_ai/jina-clip-v2",
+        ):
             settings = EncoderSettings(name=name, device="cpu", trust_remote_code=True, api_base=service.address)
             encoder = open_encoder(settings, Path())
             settle(encoder, cache)

@@ -264,10 +264,17 @@ def test_a_model_that_changed_behind_its_name_gets_another_fingerprint(
 @pytest.mark.parametrize(
     ("name", "is_one"),
     [
-        (MODEL, True), ("openai/text-embedding-3-small", True), ("bedrock/amazon.titan-embed-image-v1:0", True),
-        ("ViT-B/32:openai", False), ("ViT-B-32:laion2b_s34b_b79k", False), ("hf-hub:org/name", False),
-        ("hf:org/name", False), ("local-dir:a/b", False), ("bundled", False), ("RN50:openai", False),
+        (MODEL, True),
+        ("openai/text-embedding-3-small", True),
+        ("bedrock/amazon.titan-embed-image-v1:0", True),
+        ("ViT-B/32:openai", False),
+        ("ViT-B-32:laion2b_s34b_b79k", False),
+        ("hf-hub:org/name", False),
+        ("hf:org/name", False),
+        ("local-dir:a/b", False),
+        ("bundled", False),
+        ("RN50:openai", False),
     ],
-)  # fmt: skip
+)
 def test_which_names_are_services(name: str, is_one: bool) -> None:
     assert is_service(name) == is_one

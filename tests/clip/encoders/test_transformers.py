@@ -87,8 +87,10 @@ def test_half_precision_gives_nearly_the_same_rows_of_length_one(
     saved: Saved, pictures: list[Image.Image], kind: str, precision: str
 ) -> None:
     half, whole = load(saved(kind), precision=precision), load(saved(kind))
-    pairs = ((half.encode_images(pictures), whole.encode_images(pictures)),
-             (half.encode_texts(TEXTS), whole.encode_texts(TEXTS)))  # fmt: skip
+    pairs = (
+        (half.encode_images(pictures), whole.encode_images(pictures)),
+        (half.encode_texts(TEXTS), whole.encode_texts(TEXTS)),
+    )
     for low, full in pairs:
         assert (low.dtype, low.shape) == (torch.float32, full.shape)
         torch.testing.assert_close(low.norm(dim=1), torch.ones(3))

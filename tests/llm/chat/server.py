@@ -50,9 +50,12 @@ def completion(content: Any, *, finish: str | None = "stop", usage: Any = USAGE,
     if refusal:
         message["refusal"] = refusal
     body: dict[str, Any] = {
-        "id": "1", "object": "chat.completion", "created": 1, "model": "m",
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
         "choices": [{"index": 0, "finish_reason": finish, "message": message}],
-    }  # fmt: skip
+    }
     return json.dumps(body | ({"usage": usage} if usage else {})).encode()
 
 

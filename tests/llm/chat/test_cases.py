@@ -21,9 +21,14 @@ __all__ = ["sketchbook", "waits"]  # fixtures
 @pytest.mark.parametrize("watched", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_each_case_ends_as_the_table_says(
-    case: Case, watched: bool, run: Run, sketchbook: Path, openai_server: OpenAIServer, waits: list[float],
+    case: Case,
+    watched: bool,
+    run: Run,
+    sketchbook: Path,
+    openai_server: OpenAIServer,
+    waits: list[float],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Exit code, what is told, how many requests reach the server, and what they cost."""
     if watched:
         monkeypatch.setattr("treegen.cli.arriving.is_watched", lambda: True)

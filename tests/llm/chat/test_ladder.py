@@ -22,9 +22,11 @@ from treegen.settings import LlmSettings
 __all__ = ["environment"]  # a fixture
 
 CLOSED = {
-    "type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}, "required": ["a"],
+    "type": "object",
+    "properties": {"a": {"type": "array", "items": {"type": "string"}}},
+    "required": ["a"],
     "additionalProperties": False,
-}  # fmt: skip
+}
 WIRE = Wire(name="tree", schema=CLOSED)
 
 
@@ -61,10 +63,14 @@ def test_without_a_wire_no_form_is_asked_for(openai_server: OpenAIServer) -> Non
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(400, "response_format is not supported"), (422, "body -> response_format: extra fields not permitted"),
-     (400, "Invalid schema for response_format: additionalProperties"), (500, "failed to compile grammar"),
-     (400, "The compiled grammar is too large")],
-)  # fmt: skip
+    [
+        (400, "response_format is not supported"),
+        (422, "body -> response_format: extra fields not permitted"),
+        (400, "Invalid schema for response_format: additionalProperties"),
+        (500, "failed to compile grammar"),
+        (400, "The compiled grammar is too large"),
+    ],
+)
 def test_a_refused_form_is_given_up_at_once_and_for_good(
     openai_server: OpenAIServer, status: int, message: str
 ) -> None:
@@ -91,9 +97,13 @@ def test_other_failures_are_told_and_the_form_stays(openai_server: OpenAIServer,
 
 @pytest.mark.parametrize(
     ("text", "finish", "next_form"),
-    [("Of course!", "stop", "json_object"), ("<think>{}</think> Of course!", "stop", "json_object"),
-     ("Of course! {}", "stop", "json_schema"), ("Of cou", "length", "json_schema")],
-)  # fmt: skip
+    [
+        ("Of course!", "stop", "json_object"),
+        ("<think>{}</think> Of course!", "stop", "json_object"),
+        ("Of course! {}", "stop", "json_schema"),
+        ("Of cou", "length", "json_schema"),
+    ],
+)
 def test_a_schema_that_is_ignored_is_given_up_for_the_next_request(
     openai_server: OpenAIServer, text: str, finish: str, next_form: str
 ) -> None:

@@ -78,10 +78,12 @@ def test_the_request_holds_model_messages_and_what_is_set(openai_server: OpenAIS
     assert request.body == {
         "model": "some-model",
         "messages": [
-            {"role": "system", "content": "You build trees."}, {"role": "user", "content": "Build one, é."},
+            {"role": "system", "content": "You build trees."},
+            {"role": "user", "content": "Build one, é."},
         ],
-        "max_tokens": 50, "temperature": 0.25,
-    }  # fmt: skip
+        "max_tokens": 50,
+        "temperature": 0.25,
+    }
     assert request.headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -106,10 +108,15 @@ def test_usage_that_the_server_does_not_tell_is_none_and_not_0(openai_server: Op
 
 @pytest.mark.parametrize(
     ("header", "waited"),
-    [({"retry_after": "7"}, 7.0), ({"retry_after": "0"}, 0.0), ({}, 2.0),
-     ({"retry_after": "Wed, 21 Oct 2020 07:28:00 GMT"}, 0.0), ({"retry_after": "soon"}, 2.0)],
+    [
+        ({"retry_after": "7"}, 7.0),
+        ({"retry_after": "0"}, 0.0),
+        ({}, 2.0),
+        ({"retry_after": "Wed, 21 Oct 2020 07:28:00 GMT"}, 0.0),
+        ({"retry_after": "soon"}, 2.0),
+    ],
     ids=["7", "0", "none", "date", "word"],
-)  # fmt: skip
+)
 def test_too_many_requests_is_tried_again_after_the_time_the_server_asks_for(
     openai_server: OpenAIServer, connect: Connect, header: dict[str, str], waited: float
 ) -> None:
@@ -134,9 +141,15 @@ def test_a_server_error_is_tried_again_with_growing_waits(openai_server: OpenAIS
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(429, "limits the rate (429)"), (500, "failed (500)"), (502, "failed (502)"), (503, "failed (503)"),
-     (529, "failed (529)"), (408, "gave no answer within 300 s")],
-)  # fmt: skip
+    [
+        (429, "limits the rate (429)"),
+        (500, "failed (500)"),
+        (502, "failed (502)"),
+        (503, "failed (503)"),
+        (529, "failed (529)"),
+        (408, "gave no answer within 300 s"),
+    ],
+)
 def test_a_lasting_failure_ends_after_4_requests(
     openai_server: OpenAIServer, connect: Connect, status: int, told: str
 ) -> None:
@@ -157,10 +170,17 @@ def test_a_broken_connection_is_tried_again(openai_server: OpenAIServer, connect
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(400, "did not accept the request (400)"), (401, "refused the key (401)"), (402, "paid first (402)"),
-     (403, "does not allow this key"), (404, "does not know this model (404)"), (409, "failed (409)"),
-     (413, "failed (413)"), (422, "did not accept the request")],
-)  # fmt: skip
+    [
+        (400, "did not accept the request (400)"),
+        (401, "refused the key (401)"),
+        (402, "paid first (402)"),
+        (403, "does not allow this key"),
+        (404, "does not know this model (404)"),
+        (409, "failed (409)"),
+        (413, "failed (413)"),
+        (422, "did not accept the request"),
+    ],
+)
 def test_what_would_fail_again_is_asked_once(
     openai_server: OpenAIServer, connect: Connect, status: int, told: str
 ) -> None:
@@ -181,9 +201,12 @@ def test_a_request_longer_than_the_context_is_told_as_that(openai_server: OpenAI
 
 @pytest.mark.parametrize(
     ("finish", "told"),
-    [("stop", "the reply is empty (finish reason stop)"), ("content_filter", "content filter stopped the reply"),
-     ("length", "the token limit was reached before the first word")],
-)  # fmt: skip
+    [
+        ("stop", "the reply is empty (finish reason stop)"),
+        ("content_filter", "content filter stopped the reply"),
+        ("length", "the token limit was reached before the first word"),
+    ],
+)
 @pytest.mark.parametrize("content", ["", None])
 def test_an_empty_reply_is_an_error_with_its_finish_reason(
     openai_server: OpenAIServer, connect: Connect, content: str | None, finish: str, told: str
@@ -201,7 +224,7 @@ def test_a_reply_without_a_choice_is_an_error(openai_server: OpenAIServer, conne
     ("body", "content_type"),
     [(b"<html>a proxy</html>", "text/html"), (b'{"choices": [', "application/json"), (b"null", "application/json")],
     ids=["html", "half", "null"],
-)  # fmt: skip
+)
 def test_a_body_that_is_no_completion_is_an_error(
     openai_server: OpenAIServer, connect: Connect, body: bytes, content_type: str
 ) -> None:

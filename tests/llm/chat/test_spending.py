@@ -33,10 +33,14 @@ def test_three_calls_at_most_are_exactly_three_requests(
 
 @pytest.mark.parametrize(
     ("cap", "told", "requests"),
-    [(("--max-tokens", 4000), "would exceed --max-tokens 4000", 1), (("--max-cost", "0.005"), "--max-cost 0.005", 1),
-     (("--max-tokens", 10), "would exceed --max-tokens 10", 0), (("--max-tokens", 20000), "", 2),
-     (("--max-cost", "1"), "", 2)],
-)  # fmt: skip
+    [
+        (("--max-tokens", 4000), "would exceed --max-tokens 4000", 1),
+        (("--max-cost", "0.005"), "--max-cost 0.005", 1),
+        (("--max-tokens", 10), "would exceed --max-tokens 10", 0),
+        (("--max-tokens", 20000), "", 2),
+        (("--max-cost", "1"), "", 2),
+    ],
+)
 def test_a_run_stops_before_the_request_that_would_exceed_its_cap(
     cap: tuple[object, ...], told: str, requests: int, run: Run, sketchbook: Path, openai_server: OpenAIServer
 ) -> None:
@@ -86,8 +90,11 @@ def test_an_identical_request_is_answered_from_the_history(
     assert "spent" not in again.err
     calls = Store(sketchbook / "tree.json").calls()
     assert [(c.cached, c.cost, c.requests) for c in calls] == [
-        (False, pytest.approx(COST), 1), (False, pytest.approx(COST), 1), (True, 0.0, 0), (True, 0.0, 0),
-    ]  # fmt: skip
+        (False, pytest.approx(COST), 1),
+        (False, pytest.approx(COST), 1),
+        (True, 0.0, 0),
+        (True, 0.0, 0),
+    ]
     openai_server.will_answer(OTHER, usage=USAGE)
     assert run(*draft, "--fresh").code == 0
     assert len(openai_server.requests) == 3
@@ -125,8 +132,9 @@ def test_a_recorded_conversation_can_be_played(run: Run, sketchbook: Path, opena
     assert run(*draft, "--record", recording).code == 0
     lines = [json.loads(line) for line in recording.read_text(encoding="utf-8").splitlines()]
     assert [(line["reply"], line["cost"]) for line in lines] == [
-        (WRONG, pytest.approx(COST)), (GOOD, pytest.approx(COST)),
-    ]  # fmt: skip
+        (WRONG, pytest.approx(COST)),
+        (GOOD, pytest.approx(COST)),
+    ]
     tree = (sketchbook / "tree.json").read_bytes()
     played = run(*draft, "--force", "--model", "replay/said.jsonl")
     assert played.code == 0

@@ -13,9 +13,12 @@ from treegen.tree.changes.interface import whole_group
 from treegen.tree.model import Tree
 
 WINGS = GroupAdded(
-    group="wings", prompt="It has {} wings.", options=("no", "two"), after="colour",
+    group="wings",
+    prompt="It has {} wings.",
+    options=("no", "two"),
+    after="colour",
     answers=(("Newt", "no"), ("Swan", "two"), ("Eel", None)),
-)  # fmt: skip
+)
 
 
 def test_a_new_group_stands_behind_another_with_its_answers_in_the_same_place(made: Made) -> None:

@@ -38,9 +38,12 @@ from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 GROUP: dict[str, Any] = {
-    "group": "g", "prompt": "{}", "options": ("a", "b"), "answers": (("X", "a"), ("Y", None), ("Z", ABSENT)),
+    "group": "g",
+    "prompt": "{}",
+    "options": ("a", "b"),
+    "answers": (("X", "a"), ("Y", None), ("Z", ABSENT)),
     "after": None,
-}  # fmt: skip
+}
 CLASS: dict[str, Any] = {"class_name": "X", "answers": (("g", "a"), ("h", 3)), "after": "W"}
 CONFLICT: dict[str, Any] = {"place": 0, "what": "w", "ours_json": "[]", "theirs_json": '[{"kind": "x"}]'}
 CHANGES: tuple[Change, ...] = (

@@ -116,8 +116,11 @@ def test_a_whole_class_has_its_answers_in_words(tree: Tree) -> None:
 
 def test_every_answer_has_words() -> None:
     assert [told(a) for a in (None, ABSENT, "a\n", 3)] == [
-        "no answer", "nothing at all", '"a\\n"', "option 3, which does not exist or stands twice",
-    ]  # fmt: skip
+        "no answer",
+        "nothing at all",
+        '"a\\n"',
+        "option 3, which does not exist or stands twice",
+    ]
 
 
 def test_a_change_knows_its_group_and_its_class() -> None:
@@ -127,9 +130,12 @@ def test_a_change_knows_its_group_and_its_class() -> None:
 
 def test_a_change_as_json_has_its_kind_its_sentence_and_its_fields() -> None:
     assert OptionAdded(group="g", option="red", after=None).as_json() == {
-        "kind": "option_added", "sentence": 'in group "g" the option "red" added at the front', "group": "g",
-        "option": "red", "after": None,
-    }  # fmt: skip
+        "kind": "option_added",
+        "sentence": 'in group "g" the option "red" added at the front',
+        "group": "g",
+        "option": "red",
+        "after": None,
+    }
 
 
 def test_a_change_that_lacks_a_part_says_so(tree: Tree) -> None:

@@ -46,9 +46,13 @@ class Evidence:
         kept[group] = False
         columns = torch.repeat_interleave(kept, torch.tensor(self.sizes)).to(self.logits.device)
         return replace(
-            self, logits=self.logits[:, columns], probabilities=self.probabilities[:, columns],
-            matrix=self.matrix[:, columns], groups=_less(self.groups, group), sizes=_less(self.sizes, group),
-        )  # fmt: skip
+            self,
+            logits=self.logits[:, columns],
+            probabilities=self.probabilities[:, columns],
+            matrix=self.matrix[:, columns],
+            groups=_less(self.groups, group),
+            sizes=_less(self.sizes, group),
+        )
 
     def columns(self, values: "Tensor") -> "tuple[Tensor, ...]":
         """Logits or probabilities (B, Q) as one view (O, B) for each group: the way they lie in memory."""

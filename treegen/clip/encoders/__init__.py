@@ -61,6 +61,10 @@ def _of_transformers(settings: EncoderSettings, place: str, folder: Path) -> Loc
     if not source.is_dir() and (place.count("/") != 1 or place.startswith((".", "/", "~"))):
         raise ModelError(f"{settings.name}: there is no folder {source}", "hf:FOLDER, or hf:ORG/NAME of the hub")
     return TransformersEncoder(
-        str(source) if source.is_dir() else place, shown=settings.name, device=settings.device,
-        precision=settings.precision, trust_remote_code=settings.trust_remote_code, logit_scale=settings.logit_scale,
-    )  # fmt: skip
+        str(source) if source.is_dir() else place,
+        shown=settings.name,
+        device=settings.device,
+        precision=settings.precision,
+        trust_remote_code=settings.trust_remote_code,
+        logit_scale=settings.logit_scale,
+    )

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _WEIGHTS: Final = (
-    "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin",
-    "open_clip_model.bin", "model.safetensors", "pytorch_model.bin",
-)  # fmt: skip
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_model.bin",
+    "model.safetensors",
+    "pytorch_model.bin",
+)
 
 
 class OpenClipEncoder(LocalEncoder):

@@ -42,9 +42,15 @@ class TransformersEncoder(LocalEncoder):
     """A model of transformers with its own processor and tokenizer. Never runs on random weights."""
 
     def __init__(
-        self, source: str, *, shown: str = "", device: str = "auto", precision: str = "auto",
-        trust_remote_code: bool = False, logit_scale: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        source: str,
+        *,
+        shown: str = "",
+        device: str = "auto",
+        precision: str = "auto",
+        trust_remote_code: bool = False,
+        logit_scale: float | None = None,
+    ) -> None:
         """Loads the model.
 
         Args:

@@ -54,9 +54,15 @@ def open_chat(
 
 
 def _open(
-    settings: LlmSettings, folder: Path, answers: Sequence[Path], messages: Path | None, kept: Kept | None,
-    fresh: bool, budget: Budget | None, on_request: "OnRequest | None",
-) -> Chat:  # fmt: skip
+    settings: LlmSettings,
+    folder: Path,
+    answers: Sequence[Path],
+    messages: Path | None,
+    kept: Kept | None,
+    fresh: bool,
+    budget: Budget | None,
+    on_request: "OnRequest | None",
+) -> Chat:
     """Without the recording."""
     if not settings.model:
         tip = "--model NAME (a litellm name such as openai/gpt-4o-mini, replay/FILE, or manual), or `model` below [llm]"

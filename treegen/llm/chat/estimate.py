@@ -56,9 +56,11 @@ def estimate(settings: LlmSettings, messages: Sequence[Message], answer: str = "
     prompt = count_tokens(litellm, model, messages)
     completion = int(litellm.token_counter(model=model, text=answer)) if answer else None
     return Estimate(
-        prompt_tokens=prompt, completion_tokens=completion, cost=cost_of(litellm, settings, prompt, completion),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cost=cost_of(litellm, settings, prompt, completion),
         pictures=pictures_in(messages),
-    )  # fmt: skip
+    )
 
 
 def count_tokens(litellm: Any, model: str, messages: Sequence[Message]) -> int:

@@ -28,8 +28,9 @@ class Kept:
 
     def keep_form(self, model: str, server: str, form: str) -> None:
         """Remembers the form that is to be tried first from now on."""
-        self._write("INSERT OR REPLACE INTO form(model, server, form, created) VALUES (?,?,?,?)",
-                    (model, server, form, now()))  # fmt: skip
+        self._write(
+            "INSERT OR REPLACE INTO form(model, server, form, created) VALUES (?,?,?,?)", (model, server, form, now())
+        )
 
     def forget_form(self, model: str, server: str) -> None:
         """The next request begins with the firmest form again."""
@@ -43,8 +44,10 @@ class Kept:
     def keep_answer(self, key: str, reply: Reply) -> None:
         """Keeps an answer in place of an earlier one."""
         text = json.dumps(asdict(reply))  # ASCII: a half of a surrogate pair cannot be stored otherwise
-        self._write("INSERT OR REPLACE INTO answer(key, model, reply, created) VALUES (?,?,?,?)",
-                    (key, reply.model, scrub(text), now()))  # fmt: skip
+        self._write(
+            "INSERT OR REPLACE INTO answer(key, model, reply, created) VALUES (?,?,?,?)",
+            (key, reply.model, scrub(text), now()),
+        )
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         store = Store(self._path)
@@ -96,8 +99,11 @@ class CachedChat:
 def request_key(settings: LlmSettings, messages: Sequence[Message], wire: Wire | None) -> str:
     """SHA-256 of everything that an answer depends on; pictures count by their content, keys not at all."""
     request = {
-        "model": settings.model, "api_base": without_credentials(settings.api_base),
-        "temperature": settings.temperature, "max_tokens": settings.max_tokens,
-        "messages": [m.as_kept() for m in messages], "wire": [wire.name, wire.schema] if wire else None,
-    }  # fmt: skip
+        "model": settings.model,
+        "api_base": without_credentials(settings.api_base),
+        "temperature": settings.temperature,
+        "max_tokens": settings.max_tokens,
+        "messages": [m.as_kept() for m in messages],
+        "wire": [wire.name, wire.schema] if wire else None,
+    }
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

@@ -149,9 +149,15 @@ class LitellmChat:
             raise ModelError(f"{self.name}: the reply is empty{why}", "try again, or another model")
         prompt, completion = asking.told_tokens(heard)
         return Reply(
-            text=text, model=self.name, finish=heard.finish, prompt_tokens=prompt, completion_tokens=completion,
-            cost=asking.cost(prompt, completion), seconds=round(asking.seconds, 3), requests=asking.sent,
-        )  # fmt: skip
+            text=text,
+            model=self.name,
+            finish=heard.finish,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            cost=asking.cost(prompt, completion),
+            seconds=round(asking.seconds, 3),
+            requests=asking.sent,
+        )
 
 
 class _Place:
@@ -187,14 +193,14 @@ class _Asking:
         name = settings.model or ""
         given = {"api_base": settings.api_base, "temperature": settings.temperature}
         self._request = {
-            "model": name, "messages": [m.as_dict() for m in messages], "max_retries": 0,
+            "model": name,
+            "messages": [m.as_dict() for m in messages],
+            "max_retries": 0,
             **key_for(litellm, name, settings.api_base),
             **{key: value for key, value in given.items() if value is not None},
-        }  # fmt: skip
+        }
         tokens = count_tokens(litellm, name, messages)
-        self.expected = Estimate(
-            prompt_tokens=tokens, cost=self.cost(tokens, 0), pictures=pictures_in(messages)
-        )  # fmt: skip
+        self.expected = Estimate(prompt_tokens=tokens, cost=self.cost(tokens, 0), pictures=pictures_in(messages))
         self.sent = 0
         self._started = time.monotonic()
 
@@ -220,9 +226,12 @@ class _Asking:
         self.sent += 1
         try:
             heard = listen(
-                lambda: self._litellm.completion(**request), on_text,
-                streamed=bool(on_text), quiet=quiet, longest=longest,
-            )  # fmt: skip
+                lambda: self._litellm.completion(**request),
+                on_text,
+                streamed=bool(on_text),
+                quiet=quiet,
+                longest=longest,
+            )
         except RequestError as error:
             if self.meaning(error).sent:
                 self._budget.after(ticket)
@@ -248,9 +257,11 @@ class _Asking:
             told = f"{model}: the reply was not whole after {self._settings.total_timeout:g} s"
             return Failure(message=told, tip="a slow model needs a longer `total_timeout` below [llm]")
         return explain(
-            error.error, model=model, api_base=self._settings.api_base,
+            error.error,
+            model=model,
+            api_base=self._settings.api_base,
             seconds=self._settings.timeout,
-        )  # fmt: skip
+        )
 
     def cost(self, prompt: int | None, completion: int | None) -> float | None:
         """USD; `None` where tokens or price are not known."""

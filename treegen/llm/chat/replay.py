@@ -59,10 +59,14 @@ class ReplayChat:
         if on_text:
             on_text(line["reply"])
         return Reply(
-            text=line["reply"], model=line.get("model", self.name), finish=line.get("finish", "stop"),
-            prompt_tokens=line.get("prompt_tokens"), completion_tokens=line.get("completion_tokens"),
-            cost=line.get("cost"), seconds=line.get("seconds"),
-        )  # fmt: skip
+            text=line["reply"],
+            model=line.get("model", self.name),
+            finish=line.get("finish", "stop"),
+            prompt_tokens=line.get("prompt_tokens"),
+            completion_tokens=line.get("completion_tokens"),
+            cost=line.get("cost"),
+            seconds=line.get("seconds"),
+        )
 
     def _nearest(self, request: list[_Said]) -> str:
         """Where the request and the most similar recorded one part."""

@@ -84,9 +84,13 @@ class FeedbackPane(Vertical):
                 return "good" if difference > 0 else "bad"
             return "warn" if units[row].outside and column == 0 else ""
 
-        columns = [Column(head="", width=7), Column(head="dev", width=6, right=True),
-                   Column(head="right", width=5, right=True), Column(head="wrong", width=5, right=True),
-                   Column(head="change", width=300)]  # fmt: skip
+        columns = [
+            Column(head="", width=7),
+            Column(head="dev", width=6, right=True),
+            Column(head="right", width=5, right=True),
+            Column(head="wrong", width=5, right=True),
+            Column(head="change", width=300),
+        ]
         grid.fill(columns, len(units), cell, tone, "it proposes no change")
 
 

@@ -62,8 +62,14 @@ class Grid(ScrollView, can_focus=True):
     Grid > .grid--dim { color: $text-muted; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "grid--head", "grid--cursor", "grid--cell", "grid--good", "grid--bad", "grid--warn", "grid--dim",
-    }  # fmt: skip
+        "grid--head",
+        "grid--cursor",
+        "grid--cell",
+        "grid--good",
+        "grid--bad",
+        "grid--warn",
+        "grid--dim",
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1,0)", "Up", show=False),
         Binding("down,j", "move(1,0)", "Down", show=False),

@@ -40,9 +40,12 @@ class HistoryPane(Vertical):
             rows.append(("revision", str(revision.id), f"{revision.created}  {revision.author}  {told}{revision.note}"))
         columns = [Column(head="", width=8), Column(head="no.", width=5, right=True), Column(head="what", width=300)]
         self.query_one("#steps", Grid).fill(
-            columns, len(rows), lambda r, c: rows[r][c], lambda r, c: "dim" if rows[r][0] == "undone" else "",
+            columns,
+            len(rows),
+            lambda r, c: rows[r][c],
+            lambda r, c: "dim" if rows[r][0] == "undone" else "",
             "nothing happened yet",
-        )  # fmt: skip
+        )
 
     def _plot(self, shares: list[float]) -> None:
         plot = self.query_one("#plot", PlotextPlot)

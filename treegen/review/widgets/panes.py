@@ -36,8 +36,10 @@ class GroupsPane(Grid):
             return (("* " if locked[row] else "") + groups[row].name, percent(right[row]))[column]
 
         width = widths_of(["group"], len(groups), lambda r, c: groups[r].name + "  ", most=40)[0]
-        columns = [Column(head="group", width=min(width, max(self.size.width - 9, 12))),
-                   Column(head="right", width=5, right=True)]  # fmt: skip
+        columns = [
+            Column(head="group", width=min(width, max(self.size.width - 9, 12))),
+            Column(head="right", width=5, right=True),
+        ]
         self.fill(columns, len(groups), cell, lambda r, c: tone_of(right[r]) if c else "", "no group yet: a adds one")
 
     def chosen(self, review: "Review") -> "Group | None":
@@ -69,8 +71,12 @@ class OptionsPane(Grid):
             return "dim" if not classes[row] or column == 3 else ""
 
         first = widths_of(["option"], len(group.options), cell, least=12, most=36)[0]
-        columns = [Column(head="option", width=first), Column(head="n", width=4, right=True),
-                   Column(head="right", width=5, right=True), Column(head="classes", width=200)]  # fmt: skip
+        columns = [
+            Column(head="option", width=first),
+            Column(head="n", width=4, right=True),
+            Column(head="right", width=5, right=True),
+            Column(head="classes", width=200),
+        ]
         self.fill(columns, len(group.options), cell, tone, "no option yet: a adds one")
 
 

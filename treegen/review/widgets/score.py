@@ -46,8 +46,12 @@ class ScorePane(Vertical):
             return tone_of(ordered[row]["recall"]) if column in (1, 2) else ""
 
         first = widths_of(["class (dev part)"], len(ordered), cell, most=24)[0]
-        columns = [Column(head="class (dev part)", width=first), Column(head="recall", width=6, right=True),
-                   Column(head="", width=20), Column(head="taken for", width=80)]  # fmt: skip
+        columns = [
+            Column(head="class (dev part)", width=first),
+            Column(head="recall", width=6, right=True),
+            Column(head="", width=20),
+            Column(head="taken for", width=80),
+        ]
         self.query_one(Grid).fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
 
     @staticmethod
@@ -65,16 +69,21 @@ class ScorePane(Vertical):
         if "test" not in tested:
             return [*lines, "test part: sealed by the domain; `treegen score --unseal` looks at it"]
         controls = tested["controls"]
-        lines += [f"test part       {_share(tested['test'])}", f"name baseline   {_share(tested['baseline'])}",
-                  f"shuffled rules  {_share(controls['shuffled_rules'])}",
-                  f"random words    {_share(controls['random_words'])}",
-                  f"chance          {_share(controls['chance'])}"]  # fmt: skip
+        lines += [
+            f"test part       {_share(tested['test'])}",
+            f"name baseline   {_share(tested['baseline'])}",
+            f"shuffled rules  {_share(controls['shuffled_rules'])}",
+            f"random words    {_share(controls['random_words'])}",
+            f"chance          {_share(controls['chance'])}",
+        ]
         if looks := tested.get("test_looks"):
             lines.append(f"the test part was looked at {looks} time{'s' if looks > 1 else ''}")
         for name, words in (("parent", "since the parent revision"), ("baseline", "against the name baseline")):
             if paired := tested["mcnemar"][name]:
-                lines.append(f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
-                             f"{paired['losses']} lost, p = {paired['p']:.4f}")  # fmt: skip
+                lines.append(
+                    f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
+                    f"{paired['losses']} lost, p = {paired['p']:.4f}"
+                )
         return lines
 
 

@@ -21,21 +21,58 @@ from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
 
 __all__ = [
-    "ABSENT", "KINDS", "Answer", "AnswersReordered", "Change", "ChangeError", "ClassAdded", "ClassRemoved",
-    "ClassRenamed", "ClassesReordered", "ConflictAdded", "ConflictRemoved", "DomainChanged", "Draft", "GroupAdded",
-    "GroupRemoved", "GroupRenamed", "GroupsReordered", "OptionAdded", "OptionRemoved", "OptionRenamed",
-    "OptionsReordered", "PromptChanged", "RuleChanged", "apply", "from_json",
-]  # fmt: skip
+    "ABSENT",
+    "KINDS",
+    "Answer",
+    "AnswersReordered",
+    "Change",
+    "ChangeError",
+    "ClassAdded",
+    "ClassRemoved",
+    "ClassRenamed",
+    "ClassesReordered",
+    "ConflictAdded",
+    "ConflictRemoved",
+    "DomainChanged",
+    "Draft",
+    "GroupAdded",
+    "GroupRemoved",
+    "GroupRenamed",
+    "GroupsReordered",
+    "OptionAdded",
+    "OptionRemoved",
+    "OptionRenamed",
+    "OptionsReordered",
+    "PromptChanged",
+    "RuleChanged",
+    "apply",
+    "from_json",
+]
 
 #: every kind of change by its name
 KINDS: Final[dict[str, type[Change]]] = {
     kind.kind: kind
     for kind in (
-        DomainChanged, GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged, OptionAdded,
-        OptionRemoved, OptionRenamed, OptionsReordered, ClassAdded, ClassRemoved, ClassRenamed, ClassesReordered,
-        RuleChanged, AnswersReordered, ConflictAdded, ConflictRemoved,
+        DomainChanged,
+        GroupAdded,
+        GroupRemoved,
+        GroupRenamed,
+        GroupsReordered,
+        PromptChanged,
+        OptionAdded,
+        OptionRemoved,
+        OptionRenamed,
+        OptionsReordered,
+        ClassAdded,
+        ClassRemoved,
+        ClassRenamed,
+        ClassesReordered,
+        RuleChanged,
+        AnswersReordered,
+        ConflictAdded,
+        ConflictRemoved,
     )
-}  # fmt: skip
+}
 
 
 def apply(tree: Tree, changes: Iterable[Change]) -> Tree:

@@ -151,10 +151,12 @@ def whole_group(draft: Draft, name: str) -> dict[str, Any]:
     names = list(draft.prompts)
     place = names.index(name)
     return {
-        "group": name, "prompt": draft.prompts[name], "options": tuple(draft.options[name]),
+        "group": name,
+        "prompt": draft.prompts[name],
+        "options": tuple(draft.options[name]),
         "answers": tuple((c, draft.answer(c, name)) for c, rule in draft.rules.items() if name in rule),
         "after": names[place - 1] if place else None,
-    }  # fmt: skip
+    }
 
 
 def whole_class(draft: Draft, name: str, after: str | None) -> dict[str, Any]:
