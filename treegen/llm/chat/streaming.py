@@ -135,17 +135,27 @@ def _guarded(
 
 
 class _Raw:
-    """The provider's own chunks on their way to litellm, which drops the field of a refusal."""
+    """The provider's own chunks on their way to litellm, which drops the field of a refusal.
+
+    Attributes:
+        refusal: the refusal in the chunks so far; empty if there is none.
+        ended: whether the provider closed the stream itself.
+    """
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self.refusal = ""
+        self.ended = False
 
     def __iter__(self) -> "_Raw":
         return self
 
     def __next__(self) -> Any:
-        chunk = next(self._inner)
+        try:
+            chunk = next(self._inner)
+        except StopIteration:
+            self.ended = True
+            raise
         for choice in getattr(chunk, "choices", None) or ():
             self.refusal += _refusal(getattr(choice, "delta", None))
         return chunk
@@ -159,15 +169,19 @@ def _read_stream(send: Callable[[], Any], arrived: Arrived, left: threading.Even
     raw = _Raw(stream.completion_stream)
     if hasattr(raw._inner, "__next__"):
         stream.completion_stream = raw
-    for chunk in stream:
-        if left.is_set():
-            with suppress(Exception):  # the provider stops writing when nobody listens; nothing else hangs on it
-                raw.close()
-            return
-        arrived.put(("sign", None))
-        for choice in chunk.choices[:1]:
-            if isinstance(choice.delta.content, str) and choice.delta.content:
-                arrived.put(("text", choice.delta.content))
+    try:
+        for chunk in stream:
+            if left.is_set():
+                with suppress(Exception):  # the provider stops writing when nobody listens; nothing else hangs on it
+                    raw.close()
+                return
+            arrived.put(("sign", None))
+            for choice in chunk.choices[:1]:
+                if isinstance(choice.delta.content, str) and choice.delta.content:
+                    arrived.put(("text", choice.delta.content))
+    except Exception:
+        if not raw.ended:  # recent releases of litellm raise for a stream that ended without a finish reason
+            raise
     arrived.put(("end", (stream.received_finish_reason, _told_usage(stream), raw.refusal)))
 
 
