@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from treegen.checking import Findings, check_tree_file
 from treegen.errors import InputError, ProblemsError
+from treegen.extras import EXTRAS, missing_modules
 from treegen.git import identity
 from treegen.store import now, stored_scores
 from treegen.tree.document import compact, digest_of, read_text, save
@@ -19,6 +20,9 @@ from treegen.workflow import score_tree
 from treegen.workspace import Workspace
 
 _SEALED: Final = "the test part is sealed, so no accuracy was recorded: `treegen score --unseal` measures it"
+_UNSCORED: Final = (
+    f"no accuracy was recorded: scoring needs packages that are not installed here ({EXTRAS['clip'].command})"
+)
 _NAMED: Final = 20  # changes that a message lists; `treegen diff` lists all
 
 
@@ -27,7 +31,7 @@ class Approved:
     """A signed tree, which is written.
 
     Attributes:
-        score: what was recorded of the score; `None` if the domain has no images.
+        score: what was recorded of the score; `None` if there is none, and `notes` say why if the domain has images.
         warnings: problems of severity warning that were left standing.
         notes: what a reader of the score must know.
     """
@@ -41,7 +45,8 @@ class Approved:
 def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
     """Records in the tree's `review` who approved its content, when, and with which score.
 
-    The score is the recorded one of this content; without one the tree is scored, if the domain has images.
+    The score is the recorded one of this content; without one the tree is scored, if the domain has images and CLIP is
+    installed.
 
     Args:
         workspace: its tree file is written.
@@ -71,7 +76,9 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
     notes: tuple[str, ...] = ()
     digest = digest_of(tree)
     recorded = _stored_score(workspace.path, digest)
-    if recorded is None and workspace.domain.images:
+    if recorded is None and workspace.domain.images and missing_modules("clip"):
+        notes = (_UNSCORED,)
+    elif recorded is None and workspace.domain.images:
         scored = score_tree(workspace, tree)
         recorded, notes = (scored.score, scored.notes) if "test" in scored.score else (None, (*scored.notes, _SEALED))
     workspace.current(tree)

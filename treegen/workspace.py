@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.domain import domain_path as domain_file
 from treegen.errors import InputError, ProblemsError
+from treegen.extras import require
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
 from treegen.settings import EncoderSettings, SplitSettings
@@ -75,6 +76,7 @@ class Workspace:
     @cached_property
     def encoder(self) -> "Encoder":
         """The encoder, loaded on first use (seconds)."""
+        require("clip")
         from treegen.clip.encoders import open_encoder
 
         self.progress("loading the encoder", 0, 1)
@@ -85,6 +87,7 @@ class Workspace:
     @cached_property
     def evaluator(self) -> "Evaluator":
         """The embedded images; embeds what is new on first use."""
+        require("clip")
         from treegen.clip.cache import EmbeddingCache
         from treegen.clip.encoders.settling import settle
         from treegen.clip.evaluation import Evaluator

@@ -37,4 +37,4 @@ def command(tree: Path, by: str | None, domain_path: Path | None, encoder: Encod
             f"by {score['encoder']['name']}; name baseline {percent(score['baseline'])}"
         )
     else:
-        say("without a score: the domain has no images")
+        say("without a score" + ("" if done.notes else ": the domain has no images"))

@@ -45,10 +45,10 @@ def command(
     settings = found.llm if found else LlmSettings()
     given = {"model": model, "api_base": api_base, "env_file": env_file}
     llm = replace(settings, **{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
-    chosen = found.encoder if found else EncoderSettings()
+    chosen = found.encoder if found else EncoderSettings() if encoder else None
     examination = examine(
         llm if found or any(given.values()) else None,
-        replace(chosen, name=encoder) if encoder else chosen,
+        replace(chosen, name=encoder) if chosen and encoder else chosen,
         found.folder if found else Path.cwd(),
     )
     if as_json:

@@ -61,6 +61,7 @@ def command(
     from treegen.domain import domain_path
     from treegen.drafting import draft_tree
     from treegen.errors import InputError
+    from treegen.extras import require
     from treegen.workflow import score_tree
     from treegen.workspace import TREE_NAME
 
@@ -69,6 +70,9 @@ def command(
     if tree_path.resolve() == source.resolve():
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")
     workspace = open_workspace(tree_path, source, encoder)
+    wanted = workspace.domain.images is not None and not no_score
+    if wanted:
+        require("clip", otherwise="--no-score drafts without")  # before a model is asked, and paid
     with talking(workspace, llm) as talk, talk.view.steps_of(workspace):
         drafted = draft_tree(
             workspace,
@@ -88,7 +92,6 @@ def command(
     if drafted.conversation.taken:
         tell(f"{drafted.conversation.taken} parts of an earlier run were taken up")
     show_problems(drafted.conversation.problems, str(tree_path), err=True)
-    wanted = workspace.domain.images and not no_score
     if as_json:
         score = show_notes(score_tree(workspace, drafted.tree)).score if wanted else None
         print_json({"written": str(tree_path), "revision": drafted.revision.id, "score": score})

@@ -10,6 +10,7 @@ import click
 from treegen import __version__
 from treegen.cli.output import complain
 from treegen.errors import TreegenError
+from treegen.extras import explain_import_error
 
 #: command -> one line of help. The module is treegen.cli.NAME with the attribute `command`.
 COMMANDS: Final = {
@@ -94,11 +95,20 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted", "")
         sys.exit(130)
+    except ImportError as error:
+        _debug()
+        missing = explain_import_error(error)
+        _fault(error) if missing is None else complain(missing.message, missing.tip)
+        sys.exit(70 if missing is None else missing.exit_code)
     except Exception as error:  # the one boundary: a fault of treegen's own
         _debug()
-        tip = "this is a fault in treegen, and your files are as they were; TREEGEN_DEBUG=1 shows where it happened"
-        complain(f"unexpected {type(error).__name__}: {error}", tip)
+        _fault(error)
         sys.exit(70)
+
+
+def _fault(error: Exception) -> None:
+    tip = "this is a fault in treegen, and your files are as they were; TREEGEN_DEBUG=1 shows where it happened"
+    complain(f"unexpected {type(error).__name__}: {error}", tip)
 
 
 def _debug() -> None:

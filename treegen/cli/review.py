@@ -17,6 +17,9 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
 
     Every step is kept beside the tree before it is shown: a session goes on where it was left, also after a crash.
     """
+    from treegen.extras import require
+
+    require("review")
     from treegen.review.app import open_app
     from treegen.review.repair import RepairApp, is_tree
 

@@ -1,13 +1,14 @@
 """Looks at everything in turn."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from treegen.doctor.findings import Finding
 from treegen.doctor.language import keys, model, ollama, server
+from treegen.doctor.packages import extras
 from treegen.doctor.surroundings import git_setup, terminal
-from treegen.doctor.vision import device, encoder, extras
+from treegen.doctor.vision import device, encoder
 from treegen.errors import TreegenError
 from treegen.remote.environment import read_env_file
 from treegen.settings import EncoderSettings, LlmSettings
@@ -36,10 +37,11 @@ def examine(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, f
         encoder_settings: the encoder that is to be used; the bundled one if none is meant.
         folder: the domain's folder, or where one stands.
     """
-    return Examination(findings=tuple(_findings(llm, encoder_settings or EncoderSettings(), folder)))
+    return Examination(findings=tuple(_findings(llm, encoder_settings, folder)))
 
 
-def _findings(llm: LlmSettings | None, wanted: EncoderSettings, folder: Path) -> Iterator[Finding]:
+def _findings(llm: LlmSettings | None, wanted: EncoderSettings | None, folder: Path) -> Iterator[Finding]:
+    yield from extras()
     if llm and llm.env_file:
         try:
             read = read_env_file(llm.env_file)
@@ -53,8 +55,8 @@ def _findings(llm: LlmSettings | None, wanted: EncoderSettings, folder: Path) ->
         if llm.api_base:
             yield server(llm.api_base, llm.model)
     yield ollama(wanted=bool(llm and (llm.model or "").startswith("ollama") and not llm.api_base))
-    yield encoder(wanted, folder)
-    yield from extras(wanted)
+    seen = encoder(wanted or EncoderSettings(), folder)
+    yield seen if wanted or seen.state == "ok" else replace(seen, state="off")
     yield device()
     yield from terminal()
     yield git_setup(folder)

@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from treegen.doctor.findings import Finding
 from treegen.errors import ModelError, TreegenError
+from treegen.extras import MissingExtraError
 from treegen.remote.litellm import key_for, load_litellm, without_credentials
 from treegen.settings import LlmSettings
 
@@ -46,7 +47,10 @@ def model(settings: LlmSettings, folder: Path) -> Finding:
         return Finding(topic="language", name=name, state="ok", told="you carry the messages to a chat window")
     if name.startswith("replay/"):
         return _recording(folder / name.removeprefix("replay/"), name)
-    litellm = load_litellm()
+    try:
+        litellm = load_litellm()
+    except MissingExtraError as error:
+        return Finding(topic="language", name=name, state="missing", told=error.message, tip=error.tip)
     try:
         litellm.get_llm_provider(name, api_base=settings.api_base)
     except Exception:  # litellm raises its BadRequestError, and others for names with odd characters

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from treegen.doctor.findings import Finding
 from treegen.errors import TreegenError
+from treegen.extras import EXTRAS, missing_modules
 from treegen.git import ask_git, repository_of
 
 _SMALL = (80, 24)
@@ -50,6 +51,9 @@ def _colours() -> Finding:
 
 def _pictures() -> Finding:
     """textual-image asks the terminal when it is loaded."""
+    if missing_modules("review"):
+        told = "not looked at: textual-image is not installed"
+        return Finding(topic="terminal", name="pictures", state="off", told=told, tip=EXTRAS["review"].command)
     from textual_image import renderable
 
     kinds = {renderable.SixelImage: "Sixel", renderable.TGPImage: "kitty's protocol"}

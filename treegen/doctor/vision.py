@@ -3,39 +3,29 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
 
 from treegen.doctor.findings import Finding
 from treegen.errors import ModelError
+from treegen.extras import EXTRAS, MissingExtraError, is_installed, missing_modules
 from treegen.remote.litellm import key_for, load_litellm
 from treegen.resources import sketchbook_dir
 from treegen.settings import BUNDLED_ENCODER, EncoderSettings
-
-#: extra of the package -> the library that tells whether it is installed, and what it is for
-_EXTRAS: Final = {
-    "hf": ("transformers", "encoders of transformers, hf:NAME"),
-    "ray": ("ray", "embedding on several machines or GPUs"),
-    "shards": ("webdataset", "images in shards"),
-}
 
 
 def encoder(settings: EncoderSettings, folder: Path) -> Finding:
     """Whether the encoder that is named can load. Nothing is loaded or downloaded."""
     name = settings.name
     kind, colon, place = name.partition(":")
-    if find_spec("open_clip") is None:
-        tip = "pip install open_clip_torch"
-        return Finding(topic="vision", name=name, state="missing", told="open_clip is not installed", tip=tip)
+    if missing := missing_modules("hf" if kind == "hf" else "clip"):
+        extra = EXTRAS["clip" if missing_modules("clip") else "hf"]
+        told = f"not installed: {', '.join(missing)}"
+        return Finding(topic="vision", name=name, state="missing", told=told, tip=extra.command)
     if name == BUNDLED_ENCODER:
         return _folder(sketchbook_dir() / "clip", name, "the tiny CLIP of the demo; it knows the sketchbook alone")
     if kind == "local-dir":
         return _folder(folder / place, name, "weights in a folder")
-    if kind == "hf" and find_spec("transformers") is None:
-        tip = "pip install 'treegen[hf]'"
-        return Finding(topic="vision", name=name, state="missing", told="transformers is not installed", tip=tip)
     if kind in ("hf", "hf-hub"):
         found = (folder / place).is_dir() if kind == "hf" else False
         told = "weights in a folder" if found else "its weights are fetched at first use, if they are not there"
@@ -55,7 +45,7 @@ def _folder(folder: Path, name: str, told: str) -> Finding:
 def _service(name: str) -> Finding:
     try:
         key_for(load_litellm(), name)
-    except ModelError as error:
+    except (ModelError, MissingExtraError) as error:
         told = error.message.removeprefix(f"{name}: ")
         return Finding(topic="vision", name=name, state="missing", told=told, tip=error.tip.partition(", or")[0])
     own = name.partition("/")[0].upper() + "_API_KEY"
@@ -78,16 +68,6 @@ def _of_open_clip(name: str, architecture: str) -> Finding:
     return Finding(topic="vision", name=name, state="ok", told=told)
 
 
-def extras(wanted: EncoderSettings) -> Iterator[Finding]:
-    """Libraries that one can do without."""
-    for extra, (library, purpose) in _EXTRAS.items():
-        if find_spec(library):
-            yield Finding(topic="vision", name=library, state="ok", told=f"installed: {purpose}")
-        elif not (extra == "hf" and wanted.name.startswith("hf:")):  # told already
-            tip = f"pip install 'treegen[{extra}]'"
-            yield Finding(topic="vision", name=library, state="off", told=f"not installed: {purpose}", tip=tip)
-
-
 def device() -> Finding:
     """Where encoders run. torch is imported (2 s) only where there is a sign of a GPU."""
     apple = sys.platform == "darwin"
@@ -95,6 +75,9 @@ def device() -> Finding:
     if not (apple or nvidia):
         tip = "fine for small models; thousands of images take minutes"
         return Finding(topic="vision", name="device", state="off", told="cpu: no sign of a GPU", tip=tip)
+    if not is_installed("torch"):
+        told = "there are signs of a GPU, and torch is not installed"
+        return Finding(topic="vision", name="device", state="off", told=told, tip=EXTRAS["clip"].command)
     import torch
 
     if torch.cuda.is_available():

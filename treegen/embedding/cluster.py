@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.embedding.interface import Outcome, Source, Work
 from treegen.embedding.preparing import Prepared, encode, prepare_batch
 from treegen.errors import InputError, ModelError, TreegenError
+from treegen.extras import require
 from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -152,15 +153,14 @@ def _import_ray() -> Any:
     """Ray with its data library.
 
     Raises:
-        InputError: it is not installed.
+        MissingExtraError: it is not installed.
     """
+    require("ray")
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError(f"--engine ray: {error}", "pip install 'treegen[ray]'") from None
+    import ray
+    import ray.data
+
     return ray
 
 

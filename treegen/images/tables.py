@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
+from treegen.extras import require
 from treegen.tree.document import read_text
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -74,10 +75,9 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise InputError(f"{path}: Parquet needs pyarrow", "install treegen[ray], or write the table as CSV") from None
+    require("embed")
+    from pyarrow import parquet
+
     try:
         rows = parquet.read_table(path).to_pylist()
     except Exception as error:  # pyarrow's errors have no common type

@@ -2,11 +2,11 @@
 
 import os
 import re
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
 from treegen.errors import ModelError
+from treegen.extras import require
 from treegen.remote.bodies import install
 
 _USER: Final = re.compile(r"//[^/@]*@")
@@ -25,13 +25,16 @@ class Price:
 
 
 def load_litellm() -> Any:
-    """litellm, imported on first use (3 to 6 s) and kept from the network and from reading a .env file."""
+    """Return litellm, imported on first use (3 to 6 s) and kept from the network and from reading a .env file.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    require("llm")
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     import litellm
 
-    # told at the first streamed reply, about litellm's own types, on a standard error that a full screen may cover
-    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
     install(litellm)

@@ -14,6 +14,7 @@ from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.local import LocalEncoder, fingerprint_of, first_lines
 from treegen.clip.encoders.pixels import normalised
 from treegen.errors import ModelError
+from treegen.extras import EXTRAS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,7 +108,7 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
             settings = open_clip.get_model_config(name)
     except Exception as error:  # damaged weights alone give five different types
         if isinstance(error, ImportError) and error.name == "transformers":
-            raise ModelError(f"{shown}: its tokenizer needs transformers", "pip install 'treegen[hf]'") from None
+            raise ModelError(f"{shown}: its tokenizer needs transformers", EXTRAS["hf"].command) from None
         tip = "a hub model needs the network once; local-dir:FOLDER loads one from disk"
         if source.startswith("local-dir:"):
             tip = "the weights or the config are damaged, or not of one model: copy the model again"

@@ -20,6 +20,7 @@ from treegen.clip.encoders.local import ASSUMED_SCALE, LocalEncoder, fingerprint
 from treegen.clip.encoders.pixels import normalised
 from treegen.clip.encoders.processors import AsTheyAre, ProcessorPreprocessor, can_give_bytes, mean_and_std
 from treegen.errors import ModelError
+from treegen.extras import require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,7 +67,7 @@ class TransformersEncoder(LocalEncoder):
                 images and texts, or it needs code that is not trusted or does not run with this transformers.
         """
         name = shown or source
-        transformers = _transformers(name)
+        transformers = _transformers()
         found = _load(transformers, source, name, trust_remote_code)
         self._own_methods = found.processor is None
         super().__init__(name, device=device, precision=precision, auto="fp32" if self._own_methods else None)
@@ -150,13 +151,10 @@ class TransformersEncoder(LocalEncoder):
         return len(self._tokenizer(text, verbose=False)["input_ids"])
 
 
-def _transformers(shown: str) -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        if error.name not in (None, "transformers"):
-            raise
-        raise ModelError(f"{shown}: transformers is not installed", "pip install 'treegen[hf]'") from None
+def _transformers() -> Any:
+    require("hf")
+    import transformers
+
     return transformers
 
 
