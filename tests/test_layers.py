@@ -16,6 +16,7 @@ PACKAGE = ROOT / "treegen"
 #: From the core up. A unit imports from the lines above its own; units of one line are strangers to each other.
 LAYERS = (
     ("errors", "progress"),
+    ("extras",),
     ("resources", "remote"),
     ("tree",),
     ("settings",),

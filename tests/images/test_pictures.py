@@ -35,6 +35,30 @@ def test_every_kind_of_picture_comes_out_as_rgb_of_the_same_size(tmp_path: Path,
         assert np.abs(pixels(opened) - pixels(gradient())).max() <= 4
 
 
+def heic(path: Path) -> Path:
+    """Write a picture as an iPhone does."""
+    from pillow_heif import from_pillow
+
+    from_pillow(gradient(size=(64, 48))).save(path, quality=100)
+    return path
+
+
+def test_a_heic_picture_is_read(tmp_path: Path) -> None:
+    opened = open_image(heic(tmp_path / "IMG_0001.HEIC"))
+    assert (opened.mode, opened.size) == ("RGB", (64, 48))
+    assert np.abs(pixels(opened) - pixels(gradient(size=(64, 48)))).mean() < 4
+
+
+def test_a_heic_picture_that_cannot_be_read_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "_heif", lambda: ())
+    path = heic(tmp_path / "IMG_0001.HEIC")
+    for source in (path, BytesIO(path.read_bytes())):
+        with pytest.raises(ValueError, match=r"^a HEIC picture; to read it: pip install 'treegen-clip\[heif\]'$"):
+            open_image(source)
+
+
 def test_sixteen_bits_are_scaled_to_eight_and_not_clipped_to_white(tmp_path: Path) -> None:
     values = np.array([[0, 257, 32_896, 65_535]], dtype=np.uint16)
     for name in ("a.png", "a.tif"):

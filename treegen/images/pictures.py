@@ -2,10 +2,12 @@
 
 import hashlib
 import warnings
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from treegen.extras import EXTRAS, is_installed
 from treegen.images.interface import WHOLE, Crop, LabelledImage
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 #: rises when the same bytes give other pixels than before: embeddings of older pixels are then made anew
 DECODING: Final = 2
 _MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
+_HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # not what Pillow hands to other programs, as EPS
 
 
@@ -68,7 +71,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     # for the whole process: catch_warnings is not safe in threads, and what is broken is reported as an error anyway
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with Image.open(path, formats=_FORMATS) as file:
+        with Image.open(path, formats=(*_FORMATS, *_heif())) as file:
             if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice that
                 raise Image.DecompressionBombError
             image = _in_rgb(ImageOps.exif_transpose(file))
@@ -77,7 +80,9 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     except IsADirectoryError:
         raise ValueError("a folder, not an image") from None
     except UnidentifiedImageError:
-        raise ValueError("not an image that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF)") from None
+        if _is_heif(path) and not _heif():
+            raise ValueError(f"a HEIC picture; to read it: {EXTRAS['heif'].command}") from None
+        raise ValueError("not an image that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF, HEIC)") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError("more pixels than is safe to decode") from None
     except Exception as error:  # decoders of damaged files raise many types, struct.error and RuntimeError among them
@@ -94,6 +99,27 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the crop box leaves nothing of {image.width}x{image.height} pixels")
     return image.crop(box)
+
+
+@cache
+def _heif() -> tuple[str, ...]:
+    """Teach Pillow the format of iPhones, if the package for it is installed; return the format's name."""
+    if not is_installed("pillow_heif"):
+        return ()
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return ("HEIF",)
+
+
+def _is_heif(path: Path | IO[bytes]) -> bool:
+    """Tell by the first bytes whether a file is HEIC or HEIF."""
+    if isinstance(path, Path):
+        with path.open("rb") as file:
+            return _is_heif(file)
+    path.seek(0)
+    head = path.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
 def _in_rgb(image: "Image.Image") -> "Image.Image":
