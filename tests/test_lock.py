@@ -18,6 +18,7 @@ LINES = [
     if line and not line.startswith("#")
 ]
 
+
 def pins(environment: dict[str, str]) -> dict[str, str]:
     """Name -> version of all that the lock pins on such a machine."""
     found: dict[str, str] = {}

@@ -21,7 +21,9 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     """
     from treegen.cli.output import say
     from treegen.demonstration import lay_out
+    from treegen.extras import require
 
+    require("clip")
     started = time.monotonic()
     say(f"Thirteen invented creatures with invented names, in {folder}.")
     if not model:

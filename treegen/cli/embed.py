@@ -52,6 +52,9 @@ def command(
     What is in the cache or in finished Parquet files is not embedded again: run it anew after a kill.
     """
     from treegen.cli.output import ProgressLine, print_json
+    from treegen.extras import require
+
+    require("ray" if engine == "ray" else "embed" if output else "clip")
     from treegen.embedding.planning import make_plan
     from treegen.embedding.running import embed_images, open_engine
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from treegen.domain import Domain, load_domain
 from treegen.embedding.listing import Listing, is_domain, list_sources
 from treegen.errors import InputError, ProblemsError
-from treegen.extras import require
 from treegen.tree.model import Tree
 from treegen.workspace import TREE_NAME, Workspace
 
@@ -56,12 +55,8 @@ def make_plan(
 
     Raises:
         InputError: nothing says where results should go, or something is not there.
-        MissingExtraError: an optional package that the plan needs is not installed.
         ProblemsError: the domain has problems, or the tree that was named.
     """
-    require("clip")
-    if output:
-        require("embed")
     own = is_domain(images)
     if own and domain:
         raise InputError(f"{images} is a domain itself", "leave --domain out, or name a folder of images")

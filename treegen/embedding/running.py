@@ -18,7 +18,6 @@ from treegen.embedding.interface import Engine, KeySet, Outcome, Source, Work, c
 from treegen.embedding.parquet import KEY_WIDTH, ROWS, ParquetFolder, key_of
 from treegen.embedding.planning import Plan
 from treegen.errors import InputError
-from treegen.extras import require
 from treegen.images import Skipped
 from treegen.progress import Progress, no_progress
 from treegen.settings import EncoderSettings
@@ -82,10 +81,7 @@ def open_engine(name: str, plan: Plan, workers: int | None = None) -> Engine:
 
     Raises:
         InputError: no workers with ray.
-        MissingExtraError: ray is not installed.
     """
-    if name == "ray":
-        require("ray")
     from treegen.embedding.cluster import ClusterEngine
     from treegen.embedding.local import LocalEngine
 
