@@ -1,6 +1,5 @@
 """The wheel by itself: built, installed outside the checkout, and run from there, with and without the extras."""
 
-import json
 import subprocess
 import sys
 import sysconfig
