@@ -157,5 +157,5 @@ def test_a_server_that_does_not_take_pictures_is_a_clear_message(domain: Domain)
     assert "--images" in raised.value.tip
     told = explain(BadRequestError(), model="openai/x").message
     with pytest.raises(ModelError) as raised:
-        describe(domain, FakeChat(ModelError(told)), {"Abrosk": [PIXEL]}, tries=1)  # type: ignore[arg-type]
+        describe(domain, FakeChat(ModelError(told)), {"Abrosk": [PIXEL]}, tries=1)
     assert raised.value.message == "openai/x: the provider takes no pictures with this model (400)"
