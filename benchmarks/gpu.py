@@ -41,7 +41,7 @@ from treegen.clip.preparing import prepare_stream
 from treegen.images import LabelledImage, hash_image
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-TINY = {
+TINY: dict[str, Any] = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 16, "patch_size": 16},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},

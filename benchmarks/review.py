@@ -10,10 +10,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from check import made_up
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual.screen import Screen
+
+    from treegen.review.app import ReviewApp
 
 HEAVY = ("torch", "litellm", "open_clip")
 #: a key and the one that takes it back, so that each does something as often as it is pressed
@@ -27,18 +34,21 @@ MOVES = {
 SIZES = ((13, 5, 8), (1_000, 30, 20))
 
 
-async def key(app, name: str) -> float:  # type: ignore[no-untyped-def]
+async def key(app: "ReviewApp", name: str) -> float:
     """Seconds from a key until what it does is painted."""
     from textual.events import Key
 
+    from treegen.review.widgets.grid import Grid
+
     grid, session = app.focused, app.review.session
+    assert isinstance(grid, Grid)
 
     def state() -> tuple[int, ...]:
         return grid.row, grid.column, session.position
 
-    before, painted, show = state(), asyncio.Event(), app._display
+    before, painted, show, ended = state(), asyncio.Event(), app._display, 0.0
 
-    def shown(screen, renderable) -> None:  # type: ignore[no-untyped-def]
+    def shown(screen: "Screen[Any]", renderable: "RenderableType | None") -> None:
         """The first paint after the change, before what the application leaves for later."""
         nonlocal ended
         show(screen, renderable)
@@ -46,19 +56,19 @@ async def key(app, name: str) -> float:  # type: ignore[no-untyped-def]
             ended = time.perf_counter()
             painted.set()
 
-    app._display = shown
-    began = ended = time.perf_counter()
-    app.post_message(Key(name, name if len(name) == 1 else None))
-    async with asyncio.timeout(30):
-        await painted.wait()
-    app._display = show
+    with patch.object(app, "_display", shown):
+        began = time.perf_counter()
+        app.post_message(Key(name, name if len(name) == 1 else None))
+        async with asyncio.timeout(30):
+            await painted.wait()
     return ended - began
 
 
-async def several(runs: int, press: Callable[[int], Awaitable[float]]) -> list[float]:
+async def several(app: "ReviewApp", runs: int, names: tuple[str, str]) -> list[float]:
+    """The times of two keys by turns."""
     times = []
     for number in range(runs):
-        times.append(await press(number))
+        times.append(await key(app, names[number % 2]))
         await asyncio.sleep(0.05)  # a person's pause: what waits for the paint is not part of the next key
     return times
 
@@ -79,7 +89,7 @@ async def measure(path: Path, runs: int) -> dict[str, list[float]]:
         await pilot.press("2")
         await pilot.pause()
         for what, names in MOVES.items():
-            found[what] = await several(runs, lambda number, names=names: key(app, names[number % 2]))
+            found[what] = await several(app, runs, names)
     app.review.close()
     return found
 

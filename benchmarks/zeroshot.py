@@ -18,8 +18,9 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from rescore import example_tree
@@ -29,10 +30,11 @@ from treegen.images import open_picture
 from treegen.resources import sketchbook_dir
 from treegen.workspace import Workspace
 
+T = TypeVar("T")
 SOURCE = f"local-dir:{sketchbook_dir() / 'clip'}"
 
 
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+def timed(run: Callable[[], T]) -> tuple[float, T]:
     """Seconds of a quiet run, and what it gave."""
     began = time.perf_counter()
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
@@ -51,12 +53,18 @@ def ours(workspace: Workspace, encoder: Any) -> dict[Path, int]:
     return {i.path: p for part in parts for i, p in zip(part.images, fresh.evaluator.baseline(part), strict=True)}
 
 
-class Drawings(torch.utils.data.Dataset):  # type: ignore[type-arg]
+def root_of(workspace: Workspace) -> Path:
+    """The folder of the images."""
+    assert workspace.domain.images is not None
+    return workspace.domain.images.root
+
+
+class Drawings(torch.utils.data.Dataset[tuple[Any, int]]):
     """What clip_benchmark reads: prepared pictures with their labels."""
 
     def __init__(self, workspace: Workspace, transform: Any) -> None:
         self.transform, self.classes = transform, list(workspace.domain.classes)
-        root = workspace.domain.images.root  # type: ignore[union-attr]
+        root = root_of(workspace)
         self.samples = [(p, k) for k, name in enumerate(self.classes) for p in sorted((root / name).iterdir())]
 
     def __len__(self) -> int:
@@ -78,12 +86,13 @@ def theirs(workspace: Workspace, model: Any, data: Drawings, tokenizer: Any, wor
     loader = torch.utils.data.DataLoader(data, batch_size=64, num_workers=workers)
     classifier = zeroshot.zero_shot_classifier(model, tokenizer, data.classes, [template], "cpu", amp=amp)
     logits, _ = zeroshot.run_classification(model, classifier, loader, "cpu", amp=amp)
-    return logits.argmax(1).tolist()
+    predictions: list[int] = logits.argmax(1).tolist()
+    return predictions
 
 
 def article(workspace: Workspace, encoder: Any, tree: Any, count: int) -> None:
     """One image, one group, one class at a time."""
-    for path in sorted(workspace.domain.images.root.rglob("*.*g"))[:count]:  # type: ignore[union-attr]
+    for path in sorted(root_of(workspace).rglob("*.*g"))[:count]:
         from treegen.images import LabelledImage
 
         feature = encoder.encode_images([open_picture(LabelledImage(path=path, label=0))])
@@ -137,7 +146,7 @@ def main() -> None:
             seconds, predicted = timed(lambda: ours(workspace, encoder))
             taken[""] = min(taken[""], seconds)
             for how, (workers, amp) in rivals.items():
-                seconds, found[how] = timed(lambda w=workers, a=amp: theirs(workspace, model, data, tokenizer, w, a))
+                seconds, found[how] = timed(partial(theirs, workspace, model, data, tokenizer, workers, amp))
                 taken[how] = min(taken[how], seconds)
         own, kind = taken.pop(""), "JPEG files of 640x480" if args.photos else "drawings of 96x96"
         print(f"first score of {len(data)} {kind} by name: {own:.2f} s = {len(data) / own:.0f} images a second")

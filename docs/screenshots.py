@@ -12,7 +12,8 @@ import textual_image.widget
 
 from treegen.demonstration import lay_out
 
-textual_image.widget.Image = textual_image.widget.HalfcellImage  # as a terminal without pictures would draw them
+# as a terminal without pictures would draw them
+textual_image.widget.Image = textual_image.widget.HalfcellImage  # type: ignore[assignment]
 from treegen.review.app import ReviewApp, open_app  # noqa: E402
 
 SIZE = (120, 30)

@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +17,16 @@ from treegen import store
 from treegen.cli.main import main
 from treegen.demonstration import lay_out
 from treegen.workspace import Workspace
+
+T = TypeVar("T")
+
+
+def present(items: Iterable[T | None]) -> list[T]:
+    """All items, of which none may be missing."""
+    listed = list(items)
+    found = [item for item in listed if item is not None]
+    assert len(found) == len(listed)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ def embed(item: Any, turned: bool = False) -> list[float]:
     """4 numbers, not of length 1; `turned` is another model: it has its axes elsewhere."""
     if isinstance(item, dict) and "image" in item:
         picture = Image.open(BytesIO(base64.b64decode(item["image"], validate=True)))
-        mean = [value / 255 for value in picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))]
+        mean = [value / 255 for value in picture.resize((1, 1), Image.Resampling.BOX).tobytes()]
     else:
         text = item["text"] if isinstance(item, dict) else item
         named = [COLOURS[word] for word in text.lower().replace(".", "").split() if word in COLOURS] or [

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from treegen.tree.document import content_of, dump, tree_from
 from treegen.tree.model import Tree
 from treegen.tree.targets import WHOLE, Target
 
-GROUPS = {
+GROUPS: dict[str, dict[str, Any]] = {
     "colour": {"prompt": "This creature is mainly {}.", "options": ["white", "brown"]},
     "legs": {"prompt": "This creature has {} legs.", "options": ["no", "two", "four"]},
 }
@@ -108,7 +109,7 @@ def test_a_unit_is_merged_by_names_into_what_the_reviewer_changed_since(session:
 
 def test_a_unit_that_contradicts_the_reviewer_is_refused_and_changes_nothing(session: Session, proposed: Tree) -> None:
     asked = asked_of(session, proposed)
-    session.do("prompt", [PromptChanged(group="legs", old=GROUPS["legs"]["prompt"], new="It has {} legs.")])  # type: ignore[arg-type]
+    session.do("prompt", [PromptChanged(group="legs", old=GROUPS["legs"]["prompt"], new="It has {} legs.")])
     before = session.tree
     with pytest.raises(ChangeError, match="contradicts what you changed since"):
         asked.accept(session, [number(asked, "It walks on")])

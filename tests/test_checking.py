@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TREE
-from treegen.checking import Findings, check_domain_file, check_tree, check_tree_file, check_tree_text
+from treegen.checking import check_domain_file, check_tree, check_tree_file, check_tree_text
 from treegen.domain import Domain
 from treegen.errors import InputError
 from treegen.settings import CheckSettings
@@ -176,22 +177,19 @@ def test_a_fix_is_applied_before_the_rest_is_told(tmp_path: Path, domain: Domain
 def test_an_encoder_counts_with_its_own_context_and_compares_embeddings(tmp_path: Path, domain: Domain) -> None:
     import torch
 
-    class Encoder:
-        name = "short"
-        fingerprint = "sha256:0"
-        context_length = 7
+    from tests.clip.conftest import FakeEncoder
 
-        def count_tokens(self, text: str) -> int:
-            return len(text.split()) + 2
-
-        def encode_texts(self, texts: list[str]) -> torch.Tensor:
+    class Short(FakeEncoder):
+        def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
             return torch.tensor([[1.0, 0.0] if "white" in t or "green" in t else [0.0, 1.0] for t in texts])
 
     data = json.loads(TREE)
     data["classification_groups"]["size"]["options"][0] = "long " * 80
     data["classification_groups"]["mark"]["options"] += ["striped spots", "spotted stripes", "spots stripes striped"]
     data["classification_groups"]["colour"]["options"][2:] = ["grey"]
-    found: Findings = check_tree_file(written(tmp_path, data), domain, encoder=Encoder())  # type: ignore[arg-type]
+    encoder = Short()
+    encoder.name, encoder.context_length = "short", 7
+    found = check_tree_file(written(tmp_path, data), domain, encoder=encoder)
     codes = [p.code for p in found.problems]
     assert "TG609" not in codes
     assert "TG120" in codes

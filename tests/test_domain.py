@@ -18,7 +18,8 @@ HEAD = 'name = "pond"\nclasses = ["Newt", "Swan"]\n'
 
 
 def expectation(path: Path) -> list[list[str]]:
-    return json.loads(path.with_name(f"{path.stem}.expected.json").read_text(encoding="utf-8"))
+    stated: list[list[str]] = json.loads(path.with_name(f"{path.stem}.expected.json").read_text(encoding="utf-8"))
+    return stated
 
 
 def written(folder: Path, text: str | bytes) -> Path:

@@ -1,5 +1,6 @@
 """Units of a proposal: any choice that is closed under needs can be made, all of them give the proposed tree."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from treegen.tree.difference import difference
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.problems import errors_of
-from treegen.tree.targets import Target, lock_of, target_of
+from treegen.tree.targets import WHOLE, Target, lock_of, target_of
 from treegen.tree.validation import check_data
 
 
@@ -36,7 +37,7 @@ def tree() -> Tree:
     )
 
 
-def proposed(tree: Tree, **more: object) -> tuple[Unit, ...]:
+def proposed(tree: Tree, *, target: Target = WHOLE, locks: Collection[str] = ()) -> tuple[Unit, ...]:
     """Units of: brown -> gray for Newt, brown gone, legs reworded, a new class with a new option, Swan renamed."""
     colour, legs = tree.groups
     new = replace(
@@ -49,7 +50,7 @@ def proposed(tree: Tree, **more: object) -> tuple[Unit, ...]:
             ClassRule(name="Frog", answers=(("colour", 2), ("legs", 2))),
         ),
     )
-    return units_of(tree, difference(tree, new), **more)
+    return units_of(tree, difference(tree, new), target=target, locks=locks)
 
 
 def unit(units: tuple[Unit, ...], words: str) -> Unit:

@@ -42,7 +42,8 @@ GRAY: tuple[Change, ...] = (
     RuleChanged(class_name="Eel", group="colour", old="brown", new="gray"),
 )
 #: theirs: a class with index 2, which is "green" there
-TOAD: tuple[Change, ...] = (ClassAdded(class_name="Toad", answers=(("colour", "green"), ("legs", "no")), after="Frog"),)
+TOAD_ADDED = ClassAdded(class_name="Toad", answers=(("colour", "green"), ("legs", "no")), after="Frog")
+TOAD: tuple[Change, ...] = (TOAD_ADDED,)
 MERGED = {
     "Newt": ["brown", "four"],
     "Swan": ["white", "two"],
@@ -109,7 +110,7 @@ def test_without_the_driver_the_digest_conflicts_in_the_text(pond: Git) -> None:
 
 def test_lines_alone_would_give_a_class_another_option(pond: Git) -> None:
     """What the digest is there for: with ours of it taken, the text is a tree, and wrong."""
-    branch(pond, (replace(TOAD[0], after="Swan"),), GRAY)
+    branch(pond, (replace(TOAD_ADDED, after="Swan"),), GRAY)
     assert pond.run("merge", "-X", "ours", "other").returncode == 0
     assert words(read(pond)) == {**MERGED, "Toad": ["brown", "no"]}
     assert "TG302" in treegen(pond, "check", "tree.json")[1]

@@ -1,6 +1,7 @@
 """What `treegen git-setup` writes into a repository, and that taking it out leaves every byte as it was."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def test_it_works_from_a_folder_below_and_writes_at_the_top(repository: Path) ->
 
 
 def test_outside_a_repository_nothing_is_written(tmp_path: Path) -> None:
-    for call in (lambda: set_up(tmp_path, "treegen"), lambda: undo(tmp_path)):
+    calls: list[Callable[[], object]] = [lambda: set_up(tmp_path, "treegen"), lambda: undo(tmp_path)]
+    for call in calls:
         with pytest.raises(InputError, match="not in a git repository"):
             call()
     assert list(tmp_path.iterdir()) == []

@@ -34,6 +34,7 @@ def test_what_was_named_is_what_the_domain_says(tmp_path: Path) -> None:
     assert (domain.name, domain.noun, domain.classes) == ("Pond", "frogling", ("Newt", "Swan"))
     assert (domain.encoder.name, domain.split.dev) == ("RN50:openai", 0.5)
     assert domain.images is not None
+    assert domain.images.folder is not None
     assert domain.images.folder.resolve() == images.resolve()
     text = written.path.read_text(encoding="utf-8")
     assert 'classes_file = "../../classes.txt"' in text

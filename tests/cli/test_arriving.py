@@ -35,9 +35,12 @@ def test_lines_of_several_threads_and_the_view_take_turns(monkeypatch: pytest.Mo
     hear = view.on_text
     assert hear is not None
 
+    def write(line: str) -> None:
+        terminal.write(line + "\n")
+
     def speak(number: int) -> None:
         for _ in range(5):
-            view.say(f"line of {number}", lambda line: terminal.write(line + "\n") and None)
+            view.say(f"line of {number}", write)
 
     speakers = [threading.Thread(target=speak, args=(n,)) for n in range(4)]
     for speaker in speakers:

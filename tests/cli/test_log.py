@@ -1,6 +1,7 @@
 """`treegen log`: the history of one tree, and of no other."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from tests.conftest import TREE, Run
@@ -69,11 +70,11 @@ def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     """`--call` prints messages and reply; `--cost` sums by model and purpose, and calls the unknown so."""
     tree, store = tmp_path / "tree.json", Store(tmp_path / "tree.json")
     asked = ({"role": "user", "content": "look\nhere", "images": ["a", "b"]},)
-    told = {"prompt_tokens": 7, "completion_tokens": 3, "cost": 0.5, "requests": 2}
-    store.add_call(Call(purpose="draft", model="m", messages=asked, reply="the reply", finish="length", **told))
+    dear = partial(Call, prompt_tokens=7, completion_tokens=3, cost=0.5, requests=2)
+    store.add_call(dear(purpose="draft", model="m", messages=asked, reply="the reply", finish="length"))
     store.add_call(Call(purpose="draft", model="m", messages=(), reply=None, problems=({"failure": "on fire"},)))
-    free = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0, "requests": 0}
-    store.add_call(Call(purpose="repair", model="m", messages=(), reply="r", cached=True, **free))
+    free = partial(Call, prompt_tokens=0, completion_tokens=0, cost=0.0, requests=0)
+    store.add_call(free(purpose="repair", model="m", messages=(), reply="r", cached=True))
     shown = run("log", tree, "--call", "1").out
     assert "--- user (with 2 pictures)\nlook\nhere\n" in shown
     assert shown.endswith("--- reply (length)\nthe reply\n")

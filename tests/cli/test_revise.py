@@ -85,7 +85,7 @@ def test_a_reply_that_changes_nothing_writes_nothing(run: Run, tree_file: Path, 
     reply, elsewhere = reply_with(tmp_path, "", ""), tmp_path / "proposal.json"
     revise = ("revise", tree_file, "-m", "as it is", "--model", "manual", "--answer", reply)
     assert "no change proposed" in run(*revise, "-o", elsewhere).out
-    nothing = {"changes": [], "written": None, "revision": None, "score": None}
+    nothing: dict[str, object] = {"changes": [], "written": None, "revision": None, "score": None}
     assert json.loads(run(*revise, "--apply", "--json").out) == nothing
     assert not elsewhere.exists()
     assert [r.note for r in Store(tree_file).revisions()] == ["found"]

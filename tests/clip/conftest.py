@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 from treegen.clip.cache import EmbeddingCache
+from treegen.clip.encoders.interface import Encoder, Preprocessor
 from treegen.clip.evaluation import Evaluator
 from treegen.domain import Domain
 from treegen.images import divide
+from treegen.progress import Progress, no_progress
 from treegen.settings import ImageSettings, SplitSettings
 from treegen.tree.model import ClassRule, Group, Tree
 
@@ -42,13 +45,13 @@ class FakeEncoder:
         self.fingerprint = "sha256:" + hashlib.sha256(self.name.encode()).hexdigest()
         self.logit_scale = 3.7
         self.scale_assumed = False
-        self.logit_bias = None
-        self.context_length = 12
+        self.logit_bias: float | None = None
+        self.context_length: int | None = 12
         self.device = "cpu"
         self.precision = "fp32"
-        self.preprocessing = {"size": "any"}
-        self.preprocessor = FakePreprocessor()
-        self.notes = ()
+        self.preprocessing: dict[str, Any] = {"size": "any"}
+        self.preprocessor: Preprocessor = FakePreprocessor()
+        self.notes: tuple[str, ...] = ()
         self.images: list[bytes] = []
         self.texts: list[str] = []
 
@@ -101,7 +104,7 @@ def draw() -> Callable[[Path, object], None]:
 def make_domain(tmp_path: Path) -> Callable[..., Domain]:
     """Makes a domain with so many pictures of each class in `images/` below the test's folder."""
 
-    def make(counts: Mapping[str, int], *, dev: float = 0.5, **images: object) -> Domain:
+    def make(counts: Mapping[str, int], *, dev: float = 0.5, **images: Any) -> Domain:
         (tmp_path / "images").mkdir(exist_ok=True)
         for name, count in counts.items():
             for number in range(count):
@@ -157,10 +160,14 @@ def evaluate(cache: EmbeddingCache, encoder: FakeEncoder) -> Callable[..., Evalu
     """Makes evaluators of a domain; all of a test share one cache, and one encoder unless another is given."""
 
     def make(
-        domain: Domain, *, encoder: FakeEncoder = encoder, recorded: Mapping[str, str] = {}, **more: object
+        domain: Domain,
+        *,
+        encoder: Encoder = encoder,
+        recorded: Mapping[str, str] = {},
+        progress: Progress = no_progress,
     ) -> Evaluator:
         parts = partial(divide, classes=domain.classes, settings=domain.split, recorded=dict(recorded))
-        return Evaluator(domain, encoder, cache, parts, **more)
+        return Evaluator(domain, encoder, cache, parts, progress)
 
     return make
 

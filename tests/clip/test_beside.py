@@ -6,7 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,11 +51,11 @@ def test_nothing_is_started_for_nothing(workers: int | None, count: int, monkeyp
 
 
 def test_no_more_processes_are_started_than_there_are_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, real = list[int](), module.ProcessPoolExecutor
+    asked: list[int] = []
 
-    def pool(count: int, **options: object) -> object:
+    def pool(count: int, **options: Any) -> ProcessPoolExecutor:
         asked.append(count)
-        return real(count, **options)
+        return ProcessPoolExecutor(count, **options)
 
     monkeypatch.setattr(module, "ProcessPoolExecutor", pool)
     assert len(list(beside(parts(2), square, workers=9, start=0.2, count=2))) == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clip.conftest import FakeEncoder
 from treegen.clip.cache import EmbeddingCache
 from treegen.clip.evaluation import Evaluator
 from treegen.domain import Domain
@@ -35,7 +36,7 @@ def many(make_domain: Callable[..., Domain]) -> Domain:
 
 
 def test_embedding_stops_after_the_batch_and_the_next_call_does_the_rest(
-    evaluate: Evaluate, many: Domain, make_encoder: Callable[[int], object], tmp_path: Path
+    evaluate: Evaluate, many: Domain, make_encoder: Callable[[int], FakeEncoder], tmp_path: Path
 ) -> None:
     encoder = make_encoder(1)
     with pytest.raises(Cancelled):
@@ -59,7 +60,7 @@ def test_what_was_hashed_before_the_cancel_is_remembered(
 
 
 def test_scoring_stops_between_batches_of_texts_and_goes_on_with_the_next_call(
-    evaluate: Evaluate, many: Domain, tree: Tree
+    evaluate: Evaluate, encoder: FakeEncoder, many: Domain, tree: Tree
 ) -> None:
     evaluator = evaluate(many)
     words = tuple(f"word {n}" for n in range(150))
@@ -67,10 +68,10 @@ def test_scoring_stops_between_batches_of_texts_and_goes_on_with_the_next_call(
     stop = evaluator._progress = Stop("embedding texts", 1)
     with pytest.raises(Cancelled):
         evaluator.text_features(long.prompts())
-    assert len(evaluator.encoder.texts) == 64
+    assert len(encoder.texts) == 64
     stop.at = 0
     assert evaluator.text_features(long.prompts()).shape[0] == 150
-    assert len(evaluator.encoder.texts) == 150
+    assert len(encoder.texts) == 150
 
 
 @pytest.mark.parametrize("task", ["asking random words", "trying changes"])

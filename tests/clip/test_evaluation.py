@@ -67,7 +67,7 @@ class Slow:
         with Image.open(path) as picture:
             image = _kept(self.encoder.encode_images([picture])[0].tolist())
         words = self.encoder.encode_texts([text])[0].tolist()
-        return self.encoder.logit_scale * sum(x * t for x, t in zip(image, words, strict=True))
+        return float(self.encoder.logit_scale * sum(x * t for x, t in zip(image, words, strict=True)))
 
     def predict(self, tree: Tree, path: Path) -> int:
         """The class with the largest sum of its options' probabilities."""

@@ -17,7 +17,7 @@ from treegen.clip import embedding
 from treegen.clip.evaluation import Evaluator
 from treegen.domain import Domain
 from treegen.errors import InputError
-from treegen.images import divide
+from treegen.images import LabelledImage, divide, hash_image
 from treegen.settings import ImageSettings
 from treegen.tree.keywords import schema_problems
 from treegen.tree.model import Tree
@@ -34,7 +34,7 @@ def with_option(tree: Tree, word: str) -> Tree:
 
 def folder_of(domain: Domain) -> Path:
     assert domain.images is not None
-    return domain.images.folder
+    return domain.images.root
 
 
 def test_every_picture_and_every_text_is_embedded_once(
@@ -274,8 +274,12 @@ def test_an_image_folder_that_cannot_be_listed_is_an_input_error(
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were read to hash them."""
     read: list[str] = []
-    real = embedding.hash_image
-    monkeypatch.setattr(embedding, "hash_image", lambda image: read.append(image.name) or real(image))
+
+    def noted(image: LabelledImage) -> str:
+        read.append(image.name)
+        return hash_image(image)
+
+    monkeypatch.setattr(embedding, "hash_image", noted)
     return read
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.conftest import present
 from treegen.clip.labelling import Labeller
 from treegen.errors import ProblemsError
 from treegen.tree.model import ClassRule, Group, Tree
@@ -43,7 +44,7 @@ def slow_scores(encoder: Any, picture: Image.Image, tree: Tree) -> dict[str, flo
 def test_ranking_and_answers_equal_a_slow_recomputation(
     tree: Tree, encoder: Any, make_encoder: Callable[[int], Any], pictures: list[Image.Image]
 ) -> None:
-    for picture, (ranking, answers) in zip(pictures, Labeller(tree, encoder).label(pictures), strict=True):
+    for picture, (ranking, answers) in zip(pictures, present(Labeller(tree, encoder).label(pictures)), strict=True):
         scores = slow_scores(make_encoder(0), picture, tree)
         assert [name for name, _ in ranking] == sorted(scores, key=lambda name: -scores[name])
         assert dict(ranking) == pytest.approx(scores, abs=1e-5)
@@ -59,7 +60,7 @@ def test_beside_each_answer_stands_the_one_that_the_label_demands(
     """The option of the best class in that group, and nothing where its rule says null."""
     rules = {rule.name: rule for rule in tree.rules}
     demanded = []
-    for ranking, answers in Labeller(tree, encoder).label(pictures):
+    for ranking, answers in present(Labeller(tree, encoder).label(pictures)):
         for group, (_, _, _, expected) in zip(tree.groups, answers, strict=True):
             index = rules[ranking[0][0]].get(group.name)
             assert expected == (None if index is None else group.options[index])
@@ -71,7 +72,8 @@ def test_a_tree_of_many_classes_shows_the_best_five(encoder: Any, pictures: list
     """Best first, and a score is at most the number of groups."""
     group = Group(name="colour", prompt="It is {}.", options=tuple(f"colour {number}" for number in range(8)))
     rules = tuple(ClassRule(name=f"class {number}", answers=(("colour", number),)) for number in range(8))
-    for ranking, _ in Labeller(Tree(domain="d", groups=(group,), rules=rules), encoder).label(pictures):
+    many = Tree(domain="d", groups=(group,), rules=rules)
+    for ranking, _ in present(Labeller(many, encoder).label(pictures)):
         scores = [score for _, score in ranking]
         assert len(ranking) == 5
         assert scores == sorted(scores, reverse=True)
@@ -94,7 +96,7 @@ def test_a_label_depends_neither_on_the_batch_nor_on_the_order_of_the_classes(
     turned = replace(tree, rules=tree.rules[::-1])
     together = Labeller(tree, encoder).label(pictures)
     alone = [Labeller(turned, encoder).label([picture])[0] for picture in pictures[::-1]][::-1]
-    for (ranking, answers), (other_ranking, other_answers) in zip(together, alone, strict=True):
+    for (ranking, answers), (other_ranking, other_answers) in zip(present(together), present(alone), strict=True):
         assert dict(ranking) == pytest.approx(dict(other_ranking), abs=1e-5)
         assert [a[:2] + a[3:] for a in answers] == [a[:2] + a[3:] for a in other_answers]
 

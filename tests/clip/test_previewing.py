@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.clip.conftest import FakeEncoder
 from tests.tree.strategies import changed
 from treegen.clip.evaluation import Evaluator
 from treegen.clip.previewing import Preview
@@ -162,12 +163,14 @@ def test_a_tree_with_errors_has_no_before_and_its_repair_an_after(
     assert "TG112" in left.failure
 
 
-def test_texts_that_are_known_are_not_embedded_again(evaluate: Evaluate, domain: Domain, tree: Tree) -> None:
+def test_texts_that_are_known_are_not_embedded_again(
+    evaluate: Evaluate, encoder: FakeEncoder, domain: Domain, tree: Tree
+) -> None:
     evaluator = evaluate(domain)
     evaluator.preview(tree, [])
-    before = len(evaluator.encoder.texts)
+    before = len(encoder.texts)
     evaluator.preview(tree, [[SINGLE["rule"]], [SINGLE["option"]], [SINGLE["option"]]])
-    assert evaluator.encoder.texts[before:] == ["It sits in deep snow."]
+    assert encoder.texts[before:] == ["It sits in deep snow."]
 
 
 def test_no_variants_are_no_previews_and_no_images_of_the_test_part_are_counted(

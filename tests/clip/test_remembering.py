@@ -7,7 +7,11 @@ def test_a_value_is_computed_once_while_each_round_or_every_other_needs_it() -> 
     known, made = Remembered(), list[str]()
 
     def ask(key: str) -> str:
-        return known.get(key, lambda: made.append(key) or key.upper())
+        def make() -> str:
+            made.append(key)
+            return key.upper()
+
+        return known.get(key, make)
 
     assert (ask("a"), ask("a"), made) == ("A", "A", ["a"])
     known.turn()

@@ -11,6 +11,7 @@ from statistics import NormalDist, fmean
 import pytest
 import torch
 
+from tests.conftest import present
 from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
 from treegen.clip.statistics import (
     fisher_exact,
@@ -312,7 +313,7 @@ def test_the_bootstrap_of_recalls_is_that_of_drawing_images_within_their_class()
     old = [draw.choice((label, 0, 3)) for label in labels]
     found = recall_difference(labels, new, old)
     slow = slow_resampled(labels, new, old, 4000)
-    exact = mean_per_class_recall(labels, new), mean_per_class_recall(labels, old)
+    exact = present([mean_per_class_recall(labels, new), mean_per_class_recall(labels, old)])
     assert found is not None
     assert found[0] == pytest.approx(exact[0] - exact[1])
     assert found[1:] == pytest.approx((slow[100], slow[3899]), abs=0.015)

@@ -1,7 +1,7 @@
 """What an encoder says of texts alone: their length in its own tokens, and how close options are to it."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.clip.conftest import FakeEncoder
 from treegen.clip.encoders import Encoder, open_encoder
 from treegen.clip.wording import (
     SAME_COSINE,
@@ -28,18 +29,16 @@ from treegen.tree.model import Tree
 from treegen.tree.vocabulary import least_tokens
 
 
-class Angles:
+class Angles(FakeEncoder):
     """Embeds a filled prompt in the plane, at the angle in degrees that its last word names."""
 
-    name = "angles"
-    context_length = 99
+    def __init__(self) -> None:
+        super().__init__()
+        self.name, self.context_length = "angles", 99
 
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
         turns = torch.deg2rad(torch.tensor([float(text.split()[-1]) for text in texts]))
         return torch.stack([turns.cos(), turns.sin()], 1)
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split()) + 2
 
 
 @pytest.fixture(scope="module")

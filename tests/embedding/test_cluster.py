@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -21,6 +22,7 @@ from PIL import Image
 import treegen.clip.encoders
 from tests.conftest import Run
 from tests.embedding.conftest import Embed, read_table
+from treegen.clip.encoders.interface import Batch, Encoder, Prepared, Preprocessor
 from treegen.embedding import cluster
 from treegen.embedding.cluster import ClusterEngine
 from treegen.errors import ModelError
@@ -56,16 +58,20 @@ def test_both_engines_give_the_same_table(ray_here: Any, pictures: Path, tmp_pat
 class DiesOnce:
     """A preprocessor that takes its process with it, the first time it is asked."""
 
-    inner: Any
+    inner: Preprocessor
     marker: Path
 
-    def __call__(self, image: Any) -> Any:
+    @property
+    def start(self) -> float:
+        return self.inner.start
+
+    def __call__(self, image: Image.Image) -> Prepared:
         if not self.marker.exists():
             self.marker.touch()
             os._exit(1)
         return self.inner(image)
 
-    def collate(self, items: Any) -> Any:
+    def collate(self, items: Sequence[Prepared]) -> Batch:
         return self.inner.collate(items)
 
 
@@ -73,7 +79,7 @@ def die_once(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
     """This process's encoder hands such a preprocessor to the workers."""
     real = treegen.clip.encoders.open_encoder
 
-    def opened(settings: EncoderSettings, folder: Path) -> Any:
+    def opened(settings: EncoderSettings, folder: Path) -> Encoder:
         encoder = real(settings, folder)
         encoder.preprocessor = DiesOnce(encoder.preprocessor, marker)
         return encoder
@@ -123,9 +129,9 @@ def test_a_run_on_a_cluster_that_is_killed_goes_on_where_it_was(ray_here: Any, t
         "-m",
         "treegen",
         "embed",
-        images,
+        str(images),
         "--cache",
-        cache,
+        str(cache),
         "--engine",
         "ray",
         "--workers",

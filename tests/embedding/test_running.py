@@ -7,7 +7,6 @@ import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -350,10 +349,13 @@ def test_a_folder_without_a_picture_that_can_be_read_is_an_error(few: Path, tmp_
 def test_the_local_engine_has_as_many_processes_as_are_asked_for_or_as_the_domain_says(
     few: Path, tmp_path: Path, workers: int | None, own: int | None, many: int | None
 ) -> None:
-    plan = make_plan(few, output=tmp_path / "out")
-    images = SimpleNamespace(workers=own)
-    planned = SimpleNamespace(domain=SimpleNamespace(images=images) if own else plan.domain)
-    assert open_engine("local", planned, workers)._workers == many
+    domain = tmp_path / "domain.toml"
+    text = f'name = "pond"\nclasses = ["a", "b"]\n[images]\nfolder = "few"\nworkers = {own}\n'
+    domain.write_text(text, encoding="utf-8")
+    plan = make_plan(few, output=tmp_path / "out", domain=None if own is None else domain)
+    engine = open_engine("local", plan, workers)
+    assert isinstance(engine, LocalEngine)
+    assert engine._workers == many
 
 
 def test_ray_needs_a_worker(few: Path, tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_the_committed_model_is_small_and_loads() -> None:
 
     assert sum(p.stat().st_size for p in (SOURCE / "clip").iterdir()) <= MOST_BYTES
     encoder = open_encoder(EncoderSettings(), Path())
+    assert encoder.context_length is not None
     assert encoder.count_tokens("The background scene behind this creature is a dark forest.") < encoder.context_length
     assert (SOURCE / "clip" / "training.log").is_file()
 

@@ -1,5 +1,7 @@
 """One answer for a class, one option for nearly the same words."""
 
+from typing import Any
+
 from treegen.exchange.grouping import (
     Member,
     Subject,
@@ -12,8 +14,8 @@ from treegen.exchange.grouping import (
 )
 
 
-def members(*pairs: tuple[str, str], **more: float) -> list[Member]:
-    return [Member(number=i, owner=owner, text=text, **more) for i, (owner, text) in enumerate(pairs)]  # type: ignore[arg-type]
+def members(*pairs: tuple[str, str], **more: Any) -> list[Member]:
+    return [Member(number=i, owner=owner, text=text, **more) for i, (owner, text) in enumerate(pairs)]
 
 
 def options(*pairs: tuple[str, str], typed: bool = False) -> dict[str, tuple[str, ...]]:

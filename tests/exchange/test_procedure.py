@@ -73,7 +73,7 @@ class Embedder:
     """Embeds by the first letter: phrases of one letter are near."""
 
     name, logit_scale, logit_bias, context_length, device, precision = "letters", 1.0, None, 77, "cpu", "fp32"
-    fingerprint, preprocessing = "sha256:0", {}
+    fingerprint, preprocessing = "sha256:0", dict[str, Any]()
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
         rows = torch.zeros(len(texts), 26)

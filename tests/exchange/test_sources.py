@@ -1,6 +1,7 @@
 """Syntax: JSON, JSON Lines, Python, fences, CSV and lines of text, and everything that is none of these."""
 
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -107,8 +108,8 @@ def test_repetition_costs_no_more_than_its_length(write: Write, text: str, name:
         assert recognise(read_source(path)).form
 
 
-def test_a_folder_and_a_missing_file(tmp_path: object) -> None:
+def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        read_source(tmp_path / "none.json")  # type: ignore[operator]
+        read_source(tmp_path / "none.json")
     with pytest.raises(InputError, match="directory"):
-        read_source(tmp_path)  # type: ignore[arg-type]
+        read_source(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from tests.conftest import present
 from treegen.clip.encoders import open_encoder
 from treegen.clip.labelling import Labeller
 from treegen.domain import load_domain
@@ -65,9 +66,9 @@ def test_the_snippet_of_the_readme_labels_as_treegen_does(
     domain = load_domain(tree_file.parent)
     assert domain.images is not None
     encoder = open_encoder(EncoderSettings(), tree_file.parent)
-    pictures = [open_image(p, domain.images.crop) for p in sorted(domain.images.folder.glob("*/*.png"))]
+    pictures = [open_image(p, domain.images.crop) for p in sorted(domain.images.root.glob("*/*.png"))]
     assert len(pictures) == 104
-    expected = [ranking[0] for ranking, _ in Labeller(tree, encoder).label(pictures)]
+    expected = [ranking[0] for ranking, _ in present(Labeller(tree, encoder).label(pictures))]
     monkeypatch.chdir(exported.parent)
     names = {"images": encoder.encode_images(pictures).numpy()}
     exec(compile(snippet, "README", "exec"), names)

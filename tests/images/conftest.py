@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -33,7 +34,7 @@ def draw(tmp_path: Path) -> Callable[..., Path]:
 def pond(tmp_path: Path) -> Make:
     """A domain of newts, swans and axolotls (also called water monsters) with these [images]."""
 
-    def make(**images: object) -> Domain:
+    def make(**images: Any) -> Domain:
         return Domain(
             folder=tmp_path,
             name="pond",

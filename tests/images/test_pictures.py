@@ -154,7 +154,7 @@ def test_damage_anywhere_in_a_file_never_raises_anything_but_a_reason(suffix: st
     for place in data.draw(st.lists(st.integers(0, min(len(damaged), 300) - 1), max_size=6)):
         damaged[place] = data.draw(st.integers(0, 255))
     try:
-        outcome = open_image(BytesIO(bytes(damaged))).mode  # type: ignore[arg-type]
+        outcome = open_image(BytesIO(bytes(damaged))).mode
     except ValueError as error:
         outcome = f"refused: {error}"
     assert outcome == "RGB" or len(outcome) > len("refused: ")

@@ -127,7 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
         shared = {"id": "1", "created": 1, "model": "m"}
         if body.get("stream"):
             pieces = [text[i : i + 400] for i in range(0, len(text), 400)]
-            choices = [{"index": 0, "delta": {"content": piece}, "finish_reason": None} for piece in pieces]
+            choices: list[dict[str, object]] = [
+                {"index": 0, "delta": {"content": piece}, "finish_reason": None} for piece in pieces
+            ]
             choices.append({"index": 0, "delta": {}, "finish_reason": finish})
             events = [{**shared, "object": "chat.completion.chunk", "choices": [choice]} for choice in choices]
             events.append({**shared, "object": "chat.completion.chunk", "choices": [], "usage": usage})

@@ -99,7 +99,12 @@ def test_each_character_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     """What is heard again and again is not read again: the characters fed add up to the length of the reply."""
     fed: list[int] = []
     feed = Arriving.feed
-    monkeypatch.setattr(Arriving, "feed", lambda self, piece: (fed.append(len(piece)), feed(self, piece)))
+
+    def counted(self: Arriving, piece: str) -> None:
+        fed.append(len(piece))
+        feed(self, piece)
+
+    monkeypatch.setattr(Arriving, "feed", counted)
     heard = Arriving()
     for end in range(0, len(TREE) + 1, 2):
         heard.hear(TREE[:end])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def hostile(tmp_path: Path) -> Domain:
     )
 
 
-TREE = {
+TREE: dict[str, dict[str, Any]] = {
     "classification_groups": {
         "kind {{ 7*7 }}": {"prompt": "It is {} </data>.", "options": [f"[red]number {n}" for n in range(len(NAMES))]}
     },

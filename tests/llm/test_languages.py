@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import Run
-from tests.llm.conftest import FakeChat, OpenAIServer
+from tests.llm.chat.server import OpenAIServer
+from tests.llm.conftest import FakeChat
 from treegen.domain import load_domain
 from treegen.llm.drafting import draft, revise
 from treegen.llm.languages import in_words, is_foreign
@@ -14,7 +16,7 @@ from treegen.store import Store
 from treegen.tree.validation import check_file
 from treegen.tree.words import normalise
 
-GERMAN = {
+GERMAN: dict[str, dict[str, Any]] = {
     "classification_groups": {
         "farbe": {"prompt": "Der Bauch des Vogels ist überwiegend {}.", "options": ["weiß", "gelb", "rötlich"]},
         "lage": {"prompt": "Der Vogel sitzt {}.", "options": ["an der Wand", "auf der Wand", "im Gras"]},

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -189,7 +190,7 @@ def said(parsed: Parsed) -> str:
     return f"{parsed.data} {[(p.code, p.message) for p in parsed.problems]}"
 
 
-def cases(table: dict[str, Any]) -> Any:
+def cases(table: Mapping[str, object]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", table)
 
 

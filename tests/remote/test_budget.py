@@ -66,11 +66,11 @@ def test_a_cap_on_the_cost_of_an_unknown_price_is_refused_with_what_to_do() -> N
 def test_requests_under_way_take_room_too() -> None:
     budget = Budget(Limits(max_tokens=100, max_cost=1.0))
     ticket = budget.before(tokens=60, cost=0.6)
-    assert budget.room() == (40, pytest.approx(0.4))
+    assert budget.room() == pytest.approx((40, 0.4))
     with pytest.raises(ModelError, match="--max-tokens"):
         budget.before(tokens=41, cost=0.1)
     budget.after(ticket, prompt_tokens=10, completion_tokens=10, cost=0.1)
-    assert budget.room() == (80, pytest.approx(0.9))
+    assert budget.room() == pytest.approx((80, 0.9))
 
 
 def test_no_cap_leaves_no_room_to_tell() -> None:

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
 
-from tests.review.conftest import Open
+from tests.review.conftest import Open, Player
 from treegen.review.keys import PANES, help_rows
 from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.screens.jump import JumpScreen
+from treegen.review.widgets.panes import ProblemsPane
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +77,9 @@ async def test_every_pane_comes_with_its_number_and_has_the_keys(play: Open, uns
         for number, name in enumerate(PANES, 1):
             await player.press(str(number))
             assert player.app.pane == name
-            assert player.app.query_one(f"#{name}") in [player.app.focused, *player.app.focused.ancestors]  # type: ignore[union-attr]
+            focused = player.app.focused
+            assert focused is not None
+            assert player.app.query_one(f"#{name}") in [focused, *focused.ancestors]
 
 
 async def test_arrows_and_vim_keys_move_the_cursor_to_the_same_places(play: Open, unseen: Path) -> None:
@@ -174,7 +178,9 @@ async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None
         assert isinstance(player.app.screen, PagesDialog)
         told = {key.strip() for keys, _ in help_rows(player.app) for key in keys.split(",")}
         shown = {"slash": "/", "question_mark": "?"}
-        bound = [key for binding in player.app.BINDINGS for key in binding.key.split(",")]  # type: ignore[union-attr]
+        bindings = [binding for binding in player.app.BINDINGS if isinstance(binding, Binding)]
+        assert len(bindings) == len(player.app.BINDINGS)
+        bound = [key for binding in bindings for key in binding.key.split(",")]
         assert {shown.get(key, key) for key in bound} <= told
         screen = player.screen
         for keys, what in help_rows(player.app)[:20]:
@@ -262,7 +268,7 @@ async def test_enter_on_a_problem_goes_to_its_place(play: Open, tmp_path: Path) 
     path.write_text(json.dumps(BROKEN))
     async with play(path) as player:
         await player.press("3")
-        problems = player.app.query_one("#problems").problems  # type: ignore[attr-defined]
+        problems = player.app.query_one("#problems", ProblemsPane).problems
         places = [(p.code, p.pointer) for p in problems]
         await go_to(player, places.index(("TG112", "/rules/Abrosk/form")))
         assert player.at == "rules"
@@ -275,7 +281,7 @@ async def test_enter_on_a_problem_goes_to_its_place(play: Open, tmp_path: Path) 
         assert player.app.option == "White"
 
 
-async def go_to(player, row: int) -> None:  # type: ignore[no-untyped-def]
+async def go_to(player: Player, row: int) -> None:
     player.grid("problems").put_cursor(row)
     await player.press("enter")
 
@@ -296,9 +302,9 @@ async def test_a_tree_with_errors_opens_and_is_repaired(play: Open, tmp_path: Pa
         assert not {"TG110", "TG111", "TG112"} & {p.code for p in player.app.review.problems}
 
 
-async def shown(player, pane: str) -> str:  # type: ignore[no-untyped-def]
+async def shown(player: Player, pane: str) -> str:
     await player.press(pane)
-    return str(player.screen)
+    return player.screen
 
 
 async def test_a_certain_fix_is_made_by_a_key_on_its_problem(play: Open, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
 from tests.review.conftest import Open
+
+Editor = Callable[[str], None]
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +23,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Editor:
     def write(body: str) -> None:
         script = tmp_path / "an editor.sh"
         script.write_text(f"#!/bin/sh\n{body}\n")
@@ -30,7 +33,7 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-
     return write
 
 
-async def test_what_is_changed_in_the_editor_is_one_step(play: Open, unseen: Path, editor) -> None:  # type: ignore[no-untyped-def]
+async def test_what_is_changed_in_the_editor_is_one_step(play: Open, unseen: Path, editor: Editor) -> None:
     editor("""[ "$1" = --wait ] && sed -i 's/"white"/"ivory"/; s/"Wendle"/"Wendel"/' "$2" """)
     async with play(unseen) as player:
         before = player.tree
@@ -43,14 +46,14 @@ async def test_what_is_changed_in_the_editor_is_one_step(play: Open, unseen: Pat
         assert not list(player.app.review.session.store.folder.glob("edit-*"))
 
 
-async def test_an_editor_that_changes_nothing_makes_no_step(play: Open, unseen: Path, editor) -> None:  # type: ignore[no-untyped-def]
+async def test_an_editor_that_changes_nothing_makes_no_step(play: Open, unseen: Path, editor: Editor) -> None:
     editor("exit 0")
     async with play(unseen) as player:
         await player.press("E")
         assert player.labels == []
 
 
-async def test_errors_in_the_text_are_taken_and_become_problems(play: Open, unseen: Path, editor) -> None:  # type: ignore[no-untyped-def]
+async def test_errors_in_the_text_are_taken_and_become_problems(play: Open, unseen: Path, editor: Editor) -> None:
     editor("""sed -i 's/body is mainly {}/body is mainly/' "$2" """)
     async with play(unseen) as player:
         await player.press("E")
@@ -75,9 +78,9 @@ async def test_errors_in_the_text_are_taken_and_become_problems(play: Open, unse
 async def test_an_editor_that_fails_or_writes_no_tree_loses_nothing(
     play: Open,
     unseen: Path,
-    editor,
+    editor: Editor,
     body: str,
-    told: str,  # type: ignore[no-untyped-def]
+    told: str,
 ) -> None:
     async with play(unseen) as player:
         await player.press("J")
@@ -89,7 +92,7 @@ async def test_an_editor_that_fails_or_writes_no_tree_loses_nothing(
         assert player.labels == steps
 
 
-async def test_a_text_that_is_no_tree_is_kept_in_a_file_that_is_named(play: Open, unseen: Path, editor) -> None:  # type: ignore[no-untyped-def]
+async def test_a_text_that_is_no_tree_is_kept_in_a_file_that_is_named(play: Open, unseen: Path, editor: Editor) -> None:
     editor("""printf 'an hour of work {' > "$2" """)
     async with play(unseen) as player:
         await player.press("E")
@@ -108,8 +111,8 @@ async def test_no_editor_at_all_says_what_to_set(play: Open, unseen: Path, monke
 async def test_where_nothing_can_be_suspended_it_says_so(
     play: Open,
     unseen: Path,
-    editor,
-    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+    editor: Editor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(HeadlessDriver, "can_suspend", False)
     editor("exit 0")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.llm.conftest import OpenAIServer, openai_server
+from tests.llm.chat.server import OpenAIServer
+from tests.llm.conftest import openai_server
 from tests.review.conftest import Open, Player
 from treegen.confusion import compose
 from treegen.tree.document import content_of
@@ -346,7 +347,12 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         openai_server.will_stream("One moment. ", *pieces, pause=1.0)
         told: list[str] = []
         say = player.app.asker._say
-        monkeypatch.setattr(player.app.asker, "_say", lambda text: (told.append(text), say(text)))
+
+        def heard(text: str) -> None:
+            told.append(text)
+            say(text)
+
+        monkeypatch.setattr(player.app.asker, "_say", heard)
         await ask(player, "make it better")
         await player.until(lambda: any(" characters, " in text and " groups, " in text for text in told))
         (first, *_) = [text for text in told if " groups, " in text]

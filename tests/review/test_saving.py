@@ -8,6 +8,7 @@ import pytest
 
 from tests.review.conftest import Open, Player
 from treegen.review.app import open_app
+from treegen.review.widgets.panes import ProblemsPane
 from treegen.tree.document import dump, tree_from
 
 pytestmark = pytest.mark.anyio
@@ -110,7 +111,7 @@ async def test_what_a_merge_cannot_decide_is_shown_among_the_problems_and_not_sa
         assert unseen.read_text() == theirs
         undecided = player.tree
         player.grid("problems").put_cursor(
-            next(n for n, p in enumerate(player.app.query_one("#problems").problems) if p.code == "TG305")  # type: ignore[attr-defined]
+            next(n for n, p in enumerate(player.app.query_one("#problems", ProblemsPane).problems) if p.code == "TG305")
         )
         await player.press("enter", "down", "enter")
         assert player.word("Abrosk", "colour") == "ivory"

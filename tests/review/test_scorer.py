@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.review.conftest import Open, Player
+from treegen.review.widgets.images import ImagesPane
 
 pytestmark = pytest.mark.anyio
 
@@ -128,14 +129,14 @@ async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fau
     async with play(tree_file, (140, 50)) as player:
         await scored(player)
         await player.press("6")
-        pane = player.app.query_one("#images")
-        mistakes = pane.mistakes  # type: ignore[attr-defined]
+        pane = player.app.query_one("#images", ImagesPane)
+        mistakes = pane.mistakes
         if not mistakes:  # make one: two classes that trade their colours
             await player.press("2", "l", "j", "j", "enter")
             await player.answer("blue")
             await scored(player)
             await player.press("6")
-            mistakes = pane.mistakes  # type: ignore[attr-defined]
+            mistakes = pane.mistakes
         one = mistakes[0]
         assert one.true in player.screen
         assert one.predicted in player.screen

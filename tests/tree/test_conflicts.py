@@ -281,9 +281,10 @@ def test_a_conflict_that_was_edited_by_hand_is_a_change_error(tree: Tree, edited
 
 def test_a_conflict_of_another_shape_is_no_tree(tree: Tree) -> None:
     held = json.loads(dump(holding(tree, DomainDispute(ours="pond", theirs="lake"))))
-    whole = {"what": "w", "ours": [], "theirs": []}
-    kinds = [{"kind": []}]
-    for broken in ([], None, {"what": "w"}, {**whole, "what": 1}, {**whole, "ours": {}}, {**whole, "theirs": kinds}):
+    whole: dict[str, object] = {"what": "w", "ours": [], "theirs": []}
+    without_kind = {**whole, "theirs": [{"kind": []}]}
+    shapes: list[object] = [[], None, {"what": "w"}, {**whole, "what": 1}, {**whole, "ours": {}}, without_kind]
+    for broken in shapes:
         checked = check_text(json.dumps({**held, "conflicts": [broken]}))
         assert checked.document is None
         assert all(p.pointer.startswith("/conflicts/0") for p in checked.problems if p.severity == "error")

@@ -17,7 +17,8 @@ NEEDS_A_DOMAIN = {"TG203", "TG304"}
 
 
 def expectation(path: Path) -> list[list[str]]:
-    return json.loads(path.with_name(f"{path.stem}.expected.json").read_text(encoding="utf-8"))
+    stated: list[list[str]] = json.loads(path.with_name(f"{path.stem}.expected.json").read_text(encoding="utf-8"))
+    return stated
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda p: p.stem)

@@ -1,6 +1,6 @@
 """Each lint on small trees: what it says, where, and what it leaves alone; the fast searches against slow ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from time import perf_counter
 from typing import Any
@@ -21,7 +21,7 @@ def tree_of(options: Sequence[str], prompt: str = "It has {}.", classes: Sequenc
     return Tree(domain="d", groups=(Group(name="g", prompt=prompt, options=tuple(options)),), rules=rules)
 
 
-def tree_with(rules: dict[str, Sequence[int | None]], groups: int) -> Tree:
+def tree_with(rules: Mapping[str, Sequence[int | None]], groups: int) -> Tree:
     """Groups g0, g1, ... with five options, and a rule for each class."""
     options = ("oak", "fir", "elm", "yew", "ash")
     return Tree(

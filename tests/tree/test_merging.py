@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -31,7 +32,7 @@ from treegen.tree.changes import (
     apply,
 )
 from treegen.tree.changes.interface import whole_class, whole_group
-from treegen.tree.conflicts import resolve, take_side
+from treegen.tree.conflicts import Side, resolve, take_side
 from treegen.tree.document import content_of, digest_of, tree_from
 from treegen.tree.keywords import quote
 from treegen.tree.merging import EMPTY, Merged, merge
@@ -147,7 +148,7 @@ def test_merging_with_an_unchanged_side_gives_the_other(case: tuple[Tree, Branch
 
 @settings(max_examples=400, deadline=None)
 @given(branches(), st.sampled_from(["ours", "theirs"]))
-def test_taking_one_side_throughout_ends_every_conflict(case: tuple[Tree, Branch, Branch], side: str) -> None:
+def test_taking_one_side_throughout_ends_every_conflict(case: tuple[Tree, Branch, Branch], side: Side) -> None:
     base, ours, theirs = case
     tree = merge(base, ours.tree, theirs.tree).tree
     while tree.conflicts:
@@ -158,10 +159,11 @@ def test_taking_one_side_throughout_ends_every_conflict(case: tuple[Tree, Branch
 # --- by example: the pond of `conftest`, and what two sides made of it
 
 
-def merged(base: Tree, ours: list[Change], theirs: list[Change], **options: bool) -> Merged:
+def merged(base: Tree, ours: Sequence[Change], theirs: Sequence[Change], *, follow_renames: bool = False) -> Merged:
     """The merge of two lists of changes, of which the other order must tell the same."""
     one, two = apply(base, ours), apply(base, theirs)
-    found, turned = merge(base, one, two, **options), merge(base, two, one, **options)
+    found = merge(base, one, two, follow_renames=follow_renames)
+    turned = merge(base, two, one, follow_renames=follow_renames)
     assert len(found.tree.conflicts) == len(turned.tree.conflicts)
     assert found.clean == turned.clean
     return found
@@ -608,7 +610,7 @@ def test_a_side_whose_rules_have_no_words_is_refused(content: dict[str, Any], si
         content["rules"]["Eel"]["wings"] = 0
     sides = {"base": sound, "ours": sound, "theirs": sound, side: tree_from(content)}
     with pytest.raises(ProblemsError, match=f"^{side} cannot be merged by names: {code} /") as raised:
-        merge(**sides)
+        merge(sides["base"], sides["ours"], sides["theirs"])
     assert raised.value.tip == "mend it first, then merge again"
 
 

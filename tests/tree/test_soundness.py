@@ -21,14 +21,16 @@ def slow(data: Any) -> list[Problem]:
 
 NAMES = st.sampled_from(["a", "b", "c", " ", "", "g/~"])
 TEXTS = st.sampled_from(["x {}", "x", "y", "Y", "the y", "{} {}", " ", "", "ys"]) | st.integers()
-OPTIONS = st.lists(TEXTS, max_size=4) | st.sampled_from([None, "xy", {}, ["p", "q"], ["p", "q", "r"]])
-SOUND_GROUP = st.builds(lambda n: {"prompt": "A {}.", "options": [f"o{i}" for i in range(n)]}, st.integers(2, 4))
-GROUP = st.fixed_dictionaries({}, optional={"prompt": TEXTS, "options": OPTIONS, "extra": st.none()}) | st.sampled_from(
-    [None, [], "group"]
+OPTIONS: st.SearchStrategy[object] = st.lists(TEXTS, max_size=4) | st.sampled_from(
+    [None, "xy", {}, ["p", "q"], ["p", "q", "r"]]
 )
-INDEX = st.sampled_from([0, 1, 2, 3, -1, 10**30, None, True, False, 1.0, 0.5, "0", [], {}])
+SOUND_GROUP = st.builds(lambda n: {"prompt": "A {}.", "options": [f"o{i}" for i in range(n)]}, st.integers(2, 4))
+GROUP: st.SearchStrategy[object] = st.fixed_dictionaries(
+    {}, optional={"prompt": TEXTS, "options": OPTIONS, "extra": st.none()}
+) | st.sampled_from([None, [], "group"])
+INDEX: st.SearchStrategy[object] = st.sampled_from([0, 1, 2, 3, -1, 10**30, None, True, False, 1.0, 0.5, "0", [], {}])
 SOUND_RULE = st.dictionaries(NAMES, st.sampled_from([0, 1, None]), max_size=3)
-RULE = st.dictionaries(NAMES, INDEX, max_size=3) | st.sampled_from([None, [], 3])
+RULE: st.SearchStrategy[object] = st.dictionaries(NAMES, INDEX, max_size=3) | st.sampled_from([None, [], 3])
 HEAD = {
     "domain": st.sampled_from(["d", "", " ", 5, None]),
     "$schema": st.sampled_from(["urn:treegen:tree:1", "urn:treegen:tree:2", None]),
@@ -36,7 +38,7 @@ HEAD = {
     "review": st.sampled_from([None, {}, {"status": "approved"}]),
     "other": st.just(1),
 }
-DATA = st.fixed_dictionaries(
+DATA: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "classification_groups": st.dictionaries(NAMES, SOUND_GROUP | GROUP, max_size=4)
         | st.sampled_from([None, [], 1]),

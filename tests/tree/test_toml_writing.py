@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treegen.errors import InputError
-from treegen.tree.toml_writing import with_table
+from treegen.tree.toml_writing import Value, with_table
 
 TEXT = """# The pond.
 name = "pond"      # short
@@ -21,7 +21,7 @@ encoder = "old"
 [split]
 dev = 0.5
 """
-VALUES = {"rule": "weighted", "parameters": {"colour": 1.25, "main form": 0.75}}
+VALUES: dict[str, Value] = {"rule": "weighted", "parameters": {"colour": 1.25, "main form": 0.75}}
 
 
 def test_a_table_that_is_not_there_comes_at_the_end() -> None:
@@ -74,6 +74,6 @@ keys = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F), max_size=6)
 
 @given(st.dictionaries(keys, st.floats(allow_nan=False, allow_infinity=False), max_size=3), st.booleans())
 def test_any_names_and_numbers_come_back_as_they_were(parameters: dict[str, float], there: bool) -> None:
-    values = {"rule": "weighted", "parameters": parameters}
+    values: dict[str, Value] = {"rule": "weighted", "parameters": parameters}
     found = tomllib.loads(with_table(TEXT if there else "", "decision", values))
     assert found["decision"] == values

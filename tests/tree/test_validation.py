@@ -3,7 +3,7 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -217,11 +217,12 @@ def test_fixes_apply_at_escaped_places_and_in_lists(content: dict[str, Any]) -> 
 
 
 def test_the_fix_of_a_digest_is_the_digest_of_the_content(content: dict[str, Any], tree: Tree) -> None:
-    for written, op in ((None, "add"), ("sha256:" + "0" * 64, "replace")):
+    cases: list[tuple[str | None, Literal["add", "replace"]]] = [(None, "add"), ("sha256:" + "0" * 64, "replace")]
+    for written, op in cases:
         data = {**content, **({"digest": written} if written else {})}
         (problem,) = check_data(data, stored=True).problems
         assert problem.fix is not None
-        assert problem.fix.edits == (Edit(op=op, pointer="/digest", value=digest_of(tree)),)  # type: ignore[arg-type]
+        assert problem.fix.edits == (Edit(op=op, pointer="/digest", value=digest_of(tree)),)
 
 
 def test_rules_of_nulls_alone_are_each_told_once_and_are_no_twins(content: dict[str, Any]) -> None:

@@ -80,6 +80,11 @@ def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05,
         A difference in 0 to `discordant`; `None` if even a difference of `discordant` would not be found.
 
     Source: Miettinen 1968, "The matched pairs design in the case of all-or-none responses".
+
+    >>> round(minimum_detectable_effect(1000, 0.2), 4)
+    0.0396
+    >>> minimum_detectable_effect(10, 0.2) is None
+    True
     """
     za, zb = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
 
@@ -99,6 +104,9 @@ def mean_per_class_recall(labels: "Indices", predictions: "Indices") -> float | 
     """Mean over the classes that have images of the share of each that is predicted rightly, 0 to 1.
 
     Returns `None` without images.
+
+    >>> mean_per_class_recall([0, 0, 0, 0, 1], [0, 0, 0, 1, 1])  # three of four, and one of one
+    0.875
     """
     import numpy as np
 
@@ -174,6 +182,9 @@ def fisher_exact(table: tuple[tuple[int, int], tuple[int, int]]) -> float:
     Sums the probabilities of all tables with the same margins that are no more probable than the one given.
 
     Source: Fisher 1935; the hypergeometric form.
+
+    >>> round(fisher_exact(((8, 2), (1, 5))), 4)
+    0.035
     """
     (a, b), (c, d) = table
     row, column, n = a + b, a + c, a + b + c + d

@@ -38,6 +38,12 @@ def match_classes(
         found: classes of the file.
         known: classes of the domain, if there is one.
         aliases: (class, its other names) of the domain; an alias counts as a spelling.
+
+    >>> matched = match_classes(["river_eels", "Newt", "Swann"], ["Newt", "River eel", "Swan"])
+    >>> matched.renamed
+    (('river_eels', 'River eel'),)
+    >>> matched.unknown  # a person decides
+    (('Swann', 'Swan'),)
     """
     if known is None:
         return Matched(names={n: n for n in found}, order=tuple(found), renamed=(), unknown=(), missing=())

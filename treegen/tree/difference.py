@@ -43,6 +43,12 @@ def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
     """The changes that lead from `old` to `new`, in an order in which each can be made. Empty if they are equal.
 
     Sign-off and conflicts are no content and are not compared.
+
+    >>> from treegen.tree.model import Group
+    >>> def pond(*options: str) -> Tree:
+    ...     return Tree(domain="pond", groups=(Group(name="legs", prompt="{} legs", options=options),), rules=())
+    >>> difference(pond("no", "four"), pond("no", "two", "four"))
+    (OptionAdded(group='legs', option='two', after='no'),)
     """
     return tuple(_Difference(old, new).changes())
 

@@ -215,7 +215,18 @@ def compact(data: Any) -> str:
 
 
 def digest_of(tree: Tree) -> str:
-    """`sha256:` and 64 hex digits over domain, groups and rules, order included."""
+    """`sha256:` and 64 hex digits over domain, groups and rules, order included.
+
+    A sign-off is no content, a rule is:
+
+    >>> from dataclasses import replace
+    >>> pond = Tree(domain="pond", groups=(), rules=())
+    >>> signed = replace(pond, review=Review(status="approved", by="Ada", at="", digest=digest_of(pond)))
+    >>> digest_of(pond) == digest_of(signed)
+    True
+    >>> digest_of(pond) == digest_of(replace(pond, rules=(ClassRule(name="Newt", answers=()),)))
+    False
+    """
     return "sha256:" + hashlib.sha256(compact(content_of(tree)).encode()).hexdigest()
 
 

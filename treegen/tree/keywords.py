@@ -40,7 +40,11 @@ _SHOWN = 60
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that a terminal obeys or cannot show."""
+    r"""The text with everything escaped that a terminal obeys or cannot show.
+
+    >>> print(printable("red\x1b[31m"))
+    red\u001b[31m
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 2**16 else f"\\U{ord(c):08x}" for c in text)

@@ -15,7 +15,11 @@ class Group:
     options: tuple[str, ...]
 
     def fill(self) -> tuple[str, ...]:
-        """The prompt with each option in its place, in the order of the options."""
+        """The prompt with each option in its place, in the order of the options.
+
+        >>> Group(name="legs", prompt="It has {} legs.", options=("no", "four")).fill()
+        ('It has no legs.', 'It has four legs.')
+        """
         return tuple(self.prompt.replace("{}", option, 1) for option in self.options)
 
 

@@ -14,13 +14,17 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
-    """The text with the table `[name]` holding these values and no others.
+    r"""The text with the table `[name]` holding these values and no others.
 
     A key that is there already keeps its line and the comment behind it; a new one comes behind the table's last key; a
     table that is not there comes at the end.
 
     Raises:
         InputError: the table is written in a way that cannot be edited line by line, such as `name = {...}`.
+
+    >>> print(with_table('[decision]\nrule = "sum"  # for now', "decision", {"rule": "weighted"}))
+    [decision]
+    rule = "weighted"  # for now
     """
     if "\r\n" in text and text.count("\r\n") == text.count("\n"):
         return with_table(text.replace("\r\n", "\n"), name, values).replace("\n", "\r\n")

@@ -1,6 +1,7 @@
 """The choice is made on dev folds that a rule has not seen, and reported on test with corrected paired tests."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -49,10 +50,10 @@ class Parrot:
 
     name, parameters, uses_names = "parrot", ("*",), False
 
-    def fit(self, evidence: Evidence, labels: list[int]) -> dict[str, float]:
+    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
         return {str(float(row[0])): float(label) for row, label in zip(evidence.logits, labels, strict=True)}
 
-    def scores(self, evidence: Evidence, parameters: dict[str, float]) -> torch.Tensor:
+    def scores(self, evidence: Evidence, parameters: Mapping[str, float]) -> torch.Tensor:
         known = [int(parameters.get(str(float(row[0])), 3)) for row in evidence.logits]  # class 3 has no images
         return torch.nn.functional.one_hot(torch.tensor(known), len(evidence.matrix)).double()
 

@@ -116,8 +116,10 @@ def test_texts_are_cut_from_the_first_token_beyond_the_context(tiny: OpenClipEnc
     """The last word of the text that fits is read, that of the next longer one is not; "!" has padding's number 0."""
     fitting, longer = start + "bird " * 3, start + "bird " * 4
     assert [tiny.count_tokens(text + "dog") for text in (fitting, longer)] == [16, 17]
-    assert not torch.allclose(*tiny.encode_texts([fitting + "dog", fitting + "cat"]), atol=1e-6)
-    assert torch.allclose(*tiny.encode_texts([longer + "dog", longer + "cat"]), atol=1e-6)
+    dog, cat = tiny.encode_texts([fitting + "dog", fitting + "cat"])
+    assert not torch.allclose(dog, cat, atol=1e-6)
+    dog, cat = tiny.encode_texts([longer + "dog", longer + "cat"])
+    assert torch.allclose(dog, cat, atol=1e-6)
 
 
 def test_equal_models_have_equal_fingerprints_wherever_they_lie(tiny: OpenClipEncoder, own_clip: Path) -> None:

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,10 +33,10 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddingService]:
         yield running
 
 
-def connect(service: EmbeddingService, **settings: object) -> ServiceEncoder:
+def connect(service: EmbeddingService, **settings: Any) -> ServiceEncoder:
     """An encoder whose first request, for the probes, is forgotten."""
-    named = {"name": MODEL, "api_base": service.address} | settings
-    encoder = ServiceEncoder(EncoderSettings(**named), retry=AT_ONCE)  # type: ignore[arg-type]
+    named: dict[str, Any] = {"name": MODEL, "api_base": service.address} | settings
+    encoder = ServiceEncoder(EncoderSettings(**named), retry=AT_ONCE)
     service.requests.clear()
     return encoder
 
@@ -46,7 +47,8 @@ def pictures(count: int = 3) -> list[Image.Image]:
 
 def expected(items: list[object]) -> torch.Tensor:
     rows = torch.tensor([embed(item) for item in items])
-    return rows / rows.norm(dim=1, keepdim=True)
+    unit: torch.Tensor = rows / rows.norm(dim=1, keepdim=True)
+    return unit
 
 
 def as_item(picture: Image.Image) -> dict[str, str]:

@@ -65,12 +65,14 @@ def says(*replies: str | None, **more: str) -> Callable[[OpenAIServer], None]:
 
     def script(server: OpenAIServer) -> None:
         for reply in replies:
-            server.will_answer(reply, usage=USAGE, **more)  # type: ignore[arg-type]
+            server.will_answer(reply, usage=USAGE, **more)
 
     return script
 
 
-def fails(status: int, times: int = 1, *, then_good: bool = False, message: str = "no", **headers: str):  # type: ignore[no-untyped-def]
+def fails(
+    status: int, times: int = 1, *, then_good: bool = False, message: str = "no", **headers: str
+) -> Callable[[OpenAIServer], None]:
     """An error, so many times."""
 
     def script(server: OpenAIServer) -> None:

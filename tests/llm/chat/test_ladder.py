@@ -3,13 +3,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.llm.chat.server import OpenAIServer, Request, Response, completion
 from tests.llm.chat.test_provider import REQUEST, environment
 from treegen.errors import ModelError
-from treegen.llm.chat.estimate import count_tokens
+from treegen.llm.chat.estimate import Estimate, count_tokens
 from treegen.llm.chat.interface import Message, Wire
 from treegen.llm.chat.kept import CachedChat, Kept, request_key
 from treegen.llm.chat.ladder import response_format
@@ -30,8 +31,8 @@ CLOSED = {
 WIRE = Wire(name="tree", schema=CLOSED)
 
 
-def chat_with(server: OpenAIServer, kept: Kept | None = None, **more: object) -> LitellmChat:
-    settings = LlmSettings(model="openai/some-model", api_base=server.url, **more)  # type: ignore[arg-type]
+def chat_with(server: OpenAIServer, kept: Kept | None = None, **more: Any) -> LitellmChat:
+    settings = LlmSettings(model="openai/some-model", api_base=server.url, **more)
     chat = LitellmChat(settings, kept=kept)
     chat._sleep = lambda seconds: None
     return chat
@@ -45,7 +46,8 @@ def test_a_schema_is_strict_only_where_every_object_is_closed() -> None:
     """OpenAI refuses others as strict; they are sent all the same."""
     strict = response_format("json_schema", WIRE)["response_format"]["json_schema"]
     assert strict == {"name": "tree", "schema": CLOSED, "strict": True}
-    for change in ({"additionalProperties": {"type": "integer"}}, {"required": []}):
+    opened: list[dict[str, object]] = [{"additionalProperties": {"type": "integer"}}, {"required": []}]
+    for change in opened:
         loose = response_format("json_schema", Wire(name="tree", schema={**CLOSED, **change}))
         assert "strict" not in loose["response_format"]["json_schema"]
     nested = {**CLOSED, "properties": {"a": {"type": "object"}}}
@@ -178,12 +180,14 @@ def test_pictures_count_for_the_key_by_their_content_and_in_the_estimate(openai_
     }
     assert len(keys) == 4
     openai_server.will_answer("x")
-    expected = []
+    expected = list[Estimate]()
     chat = LitellmChat(LlmSettings(model="openai/m", api_base=openai_server.url), on_request=expected.append)
     chat.complete(asked("data:image/png;base64,AAAA", "data:image/png;base64,BBBB"))
     sent = openai_server.requests[0].body["messages"][0]["content"]
     assert [part["type"] for part in sent] == ["text", "image_url", "image_url"]
-    assert expected[0].prompt_tokens > 1600
+    (estimate,) = expected
+    assert estimate.prompt_tokens is not None
+    assert estimate.prompt_tokens > 1600
 
 
 def test_within_a_run_an_identical_request_is_asked_anew(openai_server: OpenAIServer, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def connect(openai_server: OpenAIServer) -> Connect:
     def make(**settings: Any) -> Client:
         chosen = {"model": "openai/some-model", "api_base": openai_server.url, **settings}
-        chat, waits = LitellmChat(LlmSettings(**chosen)), []
+        chat, waits = LitellmChat(LlmSettings(**chosen)), list[float]()
         chat._sleep, chat._draw = waits.append, lambda: 1.0
         return Client(chat=chat, waits=waits)
 
@@ -345,6 +345,7 @@ def test_a_known_price_gives_the_cost_of_the_tokens(
     expected = 7 * price["input_cost_per_token"] + 3 * price["output_cost_per_token"]
     cost = connect(model=model, api_base=None).chat.complete(REQUEST).cost
     assert cost == pytest.approx(expected)
+    assert cost is not None
     assert cost > 0
 
 

@@ -32,9 +32,14 @@ def recording(folder: Path, *lines: Any) -> Path:
 
 
 def test_a_recorded_request_gets_its_reply_with_all_that_was_recorded(tmp_path: Path) -> None:
-    told = {"model": "m-1", "finish": "length", "prompt_tokens": 7, "completion_tokens": 3, "cost": 0.5, "seconds": 2.5}
-    chat = ReplayChat(recording(tmp_path, call("one", "first"), call("two", "second", **told)))
-    assert chat.complete(asked("two")) == Reply(text="second", **told)
+    told = Reply(
+        text="second", model="m-1", finish="length", prompt_tokens=7, completion_tokens=3, cost=0.5, seconds=2.5
+    )
+    kept = {
+        key: getattr(told, key) for key in ("model", "finish", "prompt_tokens", "completion_tokens", "cost", "seconds")
+    }
+    chat = ReplayChat(recording(tmp_path, call("one", "first"), call("two", "second", **kept)))
+    assert chat.complete(asked("two")) == told
     assert chat.complete(asked("one")) == Reply(text="first", model="replay/conversation.jsonl", finish="stop")
 
 

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from treegen.tree.changes import ChangeError, ConflictRemoved, apply, from_json
+from treegen.tree.changes import Change, ChangeError, ConflictRemoved, apply, from_json
 from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.difference import undo
 from treegen.tree.model import Conflict, Tree
@@ -21,7 +21,7 @@ def test_they_lead_from_one_list_to_another_and_back(
 ) -> None:
     start = replace(tree, conflicts=before)
     changes = conflict_changes(before, after)
-    there, back = start, []
+    there, back = start, list[Change]()
     for change in changes:
         back[:0] = undo(there, change)
         there = apply(there, (change,))

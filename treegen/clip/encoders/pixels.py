@@ -108,7 +108,7 @@ class Transfer:
         self._device = device
         self._stream: Any = None
         if device == "cuda":
-            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            self._stream = torch.cuda.Stream()
             self._mover = ThreadPoolExecutor(1, thread_name_prefix="to-device")
 
     def begin(self, batch: Batch) -> Batch:
@@ -130,7 +130,7 @@ class Transfer:
         try:
             with torch.cuda.stream(self._stream):
                 pixels = batch.pin_memory().to(self._device, non_blocking=True)
-                event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+                event = torch.cuda.Event()
                 event.record(self._stream)
         except torch.cuda.OutOfMemoryError:  # it goes over in parts, when it is encoded
             return None

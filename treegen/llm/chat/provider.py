@@ -59,7 +59,8 @@ class LitellmChat:
         capped = most.max_tokens is not None or most.max_cost is not None
         # what an answer under way will take is not known: with a cap on it there is one at a time
         self._places = threading.Semaphore(1 if capped else settings.concurrency)
-        self._sleep, self._draw = sleep, random.random
+        self._sleep: Callable[[float], None] = sleep
+        self._draw = random.random
 
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
