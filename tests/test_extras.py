@@ -27,7 +27,7 @@ def distribution_of(module: str) -> str:
 
 def own(name: str) -> set[str]:
     """The distributions that an extra of pyproject.toml names, without those of the extras that it includes."""
-    return {canonicalize_name(r.name) for r in DECLARED[name]} - {DISTRIBUTION}
+    return {str(canonicalize_name(r.name)) for r in DECLARED[name]} - {DISTRIBUTION}
 
 
 def test_the_distribution_has_the_name_that_messages_tell() -> None:
