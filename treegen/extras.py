@@ -38,9 +38,9 @@ EXTRAS: Final = {
         Extra(
             name="clip",
             purpose="running CLIP (score, classify, embed, demo, --encoder)",
-            modules=("numpy", "scipy", "torch", "torchvision", "open_clip", "safetensors", "PIL"),
+            modules=("numpy", "array_api_compat", "scipy", "torch", "torchvision", "open_clip", "safetensors", "PIL"),
         ),
-        Extra(name="llm", purpose="asking a language model", modules=("litellm", "PIL")),
+        Extra(name="llm", purpose="asking a language model", modules=("litellm", "jiter", "PIL")),
         Extra(
             name="review",
             purpose="the review in the terminal",

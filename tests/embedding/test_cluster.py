@@ -157,7 +157,7 @@ def test_without_ray_the_message_names_the_extra(
     monkeypatch.setitem(sys.modules, "ray", None)
     done = run("embed", drawn / "images", "-o", tmp_path / "out", "--engine", "ray")
     assert done.code == 2
-    assert "pip install 'treegen[ray]'" in done.err
+    assert "pip install 'treegen-clip[ray]'" in done.err
 
 
 def test_a_cluster_that_is_not_there_is_told_soon(

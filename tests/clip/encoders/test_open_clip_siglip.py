@@ -78,4 +78,4 @@ def test_without_transformers_the_extra_is_named(folder: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ModelError, match="its tokenizer needs transformers") as caught:
         load(folder)
-    assert "treegen[hf]" in caught.value.tip
+    assert "treegen-clip[hf]" in caught.value.tip
