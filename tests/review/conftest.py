@@ -17,11 +17,10 @@ from textual.pilot import Pilot
 from tests.conftest import DOMAIN, TREE
 from tests.review.settling import settle_by_the_loop
 from tests.review.terminal import Terminal
+from tests.waiting import PATIENCE
 from treegen.review.app import ReviewApp, open_app
 from treegen.review.widgets.grid import Grid
 from treegen.tree.model import Tree
-
-PATIENCE = 90  # seconds; what is waited for is there far sooner, and nothing waits longer than it must
 
 
 class Player:
