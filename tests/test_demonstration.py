@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
+from tests.waiting import PATIENCE
 from treegen import demonstration
 from treegen.demonstration import FILES, lay_out
 from treegen.domain import load_domain
@@ -168,7 +169,7 @@ def test_ctrl_c_while_it_draws_is_exit_130_without_a_traceback(tmp_path: Path) -
             if b"drawing " in shown and not sent:
                 os.killpg(process.pid, signal.SIGINT)
                 sent = True
-        assert process.wait(timeout=60) == 130, shown.decode(errors="replace")
+        assert process.wait(PATIENCE) == 130, shown.decode(errors="replace")
     finally:
         process.kill()
         process.wait()

@@ -22,7 +22,7 @@ from treegen.tree.document import digest_of, dump, tree_from
 ROOT = Path(__file__).parents[1]
 #: makes three steps, takes one back, says so, and never ends by itself
 KILLED = """
-import sys, time
+import sys, threading
 from pathlib import Path
 from treegen.session import Session
 from treegen.store import Store
@@ -33,7 +33,7 @@ for name in ("one", "two", "three"):
     session.do(name, editing.add_option(session.tree, "size", name, None))
 session.undo()
 print("ready", flush=True)
-time.sleep(600)
+threading.Event().wait()
 """
 Opener = Callable[[], Session]
 

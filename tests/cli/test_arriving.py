@@ -46,11 +46,10 @@ def test_lines_of_several_threads_and_the_view_take_turns(monkeypatch: pytest.Mo
     for speaker in speakers:
         speaker.start()
     text = '{"classification_groups": {"size": {"prompt": "It is {}.", '
-    while any(speaker.is_alive() for speaker in speakers):
-        hear(text)
-        time.sleep(0.01)
     for speaker in speakers:
-        speaker.join()
+        while speaker.is_alive():
+            hear(text)
+            speaker.join(0.01)
     view.pause()
     assert terminal.most == 1
     assert sum(terminal.getvalue().count(f"line of {n}") for n in range(4)) == 20

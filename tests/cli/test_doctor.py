@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, Git, Run
 from tests.llm.chat.server import serving
+from tests.waiting import PATIENCE
 
 KEY = "sk-a-planted-secret-key"
 
@@ -197,7 +198,7 @@ def test_a_terminal_tells_its_size_colours_and_pictures() -> None:
     except OSError:  # the terminal is closed when the process ends
         pass
     os.close(ours)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(PATIENCE) == 0
     text = shown.decode()
     assert "70 x 20" in text
     assert "make it 80 x 24" in text

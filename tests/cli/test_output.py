@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
 from treegen.cli import output
 from treegen.cli.output import ProgressLine, complain, interval, percent, plain, print_json, say, table, tell
 
@@ -95,6 +96,7 @@ def test_on_a_terminal_a_slow_task_has_a_bar_that_goes_away(tmp_path: Path) -> N
     """In a real terminal; nothing of it reaches stdout."""
     program = """
 import sys
+from tests.waiting import PATIENCE
 from treegen.cli import output
 class Clock:
     now = 0.0
@@ -125,7 +127,7 @@ print("done")
         pass
     finally:
         os.close(ours)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(PATIENCE) == 0
     assert (tmp_path / "out").read_text() == "done\n"
     assert b"embedding images" in shown
     assert b"/s" in shown

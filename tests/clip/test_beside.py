@@ -1,10 +1,10 @@
 """Work beside the model: where it is done, what is started for it, and what ends with it."""
 
+import itertools
 import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -20,9 +20,21 @@ def square(number: int) -> tuple[int, int]:
     return number * number, os.getpid()
 
 
-def slow_square(number: int) -> tuple[int, int]:
-    time.sleep(0.01)
+def marked_square(number: int) -> tuple[int, int]:
+    """Leaves a mark that another process can wait for."""
+    Path(os.environ["MARK"]).touch()
     return square(number)
+
+
+class Clock:
+    """Every look at it is a tenth of a second after the one before."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 0.1
+        return self.now
 
 
 def parts(count: int) -> Iterator[tuple[int]]:
@@ -36,11 +48,30 @@ def test_all_parts_are_done_once_wherever_they_are_done(workers: int | None, cou
     assert sorted(result for result, _ in found) == [number * number for number in range(count)]
 
 
-def test_without_a_count_processes_are_started_when_enough_time_was_spent() -> None:
-    found = list(beside(parts(200), slow_square, workers=None, start=0.1))
-    assert sorted(result for result, _ in found) == [number * number for number in range(200)]
+def test_without_a_count_processes_are_started_when_enough_time_was_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten pieces of a tenth of a second each, and this process goes on until the others are there."""
+    monkeypatch.setattr(module, "time", Clock())
+    started, real = list[int](), module.ProcessPoolExecutor
+    found, elsewhere = list[tuple[int, int]](), 0
+
+    def pool(count: int, **options: object) -> object:
+        started.append(len(found))
+        return real(count, **options)
+
+    def until_others_work() -> Iterator[tuple[int]]:
+        for number in itertools.count():
+            if elsewhere == 9:
+                return
+            yield (number,)
+
+    monkeypatch.setattr(module, "ProcessPoolExecutor", pool)
+    for result, pid in beside(until_others_work(), square, workers=None, start=0.95):
+        found.append((result, pid))
+        elsewhere += pid != os.getpid()
+    assert started == [10]
+    assert sorted(result for result, _ in found) == [number * number for number in range(len(found))]
     here = [pid == os.getpid() for _, pid in found]
-    assert all(here[:9])
+    assert all(here[:10])
     assert not any(here[-9:])
 
 
@@ -69,7 +100,6 @@ def test_what_is_queued_is_not_done_when_nobody_wants_it() -> None:
         nonlocal begun
         with lock:
             begun += 1
-        time.sleep(0.05)
         return number
 
     stream = beside(parts(1000), count, workers=0, start=0.2)
@@ -79,22 +109,24 @@ def test_what_is_queued_is_not_done_when_nobody_wants_it() -> None:
 
 
 def test_processes_that_start_late_do_not_run_the_main_module_either(tmp_path: Path) -> None:
-    """A pool starts a process only when none is idle: some are started after the first have worked."""
+    """A pool starts a process only when none is idle: some are started after the first has worked."""
     script = tmp_path / "script.py"
     script.write_text(
-        "import time\n"
-        "from tests.clip.test_beside import slow_square\n"
+        "import os\n"
+        "from tests.clip.test_beside import marked_square\n"
+        "from tests.waiting import wait_until\n"
         "from treegen.clip.beside import beside\n"
         "print('begun')\n"
         "def late():\n"
-        "    for number in range(60):\n"
-        "        time.sleep(0.02 if number > 2 else 2)\n"
+        "    for number in range(20):\n"
+        "        if number == 1:\n"
+        "            wait_until(lambda: os.path.exists(os.environ['MARK']))\n"
         "        yield (number,)\n"
-        "print(len(list(beside(late(), slow_square, workers=4, start=0.2))))\n"
+        "print(len(list(beside(late(), marked_square, workers=4, start=0.2))))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "MARK": str(tmp_path / "mark")}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
-    assert (done.stdout, done.stderr) == ("begun\n60\n", "")
+    assert (done.stdout, done.stderr) == ("begun\n20\n", "")
 
 
 def test_work_that_cannot_reach_a_process_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

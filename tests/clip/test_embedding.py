@@ -20,6 +20,7 @@ from PIL import Image
 import treegen
 from tests.clip.conftest import FakeEncoder, FakePreprocessor
 from tests.conftest import present
+from tests.waiting import wait_until
 from treegen.clip.beside import available_cores
 from treegen.clip.cache import EmbeddingCache, image_key
 from treegen.clip.embedding import embed_images
@@ -143,12 +144,7 @@ def test_processes_end_with_the_one_that_started_them_also_when_it_is_killed(tmp
             workers = {int(line)} - {parent.pid}
         parent.kill()
     assert workers
-    for _ in range(200):
-        alive = {pid for pid in workers if Path(f"/proc/{pid}").exists() and _state(pid) != "Z"}
-        if not alive:
-            break
-        time.sleep(0.05)
-    assert not alive
+    wait_until(lambda: all(_state(pid) == "Z" for pid in workers))
 
 
 def _state(pid: int) -> str:
@@ -243,17 +239,19 @@ def test_a_cancelled_run_keeps_whole_batches_and_the_next_goes_on(tmp_path: Path
 
 
 _RUN = """
-import sys, time
+import sys, threading
 from pathlib import Path
 from tests.clip.conftest import FakeEncoder
 from tests.clip.test_embedding import pictures
+from tests.waiting import wait_until
 from treegen.clip.cache import EmbeddingCache
 from treegen.clip.embedding import embed_images
 from treegen.images import WHOLE
 
 def tell(task, done, total):
     print(done, flush=True)
-    time.sleep(0.05)
+    if done == 192:
+        threading.Event().wait()
 
 embed_images(pictures(Path(sys.argv[1]), 640), FakeEncoder(), EmbeddingCache(Path(sys.argv[2])), WHOLE, progress=tell)
 """

@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from PIL import Image
 import treegen.clip.encoders
 from tests.conftest import Run
 from tests.embedding.conftest import Embed, read_table
+from tests.waiting import wait_until
 from treegen.clip.encoders.interface import Batch, Encoder, Prepared, Preprocessor
 from treegen.embedding import cluster
 from treegen.embedding.cluster import ClusterEngine
@@ -140,9 +140,7 @@ def test_a_run_on_a_cluster_that_is_killed_goes_on_where_it_was(ray_here: Any, t
         "4",
     ]
     with subprocess.Popen(command, env={**os.environ, "RAY_ADDRESS": address}, stderr=subprocess.PIPE) as process:
-        ends = time.monotonic() + 240
-        while rows_of(cache) < 40 and time.monotonic() < ends and process.poll() is None:
-            time.sleep(0.02)
+        wait_until(lambda: rows_of(cache) >= 40 or process.poll() is not None)
         process.kill()
     there = rows_of(cache)
     assert 40 <= there < total, process.returncode

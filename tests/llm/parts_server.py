@@ -3,7 +3,6 @@
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,12 +37,10 @@ class Honest:
 
     Attributes:
         slips: how often each kind of mistake is made: `index` in a first batch, `prompt` in the groups, `prose`, `cut`.
-        pause: seconds before each reply.
         log: the purpose of each request with what it was about.
     """
 
     slips: dict[str, int] = field(default_factory=dict)
-    pause: float = 0.0
     log: list[dict[str, Any]] = field(default_factory=list)
 
     def slip(self, kind: str) -> bool:
@@ -115,14 +112,12 @@ Answer = Callable[[list[dict[str, Any]]], tuple[str, str]]
 
 class _Handler(BaseHTTPRequestHandler):
     answer: Answer
-    pause: float = 0.0
     lock = threading.Lock()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.lock:
             text, finish = self.answer(body["messages"])
-        time.sleep(self.pause)
         usage = {"prompt_tokens": 10, "completion_tokens": len(text) // 4, "total_tokens": 10 + len(text) // 4}
         shared = {"id": "1", "created": 1, "model": "m"}
         if body.get("stream"):
@@ -154,9 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answer: Answer, *, pause: float = 0.0) -> Iterator[str]:
+def serving(answer: Answer) -> Iterator[str]:
     """The address of a server that answers so; it stops when the block ends."""
-    handler = type("Handler", (_Handler,), {"answer": staticmethod(answer), "pause": pause})
+    handler = type("Handler", (_Handler,), {"answer": staticmethod(answer)})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

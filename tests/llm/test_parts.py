@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.llm.conftest import FakeChat
 from tests.llm.parts_server import Honest, serving
+from tests.waiting import PATIENCE, wait_until
 from treegen.domain import Domain
 from treegen.errors import ModelError
 from treegen.keeping import Keeper
@@ -160,17 +161,28 @@ def test_several_batches_at_a_time_give_the_same_tree(tmp_path: Path) -> None:
 def test_of_several_replies_at_a_time_one_is_shown_while_it_comes(tmp_path: Path) -> None:
     """Whoever watches sees rules arrive, whole texts of one reply and never a mixture."""
 
-    class Slow(HonestChat):
+    seen = threading.Event()
+
+    class Watched(HonestChat):
+        """Says half of the rules, and the rest when somebody has seen some."""
+
         def complete(self, messages: Any, on_text: OnText | None = None, *, wire: Wire | None = None) -> Reply:
             reply = super().complete(messages, on_text, wire=wire)
-            for end in range(0, len(reply.text), 200):
-                on_text(reply.text[:end]) if on_text else None
-                time.sleep(0.02)
+            if on_text and messages[-1].content.startswith("Give the rules"):
+                on_text(reply.text[: len(reply.text) // 2])
+                assert seen.wait(PATIENCE)
+                on_text(reply.text)
             return reply
 
     shown: list[str] = []
-    chat = Slow()
-    conversation = draft_in_parts(things(tmp_path, 80), chat, tries=1, size=20, concurrency=4, on_text=shown.append)
+
+    def show(text: str) -> None:
+        shown.append(text)
+        if text.startswith('{"rules"'):
+            seen.set()
+
+    chat = Watched()
+    conversation = draft_in_parts(things(tmp_path, 80), chat, tries=1, size=20, concurrency=4, on_text=show)
     texts = [a.text for a in conversation.attempts if a.purpose == "draft-rules"]
     arriving = [text for text in shown if text.startswith('{"rules"')]
     assert arriving
@@ -226,14 +238,21 @@ def test_a_killed_run_is_resumed_and_no_finished_part_is_asked_for_again(tmp_pat
         "PYTHONPATH": str(ROOT),
         "NO_PROXY": "127.0.0.1",
     }
-    with serving(honest, pause=0.1) as url:
+    killed = threading.Event()
+
+    def answer(messages: list[dict[str, Any]]) -> tuple[str, str]:
+        reply = honest(messages)
+        if len(honest.log) == 5:
+            killed.wait(PATIENCE)
+        return reply
+
+    with serving(answer) as url:
         command = [sys.executable, "-m", "treegen", "draft", str(tmp_path), "--model", "openai/m", "--api-base", url]
         running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while len(honest.log) < 5 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: len(honest.log) >= 5)
         running.send_signal(signal.SIGKILL)
         assert running.wait() == -signal.SIGKILL
+        killed.set()
         assert not (tmp_path / "tree.json").exists()
         store = Store(tmp_path / "tree.json")
         kept = [name for (name,) in store.rows("SELECT name FROM part ORDER BY rowid", ())]

@@ -15,12 +15,12 @@ from textual.notifications import Notification
 from textual.pilot import Pilot
 
 from tests.conftest import DOMAIN, TREE
+from tests.review.settling import settle_by_the_loop
 from tests.review.terminal import Terminal
+from tests.waiting import PATIENCE
 from treegen.review.app import ReviewApp, open_app
 from treegen.review.widgets.grid import Grid
 from treegen.tree.model import Tree
-
-PATIENCE = 90  # seconds; what is waited for is there far sooner, and nothing waits longer than it must
 
 
 class Player:
@@ -116,6 +116,12 @@ async def _opened(path: Path, size: tuple[int, int] = (100, 30)) -> AsyncIterato
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are waited for by what the application still has to do."""
+    settle_by_the_loop(monkeypatch)
 
 
 @pytest.fixture

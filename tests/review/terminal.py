@@ -4,14 +4,14 @@ import os
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
+
 NEEDS_TMUX = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-PATIENCE = 60  # seconds; the program is there within a few
 
 
 class Terminal:
@@ -35,12 +35,15 @@ class Terminal:
 
     def until(self, true: Callable[[str], bool]) -> str:
         """The screen as soon as something is true of it."""
-        end = time.monotonic() + PATIENCE
-        while True:
+        screen = ""
+
+        def is_true() -> bool:
+            nonlocal screen
             screen = self.tmux("capture-pane", "-p", "-t", "review")
-            if true(screen):
-                return screen
-            assert time.monotonic() < end, screen
+            return true(screen)
+
+        wait_until(is_true, lambda: screen)
+        return screen
 
     def shows(self, text: str) -> str:
         return self.until(lambda screen: text in screen)

@@ -82,6 +82,14 @@ async def test_every_pane_comes_with_its_number_and_has_the_keys(play: Open, uns
             assert player.app.query_one(f"#{name}") in [focused, *focused.ancestors]
 
 
+async def test_leaving_right_after_the_keys_go_elsewhere_ends_without_an_error(play: Open, unseen: Path) -> None:
+    """The message about it comes when the hints are gone already."""
+    async with play(unseen) as player:
+        for name in ("rules", "groups"):
+            player.app.screen.set_focus(player.grid(name))
+            player.grid(name).put_cursor(1)
+
+
 async def test_arrows_and_vim_keys_move_the_cursor_to_the_same_places(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("2")

@@ -344,8 +344,9 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
     async with play(served, (120, 40)) as player:
         answer = answer_of(player, reword_form)
         pieces = [answer[n : n + 200] for n in range(0, len(answer), 200)]
-        openai_server.will_stream("One moment. ", *pieces, pause=1.0)
+        openai_server.will_stream("One moment. ", *pieces, held=1 + len(pieces) // 2)
         told: list[str] = []
+        monkeypatch.setattr("treegen.review.asker._PAUSE", -1.0)  # every piece is shown
         say = player.app.asker._say
 
         def heard(text: str) -> None:
@@ -364,6 +365,7 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         assert player.labels, "the reviewer goes on meanwhile"
         await ask(player, "one more")
         assert "one request at a time" in player.said
+        openai_server.go_on.set()
         await player.until(lambda: not player.app.asker.running)
         assert "reply 1: 7 + 3 tokens" in talk(player)
         assert "1 change proposed" in talk(player)
@@ -391,7 +393,7 @@ async def test_a_stream_is_cancelled_and_another_request_is_made(
     play: Open, served: Path, openai_server: OpenAIServer
 ) -> None:
     async with play(served, (120, 40)) as player:
-        openai_server.will_stream(*["never ending "] * 200, pause=0.05)
+        openai_server.will_drip("never ending ")
         await ask(player, "make it better")
         await player.until(lambda: "never ending" in talk(player))
         await player.press("ctrl+x")

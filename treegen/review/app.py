@@ -214,6 +214,8 @@ class ReviewApp(App[None]):
 
     def on_grid_moved(self, event: Grid.Moved) -> None:
         """Another group shows its options."""
+        if not self.is_shown:
+            return
         if event.grid.id == "groups" and self.pane == "options":
             self.query_one(OptionsPane).show(self.review, self.group)
         if event.grid.id == "mistakes":
@@ -238,7 +240,8 @@ class ReviewApp(App[None]):
 
     def on_descendant_focus(self) -> None:
         """Other keys are of use elsewhere."""
-        self.query_one("#hints", Static).update(hints(self))
+        if self.is_shown:
+            self.query_one("#hints", Static).update(hints(self))
 
     def action_pane(self, name: str) -> None:
         """Shows a pane and gives it the keys."""

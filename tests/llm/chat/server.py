@@ -1,9 +1,9 @@
 """A server that speaks OpenAI's chat completions over real sockets, and does wrong what servers do wrong."""
 
 import json
+import select
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.waiting import wait_until
+
+_DRIP = 0.01  # seconds between the pieces of a reply that does not end
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -25,9 +28,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What the server shall answer. `pieces` are sent one by one behind the body, with a pause after each.
+    """What the server shall answer. `pieces` are sent one by one behind the body.
 
     Attributes:
+        held: behind so many pieces nothing more is said until the server is told to go on or the client has left.
+        endless: the last piece is sent again and again until the client has left.
         cut: the connection is cut behind everything, without the rest that was announced.
         stall: nothing is answered until the server ends.
     """
@@ -36,7 +41,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     pieces: tuple[bytes, ...] = ()
-    pause: float = 0.0
+    held: int | None = None
+    endless: bool = False
     cut: bool = False
     stall: bool = False
 
@@ -84,6 +90,8 @@ class OpenAIServer:
     Attributes:
         most_sent: bytes of the largest body that a client has taken.
         models: what it lists.
+        left_early: how many clients left before the end of what they were sent.
+        go_on: set, what is held is sent.
     """
 
     def __init__(self, port: int) -> None:
@@ -93,6 +101,7 @@ class OpenAIServer:
         self.left_early = 0
         self.most_sent = 0
         self.models = ["some-model"]
+        self.go_on = threading.Event()
         self.ended = threading.Event()
 
     def will_answer(
@@ -127,11 +136,20 @@ class OpenAIServer:
         self.script.append(_json(completion(content, finish=finish, usage=USAGE if usage else None)))
 
     def will_stream(
-        self, *pieces: str, finish: str | None = "stop", usage: bool = True, breaks: bool = False, pause: float = 0.0
+        self,
+        *pieces: str,
+        finish: str | None = "stop",
+        usage: bool = True,
+        breaks: bool = False,
+        held: int | None = None,
     ) -> None:
-        """Queues a completion in pieces; `breaks` cuts the connection behind them, `pause` comes between them."""
+        """Queues a completion in pieces; `breaks` cuts the connection behind them, `held` waits behind so many."""
         sent = events(*pieces, finish=finish, usage=USAGE if usage else None, breaks=breaks)
-        self.script.append(_stream(sent, pause))
+        self.script.append(_stream(sent, held=held))
+
+    def will_drip(self, *pieces: str, held: int | None = None) -> None:
+        """Queues a completion whose last piece comes again and again; `held` waits behind so many pieces before."""
+        self.script.append(_stream(events(*pieces, breaks=True), held=held, endless=True))
 
     def will_fail(self, status: int, message: str = "no", *, code: str | None = None, **headers: str) -> None:
         """Queues an error; `retry_after` as a keyword is the header Retry-After."""
@@ -166,8 +184,8 @@ def _json(body: bytes) -> Response:
     return Response(headers={"Content-Type": "application/json"}, body=body)
 
 
-def _stream(pieces: tuple[bytes, ...], pause: float = 0.0) -> Response:
-    return Response(headers={"Content-Type": "text/event-stream"}, pieces=pieces, pause=pause)
+def _stream(pieces: tuple[bytes, ...], *, held: int | None = None, endless: bool = False) -> Response:
+    return Response(headers={"Content-Type": "text/event-stream"}, pieces=pieces, held=held, endless=endless)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -202,17 +220,26 @@ class _Handler(BaseHTTPRequestHandler):
         sent = 0
         try:
             self.end_headers()
-            for piece in (response.body, *response.pieces):
+            for number, piece in enumerate((response.body, *response.pieces)):
                 self.wfile.write(piece)
                 self.wfile.flush()
                 sent += len(piece)
                 self.script.most_sent = max(self.script.most_sent, sent)
-                time.sleep(response.pause if piece else 0)
+                if number == response.held:
+                    wait_until(lambda: self.script.go_on.is_set() or self.script.ended.is_set() or self._has_left())
+                    if self._has_left():
+                        raise BrokenPipeError
+            while response.endless and not self.script.ended.wait(_DRIP):
+                self.wfile.write(response.pieces[-1])
         except OSError:
             self.script.left_early += 1
             return
         if response.cut:
             self._cut()
+
+    def _has_left(self) -> bool:
+        """Whether the client has closed the connection; it sends nothing else while it is answered."""
+        return bool(select.select([self.connection], [], [], 0)[0])
 
     def _cut(self) -> None:
         with suppress(OSError):

@@ -6,6 +6,7 @@ from queue import Queue
 
 import pytest
 
+from tests.waiting import PATIENCE
 from treegen.errors import InputError
 from treegen.llm.chat.exchange import ManualExchange
 from treegen.llm.chat.interface import Message, Reply
@@ -40,7 +41,7 @@ def ask(exchange: ManualExchange, pool: ThreadPoolExecutor, shown: "Queue[str]")
 
     def send(*more: Callable[[str], None]) -> "Future[Reply]":
         future = pool.submit(exchange.complete, REQUEST, *more)
-        assert shown.get(timeout=10) == as_text(REQUEST)
+        assert shown.get(timeout=PATIENCE) == as_text(REQUEST)
         return future
 
     return send
@@ -50,7 +51,7 @@ def test_the_request_is_one_text_and_the_answer_its_reply(exchange: ManualExchan
     future = ask()
     assert exchange.request == "You build trees.\n\nBuild one, é.\n"
     exchange.answer("a tree")
-    assert future.result(10) == Reply(text="a tree", model="manual")
+    assert future.result(PATIENCE) == Reply(text="a tree", model="manual")
     assert exchange.request is None
 
 
@@ -58,7 +59,7 @@ def test_a_listener_is_told_the_answer_as_a_whole(exchange: ManualExchange, ask:
     told: list[str] = []
     future = ask(told.append)
     exchange.answer("a tree")
-    future.result(10)
+    future.result(PATIENCE)
     assert told[-1] == "a tree"
     assert set(told[:-1]) <= {""}
 
@@ -67,10 +68,10 @@ def test_a_cancelled_request_ends_and_the_next_one_is_answered(exchange: ManualE
     future = ask()
     exchange.cancel()
     with pytest.raises(Cancelled):
-        future.result(10)
+        future.result(PATIENCE)
     again = ask()
     exchange.answer("second")
-    assert again.result(10).text == "second"
+    assert again.result(PATIENCE).text == "second"
 
 
 def test_a_listener_can_end_the_waiting(exchange: ManualExchange, ask: Ask) -> None:
@@ -78,7 +79,7 @@ def test_a_listener_can_end_the_waiting(exchange: ManualExchange, ask: Ask) -> N
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        ask(stop).result(10)
+        ask(stop).result(PATIENCE)
     assert exchange.request is None
 
 
@@ -90,7 +91,7 @@ def test_an_answer_to_nothing_or_an_empty_one_is_refused(exchange: ManualExchang
     with pytest.raises(InputError, match="the answer is empty"):
         exchange.answer(" \n")
     exchange.answer("a tree")
-    assert future.result(10).text == "a tree"
+    assert future.result(PATIENCE).text == "a tree"
 
 
 def test_two_requests_at_once_are_refused(exchange: ManualExchange, ask: Ask) -> None:
@@ -98,4 +99,4 @@ def test_two_requests_at_once_are_refused(exchange: ManualExchange, ask: Ask) ->
     with pytest.raises(InputError, match="another request waits"):
         exchange.complete(REQUEST)
     exchange.answer("x")
-    assert future.result(10).text == "x"
+    assert future.result(PATIENCE).text == "x"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.llm.chat.server import OpenAIServer, Request, Response, completion
 from tests.llm.chat.test_provider import REQUEST, environment
+from tests.waiting import PATIENCE
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, count_tokens
 from treegen.llm.chat.interface import Message, Wire
@@ -157,7 +158,7 @@ def test_no_more_requests_run_at_a_time_than_are_allowed(openai_server: OpenAISe
 
 def test_waiting_for_a_place_can_be_cancelled(openai_server: OpenAIServer) -> None:
     openai_server.will_hang()
-    chat = chat_with(openai_server, concurrency=1, timeout=5.0, retries=0)
+    chat = chat_with(openai_server, concurrency=1, retries=0)
     chat._places.acquire()
 
     def ended(text: str) -> None:
@@ -236,9 +237,9 @@ def test_text_in_small_pieces_is_cut_off_too(openai_server: OpenAIServer) -> Non
 
 def test_a_server_that_drips_is_left_when_the_time_is_over(openai_server: OpenAIServer) -> None:
     """Each piece comes soon enough; the whole does not."""
-    openai_server.will_stream(*["x"] * 100, pause=0.1)
+    openai_server.will_drip("x")
     with pytest.raises(ModelError, match="not whole after 1 s"):
-        chat_with(openai_server, timeout=5.0, total_timeout=1.0, retries=0).complete(REQUEST, lambda text: None)
+        chat_with(openai_server, timeout=PATIENCE, total_timeout=1.0, retries=0).complete(REQUEST, lambda text: None)
 
 
 def test_a_request_is_not_paid_for_an_answer_of_a_few_tokens(openai_server: OpenAIServer) -> None:

@@ -7,11 +7,11 @@ import pty
 import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
 from treegen.errors import InputError, ModelError
 from treegen.llm.chat import open_chat
 from treegen.llm.chat.interface import Message, Reply
@@ -199,10 +199,11 @@ def in_terminal(folder: Path, *pastes: bytes) -> tuple[list[str], bool, str]:
     command = [sys.executable, "-c", PROGRAM, str(result), str(len(pastes))]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
-    shown, waiting, asked, deadline = b"", b"", 0, time.monotonic() + 60
+    shown, waiting, asked = b"", b"", 0
     try:
-        while time.monotonic() < deadline:
-            readable, writable, _ = select.select([ours], [ours] if waiting else [], [], 1)
+        while True:
+            readable, writable, _ = select.select([ours], [ours] if waiting else [], [], PATIENCE)
+            assert readable or writable, shown.decode(errors="replace")
             if writable:
                 waiting = waiting[os.write(ours, waiting[:512]) :]
             if readable:
@@ -212,7 +213,7 @@ def in_terminal(folder: Path, *pastes: bytes) -> tuple[list[str], bool, str]:
                     break
             if asked < shown.count(b"Paste the answer"):
                 waiting, asked = waiting + pastes[asked], asked + 1
-        assert process.wait(timeout=10) == 0, shown.decode(errors="replace")
+        assert process.wait(PATIENCE) == 0, shown.decode(errors="replace")
     finally:
         process.kill()
         process.wait()
