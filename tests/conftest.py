@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-from weakref import WeakSet
+from typing import Any, ClassVar
+from weakref import ref
 
 import pytest
 
@@ -30,19 +30,20 @@ _PATIENCE = 2  # seconds; a thread that a test leaves behind closes what it used
 class _Connection(sqlite3.Connection):
     """Warns if it was not closed. From Python 3.13 on every connection does; an earlier one says nothing."""
 
-    alive: "WeakSet[_Connection]" = WeakSet()
+    alive: ClassVar[set["ref[_Connection]"]] = set()
+    is_open = False
 
     def __init__(self, database: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(database, *arguments, **named)
-        self.database = database
-        self.alive.add(self)
+        self.database, self.is_open = database, True
+        self.alive.add(ref(self, self.alive.discard))
 
     def close(self) -> None:
         super().close()
-        self.alive.discard(self)
+        self.is_open = False
 
     def __del__(self) -> None:
-        if self in self.alive:
+        if self.is_open:
             warnings.warn(f"unclosed database {self.database}", ResourceWarning, source=self, stacklevel=1)
 
 
@@ -58,14 +59,19 @@ def _connections() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _nothing_left_open(_connections: None) -> Iterator[None]:
     """A connection that is still open, and would warn whenever it is collected, fails the test that opened it."""
-    before = set(_Connection.alive)
+    before = _open_connections()
     yield
     deadline = time.monotonic() + _PATIENCE
-    while (left := set(_Connection.alive) - before) and time.monotonic() < deadline:
+    while (left := _open_connections() - before) and time.monotonic() < deadline:
         time.sleep(0.02)
-    found = [str(connection.database) for connection in left]
-    _Connection.alive.difference_update(left)  # told here: not once more when it is collected
-    assert not found, f"not closed: {', '.join(found)}"
+    for connection in left:  # told here: not once more when it is collected
+        connection.is_open = False
+    assert not left, f"not closed: {', '.join(str(connection.database) for connection in left)}"
+
+
+def _open_connections() -> set[_Connection]:
+    found = (reference() for reference in _Connection.alive.copy())  # threads open and close meanwhile
+    return {connection for connection in found if connection is not None and connection.is_open}
 
 
 @dataclass(frozen=True, kw_only=True)

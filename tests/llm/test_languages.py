@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, calls_of
 from tests.llm.conftest import FakeChat, OpenAIServer
 from treegen.domain import load_domain
 from treegen.llm.drafting import draft, revise
 from treegen.llm.languages import in_words, is_foreign
-from treegen.store import Store
 from treegen.tree.validation import check_file
 from treegen.tree.words import normalise
 
@@ -73,7 +72,7 @@ def test_a_german_domain_is_drafted_from_end_to_end(
     prompt = openai_server.requests[0].body["messages"][1]["content"]
     assert 'in the language "German (de)"' in prompt
     assert '"Vogel" may be declined' in prompt
-    assert Store(birds / "tree.json").calls()[0].purpose == "draft"
+    assert calls_of(birds / "tree.json")[0].purpose == "draft"
 
 
 @pytest.mark.parametrize("said", ["Bitte das Gefieder genauer!", "鳥の色をもっと詳しく", "اللون أدق", "हरा नहीं 🐦"])
