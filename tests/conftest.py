@@ -2,20 +2,26 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import sysconfig
+import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
+from weakref import ref
 
 import pytest
 
 from treegen import store
 from treegen.cli.main import main
 from treegen.demonstration import lay_out
+from treegen.store import Call, Revision, Store
 from treegen.workspace import Workspace
 
 T = TypeVar("T")
@@ -27,6 +33,56 @@ def present(items: Iterable[T | None]) -> list[T]:
     found = [item for item in listed if item is not None]
     assert len(found) == len(listed)
     return found
+
+
+_PATIENCE = 2  # seconds; a thread that a test leaves behind closes what it used when it ends
+
+
+class _Connection(sqlite3.Connection):
+    """Warns if it was not closed. From Python 3.13 on every connection does; an earlier one says nothing."""
+
+    alive: ClassVar[set["ref[_Connection]"]] = set()
+    is_open = False
+
+    def __init__(self, database: Any, *arguments: Any, **named: Any) -> None:
+        super().__init__(database, *arguments, **named)
+        self.database, self.is_open = database, True
+        self.alive.add(ref(self, self.alive.discard))
+
+    def close(self) -> None:
+        super().close()
+        self.is_open = False
+
+    def __del__(self) -> None:
+        if self.is_open:
+            warnings.warn(f"unclosed database {self.database}", ResourceWarning, source=self, stacklevel=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _connections() -> Iterator[None]:
+    """All connections are of the kind that warns."""
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.version_info < (3, 13):
+            patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Connection))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open(_connections: None) -> Iterator[None]:
+    """A connection that is still open, and would warn whenever it is collected, fails the test that opened it."""
+    before = _open_connections()
+    yield
+    deadline = time.monotonic() + _PATIENCE
+    while (left := _open_connections() - before) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for connection in left:  # told here: not once more when it is collected
+        connection.is_open = False
+    assert not left, f"not closed: {', '.join(str(connection.database) for connection in left)}"
+
+
+def _open_connections() -> set[_Connection]:
+    found = (reference() for reference in _Connection.alive.copy())  # threads open and close meanwhile
+    return {connection for connection in found if connection is not None and connection.is_open}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +252,23 @@ classes = ["Abrosk", "Abrosk G", "Wendle", "Torvane", "Quillip", "Grelm", "Orlit
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """A domain without images, and no tree yet."""
     (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
-    return Workspace(tmp_path / "tree.json")
+    with Workspace(tmp_path / "tree.json") as opened:
+        yield opened
+
+
+def calls_of(tree: Path) -> list[Call]:
+    """The calls in the history of a tree."""
+    with Store(tree) as opened:
+        return opened.calls()
+
+
+def revisions_of(tree: Path) -> list[Revision]:
+    """The revisions in the history of a tree."""
+    with Store(tree) as opened:
+        return opened.revisions()
 
 
 @contextmanager

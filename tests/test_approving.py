@@ -77,7 +77,7 @@ def test_an_approval_says_who_when_and_what(filed: Workspace, creatures: Tree) -
 
 def test_the_approved_content_is_a_revision(filed: Workspace, creatures: Tree) -> None:
     approve(filed, by="Ada")
-    assert Store(filed.path).find_revision(digest_of(creatures)) is not None
+    assert filed.store.find_revision(digest_of(creatures)) is not None
 
 
 def test_a_recorded_score_goes_into_the_sign_off_without_paths_and_lists(filed: Workspace, creatures: Tree) -> None:
@@ -98,7 +98,8 @@ def test_the_score_of_another_content_is_not_taken(filed: Workspace, creatures: 
 def test_without_a_name_git_says_who_signs(git: Git, filed: Workspace) -> None:
     for file in filed.path.parent.glob("*.*"):
         file.rename(git.folder / file.name)
-    done = approve(Workspace(git.folder / "tree.json"))
+    with Workspace(git.folder / "tree.json") as moved:
+        done = approve(moved)
     assert done.tree.review is not None
     assert done.tree.review.by == "Ada <ada@example.org>"
 
@@ -207,8 +208,8 @@ def test_the_score_of_the_sign_off_counts_before_the_history(tmp_path: Path, cre
     path = tmp_path / "tree.json"
     assert recorded_score(path, creatures) is None
     assert list(tmp_path.iterdir()) == []
-    store = Store(path)
-    store.add_score(store.add_revision(creatures, author="human", note="", parent=None).id, SCORE)
+    with Store(path) as store:
+        store.add_score(store.add_revision(creatures, author="human", note="", parent=None).id, SCORE)
     assert recorded_score(path, creatures) == SUMMARY
     own = {**SUMMARY, "accuracy": 0.5}
     assert recorded_score(path, signed(creatures, **own)) == own
@@ -270,6 +271,7 @@ def test_a_score_that_the_history_contradicts_is_told(tmp_path: Path, creatures:
     assert "75.000010 %, the history 75.000000 %" in close.message
     assert len(accuracy_problems(path, signed(creatures, **{**SUMMARY, "accuracy": 0.8}), 0.9)) == 2
     assert accuracy_problems(path, signed(creatures, **{**SUMMARY, "encoder": "m"}), 0.5) == []
+    store.close()
 
 
 def test_any_score_measured_under_the_same_conditions_may_stand_in_the_sign_off(
@@ -282,6 +284,7 @@ def test_any_score_measured_under_the_same_conditions_may_stand_in_the_sign_off(
     for accuracy in (0.75, 0.74):
         store.add_score(revision, {**SCORE, "test": {**SCORE["test"], "accuracy": accuracy}})
     assert accuracy_problems(path, signed(creatures, **SUMMARY), 0.5) == []
+    store.close()
 
 
 def test_a_gate_adds_its_problems_and_the_changes_and_says_nothing_twice(git: Git, creatures: Tree) -> None:

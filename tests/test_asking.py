@@ -26,9 +26,10 @@ RULES = {"Newt": {"colour": 1, "legs": 2}, "Swan": {"colour": 0, "legs": 1}, "Ee
 def session(tmp_path: Path) -> Iterator[Session]:
     path = tmp_path / "tree.json"
     path.write_text(dump(tree_from({"domain": "pond", "classification_groups": GROUPS, "rules": RULES})))
-    opened = Session(path, Store(path))
-    yield opened
-    opened.close()
+    with Store(path) as store:
+        opened = Session(path, store)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture
@@ -240,6 +241,7 @@ def test_a_proposal_is_there_again_after_a_restart(session: Session, proposed: T
     found.follow(again)
     assert found.fates[green] == "open"
     again.close()
+    again.store.close()
 
 
 def test_a_proposal_is_kept_when_the_file_went_on_without_the_session(session: Session, proposed: Tree) -> None:
@@ -259,6 +261,7 @@ def test_a_proposal_is_kept_when_the_file_went_on_without_the_session(session: S
     assert answers(again.tree, "Newt")["colour"] == "green"
     assert again.tree.groups[0].prompt == "{}!"
     again.close()
+    again.store.close()
 
 
 def test_a_tree_of_the_same_folder_has_its_own_proposal(session: Session, proposed: Tree) -> None:
@@ -270,4 +273,5 @@ def test_a_tree_of_the_same_folder_has_its_own_proposal(session: Session, propos
     assert Asked.left_in(beside) is None
     beside.do("rule", [RuleChanged(class_name="Eel", group="colour", old="brown", new="white")])
     beside.close()
+    beside.store.close()
     assert Asked.left_in(session)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_names_with_control_characters_and_quotes_stay_names(tree: Tree) -> None
 
 
 @pytest.fixture
-def planted(tree_file: Path) -> Workspace:
+def planted(tree_file: Path) -> Iterator[Workspace]:
     """The sketchbook with facts of the test part alone: there, and only there, pictures of Zandoor show an Abrosk."""
     from PIL import Image
 
@@ -116,7 +117,9 @@ def planted(tree_file: Path) -> Workspace:
     digests = {i.path: i.digest for i in list_images(workspace.domain).images}
     settings = f"dev={workspace.domain.split.dev} seed={workspace.domain.split.seed}"
     workspace.store.record_split(settings, {digests[i.path]: "test" for i in shown})
-    return Workspace(tree_file)
+    workspace.close()
+    with Workspace(tree_file) as opened:
+        yield opened
 
 
 def test_nothing_of_the_test_part_is_in_any_message(planted: Workspace) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -48,16 +49,14 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(path: Path) -> Iterator[Opener]:
     """Opens sessions and closes them with their stores after the test."""
-    sessions: list[Session] = []
 
     def open_session() -> Session:
-        sessions.append(Session(path, Store(path)))
-        return sessions[-1]
+        session = Session(path, stores.enter_context(Store(path)))
+        stores.callback(session.close)
+        return session
 
-    yield open_session
-    for session in sessions:
-        session.close()
-        session.store.close()
+    with ExitStack() as stores:
+        yield open_session
 
 
 def add(session: Session, *names: str) -> None:

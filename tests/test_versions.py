@@ -140,7 +140,8 @@ def test_approved_content_is_found_in_git_whether_it_was_signed_in_it_or_before(
 
 def test_approved_content_is_found_in_the_history_also_without_a_repository(tmp_path: Path, creatures: Tree) -> None:
     path = tmp_path / "tree.json"
-    Store(path).add_revision(creatures, author="human", note="found", parent=None)
+    with Store(path) as store:
+        store.add_revision(creatures, author="human", note="found", parent=None)
     changed = replace(signed(creatures), domain="lake")
     assert [c.kind for c in changes_since_approval(path, changed) or ()] == ["domain_changed"]
 

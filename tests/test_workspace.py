@@ -66,6 +66,8 @@ def test_the_division_of_images_is_the_recorded_one(sketchbook: Path) -> None:
     again = Workspace(sketchbook / "tree.json")
     assert sum(len(part.labels) for part in again.evaluator.parts.values()) == 8 * 13 - 1
     assert again.store.recorded_split("dev=0.5 seed=0") == recorded
+    again.close()
+    first.close()
 
 
 def test_load_names_the_first_error_and_counts_the_rest(workspace: Workspace) -> None:

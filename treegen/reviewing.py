@@ -1,15 +1,18 @@
 """A review with everything a screen shows: the session, the domain if there is one, problems, and scores by and by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from treegen.checking import check_tree
 from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import TreegenError
-from treegen.progress import Progress, no_progress
+from treegen.progress import Cancelled, Progress, no_progress
 from treegen.session import Session
 from treegen.settings import EncoderSettings
 from treegen.store import Store
@@ -57,6 +60,8 @@ def _measure(workspace: Workspace, tree: Tree) -> Measured:
 class Review:
     """A tree under review. Nothing here waits for a model: that happens on a thread of its own.
 
+    Who makes one closes it: with `with`, or with `close`.
+
     Attributes:
         session: the tree and its steps.
         domain: `None` if there is none or it has problems; `missing` says which and what to do.
@@ -72,7 +77,10 @@ class Review:
             InputError: the tree cannot be read.
             ProblemsError: it is no tree.
         """
-        self.session = Session(path, Store(path))
+        with ExitStack() as opened:
+            self.session = Session(path, opened.enter_context(Store(path)))
+            opened.callback(self.session.close)
+            self._opened = opened.pop_all()
         self.missing = ""
         self.domain: Domain | None = None
         found = domain_path or path.parent / FILE_NAME
@@ -86,8 +94,9 @@ class Review:
         self.scores: list[float] = []
         self.tested: dict[str, Any] | None = None
         self.path, self.domain_path, self._encoder = path, found, encoder
-        self._thread = ThreadPoolExecutor(1, "clip")  # SQLite and the models stay in one thread
+        self._thread = ThreadPoolExecutor(1, "clip")  # the models stay in one thread
         self._workspace: Workspace | None = None
+        self._lock, self._users, self._closed = Lock(), 0, False
         self._progress: Progress = no_progress
         self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
 
@@ -124,22 +133,64 @@ class Review:
         return self.on_models(lambda work: _measure(work, tree), progress)
 
     def on_models(self, job: Callable[[Workspace], T], progress: Progress = no_progress) -> "Future[T]":
-        """Runs a job with a workspace of the models' thread, which loads models when they are first needed."""
+        """Runs a job with the workspace on the models' thread, which loads models when they are first needed.
+
+        `Cancelled` is the failure of a job that the end of the review finds at work.
+        """
 
         def run() -> T:
             self._progress = progress  # one job at a time: its own progress
-            if self._workspace is None:
-                self._workspace = Workspace(
-                    self.path,
-                    domain_path=self.domain_path,
-                    encoder=self._encoder,
-                    progress=lambda task, done, total: self._progress(task, done, total),
-                )
-            return job(self._workspace)
+            with self.workspace() as work:
+                return job(work)
 
         return self._thread.submit(run)
 
+    @contextmanager
+    def workspace(self) -> Iterator[Workspace]:
+        """The one workspace of the review, on any thread; its models are for the models' thread alone.
+
+        Raises:
+            Cancelled: the review is closed.
+            InputError: there is no domain.
+            ProblemsError: the domain has problems.
+        """
+        with self._lock:
+            if self._closed:
+                raise Cancelled
+            if self._workspace is None:
+                self._workspace = Workspace(
+                    self.path, domain_path=self.domain_path, encoder=self._encoder, progress=self._tell
+                )
+            self._users += 1
+            work = self._workspace
+        try:
+            yield work
+        finally:
+            with self._lock:
+                self._users -= 1
+                self._close_unused()
+
+    def _tell(self, task: str, done: int, total: int) -> None:
+        if self._closed:
+            raise Cancelled
+        self._progress(task, done, total)
+
+    def _close_unused(self) -> None:
+        if self._closed and not self._users and self._workspace:
+            self._workspace.close()
+
     def close(self) -> None:
-        """Ends the review. What is unsaved is kept."""
-        self.session.close()
+        """Ends the review. What is unsaved is kept; what threads still use is closed when they are done with it."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+            self._close_unused()
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

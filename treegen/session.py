@@ -40,16 +40,23 @@ class Session:
         """
         self.path, self.store = path, store
         self._journal = Journal(store)
-        text = read_text(path)
-        found, hashed = tree_of(text, str(path)), _hash(text)
+        try:
+            self._open(read_text(path))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, text: str) -> None:
+        """Takes up the session that was left, or begins one."""
+        found, hashed = tree_of(text, str(self.path)), _hash(text)
         left = self._journal.latest()
         self.resumed = False
         if left is not None:
             self._id, self.steps, self.position = left.id, left.steps, left.position
             self.locks, self._file_hash = left.locks, left.file_hash
-            self.saved = tree_of(left.saved, str(path))
+            self.saved = tree_of(left.saved, str(self.path))
             done = (change for step in self.steps[: self.position] for change in step.changes)
-            self.tree = apply(tree_of(left.base, str(path)), done)
+            self.tree = apply(tree_of(left.base, str(self.path)), done)
             self.resumed = self.unsaved or hashed == left.file_hash
         if left is not None and not self.resumed:
             self._journal.end(left.id)  # nothing unsaved, and the file went on without it

@@ -2,12 +2,14 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from treegen.errors import InputError
 from treegen.remote.secrets import scrub
@@ -122,7 +124,7 @@ def now() -> str:
 
 
 class Store:
-    """The store of one tree file; one database serves all trees of a folder."""
+    """The store of one tree file; one database serves all trees of a folder. Threads may share it."""
 
     def __init__(self, tree_path: Path) -> None:
         """Opens or makes `.treegen/store.sqlite` beside the tree.
@@ -133,8 +135,9 @@ class Store:
         self.file = tree_path.resolve().name  # a link and its target share one history
         self.folder = store_folder(tree_path)
         self._path = self.folder / "store.sqlite"
+        self._lock = threading.RLock()  # a transaction is one thread's own; transactions are short
         with self._readable():
-            self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+            self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
         except BaseException:
@@ -173,7 +176,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._readable():
+        with self._lock, self._readable():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -194,12 +197,21 @@ class Store:
         return self._rows(query, values)
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with self._readable():
+        with self._lock, self._readable():
             return self._db.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Closes the database."""
-        self._db.close()
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def add_revision(self, tree: Tree, *, author: str, note: str, parent: int | None) -> Revision:
         """Keeps a state of the tree; a state equal to its parent is not kept twice."""
@@ -349,11 +361,8 @@ def stored_scores(tree_path: Path, digest: str) -> list[dict[str, Any]]:
     """All score documents of a content in the history beside a tree, oldest first; none if there is no history."""
     if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
         return []
-    store = Store(tree_path)
-    try:
+    with Store(tree_path) as store:
         return store.scores_of(digest)
-    finally:
-        store.close()
 
 
 def store_folder(tree_path: Path) -> Path:

@@ -124,11 +124,8 @@ def changes_since_approval(path: Path, tree: Tree) -> tuple[Change, ...] | None:
 def _kept(path: Path, digest: str) -> Iterator[Tree]:
     """The content with a digest: from the history beside the tree, then from git."""
     if (path.resolve().parent / FOLDER / "store.sqlite").is_file():
-        store = Store(path)
-        try:
+        with Store(path) as store:
             revision = store.find_revision(digest)
-        finally:
-            store.close()
         if revision:
             yield tree_of(revision.tree, str(path))
     for _, content in versions_of(path):

@@ -18,7 +18,7 @@ from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.targets import Feedback
 from treegen.tree.toml_writing import with_table
-from treegen.tree.validation import check_text
+from treegen.tree.validation import Checked, check_text
 from treegen.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
@@ -290,10 +290,26 @@ def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str
     checked = workspace.check() if tree is None else check_text(dump(tree), classes=domain.classes, domain=domain.name)
     if checked.document is None:
         raise ProblemsError(f"{workspace.path}: not readable as a tree", f"`treegen check {workspace.path}` says why")
-    if diagnosis is None and domain.images and not errors_of(checked.problems):
-        diagnosis = workspace.evaluator.diagnose(checked.document.tree)
+    if diagnosis is None:
+        diagnosis = _diagnosed(workspace, checked)
     problems = tuple(p for p in checked.problems if not p.code.startswith("TG3"))
     return _Start(tree=checked.document.tree, problems=problems, diagnosis=diagnosis)
+
+
+def diagnose(workspace: Workspace, tree: Tree) -> dict[str, Any] | None:
+    """The `dev` part of a tree's score; `None` if the tree has errors or there are no images.
+
+    Raises:
+        ModelError: the encoder failed.
+    """
+    domain = workspace.domain
+    return _diagnosed(workspace, check_text(dump(tree), classes=domain.classes, domain=domain.name))
+
+
+def _diagnosed(workspace: Workspace, checked: Checked) -> dict[str, Any] | None:
+    if checked.document is None or not workspace.domain.images or errors_of(checked.problems):
+        return None
+    return workspace.evaluator.diagnose(checked.document.tree)
 
 
 def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:

@@ -1,9 +1,11 @@
 """An open tree: its file, its domain, its history, and the models that are loaded when they are first needed."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
 from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.domain import domain_path as domain_file
@@ -31,7 +33,10 @@ def split_settings(split: SplitSettings) -> str:
 
 
 class Workspace:
-    """A tree file with its domain and its store. Heavy models are loaded when they are first needed."""
+    """A tree file with its domain and its store. Heavy models are loaded when they are first needed.
+
+    Who makes one closes it: with `with`, or with `close`.
+    """
 
     def __init__(
         self,
@@ -62,11 +67,26 @@ class Workspace:
         self.domain: Domain = load_domain(found)
         self.encoder_settings = encoder or self.domain.encoder
         self.progress = progress
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        """Closes the history and the cache, if they are open; what is asked for afterwards is opened again."""
+        for name in ("evaluator", "store"):
+            self.__dict__.pop(name, None)
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @cached_property
     def store(self) -> Store:
         """The history beside the tree."""
-        return Store(self.path)
+        return self._opened.enter_context(Store(self.path))
 
     @property
     def cache_path(self) -> Path:
@@ -92,13 +112,12 @@ class Workspace:
         from treegen.clip.encoders.settling import settle
         from treegen.clip.evaluation import Evaluator
 
-        cache = EmbeddingCache(self.cache_path)
-        try:
+        with ExitStack() as opened:  # closed after an error, and if it is cancelled: the next call goes on
+            cache = opened.enter_context(EmbeddingCache(self.cache_path))
             settle(self.encoder, cache)
-            return Evaluator(self.domain, self.encoder, cache, self.divide, lambda *step: self.progress(*step))
-        except BaseException:  # cancelled too: the next call opens it again and goes on
-            cache.close()
-            raise
+            made = Evaluator(self.domain, self.encoder, cache, self.divide, lambda *step: self.progress(*step))
+            self._opened.push(opened.pop_all())
+        return made
 
     def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """The split that the images bring along or that is recorded, extended to new images."""

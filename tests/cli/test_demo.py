@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.conftest import Run
+from tests.conftest import Run, revisions_of
 from treegen.store import Store
 from treegen.tree.problems import errors_of
 from treegen.tree.validation import check_file
@@ -34,6 +34,7 @@ def test_the_demo_shows_the_loop_and_what_it_is_worth(run: Run, tmp_path: Path) 
     assert [c.purpose for c in store.calls()] == ["draft", "repair", "revise"]
     assert "# " in (store.calls()[0].reply or "")
     assert "What the loop was worth" in done.out
+    store.close()
 
 
 def test_the_demo_runs_twice_in_one_folder(run: Run, tmp_path: Path) -> None:
@@ -43,4 +44,4 @@ def test_the_demo_runs_twice_in_one_folder(run: Run, tmp_path: Path) -> None:
     again = run("demo", folder)
     assert again.code == 0, again.err
     assert "images are there already" in again.out
-    assert len(Store(folder / "tree.json").revisions()) == 4
+    assert len(revisions_of(folder / "tree.json")) == 4

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TREE, Run
+from tests.conftest import TREE, Run, calls_of, revisions_of
 from treegen.store import Store
 from treegen.tree.keywords import schema_problems
 from treegen.tree.validation import check_file
@@ -32,6 +32,7 @@ def test_manual_draft_gives_a_validated_scored_tree(run: Run, sketchbook: Path, 
     assert [r.author for r in store.revisions()] == ["llm"]
     assert [c.revision for c in store.calls()] == [1]
     assert store.scores()[1]["test"]["n"] > 0
+    store.close()
 
 
 def test_draft_repairs_with_a_second_answer(run: Run, sketchbook: Path, answer: Path, tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_draft_repairs_with_a_second_answer(run: Run, sketchbook: Path, answer: 
     assert done.code == 0, done.err
     assert "TG112 /rules/Zandoor/form" in done.err
     assert "TG112 at /rules/Zandoor/form" in messages.read_text(encoding="utf-8")
-    calls = Store(sketchbook / "tree.json").calls()
+    calls = calls_of(sketchbook / "tree.json")
     assert [c.purpose for c in calls] == ["draft", "repair"]
     assert calls[0].problems[0]["code"] == "TG112"
 
@@ -73,7 +74,7 @@ def test_a_draft_never_replaces_a_tree_unasked(run: Run, tree_file: Path, answer
     assert "--force" in done.err
     assert tree_file.read_text(encoding="utf-8") == before
     assert run(*draft, "--force").code == 0
-    kept = Store(tree_file).revisions()
+    kept = revisions_of(tree_file)
     assert [r.author for r in kept] == ["human", "llm"]
     assert '"small"' in kept[0].tree
 
@@ -150,7 +151,7 @@ def test_a_draft_in_parts_by_hand_asks_for_groups_and_rules(run: Run, sketchbook
     draft = ("draft", sketchbook, "--model", "manual", "--no-score", "--parts", 7)
     done = run(*draft, *arguments)
     assert done.code == 0, done.err
-    assert [c.purpose for c in Store(sketchbook / "tree.json").calls()] == [
+    assert [c.purpose for c in calls_of(sketchbook / "tree.json")] == [
         "draft-groups",
         "draft-rules",
         "draft-rules",
@@ -160,7 +161,7 @@ def test_a_draft_in_parts_by_hand_asks_for_groups_and_rules(run: Run, sketchbook
     again = run(*draft, "--force", *arguments[:2])
     assert again.code == 0, again.err
     assert "3 parts of an earlier run were taken up" in again.err
-    assert len(Store(sketchbook / "tree.json").calls()) == 3
+    assert len(calls_of(sketchbook / "tree.json")) == 3
 
 
 def test_pictures_cannot_be_shown_by_hand(run: Run, sketchbook: Path, answer: Path) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TREE, Run
+from tests.conftest import TREE, Run, revisions_of
 from tests.exchange.conftest import ARTICLE, PETS
-from treegen.store import Store
 from treegen.tree.validation import check_file
 
 PHRASES = {name: phrases for name, phrases in PETS.items() if name != "Boxer"}
@@ -29,7 +28,7 @@ def test_a_descriptor_file_becomes_a_tree(run: Run, source: Path, tmp_path: Path
     assert "Group eyes: A photo of an object with {}." in done.out
     assert f"wrote {out}" in done.out
     assert not [p for p in check_file(out).problems if p.severity == "error"]
-    assert [r.author for r in Store(out).revisions()] == ["import"]
+    assert [r.author for r in revisions_of(out)] == ["import"]
     assert "## Dropped" in report.read_text(encoding="utf-8")
 
 
@@ -79,7 +78,7 @@ def test_nothing_is_replaced_unasked(run: Run, source: Path, tree_file: Path) ->
     assert json.loads(source.read_text(encoding="utf-8")) == PHRASES
     assert not (source.parent / "x.json").exists()
     assert run("import", source, "-o", tree_file, "--force").code == 1
-    kept = Store(tree_file).revisions()
+    kept = revisions_of(tree_file)
     assert [r.author for r in kept] == ["human", "import"]
     assert json.loads(kept[0].tree)["rules"] == json.loads(TREE)["rules"]
 

@@ -18,7 +18,8 @@ def test_log_of_a_tree_without_history(run: Run, tmp_path: Path) -> None:
 
 def test_the_history_of_another_tree_is_not_this_ones(run: Run, tmp_path: Path) -> None:
     """One database serves a folder; a file that it does not know is exit code 2, in every form."""
-    Store(tmp_path / "tree.json").add_call(Call(purpose="draft", model="m", messages=(), reply="r"))
+    with Store(tmp_path / "tree.json") as store:
+        store.add_call(Call(purpose="draft", model="m", messages=(), reply="r"))
     assert run("log", tmp_path / "tree.json").code == 0
     for form in ((), ("--calls",), ("--json",)):
         done = run("log", tmp_path / "other.json", *form)
@@ -40,6 +41,7 @@ def test_costs_that_no_model_told_are_called_unknown(run: Run, tmp_path: Path) -
     shown = run("log", tmp_path / "tree.json")
     assert "failed ones too: 2, 10 tokens, $0.5000 (1 unknown)" in shown.out
     assert " -  " in shown.out.splitlines()[1]
+    store.close()
 
 
 def test_calls_are_listed_with_their_problems_and_failures(run: Run, tmp_path: Path) -> None:
@@ -52,6 +54,7 @@ def test_calls_are_listed_with_their_problems_and_failures(run: Run, tmp_path: P
     assert [lines[0][:3], lines[3][:3]] == ["1. ", "2. "]
     assert "draft by m -> no revision" in lines[0]
     assert [line.strip() for line in (*lines[1:3], lines[4])] == ["TG111 /: twice", "reply: r", "on fire"]
+    store.close()
 
 
 def test_what_was_seen_in_pictures_is_listed_in_full(run: Run, tmp_path: Path) -> None:
@@ -64,11 +67,13 @@ def test_what_was_seen_in_pictures_is_listed_in_full(run: Run, tmp_path: Path) -
     lines = [line.strip() for line in run("log", tmp_path / "tree.json", "--calls").out.splitlines()]
     found = [line for line in lines if line.startswith("seen in pictures")]
     assert found == ["seen in pictures of Wren: brown and small", f"seen in pictures of Robin: {long.strip()}"]
+    store.close()
 
 
 def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     """`--call` prints messages and reply; `--cost` sums by model and purpose, and calls the unknown so."""
-    tree, store = tmp_path / "tree.json", Store(tmp_path / "tree.json")
+    tree = tmp_path / "tree.json"
+    store = Store(tree)
     asked = ({"role": "user", "content": "look\nhere", "images": ["a", "b"]},)
     dear = partial(Call, prompt_tokens=7, completion_tokens=3, cost=0.5, requests=2)
     store.add_call(dear(purpose="draft", model="m", messages=asked, reply="the reply", finish="length"))
@@ -95,6 +100,7 @@ def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     assert cells[1] == ["m", "repair", "1", "1", "0", "0", "0", "0", "0.0000"]
     assert cells[2][:4] == ["all", "3", "1", "1"]
     assert "kept from an earlier run" in run("log", tree, "--calls").out
+    store.close()
 
 
 def test_json_holds_messages_replies_and_scores(run: Run, tmp_path: Path) -> None:
@@ -106,11 +112,13 @@ def test_json_holds_messages_replies_and_scores(run: Run, tmp_path: Path) -> Non
     assert told["revisions"] == []
     assert (told["calls"][0]["messages"], told["calls"][0]["reply"]) == ([{"role": "user", "content": "é"}], "r")
     assert told["calls"][0]["repaired"] is True
+    store.close()
 
 
 def test_the_decision_rule_of_a_score_is_told_beside_its_encoder(run: Run, tmp_path: Path) -> None:
     """A parent was scored by another rule then: the difference is not that of the two lines, and this is said."""
-    store, check = Store(tmp_path / "tree.json"), check_text(TREE).document
+    store = Store(tmp_path / "tree.json")
+    check = check_text(TREE).document
     assert check is not None
     part = {"accuracy": 0.5, "interval": [0.4, 0.6], "n": 100}
     score = {
@@ -127,3 +135,4 @@ def test_the_decision_rule_of_a_score_is_told_beside_its_encoder(run: Run, tmp_p
         out = run("log", tmp_path / "tree.json").out
         assert ("e, weighted" in out) == told
         assert ("vs parent: both by the newer revision's encoder and decision rule" in out) == told
+    store.close()

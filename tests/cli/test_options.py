@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.conftest import TREE, Run
@@ -17,10 +18,11 @@ def test_a_folder_of_weights_is_relative_to_where_one_stands(tmp_path: Path, mon
     (tmp_path / "pond" / "domain.toml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     tree = Path("pond/tree.json")
-    named = open_workspace(tree, None, EncoderChoice(name="local-dir:clip", device="cpu"))
+    with click.Context(click.Command("any")):
+        named = open_workspace(tree, None, EncoderChoice(name="local-dir:clip", device="cpu"))
+        unnamed = open_workspace(tree, None, EncoderChoice())
     assert named.encoder_settings.name == f"local-dir:{tmp_path / 'clip'}"
     assert (named.encoder_settings.device, named.encoder_settings.precision) == ("cpu", "auto")
-    unnamed = open_workspace(tree, None, EncoderChoice())
     assert unnamed.encoder_settings.name == "local-dir:clip"
 
 

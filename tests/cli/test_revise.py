@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.conftest import TREE, Run
+from tests.conftest import TREE, Run, calls_of, revisions_of
 from treegen.journal import Journal
 from treegen.store import Store
 from treegen.tree.keywords import schema_problems
@@ -25,7 +25,7 @@ def test_revise_shows_changes_and_saves_only_on_apply(run: Run, tree_file: Path,
     applied = run(*revise, "--apply")
     assert applied.code == 0, applied.err
     assert "against the parent revision" in applied.out
-    revisions = Store(tree_file).revisions()
+    revisions = revisions_of(tree_file)
     assert [(r.author, r.parent) for r in revisions] == [("human", None), ("llm", 1)]
     assert revisions[1].note == "feedback: call huge ones very large"
     request = json.loads(run("log", tree_file, "--json").out)["calls"][-1]["messages"][1]["content"]
@@ -58,7 +58,7 @@ def test_out_refuses_a_file_that_exists_before_anything_is_asked(run: Run, tree_
         assert done.code == 2
         assert f"{path} exists" in done.err
         assert path.read_text(encoding="utf-8") == before
-    assert Store(tree_file).calls() == []
+    assert calls_of(tree_file) == []
 
 
 def test_revise_json_tells_changes_and_what_was_written(run: Run, tree_file: Path, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_reply_that_changes_nothing_writes_nothing(run: Run, tree_file: Path, 
     nothing: dict[str, object] = {"changes": [], "written": None, "revision": None, "score": None}
     assert json.loads(run(*revise, "--apply", "--json").out) == nothing
     assert not elsewhere.exists()
-    assert [r.note for r in Store(tree_file).revisions()] == ["found"]
+    assert [r.note for r in revisions_of(tree_file)] == ["found"]
 
 
 def test_the_feedback_may_come_from_a_file(run: Run, tree_file: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_feedback_may_come_from_a_file(run: Run, tree_file: Path, tmp_path: 
     feedback.write_text("Say how large.\n", encoding="utf-8")
     revise = ("revise", tree_file, "-F", feedback, "--model", "manual", "--answer", reply)
     assert run(*revise).code == 0
-    assert "Say how large." in Store(tree_file).calls()[0].messages[1]["content"]
+    assert "Say how large." in calls_of(tree_file)[0].messages[1]["content"]
     assert run(*revise, "-m", "both").code == 2
 
 
@@ -115,11 +115,11 @@ def test_what_is_locked_is_shown_and_not_saved(run: Run, tree_file: Path, tmp_pa
     assert applied["revision"] is not None
     saved = tree_file.read_text(encoding="utf-8")
     assert ('"bands"' in saved, '"very large"' in saved) == (True, False)
-    calls = len(Store(tree_file).calls())
+    calls = len(calls_of(tree_file))
     wrong = run(*revise, "--about", "group colors")
     assert wrong.code == 2
     assert 'the tree has no "group colors"' in wrong.err
-    assert len(Store(tree_file).calls()) == calls
+    assert len(calls_of(tree_file)) == calls
 
 
 def test_a_proposal_of_locked_things_alone_saves_nothing(run: Run, tree_file: Path, tmp_path: Path) -> None:
@@ -144,7 +144,8 @@ def test_auto_composes_the_feedback_and_remembers_what_was_left(run: Run, tree_f
     assert applied.code == 0, applied.err
     told = messages.read_text(encoding="utf-8")
     assert 'the option "tiny" became "small" (because: shown and not applied)' in told
-    decisions = Journal(Store(tree_file)).decisions()
+    with Store(tree_file) as store:
+        decisions = Journal(store).decisions()
     assert [taken for _, taken, _ in decisions] == [True]
 
 

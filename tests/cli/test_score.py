@@ -52,6 +52,7 @@ def test_an_edit_by_hand_becomes_a_revision_of_its_own(run: Run, tree_file: Path
     assert store.scores()[2]["mcnemar"]["parent"] is not None
     shown = run("log", tree_file)
     assert shown.out.count("edited by hand") == 1
+    store.close()
 
 
 def test_what_a_reader_of_the_score_must_know_is_told(run: Run, tree_file: Path) -> None:

@@ -84,7 +84,8 @@ def test_rules_are_compared_chosen_on_dev_and_frozen_with_the_files_comments_kep
         assert re.search(rf"^{name}\b", done.out, re.MULTILINE)
     assert "cross-validated in 5 parts" in done.out
     assert "least margin" in done.out
-    score = Store(tree_file).scores()[1]
+    with Store(tree_file) as store:
+        score = store.scores()[1]
     chosen = score["rules"]["chosen"]
     assert domain.read_text().startswith(before)
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)

@@ -170,3 +170,22 @@ def test_a_reader_that_nobody_wants_any_more_ends() -> None:
     next(found)
     found.close()
     assert threading.active_count() == before
+
+
+COVERED = """
+import sys
+from treegen.clip.beside import beside
+
+class Screen:
+    def fileno(self):
+        return -1
+
+sys.stderr = Screen()
+print(list(beside(iter([(-1,), (-2,)]), abs, workers=1, start=0.2)))
+"""
+
+
+def test_processes_start_while_a_full_screen_stands_in_place_of_standard_error() -> None:
+    """Textual puts there what is no file, and multiprocessing's helper, started once in a process, inherits it."""
+    done = subprocess.run([sys.executable, "-c", COVERED], capture_output=True, text=True, check=False)
+    assert done.stdout == "[1, 2]\n", done.stderr

@@ -1,6 +1,7 @@
 """The name baseline against clip_benchmark 1.6.2: same drawings, same model, the same answer for every image."""
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,13 +55,14 @@ def theirs(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.fixture
-def workspace(drawn: Path, shards: Path, tmp_path: Path) -> Workspace:
+def workspace(drawn: Path, shards: Path, tmp_path: Path) -> Iterator[Workspace]:
     """The sketchbook, with the shards as its images."""
     text = (drawn / "domain.toml").read_text(encoding="utf-8")
     text = text.replace('folder = "images"', f'shards = "{shards}/test/*.tar"')
     (tmp_path / "domain.toml").write_text(text, encoding="utf-8")
     (tmp_path / "classes.txt").write_bytes((drawn / "classes.txt").read_bytes())
-    return Workspace(tmp_path / "tree.json")
+    with Workspace(tmp_path / "tree.json") as opened:
+        yield opened
 
 
 @pytest.mark.filterwarnings("ignore:WebDataset.shardshuffle", "ignore:unclosed file:ResourceWarning")

@@ -49,7 +49,8 @@ def embed() -> Embed:
 
     def run(images: Path, engine: Engine | None = None, *, batch: int = 16, rows: int = 1000, **more: Any) -> Summary:
         progress = more.pop("progress", lambda *step: None)
-        plan = make_plan(images, **more)
-        return embed_images(plan, engine or LocalEngine(), EncoderSettings(), batch=batch, rows=rows, progress=progress)
+        engine = engine or LocalEngine()
+        with make_plan(images, **more) as plan:
+            return embed_images(plan, engine, EncoderSettings(), batch=batch, rows=rows, progress=progress)
 
     return run

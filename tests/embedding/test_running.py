@@ -198,6 +198,7 @@ def test_the_answers_and_the_accuracy_are_those_of_treegen_score(
         said = table["answers"][number]["form"]
         assert said["option"] == tree.groups[1].options[int(form.argmax())]
         assert said["probability"] == pytest.approx(float(form.max()), abs=1e-5)
+    workspace.close()
 
 
 @pytest.mark.parametrize("lines", ['rule = "vote"', 'rule = "temperature"\n[decision.parameters]\ntemperature = 3.0'])
@@ -208,7 +209,8 @@ def test_a_decision_rule_of_the_domain_decides_and_its_accuracy_is_a_look_at_the
     domain = sketchbook / "domain.toml"
     domain.write_text(f"{domain.read_text(encoding='utf-8')}\n[decision]\n{lines}\n", encoding="utf-8")
     found = embed(sketchbook, output=tmp_path / "out").accuracy
-    score = score_tree(Workspace(tree_file)).score
+    with Workspace(tree_file) as workspace:
+        score = score_tree(workspace).score
     assert found is not None
     assert found["correct"] == score["test"]["correct"]
     assert score["test_looks"] == 1
@@ -241,6 +243,7 @@ def test_pictures_that_are_not_the_domains_own_count_but_for_those_that_it_has_i
     found = embed(manifest, output=tmp_path / "out", tree=tree_file).accuracy
     assert found is not None
     assert (found["part"], found["n"], found["left_out"]) == ("all", 3, 6)
+    workspace.close()
 
 
 def test_rows_of_pictures_that_are_gone_do_not_count_and_a_mended_label_does(
@@ -276,7 +279,8 @@ def test_a_set_of_one_split_is_divided_as_for_a_score(
     domain = sketchbook / "domain.toml"
     domain.write_text(domain.read_text(encoding="utf-8").replace("folder =", "hf ="), encoding="utf-8")
     found = embed(sketchbook, output=tmp_path / "out").accuracy
-    score = score_tree(Workspace(tree_file)).score
+    with Workspace(tree_file) as workspace:
+        score = score_tree(workspace).score
     assert found is not None
     assert (found["n"], found["correct"]) == (score["test"]["n"], score["test"]["correct"])
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TREE
+from tests.conftest import TREE, revisions_of
 from tests.exchange.conftest import PETS, Write
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.importing import find_domain, import_file, keep_existing, make_tree, refuse_output, write_report
-from treegen.store import Store
 from treegen.tree.validation import check_file
 
 DOMAIN = 'name = "pets"\nnoun = "pet"\nclasses = ["Siamese", "Persian", "Beagle", "Pug", "Poodle"]\n'
@@ -20,7 +19,7 @@ def test_the_revision_names_file_and_format(write: Write, tmp_path: Path) -> Non
     out = tmp_path / "tree.json"
     done = import_file(source, out, make_tree(source))
     assert check_file(out).document is not None
-    (revision,) = Store(out).revisions()
+    (revision,) = revisions_of(out)
     assert revision == done.revision
     assert (revision.author, revision.note.partition(": ")[0]) == ("import", "imported from pets.json")
     assert "a list of phrases" in revision.note
@@ -33,7 +32,7 @@ def test_what_an_existing_tree_held_is_kept(write: Write, tmp_path: Path) -> Non
         import_file(source, out, made)
     assert out.read_text(encoding="utf-8") == TREE
     import_file(source, out, made, force=True)
-    first, second = Store(out).revisions()
+    first, second = revisions_of(out)
     assert (first.author, second.author, second.parent) == ("human", "import", first.id)
     assert json.loads(first.tree)["rules"] == json.loads(TREE)["rules"]
     other = write("other.json", "not a tree")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.conftest import TREE
+from tests.conftest import TREE, calls_of
 from tests.llm.conftest import FakeChat
 from treegen.domain import Domain
 from treegen.drafting import draft_tree
@@ -20,7 +20,6 @@ from treegen.llm.parts import NothingKept
 from treegen.picturing import data_url, pictures_of
 from treegen.remote.failures import explain
 from treegen.settings import LlmSettings
-from treegen.store import Store
 from treegen.workspace import Workspace
 
 PIXEL = "data:image/png;base64,AAAA"
@@ -64,6 +63,7 @@ def test_each_class_has_its_pictures_of_the_dev_part_and_no_others(sketchbook: P
     assert found == pictures_of(workspace.domain, dev[::-1], 2), "the order of the files does not count"
     hidden = {data_url(open_image(image.path)) for image in test}
     assert not hidden & {url for urls in found.values() for url in urls}
+    workspace.close()
 
 
 def test_a_broken_picture_is_left_out(sketchbook: Path) -> None:
@@ -72,6 +72,7 @@ def test_a_broken_picture_is_left_out(sketchbook: Path) -> None:
     first = min((image for image in dev if image.label == 0), key=lambda image: image.digest)
     first.path.write_bytes(b"no picture")
     assert len(pictures_of(workspace.domain, dev, 9)["Abrosk"]) == sum(i.label == 0 for i in dev) - 1
+    workspace.close()
 
 
 def test_requests_hold_as_many_pictures_as_they_may_in_the_order_that_they_tell(domain: Domain) -> None:
@@ -125,11 +126,12 @@ def test_a_draft_with_pictures_describes_first_and_keeps_it_in_the_log(sketchboo
     data = prompt.partition("<data>")[2].partition("</data>")[0]
     assert '- "Wendle"' in data
     assert 'seen in its pictures: "Wendle is striped"' in data
-    calls = Store(workspace.path).calls()
+    calls = calls_of(workspace.path)
     assert [(c.purpose, c.revision) for c in calls] == [("describe", 1), ("describe", 1), ("draft", 1)]
     assert "Abrosk is striped" in (calls[0].reply or "")
     assert all("base64" not in json.dumps(c.messages) for c in calls), "pictures are on the disk already"
     assert len(calls[0].messages[0]["images"]) == 14
+    workspace.close()
 
 
 def is_refused(settings: LlmSettings) -> bool:

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, calls_of
 from tests.llm.chat.server import OpenAIServer
 from tests.llm.conftest import FakeChat
 from treegen.domain import load_domain
 from treegen.llm.drafting import draft, revise
 from treegen.llm.languages import in_words, is_foreign
-from treegen.store import Store
 from treegen.tree.validation import check_file
 from treegen.tree.words import normalise
 
@@ -75,7 +74,7 @@ def test_a_german_domain_is_drafted_from_end_to_end(
     prompt = openai_server.requests[0].body["messages"][1]["content"]
     assert 'in the language "German (de)"' in prompt
     assert '"Vogel" may be declined' in prompt
-    assert Store(birds / "tree.json").calls()[0].purpose == "draft"
+    assert calls_of(birds / "tree.json")[0].purpose == "draft"
 
 
 @pytest.mark.parametrize("said", ["Bitte das Gefieder genauer!", "鳥の色をもっと詳しく", "اللون أدق", "हरा नहीं 🐦"])

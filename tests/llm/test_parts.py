@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import calls_of
 from tests.llm.conftest import FakeChat
 from tests.llm.parts_server import Honest, serving
 from tests.waiting import PATIENCE, wait_until
@@ -131,6 +132,7 @@ def test_parts_of_another_domain_are_not_used(tmp_path: Path) -> None:
     assert len(other.requests) == 3
     draft_in_parts(things(tmp_path, 60), fresh, tries=1, size=30, kept=Keeper(store, fresh=True))
     assert len(fresh.requests) == 3
+    store.close()
 
 
 def test_a_batch_that_is_cut_again_and_again_is_asked_for_in_halves(tmp_path: Path) -> None:
@@ -269,7 +271,7 @@ def test_a_killed_run_is_resumed_and_no_finished_part_is_asked_for_again(tmp_pat
     wanted = [batch for number, batch in enumerate(batches, 1) if f"rules {number}" not in kept]
     assert [tuple(e["classes"]) for e in again if e["asked"] == "rules"] == wanted
     assert 0 < len(wanted) < len(batches)
-    purposes = [call.purpose for call in Store(tmp_path / "tree.json").calls()]
+    purposes = [call.purpose for call in calls_of(tmp_path / "tree.json")]
     assert purposes[0] == "draft-groups"
     assert purposes.count("draft-rules") >= len(batches)
     assert "repair" in purposes

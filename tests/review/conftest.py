@@ -105,12 +105,10 @@ Open = Callable[..., AbstractAsyncContextManager[Player]]
 @asynccontextmanager
 async def _opened(path: Path, size: tuple[int, int] = (100, 30)) -> AsyncIterator[Player]:
     app = open_app(path)
-    try:
+    with app.review:
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             yield Player(app, pilot)
-    finally:
-        app.review.close()
 
 
 @pytest.fixture

@@ -39,15 +39,15 @@ class Listening:
 
 def demo_tree(folder: Path) -> Tree:
     """The first draft of the demo, from its recorded conversation."""
-    workspace = Workspace(folder / "tree.json")
     chat = open_chat(LlmSettings(model="replay/conversation.jsonl"), folder)
-    return draft_tree(workspace, chat, tries=4).tree
+    with Workspace(folder / "tree.json") as workspace:
+        return draft_tree(workspace, chat, tries=4).tree
 
 
 def record(folder: Path, tree: Tree, reply: str) -> Path:
     """A recording of the feedback on that tree and of the reply to it."""
-    workspace, chat = Workspace(folder / "tree.json"), Listening()
-    with pytest.raises(ModelError):
+    chat = Listening()
+    with Workspace(folder / "tree.json") as workspace, pytest.raises(ModelError):
         propose_revision(workspace, chat, Feedback(text=FEEDBACK), tries=1, tree=tree)
     line = {"messages": [m.as_dict() for m in chat.heard], "reply": reply, "model": "recorded", "finish": "stop"}
     path = folder / "feedback.jsonl"

@@ -75,9 +75,9 @@ def _summary(tree: Path) -> None:
     from treegen.cli.shown import paired_sentence
     from treegen.store import Store
 
-    store = Store(tree)
-    scores = store.scores()
-    tested = [r for r in reversed(store.revisions()) if "test" in scores.get(r.id, {})]
+    with Store(tree) as store:
+        scores, revisions = store.scores(), store.revisions()
+    tested = [r for r in reversed(revisions) if "test" in scores.get(r.id, {})]
     if len(tested) < 2:  # domain.toml was edited since, and seals the test part
         say("the test part was not looked at in two revisions, so there is nothing to compare")
         return

@@ -58,10 +58,9 @@ def command(
     from treegen.embedding.planning import make_plan
     from treegen.embedding.running import embed_images, open_engine
 
-    plan = make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree)
-    summary = embed_images(
-        plan, open_engine(engine, plan, workers), encoder.settings(plan.domain), batch=batch, progress=ProgressLine()
-    )
+    with make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree) as plan:
+        chosen = open_engine(engine, plan, workers)
+        summary = embed_images(plan, chosen, encoder.settings(plan.domain), batch=batch, progress=ProgressLine())
     if as_json:
         print_json({"engine": engine, "output": str(output) if output else None, **_document(plan, summary)})
     else:

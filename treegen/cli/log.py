@@ -29,19 +29,20 @@ def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bo
 
     if not (tree.resolve().parent / FOLDER / "store.sqlite").is_file():
         raise InputError(f"{tree}: has no history", "draft, score and revise write one; is this the right file?")
-    store = Store(tree)
-    if not store.revisions() and not store.calls():
-        raise InputError(f"{tree}: has no history", "the folder's history is of other trees; is this the right file?")
-    if as_json:
-        print_json(_as_json(store))
-    elif number is not None:
-        _show_call(store.calls(), number)
-    elif cost:
-        _show_cost(store.calls())
-    elif calls:
-        _show_calls(store.calls())
-    else:
-        _show_revisions(store)
+    with Store(tree) as store:
+        if not store.revisions() and not store.calls():
+            tip = "the folder's history is of other trees; is this the right file?"
+            raise InputError(f"{tree}: has no history", tip)
+        if as_json:
+            print_json(_as_json(store))
+        elif number is not None:
+            _show_call(store.calls(), number)
+        elif cost:
+            _show_cost(store.calls())
+        elif calls:
+            _show_calls(store.calls())
+        else:
+            _show_revisions(store)
 
 
 def _as_json(store: "Store") -> dict[str, Any]:

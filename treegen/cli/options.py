@@ -157,10 +157,14 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_workspace(tree: Path, domain_path: Path | None, encoder: EncoderChoice) -> "Workspace":
-    """The workspace of a tree with what the command line names, showing progress on stderr."""
+    """The workspace of a tree with what the command line names, showing progress on stderr.
+
+    It is closed when the command ends, however it ends.
+    """
     from treegen.cli.output import ProgressLine
     from treegen.workspace import Workspace
 
     workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
+    click.get_current_context().call_on_close(workspace.close)
     workspace.encoder_settings = encoder.settings(workspace.domain)
     return workspace

@@ -24,4 +24,6 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
     from treegen.review.repair import RepairApp, is_tree
 
     if is_tree(tree) or RepairApp(tree).run():
-        open_app(tree, domain_path, model=model, api_base=api_base).run()
+        app = open_app(tree, domain_path, model=model, api_base=api_base)
+        with app.review:
+            app.run()

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stderr
 from itertools import chain, islice
-from multiprocessing import parent_process
+from multiprocessing import parent_process, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Final, TypeVar, cast
@@ -51,12 +52,15 @@ def beside(
     cores = min(available_cores(), _MOST_WORKERS)
     many = min(workers or cores, count or workers or cores)
     pool: Executor
+    if workers == 0:
+        pool = ThreadPoolExecutor(cores)
+    else:
+        _start_tracker()
+        pool = ProcessPoolExecutor(many, mp_context=_Spawn(), initializer=_begin_worker, initargs=(work,))
     try:
         if workers == 0:
-            pool = ThreadPoolExecutor(cores)
             yield from _run(pool, parts, work, 2 * cores)
         else:
-            pool = ProcessPoolExecutor(many, mp_context=_Spawn(), initializer=_begin_worker, initargs=(work,))
             yield from _run(pool, parts, _given, 2 * many, meanwhile=work)
     except BrokenProcessPool:
         told = (
@@ -119,6 +123,15 @@ class _Spawn(SpawnContext):
     """Starts processes anew: a fork would copy locks that the model's threads may hold."""
 
     Process = _Process
+
+
+def _start_tracker() -> None:
+    """Starts multiprocessing's own helper, which inherits standard error.
+
+    A full screen has put something in its place that is no file, and starting the helper fails with that.
+    """
+    with redirect_stderr(sys.__stderr__):
+        resource_tracker.ensure_running()
 
 
 class _Given:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -72,6 +73,14 @@ class EmbeddingCache:
     def close(self) -> None:
         """Closes the database."""
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Tensor"]:
         """The vectors that are there: key -> (D,) float32 of length 1. For many keys see `chunks`."""

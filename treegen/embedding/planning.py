@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from treegen.domain import Domain, load_domain
 from treegen.embedding.listing import Listing, is_domain, list_sources
@@ -34,6 +36,16 @@ class Plan:
     def domain(self) -> Domain | None:
         """The domain, if one is known."""
         return self.workspace.domain if self.workspace else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the workspace."""
+        if self.workspace:
+            self.workspace.close()
 
 
 def make_plan(

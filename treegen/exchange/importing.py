@@ -220,10 +220,10 @@ def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Im
     """
     parent = keep_existing(out, force=force)
     save(out, made.tree)
-    store = Store(out)
-    latest = parent or store.latest()
     note = f"imported from {printable(path.name)}: {made.report.form}"
-    revision = store.add_revision(made.tree, author="import", note=note, parent=latest.id if latest else None)
+    with Store(out) as store:
+        latest = parent or store.latest()
+        revision = store.add_revision(made.tree, author="import", note=note, parent=latest.id if latest else None)
     return Imported(path=out, tree=made.tree, revision=revision, report=made.report)
 
 
@@ -256,10 +256,11 @@ def keep_existing(out: Path, *, force: bool) -> Revision | None:
     document = check_text(read_text(out)).document
     if document is None:
         raise InputError(f"{out} exists and is no tree", "move it away first")
-    store = Store(out)
-    known, latest = store.find_revision(digest_of(document.tree)), store.latest()
-    note = "edited by hand" if latest else "found"
-    return known or store.add_revision(document.tree, author="human", note=note, parent=latest.id if latest else None)
+    tree = document.tree
+    with Store(out) as store:
+        known, latest = store.find_revision(digest_of(tree)), store.latest()
+        note = "edited by hand" if latest else "found"
+        return known or store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
 
 
 def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Path]) -> None:

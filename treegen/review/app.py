@@ -1,6 +1,7 @@
 """The review application: panes around one tree, and the keys that change it."""
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -390,14 +391,16 @@ class ReviewApp(App[None]):
     async def action_quit(self) -> None:
         """Leaves; what is unsaved is in the store, and the next review goes on with it."""
         self.asker.close()
-        self.review.close()
         self.exit()
 
 
 def open_app(
     path: Path, domain_path: Path | None = None, *, model: str | None = None, api_base: str | None = None
 ) -> ReviewApp:
-    """The application for a tree file, for the command and for tests."""
-    review = Review(path, domain_path=domain_path)
-    named = llm_settings_with(review.domain, model=model, api_base=api_base) if review.domain else None
-    return ReviewApp(review, named)
+    """The application for a tree file, for the command and for tests. Who opens it closes its review."""
+    with ExitStack() as opened:
+        review = opened.enter_context(Review(path, domain_path=domain_path))
+        named = llm_settings_with(review.domain, model=model, api_base=api_base) if review.domain else None
+        app = ReviewApp(review, named)
+        opened.pop_all()
+    return app

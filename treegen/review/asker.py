@@ -1,7 +1,7 @@
 """Feedback to a language model while the reviewer goes on: sent, streamed, cancelled, and its proposal previewed."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ from treegen.settings import LlmSettings
 from treegen.tree.document import write_atomically
 from treegen.tree.problems import errors_of
 from treegen.tree.targets import WHOLE, Feedback, Target
-from treegen.workflow import Proposal, estimate_revision, propose_revision
+from treegen.workflow import Proposal, diagnose, estimate_revision, propose_revision
 from treegen.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ class Asker:
         self.target: Target = WHOLE
         self.asked: Asked | None = None
         self._thread = Background("language")
-        self._workspace: Workspace | None = None
         self._talk = ""
         self._cancelled = False
         self._exchange: ManualExchange | None = None
@@ -182,25 +181,32 @@ class Asker:
 
     def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> Proposal:
         """On the language thread."""
-        if self._workspace is None:
-            self._workspace = Workspace(
-                self.app.review.path, domain_path=self.app.review.domain_path, progress=lambda *step: self._check()
+        with self.app.review.workspace() as workspace:
+            chat = self._chat(workspace)
+            dev = dev or self._diagnose(tree)
+            expected = estimate_revision(workspace, self.settings, feedback, tree=tree, diagnosis=dev)
+            self._check()
+            if not self.by_hand:
+                self._post(self._say, f"sent to {self.settings.model}: {expected.words}")
+            return propose_revision(
+                workspace,
+                chat,
+                feedback,
+                tries=4,
+                tree=tree,
+                diagnosis=dev,
+                on_text=self._hear,
+                on_attempt=lambda attempt: self._post(self._tried, attempt),
             )
-        chat = self._chat(self._workspace)
-        expected = estimate_revision(self._workspace, self.settings, feedback, tree=tree, diagnosis=dev)
-        self._check()
-        if not self.by_hand:
-            self._post(self._say, f"sent to {self.settings.model}: {expected.words}")
-        return propose_revision(
-            self._workspace,
-            chat,
-            feedback,
-            tries=4,
-            tree=tree,
-            diagnosis=dev,
-            on_text=self._hear,
-            on_attempt=lambda attempt: self._post(self._tried, attempt),
-        )
+
+    def _diagnose(self, tree: Any) -> dict[str, Any] | None:
+        """On the language thread: how the tree does on the dev part, asked of the models' thread."""
+        job = self.app.review.on_models(lambda work: diagnose(work, tree), lambda *step: self._check())
+        while not wait([job], _PAUSE).done:
+            if self._cancelled:
+                job.cancel()
+                raise Cancelled
+        return job.result()
 
     def _chat(self, workspace: Workspace) -> "Chat":
         from treegen.llm.chat import Kept, open_chat

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, calls_of
 from tests.llm.chat.asked import sketchbook, waits, write_domain
 from tests.llm.chat.cases import CASES, COST, Case
 from tests.llm.chat.server import OpenAIServer
 from tests.waiting import wait_until
 from treegen.settings import LlmSettings
-from treegen.store import Store
 from treegen.tree.keywords import schema_problems
 
 __all__ = ["sketchbook", "waits"]  # fixtures
@@ -56,7 +55,7 @@ def test_each_case_ends_as_the_table_says(
     unknown = case.requests - case.paid
     assert ("cost of" in done.err) == bool(unknown)
     assert openai_server.most_sent < 40e6
-    assert sum(c.cost or 0 for c in Store(domain / "tree.json").calls()) <= case.paid * COST + 1e-9
+    assert sum(c.cost or 0 for c in calls_of(domain / "tree.json")) <= case.paid * COST + 1e-9
 
 
 def _addressed(text: str, server: OpenAIServer) -> str:

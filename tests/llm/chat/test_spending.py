@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, calls_of
 from tests.llm.chat.asked import KEY, sketchbook, waits, write_domain
 from tests.llm.chat.cases import COST, GOOD, OTHER, USAGE, WRONG
 from tests.llm.chat.server import OpenAIServer
-from treegen.store import Store
 
 __all__ = ["sketchbook", "waits"]  # fixtures
 pytestmark = pytest.mark.usefixtures("waits")
@@ -88,7 +87,7 @@ def test_an_identical_request_is_answered_from_the_history(
     assert len(openai_server.requests) == 2
     assert again.err.count("kept from an earlier run") == 2
     assert "spent" not in again.err
-    calls = Store(sketchbook / "tree.json").calls()
+    calls = calls_of(sketchbook / "tree.json")
     assert [(c.cached, c.cost, c.requests) for c in calls] == [
         (False, pytest.approx(COST), 1),
         (False, pytest.approx(COST), 1),

@@ -50,19 +50,12 @@ class Kept:
         )
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        store = Store(self._path)
-        try:
+        with Store(self._path) as store:
             return store.rows(query, values)
-        finally:
-            store.close()
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        store = Store(self._path)
-        try:
-            with store.writing() as db:
-                db.execute(statement, values)
-        finally:
-            store.close()
+        with Store(self._path) as store, store.writing() as db:
+            db.execute(statement, values)
 
 
 class CachedChat:
