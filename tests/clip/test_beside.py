@@ -51,12 +51,12 @@ def test_all_parts_are_done_once_wherever_they_are_done(workers: int | None, cou
 def test_without_a_count_processes_are_started_when_enough_time_was_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten pieces of a tenth of a second each, and this process goes on until the others are there."""
     monkeypatch.setattr(module, "time", Clock())
-    started, real = list[int](), module.ProcessPoolExecutor
+    started = list[int]()
     found, elsewhere = list[tuple[int, int]](), 0
 
-    def pool(count: int, **options: object) -> object:
+    def pool(count: int, **options: Any) -> ProcessPoolExecutor:
         started.append(len(found))
-        return real(count, **options)
+        return ProcessPoolExecutor(count, **options)
 
     def until_others_work() -> Iterator[tuple[int]]:
         for number in itertools.count():
