@@ -12,13 +12,13 @@ from pathlib import Path
 
 from gpu import make_model
 
+from treegen.config.settings import EncoderSettings
 from treegen.demonstration import lay_out
 from treegen.embedding.cluster import ClusterEngine
 from treegen.embedding.interface import Engine
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
 from treegen.embedding.running import embed_images
-from treegen.settings import EncoderSettings
 
 
 def rate(images: Path, engine: Engine, batch: int, encoder: EncoderSettings) -> tuple[float, float]:

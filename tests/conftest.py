@@ -18,10 +18,10 @@ from weakref import ref
 
 import pytest
 
-from treegen import store
 from treegen.cli.main import main
 from treegen.demonstration import lay_out
-from treegen.store import Call, Revision, Store
+from treegen.history import store
+from treegen.history.store import Call, Revision, Store
 from treegen.workspace import Workspace
 
 T = TypeVar("T")

@@ -13,11 +13,11 @@ from tests.conftest import TREE, Git
 from treegen.approving import Gate, accuracy_problems, approval_problems, approve, recorded_score
 from treegen.checking import check_tree_file
 from treegen.errors import InputError, ProblemsError
-from treegen.store import Store
+from treegen.history.store import Store
 from treegen.tree.document import digest_of, dump, save
 from treegen.tree.model import Review, Tree
 from treegen.tree.problems import Problem
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 from treegen.workspace import Workspace
 
 SCORE: dict[str, Any] = {

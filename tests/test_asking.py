@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from treegen.asking import Asked, reworded, wording
+from treegen.history.store import Store
 from treegen.session import Session
-from treegen.store import Store
 from treegen.tree.changes import ChangeError, ClassRemoved, GroupRenamed, OptionRenamed, PromptChanged, RuleChanged
 from treegen.tree.document import content_of, dump, tree_from
 from treegen.tree.model import Tree

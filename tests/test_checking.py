@@ -12,9 +12,9 @@ import pytest
 
 from tests.conftest import TREE
 from treegen.checking import check_domain_file, check_tree, check_tree_file, check_tree_text
-from treegen.domain import Domain
+from treegen.config.domain import Domain
+from treegen.config.settings import CheckSettings
 from treegen.errors import InputError
-from treegen.settings import CheckSettings
 from treegen.tree.document import tree_from
 from treegen.tree.model import Tree
 from treegen.tree.problems import Place, Problem

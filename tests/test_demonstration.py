@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import Run
 from tests.waiting import PATIENCE
 from treegen import demonstration
+from treegen.config.domain import load_domain
 from treegen.demonstration import FILES, lay_out
-from treegen.domain import load_domain
 from treegen.errors import InputError, TreegenError
 from treegen.resources import sketchbook_dir
 

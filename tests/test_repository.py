@@ -19,7 +19,7 @@ from treegen.tree.changes import (
 )
 from treegen.tree.document import dump, tree_from
 from treegen.tree.model import Tree
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 POND = tree_from(
     {

@@ -14,8 +14,8 @@ import pytest
 
 from tests.conftest import TREE, store_version
 from treegen.errors import InputError, ProblemsError
+from treegen.history.store import Store
 from treegen.session import ConflictError, Session
-from treegen.store import Store
 from treegen.tree import editing
 from treegen.tree.changes import ChangeError, OptionAdded
 from treegen.tree.document import digest_of, dump, tree_from
@@ -26,7 +26,7 @@ KILLED = """
 import sys, threading
 from pathlib import Path
 from treegen.session import Session
-from treegen.store import Store
+from treegen.history.store import Store
 from treegen.tree import editing
 path = Path(sys.argv[1])
 session = Session(path, Store(path))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from treegen.domain import load_domain, read_domain
+from treegen.config.domain import load_domain, read_domain
 from treegen.errors import InputError
 from treegen.starting import write_domain
 

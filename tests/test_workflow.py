@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE
+from treegen.config.settings import LlmSettings
 from treegen.drafting import draft_tree
 from treegen.errors import InputError, ModelError, ProblemsError
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.progress import Cancelled
-from treegen.settings import LlmSettings
 from treegen.tree.changes import OptionRenamed, RuleChanged, apply
 from treegen.tree.targets import Feedback, Target
 from treegen.workflow import accept_proposal, estimate_revision, parent_tree, propose_revision

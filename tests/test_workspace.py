@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DOMAIN, TREE
+from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError, ProblemsError
-from treegen.settings import EncoderSettings
 from treegen.workspace import Workspace
 
 

@@ -8,14 +8,14 @@ from typing import Any, Final
 from treegen.checking import Findings, check_tree_file
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
-from treegen.git import identity
-from treegen.store import now, stored_scores
+from treegen.history.store import now, stored_scores
 from treegen.tree.document import compact, digest_of, read_text, save
 from treegen.tree.keywords import quote
 from treegen.tree.model import Review, Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.validation import check_text
-from treegen.versions import changes_since, changes_since_approval
+from treegen.vcs.git import identity
+from treegen.vcs.versions import changes_since, changes_since_approval
 from treegen.workflow import score_tree
 from treegen.workspace import Workspace
 

@@ -24,7 +24,7 @@ from treegen.tree.document import dump
 from treegen.tree.merging import merge
 from treegen.tree.model import Tree
 from treegen.tree.targets import WHOLE, Target
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 if TYPE_CHECKING:
     from treegen.clip.previewing import Preview

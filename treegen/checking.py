@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.domain import Domain, domain_path, read_domain
-from treegen.store import stored_scores
+from treegen.config.domain import Domain, domain_path, read_domain
+from treegen.config.toml_locations import locate_toml
+from treegen.history.store import stored_scores
 from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, digest_of, read_text
 from treegen.tree.lint import lint
 from treegen.tree.model import Tree
 from treegen.tree.places import problem_places
 from treegen.tree.problems import Place, Problem, pointer_to, with_levels
-from treegen.tree.toml_places import locate_toml
 from treegen.tree.validation import Checked, check_data, check_text, conflict_problems, fix_file
 from treegen.tree.vocabulary import CONTEXT
 

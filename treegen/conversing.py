@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treegen.errors import ProblemsError
+from treegen.history.store import Call, Store
 from treegen.progress import Progress
-from treegen.store import Call, Store
 from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from treegen.domain import read_class_names
+from treegen.config.domain import read_class_names
 from treegen.errors import InputError, TreegenError
 from treegen.resources import sketchbook_dir
 from treegen.tree.document import write_atomically

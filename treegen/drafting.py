@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from treegen.config.settings import LlmSettings
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.errors import InputError, ProblemsError
-from treegen.keeping import Keeper
+from treegen.history.checkpoints import Keeper
+from treegen.history.store import Revision
 from treegen.picturing import pictures_of
-from treegen.settings import LlmSettings
-from treegen.store import Revision
 from treegen.tree.document import read_text, save
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_text

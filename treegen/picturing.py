@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.images import LabelledImage, open_picture
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from treegen.checking import check_tree
-from treegen.domain import FILE_NAME, Domain, load_domain
+from treegen.config.domain import FILE_NAME, Domain, load_domain
+from treegen.config.settings import EncoderSettings
 from treegen.errors import TreegenError
+from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.session import Session
-from treegen.settings import EncoderSettings
-from treegen.store import Store
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.workspace import Workspace

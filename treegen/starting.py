@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from treegen.domain import FILE_NAME, read_class_names, read_domain
+from treegen.config.domain import FILE_NAME, read_class_names, read_domain
 from treegen.errors import InputError
 from treegen.images import SUFFIXES
 from treegen.tree.document import write_atomically

@@ -3,21 +3,21 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from treegen.config.domain import BUNDLED_DOMAIN, Domain
+from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
+from treegen.config.toml_editing import with_table
 from treegen.confusion import compose
 from treegen.conversing import Announced, Listener, recorder, result_of
-from treegen.domain import BUNDLED_DOMAIN, Domain
 from treegen.errors import InputError, ProblemsError
-from treegen.journal import Journal
+from treegen.history.sessions import Journal
+from treegen.history.store import Revision
 from treegen.proposals import Unit, take, units_of
-from treegen.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
-from treegen.store import Revision
 from treegen.tree.changes import Change, apply
 from treegen.tree.difference import difference
 from treegen.tree.document import content_text, dump, read_text, save, write_atomically
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.targets import Feedback
-from treegen.tree.toml_writing import with_table
 from treegen.tree.validation import Checked, check_text
 from treegen.workspace import Workspace, split_settings
 

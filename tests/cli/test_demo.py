@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.conftest import Run, revisions_of
-from treegen.store import Store
+from treegen.history.store import Store
 from treegen.tree.problems import errors_of
 from treegen.tree.validation import check_file
 

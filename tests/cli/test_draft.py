@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, Run, calls_of, revisions_of
-from treegen.store import Store
+from treegen.history.store import Store
 from treegen.tree.keywords import schema_problems
 from treegen.tree.validation import check_file
 

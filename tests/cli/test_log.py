@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.conftest import TREE, Run
-from treegen.store import Call, Store
+from treegen.history.store import Call, Store
 from treegen.tree.validation import check_text
 
 

@@ -10,7 +10,7 @@ from treegen.tree.changes import Draft
 from treegen.tree.conflicts import DomainDispute, RuleDispute
 from treegen.tree.document import dump, save
 from treegen.tree.model import Conflict, Tree
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 
 @pytest.fixture

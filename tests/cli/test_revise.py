@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from tests.conftest import TREE, Run, calls_of, revisions_of
-from treegen.journal import Journal
-from treegen.store import Store
+from treegen.history.sessions import Journal
+from treegen.history.store import Store
 from treegen.tree.keywords import schema_problems
 
 

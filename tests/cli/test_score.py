@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.conftest import TREE, Run
-from treegen.store import Store
+from treegen.history.store import Store
 from treegen.tree.keywords import schema_problems
 
 

@@ -16,9 +16,9 @@ from treegen.cli.shown import (
     show_problems,
 )
 from treegen.cli.shown_truth import show_advice, show_groups, show_rules
+from treegen.history.store import Revision
 from treegen.llm.attempts import Attempt
 from treegen.llm.chat.interface import Reply
-from treegen.store import Revision
 from treegen.tree.changes import DomainChanged, OptionAdded
 from treegen.tree.problems import Fix, Place, Problem
 from treegen.workflow import Scored

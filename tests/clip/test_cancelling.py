@@ -9,7 +9,7 @@ import pytest
 from tests.clip.conftest import FakeEncoder
 from treegen.clip.cache import EmbeddingCache
 from treegen.clip.evaluation import Evaluator
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.progress import Cancelled
 from treegen.tree.changes import OptionRenamed
 from treegen.tree.model import Group, Tree

@@ -19,7 +19,7 @@ from treegen.clip.controls import SHUFFLES, with_random_words
 from treegen.clip.encoders.open_clip import OpenClipEncoder
 from treegen.clip.evaluation import WORD_SEEDS, Evaluator
 from treegen.clip.statistics import mcnemar_exact, minimum_detectable_effect, shuffled_accuracies, wilson_interval
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import ProblemsError
 from treegen.images import LabelledImage, divide
 from treegen.resources import read_schema

@@ -15,10 +15,10 @@ from PIL import Image
 
 from treegen.clip import embedding
 from treegen.clip.evaluation import Evaluator
-from treegen.domain import Domain
+from treegen.config.domain import Domain
+from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import LabelledImage, divide, hash_image
-from treegen.settings import ImageSettings
 from treegen.tree.keywords import schema_problems
 from treegen.tree.model import Tree
 

@@ -13,10 +13,10 @@ from tests.conftest import present
 from treegen.clip.decisions import RULES, Fitted, decision_of, fit
 from treegen.clip.evaluation import Evaluator
 from treegen.clip.labelling import Labeller
-from treegen.domain import Domain
+from treegen.config.domain import Domain
+from treegen.config.settings import DecisionSettings
 from treegen.errors import InputError
 from treegen.resources import read_schema
-from treegen.settings import DecisionSettings
 from treegen.tree.changes import apply
 from treegen.tree.keywords import schema_problems
 from treegen.tree.model import Tree

@@ -7,7 +7,7 @@ import pytest
 
 from treegen.clip.evaluation import Evaluator
 from treegen.clip.mistakes import Mistake
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import ProblemsError
 from treegen.tree.model import Tree
 

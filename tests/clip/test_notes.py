@@ -5,8 +5,8 @@ from typing import Any
 
 from treegen.clip.evaluation import Evaluator
 from treegen.clip.notes import notes_on
-from treegen.domain import Domain
-from treegen.settings import ImageSettings
+from treegen.config.domain import Domain
+from treegen.config.settings import ImageSettings
 
 Evaluate = Callable[..., Evaluator]
 

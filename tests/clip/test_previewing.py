@@ -12,7 +12,7 @@ from tests.tree.strategies import changed
 from treegen.clip.evaluation import Evaluator
 from treegen.clip.previewing import Preview
 from treegen.clip.statistics import mcnemar_exact
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.tree.changes import (
     ClassRemoved,
     GroupRemoved,

@@ -23,8 +23,8 @@ from treegen.clip.wording import (
     refuse_long,
     similar_options,
 )
+from treegen.config.settings import EncoderSettings
 from treegen.errors import ProblemsError
-from treegen.settings import EncoderSettings
 from treegen.tree.model import Tree
 from treegen.tree.vocabulary import least_tokens
 

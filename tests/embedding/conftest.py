@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from treegen.config.settings import EncoderSettings
 from treegen.embedding.cluster import ClusterEngine
 from treegen.embedding.interface import Engine
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
 from treegen.embedding.running import Summary, embed_images
-from treegen.settings import EncoderSettings
 
 
 @pytest.fixture(scope="session")

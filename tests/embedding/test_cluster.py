@@ -23,10 +23,10 @@ from tests.conftest import Run
 from tests.embedding.conftest import Embed, read_table
 from tests.waiting import wait_until
 from treegen.clip.encoders.interface import Batch, Encoder, Prepared, Preprocessor
+from treegen.config.settings import EncoderSettings
 from treegen.embedding import cluster
 from treegen.embedding.cluster import ClusterEngine
 from treegen.errors import ModelError
-from treegen.settings import EncoderSettings
 
 
 @pytest.fixture

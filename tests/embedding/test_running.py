@@ -15,6 +15,7 @@ from PIL import Image
 from tests.embedding.conftest import Embed, read_table
 from treegen.clip.cache import EmbeddingCache, image_key, unit_rows
 from treegen.clip.encoders import Encoder, open_encoder
+from treegen.config.settings import EncoderSettings
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
 from treegen.embedding.running import open_engine
@@ -22,7 +23,6 @@ from treegen.errors import InputError
 from treegen.images import WHOLE, LabelledImage, open_image
 from treegen.images.pictures import hash_image
 from treegen.progress import Cancelled
-from treegen.settings import EncoderSettings
 from treegen.workflow import score_tree
 from treegen.workspace import Workspace
 
@@ -128,7 +128,7 @@ def test_what_was_done_before_a_cancellation_is_kept(few: Path, tmp_path: Path, 
 KILLED = """
 import sys
 from pathlib import Path
-from treegen.settings import EncoderSettings
+from treegen.config.settings import EncoderSettings
 from treegen.embedding.local import LocalEngine
 from treegen.embedding.planning import make_plan
 from treegen.embedding.running import embed_images

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.llm.chat.server import OpenAIServer, serving
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 
 

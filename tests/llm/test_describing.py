@@ -11,7 +11,8 @@ from PIL import Image
 
 from tests.conftest import TREE, calls_of
 from tests.llm.conftest import FakeChat
-from treegen.domain import Domain
+from treegen.config.domain import Domain
+from treegen.config.settings import LlmSettings
 from treegen.drafting import draft_tree
 from treegen.errors import InputError, ModelError
 from treegen.images import list_images, open_image
@@ -19,7 +20,6 @@ from treegen.llm.describing import MOST_IMAGES, describe, refuse_blind
 from treegen.llm.parts import NothingKept
 from treegen.picturing import data_url, pictures_of
 from treegen.remote.failures import explain
-from treegen.settings import LlmSettings
 from treegen.workspace import Workspace
 
 PIXEL = "data:image/png;base64,AAAA"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.llm.conftest import FakeChat
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import InputError, ModelError
 from treegen.llm.chat.interface import Reply
 from treegen.llm.drafting import Attempt, draft, revise

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Run
 from tests.llm.conftest import FakeChat
 from treegen.cli.arriving import as_text
-from treegen.domain import Domain, load_domain
+from treegen.config.domain import Domain, load_domain
 from treegen.llm.arriving import arrived
 from treegen.llm.chat.interface import Message
 from treegen.llm.describing import describe

@@ -7,7 +7,7 @@ import pytest
 
 from tests.llm.conftest import FakeChat
 from tests.llm.test_drafting import GOOD
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.llm.chat.interface import Reply
 from treegen.llm.drafting import draft, revise
 from treegen.llm.joining import joined, stem_of

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Run, calls_of
 from tests.llm.chat.server import OpenAIServer
 from tests.llm.conftest import FakeChat
-from treegen.domain import load_domain
+from treegen.config.domain import load_domain
 from treegen.llm.drafting import draft, revise
 from treegen.llm.languages import in_words, is_foreign
 from treegen.tree.validation import check_file

@@ -8,7 +8,7 @@ import pytest
 
 from tests.llm.conftest import FakeChat
 from tests.llm.test_drafting import GOOD
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.llm.drafting import draft, revise
 from treegen.llm.loop import WHOLE
 from treegen.llm.mending import mend_request, tree_reader

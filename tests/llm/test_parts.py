@@ -15,14 +15,14 @@ from tests.conftest import calls_of
 from tests.llm.conftest import FakeChat
 from tests.llm.parts_server import Honest, serving
 from tests.waiting import PATIENCE, wait_until
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import ModelError
-from treegen.keeping import Keeper
+from treegen.history.checkpoints import Keeper
+from treegen.history.store import Store
 from treegen.llm.attempts import Attempt
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.llm.parts import NothingKept, draft_in_parts
 from treegen.progress import Cancelled
-from treegen.store import Store
 from treegen.tree.validation import check_file
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.llm.conftest import FakeChat
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.llm.drafting import draft, revise
 from treegen.llm.templates import render

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
+from treegen.config.settings import LlmSettings
 from treegen.drafting import draft_tree
 from treegen.errors import ModelError
 from treegen.llm.chat import Message, Reply, Wire, open_chat
-from treegen.settings import LlmSettings
 from treegen.tree.changes import Change, apply
 from treegen.tree.document import content_text, dump, read_text
 from treegen.tree.editing import change_prompt, point_rule, rename_option
 from treegen.tree.model import Tree
 from treegen.tree.targets import Feedback
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 from treegen.workflow import propose_revision
 from treegen.workspace import Workspace
 

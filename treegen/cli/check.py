@@ -12,7 +12,7 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 if TYPE_CHECKING:
     from treegen.checking import Findings
     from treegen.clip.encoders.interface import Encoder
-    from treegen.domain import Domain
+    from treegen.config.domain import Domain
 
     Encoders = Callable[[Domain | None, Path], Encoder | None]
 
@@ -111,7 +111,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     """
     from treegen.checking import check_domain_file, check_tree_file
     from treegen.cli.output import tell
-    from treegen.domain import FILE_NAME
+    from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
     from treegen.workspace import TREE_NAME
 

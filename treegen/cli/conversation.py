@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from treegen.cli.arriving import ArrivingView
-    from treegen.domain import Domain
+    from treegen.config.domain import Domain
+    from treegen.config.settings import LlmSettings
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat
-    from treegen.settings import LlmSettings
     from treegen.workspace import Workspace
 
 

@@ -73,7 +73,7 @@ def _summary(tree: Path) -> None:
     """First draft and revised tree beside chance, baseline and shuffled rules."""
     from treegen.cli.output import interval, percent, say, table
     from treegen.cli.shown import paired_sentence
-    from treegen.store import Store
+    from treegen.history.store import Store
 
     with Store(tree) as store:
         scores, revisions = store.scores(), store.revisions()

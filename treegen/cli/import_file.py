@@ -10,7 +10,7 @@ from treegen.cli.options import PATH, EncoderChoice, encoder_options
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
-    from treegen.domain import Domain
+    from treegen.config.domain import Domain
     from treegen.progress import Progress
 
 
@@ -40,7 +40,7 @@ def command(
     is guessed silently: the report says where every phrase went. Exit code 1 if the tree has errors to be repaired.
     """
     from treegen.cli.output import ProgressLine, tell
-    from treegen.domain import domain_path as path_of
+    from treegen.config.domain import domain_path as path_of
     from treegen.exchange.importing import (
         check_report,
         find_domain,
@@ -72,8 +72,8 @@ def command(
 def _encoder(choice: EncoderChoice, domain: "Domain | None", progress: "Progress") -> "Encoder | None":
     """The encoder that --encoder names; none without it, so that no model is loaded unasked."""
     from treegen.cli.output import tell
-    from treegen.domain import BUNDLED_DOMAIN
-    from treegen.settings import BUNDLED_ENCODER
+    from treegen.config.domain import BUNDLED_DOMAIN
+    from treegen.config.settings import BUNDLED_ENCODER
 
     if choice.name is None:
         return None

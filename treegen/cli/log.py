@@ -10,7 +10,7 @@ from treegen.cli.options import PATH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treegen.store import Call, Store
+    from treegen.history.store import Call, Store
 
 _GLANCE: Final = 90  # characters of a text in a list
 
@@ -25,7 +25,7 @@ def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bo
     """The line of revisions of TREE with their scores and costs, newest first."""
     from treegen.cli.output import print_json
     from treegen.errors import InputError
-    from treegen.store import FOLDER, Store
+    from treegen.history.store import FOLDER, Store
 
     if not (tree.resolve().parent / FOLDER / "store.sqlite").is_file():
         raise InputError(f"{tree}: has no history", "draft, score and revise write one; is this the right file?")

@@ -38,7 +38,7 @@ def command(
     """
     from treegen.tree.document import dump, save
     from treegen.tree.merging import merge
-    from treegen.versions import open_base, open_version
+    from treegen.vcs.versions import open_base, open_version
 
     here = Path.cwd()
     if out:
@@ -91,7 +91,7 @@ def _check_out(out: Path, ours: Path, force: bool) -> None:
 def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
     """Leaves git's own conflict markers, and never says that the merge was clean."""
     from treegen.cli.output import tell
-    from treegen.git import merge_texts
+    from treegen.vcs.git import merge_texts
 
     ours = Path(sides["ours"])
     merged = merge_texts(Path(sides["base"]), ours, Path(sides["theirs"]))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from treegen.domain import Domain
-    from treegen.settings import EncoderSettings
+    from treegen.config.domain import Domain
+    from treegen.config.settings import EncoderSettings
     from treegen.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -19,7 +19,7 @@ def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs"
     from treegen.tree.conflicts import changes_of, take_side
     from treegen.tree.document import read_text, save
     from treegen.tree.merging import SIDES
-    from treegen.versions import tree_of
+    from treegen.vcs.versions import tree_of
 
     found = tree_of(read_text(tree), str(tree))
     if take:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from treegen.clip.cache import Places
     from treegen.clip.encoders.interface import Encoder
-    from treegen.domain import Domain
+    from treegen.config.domain import Domain
 
 _BATCH: Final = {"cuda": 256}
 _SMALL_BATCH: Final = 64  # elsewhere: larger ones are no faster on a CPU, and progress and cancelling come later

@@ -18,7 +18,7 @@ from treegen.clip.previewing import Ground, Preview, Question, Variant, preview
 from treegen.clip.remembering import Remembered
 from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.wording import check_lengths, length_problems
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, shown
 from treegen.progress import Progress, no_progress

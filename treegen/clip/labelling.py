@@ -8,7 +8,7 @@ import torch
 from treegen.clip import scoring
 from treegen.clip.decisions import SUM, Evidence, Fitted
 from treegen.clip.wording import length_problems, refuse_long
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from treegen.config.settings import EncoderSettings, LlmSettings
 from treegen.doctor.findings import Finding
 from treegen.doctor.language import keys, model, ollama, server
 from treegen.doctor.packages import extras
@@ -11,7 +12,6 @@ from treegen.doctor.surroundings import git_setup, terminal
 from treegen.doctor.vision import device, encoder
 from treegen.errors import TreegenError
 from treegen.remote.environment import read_env_file
-from treegen.settings import EncoderSettings, LlmSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.model import Tree
 

@@ -20,11 +20,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.config.settings import EncoderSettings
 from treegen.embedding.interface import Outcome, Source, Work
 from treegen.embedding.preparing import Prepared, encode, prepare_batch
 from treegen.errors import InputError, ModelError, TreegenError
 from treegen.extras import require
-from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder, Preprocessor

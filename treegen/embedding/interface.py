@@ -8,8 +8,8 @@ import numpy as np
 
 from treegen.clip.cache import image_key
 from treegen.clip.embedding import remembered_name
+from treegen.config.settings import EncoderSettings
 from treegen.images import Crop, LabelledImage
-from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

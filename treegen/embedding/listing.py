@@ -7,11 +7,11 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
-from treegen.domain import FILE_NAME, Domain
+from treegen.config.domain import FILE_NAME, Domain
+from treegen.config.settings import ImageSettings
 from treegen.embedding.interface import NO_LABEL, Source
 from treegen.errors import InputError
 from treegen.images import SUFFIXES, WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, read_images
-from treegen.settings import ImageSettings
 
 _SHARDS: Final = ".tar"
 

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from treegen.clip.beside import beside
+from treegen.config.settings import EncoderSettings
 from treegen.embedding.interface import Outcome, Source, Work
 from treegen.embedding.preparing import encode, prepare_batch
-from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder

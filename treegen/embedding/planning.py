@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from treegen.domain import Domain, load_domain
+from treegen.config.domain import Domain, load_domain
 from treegen.embedding.listing import Listing, is_domain, list_sources
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.model import Tree

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import numpy as np
 
 from treegen.clip.cache import EmbeddingCache, unit_rows
+from treegen.config.settings import EncoderSettings
 from treegen.embedding.accuracy import measure
 from treegen.embedding.answers import Scorer
 from treegen.embedding.interface import Engine, KeySet, Outcome, Source, Work, content_key
@@ -20,7 +21,6 @@ from treegen.embedding.planning import Plan
 from treegen.errors import InputError
 from treegen.images import Skipped
 from treegen.progress import Progress, no_progress
-from treegen.settings import EncoderSettings
 from treegen.tree.document import digest_of
 from treegen.workflow import encoder_notes
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from treegen.domain import FILE_NAME, Domain, load_domain
+from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
 from treegen.tree.document import write_atomically

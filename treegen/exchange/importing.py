@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.checking import check_tree
-from treegen.domain import FILE_NAME, Domain, domain_path, load_domain
+from treegen.config.domain import FILE_NAME, Domain, domain_path, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
 from treegen.exchange.descriptors import Descriptors
@@ -15,8 +15,8 @@ from treegen.exchange.procedure import Grouped, group_phrases
 from treegen.exchange.recognising import recognise
 from treegen.exchange.report import Report
 from treegen.exchange.sources import Source, read_source
+from treegen.history.store import Revision, Store
 from treegen.progress import Progress, no_progress
-from treegen.store import Revision, Store
 from treegen.tree.document import digest_of, read_text, save
 from treegen.tree.keywords import printable, show
 from treegen.tree.model import Tree

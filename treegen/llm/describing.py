@@ -7,7 +7,8 @@ and shown, and the answer is the tree.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
+from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError
 from treegen.llm.attempts import Conversation, Listener, Read, Reader
 from treegen.llm.chat.interface import Chat, Message, OnText
@@ -17,7 +18,6 @@ from treegen.llm.parts import Kept, NothingKept, Part, PartMaker, Stopped
 from treegen.llm.templates import render
 from treegen.llm.wires import descriptions_of
 from treegen.progress import Progress, no_progress
-from treegen.settings import LlmSettings
 from treegen.tree.keywords import show
 from treegen.tree.problems import Problem, pointer_to
 

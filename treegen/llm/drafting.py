@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.llm.attempts import Attempt, Conversation, Listener, Reader
 from treegen.llm.chat.interface import Chat, Message, OnText, Wire

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 
 _NAMES: Final = {
     "af": "Afrikaans",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.errors import InputError, ModelError
 from treegen.llm.attempts import Attempt, Listener, Read, Reader
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.llm.attempts import Read, Reader
 from treegen.llm.chat.interface import Message
 from treegen.llm.languages import language_of

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.llm.attempts import Attempt, Conversation, Listener, Reader
 from treegen.llm.chat.interface import Chat, Message, OnText, Wire
 from treegen.llm.languages import language_of
@@ -31,7 +31,7 @@ _PULSE: Final = 0.1  # seconds after which a listener is asked again
 
 
 class Kept(Protocol):
-    """Where finished parts are kept; see `treegen.keeping.Keeper`."""
+    """Where finished parts are kept; see `treegen.history.checkpoints.Keeper`."""
 
     def get(self, name: str, asked: Sequence[str]) -> str | None:
         """What is kept of a part that was asked for so."""

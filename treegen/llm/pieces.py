@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.llm.attempts import Read, Reader
 from treegen.llm.parsing import keyed, parse_reply
 from treegen.tree.keywords import show

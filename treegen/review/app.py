@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
+from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review.asker import Asker
 from treegen.review.edits import Edits
@@ -30,7 +31,6 @@ from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
-from treegen.settings import LlmSettings
 from treegen.tree.keywords import printable
 from treegen.workflow import llm_settings_with
 

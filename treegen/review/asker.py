@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.widgets import TextArea
 
 from treegen.asking import Asked, reworded, wording
+from treegen.config.settings import LlmSettings
 from treegen.confusion import compose
 from treegen.errors import TreegenError
 from treegen.llm.arriving import Arrived, Arriving
@@ -16,7 +17,6 @@ from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
-from treegen.settings import LlmSettings
 from treegen.tree.document import write_atomically
 from treegen.tree.problems import errors_of
 from treegen.tree.targets import WHOLE, Feedback, Target

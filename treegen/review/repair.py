@@ -13,7 +13,7 @@ from treegen.review.editor import run_editor
 from treegen.review.widgets.grid import Column, Grid
 from treegen.tree.document import read_text
 from treegen.tree.keywords import printable
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 
 def is_tree(path: Path) -> bool:

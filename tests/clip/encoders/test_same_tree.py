@@ -11,9 +11,9 @@ from treegen.clip.cache import EmbeddingCache
 from treegen.clip.encoders import open_encoder
 from treegen.clip.encoders.settling import settle
 from treegen.clip.evaluation import Evaluator
-from treegen.domain import Domain
+from treegen.config.domain import Domain
+from treegen.config.settings import EncoderSettings
 from treegen.images import divide
-from treegen.settings import EncoderSettings
 from treegen.tree.model import Tree
 
 

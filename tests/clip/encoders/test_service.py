@@ -16,9 +16,9 @@ from treegen.clip.encoders import open_encoder
 from treegen.clip.encoders.interface import UnfinishedError
 from treegen.clip.encoders.service import PROBES, PngPreprocessor, ServiceEncoder, is_service
 from treegen.clip.encoders.settling import settle
+from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
 from treegen.remote.retrying import Retry
-from treegen.settings import EncoderSettings
 
 MODEL = "jina_ai/jina-clip-v2"
 AT_ONCE = Retry(tries=3, base=0.0, per_call=20.0)

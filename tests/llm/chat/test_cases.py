@@ -12,7 +12,7 @@ from tests.llm.chat.asked import sketchbook, waits, write_domain
 from tests.llm.chat.cases import CASES, COST, Case
 from tests.llm.chat.server import OpenAIServer
 from tests.waiting import wait_until
-from treegen.settings import LlmSettings
+from treegen.config.settings import LlmSettings
 from treegen.tree.keywords import schema_problems
 
 __all__ = ["sketchbook", "waits"]  # fixtures

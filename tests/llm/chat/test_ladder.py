@@ -10,6 +10,7 @@ import pytest
 from tests.llm.chat.server import OpenAIServer, Request, Response, completion
 from tests.llm.chat.test_provider import REQUEST, environment
 from tests.waiting import PATIENCE
+from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, count_tokens
 from treegen.llm.chat.interface import Message, Wire
@@ -19,7 +20,6 @@ from treegen.llm.chat.provider import LitellmChat
 from treegen.progress import Cancelled
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import load_litellm
-from treegen.settings import LlmSettings
 
 __all__ = ["environment"]  # a fixture
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.llm.chat.server import OpenAIServer
+from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat import open_chat
 from treegen.llm.chat.interface import Message
@@ -18,7 +19,6 @@ from treegen.llm.chat.provider import LitellmChat
 from treegen.llm.parsing import parse_reply
 from treegen.remote.failures import explain
 from treegen.remote.litellm import key_for, load_litellm, price_of
-from treegen.settings import LlmSettings
 
 KEY = "sk-a-secret-key"
 REQUEST = [Message(role="system", content="You build trees."), Message(role="user", content="Build one, é.")]

@@ -6,8 +6,8 @@ from typing import Final
 from treegen.clip.decisions.fixed import LogProduct, Maximum, SumRule, Vote
 from treegen.clip.decisions.interface import DecisionRule, Evidence, Fitted, fit
 from treegen.clip.decisions.learnt import Gated, Temperature, Weighted
+from treegen.config.settings import DecisionSettings
 from treegen.errors import InputError
-from treegen.settings import DecisionSettings
 
 #: name -> rule, the plainer ones first: of rules that do alike, the first is taken
 RULES: Final[dict[str, DecisionRule]] = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from treegen.clip.encoders.interface import Encoder
 from treegen.clip.encoders.local import LocalEncoder
+from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
 from treegen.errors import ModelError
 from treegen.resources import sketchbook_dir
-from treegen.settings import BUNDLED_ENCODER, EncoderSettings
 
 __all__ = ["Encoder", "open_encoder"]
 

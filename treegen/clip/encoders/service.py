@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.clip.encoders.interface import Batch, Preprocessor, UnfinishedError
 from treegen.clip.encoders.local import ASSUMED_SCALE
 from treegen.clip.encoders.pixels import LIGHT
+from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
 from treegen.remote.budget import Budget, Limits, Ticket
 from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import key_for, load_litellm, price_of, without_credentials
 from treegen.remote.retrying import Retry, call
-from treegen.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treegen.config.settings import LlmSettings
 from treegen.errors import InputError
 from treegen.llm.chat.interface import Chat, Message, Reply, Wire
 from treegen.llm.chat.kept import CachedChat, Kept
@@ -13,7 +14,6 @@ from treegen.llm.chat.replay import ReplayChat
 from treegen.remote.budget import Budget
 from treegen.remote.environment import read_env_file
 from treegen.remote.litellm import without_credentials
-from treegen.settings import LlmSettings
 
 if TYPE_CHECKING:
     from treegen.llm.chat.provider import OnRequest

@@ -8,11 +8,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from treegen.config.settings import LlmSettings
+from treegen.history.store import Store, now
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
 from treegen.remote.litellm import without_credentials
 from treegen.remote.secrets import scrub
-from treegen.settings import LlmSettings
-from treegen.store import Store, now
 
 
 class Kept:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from time import sleep
 from typing import Any, Final
 
+from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, cost_of, count_tokens, pictures_in, price_in
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
@@ -18,7 +19,6 @@ from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import key_for, load_litellm
 from treegen.remote.retrying import Retry, call
 from treegen.remote.secrets import scrub
-from treegen.settings import LlmSettings
 
 _CONNECT: Final = 20.0  # seconds; a host that is there answers a connection at once
 _PULSE: Final = 0.1  # seconds of waiting for another request to end after which a listener is asked again

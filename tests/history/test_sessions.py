@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from treegen.errors import InputError
-from treegen.journal import Journal, Step
-from treegen.store import Store
+from treegen.history.sessions import Journal, Step
+from treegen.history.store import Store
 from treegen.tree.changes import OptionAdded, OptionRemoved, RuleChanged
 
 Open = Callable[[Store], Journal]

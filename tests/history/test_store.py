@@ -11,16 +11,16 @@ import pytest
 
 from tests.conftest import store_version
 from treegen.errors import InputError
-from treegen.store import Call, Store, now, store_folder
+from treegen.history.store import Call, Store, now, store_folder
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import ClassRule, Group, Tree
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from treegen.store import Store
+from treegen.history.store import Store
 from treegen.tree.model import ClassRule, Group, Tree
 name = sys.argv[2]
 group = Group(name="g", prompt="{}", options=("a", "b"))

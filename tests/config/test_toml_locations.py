@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treegen.config.toml_locations import locate_toml
 from treegen.tree.problems import Place, pointer_to
-from treegen.tree.toml_places import locate_toml
 
 TEXT = '''# a domain
 name = "pond"

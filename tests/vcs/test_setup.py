@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import Git
 from treegen.errors import InputError
-from treegen.git import ask_git
-from treegen.setup_git import ATTRIBUTES, BEGIN, END, PRE_COMMIT, set_up, undo
+from treegen.vcs.git import ask_git
+from treegen.vcs.setup import ATTRIBUTES, BEGIN, END, PRE_COMMIT, set_up, undo
 
 KEYS = ("diff.treegen.textconv", "diff.treegen.xfuncname", "merge.treegen.name", "merge.treegen.driver")
 BLOCK = f"{BEGIN}\ntree.json diff=treegen merge=treegen\n{END}\n"

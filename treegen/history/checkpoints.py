@@ -6,7 +6,7 @@ A part is found again by what was asked for it, so one of another domain, other 
 import hashlib
 from collections.abc import Iterable
 
-from treegen.store import Store, now
+from treegen.history.store import Store, now
 
 
 class Keeper:

@@ -9,9 +9,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from treegen.config.settings import (
+    CheckSettings,
+    DecisionSettings,
+    EncoderSettings,
+    ImageSettings,
+    LlmSettings,
+    SplitSettings,
+)
 from treegen.errors import InputError, ProblemsError
 from treegen.remote.budget import Limits
-from treegen.settings import CheckSettings, DecisionSettings, EncoderSettings, ImageSettings, LlmSettings, SplitSettings
 from treegen.tree.document import read_text
 from treegen.tree.keywords import printable, schema_problems, show
 from treegen.tree.problems import ADJUSTABLE, CODES, Problem, pointer_to

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from treegen.domain import Domain, domain_path, load_domain, read_class_names, read_domain
+from treegen.config.domain import Domain, domain_path, load_domain, read_class_names, read_domain
+from treegen.config.settings import DecisionSettings, ImageSettings, SplitSettings
 from treegen.errors import InputError, ProblemsError
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import Price
-from treegen.settings import DecisionSettings, ImageSettings, SplitSettings
 from treegen.tree.problems import ADJUSTABLE, CODES
 
-DOMAINS = Path(__file__).parent / "data" / "domains"
+DOMAINS = Path(__file__).parents[1] / "data" / "domains"
 VALID = sorted((DOMAINS / "valid").glob("*.toml"))
 INVALID = sorted((DOMAINS / "invalid").glob("*.toml"))
 HEAD = 'name = "pond"\nclasses = ["Newt", "Swan"]\n'

@@ -7,12 +7,12 @@ import pytest
 
 from tests.conftest import TREE, Git
 from treegen.errors import InputError, ProblemsError
-from treegen.git import NotThereError
-from treegen.store import Store
+from treegen.history.store import Store
 from treegen.tree.document import digest_of, dump, save
 from treegen.tree.merging import EMPTY
 from treegen.tree.model import Review, Tree
-from treegen.versions import at_revision, changes_since, changes_since_approval, open_base, open_version, tree_of
+from treegen.vcs.git import NotThereError
+from treegen.vcs.versions import at_revision, changes_since, changes_since_approval, open_base, open_version, tree_of
 
 
 @pytest.fixture

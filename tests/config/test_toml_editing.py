@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treegen.config.toml_editing import Value, with_table
 from treegen.errors import InputError
-from treegen.tree.toml_writing import Value, with_table
 
 TEXT = """# The pond.
 name = "pond"      # short

@@ -6,8 +6,8 @@ import tomllib
 from collections.abc import Mapping
 from typing import Final
 
+from treegen.config.toml_locations import locate_toml
 from treegen.errors import InputError
-from treegen.tree.toml_places import locate_toml
 
 Value = str | int | float | bool | Mapping[str, float]
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")

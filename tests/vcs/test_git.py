@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Git
 from treegen.errors import InputError
-from treegen.git import (
+from treegen.vcs.git import (
     NotThereError,
     ask_git,
     content_at,

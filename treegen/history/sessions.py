@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
-from treegen.store import Store, now
+from treegen.history.store import Store, now
 from treegen.tree.changes import Change, from_json
 
 _LOCK: Final = "session-{}.lock"

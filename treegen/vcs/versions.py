@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treegen.errors import InputError, ProblemsError
-from treegen.git import NotThereError, content_at, path_in_repository, versions_of
-from treegen.store import FOLDER, Store
+from treegen.history.store import FOLDER, Store
 from treegen.tree.changes import Change
 from treegen.tree.difference import difference
 from treegen.tree.document import digest_of, read_text
 from treegen.tree.merging import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_text, in_review
+from treegen.vcs.git import NotThereError, content_at, path_in_repository, versions_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
