@@ -21,7 +21,7 @@ from treegen.llm.attempts import Attempt
 from treegen.llm.chat.interface import Reply
 from treegen.tree.changes import DomainChanged, OptionAdded
 from treegen.tree.problems import Fix, Place, Problem
-from treegen.workflow import Scored
+from treegen.workflow.score import Scored
 
 ERROR = Problem(code="TG111", pointer="/a\x1b/0", message="twice \x1b[2J")
 WARNING = Problem(code="TG301", pointer="", message="no digest", fix=Fix(summary="write it", edits=()))

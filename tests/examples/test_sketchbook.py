@@ -12,8 +12,8 @@ import pytest
 
 from treegen.config.domain import load_domain
 from treegen.config.settings import EncoderSettings
-from treegen.demonstration import lay_out
 from treegen.resources import sketchbook_dir
+from treegen.workflow.demo import lay_out
 
 SOURCE = sketchbook_dir()
 MOST_BYTES = 16_000_000

@@ -13,14 +13,14 @@ from tests.conftest import TREE, calls_of
 from tests.llm.conftest import FakeChat
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
-from treegen.drafting import draft_tree
 from treegen.errors import InputError, ModelError
 from treegen.images import list_images, open_image
+from treegen.images.data_urls import data_url, pictures_of
 from treegen.llm.describing import MOST_IMAGES, describe, refuse_blind
 from treegen.llm.parts import NothingKept
-from treegen.picturing import data_url, pictures_of
 from treegen.remote.failures import explain
-from treegen.workspace import Workspace
+from treegen.workflow.draft import draft_tree
+from treegen.workflow.workspace import Workspace
 
 PIXEL = "data:image/png;base64,AAAA"
 

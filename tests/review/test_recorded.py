@@ -10,7 +10,6 @@ import pytest
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from treegen.config.settings import LlmSettings
-from treegen.drafting import draft_tree
 from treegen.errors import ModelError
 from treegen.llm.chat import Message, Reply, Wire, open_chat
 from treegen.tree.changes import Change, apply
@@ -19,8 +18,9 @@ from treegen.tree.editing import change_prompt, point_rule, rename_option
 from treegen.tree.model import Tree
 from treegen.tree.targets import Feedback
 from treegen.vcs.versions import tree_of
-from treegen.workflow import propose_revision
-from treegen.workspace import Workspace
+from treegen.workflow.draft import draft_tree
+from treegen.workflow.score import propose_revision
+from treegen.workflow.workspace import Workspace
 
 pytestmark = NEEDS_TMUX
 FEEDBACK = "ask for the size in other words, and look at Abrosk again"

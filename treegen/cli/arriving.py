@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from treegen.llm.arriving import Arrived
     from treegen.llm.attempts import Attempt
     from treegen.llm.chat.interface import OnText
-    from treegen.workspace import Workspace
+    from treegen.workflow.workspace import Workspace
 
 _PAUSE: Final = 0.1  # seconds between two paintings
 _MOST_GROUPS: Final = 12

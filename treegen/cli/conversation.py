@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from treegen.config.settings import LlmSettings
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat
-    from treegen.workspace import Workspace
+    from treegen.workflow.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     --model and --encoder put real ones in their place. DIR (treegen-demo by default) holds everything afterwards.
     """
     from treegen.cli.output import say
-    from treegen.demonstration import lay_out
     from treegen.extras import require
+    from treegen.workflow.demo import lay_out
 
     require("clip")
     started = time.monotonic()

@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Write a commented domain.toml to DIR from a class list, an image folder, or both."""
     from treegen.cli.output import say, tell
-    from treegen.starting import write_domain
+    from treegen.workflow.init_domain import write_domain
 
     written = write_domain(folder, classes=classes, images=images, name=name, noun=noun, encoder=encoder)
     for note in written.notes:

@@ -10,8 +10,8 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 
 if TYPE_CHECKING:
     from treegen.tree.targets import Feedback
-    from treegen.workflow import Proposal
-    from treegen.workspace import Workspace
+    from treegen.workflow.score import Proposal
+    from treegen.workflow.workspace import Workspace
 
 
 @click.command("revise")
@@ -52,7 +52,7 @@ def command(
     from treegen.cli.output import tell
     from treegen.cli.shown import show_attempt, show_notes, show_problems
     from treegen.tree.document import save
-    from treegen.workflow import (
+    from treegen.workflow.score import (
         accept_proposal,
         decide_proposal,
         feedback_of_mistakes,

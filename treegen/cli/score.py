@@ -36,7 +36,7 @@ def command(
     from treegen.cli.output import print_json, tell
     from treegen.cli.shown import show_notes, show_score
     from treegen.errors import InputError
-    from treegen.workflow import freeze_rule, score_tree
+    from treegen.workflow.score import freeze_rule, score_tree
 
     if dev_only and unseal:
         raise InputError("--dev leaves the test part alone and --unseal looks at it", "give one of the two")

@@ -7,13 +7,13 @@ import click
 
 from treegen.cli.output import interval, percent, plain, say, table, tell
 from treegen.cli.shown_truth import p_value, points, show_advice, show_groups, show_rules
-from treegen.proposals import Unit
 from treegen.tree.changes import Change
 from treegen.tree.problems import Place, Problem
+from treegen.workflow.proposal_units import Unit
 
 if TYPE_CHECKING:
     from treegen.llm.attempts import Attempt
-    from treegen.workflow import Scored
+    from treegen.workflow.score import Scored
 
 COLOURS = {"error": "red", "warning": "yellow"}
 

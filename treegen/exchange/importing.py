@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.checking import check_tree
 from treegen.config.domain import FILE_NAME, Domain, domain_path, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
@@ -21,6 +20,7 @@ from treegen.tree.document import digest_of, read_text, save
 from treegen.tree.keywords import printable, show
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_data, check_text
+from treegen.workflow.check import check_tree
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder

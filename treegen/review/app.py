@@ -30,9 +30,9 @@ from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 from treegen.review.widgets.score import ScorePane
-from treegen.reviewing import Review
 from treegen.tree.keywords import printable
-from treegen.workflow import llm_settings_with
+from treegen.workflow.review_model import Review
+from treegen.workflow.score import llm_settings_with
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group

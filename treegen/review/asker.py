@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from textual.widgets import TextArea
 
-from treegen.asking import Asked, reworded, wording
 from treegen.config.settings import LlmSettings
-from treegen.confusion import compose
 from treegen.errors import TreegenError
 from treegen.llm.arriving import Arrived, Arriving
 from treegen.progress import Cancelled
@@ -20,8 +18,10 @@ from treegen.review.widgets.grid import Grid
 from treegen.tree.document import write_atomically
 from treegen.tree.problems import errors_of
 from treegen.tree.targets import WHOLE, Feedback, Target
-from treegen.workflow import Proposal, diagnose, estimate_revision, propose_revision
-from treegen.workspace import Workspace
+from treegen.workflow.auto_feedback import compose
+from treegen.workflow.proposal_review import Asked, reworded, wording
+from treegen.workflow.score import Proposal, diagnose, estimate_revision, propose_revision
+from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
     from textual.timer import Timer

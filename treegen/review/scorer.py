@@ -4,8 +4,8 @@ from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.errors import TreegenError
-from treegen.reviewing import Measured
-from treegen.workflow import score_tree
+from treegen.workflow.review_model import Measured
+from treegen.workflow.score import score_tree
 
 if TYPE_CHECKING:
     from textual.timer import Timer

@@ -9,8 +9,8 @@ import pytest
 
 from tests.llm.chat.cases import KEY, PRICE_IN, PRICE_OUT
 from tests.llm.chat.server import OpenAIServer
-from treegen.demonstration import FILES
 from treegen.resources import sketchbook_dir
+from treegen.workflow.demo import FILES
 
 __all__ = ["KEY", "sketchbook", "waits", "write_domain"]
 

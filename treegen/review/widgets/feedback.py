@@ -12,8 +12,8 @@ from treegen.review.widgets.grid import Column, Grid
 from treegen.tree.keywords import printable
 
 if TYPE_CHECKING:
-    from treegen.asking import Asked
     from treegen.clip.previewing import Preview
+    from treegen.workflow.proposal_review import Asked
 
 _MARKS = {"open": "", "taken": "taken", "rejected": "left"}
 

@@ -9,7 +9,7 @@ from textual_plotext import PlotextPlot
 from treegen.review.widgets.grid import Column, Grid
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
+    from treegen.workflow.review_model import Review
 
 
 class HistoryPane(Vertical):

@@ -12,7 +12,7 @@ from treegen.review.widgets.grid import Column, Grid, widths_of
 
 if TYPE_CHECKING:
     from treegen.clip.mistakes import Mistake
-    from treegen.reviewing import Review
+    from treegen.workflow.review_model import Review
 
 
 class ImagesPane(Vertical):

@@ -8,8 +8,8 @@ from treegen.tree.editing import users
 from treegen.tree.keywords import show
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
     from treegen.tree.model import Group
+    from treegen.workflow.review_model import Review
 
 
 def percent(value: float | None) -> str:

@@ -11,7 +11,7 @@ from treegen.review.widgets.panes import percent, tone_of
 from treegen.tree.keywords import printable
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
+    from treegen.workflow.review_model import Review
 
 
 _MOST_ADVICE: Final = 3
