@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.previewing import Ground, preview
-from treegen.clip.remembering import Remembered
+from treegen.clip.memo import Remembered
+from treegen.clip.preview import Ground, preview
 from treegen.tree.changes import Change, OptionRenamed, PromptChanged, RuleChanged, apply
 from treegen.tree.document import content_of
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.tree.problems import errors_of
-from treegen.tree.validation import check_data
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.problems import errors_of
 
 WIDTH = 512
 Ask = Callable[[Sequence[str]], torch.Tensor]

@@ -16,7 +16,7 @@ from tests.batch.conftest import Embed, read_table
 from treegen.batch.local_engine import LocalEngine
 from treegen.batch.pipeline import open_engine
 from treegen.batch.plan import make_plan
-from treegen.clip.cache import EmbeddingCache, image_key, unit_rows
+from treegen.clip.embedding.cache import EmbeddingCache, image_key, unit_rows
 from treegen.clip.encoders import Encoder, open_encoder
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError

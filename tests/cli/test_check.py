@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import TREE, Run
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_file
+from treegen.tree.validation.checks import check_file
 from treegen.workflow.workspace import Workspace
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from treegen import __version__
 from treegen.cli.formats import github_lines, json_document, sarif_document, switched_off, text_lines
-from treegen.tree.problems import CODES, Fix, Place, Problem
+from treegen.tree.validation.problems import CODES, Fix, Place, Problem
 from treegen.workflow.check import Findings
 
 ERROR = Problem(code="TG112", pointer="/rules/A: B,\nC", message="100% wrong:\r\nyes, \x1b[2J")

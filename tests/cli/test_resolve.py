@@ -7,8 +7,8 @@ import pytest
 
 from tests.conftest import TREE, Git, Run
 from treegen.tree.changes import Draft
-from treegen.tree.conflicts import DomainDispute, RuleDispute
 from treegen.tree.document import dump, save
+from treegen.tree.merge.disputes import DomainDispute, RuleDispute
 from treegen.tree.model import Conflict, Tree
 from treegen.vcs.versions import tree_of
 

@@ -12,7 +12,7 @@ from treegen.clip.decisions import RULES
 from treegen.config.domain import load_domain
 from treegen.config.settings import DecisionSettings
 from treegen.history.store import Store
-from treegen.tree.keywords import schema_problems
+from treegen.tree.validation.schema import schema_problems
 
 
 def seal(tree_file: Path) -> None:

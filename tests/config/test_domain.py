@@ -9,7 +9,7 @@ from treegen.config.settings import DecisionSettings, ImageSettings, SplitSettin
 from treegen.errors import InputError, ProblemsError
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import Price
-from treegen.tree.problems import ADJUSTABLE, CODES
+from treegen.tree.validation.problems import ADJUSTABLE, CODES
 
 DOMAINS = Path(__file__).parents[1] / "data" / "domains"
 VALID = sorted((DOMAINS / "valid").glob("*.toml"))

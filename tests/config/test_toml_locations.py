@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treegen.config.toml_locations import locate_toml
-from treegen.tree.problems import Place, pointer_to
+from treegen.tree.validation.problems import Place, pointer_to
 
 TEXT = '''# a domain
 name = "pond"

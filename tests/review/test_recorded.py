@@ -13,10 +13,10 @@ from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat import Message, Reply, Wire, open_chat
 from treegen.tree.changes import Change, apply
+from treegen.tree.changes.edits import change_prompt, point_rule, rename_option
 from treegen.tree.document import content_text, dump, read_text
-from treegen.tree.editing import change_prompt, point_rule, rename_option
+from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
-from treegen.tree.targets import Feedback
 from treegen.vcs.versions import tree_of
 from treegen.workflow.draft import draft_tree
 from treegen.workflow.score import propose_revision

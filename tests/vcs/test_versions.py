@@ -9,7 +9,7 @@ from tests.conftest import TREE, Git
 from treegen.errors import InputError, ProblemsError
 from treegen.history.store import Store
 from treegen.tree.document import digest_of, dump, save
-from treegen.tree.merging import EMPTY
+from treegen.tree.merge.three_way import EMPTY
 from treegen.tree.model import Review, Tree
 from treegen.vcs.git import NotThereError
 from treegen.vcs.versions import at_revision, changes_since, changes_since_approval, open_base, open_version, tree_of

@@ -14,7 +14,7 @@ from treegen.errors import InputError, ProblemsError
 from treegen.history.store import Store
 from treegen.tree.document import digest_of, dump, save
 from treegen.tree.model import Review, Tree
-from treegen.tree.problems import Problem
+from treegen.tree.validation.problems import Problem
 from treegen.vcs.versions import tree_of
 from treegen.workflow.approve import Gate, accuracy_problems, approval_problems, approve, recorded_score
 from treegen.workflow.check import check_tree_file

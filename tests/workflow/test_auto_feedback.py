@@ -10,11 +10,11 @@ import pytest
 
 from tests.conftest import TREE
 from tests.llm.conftest import FakeChat
-from treegen.clip.mistakes import GroupVote, Mistake
+from treegen.clip.diagnosis.mistakes import GroupVote, Mistake
 from treegen.images import LabelledImage, list_images
+from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
-from treegen.tree.targets import Feedback
-from treegen.tree.validation import check_text
+from treegen.tree.validation.checks import check_text
 from treegen.workflow.auto_feedback import compose
 from treegen.workflow.score import decide_proposal, feedback_of_mistakes, propose_revision
 from treegen.workflow.workspace import Workspace

@@ -16,8 +16,8 @@ from treegen.config.settings import CheckSettings
 from treegen.errors import InputError
 from treegen.tree.document import tree_from
 from treegen.tree.model import Tree
-from treegen.tree.problems import Place, Problem
-from treegen.tree.validation import check_data, check_text
+from treegen.tree.validation.checks import check_data, check_text
+from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.check import check_domain_file, check_tree, check_tree_file, check_tree_text
 
 CLASSES = tuple(json.loads(TREE)["rules"])

@@ -10,8 +10,8 @@ import pytest
 from treegen.history.store import Store
 from treegen.tree.changes import ChangeError, ClassRemoved, GroupRenamed, OptionRenamed, PromptChanged, RuleChanged
 from treegen.tree.document import content_of, dump, tree_from
+from treegen.tree.feedback_target import WHOLE, Target
 from treegen.tree.model import Tree
-from treegen.tree.targets import WHOLE, Target
 from treegen.workflow.proposal_review import Asked, reworded, wording
 from treegen.workflow.session import Session
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from tests.tree.strategies import changed, trees, wild_trees
 from treegen.errors import InputError
 from treegen.tree.changes import ChangeError, apply
-from treegen.tree.difference import difference
+from treegen.tree.changes.difference import difference
 from treegen.tree.document import content_of, tree_from
+from treegen.tree.feedback_target import WHOLE, Target, lock_of, target_of
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.tree.problems import errors_of
-from treegen.tree.targets import WHOLE, Target, lock_of, target_of
-from treegen.tree.validation import check_data
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.problems import errors_of
 from treegen.workflow.proposal_units import Unit, alone, closure, take, units_of
 
 

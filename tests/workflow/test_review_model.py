@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, present
-from treegen.tree import editing
+from treegen.tree.changes import edits
 from treegen.workflow.review_model import Review
 
 
@@ -27,7 +27,7 @@ def test_a_broken_domain_is_told_and_the_tree_can_be_edited(tmp_path: Path, text
     (tmp_path / "domain.toml").write_text(text)
     review = Review(path)
     assert review.missing
-    review.session.do("x", editing.delete_group(review.tree, "size"))
+    review.session.do("x", edits.delete_group(review.tree, "size"))
     assert len(review.tree.groups) == 4
     review.close()
 
@@ -35,7 +35,7 @@ def test_a_broken_domain_is_told_and_the_tree_can_be_edited(tmp_path: Path, text
 def test_problems_are_those_of_the_tree_as_it_is_now(tree_file: Path) -> None:
     review = Review(tree_file)
     before = review.problems
-    review.session.do("x", editing.change_prompt(review.tree, "size", "no place"))
+    review.session.do("x", edits.change_prompt(review.tree, "size", "no place"))
     assert review.known_problems == before
     assert "TG110" in {p.code for p in review.problems}
     assert not review.can_score
@@ -48,7 +48,7 @@ def test_the_score_is_of_the_tree_at_the_time_and_stale_after_a_change(tree_file
     review = Review(tree_file)
     tree = review.tree
     future = review.measure()
-    review.session.do("x", editing.move_group(review.tree, "size", -1))
+    review.session.do("x", edits.move_group(review.tree, "size", -1))
     review.measured = future.result(120)
     assert review.measured.tree is tree
     assert review.stale

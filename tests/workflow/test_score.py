@@ -12,7 +12,7 @@ from treegen.errors import InputError, ModelError, ProblemsError
 from treegen.llm.chat.interface import Message, OnText, Reply, Wire
 from treegen.progress import Cancelled
 from treegen.tree.changes import OptionRenamed, RuleChanged, apply
-from treegen.tree.targets import Feedback, Target
+from treegen.tree.feedback_target import Feedback, Target
 from treegen.workflow.draft import draft_tree
 from treegen.workflow.score import accept_proposal, estimate_revision, parent_tree, propose_revision
 from treegen.workflow.workspace import Workspace

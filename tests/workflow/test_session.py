@@ -15,8 +15,7 @@ import pytest
 from tests.conftest import TREE, store_version
 from treegen.errors import InputError, ProblemsError
 from treegen.history.store import Store
-from treegen.tree import editing
-from treegen.tree.changes import ChangeError, OptionAdded
+from treegen.tree.changes import ChangeError, OptionAdded, edits
 from treegen.tree.document import digest_of, dump, tree_from
 from treegen.workflow.session import ConflictError, Session
 
@@ -61,7 +60,7 @@ def opened(path: Path) -> Iterator[Opener]:
 
 def add(session: Session, *names: str) -> None:
     for name in names:
-        session.do(f"add {name}", editing.add_option(session.tree, "size", name, None))
+        session.do(f"add {name}", edits.add_option(session.tree, "size", name, None))
 
 
 def somebody_writes(path: Path, old: str, new: str) -> None:
@@ -208,12 +207,12 @@ def test_a_merge_is_one_step_that_can_be_taken_back(path: Path, opened: Opener) 
 
 def test_what_a_merge_cannot_decide_stays_in_the_tree(path: Path, opened: Opener) -> None:
     session = opened()
-    session.do("prompt", editing.change_prompt(session.tree, "size", "It is rather {}."))
+    session.do("prompt", edits.change_prompt(session.tree, "size", "It is rather {}."))
     somebody_writes(path, "This creature is {}.", "It looks {}.")
     merged = session.merge_file()
     assert not merged.clean
     assert session.tree.conflicts
-    session.do("decided", editing.decide(session.tree, 0, "theirs"))
+    session.do("decided", edits.decide(session.tree, 0, "theirs"))
     size = session.tree.group("size")
     assert size is not None
     assert size.prompt == "It looks {}."
@@ -265,8 +264,8 @@ def test_locks_survive_and_follow_names(opened: Opener) -> None:
     session = opened()
     session.set_lock("group size", True)
     session.set_lock("class Wendle", True)
-    session.do("rename", editing.rename_group(session.tree, "size", "bulk"))
-    session.do("rename", editing.rename_class(session.tree, "Wendle", "Wendel"))
+    session.do("rename", edits.rename_group(session.tree, "size", "bulk"))
+    session.do("rename", edits.rename_class(session.tree, "Wendle", "Wendel"))
     assert session.locks == {"group bulk", "class Wendel"}
     session.undo()
     assert session.locks == {"group bulk", "class Wendle"}

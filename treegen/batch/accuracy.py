@@ -7,7 +7,7 @@ from typing import Any
 from treegen.batch.interface import KeySet
 from treegen.batch.parquet import ParquetFolder, key_of
 from treegen.batch.plan import Plan
-from treegen.clip.statistics import wilson_interval
+from treegen.clip.metrics.statistics import wilson_interval
 from treegen.images import ImageSet, LabelledImage, as_divided
 from treegen.tree.document import digest_of
 from treegen.workflow.workspace import split_settings

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from treegen.clip.cache import image_key
-from treegen.clip.embedding import remembered_name
+from treegen.clip.embedding.cache import image_key
+from treegen.clip.embedding.embed import remembered_name
 from treegen.config.settings import EncoderSettings
 from treegen.images import Crop, LabelledImage
 

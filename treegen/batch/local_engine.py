@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from treegen.batch.interface import Outcome, Source, Work
 from treegen.batch.preprocess import encode, prepare_batch
-from treegen.clip.beside import beside
+from treegen.clip.embedding.prefetch import beside
 from treegen.config.settings import EncoderSettings
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from treegen.batch.interface import Engine, KeySet, Outcome, Source, Work, conte
 from treegen.batch.parquet import KEY_WIDTH, ROWS, ParquetFolder, key_of
 from treegen.batch.plan import Plan
 from treegen.batch.tree_predictor import Scorer
-from treegen.clip.cache import EmbeddingCache, unit_rows
+from treegen.clip.embedding.cache import EmbeddingCache, unit_rows
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
 from treegen.images import Skipped
@@ -172,7 +172,7 @@ class _Keeper:
     _listed: list[bytes] = field(init=False, default_factory=list)  # paths, hashed: rows of others are of earlier runs
 
     def __post_init__(self) -> None:
-        from treegen.clip.encoders.settling import settle
+        from treegen.clip.encoders.drift import settle
 
         plan = self.plan
         self.cache = EmbeddingCache(plan.cache) if plan.cache else None

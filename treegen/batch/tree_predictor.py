@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from treegen.clip.cache import EmbeddingCache
     from treegen.clip.decisions import DecisionRule
+    from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
 
 _TEXTS: Final = 64  # prompts that are embedded together
@@ -82,7 +82,7 @@ class Scorer:
 
         from treegen.clip import scoring
         from treegen.clip.decisions import SUM, decision_of
-        from treegen.clip.wording import length_problems
+        from treegen.clip.text_checks import length_problems
 
         too_long = length_problems(tree, encoder)
         if too_long:

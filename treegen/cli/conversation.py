@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from treegen.cli.arriving import ArrivingView
+    from treegen.cli.partial_reply import ArrivingView
     from treegen.config.domain import Domain
     from treegen.config.settings import LlmSettings
     from treegen.llm.chat.estimate import Estimate
@@ -64,8 +64,8 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
     Raises:
         InputError: no model is named, or a file cannot be read or written.
     """
-    from treegen.cli.arriving import arriving
     from treegen.cli.output import ProgressLine, tell
+    from treegen.cli.partial_reply import arriving
     from treegen.llm.chat import Kept, open_chat
     from treegen.remote.budget import Budget
 

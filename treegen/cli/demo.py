@@ -71,8 +71,8 @@ def _run(title: str, arguments: Sequence[str]) -> None:
 
 def _summary(tree: Path) -> None:
     """First draft and revised tree beside chance, baseline and shuffled rules."""
+    from treegen.cli.display import paired_sentence
     from treegen.cli.output import interval, percent, say, table
-    from treegen.cli.shown import paired_sentence
     from treegen.history.store import Store
 
     with Store(tree) as store:

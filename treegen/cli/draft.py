@@ -56,8 +56,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
+    from treegen.cli.display import show_attempt, show_notes, show_problems, show_score
     from treegen.cli.output import print_json, say, tell
-    from treegen.cli.shown import show_attempt, show_notes, show_problems, show_score
     from treegen.config.domain import domain_path
     from treegen.errors import InputError
     from treegen.extras import require

@@ -9,7 +9,7 @@ import click
 from treegen.cli.options import PATH
 
 if TYPE_CHECKING:
-    from treegen.tree.merging import Merged
+    from treegen.tree.merge.three_way import Merged
 
 
 @click.command("merge")
@@ -37,7 +37,7 @@ def command(
     takes a side.
     """
     from treegen.tree.document import dump, save
-    from treegen.tree.merging import merge
+    from treegen.tree.merge.three_way import merge
     from treegen.vcs.versions import open_base, open_version
 
     here = Path.cwd()
@@ -64,8 +64,8 @@ def command(
 
 
 def _tell(merged: "Merged", name: str) -> None:
+    from treegen.cli.display import show_problems
     from treegen.cli.output import tell
-    from treegen.cli.shown import show_problems
 
     for note in merged.notes:
         tell(f"note: {note}")

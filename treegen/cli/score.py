@@ -33,8 +33,8 @@ def command(
     The accuracy is that of the test part; the diagnosis below it is of the dev part, which is for choosing. Each look
     at the test part is counted; a domain with sealed = true below [split] shows the dev part alone.
     """
+    from treegen.cli.display import show_notes, show_score
     from treegen.cli.output import print_json, tell
-    from treegen.cli.shown import show_notes, show_score
     from treegen.errors import InputError
     from treegen.workflow.score import freeze_rule, score_tree
 

@@ -11,7 +11,7 @@ def command(tree: str, textconv: bool) -> None:
     from pathlib import Path
 
     from treegen.errors import TreegenError
-    from treegen.tree.telling import lines_of
+    from treegen.tree.rendering import lines_of
     from treegen.vcs.versions import open_version
 
     try:

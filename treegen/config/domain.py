@@ -20,8 +20,8 @@ from treegen.config.settings import (
 from treegen.errors import InputError, ProblemsError
 from treegen.remote.budget import Limits
 from treegen.tree.document import read_text
-from treegen.tree.keywords import printable, schema_problems, show
-from treegen.tree.problems import ADJUSTABLE, CODES, Problem, pointer_to
+from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
+from treegen.tree.validation.schema import printable, schema_problems, show
 
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"

@@ -8,7 +8,7 @@ from typing import Final
 
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import Price
-from treegen.tree.problems import Level
+from treegen.tree.validation.problems import Level
 
 BUNDLED_ENCODER: Final = "bundled"
 _PATTERN: Final = re.compile(r"[*?\[{]")

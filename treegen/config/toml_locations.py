@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from treegen.tree.problems import Place
+from treegen.tree.validation.problems import Place
 
 _HEADER: Final = re.compile(r"\s*\[[^\[\]]*\]\s*(#.*)?$")
 _KEY: Final = re.compile(r"""\s*((?:[A-Za-z0-9_.\s-]|"(?:[^"\\]|\\.)*"|'[^']*')+?)\s*=""")

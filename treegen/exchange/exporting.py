@@ -8,10 +8,10 @@ from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
 from treegen.tree.document import write_atomically
-from treegen.tree.keywords import printable
 from treegen.tree.model import Tree
-from treegen.tree.problems import errors_of
-from treegen.tree.validation import check_file
+from treegen.tree.validation.checks import check_file
+from treegen.tree.validation.problems import errors_of
+from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder

@@ -17,9 +17,9 @@ from treegen.exchange.sources import Source, read_source
 from treegen.history.store import Revision, Store
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import digest_of, read_text, save
-from treegen.tree.keywords import printable, show
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_data, check_text
+from treegen.tree.validation.checks import check_data, check_text
+from treegen.tree.validation.schema import printable, show
 from treegen.workflow.check import check_tree
 
 if TYPE_CHECKING:

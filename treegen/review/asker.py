@@ -9,15 +9,15 @@ from textual.widgets import TextArea
 
 from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
-from treegen.llm.arriving import Arrived, Arriving
+from treegen.llm.reading.partial import Arrived, Arriving
 from treegen.progress import Cancelled
 from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
 from treegen.tree.document import write_atomically
-from treegen.tree.problems import errors_of
-from treegen.tree.targets import WHOLE, Feedback, Target
+from treegen.tree.feedback_target import WHOLE, Feedback, Target
+from treegen.tree.validation.problems import errors_of
 from treegen.workflow.auto_feedback import compose
 from treegen.workflow.proposal_review import Asked, reworded, wording
 from treegen.workflow.score import Proposal, diagnose, estimate_revision, propose_revision
@@ -26,10 +26,10 @@ from treegen.workflow.workspace import Workspace
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from treegen.clip.previewing import Preview
-    from treegen.llm.attempts import Attempt
-    from treegen.llm.chat.exchange import ManualExchange
+    from treegen.clip.preview import Preview
     from treegen.llm.chat.interface import Chat
+    from treegen.llm.chat.manual_exchange import ManualExchange
+    from treegen.llm.tasks.attempts import Attempt
     from treegen.review.app import ReviewApp
     from treegen.tree.changes import Change
 
@@ -210,7 +210,7 @@ class Asker:
 
     def _chat(self, workspace: Workspace) -> "Chat":
         from treegen.llm.chat import Kept, open_chat
-        from treegen.llm.chat.exchange import ManualExchange
+        from treegen.llm.chat.manual_exchange import ManualExchange
 
         if not self.by_hand:
             return open_chat(self.settings, workspace.domain.folder, kept=Kept(workspace.path))

@@ -11,7 +11,7 @@ from treegen.errors import TreegenError
 from treegen.review.editor import run_editor
 from treegen.review.widgets.grid import Column, Grid
 from treegen.tree.document import read_text
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 from treegen.vcs.versions import tree_of
 from treegen.workflow.check import check_tree_file
 

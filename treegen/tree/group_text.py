@@ -5,8 +5,8 @@ import json
 from treegen.errors import ProblemsError
 from treegen.tree.changes import Draft
 from treegen.tree.document import parse_json
-from treegen.tree.keywords import show
 from treegen.tree.model import Tree
+from treegen.tree.validation.schema import show
 
 
 def group_text(tree: Tree, group: str) -> str:

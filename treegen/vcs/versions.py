@@ -7,11 +7,11 @@ from pathlib import Path
 from treegen.errors import InputError, ProblemsError
 from treegen.history.store import FOLDER, Store
 from treegen.tree.changes import Change
-from treegen.tree.difference import difference
+from treegen.tree.changes.difference import difference
 from treegen.tree.document import digest_of, read_text
-from treegen.tree.merging import EMPTY
+from treegen.tree.merge.three_way import EMPTY
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_text, in_review
+from treegen.tree.validation.checks import check_text, in_review
 from treegen.vcs.git import NotThereError, content_at, path_in_repository, versions_of
 
 

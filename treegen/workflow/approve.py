@@ -9,10 +9,10 @@ from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
 from treegen.history.store import now, stored_scores
 from treegen.tree.document import compact, digest_of, read_text, save
-from treegen.tree.keywords import quote
 from treegen.tree.model import Review, Tree
-from treegen.tree.problems import Problem, errors_of
-from treegen.tree.validation import check_text
+from treegen.tree.validation.checks import check_text
+from treegen.tree.validation.problems import Problem, errors_of
+from treegen.tree.validation.schema import quote
 from treegen.vcs.git import identity
 from treegen.vcs.versions import changes_since, changes_since_approval
 from treegen.workflow.check import Findings, check_tree_file

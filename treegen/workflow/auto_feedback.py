@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.tree.keywords import quote
 from treegen.tree.model import ClassRule, Tree
+from treegen.tree.validation.schema import quote
 
 if TYPE_CHECKING:
-    from treegen.clip.mistakes import Mistake
+    from treegen.clip.diagnosis.mistakes import Mistake
 
 _MOST_PAIRS: Final = 3
 _MOST_GROUPS: Final = 2  # that are named for a pair

@@ -1,6 +1,6 @@
 """Everything wrong with a tree, for whoever judges one: schema and cross checks, lints, the project's severities.
 
-Drafting and repair use `treegen.tree.validation` alone: lints must not change what a language model is sent.
+Drafting and repair use `treegen.tree.validation.checks` alone: lints must not change what a language model is sent.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from treegen.config.toml_locations import locate_toml
 from treegen.history.store import stored_scores
 from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, digest_of, read_text
-from treegen.tree.lint import lint
+from treegen.tree.lint.rules import lint
+from treegen.tree.lint.word_lists import CONTEXT
 from treegen.tree.model import Tree
-from treegen.tree.places import problem_places
-from treegen.tree.problems import Place, Problem, pointer_to, with_levels
-from treegen.tree.validation import Checked, check_data, check_text, conflict_problems, fix_file
-from treegen.tree.vocabulary import CONTEXT
+from treegen.tree.validation.checks import Checked, check_data, check_text, conflict_problems, fix_file
+from treegen.tree.validation.locations import problem_places
+from treegen.tree.validation.problems import Place, Problem, pointer_to, with_levels
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -135,7 +135,7 @@ def _judge(
         settings: dict[str, Any] = {"language": domain.language, "aliases": domain.aliases} if domain else {}
         problems += lint(checked.document.tree, context=None if encoder else CONTEXT, **settings)
         if encoder:
-            from treegen.clip.wording import encoder_problems
+            from treegen.clip.text_checks import encoder_problems
 
             told = {p.pointer for p in problems if p.code in ("TG111", "TG601")}
             found = encoder_problems(checked.document.tree, encoder)
@@ -149,7 +149,7 @@ def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
 
     Hints that the images do not prove are left out, but for options that cannot be told apart.
     """
-    from treegen.clip.advice import advise
+    from treegen.clip.diagnosis.advice import advise
 
     scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
     problems = []

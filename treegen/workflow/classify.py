@@ -13,8 +13,8 @@ from treegen.workflow.workspace import Workspace
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from treegen.clip.classifier import Labeller
     from treegen.clip.decisions import DecisionRule, Fitted
-    from treegen.clip.labelling import Labeller
 
 _BATCH: Final = 64  # images that are decoded and labelled together
 
@@ -52,7 +52,7 @@ def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classif
         ProblemsError: the tree has errors.
         ModelError: the encoder cannot be had.
     """
-    from treegen.clip.labelling import Labeller
+    from treegen.clip.classifier import Labeller
 
     tree, _ = workspace.load()
     crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)

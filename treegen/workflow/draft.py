@@ -10,13 +10,13 @@ from treegen.history.store import Revision
 from treegen.images.data_urls import pictures_of
 from treegen.tree.document import read_text, save
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_text
+from treegen.tree.validation.checks import check_text
 from treegen.workflow.recording import Announced, Listener, recorder, result_of
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
-    from treegen.llm.attempts import Conversation
     from treegen.llm.chat.interface import Chat, OnText
+    from treegen.llm.tasks.attempts import Conversation
 
 #: a number of classes whose rules are asked for together, or when a tree is drafted in parts at all
 Parts = Literal["auto", "never"] | int
@@ -110,7 +110,7 @@ class _Asking:
         Raises:
             ProblemsError: some class was not described.
         """
-        from treegen.llm.describing import describe, refuse_blind
+        from treegen.llm.tasks.describe import describe, refuse_blind
 
         domain = self.workspace.domain
         refuse_blind(settings or replace(domain.llm, model=self.chat.name))
@@ -133,8 +133,8 @@ class _Asking:
 
     def draft(self, parts: Parts, descriptions: dict[str, str]) -> "Conversation":
         """The conversation of the draft, as a whole or in parts."""
-        from treegen.llm.drafting import draft
-        from treegen.llm.parts import BATCH, THRESHOLD
+        from treegen.llm.tasks.batched_draft import BATCH, THRESHOLD
+        from treegen.llm.tasks.draft import draft
 
         domain = self.workspace.domain
         if parts == "never" or (parts == "auto" and len(domain.classes) <= THRESHOLD):
@@ -152,7 +152,7 @@ class _Asking:
         return self._in_parts(BATCH if isinstance(parts, str) else parts, descriptions)
 
     def _in_parts(self, size: int, descriptions: dict[str, str]) -> "Conversation":
-        from treegen.llm.parts import draft_in_parts
+        from treegen.llm.tasks.batched_draft import draft_in_parts
 
         return draft_in_parts(
             self.workspace.domain,

@@ -13,7 +13,7 @@ from treegen.config.domain import FILE_NAME, read_class_names, read_domain
 from treegen.errors import InputError
 from treegen.images import SUFFIXES
 from treegen.tree.document import write_atomically
-from treegen.tree.keywords import show
+from treegen.tree.validation.schema import show
 
 _TEMPLATE: Final = """\
 # A treegen domain: what is to be classified. `treegen schema domain` explains every key.

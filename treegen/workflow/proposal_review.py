@@ -17,17 +17,17 @@ from treegen.tree.changes import (
     from_json,
 )
 from treegen.tree.changes.conflicts import conflict_changes
-from treegen.tree.difference import difference
+from treegen.tree.changes.difference import difference
 from treegen.tree.document import dump
-from treegen.tree.merging import merge
+from treegen.tree.feedback_target import WHOLE, Target
+from treegen.tree.merge.three_way import merge
 from treegen.tree.model import Tree
-from treegen.tree.targets import WHOLE, Target
 from treegen.vcs.versions import tree_of
 from treegen.workflow.proposal_units import Unit, alone, closure, take, units_of
 from treegen.workflow.session import Session
 
 if TYPE_CHECKING:
-    from treegen.clip.previewing import Preview
+    from treegen.clip.preview import Preview
 
 Fate = Literal["open", "taken", "rejected"]
 _KEPT: Final = "proposal"

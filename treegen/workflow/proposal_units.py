@@ -25,9 +25,9 @@ from treegen.tree.changes import (
     apply,
 )
 from treegen.tree.changes.interface import Draft
-from treegen.tree.keywords import quote
+from treegen.tree.feedback_target import WHOLE, Target
 from treegen.tree.model import Tree
-from treegen.tree.targets import WHOLE, Target
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from treegen.errors import ProblemsError
 from treegen.history.store import Call, Store
 from treegen.progress import Progress
 from treegen.tree.model import Tree
-from treegen.tree.problems import errors_of
+from treegen.tree.validation.problems import errors_of
 
 if TYPE_CHECKING:
-    from treegen.llm.attempts import Attempt, Conversation
     from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
+    from treegen.llm.tasks.attempts import Attempt, Conversation
 
 Listener = Callable[["Attempt"], None]
 

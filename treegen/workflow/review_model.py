@@ -15,13 +15,13 @@ from treegen.errors import TreegenError
 from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.tree.model import Tree
-from treegen.tree.problems import Problem, errors_of
+from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.check import check_tree
 from treegen.workflow.session import Session
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
-    from treegen.clip.mistakes import Mistake
+    from treegen.clip.diagnosis.mistakes import Mistake
 
 T = TypeVar("T")
 

@@ -10,21 +10,21 @@ from treegen.errors import InputError, ProblemsError
 from treegen.history.sessions import Journal
 from treegen.history.store import Revision
 from treegen.tree.changes import Change, apply
-from treegen.tree.difference import difference
+from treegen.tree.changes.difference import difference
 from treegen.tree.document import content_text, dump, read_text, save, write_atomically
+from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
-from treegen.tree.problems import Problem, errors_of
-from treegen.tree.targets import Feedback
-from treegen.tree.validation import Checked, check_text
+from treegen.tree.validation.checks import Checked, check_text
+from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.auto_feedback import compose
 from treegen.workflow.proposal_units import Unit, take, units_of
 from treegen.workflow.recording import Announced, Listener, recorder, result_of
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
-    from treegen.llm.attempts import Conversation
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
+    from treegen.llm.tasks.attempts import Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def score_tree(
         ModelError: the encoder cannot be had.
     """
     from treegen.clip.decisions import rules_named
-    from treegen.clip.wording import check_lengths
+    from treegen.clip.text_checks import check_lengths
 
     compared = rules_named(rules) if rules else ()
     tree = tree or workspace.load()[0]
@@ -133,7 +133,7 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
 
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     """What a reader of the score must know about encoder and images."""
-    from treegen.clip.notes import notes_on
+    from treegen.clip.diagnosis.dataset_notes import notes_on
 
     chosen = encoder_notes(workspace.encoder_settings, workspace.domain)
     return (*chosen, *notes_on(workspace.evaluator), *workspace.encoder.notes)
@@ -187,7 +187,7 @@ def propose_revision(
         ModelError: the model or the encoder failed.
         Cancelled: `on_text` raised it; the attempt is in the store.
     """
-    from treegen.llm.drafting import revise
+    from treegen.llm.tasks.draft import revise
 
     asked = Feedback(text=feedback) if isinstance(feedback, str) else feedback
     start = _starting_point(workspace, tree, diagnosis)
@@ -262,7 +262,7 @@ def estimate_revision(
         ModelError: the encoder failed.
     """
     from treegen.llm.chat.estimate import estimate
-    from treegen.llm.drafting import revision_request
+    from treegen.llm.tasks.draft import revision_request
 
     start = _starting_point(workspace, tree, diagnosis)
     request = revision_request(

@@ -9,9 +9,9 @@ from treegen.history.sessions import Journal, Step
 from treegen.history.store import Revision, Store
 from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
 from treegen.tree.changes.conflicts import conflict_changes
-from treegen.tree.difference import difference, undo
+from treegen.tree.changes.difference import difference, undo
 from treegen.tree.document import digest_of, dump, read_text, save
-from treegen.tree.merging import Merged, merge
+from treegen.tree.merge.three_way import Merged, merge
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
 

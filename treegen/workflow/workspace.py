@@ -17,12 +17,12 @@ from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import digest_of, read_text
 from treegen.tree.model import Tree
-from treegen.tree.problems import Problem, errors_of
-from treegen.tree.validation import Checked, check_text
+from treegen.tree.validation.checks import Checked, check_text
+from treegen.tree.validation.problems import Problem, errors_of
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
-    from treegen.clip.evaluation import Evaluator
+    from treegen.clip.evaluator import Evaluator
 
 TREE_NAME: Final = "tree.json"
 
@@ -108,9 +108,9 @@ class Workspace:
     def evaluator(self) -> "Evaluator":
         """The embedded images; embeds what is new on first use."""
         require("clip")
-        from treegen.clip.cache import EmbeddingCache
-        from treegen.clip.encoders.settling import settle
-        from treegen.clip.evaluation import Evaluator
+        from treegen.clip.embedding.cache import EmbeddingCache
+        from treegen.clip.encoders.drift import settle
+        from treegen.clip.evaluator import Evaluator
 
         with ExitStack() as opened:  # closed after an error, and if it is cancelled: the next call goes on
             cache = opened.enter_context(EmbeddingCache(self.cache_path))

@@ -13,7 +13,7 @@ from tests.clip.decisions.test_learnt import LABELS, sharpened
 from treegen.clip.decisions import RULES, Evidence, Fitted, fit, rules_named
 from treegen.clip.decisions.abstaining import COVERAGES, curve, margins, thresholds
 from treegen.clip.decisions.comparing import FOLDS, compare_rules, cross_validated, folds_of
-from treegen.clip.statistics import holm, mcnemar_exact, wilson_interval
+from treegen.clip.metrics.statistics import holm, mcnemar_exact, wilson_interval
 from treegen.errors import InputError
 
 

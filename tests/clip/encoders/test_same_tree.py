@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.embedding_service import KEY, serving
-from treegen.clip.cache import EmbeddingCache
+from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.encoders import open_encoder
-from treegen.clip.encoders.settling import settle
-from treegen.clip.evaluation import Evaluator
+from treegen.clip.encoders.drift import settle
+from treegen.clip.evaluator import Evaluator
 from treegen.config.domain import Domain
 from treegen.config.settings import EncoderSettings
 from treegen.images import divide

@@ -23,7 +23,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     waited: list[float] = []
-    monkeypatch.setattr("treegen.llm.chat.provider.sleep", waited.append)
+    monkeypatch.setattr("treegen.llm.chat.litellm_chat.sleep", waited.append)
     return waited
 
 

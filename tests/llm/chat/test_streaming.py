@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.llm.chat.server import OpenAIServer
-from tests.llm.chat.test_provider import REQUEST, Client, connect, environment
+from tests.llm.chat.test_litellm_chat import REQUEST, Client, connect, environment
 from tests.waiting import wait_until
 from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError

@@ -8,8 +8,8 @@ import torch
 
 from treegen.clip.decisions.abstaining import curve, thresholds
 from treegen.clip.decisions.interface import DecisionRule, Evidence, Fitted, fit
-from treegen.clip.measures import accuracy_of, paired
-from treegen.clip.statistics import holm
+from treegen.clip.metrics.accuracy import accuracy_of, paired
+from treegen.clip.metrics.statistics import holm
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from queue import Empty, Queue
 from typing import Any, Final
 
 from treegen.llm.chat.interface import OnText
-from treegen.llm.parsing import MOST_CHARACTERS
+from treegen.llm.reading.parser import MOST_CHARACTERS
 from treegen.remote.bodies import TooLongError
 
 _PULSE: Final = 0.1  # seconds after which the listener is asked again

@@ -7,12 +7,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static, TextArea
 
-from treegen.clip.advice import LEVEL
+from treegen.clip.diagnosis.advice import LEVEL
 from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
-    from treegen.clip.previewing import Preview
+    from treegen.clip.preview import Preview
     from treegen.workflow.proposal_review import Asked
 
 _MARKS = {"open": "", "taken": "taken", "rejected": "left"}

@@ -11,7 +11,7 @@ from treegen.images import open_picture
 from treegen.review.widgets.grid import Column, Grid, widths_of
 
 if TYPE_CHECKING:
-    from treegen.clip.mistakes import Mistake
+    from treegen.clip.diagnosis.mistakes import Mistake
     from treegen.workflow.review_model import Review
 
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from treegen.review.widgets.grid import Column, Grid, widths_of
 from treegen.tree.changes import Draft
-from treegen.tree.editing import users
-from treegen.tree.keywords import show
+from treegen.tree.changes.edits import users
+from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group

@@ -17,8 +17,8 @@ from treegen.tree.changes.conflicts import ConflictAdded, ConflictRemoved
 from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged
 from treegen.tree.changes.interface import ABSENT, Answer, Change, ChangeError, Draft
 from treegen.tree.changes.options import OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered
-from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
+from treegen.tree.validation.schema import quote
 
 __all__ = [
     "ABSENT",

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from treegen.tree.changes.interface import Answer, Change, ChangeError, Draft, Swap, told
 from treegen.tree.changes.order import arranged, behind, following, inserted, order_told, renamed
-from treegen.tree.keywords import quote
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

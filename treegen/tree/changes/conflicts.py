@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from treegen.tree.changes.interface import Change, ChangeError, Draft
-from treegen.tree.keywords import quote
 from treegen.tree.model import Conflict
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

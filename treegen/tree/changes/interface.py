@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from treegen.errors import ProblemsError
 from treegen.tree.changes.order import inserted
-from treegen.tree.keywords import quote
 from treegen.tree.model import ClassRule, Group, Tree
+from treegen.tree.validation.schema import quote
 
 
 class Absent(Enum):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from treegen.tree.changes.interface import Change, ChangeError, Draft, Swap
 from treegen.tree.changes.order import arranged, behind, order_told, place_behind
-from treegen.tree.keywords import quote
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
