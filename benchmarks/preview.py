@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.memo import Remembered
-from treegen.clip.preview import Ground, preview
+from treegen.clip.memo import LruMemo
+from treegen.clip.preview import PreviewContext, preview
 from treegen.tree.changes import Change, OptionRenamed, PromptChanged, RuleChanged, apply
 from treegen.tree.document import content_of
 from treegen.tree.model import ClassRule, Group, Tree
@@ -101,12 +101,12 @@ def main() -> None:
         problems = errors_of(check_data(content_of(changed), classes=tree.classes, domain=tree.domain).problems)
         return problems[0].message if problems else ""
 
-    embed, known = Embedded(), Remembered()
+    embed, known = Embedded(), LruMemo()
 
     def ask(question: Sequence[str]) -> torch.Tensor:
         return scoring.similarity_logits(features, embed(question), 100.0).T.softmax(0)
 
-    ground = Ground(
+    ground = PreviewContext(
         labels=tuple(i % args.classes for i in range(args.images)),
         classes=tree.classes,
         embed=embed,

@@ -21,7 +21,7 @@ from treegen.llm.chat.interface import Reply
 from treegen.llm.tasks.attempts import Attempt
 from treegen.tree.changes import DomainChanged, OptionAdded
 from treegen.tree.validation.problems import Fix, Place, Problem
-from treegen.workflow.score import Scored
+from treegen.workflow.score import ScoreResult
 
 ERROR = Problem(code="TG111", pointer="/a\x1b/0", message="twice \x1b[2J")
 WARNING = Problem(code="TG301", pointer="", message="no digest", fix=Fix(summary="write it", edits=()))
@@ -129,7 +129,7 @@ def test_the_weakest_classes_stand_first_and_those_without_images_last(capsys: p
 def test_notes_on_a_score_go_to_stderr_and_the_score_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
     """So that they are in no one's JSON."""
     kept = Revision(id=1, parent=None, author="human", note="", digest="", tree="", created="")
-    scored = Scored(revision=kept, score={}, notes=("look here",))
+    scored = ScoreResult(revision=kept, score={}, notes=("look here",))
     assert show_notes(scored) is scored
     assert capsys.readouterr() == ("", "note: look here\n")
 

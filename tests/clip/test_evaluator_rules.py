@@ -11,7 +11,7 @@ from tests.clip.test_evaluator import other_tree
 from tests.clip.test_preview import SINGLE, slow_preview
 from tests.conftest import present
 from treegen.clip.classifier import Labeller
-from treegen.clip.decisions import RULES, Fitted, decision_of, fit
+from treegen.clip.decisions import RULES, FittedRule, decision_of, fit
 from treegen.clip.evaluator import Evaluator
 from treegen.config.domain import Domain
 from treegen.config.settings import DecisionSettings
@@ -42,14 +42,14 @@ def test_numbers_that_no_rule_learns_are_refused(rule: str, name: str, value: fl
     given = dict.fromkeys(RULES[rule].parameters if rule != "weighted" else ("colour",), 1.0) | {name: value}
     settings = DecisionSettings(rule=rule, parameters=tuple(given.items()))
     with pytest.raises(InputError, match=rf"{name} of the rule {rule} must be .* 0, found {value:g}"):
-        decision_of(settings, "", lambda rule: Fitted(rule=rule))
+        decision_of(settings, "", lambda rule: FittedRule(rule=rule))
 
 
 def test_a_weight_of_0_and_a_gate_below_0_are_learnt_at_times() -> None:
     gate = {"tree_scale": 1.0, "name_scale": 2.0, "bias": -1.0, "tree_margin": 0.0, "name_margin": -2.0}
     for rule, given in (("weighted", {"colour": 0.0}), ("gated", gate)):
         settings = DecisionSettings(rule=rule, parameters=tuple(given.items()))
-        assert dict(decision_of(settings, "", lambda rule: Fitted(rule=rule)).parameters) == given
+        assert dict(decision_of(settings, "", lambda rule: FittedRule(rule=rule)).parameters) == given
 
 
 def test_the_schemas_know_the_rules_that_there_are() -> None:
@@ -96,7 +96,7 @@ def test_parameters_of_another_rule_are_refused_with_what_the_rule_takes(
         evaluate(wrong).score(tree)
     weights = DecisionSettings(rule="weighted", parameters=(("colour", 2.0),))
 
-    def learn(rule: object) -> Fitted:
+    def learn(rule: object) -> FittedRule:
         raise AssertionError("nothing is to be learnt")
 
     assert dict(decision_of(weights, "", learn).parameters) == {"colour": 2.0}

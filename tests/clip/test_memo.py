@@ -1,10 +1,10 @@
 """A memory of two rounds: what it computes, and what it forgets."""
 
-from treegen.clip.memo import Remembered
+from treegen.clip.memo import LruMemo
 
 
 def test_a_value_is_computed_once_while_each_round_or_every_other_needs_it() -> None:
-    known, made = Remembered(), list[str]()
+    known, made = LruMemo(), list[str]()
 
     def ask(key: str) -> str:
         def make() -> str:
@@ -22,7 +22,7 @@ def test_a_value_is_computed_once_while_each_round_or_every_other_needs_it() -> 
 
 
 def test_none_is_a_value() -> None:
-    known, made = Remembered(), list[int]()
+    known, made = LruMemo(), list[int]()
     for _ in range(2):
         assert known.get("key", lambda: made.append(1)) is None
     assert made == [1]

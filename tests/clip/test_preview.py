@@ -24,7 +24,7 @@ from treegen.tree.changes import (
     apply,
 )
 from treegen.tree.changes.difference import difference
-from treegen.tree.changes.interface import Draft, whole_group
+from treegen.tree.changes.interface import MutableTree, whole_group
 from treegen.tree.document import content_of
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.validation.checks import check_data
@@ -70,7 +70,7 @@ def test_a_single_change_does_what_scoring_from_scratch_says(
 
 
 def test_a_group_less_is_a_preview_as_well(evaluate: Evaluate, domain: Domain, tree: Tree) -> None:
-    evaluator, change = evaluate(domain), GroupRemoved(**whole_group(Draft(tree), "colour"))
+    evaluator, change = evaluate(domain), GroupRemoved(**whole_group(MutableTree(tree), "colour"))
     less = replace(
         tree,
         groups=tree.groups[1:],

@@ -11,7 +11,7 @@ import pytest
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
-from treegen.llm.chat import Message, Reply, Wire, open_chat
+from treegen.llm.chat import Message, Reply, ResponseSchema, open_chat
 from treegen.tree.changes import Change, apply
 from treegen.tree.changes.edits import change_prompt, point_rule, rename_option
 from treegen.tree.document import content_text, dump, read_text
@@ -32,7 +32,9 @@ class Listening:
     name = "listening"
     heard: tuple[Message, ...] = ()
 
-    def complete(self, messages: Sequence[Message], on_text: object = None, *, wire: Wire | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: object = None, *, wire: ResponseSchema | None = None
+    ) -> Reply:
         self.heard = tuple(messages)
         raise ModelError("it answers nothing")
 

@@ -12,7 +12,7 @@ from treegen.tree.changes import ChangeError, ClassRemoved, GroupRenamed, Option
 from treegen.tree.document import content_of, dump, tree_from
 from treegen.tree.feedback_target import WHOLE, Target
 from treegen.tree.model import Tree
-from treegen.workflow.proposal_review import Asked, reworded, wording
+from treegen.workflow.proposal_review import ProposalReview, reworded, wording
 from treegen.workflow.session import Session
 
 GROUPS: dict[str, dict[str, Any]] = {
@@ -52,11 +52,13 @@ def proposed() -> Tree:
     )
 
 
-def asked_of(session: Session, proposed: Tree, target: Target = WHOLE, locks: frozenset[str] = frozenset()) -> Asked:
-    return Asked.of("greener", session.tree, proposed, target, locks)
+def asked_of(
+    session: Session, proposed: Tree, target: Target = WHOLE, locks: frozenset[str] = frozenset()
+) -> ProposalReview:
+    return ProposalReview.of("greener", session.tree, proposed, target, locks)
 
 
-def number(asked: Asked, words: str) -> int:
+def number(asked: ProposalReview, words: str) -> int:
     (found,) = [u.number for u in asked.units if any(words in s for s in u.sentences)]
     return found
 
@@ -232,7 +234,7 @@ def test_a_proposal_is_there_again_after_a_restart(session: Session, proposed: T
     asked.reject(session, prompt, "no")
     session.close()
     again = Session(session.path, Store(session.path))
-    found = Asked.left_in(again)
+    found = ProposalReview.left_in(again)
     assert found == asked
     assert found.accept(again, [newt]) == [newt]
     assert answers(again.tree, "Newt")["colour"] == "olive"
@@ -253,7 +255,7 @@ def test_a_proposal_is_kept_when_the_file_went_on_without_the_session(session: S
     session.path.write_text(dump(replace(session.tree, groups=(replace(other, prompt="{}!"), session.tree.groups[1]))))
     again = Session(session.path, Store(session.path))
     assert not again.resumed
-    found = Asked.left_in(again)
+    found = ProposalReview.left_in(again)
     assert found
     found.follow(again)
     assert found.fates == asked.fates
@@ -265,13 +267,13 @@ def test_a_proposal_is_kept_when_the_file_went_on_without_the_session(session: S
 
 
 def test_a_tree_of_the_same_folder_has_its_own_proposal(session: Session, proposed: Tree) -> None:
-    assert Asked.left_in(session) is None
+    assert ProposalReview.left_in(session) is None
     asked_of(session, proposed).keep(session)
     other = session.path.with_name("other.json")
     other.write_text(session.path.read_text())
     beside = Session(other, Store(other))
-    assert Asked.left_in(beside) is None
+    assert ProposalReview.left_in(beside) is None
     beside.do("rule", [RuleChanged(class_name="Eel", group="colour", old="brown", new="white")])
     beside.close()
     beside.store.close()
-    assert Asked.left_in(session)
+    assert ProposalReview.left_in(session)

@@ -16,7 +16,7 @@ from treegen.tree.feedback_target import WHOLE, Target, lock_of, target_of
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import errors_of
-from treegen.workflow.proposal_units import Unit, alone, closure, take, units_of
+from treegen.workflow.proposal_units import ChangeGroup, alone, closure, take, units_of
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def tree() -> Tree:
     )
 
 
-def proposed(tree: Tree, *, target: Target = WHOLE, locks: Collection[str] = ()) -> tuple[Unit, ...]:
+def proposed(tree: Tree, *, target: Target = WHOLE, locks: Collection[str] = ()) -> tuple[ChangeGroup, ...]:
     """Units of: brown -> gray for Newt, brown gone, legs reworded, a new class with a new option, Swan renamed."""
     colour, legs = tree.groups
     new = replace(
@@ -53,7 +53,7 @@ def proposed(tree: Tree, *, target: Target = WHOLE, locks: Collection[str] = ())
     return units_of(tree, difference(tree, new), target=target, locks=locks)
 
 
-def unit(units: tuple[Unit, ...], words: str) -> Unit:
+def unit(units: tuple[ChangeGroup, ...], words: str) -> ChangeGroup:
     (found,) = [u for u in units if any(words in s for s in u.sentences)]
     return found
 

@@ -6,13 +6,13 @@ import pytest
 
 from tests.conftest import TREE, present
 from treegen.tree.changes import edits
-from treegen.workflow.review_model import Review
+from treegen.workflow.review_model import ReviewModel
 
 
 def test_without_a_domain_it_opens_and_says_what_supplies_one(tmp_path: Path) -> None:
     path = tmp_path / "tree.json"
     path.write_text(TREE)
-    review = Review(path)
+    review = ReviewModel(path)
     assert review.domain is None
     assert "treegen init" in review.missing
     assert not review.can_score
@@ -25,7 +25,7 @@ def test_a_broken_domain_is_told_and_the_tree_can_be_edited(tmp_path: Path, text
     path = tmp_path / "tree.json"
     path.write_text(TREE)
     (tmp_path / "domain.toml").write_text(text)
-    review = Review(path)
+    review = ReviewModel(path)
     assert review.missing
     review.session.do("x", edits.delete_group(review.tree, "size"))
     assert len(review.tree.groups) == 4
@@ -33,7 +33,7 @@ def test_a_broken_domain_is_told_and_the_tree_can_be_edited(tmp_path: Path, text
 
 
 def test_problems_are_those_of_the_tree_as_it_is_now(tree_file: Path) -> None:
-    review = Review(tree_file)
+    review = ReviewModel(tree_file)
     before = review.problems
     review.session.do("x", edits.change_prompt(review.tree, "size", "no place"))
     assert review.known_problems == before
@@ -45,7 +45,7 @@ def test_problems_are_those_of_the_tree_as_it_is_now(tree_file: Path) -> None:
 
 
 def test_the_score_is_of_the_tree_at_the_time_and_stale_after_a_change(tree_file: Path) -> None:
-    review = Review(tree_file)
+    review = ReviewModel(tree_file)
     tree = review.tree
     future = review.measure()
     review.session.do("x", edits.move_group(review.tree, "size", -1))
@@ -64,7 +64,7 @@ def test_the_score_is_of_the_tree_at_the_time_and_stale_after_a_change(tree_file
 
 
 def test_a_job_that_fails_leaves_the_next_one_its_thread(tree_file: Path) -> None:
-    review = Review(tree_file)
+    review = ReviewModel(tree_file)
     assert isinstance(review.on_models(lambda work: 1 // 0).exception(60), ZeroDivisionError)
     assert review.on_models(lambda work: work.path).result(60) == tree_file
     review.close()

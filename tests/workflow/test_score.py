@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import TREE
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError, ProblemsError
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.progress import Cancelled
 from treegen.tree.changes import OptionRenamed, RuleChanged, apply
 from treegen.tree.feedback_target import Feedback, Target
@@ -27,7 +27,7 @@ class QueuedChat:
         self._replies = list(replies)
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         self.asked.append(tuple(messages))
         reply = self._replies.pop(0)
@@ -117,7 +117,7 @@ class EditingChat:
         self.path, self.text = path, text
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         self.path.write_text(self.text, encoding="utf-8")
         return Reply(text=TREE, model=self.name)
@@ -215,7 +215,7 @@ class TalkingChat:
     name = "talking"
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         assert on_text is not None
         for end in (100, len(TREE)):

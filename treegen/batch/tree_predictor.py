@@ -100,14 +100,14 @@ class Scorer:
     def answer(self, features: "Tensor") -> Answered:
         """The answers about images (N, D)."""
         from treegen.clip import scoring
-        from treegen.clip.decisions import Evidence
+        from treegen.clip.decisions import RuleInputs
 
         sizes = tuple(len(group.options) for group in self._tree.groups)
         logits = scoring.similarity_logits(features, self._texts, self._scale)
         probabilities = scoring.group_probabilities(logits, sizes)
         names = None if self._names is None else scoring.similarity_logits(features, self._names, self._scale)
         best = self.decision.scores(
-            Evidence(
+            RuleInputs(
                 logits=logits,
                 probabilities=probabilities,
                 matrix=self._matrix,

@@ -9,7 +9,7 @@ import click
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
-    from treegen.workflow.classify import Classified
+    from treegen.workflow.classify import Classification
 
 
 @click.command("classify")
@@ -41,7 +41,7 @@ def command(
     sys.exit(2 if any(r.failure for r in results) else 0)
 
 
-def _show(result: "Classified") -> None:
+def _show(result: "Classification") -> None:
     from treegen.cli.output import percent, say
 
     groups = len(result.answers)

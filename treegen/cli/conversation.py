@@ -49,7 +49,7 @@ def _placed(model: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
+class Exchange:
     """An open conversation: who answers, by which settings, and where what arrives is shown."""
 
     chat: "Chat"
@@ -58,7 +58,7 @@ class Talk:
 
 
 @contextmanager
-def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
+def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchange]:
     """A chat that tells on stderr what each request will take, what is arriving, and in the end the bill.
 
     Raises:
@@ -89,7 +89,7 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
             on_request=announce,
         )
         try:
-            yield Talk(chat=chat, settings=settings, view=view)
+            yield Exchange(chat=chat, settings=settings, view=view)
         finally:
             view.pause()
             if budget.bill.calls:

@@ -9,11 +9,11 @@ from treegen.cli.display_groups import p_value, points, show_advice, show_groups
 from treegen.cli.output import interval, percent, plain, say, table, tell
 from treegen.tree.changes import Change
 from treegen.tree.validation.problems import Place, Problem
-from treegen.workflow.proposal_units import Unit
+from treegen.workflow.proposal_units import ChangeGroup
 
 if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
-    from treegen.workflow.score import Scored
+    from treegen.workflow.score import ScoreResult
 
 COLOURS = {"error": "red", "warning": "yellow"}
 
@@ -64,7 +64,7 @@ def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | 
         click.echo(indent + change_line(change), color=colour)
 
 
-def show_proposal(units: Iterable[Unit]) -> None:
+def show_proposal(units: Iterable[ChangeGroup]) -> None:
     """Proposed changes in words, in the order in which they are made; marked where they are not what was asked."""
     pairs = sorted(((p, c, u) for u in units for p, c in zip(u.places, u.changes, strict=True)), key=lambda t: t[0])
     for _, change, unit in pairs:
@@ -86,7 +86,7 @@ def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, st
     return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts if p]
 
 
-def show_notes(scored: "Scored") -> "Scored":
+def show_notes(scored: "ScoreResult") -> "ScoreResult":
     """What a reader of the score must know, on stderr; returns the score."""
     for note in scored.notes:
         tell(f"note: {note}")

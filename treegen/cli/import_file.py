@@ -89,11 +89,11 @@ def _encoder(choice: EncoderChoice, domain: "Domain | None", progress: "Progress
 
 def _show(done: "object", as_json: bool) -> None:
     from treegen.cli.output import print_json, say, tell
-    from treegen.exchange.importing import Imported
+    from treegen.exchange.importing import ImportResult
     from treegen.exchange.report import as_json as report_json
     from treegen.exchange.report import as_text
 
-    assert isinstance(done, Imported)
+    assert isinstance(done, ImportResult)
     if as_json:
         print_json({"written": str(done.path), "revision": done.revision.id, **report_json(done.report)})
         return

@@ -9,7 +9,7 @@ import click
 from treegen.cli.options import PATH
 
 if TYPE_CHECKING:
-    from treegen.tree.merge.three_way import Merged
+    from treegen.tree.merge.three_way import MergeResult
 
 
 @click.command("merge")
@@ -63,7 +63,7 @@ def command(
     sys.exit(0 if merged.clean else 1)
 
 
-def _tell(merged: "Merged", name: str) -> None:
+def _tell(merged: "MergeResult", name: str) -> None:
     from treegen.cli.display import show_problems
     from treegen.cli.output import tell
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from treegen.llm.chat.interface import OnText
-    from treegen.llm.reading.partial import Arrived
+    from treegen.llm.reading.partial import PartialReply
     from treegen.llm.tasks.attempts import Attempt
     from treegen.workflow.workspace import Workspace
 
@@ -99,7 +99,7 @@ class ArrivingView:
             self._live.update(as_text(self._name, len(text), self._arriving.now, self._step), refresh=True)
 
 
-def as_text(name: str, characters: int, arrived: "Arrived", step: str = "") -> "Text":
+def as_text(name: str, characters: int, arrived: "PartialReply", step: str = "") -> "Text":
     """Each group with its options, and how many classes have rules; names in it are neither markup nor escapes."""
     from rich.text import Text
 

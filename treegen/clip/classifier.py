@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.decisions import SUM, Evidence, Fitted
+from treegen.clip.decisions import SUM, FittedRule, RuleInputs
 from treegen.clip.text_checks import length_problems, refuse_long
 from treegen.config.domain import Domain
 from treegen.tree.model import Tree
@@ -26,7 +26,9 @@ Answers = tuple[tuple[str, str, float, str | None], ...]
 class Labeller:
     """A tree ready to label images: its prompts are embedded once."""
 
-    def __init__(self, tree: Tree, encoder: "Encoder", decision: Fitted = SUM, domain: Domain | None = None) -> None:
+    def __init__(
+        self, tree: Tree, encoder: "Encoder", decision: FittedRule = SUM, domain: Domain | None = None
+    ) -> None:
         """Embeds the prompts of a tree without errors, and the class names if the decision rule looks at them.
 
         Args:
@@ -56,7 +58,7 @@ class Labeller:
         logits = scoring.similarity_logits(features, self._texts, scale)
         probabilities = scoring.group_probabilities(logits, self._sizes)
         scores = self._decision.scores(
-            Evidence(
+            RuleInputs(
                 logits=logits,
                 probabilities=probabilities,
                 matrix=self._matrix,

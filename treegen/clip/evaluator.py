@@ -6,16 +6,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip import scoring
-from treegen.clip.decisions import DecisionRule, Evidence, Fitted, decision_of, fit
+from treegen.clip.decisions import DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
 from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
-from treegen.clip.memo import Remembered
+from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.accuracy import accuracy_of, comparisons, spread
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
-from treegen.clip.preview import Ground, Preview, Question, Variant, preview
+from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
 from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
@@ -57,8 +57,8 @@ class Answers:
     probabilities: "Tensor"
     scores: "Tensor"
     predictions: tuple[int, ...]
-    evidence: Evidence
-    decision: Fitted
+    evidence: RuleInputs
+    decision: FittedRule
 
 
 class Evaluator:
@@ -87,7 +87,7 @@ class Evaluator:
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
         self._texts: dict[str, Tensor] = {}
-        self._answers, self._found = Remembered(), Remembered()  # of questions, and about groups, on the dev part
+        self._answers, self._found = LruMemo(), LruMemo()  # of questions, and about groups, on the dev part
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
         found = read_image_set(domain, cache, progress)
         assert domain.images is not None
@@ -154,7 +154,7 @@ class Evaluator:
             decision=decision,
         )
 
-    def evidence(self, tree: Tree, features: "Tensor", *, names: bool, matrix: "Tensor | None" = None) -> Evidence:
+    def evidence(self, tree: Tree, features: "Tensor", *, names: bool, matrix: "Tensor | None" = None) -> RuleInputs:
         """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
         import torch
 
@@ -167,7 +167,7 @@ class Evaluator:
         else:
             logits = scoring.similarity_logits(features, texts, self.encoder.logit_scale)
             probabilities = scoring.group_probabilities(logits, sizes)
-        return Evidence(
+        return RuleInputs(
             logits=logits,
             probabilities=probabilities,
             matrix=self._matrix(tree) if matrix is None else matrix,
@@ -176,7 +176,7 @@ class Evaluator:
             names=self._name_logits(features) if names else None,
         )
 
-    def _answer_of(self, question: Question, known: Remembered) -> "tuple[Tensor, Tensor]":
+    def _answer_of(self, question: Question, known: LruMemo) -> "tuple[Tensor, Tensor]":
         """Logits and probabilities (O, B) of a question on the dev part. Asked one by one, so that they are the same
         whatever else is asked, and one that has not changed is not asked again."""
 
@@ -187,15 +187,15 @@ class Evaluator:
 
         return known.get(question, ask)
 
-    def decide(self, tree: Tree) -> Fitted:
+    def decide(self, tree: Tree) -> FittedRule:
         """The domain's decision rule, with its frozen parameters or else with what it learns on the dev part."""
         return decision_of(self.domain.decision, self.encoder.fingerprint, lambda rule: self._learn(rule, tree))
 
-    def _learn(self, rule: DecisionRule, tree: Tree) -> Fitted:
+    def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
         dev = self.parts["dev"]
         return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
 
-    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[Fitted, dict[str, Any]]:
+    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, dict[str, Any]]:
         """The decision rule chosen on the dev part, and the `rules` section of the score document.
 
         Args:
@@ -272,7 +272,7 @@ class Evaluator:
             "dev": self.diagnose(tree),
         }
 
-    def _tested(self, tree: Tree, parent: Tree | None, decision: Fitted) -> dict[str, Any]:
+    def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> dict[str, Any]:
         """The sections of the test part."""
         test = self.parts["test"]
         found, base = self._tested_as(tree), self.baseline(test)
@@ -317,8 +317,8 @@ class Evaluator:
             tree: as it is, with errors or without.
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
-        dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, Remembered()
-        ground = Ground(
+        dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, LruMemo()
+        ground = PreviewContext(
             labels=dev.labels,
             classes=self.domain.classes,
             embed=self.text_features,
@@ -375,7 +375,7 @@ class Evaluator:
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }
 
-    def _controls(self, tree: Tree, predictions: Sequence[int], decision: Fitted) -> dict[str, Any]:
+    def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> dict[str, Any]:
         """What numbers mean nothing: chance, rules dealt out at random in two ways, random words as options."""
         test, matrix, worded = self.parts["test"], self._matrix(tree), list[float]()
         for seed in range(WORD_SEEDS):
@@ -384,7 +384,7 @@ class Evaluator:
             worded.append(accuracy_of(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
 
-        def asked(rows: Sequence[int]) -> Evidence:
+        def asked(rows: Sequence[int]) -> RuleInputs:
             return self.evidence(tree, test.features[list(rows)], names=decision.rule.uses_names, matrix=matrix)
 
         return {

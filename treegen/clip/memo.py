@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Remembered:
+class LruMemo:
     """Keeps what was asked for in this round and in the one before; what neither needed is forgotten.
 
     A value must follow from its key and from what never changes for the one who asks, such as images and encoder,

@@ -54,7 +54,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class PreviewContext:
     """What a preview needs of the evaluator.
 
     Attributes:
@@ -77,7 +77,7 @@ class Ground:
     predict: Callable[[Tree], "Tensor"] | None = None
 
 
-def preview(ground: Ground, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
+def preview(ground: PreviewContext, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
     """One preview for each variant, in their order. Nothing raises: what cannot be scored says why.
 
     Args:
@@ -97,7 +97,7 @@ def preview(ground: Ground, tree: Tree, variants: Sequence[Variant]) -> tuple[Pr
     return tuple(results)
 
 
-def _changed(ground: Ground, tree: Tree, variant: Variant) -> Tree | str:
+def _changed(ground: PreviewContext, tree: Tree, variant: Variant) -> Tree | str:
     """The changed tree, or why it cannot be scored."""
     try:
         changed = variant if isinstance(variant, Tree) else apply(tree, variant)
@@ -109,7 +109,7 @@ def _changed(ground: Ground, tree: Tree, variant: Variant) -> Tree | str:
 class _Neighbours:
     """The scores of a tree, from which those of trees near it follow."""
 
-    def __init__(self, ground: Ground, tree: Tree, changed: Sequence[Tree]) -> None:
+    def __init__(self, ground: PreviewContext, tree: Tree, changed: Sequence[Tree]) -> None:
         """Embeds every text once and scores the tree itself, if it can be scored."""
         import torch
 

@@ -38,7 +38,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class ImportResult:
     """A tree that was written: its file, the revision that keeps it, and the report."""
 
     path: Path
@@ -212,7 +212,7 @@ def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matche
     )
 
 
-def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Imported:
+def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> ImportResult:
     """Writes the tree, whole or not at all, and keeps it as a revision with author `import`.
 
     Raises:
@@ -224,7 +224,7 @@ def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Im
     with Store(out) as store:
         latest = parent or store.latest()
         revision = store.add_revision(made.tree, author="import", note=note, parent=latest.id if latest else None)
-    return Imported(path=out, tree=made.tree, revision=revision, report=made.report)
+    return ImportResult(path=out, tree=made.tree, revision=revision, report=made.report)
 
 
 def refuse_output(source: Path, out: Path, *, force: bool) -> None:

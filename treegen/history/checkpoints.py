@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from treegen.history.store import Store, now
 
 
-class Keeper:
+class Checkpoints:
     """The parts of one tree file. Not for use in several threads."""
 
     def __init__(self, store: Store, *, fresh: bool = False) -> None:

@@ -31,7 +31,7 @@ from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 from treegen.review.widgets.score import ScorePane
 from treegen.tree.validation.schema import printable
-from treegen.workflow.review_model import Review
+from treegen.workflow.review_model import ReviewModel
 from treegen.workflow.score import llm_settings_with
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ NARROW: Final = 110  # columns; below, the names of panes are cut
 
 
 class ReviewApp(App[None]):
-    """Shows one `Review`. Every change goes through `Edits.edit` and is in the store before it is painted."""
+    """Shows one `ReviewModel`. Every change goes through `Edits.edit` and is in the store before it is painted."""
 
     CSS_PATH: ClassVar[str] = "app.tcss"
     TITLE = "treegen review"
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
-    def __init__(self, review: Review, llm: LlmSettings | None = None) -> None:
+    def __init__(self, review: ReviewModel, llm: LlmSettings | None = None) -> None:
         """An application.
 
         Args:
@@ -399,7 +399,7 @@ def open_app(
 ) -> ReviewApp:
     """The application for a tree file, for the command and for tests. Who opens it closes its review."""
     with ExitStack() as opened:
-        review = opened.enter_context(Review(path, domain_path=domain_path))
+        review = opened.enter_context(ReviewModel(path, domain_path=domain_path))
         named = llm_settings_with(review.domain, model=model, api_base=api_base) if review.domain else None
         app = ReviewApp(review, named)
         opened.pop_all()

@@ -27,7 +27,7 @@ _NAMED: Final = 20  # changes that a message lists; `treegen diff` lists all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class ApprovalResult:
     """A signed tree, which is written.
 
     Attributes:
@@ -42,7 +42,7 @@ class Approved:
     notes: tuple[str, ...]
 
 
-def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
+def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
     """Records in the tree's `review` who approved its content, when, and with which score.
 
     The score is the recorded one of this content; without one the tree is scored, if the domain has images and CLIP is
@@ -89,7 +89,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
         raise ProblemsError(f"{workspace.path}: changed while it was scored, and is not approved", "approve again")
     save(workspace.path, signed)
     left = tuple(p for p in checked.problems if p.code not in ("TG301", "TG302", "TG303"))
-    return Approved(tree=signed, score=score, warnings=left, notes=notes)
+    return ApprovalResult(tree=signed, score=score, warnings=left, notes=notes)
 
 
 def _summary(score: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from treegen.tree.document import Document, content_of, digest_of, read_text
 from treegen.tree.lint.rules import lint
 from treegen.tree.lint.word_lists import CONTEXT
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import Checked, check_data, check_text, conflict_problems, fix_file
+from treegen.tree.validation.checks import CheckResult, check_data, check_text, conflict_problems, fix_file
 from treegen.tree.validation.locations import problem_places
 from treegen.tree.validation.problems import Place, Problem, pointer_to, with_levels
 
@@ -127,7 +127,7 @@ def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
 
 
 def _judge(
-    checked: Checked, domain: Domain | None, encoder: "Encoder | None", path: Path | None = None
+    checked: CheckResult, domain: Domain | None, encoder: "Encoder | None", path: Path | None = None
 ) -> tuple[tuple[Problem, ...], int]:
     """The problems with lints and the project's severities, and how many of them are switched off."""
     problems = list(checked.problems)

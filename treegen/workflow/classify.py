@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from treegen.clip.classifier import Labeller
-    from treegen.clip.decisions import DecisionRule, Fitted
+    from treegen.clip.decisions import DecisionRule, FittedRule
 
 _BATCH: Final = 64  # images that are decoded and labelled together
 
@@ -30,7 +30,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Classified:
+class Classification:
     """One image: the best classes with their scores, and the answers behind them.
 
     Under the decision rule `sum` scores are 0 to the number of groups; under another they have its scale. `unsure` if
@@ -45,7 +45,7 @@ class Classified:
     unsure: bool = False
 
 
-def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classified]:
+def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classification]:
     """Labels images with the chain of answers behind each label. An image that cannot be read carries the reason.
 
     Raises:
@@ -58,7 +58,7 @@ def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classif
     crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
     decision = _decision(workspace, tree)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
-    results: list[Classified] = []
+    results: list[Classification] = []
     least = workspace.domain.decision.least_margin
     for start in range(0, len(paths), _BATCH):
         found = _classify_batch(labeller, paths[start : start + _BATCH], crop)
@@ -67,11 +67,11 @@ def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classif
     return results
 
 
-def _is_unsure(result: Classified, least: float) -> bool:
+def _is_unsure(result: Classification, least: float) -> bool:
     return len(result.ranking) > 1 and result.ranking[0][1] - result.ranking[1][1] < least
 
 
-def _decision(workspace: Workspace, tree: Tree) -> "Fitted":
+def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
     """The domain's decision rule; one that learns and is not frozen learns on the dev part.
 
     Raises:
@@ -79,7 +79,7 @@ def _decision(workspace: Workspace, tree: Tree) -> "Fitted":
     """
     from treegen.clip.decisions import decision_of
 
-    def learn(rule: "DecisionRule") -> "Fitted":
+    def learn(rule: "DecisionRule") -> "FittedRule":
         if not workspace.domain.images:
             told = f"the decision rule {rule.name} learns on the dev part, and the domain has no images"
             raise InputError(told, "freeze it where there are: `treegen score TREE --rules all --freeze`")
@@ -88,7 +88,7 @@ def _decision(workspace: Workspace, tree: Tree) -> "Fitted":
     return decision_of(workspace.domain.decision, workspace.encoder.fingerprint, learn)
 
 
-def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> list[Classified]:
+def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> list[Classification]:
     """One batch, in the order of the paths."""
     pictures: list[Image] = []
     failures: dict[int, str] = {}
@@ -101,13 +101,13 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
     results = []
     for number, path in enumerate(paths):
         if number in failures:
-            results.append(Classified(path=path, ranking=(), answers=(), failure=failures[number]))
+            results.append(Classification(path=path, ranking=(), answers=(), failure=failures[number]))
             continue
         if (found := next(labels)) is None:
             told = "the model makes no numbers of it"
-            results.append(Classified(path=path, ranking=(), answers=(), failure=told))
+            results.append(Classification(path=path, ranking=(), answers=(), failure=told))
             continue
         ranking, answers = found
         chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
-        results.append(Classified(path=path, ranking=ranking, answers=chain))
+        results.append(Classification(path=path, ranking=ranking, answers=chain))
     return results

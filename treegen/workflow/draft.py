@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Literal
 
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ProblemsError
-from treegen.history.checkpoints import Keeper
+from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Revision
 from treegen.images.data_urls import pictures_of
 from treegen.tree.document import read_text, save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
-from treegen.workflow.recording import Announced, Listener, recorder, result_of
+from treegen.workflow.recording import Listener, ProgressChat, recorder, result_of
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Parts = Literal["auto", "never"] | int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
+class DraftResult:
     """A finished draft: the file is written and the revision kept.
 
     Attributes:
@@ -52,7 +52,7 @@ def draft_tree(
     settings: LlmSettings | None = None,
     on_attempt: Listener | None = None,
     on_text: "OnText | None" = None,
-) -> Drafted:
+) -> DraftResult:
     """Has a language model draft the tree of the workspace's domain and writes it.
 
     Args:
@@ -78,8 +78,8 @@ def draft_tree(
     keep_existing(workspace, force)
     store = workspace.store
     listener, calls = recorder(store, chat.name, on_attempt)
-    asked = chat if on_text else Announced(chat, workspace.progress)
-    asking = _Asking(workspace, asked, tries, Keeper(store, fresh=fresh), concurrency, listener, on_text)
+    asked = chat if on_text else ProgressChat(chat, workspace.progress)
+    asking = _Asking(workspace, asked, tries, Checkpoints(store, fresh=fresh), concurrency, listener, on_text)
     described = asking.describe(images, settings) if images else {}
     conversation = asking.draft(parts, described)
     tree = result_of(conversation, workspace.path)
@@ -89,7 +89,7 @@ def draft_tree(
         tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
     )
     store.attach_calls(calls, revision.id)
-    return Drafted(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
+    return DraftResult(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class _Asking:
     workspace: Workspace
     chat: "Chat"
     tries: int
-    kept: Keeper
+    kept: Checkpoints
     concurrency: int
     listener: Listener
     on_text: "OnText | None"

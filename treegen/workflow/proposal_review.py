@@ -23,7 +23,7 @@ from treegen.tree.feedback_target import WHOLE, Target
 from treegen.tree.merge.three_way import merge
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
-from treegen.workflow.proposal_units import Unit, alone, closure, take, units_of
+from treegen.workflow.proposal_units import ChangeGroup, alone, closure, take, units_of
 from treegen.workflow.session import Session
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Acceptance:
 
 
 @dataclass(slots=True, kw_only=True)
-class Asked:
+class ProposalReview:
     """One proposal of a language model for a session's tree.
 
     Attributes:
@@ -76,14 +76,16 @@ class Asked:
     proposed: Tree
     target: Target = WHOLE
     locks: frozenset[str] = frozenset()
-    units: tuple[Unit, ...]
+    units: tuple[ChangeGroup, ...]
     previews: "tuple[Preview, ...]" = ()
     previewing: bool = False
     fates: list[Fate] = field(default_factory=list)
     acceptances: list[Acceptance] = field(default_factory=list)
 
     @classmethod
-    def of(cls, feedback: str, origin: Tree, proposed: Tree, target: Target, locks: Collection[str]) -> "Asked":
+    def of(
+        cls, feedback: str, origin: Tree, proposed: Tree, target: Target, locks: Collection[str]
+    ) -> "ProposalReview":
         """The units of a proposed tree."""
         units = units_of(origin, difference(origin, proposed), target=target, locks=locks)
         return cls(
@@ -97,7 +99,7 @@ class Asked:
         )
 
     @classmethod
-    def left_in(cls, session: Session) -> "Asked | None":
+    def left_in(cls, session: Session) -> "ProposalReview | None":
         """The last proposal for a session's tree as it was left; `None` if there is none."""
         text = session.kept(_KEPT)
         if not text:
@@ -208,12 +210,12 @@ class Asked:
         self._decide(session, [n for n in left if self.fates[n] == "open"], "rejected", why)
 
 
-def wording(unit: Unit) -> str | None:
+def wording(unit: ChangeGroup) -> str | None:
     """The text that a unit proposes, if it is about one: a prompt, an option, a name."""
     return next((text for change in unit.changes if (text := _text_of(change)) is not None), None)
 
 
-def reworded(unit: Unit, text: str) -> tuple[Change, ...]:
+def reworded(unit: ChangeGroup, text: str) -> tuple[Change, ...]:
     """The change of the proposed tree that words a unit otherwise; nothing if the text is the same."""
     change = next(c for c in unit.changes if _text_of(c) is not None)
     old = _text_of(change)

@@ -24,14 +24,14 @@ from treegen.tree.changes import (
     RuleChanged,
     apply,
 )
-from treegen.tree.changes.interface import Draft
+from treegen.tree.changes.interface import MutableTree
 from treegen.tree.feedback_target import WHOLE, Target
 from treegen.tree.model import Tree
 from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class ChangeGroup:
     """A part of a proposal that is taken or left as a whole.
 
     Attributes:
@@ -58,7 +58,7 @@ class Unit:
 
 def units_of(
     tree: Tree, changes: Sequence[Change], *, target: Target = WHOLE, locks: Collection[str] = ()
-) -> tuple[Unit, ...]:
+) -> tuple[ChangeGroup, ...]:
     """The units of a proposal.
 
     Args:
@@ -78,7 +78,7 @@ def units_of(
         own = numbers[owner[place]]
         direct[own] |= {numbers[owner[earlier]] for earlier in _needed(changes, place)} - {own}
     units = [
-        Unit(
+        ChangeGroup(
             number=number,
             changes=tuple(changes[p] for p in own),
             places=tuple(own),
@@ -92,12 +92,12 @@ def units_of(
     return tuple(_refused_with(unit, units) for unit in units)
 
 
-def closure(units: Sequence[Unit], chosen: Iterable[int]) -> frozenset[int]:
+def closure(units: Sequence[ChangeGroup], chosen: Iterable[int]) -> frozenset[int]:
     """The numbers of the units chosen and of all that they need."""
     return frozenset(n for number in chosen for n in (number, *units[number].needs))
 
 
-def take(tree: Tree, units: Sequence[Unit], chosen: Collection[int]) -> tuple[Change, ...]:
+def take(tree: Tree, units: Sequence[ChangeGroup], chosen: Collection[int]) -> tuple[Change, ...]:
     """The changes that make the chosen units, in an order in which each can be made.
 
     A class that is kept and a group that is new, or the other way round, get no answer (null) where the proposal had
@@ -122,7 +122,7 @@ def take(tree: Tree, units: Sequence[Unit], chosen: Collection[int]) -> tuple[Ch
     return changes if len(pairs) == sum(len(u.changes) for u in units) else (*changes, *_without_answer(tree, changes))
 
 
-def alone(tree: Tree, units: Sequence[Unit]) -> list[tuple[Change, ...]]:
+def alone(tree: Tree, units: Sequence[ChangeGroup]) -> list[tuple[Change, ...]]:
     """For each unit the changes of it and of what it needs, for `Evaluator.preview`; none for a refused one."""
     return [() if unit.refused else take(tree, units, closure(units, (unit.number,))) for unit in units]
 
@@ -237,7 +237,7 @@ def _outside(change: Change, target: Target, names: _Names) -> bool:
     return elsewhere or (target.kind == "option" and target.option not in names.words(change))
 
 
-def _with_new_options(units: list[Unit], target: Target) -> list[Unit]:
+def _with_new_options(units: list[ChangeGroup], target: Target) -> list[ChangeGroup]:
     """A new option that something asked for needs was asked for as well."""
     if target.kind not in ("class", "option"):
         return units
@@ -264,7 +264,7 @@ def _locked(change: Change, locks: Collection[str], names: _Names) -> str:
     return ""
 
 
-def _refused_with(unit: Unit, units: Sequence[Unit]) -> Unit:
+def _refused_with(unit: ChangeGroup, units: Sequence[ChangeGroup]) -> ChangeGroup:
     """A unit that needs a refused one is refused as well."""
     for other in sorted(unit.needs):
         if not unit.refused and units[other].refused:
@@ -274,7 +274,7 @@ def _refused_with(unit: Unit, units: Sequence[Unit]) -> Unit:
 
 def _without_answer(tree: Tree, changes: Sequence[Change]) -> list[Change]:
     """Null where a new group and a class, or a new class and a group, have no answer for each other."""
-    draft = Draft(apply(tree, changes))
+    draft = MutableTree(apply(tree, changes))
     groups = {c.group for c in changes if isinstance(c, GroupAdded)}
     classes = {c.class_name for c in changes if isinstance(c, ClassAdded)}
     return [

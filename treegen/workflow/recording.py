@@ -12,13 +12,13 @@ from treegen.tree.model import Tree
 from treegen.tree.validation.problems import errors_of
 
 if TYPE_CHECKING:
-    from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
+    from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
     from treegen.llm.tasks.attempts import Attempt, Conversation
 
 Listener = Callable[["Attempt"], None]
 
 
-class Announced:
+class ProgressChat:
     """A chat whose waiting is shown, once for all that wait; a person who pastes needs no such thing."""
 
     def __init__(self, chat: "Chat", progress: Progress) -> None:
@@ -28,7 +28,7 @@ class Announced:
         self._waiting = 0
 
     def complete(
-        self, messages: "Sequence[Message]", on_text: "OnText | None" = None, *, wire: "Wire | None" = None
+        self, messages: "Sequence[Message]", on_text: "OnText | None" = None, *, wire: "ResponseSchema | None" = None
     ) -> "Reply":
         """The chat's own reply."""
         if self.name == "manual":

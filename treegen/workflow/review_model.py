@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measurement:
     """How a tree does on the dev part, by the domain's decision rule.
 
     Attributes:
@@ -51,13 +51,13 @@ class Measured:
         return next((c for c in self.dev["classes"] if c["name"] == name), None)
 
 
-def _measure(workspace: Workspace, tree: Tree) -> Measured:
+def _measure(workspace: Workspace, tree: Tree) -> Measurement:
     evaluator = workspace.evaluator
     rule = workspace.domain.decision.rule
-    return Measured(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree), rule=rule)
+    return Measurement(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree), rule=rule)
 
 
-class Review:
+class ReviewModel:
     """A tree under review. Nothing here waits for a model: that happens on a thread of its own.
 
     Who makes one closes it: with `with`, or with `close`.
@@ -90,7 +90,7 @@ class Review:
             self.missing = f"{error.message.splitlines()[0]}: {error.tip}"
         if self.domain and not self.domain.images:
             self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
-        self.measured: Measured | None = None
+        self.measured: Measurement | None = None
         self.scores: list[float] = []
         self.tested: dict[str, Any] | None = None
         self.path, self.domain_path, self._encoder = path, found, encoder
@@ -127,7 +127,7 @@ class Review:
         """Whether the last score is of an earlier state."""
         return self.measured is None or self.measured.tree is not self.tree
 
-    def measure(self, progress: Progress = no_progress) -> "Future[Measured]":
+    def measure(self, progress: Progress = no_progress) -> "Future[Measurement]":
         """Scores the tree as it is now on the dev part, on the models' thread."""
         tree = self.tree
         return self.on_models(lambda work: _measure(work, tree), progress)

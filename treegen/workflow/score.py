@@ -14,11 +14,11 @@ from treegen.tree.changes.difference import difference
 from treegen.tree.document import content_text, dump, read_text, save, write_atomically
 from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import Checked, check_text
+from treegen.tree.validation.checks import CheckResult, check_text
 from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.auto_feedback import compose
-from treegen.workflow.proposal_units import Unit, take, units_of
-from treegen.workflow.recording import Announced, Listener, recorder, result_of
+from treegen.workflow.proposal_units import ChangeGroup, take, units_of
+from treegen.workflow.recording import Listener, ProgressChat, recorder, result_of
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class ScoreResult:
     """A revision with its score document, and what a reader of the score must know about the images."""
 
     revision: Revision
@@ -53,7 +53,7 @@ class Proposal:
     base: Tree
     tree: Tree
     changes: tuple[Change, ...]
-    units: tuple[Unit, ...]
+    units: tuple[ChangeGroup, ...]
     conversation: "Conversation"
     feedback: str
     calls: tuple[int, ...]
@@ -65,7 +65,7 @@ class Proposal:
 
 def score_tree(
     workspace: Workspace, tree: Tree | None = None, *, sealed: bool | None = None, rules: str = ""
-) -> Scored:
+) -> ScoreResult:
     """Scores the tree on the test part, with the paired test against its parent revision, and keeps the score.
 
     Every look at the test part is recorded, by tree, encoder and decision rule.
@@ -95,7 +95,7 @@ def score_tree(
     if not closed:
         score["test_looks"] = _look(workspace, score)
     workspace.store.add_score(revision.id, score)
-    return Scored(revision=revision, score=score, notes=_score_notes(workspace))
+    return ScoreResult(revision=revision, score=score, notes=_score_notes(workspace))
 
 
 def _look(workspace: Workspace, score: dict[str, Any]) -> int:
@@ -198,7 +198,7 @@ def propose_revision(
         workspace.domain,
         start.tree,
         asked,
-        chat if on_text else Announced(chat, workspace.progress),
+        chat if on_text else ProgressChat(chat, workspace.progress),
         problems=start.problems,
         diagnosis=start.diagnosis,
         tries=tries,
@@ -306,7 +306,7 @@ def diagnose(workspace: Workspace, tree: Tree) -> dict[str, Any] | None:
     return _diagnosed(workspace, check_text(dump(tree), classes=domain.classes, domain=domain.name))
 
 
-def _diagnosed(workspace: Workspace, checked: Checked) -> dict[str, Any] | None:
+def _diagnosed(workspace: Workspace, checked: CheckResult) -> dict[str, Any] | None:
     if checked.document is None or not workspace.domain.images or errors_of(checked.problems):
         return None
     return workspace.evaluator.diagnose(checked.document.tree)

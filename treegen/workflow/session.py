@@ -11,7 +11,7 @@ from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
 from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.changes.difference import difference, undo
 from treegen.tree.document import digest_of, dump, read_text, save
-from treegen.tree.merge.three_way import Merged, merge
+from treegen.tree.merge.three_way import MergeResult, merge
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
 
@@ -155,7 +155,7 @@ class Session:
             self.store.add_revision(theirs, author="human", note=note, parent=latest.id if latest else None)
         return self._write()
 
-    def merge_file(self) -> Merged:
+    def merge_file(self) -> MergeResult:
         """Merges what somebody else wrote into the tree, as one step. The next save writes the result.
 
         Raises:

@@ -17,7 +17,7 @@ from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import digest_of, read_text
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import Checked, check_text
+from treegen.tree.validation.checks import CheckResult, check_text
 from treegen.tree.validation.problems import Problem, errors_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Workspace:
         parts = self.divide(found)
         return tuple(image for image in found if parts[image.digest] == "dev")
 
-    def check(self) -> Checked:
+    def check(self) -> CheckResult:
         """Everything wrong with the tree file, against the domain's classes."""
         return check_text(read_text(self.path), classes=self.domain.classes, domain=self.domain.name)
 

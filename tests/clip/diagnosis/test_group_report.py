@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from treegen.clip.decisions import RULES, SUM, Evidence, Fitted
+from treegen.clip.decisions import RULES, SUM, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.group_report import group_truth, look, rests
@@ -183,9 +183,9 @@ def test_the_order_of_images_changes_nothing(tree: Tree) -> None:
         assert one == other
 
 
-def evidence_of(tree: Tree, probabilities: torch.Tensor) -> Evidence:
+def evidence_of(tree: Tree, probabilities: torch.Tensor) -> RuleInputs:
     rows = {name: number for number, name in enumerate(tree.classes)}
-    return Evidence(
+    return RuleInputs(
         logits=probabilities.log(),
         probabilities=probabilities,
         matrix=rule_matrix(tree)[[rows[c] for c in CLASSES]],
@@ -212,7 +212,7 @@ def slow_without(tree: Tree, name: str, probabilities: torch.Tensor) -> list[int
 @pytest.mark.parametrize("rule", ["sum", "weighted"])
 def test_the_tree_without_a_group_is_a_real_tree_without_it(tree: Tree, rule: str) -> None:
     labels, probabilities = case(tree)
-    decision = SUM if rule == "sum" else Fitted(rule=RULES["weighted"])  # without weights each group weighs 1
+    decision = SUM if rule == "sum" else FittedRule(rule=RULES["weighted"])  # without weights each group weighs 1
     predictions = SUM.scores(evidence_of(tree, probabilities)).argmax(1).tolist()
     found = without_each(decision, evidence_of(tree, probabilities), labels, predictions, CLASSES)
     slow = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from treegen.clip.decisions import RULES, SUM, Evidence, Fitted
+from treegen.clip.decisions import RULES, SUM, FittedRule, RuleInputs
 from treegen.clip.metrics.controls import (
     SHUFFLES,
     WORDS,
@@ -80,11 +80,11 @@ def slow_columns(tree: Tree, seed: int) -> Tree:
     return replace(tree, rules=tuple(replace(rule, answers=tuple(own.items())) for rule, own in pairs))
 
 
-def evidence_of(tree: Tree, images: int = 19) -> Evidence:
+def evidence_of(tree: Tree, images: int = 19) -> RuleInputs:
     sizes = tuple(len(group.options) for group in tree.groups)
     logits = 2 * torch.randn(images, sum(sizes), generator=torch.Generator().manual_seed(1))
     names = torch.randn(images, len(tree.rules), generator=torch.Generator().manual_seed(2))
-    return Evidence(
+    return RuleInputs(
         logits=logits,
         probabilities=group_probabilities(logits, sizes),
         matrix=rule_matrix(tree),
@@ -94,7 +94,7 @@ def evidence_of(tree: Tree, images: int = 19) -> Evidence:
     )
 
 
-def controls(decision: Fitted, evidence: Evidence, labels: list[int], predictions: list[int]) -> dict[str, Any]:
+def controls(decision: FittedRule, evidence: RuleInputs, labels: list[int], predictions: list[int]) -> dict[str, Any]:
     """Asks for no more images than are sampled, unless the rule looks at names."""
     return shuffled_controls(
         decision, evidence.matrix, labels, predictions, lambda rows: evidence.take(torch.tensor(list(rows)))
@@ -142,7 +142,7 @@ def test_of_very_many_images_a_sample_is_asked_and_the_rest_is_counted_whole(
 def test_whole_rules_dealt_out_leave_the_names_of_a_gate_where_they_are(tree: Tree) -> None:
     """Predictions do not move with the rules then: each deal is scored."""
     gate = (("tree_scale", 1.0), ("name_scale", 9.0), ("bias", 60.0), ("tree_margin", 0.0), ("name_margin", 0.0))
-    names_only, evidence = Fitted(rule=RULES["gated"], parameters=gate), evidence_of(tree)
+    names_only, evidence = FittedRule(rule=RULES["gated"], parameters=gate), evidence_of(tree)
     assert evidence.names is not None
     labels = evidence.names.argmax(1).tolist()
     found = controls(names_only, evidence, labels, labels)

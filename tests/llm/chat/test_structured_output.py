@@ -13,7 +13,7 @@ from tests.waiting import PATIENCE
 from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, count_tokens
-from treegen.llm.chat.interface import Message, Wire
+from treegen.llm.chat.interface import Message, ResponseSchema
 from treegen.llm.chat.litellm_chat import LitellmChat
 from treegen.llm.chat.response_cache import CachedChat, Kept, request_key
 from treegen.llm.chat.structured_output import response_format
@@ -29,7 +29,7 @@ CLOSED = {
     "required": ["a"],
     "additionalProperties": False,
 }
-WIRE = Wire(name="tree", schema=CLOSED)
+WIRE = ResponseSchema(name="tree", schema=CLOSED)
 
 
 def chat_with(server: OpenAIServer, kept: Kept | None = None, **more: Any) -> LitellmChat:
@@ -49,11 +49,12 @@ def test_a_schema_is_strict_only_where_every_object_is_closed() -> None:
     assert strict == {"name": "tree", "schema": CLOSED, "strict": True}
     opened: list[dict[str, object]] = [{"additionalProperties": {"type": "integer"}}, {"required": []}]
     for change in opened:
-        loose = response_format("json_schema", Wire(name="tree", schema={**CLOSED, **change}))
+        loose = response_format("json_schema", ResponseSchema(name="tree", schema={**CLOSED, **change}))
         assert "strict" not in loose["response_format"]["json_schema"]
     nested = {**CLOSED, "properties": {"a": {"type": "object"}}}
     assert (
-        "strict" not in response_format("json_schema", Wire(name="n", schema=nested))["response_format"]["json_schema"]
+        "strict"
+        not in response_format("json_schema", ResponseSchema(name="n", schema=nested))["response_format"]["json_schema"]
     )
     assert response_format("text", WIRE) == {}
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from tests.llm.reading.test_partial import DATA, LISTED
-from treegen.llm.chat.interface import Wire
+from treegen.llm.chat.interface import ResponseSchema
 from treegen.llm.prompting.response_schemas import GROUPS, PATCH, WHOLE_TREE, descriptions_of, rules_of, tell_apart
 from treegen.llm.reading.parser import parse_reply
 from treegen.tree.model import Group
@@ -37,7 +37,7 @@ def schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
-def test_every_object_is_closed_and_needs_all_its_keys(wire: Wire) -> None:
+def test_every_object_is_closed_and_needs_all_its_keys(wire: ResponseSchema) -> None:
     jsonschema.Draft202012Validator.check_schema(wire.schema)
     assert wire.name.isidentifier()
     assert wire.schema["type"] == "object"

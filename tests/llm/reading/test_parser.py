@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from treegen.llm.reading import parser
 from treegen.llm.reading.lexer import UnreadableError
-from treegen.llm.reading.parser import Parsed, parse_reply, read_value
+from treegen.llm.reading.parser import ParsedReply, parse_reply, read_value
 
 TREE: dict[str, Any] = {
     "classification_groups": {
@@ -186,7 +186,7 @@ REFUSED = {
 }
 
 
-def said(parsed: Parsed) -> str:
+def said(parsed: ParsedReply) -> str:
     return f"{parsed.data} {[(p.code, p.message) for p in parsed.problems]}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TREE
-from treegen.llm.reading.partial import Arrived, ArrivedGroup, Arriving, arrived
+from treegen.llm.reading.partial import Arriving, PartialGroup, PartialReply, arrived
 
 DATA: dict[str, Any] = json.loads(TREE)
 LISTED = {
@@ -16,9 +16,9 @@ LISTED = {
         {"class": n, "answers": [{"group": g, "option": o} for g, o in r.items()]} for n, r in DATA["rules"].items()
     ],
 }
-WHOLE = Arrived(
+WHOLE = PartialReply(
     groups=tuple(
-        ArrivedGroup(name=n, prompt=g["prompt"], options=tuple(g["options"]))
+        PartialGroup(name=n, prompt=g["prompt"], options=tuple(g["options"]))
         for n, g in DATA["classification_groups"].items()
     ),
     classes=tuple(DATA["rules"]),
@@ -57,12 +57,12 @@ def test_pieces_of_any_length_say_the_same_as_the_whole(shape: str, longest: int
 
 def test_half_a_text_is_not_shown() -> None:
     begin = TREE[: TREE.index('"a four-legged') + 8]
-    assert arrived(begin).groups[-1] == ArrivedGroup(name="form", prompt="This creature looks like {}.")
+    assert arrived(begin).groups[-1] == PartialGroup(name="form", prompt="This creature looks like {}.")
 
 
 def test_what_has_come_only_grows() -> None:
     """Each prefix says the beginning of what a longer one says."""
-    before = Arrived()
+    before = PartialReply()
     for end in range(0, len(TREE), 3):
         now = arrived(TREE[:end])
         assert [g.name for g in now.groups][: len(before.groups)] == [g.name for g in before.groups]
@@ -73,7 +73,7 @@ def test_what_has_come_only_grows() -> None:
 def test_a_reply_that_begins_anew_is_read_anew() -> None:
     heard = Arriving()
     heard.hear(TREE[:600])
-    for text, said in (("", Arrived()), (TREE, WHOLE), ("x" * len(TREE), Arrived())):
+    for text, said in (("", PartialReply()), (TREE, WHOLE), ("x" * len(TREE), PartialReply())):
         heard.hear(text)
         assert heard.now == said
 
@@ -92,7 +92,7 @@ def test_escapes_are_read_across_pieces() -> None:
     ["{" * 50_000, '{"a":' * 50_000, "</think>" * 10_000, "<" * 100_000, '{"' + "\\" * 100_001, "\x00\ud83d", "}]" * 9],
 )
 def test_anything_else_says_nothing_and_breaks_nothing(text: str) -> None:
-    assert arrived(text) == Arrived()
+    assert arrived(text) == PartialReply()
 
 
 def test_each_character_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

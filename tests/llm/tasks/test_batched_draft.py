@@ -17,9 +17,9 @@ from tests.llm.tasks.parts_server import Honest, serving
 from tests.waiting import PATIENCE, wait_until
 from treegen.config.domain import Domain
 from treegen.errors import ModelError
-from treegen.history.checkpoints import Keeper
+from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Store
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.llm.tasks.attempts import Attempt
 from treegen.llm.tasks.batched_draft import NothingKept, draft_in_parts
 from treegen.progress import Cancelled
@@ -36,10 +36,10 @@ class HonestChat:
 
     def __init__(self, honest: Honest | None = None) -> None:
         self.honest = honest or Honest()
-        self.wires: list[Wire | None] = []
+        self.wires: list[ResponseSchema | None] = []
         self.requests: list[tuple[Message, ...]] = []
 
-    def complete(self, messages: Any, on_text: OnText | None = None, *, wire: Wire | None = None) -> Reply:
+    def complete(self, messages: Any, on_text: OnText | None = None, *, wire: ResponseSchema | None = None) -> Reply:
         self.wires.append(wire)
         self.requests.append(tuple(messages))
         if on_text:
@@ -98,7 +98,9 @@ def test_a_run_that_failed_goes_on_without_asking_twice(tmp_path: Path, concurre
     """With several requests at a time those that are answered when one fails are kept as well."""
 
     class Failing(HonestChat):
-        def complete(self, messages: Any, on_text: OnText | None = None, *, wire: Wire | None = None) -> Reply:
+        def complete(
+            self, messages: Any, on_text: OnText | None = None, *, wire: ResponseSchema | None = None
+        ) -> Reply:
             if '"Thing 61"' in messages[-1].content and "Give the rules" in messages[-1].content:
                 raise ModelError("the server is down")
             return super().complete(messages, on_text, wire=wire)
@@ -120,17 +122,17 @@ def test_a_run_that_failed_goes_on_without_asking_twice(tmp_path: Path, concurre
 def test_parts_of_another_domain_are_not_used(tmp_path: Path) -> None:
     """What is kept belongs to a request: another note, and its part is asked for again."""
     store = Store(tmp_path / "tree.json")
-    draft_in_parts(things(tmp_path, 60), HonestChat(), tries=1, size=30, kept=Keeper(store))
+    draft_in_parts(things(tmp_path, 60), HonestChat(), tries=1, size=30, kept=Checkpoints(store))
     again, noted, other, fresh = (HonestChat() for _ in range(4))
-    draft_in_parts(things(tmp_path, 60), again, tries=1, size=30, kept=Keeper(store))
+    draft_in_parts(things(tmp_path, 60), again, tries=1, size=30, kept=Checkpoints(store))
     assert again.requests == []
     note = things(tmp_path, 60, notes=(("Thing 40", "it is heavy"),))
-    draft_in_parts(note, noted, tries=1, size=30, kept=Keeper(store))
+    draft_in_parts(note, noted, tries=1, size=30, kept=Checkpoints(store))
     assert asked(noted.honest) == ["groups", "rules"]
     assert "Thing 40" in noted.honest.log[-1]["classes"]
-    draft_in_parts(things(tmp_path, 60, noun="toy"), other, tries=1, size=30, kept=Keeper(store))
+    draft_in_parts(things(tmp_path, 60, noun="toy"), other, tries=1, size=30, kept=Checkpoints(store))
     assert len(other.requests) == 3
-    draft_in_parts(things(tmp_path, 60), fresh, tries=1, size=30, kept=Keeper(store, fresh=True))
+    draft_in_parts(things(tmp_path, 60), fresh, tries=1, size=30, kept=Checkpoints(store, fresh=True))
     assert len(fresh.requests) == 3
     store.close()
 
@@ -139,7 +141,9 @@ def test_a_batch_that_is_cut_again_and_again_is_asked_for_in_halves(tmp_path: Pa
     class Short(HonestChat):
         """Writes at most 2,500 characters and, asked to go on, says nothing new."""
 
-        def complete(self, messages: Any, on_text: OnText | None = None, *, wire: Wire | None = None) -> Reply:
+        def complete(
+            self, messages: Any, on_text: OnText | None = None, *, wire: ResponseSchema | None = None
+        ) -> Reply:
             if messages[-1].content.startswith("Your reply was cut"):
                 return Reply(text="", model=self.name, finish="length")
             reply = super().complete(messages, on_text, wire=wire)
@@ -168,7 +172,9 @@ def test_of_several_replies_at_a_time_one_is_shown_while_it_comes(tmp_path: Path
     class Watched(HonestChat):
         """Says half of the rules, and the rest when somebody has seen some."""
 
-        def complete(self, messages: Any, on_text: OnText | None = None, *, wire: Wire | None = None) -> Reply:
+        def complete(
+            self, messages: Any, on_text: OnText | None = None, *, wire: ResponseSchema | None = None
+        ) -> Reply:
             reply = super().complete(messages, on_text, wire=wire)
             if on_text and messages[-1].content.startswith("Give the rules"):
                 on_text(reply.text[: len(reply.text) // 2])

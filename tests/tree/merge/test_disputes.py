@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.tree.strategies import changed, trees
 from treegen.errors import InputError
-from treegen.tree.changes import ABSENT, ChangeError, Draft, OptionAdded, RuleChanged, apply
+from treegen.tree.changes import ABSENT, ChangeError, MutableTree, OptionAdded, RuleChanged, apply
 from treegen.tree.document import compact, content_of, dump
 from treegen.tree.merge.disputes import (
     Dispute,
@@ -31,7 +31,7 @@ from treegen.tree.validation.checks import check_text
 
 def holding(tree: Tree, *disputes: Dispute) -> Tree:
     """The tree with the conflicts of the disputes, as a merge leaves it."""
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     return replace(tree, conflicts=tuple(d.conflict(draft) for d in disputes))
 
 
@@ -54,7 +54,7 @@ def test_a_kind_of_dispute_without_words_says_so(tree: Tree) -> None:
     with pytest.raises(NotImplementedError):
         Dispute().told()
     with pytest.raises(NotImplementedError):
-        Dispute().taken(Draft(tree))
+        Dispute().taken(MutableTree(tree))
 
 
 def test_two_domains(tree: Tree) -> None:
@@ -117,7 +117,7 @@ def test_an_option_that_one_removed_and_the_other_uses(tree: Tree) -> None:
         '"Eel" in "colour": "brown" became no answer',
         'in group "colour" the option "brown" removed',
     ]
-    found = Draft(taken(held, "ours"))
+    found = MutableTree(taken(held, "ours"))
     assert found.options["colour"] == ["white"]
     assert [found.answer(name, "colour") for name in found.rules] == ["white", "white", None]
 
@@ -136,7 +136,7 @@ def test_an_option_whose_new_word_is_not_in_the_tree_leaves_no_answer(tree: Tree
         group="colour", option="white", remover="ours", users=(("Swan", "white"),), renamed="snow white"
     )
     found = taken(holding(tree, dispute), "ours")
-    assert Draft(found).answer("Swan", "colour") is None
+    assert MutableTree(found).answer("Swan", "colour") is None
     assert found.groups[0].options == ("brown",)
 
 
@@ -192,7 +192,7 @@ def test_an_option_that_theirs_dropped_goes_with_the_last_answer_that_has_it(tre
 
 
 def test_a_class_of_one_side_and_a_group_of_the_other_get_null_from_both(tree: Tree) -> None:
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     draft.set_answer("Eel", "legs", ABSENT)
     dispute = GapDispute(class_name="Eel", group="legs", class_side="theirs")
     held = holding(draft.frozen(tree), dispute)

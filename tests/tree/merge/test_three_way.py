@@ -18,11 +18,11 @@ from treegen.tree.changes import (
     ClassRemoved,
     ClassRenamed,
     DomainChanged,
-    Draft,
     GroupAdded,
     GroupRemoved,
     GroupRenamed,
     GroupsReordered,
+    MutableTree,
     OptionAdded,
     OptionRemoved,
     OptionRenamed,
@@ -34,7 +34,7 @@ from treegen.tree.changes import (
 from treegen.tree.changes.interface import whole_class, whole_group
 from treegen.tree.document import content_of, digest_of, tree_from
 from treegen.tree.merge.disputes import Side, resolve, take_side
-from treegen.tree.merge.three_way import EMPTY, Merged, merge
+from treegen.tree.merge.three_way import EMPTY, MergeResult, merge
 from treegen.tree.model import Conflict, Review, Tree
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.schema import quote
@@ -48,7 +48,7 @@ def branches(draw: st.DrawFn) -> tuple[Tree, Branch, Branch]:
 
 def meaning(tree: Tree) -> dict[str, object]:
     """What a tree says, without any order."""
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     return {
         "domain": draft.domain,
         "prompts": draft.prompts,
@@ -64,7 +64,7 @@ def names_of(name: str, own: dict[str, str], others: dict[str, str]) -> set[str]
 
 
 def said(tree: Tree, classes: set[str], groups: set[str]) -> set[Answer]:
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     return {draft.answer(c, g) for c in classes & set(draft.rules) for g in groups & set(draft.prompts)}
 
 
@@ -79,7 +79,7 @@ def is_told(tree: Tree, name: str, group: str) -> bool:
 def test_a_merge_never_gives_a_class_a_word_that_nobody_gave_it(case: tuple[Tree, Branch, Branch]) -> None:
     base, ours, theirs = case
     merged = merge(base, ours.tree, theirs.tree).tree
-    draft = Draft(merged)
+    draft = MutableTree(merged)
     for name, rule in draft.rules.items():
         for group in rule:
             heard: set[Answer] = set()
@@ -103,7 +103,7 @@ def plain_branches(draw: st.DrawFn) -> tuple[Tree, Tree, Tree]:
 def test_each_word_is_what_one_side_made_of_it_or_the_bases_or_a_conflict(case: tuple[Tree, Tree, Tree]) -> None:
     base, ours, theirs = case
     merged = merge(base, ours, theirs)
-    draft, sides = Draft(merged.tree), [Draft(t) for t in (base, ours, theirs)]
+    draft, sides = MutableTree(merged.tree), [MutableTree(t) for t in (base, ours, theirs)]
     for name in draft.rules:
         for group in draft.prompts:
             word = draft.answer(name, group)
@@ -159,7 +159,9 @@ def test_taking_one_side_throughout_ends_every_conflict(case: tuple[Tree, Branch
 # --- by example: the pond of `conftest`, and what two sides made of it
 
 
-def merged(base: Tree, ours: Sequence[Change], theirs: Sequence[Change], *, follow_renames: bool = False) -> Merged:
+def merged(
+    base: Tree, ours: Sequence[Change], theirs: Sequence[Change], *, follow_renames: bool = False
+) -> MergeResult:
     """The merge of two lists of changes, of which the other order must tell the same."""
     one, two = apply(base, ours), apply(base, theirs)
     found = merge(base, one, two, follow_renames=follow_renames)
@@ -171,11 +173,11 @@ def merged(base: Tree, ours: Sequence[Change], theirs: Sequence[Change], *, foll
 
 def words(tree: Tree) -> dict[str, list[Answer]]:
     """For each class what it says in every group."""
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     return {name: [draft.answer(name, group) for group in draft.prompts] for name in draft.rules}
 
 
-def told(found: Merged) -> list[str]:
+def told(found: MergeResult) -> list[str]:
     return [conflict.what for conflict in found.tree.conflicts]
 
 
@@ -189,7 +191,7 @@ def added(name: str, *, after: str | None = "Eel", **answers: Answer) -> ClassAd
 
 def without(base: Tree, name: str) -> Change:
     """The removal of the group or class of that name."""
-    draft = Draft(base)
+    draft = MutableTree(base)
     if name in draft.prompts:
         return GroupRemoved(**whole_group(draft, name))
     return ClassRemoved(**whole_class(draft, name, None))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.decisions import Evidence, Fitted
+from treegen.clip.decisions import FittedRule, RuleInputs
 from treegen.clip.diagnosis.group_report import identical, rests
 from treegen.clip.metrics.accuracy import paired
 from treegen.clip.metrics.statistics import holm
@@ -22,7 +22,11 @@ _TIE: Final = 1e-9  # float64 sums of the same numbers differ by less
 
 
 def without_each(
-    decision: Fitted, evidence: Evidence, labels: Sequence[int], predictions: Sequence[int], classes: Sequence[str]
+    decision: FittedRule,
+    evidence: RuleInputs,
+    labels: Sequence[int],
+    predictions: Sequence[int],
+    classes: Sequence[str],
 ) -> list[dict[str, Any] | None]:
     """For each group the tree without it against the tree: what dropping the group would do.
 
@@ -57,7 +61,7 @@ def without_each(
     ]
 
 
-def _sums_without(evidence: Evidence) -> list["NDArray[np.int64]"]:
+def _sums_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
     """The sum rule without each group (G, B), from one pass: what the group adds is taken off the whole sum.
 
     Classes that only this group tells apart are tied then; the first of them is the prediction, as it would be of

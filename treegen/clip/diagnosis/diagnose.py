@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from treegen.clip.decisions import SUM, Evidence, Fitted
+from treegen.clip.decisions import SUM, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.advice import advise
-from treegen.clip.diagnosis.group_report import Seen, asked, group_truth, look
-from treegen.clip.memo import Remembered
+from treegen.clip.diagnosis.group_report import GroupPredictions, asked, group_truth, look
+from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.statistics import wilson_interval
 from treegen.tree.model import Tree
 
@@ -30,9 +30,9 @@ def diagnose(
     predictions: Sequence[int],
     probabilities: "Tensor",
     *,
-    evidence: Evidence | None = None,
-    decision: Fitted = SUM,
-    known: Remembered | None = None,
+    evidence: RuleInputs | None = None,
+    decision: FittedRule = SUM,
+    known: LruMemo | None = None,
 ) -> dict[str, Any]:
     """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
 
@@ -46,7 +46,7 @@ def diagnose(
         decision: how they were made.
         known: what earlier diagnoses of the same images found; without it everything is computed.
     """
-    known = known or Remembered()
+    known = known or LruMemo()
     known.turn()
     confused = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
     totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
@@ -77,7 +77,7 @@ def diagnose(
     return {**found, "advice": [each.as_json() for each in advise(found)]}
 
 
-def separating(seen: Sequence[Seen], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
+def separating(seen: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
     """The groups in which two classes have different options, and how many of their images each answers rightly."""
     found, own = [], np.isin(labels, (one, other)).nonzero()[0]
     for group in seen:
@@ -101,7 +101,7 @@ def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str
     }
 
 
-def _group(group: Seen) -> dict[str, Any]:
+def _group(group: GroupPredictions) -> dict[str, Any]:
     """How often the most probable option is the one that the image's class has; images without one are left out."""
     counts = asked(group)
     n, correct = int(counts.sum()), int(counts.diagonal().sum())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from treegen.clip import scoring
-from treegen.clip.memo import Remembered
+from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.mutual_information import contingency, mutual_information, possible_information
 from treegen.clip.metrics.statistics import fisher_exact
 from treegen.tree.model import Group, Tree
@@ -28,7 +28,7 @@ TOGETHER_ODDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Seen:
+class GroupPredictions:
     """One group: its options, its part of the rule matrix (K, O), and for each image (B) what it answers.
 
     Attributes:
@@ -53,8 +53,8 @@ class Seen:
 
 
 def look(
-    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor", known: Remembered | None = None
-) -> list[Seen]:
+    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor", known: LruMemo | None = None
+) -> list[GroupPredictions]:
     """What every group of the tree answers.
 
     Args:
@@ -64,7 +64,7 @@ def look(
         probabilities: (B, Q).
         known: what was found on the same images: a group that has not changed is not looked at again.
     """
-    known = known or Remembered()
+    known = known or LruMemo()
     rows = {name: number for number, name in enumerate(tree.classes)}
     whole = scoring.rule_matrix(tree)[[rows[name] for name in classes]]
     rules, sizes = [tree.rules[rows[name]] for name in classes], tuple(len(g.options) for g in tree.groups)
@@ -79,11 +79,11 @@ def look(
 
 def _look_at(
     group: Group, matrix: "Tensor", probabilities: "Tensor", answered: "NDArray[np.int64]", true: "NDArray[np.int64]"
-) -> Seen:
+) -> GroupPredictions:
     """One group: its part of the rule matrix (K, O), its probabilities (B, O), what each class answers (K)."""
     columns = probabilities.T.double().cpu().contiguous().numpy().copy()  # (O, B), and written to
     answers, seconds, first, second = _top_two(columns)
-    return Seen(
+    return GroupPredictions(
         name=group.name,
         options=group.options,
         matrix=matrix.double().numpy(),
@@ -111,10 +111,10 @@ def _top_two(
 
 
 def group_truth(
-    seen: Sequence[Seen], labels: Sequence[int], classes: Sequence[str], known: Remembered | None = None
+    seen: Sequence[GroupPredictions], labels: Sequence[int], classes: Sequence[str], known: LruMemo | None = None
 ) -> list[dict[str, Any]]:
     """What is known of each group beyond its accuracy: keys of `dev.groups` in the score document."""
-    known = known or Remembered()
+    known = known or LruMemo()
     true = np.asarray(labels, dtype=np.int64)
     counts = np.bincount(true, minlength=len(classes))
     texts, shared = sum(len(group.options) for group in seen), _shared(seen, known)
@@ -130,7 +130,7 @@ def group_truth(
     ]
 
 
-def _alone(group: Seen, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
+def _alone(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
     """What follows from one group and the classes of the images."""
     return {
         "balanced_accuracy": _balanced(group),
@@ -141,13 +141,13 @@ def _alone(group: Seen, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") 
     }
 
 
-def asked(group: Seen) -> "NDArray[np.int64]":
+def asked(group: GroupPredictions) -> "NDArray[np.int64]":
     """(O, O): expected in the rows, answered in the columns, of the images whose class has an answer."""
     known, size = group.expected >= 0, len(group.options)
     return contingency(group.expected[known], group.answers[known], (size, size))
 
 
-def _balanced(group: Seen) -> float | None:
+def _balanced(group: GroupPredictions) -> float | None:
     """Mean of the recalls of the options that have images: low for a group that always answers the same."""
     counts = asked(group)
     totals = counts.sum(1)
@@ -155,13 +155,13 @@ def _balanced(group: Seen) -> float | None:
     return float((counts.diagonal()[given] / totals[given]).mean()) if given.any() else None
 
 
-def _confusion(group: Seen) -> list[list[int]]:
+def _confusion(group: GroupPredictions) -> list[list[int]]:
     """[expected, answered, images] wherever there are images, as indices of options."""
     counts = asked(group)
     return [[int(e), int(a), int(counts[e, a])] for e, a in np.argwhere(counts)]
 
 
-def calibration(group: Seen) -> dict[str, Any] | None:
+def calibration(group: GroupPredictions) -> dict[str, Any] | None:
     """Whether the group is right as often as it is sure; `None` if no image's class has an answer.
 
     The answers are sorted into ten bins of confidence, of equal width. The expected calibration error is the mean over
@@ -184,13 +184,13 @@ def calibration(group: Seen) -> dict[str, Any] | None:
     return {"error": min(1.0, error), "confidence": min(1.0, float(sure.mean())), "bins": bins}
 
 
-def _information(group: Seen, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:
+def _information(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:
     """Bits that the answers give about the class, and that the true options would give."""
     bits, corrected = mutual_information(contingency(true, group.answers, (len(counts), len(group.options))))
     return {"bits": bits, "corrected": corrected, "possible": possible_information(counts, group.matrix)}
 
 
-def _shared(seen: Sequence[Seen], known: Remembered) -> list[list[dict[str, Any]]]:
+def _shared(seen: Sequence[GroupPredictions], known: LruMemo) -> list[list[dict[str, Any]]]:
     """For each group the others that its answers share most bits with, most first."""
     found: list[list[dict[str, Any]]] = [[] for _ in seen]
     for a, one in enumerate(seen):
@@ -207,12 +207,12 @@ def _shared(seen: Sequence[Seen], known: Remembered) -> list[list[dict[str, Any]
     ]
 
 
-def _shared_bits(one: Seen, other: Seen) -> tuple[float, float]:
+def _shared_bits(one: GroupPredictions, other: GroupPredictions) -> tuple[float, float]:
     shape = (len(one.options), len(other.options))
     return mutual_information(contingency(one.answers, other.answers, shape))
 
 
-def _pairs(group: Seen, alike: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:
+def _pairs(group: GroupPredictions, alike: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:
     """The pairs of options that are most often taken for each other.
 
     `p` is Fisher's: among the images of either option that are answered by either, answer and truth have nothing to do
@@ -233,7 +233,9 @@ def _pairs(group: Seen, alike: "NDArray[np.int64]", classes: Sequence[str]) -> l
     ]
 
 
-def _needed(group: Seen, alike: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]) -> list[str]:
+def _needed(
+    group: GroupPredictions, alike: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]
+) -> list[str]:
     """The first two classes that would have identical rules if the two options were one; empty if none would.
 
     Args:
@@ -277,7 +279,7 @@ def identical(matrix: "NDArray[Any]", classes: Sequence[str]) -> list[str]:
     return []
 
 
-def _together(group: Seen) -> list[dict[str, Any]]:
+def _together(group: GroupPredictions) -> list[dict[str, Any]]:
     """The pairs of options that CLIP hardly chooses between, most frequent first, of all images."""
     close = group.odds < TOGETHER_ODDS
     size = len(group.options)

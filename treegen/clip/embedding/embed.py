@@ -27,7 +27,7 @@ _NO_NUMBERS: Final = "the model makes no numbers of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class EmbeddedImages:
     """The embedded images of a set.
 
     Attributes:
@@ -86,7 +86,7 @@ def embed_images(
     *,
     workers: int | None = None,
     progress: Progress = no_progress,
-) -> Embedded:
+) -> EmbeddedImages:
     """Embeds what is not in the cache, each content once. Beside the features, memory holds a few batches of pictures.
 
     Args:
@@ -114,7 +114,7 @@ def embed_images(
         for row, image in zip(rows, images, strict=True)
         if row in reasons
     ]
-    return Embedded(
+    return EmbeddedImages(
         features=rest.matrix(), rows=tuple(-1 if row in reasons else row for row in rows), skipped=tuple(skipped)
     )
 

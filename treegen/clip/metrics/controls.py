@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from treegen.clip.decisions import Evidence, Fitted
+    from treegen.clip.decisions import FittedRule, RuleInputs
 
 SHUFFLES: Final = 200
 #: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.03 s)
@@ -64,11 +64,11 @@ def _random_words(seed: int, group: str, count: int) -> tuple[str, ...]:
 
 
 def shuffled_controls(
-    decision: "Fitted",
+    decision: "FittedRule",
     matrix: "Tensor",
     labels: Sequence[int],
     predictions: Sequence[int],
-    evidence: Callable[[Sequence[int]], "Evidence"],
+    evidence: Callable[[Sequence[int]], "RuleInputs"],
 ) -> dict[str, Any]:
     """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
 
@@ -151,6 +151,6 @@ def _sum_accuracies(probabilities: "Tensor", matrices: "Iterator[Tensor]", label
     return found
 
 
-def _accuracy(decision: "Fitted", evidence: "Evidence", labels: "NDArray[np.int64]") -> float:
+def _accuracy(decision: "FittedRule", evidence: "RuleInputs", labels: "NDArray[np.int64]") -> float:
     found = decision.scores(evidence).cpu().numpy().argmax(1)  # faster than torch's; both give the first of equals
     return int((found == labels).sum()) / len(labels)  # as of the tree itself: equal ones are equal

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError
-from treegen.llm.chat.interface import Chat, Message, Reply, Wire
+from treegen.llm.chat.interface import Chat, Message, Reply, ResponseSchema
 from treegen.llm.chat.manual import ManualChat
 from treegen.llm.chat.recording import RecordingChat
 from treegen.llm.chat.replay import ReplayChat
@@ -18,7 +18,7 @@ from treegen.remote.litellm import without_credentials
 if TYPE_CHECKING:
     from treegen.llm.chat.litellm_chat import OnRequest
 
-__all__ = ["Chat", "Kept", "ManualChat", "Message", "ReplayChat", "Reply", "Wire", "open_chat"]
+__all__ = ["Chat", "Kept", "ManualChat", "Message", "ReplayChat", "Reply", "ResponseSchema", "open_chat"]
 
 
 def open_chat(

@@ -10,10 +10,10 @@ from typing import Any, Final
 from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, cost_of, count_tokens, pictures_in, price_in
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.llm.chat.response_cache import Kept
-from treegen.llm.chat.streaming import Heard, RequestError, SlowError, listen
-from treegen.llm.chat.structured_output import Ladder, Rung, is_about_the_form, is_prose, response_format
+from treegen.llm.chat.streaming import Received, RequestError, SlowError, listen
+from treegen.llm.chat.structured_output import Ladder, OutputMode, is_about_the_form, is_prose, response_format
 from treegen.remote.budget import Budget
 from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import key_for, load_litellm
@@ -63,7 +63,7 @@ class LitellmChat:
         self._draw = random.random
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The model's reply; 429, 5xx, time-outs and broken connections are tried again.
 
@@ -95,15 +95,15 @@ class LitellmChat:
                 self._judge(rung, heard)
             return self._reply(asking, heard)
 
-    def _with_retries(self, asking: "_Asking", form: dict[str, Any], on_text: OnText | None) -> Heard:
+    def _with_retries(self, asking: "_Asking", form: dict[str, Any], on_text: OnText | None) -> Received:
         """The reply to one form of the request."""
-        broken_off: list[Heard] = []
+        broken_off: list[Received] = []
         settings = self._settings
         left = max(settings.total_timeout - asking.seconds, 1.0)
         policy = Retry(tries=settings.retries + 1, per_call=settings.timeout, total=left)
         deadline = time.monotonic() + left
 
-        def ask(seconds: float) -> Heard:
+        def ask(seconds: float) -> Received:
             with _Place(self._places, on_text):
                 heard = asking.send(form, on_text, quiet=seconds, longest=deadline - time.monotonic())
             if heard.finish is None and on_text and not heard.refusal and not broken_off:
@@ -121,12 +121,12 @@ class LitellmChat:
         pulse = (lambda: on_text("")) if on_text else None
         return call(ask, policy, meaning, sleep=self._sleep, draw=self._draw, on_pulse=pulse)
 
-    def _judge(self, rung: Rung, heard: Heard) -> None:
+    def _judge(self, rung: OutputMode, heard: Received) -> None:
         """A model that takes a schema and answers with prose is asked in another way from now on."""
         if heard.text and heard.finish != "length" and not heard.refusal and is_prose(heard.text):
             self._ladder.down(rung)
 
-    def _reply(self, asking: "_Asking", heard: Heard) -> Reply:
+    def _reply(self, asking: "_Asking", heard: Received) -> Reply:
         """The reply, or what there is instead of one.
 
         Raises:
@@ -210,7 +210,7 @@ class _Asking:
         """Since the beginning."""
         return time.monotonic() - self._started
 
-    def send(self, form: dict[str, Any], on_text: OnText | None, *, quiet: float, longest: float) -> Heard:
+    def send(self, form: dict[str, Any], on_text: OnText | None, *, quiet: float, longest: float) -> Received:
         """Sends it once.
 
         Raises:
@@ -269,7 +269,7 @@ class _Asking:
         return cost_of(self._litellm, self._settings, prompt, completion)
 
     @staticmethod
-    def told_tokens(heard: Heard) -> tuple[int | None, int | None]:
+    def told_tokens(heard: Received) -> tuple[int | None, int | None]:
         """As the provider told them; litellm gives 0 where it tells nothing."""
         found = (getattr(heard.usage, name, None) or None for name in ("prompt_tokens", "completion_tokens"))
         prompt, completion = found

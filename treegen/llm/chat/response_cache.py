@@ -10,7 +10,7 @@ from typing import Any
 
 from treegen.config.settings import LlmSettings
 from treegen.history.store import Store, now
-from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
 from treegen.remote.litellm import without_credentials
 from treegen.remote.secrets import scrub
 
@@ -72,7 +72,7 @@ class CachedChat:
         self._lock = Lock()
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The kept answer, marked as such and free of charge, or the chat's own."""
         key = request_key(self._settings, messages, wire)
@@ -89,7 +89,7 @@ class CachedChat:
         return reply
 
 
-def request_key(settings: LlmSettings, messages: Sequence[Message], wire: Wire | None) -> str:
+def request_key(settings: LlmSettings, messages: Sequence[Message], wire: ResponseSchema | None) -> str:
     """SHA-256 of everything that an answer depends on; pictures count by their content, keys not at all."""
     request = {
         "model": settings.model,

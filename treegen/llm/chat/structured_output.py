@@ -6,13 +6,13 @@ A model that refuses a form, or takes it and answers with prose, is asked one ru
 import re
 from typing import Any, Final, Literal, get_args
 
-from treegen.llm.chat.interface import Wire
+from treegen.llm.chat.interface import ResponseSchema
 from treegen.llm.chat.response_cache import Kept
 from treegen.remote.failures import causes
 from treegen.remote.litellm import without_credentials
 
-Rung = Literal["json_schema", "json_object", "text"]
-RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
+OutputMode = Literal["json_schema", "json_object", "text"]
+RUNGS: Final[tuple[OutputMode, ...]] = get_args(OutputMode)
 _ABOUT_THE_FORM: Final = re.compile(
     r"response_?format|json_?(schema|object)|json mode|structured.output|grammar|invalid schema|additionalProperties",
     re.IGNORECASE,
@@ -27,9 +27,9 @@ class Ladder:
         """Begins where the last run ended, if that was kept."""
         self._model, self._server, self._kept = model, without_credentials(api_base), kept
         known = kept.form(self._model, self._server) if kept else None
-        self.rung: Rung = next((rung for rung in RUNGS if rung == known), RUNGS[0])
+        self.rung: OutputMode = next((rung for rung in RUNGS if rung == known), RUNGS[0])
 
-    def down(self, refused: Rung) -> None:
+    def down(self, refused: OutputMode) -> None:
         """The rung did not work; nothing happens if another thread went down already, or there is no lower one."""
         lower = RUNGS[min(RUNGS.index(refused) + 1, len(RUNGS) - 1)]
         if RUNGS.index(lower) > RUNGS.index(self.rung):
@@ -38,7 +38,7 @@ class Ladder:
                 self._kept.keep_form(self._model, self._server, lower)
 
 
-def response_format(rung: Rung, wire: Wire) -> dict[str, Any]:
+def response_format(rung: OutputMode, wire: ResponseSchema) -> dict[str, Any]:
     """The argument of the request; none for `text`."""
     if rung == "text":
         return {}

@@ -7,7 +7,7 @@ list of named entries stands for an object. Lengths, ranges and exclusivity are 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from treegen.llm.chat.interface import Wire
+from treegen.llm.chat.interface import ResponseSchema
 from treegen.tree.model import Group
 
 Schema = dict[str, Any]
@@ -33,9 +33,9 @@ _GROUPS: Final = _list(_closed(name=_TEXT, prompt=_TEXT, options=_list(_TEXT)))
 _ANSWERS: Final = _list(_closed(group=_TEXT, option=_INDEX))
 _RULES: Final = _list(_closed(**{"class": _TEXT}, answers=_ANSWERS))
 
-WHOLE_TREE: Final = Wire(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
-GROUPS: Final = Wire(name="groups", schema=_closed(classification_groups=_GROUPS))
-PATCH: Final = Wire(
+WHOLE_TREE: Final = ResponseSchema(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
+GROUPS: Final = ResponseSchema(name="groups", schema=_closed(classification_groups=_GROUPS))
+PATCH: Final = ResponseSchema(
     name="patch",
     schema=_closed(
         patch=_list(
@@ -49,21 +49,21 @@ PATCH: Final = Wire(
 )
 
 
-def rules_of(groups: Sequence[Group], classes: Sequence[str]) -> Wire:
+def rules_of(groups: Sequence[Group], classes: Sequence[str]) -> ResponseSchema:
     """One rule for each of the classes, by name."""
     rule = _closed(**{group.name: _INDEX for group in groups})
     schema = _closed(rules=_closed(**{name: {"$ref": "#/$defs/rule"} for name in classes}))
-    return Wire(name="rules", schema={**schema, "$defs": {"rule": rule}})
+    return ResponseSchema(name="rules", schema={**schema, "$defs": {"rule": rule}})
 
 
-def tell_apart(classes: Sequence[str]) -> Wire:
+def tell_apart(classes: Sequence[str]) -> ResponseSchema:
     """Groups that tell classes apart, with the answers of these classes in words."""
     answer = _closed(group=_TEXT, option={"anyOf": [_TEXT, {"type": "null"}]})
     rules = _closed(**{name: {"$ref": "#/$defs/answers"} for name in classes})
     schema = _closed(classification_groups=_GROUPS, rules=rules)
-    return Wire(name="apart", schema={**schema, "$defs": {"answers": _list(answer)}})
+    return ResponseSchema(name="apart", schema={**schema, "$defs": {"answers": _list(answer)}})
 
 
-def descriptions_of(classes: Sequence[str]) -> Wire:
+def descriptions_of(classes: Sequence[str]) -> ResponseSchema:
     """One text for each of the classes, by name."""
-    return Wire(name="descriptions", schema=_closed(descriptions=_closed(**dict.fromkeys(classes, _TEXT))))
+    return ResponseSchema(name="descriptions", schema=_closed(descriptions=_closed(**dict.fromkeys(classes, _TEXT))))

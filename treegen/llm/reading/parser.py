@@ -39,7 +39,7 @@ _KEYS: Final = frozenset({*_GROUPS, "rules", "prompt", "options"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class ParsedReply:
     """The plain data of a reply, or the problems that kept it from being read.
 
     Attributes:
@@ -53,7 +53,7 @@ class Parsed:
     repaired: bool = False
 
 
-def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" = None) -> Parsed:
+def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" = None) -> ParsedReply:
     """Reads the tree of a reply.
 
     Args:
@@ -68,10 +68,10 @@ def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" =
             raise UnreadableError("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
         return _one_object(list(objects_in(_without_reasoning(text))), shape or Shape())
     except UnreadableError as error:
-        return Parsed(data=None, problems=(error.problem,))
+        return ParsedReply(data=None, problems=(error.problem,))
     except RecursionError:
         told = "the reply is nested too deeply"
-        return Parsed(data=None, problems=(Problem(code="TG501", pointer="", message=told),))
+        return ParsedReply(data=None, problems=(Problem(code="TG501", pointer="", message=told),))
 
 
 def parse_patch(text: str) -> list[Any] | None:
@@ -132,18 +132,18 @@ def _without_reasoning(text: str) -> str:
     return "".join([*kept, rest])
 
 
-def _one_object(objects: Sequence[str], shape: "Shape") -> Parsed:
+def _one_object(objects: Sequence[str], shape: "Shape") -> ParsedReply:
     """The one object of that shape among those of a reply.
 
     Other objects may stand beside it (an example, say) as long as they do not speak of its groups and classes.
     """
-    found: dict[str, Parsed] = {}
+    found: dict[str, ParsedReply] = {}
     others: list[tuple[str, UnreadableError]] = []
     for text in objects:
         try:
             data, repaired = _read(text)
             shaped = shape.of(data)
-            found.setdefault(json.dumps(shaped), Parsed(data=shaped, repaired=repaired))
+            found.setdefault(json.dumps(shaped), ParsedReply(data=shaped, repaired=repaired))
         except UnreadableError as error:
             others.append((text, error))
     if len(found) > 1:

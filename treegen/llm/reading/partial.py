@@ -18,7 +18,7 @@ _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArrivedGroup:
+class PartialGroup:
     """A group so far: name, prompt, options that are whole."""
 
     name: str
@@ -27,10 +27,10 @@ class ArrivedGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
+class PartialReply:
     """What has come: groups, and classes of which a rule has begun, each in their order."""
 
-    groups: tuple[ArrivedGroup, ...] = ()
+    groups: tuple[PartialGroup, ...] = ()
     classes: tuple[str, ...] = ()
 
 
@@ -50,7 +50,7 @@ class _Frame:
     key: str | None = None
 
 
-def arrived(text: str) -> Arrived:
+def arrived(text: str) -> PartialReply:
     """What an incomplete reply says so far.
 
     >>> arrived('{"classification_groups": {"size": {"prompt": "It is {}.", "options": ["tiny", "hu').groups[0].options
@@ -86,11 +86,11 @@ class Arriving:
         self._unnamed = _Group("")
 
     @property
-    def now(self) -> Arrived:
+    def now(self) -> PartialReply:
         """What has come so far."""
         groups = self._groups.values()
-        return Arrived(
-            groups=tuple(ArrivedGroup(name=g.name, prompt=g.prompt, options=tuple(g.options)) for g in groups),
+        return PartialReply(
+            groups=tuple(PartialGroup(name=g.name, prompt=g.prompt, options=tuple(g.options)) for g in groups),
             classes=tuple(self._classes),
         )
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from treegen.config.domain import Domain
-from treegen.llm.chat.interface import Chat, Message, OnText, Wire
+from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
 from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.response_schemas import GROUPS, rules_of, tell_apart
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.batch_parser import Plain, apart_reader, as_groups, groups_reader, rules_reader
 from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
-from treegen.llm.tasks.conversation import Loop
+from treegen.llm.tasks.conversation import RepairLoop
 from treegen.llm.tasks.repair import check_tree_data
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.tree.validation.problems import errors_of
@@ -31,7 +31,7 @@ _PULSE: Final = 0.1  # seconds after which a listener is asked again
 
 
 class Kept(Protocol):
-    """Where finished parts are kept; see `treegen.history.checkpoints.Keeper`."""
+    """Where finished parts are kept; see `treegen.history.checkpoints.Checkpoints`."""
 
     def get(self, name: str, asked: Sequence[str]) -> str | None:
         """What is kept of a part that was asked for so."""
@@ -71,7 +71,7 @@ class Part:
     name: str
     purpose: str
     request: tuple[Message, ...]
-    wire: Wire
+    wire: ResponseSchema
     reader: Reader
     split: "Callable[[], tuple[Part, ...]] | None" = None
 
@@ -108,7 +108,7 @@ class PartMaker:
         self.domain = domain
         self._chat, self._tries, self._kept, self._concurrency = chat, tries, kept, concurrency
         self._on_attempt, self._on_text = on_attempt, on_text
-        self.loop = Loop(domain, chat, on_attempt, on_text)
+        self.loop = RepairLoop(domain, chat, on_attempt, on_text)
         self.taken = 0
         self.stopped = ""
 
@@ -148,7 +148,7 @@ class PartMaker:
             self._keep(part, ended)
             yield place, ended
 
-    def _one(self, loop: Loop, part: Part) -> tuple[Any, str]:
+    def _one(self, loop: RepairLoop, part: Part) -> tuple[Any, str]:
         """The data of a part, or why there is none."""
         request = part.purpose, part.request, part.reader, part.wire, self._tries
         attempt, stopped = loop.until_sound(*request, leave_cut=part.split is not None)
@@ -184,7 +184,7 @@ class PartMaker:
             finally:
                 heard.pop(threading.get_ident(), None)
 
-        loop = Loop(self.domain, self._chat, told.put, hear, len(self.loop.attempts))
+        loop = RepairLoop(self.domain, self._chat, told.put, hear, len(self.loop.attempts))
         with ThreadPoolExecutor(self._concurrency, "parts") as pool:
             running = {pool.submit(ask, part): (place, part) for place, part in parts}
             try:

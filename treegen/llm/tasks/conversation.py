@@ -7,7 +7,7 @@ from typing import Final
 
 from treegen.config.domain import Domain
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.continuation import joined, stem_of
 from treegen.llm.tasks.attempts import Attempt, Listener, Read, Reader
@@ -18,10 +18,10 @@ MOST_CONTINUED: Final = 4  # continuations of one reply
 WHOLE: Final = 8000  # characters: a longer tree is not sent and written again as a whole
 
 #: what is asked after an attempt with errors: messages (`None`: the conversation so far), form, and how it is read
-Next = Callable[[Attempt], tuple[tuple[Message, ...] | None, Wire | None, Reader]]
+Next = Callable[[Attempt], tuple[tuple[Message, ...] | None, ResponseSchema | None, Reader]]
 
 
-class Loop:
+class RepairLoop:
     """Who is asked, and who is told. Attempts are numbered over everything that is asked with it."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Loop:
         self._lock = threading.Lock()
         self._number = before
 
-    def take_over(self, other: "Loop") -> None:
+    def take_over(self, other: "RepairLoop") -> None:
         """Counts what another loop asked, which began behind the attempts of this one."""
         with self._lock:
             self.attempts += other.attempts
@@ -46,7 +46,7 @@ class Loop:
         purpose: str,
         request: Sequence[Message],
         reader: Reader,
-        wire: Wire | None,
+        wire: ResponseSchema | None,
         tries: int,
         following: Next | None = None,
         *,
@@ -100,7 +100,7 @@ class Loop:
             Message(role="user", content=told),
         )
 
-    def ask(self, purpose: str, messages: Sequence[Message], reader: Reader, wire: Wire | None) -> Attempt:
+    def ask(self, purpose: str, messages: Sequence[Message], reader: Reader, wire: ResponseSchema | None) -> Attempt:
         """One reply, taken up where it was cut for as long as that gets on."""
         attempt = self._once(purpose, tuple(messages), reader, wire)
         stem = ""
@@ -114,7 +114,7 @@ class Loop:
         return attempt
 
     def _once(
-        self, purpose: str, messages: tuple[Message, ...], reader: Reader, wire: Wire | None, stem: str = ""
+        self, purpose: str, messages: tuple[Message, ...], reader: Reader, wire: ResponseSchema | None, stem: str = ""
     ) -> Attempt:
         """One request, read and checked, reported whatever happens."""
         with self._lock:

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from treegen.config.domain import Domain
 from treegen.errors import InputError
-from treegen.llm.chat.interface import Chat, Message, OnText, Wire
+from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
 from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.response_schemas import PATCH, WHOLE_TREE
 from treegen.llm.prompting.templates import render
 from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
-from treegen.llm.tasks.conversation import WHOLE, Loop
+from treegen.llm.tasks.conversation import WHOLE, RepairLoop
 from treegen.llm.tasks.repair import mend_request, tree_reader
 from treegen.tree.document import compact, content_of, content_text
 from treegen.tree.feedback_target import Feedback
@@ -56,7 +56,7 @@ def draft(
         ModelError: the model failed; the attempts before it were reported to `on_attempt`.
         Cancelled: `on_text` raised it.
     """
-    loop = Loop(domain, chat, on_attempt, on_text)
+    loop = RepairLoop(domain, chat, on_attempt, on_text)
     request = draft_request(domain, descriptions)
     return _until_sound(loop, "draft", request, tree_reader(domain), WHOLE_TREE, tries, leave_cut)
 
@@ -105,7 +105,7 @@ def revise(
         ModelError: the model failed.
         Cancelled: `on_text` raised it.
     """
-    loop = Loop(domain, chat, on_attempt, on_text)
+    loop = RepairLoop(domain, chat, on_attempt, on_text)
     reader = tree_reader(domain, _plain(tree))
     for patch in (True,) if _is_long(tree) else (False, True):
         request = revision_request(domain, tree, feedback, problems=problems, diagnosis=diagnosis, patch=patch)
@@ -167,9 +167,15 @@ def _request(domain: Domain, text: str) -> tuple[Message, ...]:
 
 
 def _until_sound(
-    loop: Loop, purpose: str, request: Sequence[Message], reader: Reader, wire: Wire, tries: int, leave_cut: bool
+    loop: RepairLoop,
+    purpose: str,
+    request: Sequence[Message],
+    reader: Reader,
+    wire: ResponseSchema,
+    tries: int,
+    leave_cut: bool,
 ) -> Conversation:
-    def following(attempt: Attempt) -> tuple[tuple[Message, ...] | None, Wire, Reader]:
+    def following(attempt: Attempt) -> tuple[tuple[Message, ...] | None, ResponseSchema, Reader]:
         """A short tree is asked for again as a whole, of a long one only what fails; a patch is taken of both."""
         if not attempt.data:
             return None, wire, reader

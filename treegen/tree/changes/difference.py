@@ -17,11 +17,11 @@ from treegen.tree.changes import (
     ClassRemoved,
     ClassRenamed,
     DomainChanged,
-    Draft,
     GroupAdded,
     GroupRemoved,
     GroupRenamed,
     GroupsReordered,
+    MutableTree,
     OptionAdded,
     OptionRemoved,
     OptionRenamed,
@@ -100,7 +100,7 @@ class _Difference:
     """One comparison: `draft` is on its way from the old tree to the new one."""
 
     def __init__(self, old: Tree, new: Tree) -> None:
-        self.draft, self.new = Draft(old), Draft(new)
+        self.draft, self.new = MutableTree(old), MutableTree(new)
 
     def _made(self, change: Change) -> Change:
         change.make(self.draft)
@@ -157,7 +157,7 @@ class _Difference:
             yield self._made(ClassRenamed(old=old, new=new))
 
     @staticmethod
-    def _words(draft: Draft, name: str) -> set[tuple[str, Answer]]:
+    def _words(draft: MutableTree, name: str) -> set[tuple[str, Answer]]:
         return {(group, draft.answer(name, group)) for group in draft.rules[name]}
 
     def _removed_classes(self) -> Iterator[Change]:
@@ -207,7 +207,7 @@ class _Difference:
         return likeness
 
     @staticmethod
-    def _users(draft: Draft, group: str) -> dict[Answer, set[str]]:
+    def _users(draft: MutableTree, group: str) -> dict[Answer, set[str]]:
         users: dict[Answer, set[str]] = {}
         for name in draft.rules:
             users.setdefault(draft.answer(name, group), set()).add(name)

@@ -11,11 +11,11 @@ from treegen.tree.changes import (
     ClassesReordered,
     ClassRemoved,
     ClassRenamed,
-    Draft,
     GroupAdded,
     GroupRemoved,
     GroupRenamed,
     GroupsReordered,
+    MutableTree,
     OptionAdded,
     OptionRemoved,
     OptionRenamed,
@@ -82,7 +82,7 @@ def delete_option(tree: Tree, group: str, option: str, goes_to: Mapping[str, Ans
     Raises:
         ChangeError: a class is not named.
     """
-    options = Draft(tree).need_group(group)
+    options = MutableTree(tree).need_group(group)
     left = [name for name in users(tree, group, option) if name not in goes_to]
     if left:
         raise ChangeError(f"{', '.join(map(quote, left[:3]))} still has {quote(option)}; say what instead")
@@ -110,7 +110,7 @@ def split_option(tree: Tree, group: str, option: str, new: str, classes: Iterabl
 
 def move_option(tree: Tree, group: str, option: str, by: int) -> Changes:
     """An option up (negative) or down."""
-    old = tuple(Draft(tree).need_group(group))
+    old = tuple(MutableTree(tree).need_group(group))
     new = _moved(old, option, by)
     return (OptionsReordered(group=group, old=old, new=new),) if new != old else ()
 
@@ -132,7 +132,7 @@ def rename_group(tree: Tree, old: str, new: str) -> Changes:
 
 def delete_group(tree: Tree, group: str) -> Changes:
     """A group goes, with all answers to it."""
-    return (GroupRemoved(**whole_group(Draft(tree), group)),)
+    return (GroupRemoved(**whole_group(MutableTree(tree), group)),)
 
 
 def move_group(tree: Tree, group: str, by: int) -> Changes:
@@ -144,19 +144,19 @@ def move_group(tree: Tree, group: str, by: int) -> Changes:
 
 def change_prompt(tree: Tree, group: str, new: str) -> Changes:
     """Another prompt; nothing if it is the same."""
-    old = Draft(tree).prompts[group]
+    old = MutableTree(tree).prompts[group]
     return (PromptChanged(group=group, old=old, new=new.strip()),) if new.strip() != old else ()
 
 
 def point_rule(tree: Tree, class_name: str, group: str, answer: Answer) -> Changes:
     """Another answer of a class in a group; nothing if it is the same."""
-    old = Draft(tree).answer(class_name, group)
+    old = MutableTree(tree).answer(class_name, group)
     return (RuleChanged(class_name=class_name, group=group, old=old, new=answer),) if answer != old else ()
 
 
 def add_class(tree: Tree, name: str, after: str | None, like: str | None = None) -> Changes:
     """A new class with the answers of another, or with none."""
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     answers = tuple((g.name, draft.answer(like, g.name) if like else None) for g in tree.groups)
     return (ClassAdded(class_name=_text(name, "a class's name"), answers=answers, after=after),)
 
@@ -169,7 +169,7 @@ def rename_class(tree: Tree, old: str, new: str) -> Changes:
 
 def delete_class(tree: Tree, name: str) -> Changes:
     """A class goes, with its rule."""
-    return (ClassRemoved(**whole_class(Draft(tree), name, _before(tree.classes, name))),)
+    return (ClassRemoved(**whole_class(MutableTree(tree), name, _before(tree.classes, name))),)
 
 
 def move_class(tree: Tree, name: str, by: int) -> Changes:

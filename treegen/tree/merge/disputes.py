@@ -14,9 +14,9 @@ from treegen.tree.changes import (
     ClassRemoved,
     ClassRenamed,
     DomainChanged,
-    Draft,
     GroupRemoved,
     GroupRenamed,
+    MutableTree,
     OptionAdded,
     OptionRemoved,
     PromptChanged,
@@ -46,11 +46,11 @@ class Dispute:
         """The dispute in words."""
         raise NotImplementedError
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """For each side the changes that take it."""
         raise NotImplementedError
 
-    def conflict(self, draft: Draft) -> Conflict:
+    def conflict(self, draft: MutableTree) -> Conflict:
         """What is written into the merged tree."""
         sides = {side: compact([c.as_json() for c in changes]) for side, changes in self.taken(draft).items()}
         return Conflict(what=self.told(), ours_json=sides["ours"], theirs_json=sides["theirs"])
@@ -67,7 +67,7 @@ class DomainDispute(Dispute):
         """The dispute in words."""
         return f"the domain: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """Ours is in the tree."""
         return {"ours": (), "theirs": (DomainChanged(old=self.ours, new=self.theirs),)}
 
@@ -85,7 +85,7 @@ class NameDispute(Dispute):
         """The dispute in words."""
         return f"{self.what} {quote(self.base)}: ours renamed it to {quote(self.ours)}, theirs to {quote(self.theirs)}"
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """Ours is in the tree."""
         kind = GroupRenamed if self.what == "group" else ClassRenamed
         return {"ours": (), "theirs": (kind(old=self.ours, new=self.theirs),)}
@@ -103,7 +103,7 @@ class PromptDispute(Dispute):
         """The dispute in words."""
         return f"the prompt of {quote(self.group)}: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """Ours is in the tree."""
         return {"ours": (), "theirs": (PromptChanged(group=self.group, old=self.ours, new=self.theirs),)}
 
@@ -120,7 +120,7 @@ class PresenceDispute(Dispute):
         """The dispute in words."""
         return f"{self.what} {quote(self.name)}: {self.remover} removed it, {other(self.remover)} changed it"
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """The other side is in the tree."""
         if self.what == "group":
             gone: Change = GroupRemoved(**whole_group(draft, self.name))
@@ -153,7 +153,7 @@ class OptionDispute(Dispute):
         place = f"the option {quote(self.option)} in {quote(self.group)}"
         return f"{place}: {self.remover} {what}, {other(self.remover)} uses it for {names}"
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """The other side is in the tree."""
         options = draft.options[self.group]
         moved = tuple(
@@ -193,7 +193,7 @@ class RuleDispute(Dispute):
         place = f"{quote(self.class_name)} in {quote(self.group)}"
         return f"{place}: ours {told(self.ours)}, theirs {told(self.theirs)}{was}"
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """An option that is gone from the tree comes back with the side that wants it."""
         change = RuleChanged(class_name=self.class_name, group=self.group, old=self.ours, new=self.theirs)
         options = draft.options[self.group]
@@ -224,7 +224,7 @@ class GapDispute(Dispute):
             "group; taking either side writes null"
         )
 
-    def taken(self, draft: Draft) -> Taken:
+    def taken(self, draft: MutableTree) -> Taken:
         """Null: the group says nothing about the class."""
         null = (RuleChanged(class_name=self.class_name, group=self.group, old=ABSENT, new=None),)
         return {"ours": null, "theirs": null}

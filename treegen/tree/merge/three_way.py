@@ -16,8 +16,8 @@ from treegen.tree.changes import (
     Answer,
     ChangeError,
     ClassRenamed,
-    Draft,
     GroupRenamed,
+    MutableTree,
     OptionRenamed,
     apply,
 )
@@ -47,7 +47,7 @@ _UNCLEAR: Final = frozenset({"TG111", "TG112", "TG202"})  # errors with which a 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class MergeResult:
     """A merged tree, which holds its conflicts.
 
     Attributes:
@@ -65,7 +65,7 @@ class Merged:
         return not self.tree.conflicts and not self.problems
 
 
-def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False) -> Merged:
+def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False) -> MergeResult:
     """Merges what two sides made of one tree.
 
     A group or class that one side only renamed is followed. An option that one side renamed while the other gave it
@@ -97,7 +97,7 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
     gaps = {pointer_to("rules", d.class_name) for d in merged.disputes if isinstance(d, GapDispute)}
     new = [p for p in errors_of(check_data(content_of(tree)).problems) if _error(p) not in known]
     new = [p for p in new if not (p.code == "TG206" and p.pointer in gaps)]
-    return Merged(tree=tree, notes=tuple(merged.notes), problems=tuple(new))
+    return MergeResult(tree=tree, notes=tuple(merged.notes), problems=tuple(new))
 
 
 def _error(problem: Problem) -> tuple[str, str, str]:
@@ -121,8 +121,8 @@ class _Merge:
         if follow_renames:
             for side in SIDES:
                 self._follow_options(side)
-        self.base = Draft(self._base_tree)
-        self.sides: dict[Side, Draft] = {side: Draft(self._trees[side]) for side in SIDES}
+        self.base = MutableTree(self._base_tree)
+        self.sides: dict[Side, MutableTree] = {side: MutableTree(self._trees[side]) for side in SIDES}
         self._new_words: dict[Side, dict[tuple[str, str], str]] = {
             side: {
                 (change.group, change.old): change.new
@@ -146,7 +146,7 @@ class _Merge:
             ClassRule(name=c, answers=tuple(_answers((g, words[c, g.name]) for g in merged))) for c in classes
         )
         tree = Tree(domain=domain, groups=tuple(merged), rules=rules, review=self._review)
-        draft = Draft(tree)
+        draft = MutableTree(tree)
         conflicts = (*self._left(), *(d.conflict(draft) for d in self.disputes))
         return replace(tree, conflicts=conflicts)
 
@@ -308,7 +308,7 @@ class _Merge:
         return ours
 
     @staticmethod
-    def _said(draft: Draft, name: str, group: str) -> Answer:
+    def _said(draft: MutableTree, name: str, group: str) -> Answer:
         return draft.answer(name, group) if name in draft.rules and group in draft.prompts else ABSENT
 
     def _options(self, group: str, words: dict[str, Answer]) -> list[str]:
@@ -396,7 +396,7 @@ def _same_classes(base: Tree, side: Tree) -> dict[str, str]:
     groups = list(dict.fromkeys(g.name for g in (*base.groups, *side.groups)))
 
     def said(tree: Tree) -> list[tuple[str, tuple[Answer, ...]]]:
-        draft = Draft(tree)
+        draft = MutableTree(tree)
         return [(name, tuple(draft.answer(name, g) for g in groups)) for name in draft.rules]
 
     before, after = said(base), said(side)

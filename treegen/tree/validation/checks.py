@@ -20,7 +20,7 @@ _MOST_CANDIDATES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckResult:
     """What was read and everything found wrong with it.
 
     Attributes:
@@ -35,16 +35,16 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
-def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Checked:
+def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
     """Checks the JSON text of a tree; see `check_data`."""
     data, problems = parse_json(text)
     if data is None:
         problems = list(_git_markers(text)) or problems
         if not problems:
             problems = [Problem(code="TG103", pointer="", message="expected an object, found null")]
-        return Checked(document=None, data=None, problems=tuple(problems))
+        return CheckResult(document=None, data=None, problems=tuple(problems))
     checked = check_data(data, classes=classes, domain=domain, stored=True)
-    return Checked(document=checked.document, data=data, problems=(*problems, *checked.problems))
+    return CheckResult(document=checked.document, data=data, problems=(*problems, *checked.problems))
 
 
 def _git_markers(text: str) -> Iterator[Problem]:
@@ -59,7 +59,7 @@ def _git_markers(text: str) -> Iterator[Problem]:
             return
 
 
-def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Checked:
+def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
     """Checks a tree file.
 
     Raises:
@@ -70,7 +70,7 @@ def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str 
 
 def check_data(
     data: Any, *, classes: Sequence[str] | None = None, domain: str | None = None, stored: bool = False
-) -> Checked:
+) -> CheckResult:
     """Checks plain data as a tree.
 
     Args:
@@ -83,7 +83,7 @@ def check_data(
     outside = {p.code for p in problems if not in_review(p)}
     if outside & _UNTYPED:
         problems += _name_problems(data, classes=classes, domain=domain)
-        return Checked(document=None, data=data, problems=tuple(problems))
+        return CheckResult(document=None, data=data, problems=tuple(problems))
     sound = {k: v for k, v in data.items() if k != "review"} if any(map(in_review, problems)) else data
     tree = tree_from(sound)
     problems = [with_merge_fix(p, data) if p.code == "TG111" else p for p in problems]
@@ -93,7 +93,7 @@ def check_data(
     if stored:
         problems += _digest_problems(tree, data.get("digest"))
     document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
-    return Checked(document=document, data=data, problems=tuple(problems))
+    return CheckResult(document=document, data=data, problems=tuple(problems))
 
 
 def in_review(problem: Problem) -> bool:
@@ -271,8 +271,8 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
 
 
 def fix_file(
-    path: Path, checked: Checked, *, classes: Sequence[str] | None = None, domain: str | None = None
-) -> Checked:
+    path: Path, checked: CheckResult, *, classes: Sequence[str] | None = None, domain: str | None = None
+) -> CheckResult:
     """Applies the certain fixes to a tree file and writes it canonically.
 
     A file of which something would be lost stays as it is: wrong types, a key that stands twice, a broken review.
