@@ -74,6 +74,7 @@ def units_of(
     places: list[list[int]] = [[] for _ in numbers]
     for place, first in enumerate(owner):
         places[numbers[first]].append(place)
+    # Needs are those of whole units: were each step of an answer to need for itself, a choice could take half of it.
     direct = [set[int]() for _ in numbers]
     for place, needed in enumerate(_needed(changes)):
         own = numbers[owner[place]]
@@ -91,6 +92,7 @@ def units_of(
         for number, own in enumerate(places)
     ]
     units = _with_new_options(units, target)
+    # Last, and from the list as it is: needs hold their own needs already, so no refusal has to be passed on twice.
     return tuple(_refused_with(unit, units) for unit in units)
 
 
@@ -120,6 +122,7 @@ def take(tree: Tree, units: Sequence[Unit], chosen: Collection[int]) -> tuple[Ch
         missing = [units[n].sentences[0] for n in sorted(unit.needs - taken)]
         if missing:
             raise ChangeError(f"{unit.sentences[0]}: it needs what is not taken: {'; '.join(missing[:3])}")
+    # In the order of the proposal, not of the choice: an answer's option must be there before it, and go after it.
     pairs = [pair for n in chosen for pair in zip(units[n].places, units[n].changes, strict=True)]
     changes = tuple(change for _, change in sorted(pairs, key=lambda pair: pair[0]))
     return changes if len(pairs) == sum(len(u.changes) for u in units) else (*changes, *_without_answer(tree, changes))
