@@ -16,11 +16,11 @@ from typing import Any
 
 from check import made_up
 
-from treegen.proposals import alone, closure, take, units_of
 from treegen.tree.changes import Change, apply
-from treegen.tree.difference import difference
+from treegen.tree.changes.difference import difference
 from treegen.tree.document import tree_from
 from treegen.tree.model import Tree
+from treegen.workflow.proposal_units import alone, closure, take, units_of
 
 
 def proposed(text: str, changes: int) -> Tree:

@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from textual.widgets import TextArea
 
-from treegen.asking import Asked, reworded, wording
-from treegen.confusion import compose
+from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
-from treegen.llm.arriving import Arrived, Arriving
+from treegen.llm.reading.partial import Arriving, PartialReply
 from treegen.progress import Cancelled
 from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
-from treegen.settings import LlmSettings
 from treegen.tree.document import write_atomically
-from treegen.tree.problems import errors_of
-from treegen.tree.targets import WHOLE, Feedback, Target
-from treegen.workflow import Proposal, diagnose, estimate_revision, propose_revision
-from treegen.workspace import Workspace
+from treegen.tree.feedback_target import WHOLE, Feedback, Target
+from treegen.tree.validation.problems import errors_of
+from treegen.workflow.auto_feedback import compose
+from treegen.workflow.proposal_review import ProposalReview, reworded, wording
+from treegen.workflow.score import Proposal, diagnose, estimate_revision, propose_revision
+from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from treegen.clip.previewing import Preview
-    from treegen.llm.attempts import Attempt
-    from treegen.llm.chat.exchange import ManualExchange
+    from treegen.clip.preview import Preview
     from treegen.llm.chat.interface import Chat
+    from treegen.llm.chat.manual_exchange import ManualExchange
+    from treegen.llm.tasks.attempts import Attempt
     from treegen.review.app import ReviewApp
     from treegen.tree.changes import Change
 
@@ -49,7 +49,7 @@ class Asker:
     def __init__(self, app: "ReviewApp", settings: LlmSettings) -> None:
         self.app, self.settings = app, settings
         self.target: Target = WHOLE
-        self.asked: Asked | None = None
+        self.asked: ProposalReview | None = None
         self._thread = Background("language")
         self._talk = ""
         self._cancelled = False
@@ -83,10 +83,10 @@ class Asker:
         """Goes on where the last review was left: with feedback that was not sent, and with open changes."""
         session = self.app.review.session
         self.field.text = session.kept(_KEPT)
-        left = self._thread.submit(Asked.left_in, session)
+        left = self._thread.submit(ProposalReview.left_in, session)
         left.add_done_callback(lambda done: self._post(self._take_up_proposal, done))
 
-    def _take_up_proposal(self, done: "Future[Asked | None]") -> None:
+    def _take_up_proposal(self, done: "Future[ProposalReview | None]") -> None:
         """Show what was left open, unless another proposal has come meanwhile."""
         asked = done.result()
         if asked is None or self.asked is not None:
@@ -189,7 +189,7 @@ class Asker:
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
         future.add_done_callback(lambda done: self._post(self._answered, feedback, done))
 
-    def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> tuple[Proposal, Asked]:
+    def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> tuple[Proposal, ProposalReview]:
         """On the language thread, where the proposal is divided into units as well."""
         with self.app.review.workspace() as workspace:
             chat = self._chat(workspace)
@@ -208,7 +208,7 @@ class Asker:
                 on_text=self._hear,
                 on_attempt=lambda attempt: self._post(self._tried, attempt),
             )
-        return proposal, Asked.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
+        return proposal, ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
 
     def _diagnose(self, tree: Any) -> dict[str, Any] | None:
         """On the language thread: how the tree does on the dev part, asked of the models' thread."""
@@ -221,7 +221,7 @@ class Asker:
 
     def _chat(self, workspace: Workspace) -> "Chat":
         from treegen.llm.chat import Kept, open_chat
-        from treegen.llm.chat.exchange import ManualExchange
+        from treegen.llm.chat.manual_exchange import ManualExchange
 
         if not self.by_hand:
             return open_chat(self.settings, workspace.domain.folder, kept=Kept(workspace.path))
@@ -281,7 +281,7 @@ class Asker:
         self._talk = text
         self.show()
 
-    def _answered(self, feedback: Feedback, done: "Future[tuple[Proposal, Asked]]") -> None:
+    def _answered(self, feedback: Feedback, done: "Future[tuple[Proposal, ProposalReview]]") -> None:
         """On the app's thread: shows the proposal and asks what each change would do."""
         self.running = False
         try:
@@ -311,7 +311,7 @@ class Asker:
             self.field.text = feedback.text
         self._say(told)
 
-    def _preview(self, asked: Asked) -> None:
+    def _preview(self, asked: ProposalReview) -> None:
         if not self.app.review.can_score or not asked.units:
             return
 
@@ -384,7 +384,7 @@ class Asker:
                 self.show()
 
 
-def _arriving(text: str, arrived: Arrived) -> str:
+def _arriving(text: str, arrived: PartialReply) -> str:
     """What has come so far: the last groups with their options, and how many rules; before any, the text itself."""
     lines = [f"{len(text)} characters"]
     if arrived.groups:
