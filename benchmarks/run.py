@@ -22,6 +22,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("rescore.py", "--count", "770", "--options", "200", "--edits", "5"),
     ("stream.py", "--images", "1000000"),
     ("preview.py",),
+    ("proposals.py",),
     ("imports.py",),
     ("check.py",),
     ("diff.py",),

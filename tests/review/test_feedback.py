@@ -305,7 +305,7 @@ async def test_open_changes_and_unsent_feedback_are_there_after_a_restart(play: 
         await player.write("and now the colours")
         await player.press("escape", "q")
     async with play(unseen) as player:
-        assert "1 change still open" in player.said
+        await player.until(lambda: "1 change still open" in player.said)
         await player.press("7")
         assert player.at == "proposal"
         assert sorted(texts[0] for texts in units(player)) == ["", "taken"]

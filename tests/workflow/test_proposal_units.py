@@ -1,6 +1,6 @@
 """Units of a proposal: any choice that is closed under needs can be made, all of them give the proposed tree."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +9,21 @@ from hypothesis import strategies as st
 
 from tests.tree.strategies import changed, trees, wild_trees
 from treegen.errors import InputError
-from treegen.tree.changes import ChangeError, apply
+from treegen.tree.changes import (
+    Change,
+    ChangeError,
+    ClassAdded,
+    ClassRemoved,
+    ClassRenamed,
+    GroupAdded,
+    GroupRemoved,
+    GroupRenamed,
+    OptionAdded,
+    OptionRemoved,
+    OptionRenamed,
+    RuleChanged,
+    apply,
+)
 from treegen.tree.changes.difference import difference
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.feedback_target import WHOLE, Target, lock_of, target_of
@@ -105,6 +119,62 @@ def test_every_closed_choice_fits_and_all_units_give_the_proposed_tree(data: st.
     for each in units:
         apply(old, take(old, units, closure(units, [each.number])))
     assert len(alone(old, units)) == len(units)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.data())
+def test_needs_are_those_that_comparing_every_pair_of_changes_gives(data: st.DataObject) -> None:
+    """Of trees with errors on both sides too: bare indices, groups replaced, units that need each other in a circle."""
+    old = data.draw(trees() | wild_trees())
+    new = data.draw(trees() | wild_trees() | changed(old, most=12).map(lambda branch: branch.tree))
+    units = units_of(old, difference(old, new))
+    assert [u.needs for u in units] == slow_needs(units)
+
+
+def slow_needs(units: Sequence[ChangeGroup]) -> list[frozenset[int]]:
+    """Every change compared with each one before it, then every unit's needs followed from the start."""
+    placed = sorted(
+        ((place, u.number, change) for u in units for place, change in zip(u.places, u.changes, strict=True)),
+        key=lambda each: each[0],
+    )
+    direct = [set[int]() for _ in units]
+    for place, number, change in placed:
+        direct[number] |= {other for _, other, earlier in placed[:place] if slow_need(change, earlier)} - {number}
+    needs = []
+    for number in range(len(units)):
+        found, left = set[int](), [number]
+        while left:
+            more = direct[left.pop()] - found
+            found |= more
+            left += more
+        needs.append(frozenset(found - {number}))
+    return needs
+
+
+def slow_need(change: Change, earlier: Change) -> bool:
+    """Whether a change speaks of something that an earlier one made, or removes what an earlier one freed."""
+    group, name = change.about
+    if isinstance(change, GroupRenamed | ClassRenamed):
+        return False
+    answers = dict(change.answers) if isinstance(change, ClassAdded) else {}
+    if isinstance(earlier, GroupRenamed | GroupAdded | GroupRemoved):
+        made = earlier.new if isinstance(earlier, GroupRenamed) else earlier.group
+        return group == made or (made in answers and not isinstance(earlier, GroupRemoved))
+    if isinstance(earlier, ClassRenamed | ClassAdded):
+        made = earlier.new if isinstance(earlier, ClassRenamed) else earlier.class_name
+        return name == made or (isinstance(change, GroupAdded) and made in dict(change.answers))
+    if isinstance(change, OptionRemoved):
+        if isinstance(earlier, RuleChanged):
+            return earlier.group == group and earlier.old == change.option
+        return isinstance(earlier, ClassRemoved) and dict(earlier.answers).get(change.group) == change.option
+    if isinstance(change, RuleChanged) and any(isinstance(answer, int) for answer in (change.old, change.new)):
+        return earlier.about[0] == group
+    if isinstance(earlier, OptionAdded | OptionRenamed):
+        word = earlier.new if isinstance(earlier, OptionRenamed) else earlier.option
+        if isinstance(change, RuleChanged):
+            return group == earlier.group and word in (change.old, change.new)
+        return answers.get(earlier.group) == word
+    return False
 
 
 def _sound(tree: Tree) -> bool:

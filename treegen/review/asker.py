@@ -83,11 +83,21 @@ class Asker:
         """Goes on where the last review was left: with feedback that was not sent, and with open changes."""
         session = self.app.review.session
         self.field.text = session.kept(_KEPT)
-        self.asked = ProposalReview.left_in(session)
-        if self.asked and self.asked.open:
-            self._talk = f"{_counted(self.asked.open)} open of the feedback: {self.asked.feedback}"
-            self.app.notify(f"{_counted(self.asked.open)} still open; 7 shows them", timeout=5)
-            self._preview(self.asked)
+        left = self._thread.submit(ProposalReview.left_in, session)
+        left.add_done_callback(lambda done: self._post(self._take_up_proposal, done))
+
+    def _take_up_proposal(self, done: "Future[ProposalReview | None]") -> None:
+        """Show what was left open, unless another proposal has come meanwhile."""
+        asked = done.result()
+        if asked is None or self.asked is not None:
+            return
+        self.asked = asked
+        asked.follow(self.app.review.session)  # a step may have been undone while it was read
+        if asked.open:
+            self._talk = f"{_counted(asked.open)} open of the feedback: {asked.feedback}"
+            self.app.notify(f"{_counted(asked.open)} still open; 7 shows them", timeout=5)
+            self._preview(asked)
+        self.show()
 
     def typed(self) -> None:
         """Keeps what is being written, after a moment of quiet."""
@@ -179,8 +189,8 @@ class Asker:
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
         future.add_done_callback(lambda done: self._post(self._answered, feedback, done))
 
-    def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> Proposal:
-        """On the language thread."""
+    def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> tuple[Proposal, ProposalReview]:
+        """On the language thread, where the proposal is divided into units as well."""
         with self.app.review.workspace() as workspace:
             chat = self._chat(workspace)
             dev = dev or self._diagnose(tree)
@@ -188,7 +198,7 @@ class Asker:
             self._check()
             if not self.by_hand:
                 self._post(self._say, f"sent to {self.settings.model}: {expected.words}")
-            return propose_revision(
+            proposal = propose_revision(
                 workspace,
                 chat,
                 feedback,
@@ -198,6 +208,7 @@ class Asker:
                 on_text=self._hear,
                 on_attempt=lambda attempt: self._post(self._tried, attempt),
             )
+        return proposal, ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
 
     def _diagnose(self, tree: Any) -> dict[str, Any] | None:
         """On the language thread: how the tree does on the dev part, asked of the models' thread."""
@@ -270,18 +281,17 @@ class Asker:
         self._talk = text
         self.show()
 
-    def _answered(self, feedback: Feedback, done: "Future[Proposal]") -> None:
+    def _answered(self, feedback: Feedback, done: "Future[tuple[Proposal, ProposalReview]]") -> None:
         """On the app's thread: shows the proposal and asks what each change would do."""
         self.running = False
         try:
-            proposal = done.result()
+            proposal, self.asked = done.result()
         except Cancelled:
             self._give_back(feedback, "cancelled; nothing was changed")
             return
         except TreegenError as error:
             self._give_back(feedback, "\n".join([*error.message.splitlines()[:2], error.tip]))
             return
-        self.asked = ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
         self.asked.keep(self.app.review.session)
         count = len(self.asked.units)
         if count and self.field.text == feedback.text:

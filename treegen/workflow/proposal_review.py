@@ -81,12 +81,17 @@ class ProposalReview:
     previewing: bool = False
     fates: list[Fate] = field(default_factory=list)
     acceptances: list[Acceptance] = field(default_factory=list)
+    _texts: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
         cls, feedback: str, origin: Tree, proposed: Tree, target: Target, locks: Collection[str]
     ) -> "ProposalReview":
-        """The units of a proposed tree."""
+        """Divide a proposed tree into units.
+
+        On a large tree this takes tenths of a second: not for the thread that paints. The trees, which never change,
+        are written out here too, so that `keep` after every choice need not do it.
+        """
         units = units_of(origin, difference(origin, proposed), target=target, locks=locks)
         return cls(
             feedback=feedback,
@@ -96,6 +101,7 @@ class ProposalReview:
             locks=frozenset(locks),
             units=units,
             fates=["open"] * len(units),
+            _texts={"origin": dump(origin), "proposed": dump(proposed)},
         )
 
     @classmethod
@@ -121,8 +127,7 @@ class ProposalReview:
         acceptances = [(a.place, a.label, a.numbers, [c.as_json() for c in a.edits]) for a in self.acceptances]
         data = {
             "feedback": self.feedback,
-            "origin": dump(self.origin),
-            "proposed": dump(self.proposed),
+            **self._texts,
             "target": asdict(self.target),
             "locks": sorted(self.locks),
             "fates": self.fates,

@@ -4,11 +4,13 @@ A change may only fit after others: a removed option needs its classes moved fir
 has. So every unit names the units it needs, and any choice that is closed under `needs` can be made.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from treegen.tree.changes import (
     ABSENT,
+    Answer,
     AnswersReordered,
     Change,
     ChangeError,
@@ -22,7 +24,6 @@ from treegen.tree.changes import (
     OptionRemoved,
     OptionRenamed,
     RuleChanged,
-    apply,
 )
 from treegen.tree.changes.interface import MutableTree
 from treegen.tree.feedback_target import WHOLE, Target
@@ -73,22 +74,25 @@ def units_of(
     places: list[list[int]] = [[] for _ in numbers]
     for place, first in enumerate(owner):
         places[numbers[first]].append(place)
+    # Needs are those of whole units: were each step of an answer to need for itself, a choice could take half of it.
     direct = [set[int]() for _ in numbers]
-    for place in range(len(changes)):
+    for place, needed in enumerate(_needed(changes)):
         own = numbers[owner[place]]
-        direct[own] |= {numbers[owner[earlier]] for earlier in _needed(changes, place)} - {own}
+        direct[own] |= {numbers[owner[earlier]] for earlier in needed} - {own}
+    needs = _all_needs(direct)
     units = [
         ChangeGroup(
             number=number,
             changes=tuple(changes[p] for p in own),
             places=tuple(own),
-            needs=_all_needs(number, direct),
+            needs=needs[number],
             outside=any(_outside(changes[p], target, names) for p in own),
             refused=next((told for p in own if (told := _locked(changes[p], locks, names))), ""),
         )
         for number, own in enumerate(places)
     ]
     units = _with_new_options(units, target)
+    # Last, and from the list as it is: needs hold their own needs already, so no refusal has to be passed on twice.
     return tuple(_refused_with(unit, units) for unit in units)
 
 
@@ -111,12 +115,14 @@ def take(tree: Tree, units: Sequence[ChangeGroup], chosen: Collection[int]) -> t
     Raises:
         ChangeError: a unit is refused, or one that it needs is not chosen.
     """
+    taken = set(chosen)  # once: made anew for each unit, it is what makes the choice of all of them slow
     for unit in (units[number] for number in sorted(chosen)):
         if unit.refused:
             raise ChangeError(f"{unit.sentences[0]}: {unit.refused}")
-        missing = [units[n].sentences[0] for n in sorted(unit.needs - set(chosen))]
+        missing = [units[n].sentences[0] for n in sorted(unit.needs - taken)]
         if missing:
             raise ChangeError(f"{unit.sentences[0]}: it needs what is not taken: {'; '.join(missing[:3])}")
+    # In the order of the proposal, not of the choice: an answer's option must be there before it, and go after it.
     pairs = [pair for n in chosen for pair in zip(units[n].places, units[n].changes, strict=True)]
     changes = tuple(change for _, change in sorted(pairs, key=lambda pair: pair[0]))
     return changes if len(pairs) == sum(len(u.changes) for u in units) else (*changes, *_without_answer(tree, changes))
@@ -180,51 +186,95 @@ def _owners(changes: Sequence[Change]) -> list[int]:
     return [first[key] for key in keys]
 
 
-def _needed(changes: Sequence[Change], place: int) -> set[int]:
-    """The places of earlier changes without which this one does not fit."""
-    change = changes[place]
-    return {earlier for earlier in range(place) if _needs(change, changes[earlier])}
+def _needed(changes: Sequence[Change]) -> list[set[int]]:
+    """For each change the places of earlier ones without which it does not fit.
+
+    Every change is asked what it speaks of, then noted under what it makes or frees. An index that is filled on the
+    way holds earlier places only: a change must not find itself, nor a name that is made after it.
+    """
+    made = _Made()
+    needed = []
+    for place, change in enumerate(changes):
+        needed.append(made.needed_by(change))
+        made.note(place, change)
+    return needed
 
 
-def _needs(change: Change, earlier: Change) -> bool:
-    """Whether a change speaks of something that an earlier one made, or removes what an earlier one freed."""
-    group, name = change.about
-    if isinstance(change, GroupRenamed | ClassRenamed):
-        return False  # they come first
-    answers = dict(change.answers) if isinstance(change, ClassAdded) else {}
-    if isinstance(earlier, GroupRenamed | GroupAdded | GroupRemoved):
-        made = earlier.new if isinstance(earlier, GroupRenamed) else earlier.group
-        return group == made or (made in answers and not isinstance(earlier, GroupRemoved))
-    if isinstance(earlier, ClassRenamed | ClassAdded):
-        made = earlier.new if isinstance(earlier, ClassRenamed) else earlier.class_name
-        return name == made or (isinstance(change, GroupAdded) and made in dict(change.answers))
-    if isinstance(change, OptionRemoved):
-        return _frees(earlier, change)
-    if isinstance(change, RuleChanged) and any(isinstance(a, int) for a in (change.old, change.new)):
-        return earlier.about[0] == group  # a bare index moves with every option that comes or goes
-    if isinstance(earlier, OptionAdded | OptionRenamed):
-        word = earlier.new if isinstance(earlier, OptionRenamed) else earlier.option
-        if isinstance(change, RuleChanged):
-            return group == earlier.group and word in (change.old, change.new)
-        return answers.get(earlier.group) == word
-    return False
+class _Made:
+    """Where the changes so far have made or freed something, by name: no change is compared with each one before it."""
+
+    def __init__(self) -> None:
+        self._groups = defaultdict[str | None, list[int]](list)
+        self._new_groups = defaultdict[str | None, list[int]](list)
+        self._classes = defaultdict[str | None, list[int]](list)
+        self._options = defaultdict[tuple[str, str], list[int]](list)
+        self._freed = defaultdict[tuple[str, Answer], list[int]](list)
+        self._inside = defaultdict[str, list[int]](list)
+
+    def note(self, place: int, change: Change) -> None:
+        """Note what the change makes, and what it frees."""
+        match change:
+            case GroupRenamed(new=group) | GroupAdded(group=group):
+                self._groups[group].append(place)
+                self._new_groups[group].append(place)
+            case GroupRemoved(group=group):  # a group that replaces it must wait, a new class does not see it
+                self._groups[group].append(place)
+            case ClassRenamed(new=name) | ClassAdded(class_name=name):
+                self._classes[name].append(place)
+            case ClassRemoved():
+                for freed in change.answers:
+                    self._freed[freed].append(place)
+            case OptionRenamed(group=group, new=word) | OptionAdded(group=group, option=word):
+                self._options[group, word].append(place)
+            case RuleChanged():
+                self._freed[change.group, change.old].append(place)
+        if not isinstance(change, GroupRenamed | GroupAdded | GroupRemoved) and change.about[0] is not None:
+            self._inside[change.about[0]].append(place)
+
+    def needed_by(self, change: Change) -> set[int]:
+        """The places of what the change speaks of, or of what frees an option that it removes."""
+        if isinstance(change, GroupRenamed | ClassRenamed):
+            return set()  # they come first, and speak of the names of the old tree
+        group, name = change.about
+        found = [self._groups.get(group, ()), self._classes.get(name, ())]  # nothing is noted under None
+        match change:
+            case GroupAdded():
+                found += [self._classes.get(each, ()) for each, _ in change.answers]
+            case ClassAdded():
+                found += [self._new_groups.get(each, ()) for each, _ in change.answers]
+                found += [self._options.get((each, word), ()) for each, word in change.answers if isinstance(word, str)]
+            case OptionRemoved():
+                found.append(self._freed.get((change.group, change.option), ()))
+            case RuleChanged(old=old, new=new) if isinstance(old, int) or isinstance(new, int):
+                # a bare index moves with every option that comes or goes
+                found.append(self._inside.get(change.group, ()))
+            case RuleChanged(old=old, new=new):
+                words = [word for word in (old, new) if isinstance(word, str)]
+                found += [self._options.get((change.group, word), ()) for word in words]
+        return set().union(*found)
 
 
-def _frees(earlier: Change, removed: OptionRemoved) -> bool:
-    """Whether a class that had the option has it no more, or is gone."""
-    if isinstance(earlier, RuleChanged):
-        return earlier.group == removed.group and earlier.old == removed.option
-    return isinstance(earlier, ClassRemoved) and dict(earlier.answers).get(removed.group) == removed.option
+def _all_needs(direct: Sequence[set[int]]) -> list[frozenset[int]]:
+    """For each unit what it needs, and what that needs.
 
-
-def _all_needs(number: int, direct: Sequence[set[int]]) -> frozenset[int]:
-    """What a unit needs, and what that needs."""
-    found, left = set[int](), [number]
-    while left:
-        for other in direct[left.pop()] - found:
-            found.add(other)
-            left.append(other)
-    return frozenset(found - {number})
+    Units can need each other in a circle (an answer in two steps, the removed option between them), so there is no
+    order in which all that a unit needs is known before it. What is finished is complete all the same, and is not
+    walked through again. The latest need comes first: it mostly holds the earlier ones, which are skipped then.
+    """
+    finished: list[frozenset[int]] = []
+    for number in range(len(direct)):
+        found, left = set[int](), [number]
+        while left:
+            for other in sorted(direct[left.pop()] - found, reverse=True):
+                if other in found:
+                    continue
+                found.add(other)
+                if other < number:
+                    found |= finished[other]
+                else:
+                    left.append(other)
+        finished.append(frozenset(found - {number}))
+    return finished
 
 
 def _outside(change: Change, target: Target, names: _Names) -> bool:
@@ -266,20 +316,26 @@ def _locked(change: Change, locks: Collection[str], names: _Names) -> str:
 
 def _refused_with(unit: ChangeGroup, units: Sequence[ChangeGroup]) -> ChangeGroup:
     """A unit that needs a refused one is refused as well."""
+    if unit.refused:
+        return unit
     for other in sorted(unit.needs):
-        if not unit.refused and units[other].refused:
+        if units[other].refused:
             return replace(unit, refused=f"it needs another change, and {units[other].refused}")
     return unit
 
 
 def _without_answer(tree: Tree, changes: Sequence[Change]) -> list[Change]:
     """Null where a new group and a class, or a new class and a group, have no answer for each other."""
-    draft = MutableTree(apply(tree, changes))
     groups = {c.group for c in changes if isinstance(c, GroupAdded)}
     classes = {c.class_name for c in changes if isinstance(c, ClassAdded)}
+    if not groups and not classes:  # nearly always: the tree of each single unit need not be made to see this
+        return []
+    draft = MutableTree(tree)
+    for change in changes:
+        change.make(draft)
     return [
         RuleChanged(class_name=name, group=group, old=ABSENT, new=None)
-        for name in draft.rules
+        for name, rule in draft.rules.items()
         for group in draft.prompts
-        if (name in classes or group in groups) and draft.answer(name, group) is ABSENT
+        if (name in classes or group in groups) and group not in rule
     ]

@@ -85,16 +85,11 @@ class Session:
         Raises:
             ChangeError: one does not fit; nothing is changed.
         """
-        made: list[Change] = []
-        back: list[Change] = []
-        tree = self.tree
-        for change in changes:
-            back[:0] = undo(tree, change)
-            tree = apply(tree, (change,))
-            made.append(change)
+        made = tuple(changes)
         if not made:
             return
-        step = Step(label=label, changes=tuple(made), back=tuple(back))
+        tree = apply(self.tree, made)
+        step = Step(label=label, changes=made, back=undo(self.tree, *made))
         self._journal.add(self._id, self.position, step)
         self.steps = (*self.steps[: self.position], step)
         self.position += 1

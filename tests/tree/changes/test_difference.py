@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tree.strategies import changed, trees, wild_trees
-from treegen.tree.changes import apply
+from treegen.tree.changes import Change, apply
 from treegen.tree.changes.difference import difference, undo
 from treegen.tree.document import digest_of
 from treegen.tree.model import ClassRule, Group, Tree
@@ -163,6 +163,20 @@ def test_every_change_of_a_sound_tree_is_undone_by_its_inverse_alone(old: Tree, 
     for change in difference(old, new):
         assert undo(at, change) == (change.inverse(),)
         at = apply(at, (change,))
+
+
+@settings(deadline=None, max_examples=400)
+@given(wild_trees(), wild_trees())
+def test_changes_are_undone_together_as_well_as_one_by_one(old: Tree, new: Tree) -> None:
+    changes = difference(old, new)
+    back, at = list[Change](), old
+    for change in changes:
+        back[:0] = undo(at, change)
+        at = apply(at, (change,))
+    together = undo(old, *changes)
+    assert apply(new, together) == apply(new, back) == old
+    if len(back) == len(changes):  # the inverses alone do
+        assert together == tuple(back)
 
 
 @settings(deadline=None, max_examples=200)

@@ -12,6 +12,7 @@ from treegen.tree.changes import (
     Answer,
     AnswersReordered,
     Change,
+    ChangeError,
     ClassAdded,
     ClassesReordered,
     ClassRemoved,
@@ -30,6 +31,7 @@ from treegen.tree.changes import (
     RuleChanged,
     apply,
 )
+from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.changes.interface import whole_class, whole_group
 from treegen.tree.model import Tree
 from treegen.tree.validation.normalise import normalise
@@ -53,15 +55,20 @@ def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
     return tuple(_Difference(old, new).changes())
 
 
-def undo(tree: Tree, change: Change) -> tuple[Change, ...]:
-    """What takes the change back after it was made on the tree: nearly always its inverse alone.
+def undo(tree: Tree, *changes: Change) -> tuple[Change, ...]:
+    """What takes the changes back after they were made on the tree: nearly always their inverses alone.
 
-    Where a tree has errors (an answer for an unknown group, say), the inverse may not restore everything; then more
-    changes follow.
+    Where a tree has errors (an answer for an unknown group, say), the inverses may not restore everything; then more
+    changes follow. All inverses are made before the trees are compared: to compare after each would take the square
+    of the time.
     """
-    back = change.inverse()
-    restored = apply(tree, (change, back))
-    return (back, *difference(restored, tree))
+    back = tuple(change.inverse() for change in reversed(changes))
+    after = apply(tree, changes)
+    try:
+        restored = apply(after, back)
+    except ChangeError:  # an inverse did not restore what the one before it speaks of
+        return (*difference(after, tree), *conflict_changes(after.conflicts, tree.conflicts))
+    return back if restored == tree else (*back, *difference(restored, tree))
 
 
 def _matches(gone: Sequence[str], come: Sequence[str], likeness: Callable[[str, str], float]) -> list[tuple[str, str]]:

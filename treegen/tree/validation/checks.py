@@ -224,7 +224,7 @@ def _twins(tree: Tree) -> Iterator[Problem]:
         given = dict(rule.answers)
         if all(index is None for index in given.values()):  # TG201 says so already
             continue
-        key = tuple(given.get(g) for g in groups)
+        key = tuple(map(given.get, groups))
         earlier = first.setdefault(key, rule.name)
         if earlier != rule.name:
             told = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
@@ -245,13 +245,10 @@ def _unused(tree: Tree) -> Iterator[Problem]:
 def _blanks(tree: Tree) -> Iterator[Problem]:
     """Texts with white space around them."""
     for group in tree.groups:
-        base = ("classification_groups", group.name)
-        texts: Iterable[tuple[str, str]] = [
-            (pointer_to(*base, "prompt"), group.prompt),
-            *((pointer_to(*base, "options", i), option) for i, option in enumerate(group.options)),
-        ]
-        for pointer, text in texts:
+        texts = [(("prompt",), group.prompt), *((("options", i), option) for i, option in enumerate(group.options))]
+        for path, text in texts:
             if text != text.strip() and text.strip():
+                pointer = pointer_to("classification_groups", group.name, *path)
                 told = f"white space around {show(text)}"
                 yield Problem(code="TG113", pointer=pointer, message=told, fix=blank_fix(pointer, text))
 
