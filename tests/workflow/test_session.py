@@ -26,11 +26,11 @@ import sys, threading
 from pathlib import Path
 from treegen.workflow.session import Session
 from treegen.history.store import Store
-from treegen.tree import editing
+from treegen.tree.changes import edits
 path = Path(sys.argv[1])
 session = Session(path, Store(path))
 for name in ("one", "two", "three"):
-    session.do(name, editing.add_option(session.tree, "size", name, None))
+    session.do(name, edits.add_option(session.tree, "size", name, None))
 session.undo()
 print("ready", flush=True)
 threading.Event().wait()

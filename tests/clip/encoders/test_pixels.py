@@ -76,7 +76,7 @@ def test_pictures_are_prepared_without_torch() -> None:
     code = """if True:
         import pickle, sys
         from PIL import Image
-        from treegen.clip import preparing
+        from treegen.clip.embedding import preprocess as preparing
         from treegen.clip.encoders.pixels import Fit, PixelPreprocessor
         prepare = PixelPreprocessor(Fit(height=8, width=8, whole=False, resampling=3))
         assert prepare.collate([prepare(Image.new("RGB", (20, 30)))]).shape == (1, 8, 8, 3)
