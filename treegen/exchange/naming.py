@@ -16,14 +16,12 @@ class Matched:
     """File class -> domain class where that is certain; the rest is for a person.
 
     Attributes:
-        order: classes of the tree: those of the domain that the file has, then the others of the file.
         renamed: (file class, domain class) that differ in case, underscores or plural only.
         unknown: (file class, likely domain class or "").
         missing: classes of the domain that the file does not have.
     """
 
     names: dict[str, str]
-    order: tuple[str, ...]
     renamed: tuple[tuple[str, str], ...]
     unknown: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
@@ -46,7 +44,7 @@ def match_classes(
     (('Swann', 'Swan'),)
     """
     if known is None:
-        return Matched(names={n: n for n in found}, order=tuple(found), renamed=(), unknown=(), missing=())
+        return Matched(names={n: n for n in found}, renamed=(), unknown=(), missing=())
     exact = set(found) & set(known)
     free = _only_ones([k for k in known if k not in exact])
     mine = _only_ones([f for f in found if f not in exact])
@@ -59,10 +57,8 @@ def match_classes(
     missing = [k for k in known if k not in set(names.values())]
     unknown = [n for n in found if n not in exact and n not in renamed]
     candidates = missing if len(missing) <= _MOST_CANDIDATES else []
-    have = set(names.values())
     return Matched(
         names=names,
-        order=(*(k for k in known if k in have), *unknown),
         renamed=tuple(renamed.items()),
         unknown=tuple((n, _close(n, candidates)) for n in unknown),
         missing=tuple(missing),
