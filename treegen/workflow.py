@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from treegen.class_notes import without_asking
 from treegen.confusion import compose
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, Domain
@@ -195,7 +196,7 @@ def propose_revision(
         workspace.current(start.tree)
     listener, calls = recorder(workspace.store, chat.name, on_attempt)
     conversation = revise(
-        workspace.domain,
+        without_asking(workspace.domain),
         start.tree,
         asked,
         chat if on_text else Announced(chat, workspace.progress),
@@ -266,7 +267,7 @@ def estimate_revision(
 
     start = _starting_point(workspace, tree, diagnosis)
     request = revision_request(
-        workspace.domain, start.tree, feedback, problems=start.problems, diagnosis=start.diagnosis
+        without_asking(workspace.domain), start.tree, feedback, problems=start.problems, diagnosis=start.diagnosis
     )
     return estimate(settings, request, answer=content_text(start.tree))
 

@@ -88,7 +88,7 @@ def test_nothing_is_replaced_unasked(run: Run, source: Path, tree_file: Path) ->
     [
         (b"", 2, "is empty"),
         (b"\x89PNG1234", 2, "a PNG image"),
-        (b'{"a": ["b"', 2, "line 1, column 11"),
+        (b'{"a": ["b"', 2, "not a tree"),
         (b'{"classification_groups": {"a": {"prompt": "x", "options": 5}}, "rules": {}}', 1, "TG110"),
     ],
 )

@@ -56,7 +56,7 @@ def test_what_is_not_a_tree_is_one_sentence_that_names_notes(write: Write, name:
     path = write(name, content)
     with pytest.raises(InputError) as found:
         read_source(path)
-    assert found.value.message.startswith(f'{path}: not a tree: the key "classification_groups" is not in it')
+    assert found.value.message == f'{path}: not a tree: the key "classification_groups" is not in it'
     assert found.value.tip.endswith(f"`treegen draft DOMAIN --notes {path}`")
 
 
@@ -65,7 +65,6 @@ def test_what_is_not_a_tree_is_one_sentence_that_names_notes(write: Write, name:
     [
         ("a.json", "", "is empty"),
         ("a.json", " \n", "is empty"),
-        ("a.json", '{"robin": ["red", "thi', "and it is not JSON at line 1, column 19"),
         ("a.json", "[" * 500 + "]" * 500, "nested deeper than 100 levels"),
         ("a.json", '{"a": [NaN]}', "NaN"),
         ("a.json", TREE.replace('"tiny"', '"\\ud800"'), "TG107 /classification_groups/"),

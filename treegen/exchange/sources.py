@@ -51,7 +51,7 @@ def read_source(path: Path) -> Source:
         raise _error(path, problems[0])  # a number or a depth that no other syntax makes readable
     if any(key in text for key in GROUP_KEYS):
         return _reply_source(path, text)
-    raise _not_a_tree(path, problems if text.lstrip()[:1] in "{[" else ())
+    raise _not_a_tree(path)
 
 
 def _json_source(path: Path, text: str, data: Any, problems: Sequence[Problem]) -> Source:
@@ -83,8 +83,7 @@ def _error(path: Path, problem: Problem) -> InputError:
     return InputError(f"{path}: {problem.code} {place}{problem.message}", "correct that place and import again")
 
 
-def _not_a_tree(path: Path, problems: Sequence[Problem] = ()) -> InputError:
-    why = f", and it is {problems[0].message}" if problems else ""
-    message = f'{path}: not a tree: the key "classification_groups" is not in it{why}'
+def _not_a_tree(path: Path) -> InputError:
+    message = f'{path}: not a tree: the key "classification_groups" is not in it'
     tip = f"phrases and texts about classes are notes for a draft: `treegen draft DOMAIN --notes {path}`"
     return InputError(message, tip)
