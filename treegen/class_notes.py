@@ -21,7 +21,7 @@ from treegen.tree.words import normalise_name
 MOST_OF_CLASS: Final = 2000
 MOST_OF_ALL: Final = 40_000
 _LEAST: Final = 60  # characters that are still worth showing
-_NEAR: Final = 0.85  # of difflib's ratio
+_NEAR: Final = 0.8  # of difflib's ratio: one letter of five
 _MOST_COMPARED: Final = 200_000  # pairs of names; difflib takes some microseconds for each
 _MOST_LISTED: Final = 10
 
@@ -138,6 +138,8 @@ def _match(
     for name, meant in near.items():
         if meant not in matched and confirm is not None and confirm(name, meant):
             matched[meant] = [text for entry in unknown.pop(name) for text in entry.texts]
+    if not file.entries:
+        raise InputError(f"{file.path}: holds no notes", "name the file with the notes, or take it away")
     if not matched:
         told = f"{file.path}: none of its names is a class of the domain: {_listed(list(unknown))}"
         raise InputError(
@@ -148,7 +150,7 @@ def _match(
 
 def _told(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], classes: int) -> Iterable[str]:
     texts, empty = sum(map(len, matched.values())), [name for name, texts in matched.items() if not texts]
-    yield f"{path}: notes on {len(matched) - len(empty)} of {classes} classes, {texts} texts"
+    yield f"{path}: notes on {len(matched) - len(empty)} of {classes} classes, {texts} text{'s' if texts != 1 else ''}"
     if unknown:
         yield f"{path}: {_count(unknown, 'name is', 'names are')} not in the domain: {_listed(unknown)}"
     if empty:

@@ -119,8 +119,8 @@ def _data_of(path: Path, text: str) -> Any:
         return list(_json_lines(path, text))
     if json_like:
         return _json_or_python(path, text)
-    if _ASSIGNS.match(text) and (module := _python(text)) is not None:
-        return _assigned(path, module)
+    if _ASSIGNS.match(text):
+        return _assigned(path, _python(path, text))
     return list(_rows(path, text))
 
 
@@ -135,10 +135,12 @@ def _json_or_python(path: Path, text: str) -> Any:
     first, _, rest = text.strip().partition("\n")
     if rest and parse_json(first)[0] is not None:
         return list(_json_lines(path, text))
-    module = _python(text)
-    if module is not None:
-        return _assigned(path, module)
-    raise InputError(f"{path}: {problem.message if problem else 'null'}", "correct that place; " + _KNOWN)
+    try:
+        module = _python(path, text)
+    except InputError:
+        told = problem.message if problem else "neither JSON nor a Python dict"
+        raise InputError(f"{path}: {told}", f"correct that place; {_KNOWN}") from None
+    return _assigned(path, module)
 
 
 def _json_lines(path: Path, text: str) -> Iterator[_Record]:
@@ -156,15 +158,19 @@ def _json_lines(path: Path, text: str) -> Iterator[_Record]:
         yield f"line {number}", list(data.items())
 
 
-def _python(text: str) -> ast.Module | None:
+def _python(path: Path, text: str) -> ast.Module:
     if len(text) > _MOST_PYTHON:
-        return None
+        raise InputError(f"{path}: Python of more than {_MOST_PYTHON // 2**20} MiB", "save it as JSON")
+    before = text[: len(text) - len(text.lstrip())].count("\n")  # lines, so that places are those of the file
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that Python does not know
-            return ast.parse(text.lstrip())
-    except (SyntaxError, ValueError, MemoryError, RecursionError, SystemError):
-        return None
+            return ast.parse("\n" * before + text.strip())
+    except SyntaxError as error:
+        told = f"{path}: not a Python dict: line {error.lineno}: {error.msg}"
+        raise InputError(told, "correct that line") from None
+    except (ValueError, MemoryError, RecursionError, SystemError):
+        raise InputError(f"{path}: not a Python dict: nested too deep", _KNOWN) from None
 
 
 def _assigned(path: Path, module: ast.Module) -> Any:
@@ -222,7 +228,7 @@ def _rows(path: Path, text: str) -> Iterator[_Record]:
                 head = [cell.strip() for cell in row]
                 continue
             if len(row) > len(head):
-                told = f"{path}: line {line} has {len(row)} cells, the head has {len(head)}"
+                told = f"{path}: as CSV, line {line} has {len(row)} cells, and the head has {len(head)}"
                 raise InputError(told, f"put a cell that holds {show(delimiter)} in quotation marks")
             yield f"line {line}", [(name, _GUARDED.sub("", cell)) for name, cell in zip(head, row, strict=False)]
     except csv.Error as error:
@@ -255,6 +261,9 @@ def _class_key(path: Path, records: Sequence[_Record], is_class: Callable[[str],
     if not named or (not named[best] and best not in called):
         told = f"{path}: no column or key names the classes; there are {', '.join(map(show, list(named)[:10]))}"
         raise InputError(told, "call the one with the class names: class")
+    if is_class(best) and best not in called:
+        told = f"{path}: line 1: {show(best)} is a class, where the head should name the columns"
+        raise InputError(told, "write a head above it, such as: class,text")
     return best
 
 

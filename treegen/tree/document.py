@@ -134,6 +134,8 @@ def _deeper(data: Any, most: int) -> bool:
     """Whether objects and lists stand in each other more than `most` times."""
     level = [data] if isinstance(data, dict | list) else []
     for _ in range(most):
+        if not level:
+            return False
         values = (v for outer in level for v in (outer.values() if isinstance(outer, dict) else outer))
         level = [v for v in values if isinstance(v, dict | list)]
     return bool(level)
