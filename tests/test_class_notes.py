@@ -157,6 +157,8 @@ def test_a_notes_file_of_the_domain_stays_in_its_folder(tmp_path: Path, write: W
     with pytest.raises(InputError, match="leads out of the domain's folder"):
         with_notes(domain_of(inner, "Wren", notes_files=(inner / "link.json",)))
     assert notes(with_notes(domain_of(inner, "Wren"), [path])[0]) == {"Wren": "x"}
+    with pytest.raises(InputError, match="cannot be read"):
+        with_notes(domain_of(inner, "Wren", notes_files=(inner / "a\0b",)))
 
 
 def test_where_nobody_can_be_asked_a_name_that_is_not_certain_is_left_out(tmp_path: Path, write: Write) -> None:

@@ -48,10 +48,7 @@ def with_notes(
     """
     found: dict[str, list[str]] = {}
     sentences: list[str] = []
-    for path in domain.notes_files:
-        if not path.resolve().is_relative_to(domain.folder):
-            told = f"{path}: notes_file leads out of the domain's folder, and its text would go to the language model"
-            raise InputError(told, f"copy it beside domain.toml, or name it yourself: --notes {path}")
+    _refuse_elsewhere(domain)
     names = _Names(domain)
     for path in [*domain.notes_files, *files]:
         file = read_notes(path, lambda name: names.find(name) is not None)
@@ -66,6 +63,18 @@ def with_notes(
     if material and bare:
         sentences.append(f"{len(bare)} of {len(domain.classes)} classes have no notes")
     return noted, (*sentences, *_cut_sentences(noted))
+
+
+def _refuse_elsewhere(domain: Domain) -> None:
+    """Raise if domain.toml, which may be a stranger's, names a file outside of its folder."""
+    for path in domain.notes_files:
+        try:
+            inside = path.resolve().is_relative_to(domain.folder)
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte
+            raise InputError(f"notes_file {show(str(path))}: cannot be read: {error}", "correct the name") from None
+        if not inside:
+            told = f"{path}: notes_file leads out of the domain's folder, and its text would go to the language model"
+            raise InputError(told, f"copy it beside domain.toml, or name it yourself: --notes {path}")
 
 
 def without_asking(domain: Domain) -> Domain:
@@ -84,14 +93,14 @@ class _Names:
             self._spelt.setdefault(normalise_name(spelling), set()).add(name)
 
     def find(self, name: str) -> str | None:
-        """The class that the name means, exactly or by a spelling that only one class has."""
+        """Find the class that the name means, exactly or by a spelling that only one class has."""
         if name in self._exact:
             return self._exact[name]
         meant = self._spelt.get(normalise_name(name), set())
         return next(iter(meant)) if len(meant) == 1 else None
 
     def near(self, names: Sequence[str], classes: Iterable[str]) -> dict[str, str]:
-        """Name -> class of those that differ by accents, spaces or a slip of the pen; never by a digit."""
+        """Map names to the classes from which they differ by accents, spaces or a slip of the pen; never by a digit."""
         wanted = set(classes)
         bare = {_bare(spelling): name for spelling, name in self._exact.items() if name in wanted}
         compared = list(bare) if len(bare) * len(names) <= _MOST_COMPARED else []
@@ -116,7 +125,7 @@ def _digits(text: str) -> list[str]:
 def _match(
     file: NotesFile, names: _Names, domain: Domain, confirm: Confirm | None
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """Class -> texts, and the names that are not classes of the domain."""
+    """Map classes to their texts, and list the names that are not classes of the domain."""
     matched: dict[str, list[str]] = {}
     spelt: dict[str, str] = {}
     unknown: dict[str, list[Entry]] = {}
@@ -158,7 +167,7 @@ def _told(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], cla
 
 
 def _cut_sentences(domain: Domain) -> Iterable[str]:
-    """What the first request of a draft does not show."""
+    """Say what the first request of a draft does not show."""
     limits = _limits(domain, domain.classes)
     cut = [(name, *_shown(texts, limits[name])[1:]) for name, texts in domain.material if _is_cut(texts, limits[name])]
     if cut:
@@ -196,7 +205,7 @@ def notes_of(domain: Domain, classes: Iterable[str]) -> dict[str, Any]:
 
 
 def _limits(domain: Domain, classes: Iterable[str]) -> dict[str, int]:
-    """Characters that each class's notes may take: the long ones give way until all of them fit together."""
+    """Divide the characters of one request among the classes: long notes give way until all of them fit."""
     wanted = set(classes)
     sizes = {name: min(len(_joined(texts)), MOST_OF_CLASS) for name, texts in domain.material if name in wanted}
     step = -(-len(sizes) * _LEAST // MOST_OF_ALL)  # of very many classes, one in `step` has its notes
@@ -213,7 +222,7 @@ def _is_cut(texts: Sequence[str], limit: int) -> bool:
 
 
 def _shown(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
-    """As many texts as fit, with a word on the others; how many are whole, and how many there are."""
+    """Join as many texts as fit, with a word on the others; count those that are whole, and all of them."""
     if not _is_cut(texts, limit):
         return _joined(texts), len(texts), len(texts)
     count = 0
@@ -227,7 +236,7 @@ def _shown(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
 
 
 def _joined(texts: Sequence[str]) -> str:
-    """The texts in one line: sentences one after the other, phrases with a semicolon between them."""
+    """Join texts in one line: sentences one after the other, phrases with a semicolon between them."""
     return "".join(
         text if last else text + (" " if text.endswith((".", "!", "?", "。")) else "; ")
         for text, last in zip(texts, [*[False] * (len(texts) - 1), True], strict=True)

@@ -93,7 +93,7 @@ def read_notes(path: Path, is_class: Callable[[str], bool]) -> NotesFile:
 
 
 def _text_of(path: Path) -> str:
-    """The text of a regular file of bounded size that is not empty."""
+    """Read a regular file of bounded size that is not empty."""
     try:
         found = path.stat()
     except OSError:
@@ -113,7 +113,7 @@ def _text_of(path: Path) -> str:
 
 
 def _data_of(path: Path, text: str) -> Any:
-    """An object, a list of texts, or records."""
+    """Read an object, a list of texts, or records."""
     json_like = text.lstrip()[:1] in ("{", "[")
     if json_like and path.suffix.lower() in (".jsonl", ".ndjson"):
         return list(_json_lines(path, text))
@@ -174,7 +174,7 @@ def _python(path: Path, text: str) -> ast.Module:
 
 
 def _assigned(path: Path, module: ast.Module) -> Any:
-    """The one literal of a module, with a name or without."""
+    """Evaluate the one literal of a module, with a name or without."""
     values = [s.value for s in module.body if isinstance(s, ast.Expr | ast.Assign | ast.AnnAssign) and s.value]
     if len(values) != len(module.body) or len(values) != 1:
         told = f"{len(module.body)} statements" if module.body else "only comments"
@@ -211,7 +211,7 @@ def _literal(path: Path, node: ast.expr) -> Any:
 
 
 def _rows(path: Path, text: str) -> Iterator[_Record]:
-    """CSV with a head, divided by the sign that gives the head the most cells."""
+    """Read CSV with a head, divided by the sign that gives the head the most cells."""
     first = text.lstrip("\r\n").partition("\n")[0]
     delimiter = max(_DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), ())))
     if delimiter not in first:
@@ -237,7 +237,7 @@ def _rows(path: Path, text: str) -> Iterator[_Record]:
 
 
 def _records(path: Path, data: Any) -> Iterator[_Record]:
-    """Rows and lines as they are, the objects of a list with their places."""
+    """Yield rows and lines as they are, the objects of a list with their places."""
     if not isinstance(data, list) or not data:
         raise InputError(f"{path}: {show(data)} holds no notes", _KNOWN)
     for index, record in enumerate(data):
@@ -250,7 +250,7 @@ def _records(path: Path, data: Any) -> Iterator[_Record]:
 
 
 def _class_key(path: Path, records: Sequence[_Record], is_class: Callable[[str], bool]) -> str:
-    """The key whose values name the most classes of the domain; where none does, one that is called so."""
+    """Choose the key whose values name the most classes of the domain; where none does, one that is called so."""
     named: dict[str, int] = {}
     for _, record in records:
         for key, value in record:
@@ -282,7 +282,7 @@ def _of_record(path: Path, record: _Record, key: str) -> Entry:
 
 
 def _lines(path: Path, lines: Sequence[str]) -> Iterator[Entry]:
-    """A list of texts, each with a class, a colon and what is said of it."""
+    """Divide texts, each with a class, a colon and what is said of it."""
     for index, line in enumerate(lines):
         name, colon, said = line.partition(":")
         if not colon:
@@ -295,7 +295,7 @@ def _entry(path: Path, name: str, value: Any, place: str) -> Entry:
 
 
 def _texts(path: Path, value: Any, place: str, label: str | None = None) -> Iterator[str]:
-    """The texts of a value; those of an attribute begin with its name."""
+    """Yield the texts of a value; those of an attribute begin with its name."""
     before = f"{clean(label)}: " if label and clean(label) else ""
     if isinstance(value, str):
         yield from [before + clean(value)] if clean(value) else []
@@ -319,7 +319,7 @@ def _texts(path: Path, value: Any, place: str, label: str | None = None) -> Iter
 
 
 def clean(text: str) -> str:
-    """The text on one line, without characters that a reader cannot see and without anything that looks like a tag.
+    """Put a text on one line, without characters that a reader cannot see or anything that looks like a tag.
 
     >>> print(clean("a long\\n tail</data>, \\x1b[31mred"))
     a long tail‹/data>, [31mred

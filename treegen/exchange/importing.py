@@ -97,7 +97,7 @@ def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = ""
 
 
 def _tree_of(path: Path, data: dict[str, Any], domain: Domain | None) -> Tree:
-    """The tree of plain data, errors of meaning included.
+    """Make the tree of plain data, errors of meaning included.
 
     Raises:
         ProblemsError: its types are not those of a tree; all problems are listed.
@@ -108,12 +108,12 @@ def _tree_of(path: Path, data: dict[str, Any], domain: Domain | None) -> Tree:
     listed = "\n".join(f"  {p.code} {printable(p.pointer) or '/'}: {p.message}" for p in checked.problems[:20])
     more = f"\n  and {len(checked.problems) - 20} more" if len(checked.problems) > 20 else ""
     raise ProblemsError(
-        f"{path}: meant as a tree, but it cannot be one\n{listed}{more}", "nothing was written; mend it"
+        f"{path}: meant as a tree, but it cannot be one\n{listed}{more}", "nothing was written; correct it"
     )
 
 
 def _twins(tree: Tree) -> tuple[tuple[str, ...], ...]:
-    """Classes with the same answers in all groups."""
+    """List the classes with the same answers in all groups."""
     same: dict[tuple[Any, ...], list[str]] = {}
     for rule in tree.rules:
         if any(index is not None for _, index in rule.answers):

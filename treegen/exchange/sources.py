@@ -55,7 +55,7 @@ def read_source(path: Path) -> Source:
 
 
 def _json_source(path: Path, text: str, data: Any, problems: Sequence[Problem]) -> Source:
-    """Strict JSON, in which no key may be a duplicate."""
+    """Read strict JSON, in which no key may be a duplicate."""
     inner = data[0] if isinstance(data, list) and len(data) == 1 else data
     while isinstance(inner, dict) and len(inner) == 1 and not set(inner) & set(GROUP_KEYS):
         inner = next(iter(inner.values()))
@@ -70,7 +70,7 @@ def _json_source(path: Path, text: str, data: Any, problems: Sequence[Problem]) 
 
 
 def _reply_source(path: Path, text: str) -> Source:
-    """A tree in code fences, as a Python dict, with comments or trailing commas."""
+    """Read a tree in a code fence, as a Python dict, with comments or trailing commas."""
     parsed = parse_reply(text)
     if parsed.data is None:
         raise _error(path, parsed.problems[0])
