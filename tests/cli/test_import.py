@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import TREE, Run, revisions_of
 from tests.exchange.conftest import ARTICLE
-from treegen.tree.validation import check_file
+from treegen.tree.validation.checks import check_file
 
 PHRASES = {"Siamese": ["short, fine coat", "blue eyes"], "Persian": ["long, silky coat", "round eyes"]}
 

@@ -9,7 +9,7 @@ import click
 from treegen.cli.options import PATH
 
 if TYPE_CHECKING:
-    from treegen.exchange.importing import Imported
+    from treegen.exchange.importing import ImportResult
 
 
 @click.command("import")
@@ -27,7 +27,7 @@ def command(
     The tree may be JSON, a Python dict with comments, or stand in a code fence. Exit code 1 if it has errors to be
     repaired. Phrases and texts about classes are not a tree: they are notes for `treegen draft DOMAIN --notes FILE`.
     """
-    from treegen.domain import domain_path as path_of
+    from treegen.config.domain import domain_path as path_of
     from treegen.exchange.importing import (
         check_report,
         find_domain,
@@ -36,7 +36,7 @@ def command(
         refuse_output,
         write_report,
     )
-    from treegen.workspace import TREE_NAME
+    from treegen.workflow.workspace import TREE_NAME
 
     tree = out or (path_of(domain_path).parent / TREE_NAME if domain_path else Path(TREE_NAME))
     refuse_output(file, tree, force=force)
@@ -51,7 +51,7 @@ def command(
     sys.exit(1 if done.report.errors else 0)
 
 
-def _show(done: "Imported", as_json: bool) -> None:
+def _show(done: "ImportResult", as_json: bool) -> None:
     from treegen.cli.output import print_json, say, tell
     from treegen.exchange.report import as_json as report_json
     from treegen.exchange.report import as_text

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from treegen.checking import check_tree
-from treegen.domain import FILE_NAME, Domain, domain_path, load_domain
+from treegen.config.domain import FILE_NAME, Domain, domain_path, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
 from treegen.exchange.naming import match_classes
 from treegen.exchange.report import Report
 from treegen.exchange.sources import read_source
-from treegen.store import Revision, Store
+from treegen.history.store import Revision, Store
 from treegen.tree.document import digest_of, read_text, save
-from treegen.tree.keywords import printable, show
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_data, check_text
+from treegen.tree.validation.checks import check_data, check_text
+from treegen.tree.validation.schema import printable, show
+from treegen.workflow.check import check_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class ImportResult:
     """A tree that was written: its file, the revision that keeps it, and the report."""
 
     path: Path
@@ -121,7 +121,7 @@ def _twins(tree: Tree) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(names) for names in same.values() if len(names) > 1)
 
 
-def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Imported:
+def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> ImportResult:
     """Writes the tree, whole or not at all, and keeps it as a revision with author `import`.
 
     Raises:
@@ -133,7 +133,7 @@ def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Im
     with Store(out) as store:
         latest = parent or store.latest()
         revision = store.add_revision(made.tree, author="import", note=note, parent=latest.id if latest else None)
-    return Imported(path=out, tree=made.tree, revision=revision, report=made.report)
+    return ImportResult(path=out, tree=made.tree, revision=revision, report=made.report)
 
 
 def refuse_output(source: Path, out: Path, *, force: bool) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from treegen.exchange.comments import Comments
-from treegen.tree.problems import Problem, errors_of
+from treegen.tree.validation.problems import Problem, errors_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

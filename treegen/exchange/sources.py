@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
-from treegen.llm.lexemes import UnreadableError
-from treegen.llm.parsing import parse_reply, tree_shape
+from treegen.llm.reading.lexer import UnreadableError
+from treegen.llm.reading.parser import parse_reply, tree_shape
 from treegen.tree.document import parse_json, read_text, refuse_binary, unwritable
-from treegen.tree.keywords import printable
-from treegen.tree.problems import Problem
+from treegen.tree.validation.problems import Problem
+from treegen.tree.validation.schema import printable
 
 GROUP_KEYS: Final = ("classification_groups", "classification_cot")
 
