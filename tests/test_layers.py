@@ -17,23 +17,6 @@ PACKAGE = ROOT / "treegen"
 LAYERS = (
     ("errors", "progress"),
     ("extras",),
-<<<<<<< tests/test_layers.py
-    ("resources", "remote"),
-    ("tree",),
-    ("settings",),
-    ("domain", "store", "git"),
-    ("notes_files",),
-    ("images", "versions", "setup_git", "journal", "proposals", "keeping", "class_notes"),
-    ("picturing",),
-    ("session",),
-    ("llm", "clip", "starting", "demonstration"),
-    ("checking",),
-    ("workspace",),
-    ("exchange", "conversing", "confusion", "doctor"),
-    ("workflow", "drafting", "classifying", "optimizing"),
-    ("approving", "reviewing", "asking", "embedding"),
-    ("review", "report"),
-=======
     ("resources", "remote"),  # bundled files; what every service shares
     ("tree",),  # the document, pure
     ("config", "history"),  # domain.toml; .treegen/
@@ -42,7 +25,6 @@ LAYERS = (
     ("workflow",),  # what a command and the review both call
     ("exchange", "batch", "doctor"),
     ("review",),
->>>>>>> /tmp/moves/other.txt
     ("cli",),
     ("__main__",),
 )
