@@ -35,6 +35,37 @@ def test_manual_draft_gives_a_validated_scored_tree(run: Run, sketchbook: Path, 
     store.close()
 
 
+def test_notes_of_files_go_along_and_are_told(run: Run, sketchbook: Path, answer: Path, tmp_path: Path) -> None:
+    """notes_file of the domain, then --notes, behind the domain's own notes; what was matched on stderr."""
+    (sketchbook / "own.json").write_text('{"abrosk": ["white fur", "one horn"], "Unicorn": ["none"]}', encoding="utf-8")
+    domain = sketchbook / "domain.toml"
+    domain.write_text('notes_file = "own.json"\n' + domain.read_text(encoding="utf-8"), encoding="utf-8")
+    other = tmp_path / "other.csv"
+    other.write_text("class;horn\nAbrosk;long\n", encoding="utf-8")
+    messages = tmp_path / "messages.txt"
+    arguments = ("--model", "manual", "--answer", answer, "--messages", messages, "--no-score")
+    done = run("draft", sketchbook, "--notes", other, *arguments)
+    assert done.code == 0, done.err
+    text = messages.read_text(encoding="utf-8")
+    assert '- "Abrosk": "White, on four legs, large, with one long horn. white fur; one horn; horn: long"' in text
+    assert f"note: {sketchbook.resolve() / 'own.json'}: notes on 1 of 13 classes, 2 texts" in done.err
+    assert '1 name is not in the domain: "Unicorn"' in done.err
+    assert f"note: {other}: notes on 1 of 13 classes, 1 text" in done.err
+
+
+def test_notes_that_are_not_certain_are_an_error_before_anything_is_asked(
+    run: Run, sketchbook: Path, answer: Path, tmp_path: Path
+) -> None:
+    notes, messages = tmp_path / "notes.json", tmp_path / "messages.txt"
+    notes.write_text('{"Abrosc": "white"}', encoding="utf-8")
+    done = run("draft", sketchbook, "--notes", notes, "--model", "manual", "--answer", answer, "--messages", messages)
+    assert (done.code, done.out) == (2, "")
+    assert f'{notes}: "Abrosc" is nearly the class "Abrosk"' in done.err
+    assert "[aliases]" in done.err
+    assert not messages.exists()
+    assert not (sketchbook / "tree.json").exists()
+
+
 def test_draft_repairs_with_a_second_answer(run: Run, sketchbook: Path, answer: Path, tmp_path: Path) -> None:
     """Problems of the first answer go back; the second answer is taken; both attempts are kept."""
     first = tmp_path / "first.txt"

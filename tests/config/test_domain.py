@@ -68,6 +68,7 @@ def test_everything_in_a_full_file_arrives() -> None:
     assert (domain.hints, domain.language) == (("body colour", "number of legs"), "en")
     assert domain.classes == ("Newt", "Swan", "Eel")
     assert domain.notes == (("Newt", "Small and brown."), ("Swan", "White, with a long neck."))
+    assert (domain.notes_files, domain.material) == ((folder / "notes.json", folder / "more" / "notes.csv"), ())
     assert domain.images == ImageSettings(folder=folder / "images", crop=(0.0, 0.1, 1.0, 0.55))
     assert domain.split == SplitSettings(dev=0.4, seed=7)
     assert (domain.llm.model, domain.llm.temperature, domain.llm.max_tokens) == ("openai/some-model", 0, 4000)
@@ -198,3 +199,9 @@ def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path
     )
     plain = load_domain(written(tmp_path, HEAD))
     assert (plain.decision, plain.split.sealed) == (DecisionSettings(rule="sum"), False)
+
+
+def test_one_notes_file_may_be_given_without_a_list(tmp_path: Path) -> None:
+    """It is read when a draft needs it: a tree is checked and scored without it."""
+    (tmp_path / "domain.toml").write_text('name = "d"\nclasses = ["a", "b"]\nnotes_file = "n.json"\n', encoding="utf-8")
+    assert load_domain(tmp_path).notes_files == (tmp_path.resolve() / "n.json",)

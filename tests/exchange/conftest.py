@@ -26,15 +26,6 @@ def write(tmp_path: Path) -> Write:
     return call
 
 
-PETS = {
-    "Siamese": ["short, fine coat", "blue, almond-shaped eyes", "large, pointed ears", "long, tapering tail"],
-    "Persian": ["long, silky coat", "large, round eyes (often copper)", "small, rounded ears", "a Persian face", ""],
-    "Beagle": ["short, fine coat", "large, brown eyes", "long, floppy ears", "white-tipped tail", "short, floppy ears"],
-    "Pug": ["coat of short hair", "large, round eyes", "small, folded ears", "curled tail", None, "Pug"],
-    "Boxer": [],
-    "Poodle": ["curly coat", "dark eyes", "long, floppy ears", "docked tail", "curly coats", 7, {"a": {"b": 1}}],
-}
-
 ARTICLE = """Here it is:
 
 ```python

@@ -23,7 +23,7 @@ def test_the_domain_comes_from_the_rules_key_and_words_become_indices(write: Wri
 def test_each_contradicting_comment_is_listed_with_its_line(write: Write) -> None:
     """Lines as in the file, prose before the object counted; nothing is changed because of them."""
     report = make_tree(write("a.md", ARTICLE)).report
-    assert report.contradictions == (
+    assert report.comments.contradictions == (
         'line 12: option 2 "green" of "colour" but the comment says 3',
         'line 20: "Swan" has option 0 in "colour", but the comment says "brown", which is option 1',
     )

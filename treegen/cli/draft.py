@@ -1,5 +1,6 @@
 """`treegen draft`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,14 @@ def _parts(_: click.Context, __: click.Parameter, value: str) -> "Parts":
 @click.argument("domain", type=PATH)
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="The tree file; tree.json beside the domain by default.")
 @click.option("--force", is_flag=True, help="Replace an existing tree; its content stays in the history.")
+@click.option(
+    "--notes",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="What is known of the classes: text, phrases or attributes by class, as JSON, JSON Lines, CSV or a Python "
+    "dict; once for each file.",
+)
 @click.option("--no-score", is_flag=True, help="Do not score the draft.")
 @click.option(
     "--parts",
@@ -48,6 +57,7 @@ def command(
     domain: Path,
     out: Path | None,
     force: bool,
+    notes: tuple[Path, ...],
     no_score: bool,
     parts: "Parts",
     images: int | None,
@@ -58,6 +68,7 @@ def command(
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
     from treegen.cli.display import show_attempt, show_notes, show_problems, show_score
     from treegen.cli.output import print_json, say, tell
+    from treegen.config.class_notes import with_notes
     from treegen.config.domain import domain_path
     from treegen.errors import InputError
     from treegen.extras import require
@@ -73,11 +84,15 @@ def command(
     wanted = workspace.domain.images is not None and not no_score
     if wanted:
         require("clip", otherwise="--no-score drafts without")  # before a model is asked, and paid
+    noted, sentences = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
+    for sentence in sentences:
+        tell(f"note: {sentence}")
     with talking(workspace, llm) as talk, talk.view.steps_of(workspace):
         drafted = draft_tree(
             workspace,
             talk.chat,
             tries=llm.tries,
+            noted=noted,
             force=force,
             parts=parts,
             images=images or 0,
@@ -103,3 +118,14 @@ def command(
     if wanted:
         say()
         show_score(show_notes(score_tree(workspace, drafted.tree)).score)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _confirm(name: str, meant: str) -> bool:
+    """Ask whether a name of a notes file means a class."""
+    from treegen.tree.validation.schema import show
+
+    return click.confirm(f"notes on {show(name)}: is the class {show(meant)} meant?", default=False, err=True)

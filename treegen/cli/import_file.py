@@ -6,40 +6,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, encoder_options
+from treegen.cli.options import PATH
 
 if TYPE_CHECKING:
-    from treegen.clip.encoders.interface import Encoder
-    from treegen.config.domain import Domain
-    from treegen.progress import Progress
+    from treegen.exchange.importing import ImportResult
 
 
 @click.command("import")
 @click.argument("file", type=PATH)
 @click.option("--domain", "domain_path", type=PATH, metavar="DOMAIN", help="The domain file or its folder.")
 @click.option("-o", "--out", type=PATH, metavar="TREE", help="The tree file; tree.json beside the domain by default.")
-@click.option("--groups", type=click.IntRange(1, 1000), metavar="N", help="Most groups made of a descriptor list.")
 @click.option("--report", type=PATH, metavar="FILE", help="Write the whole report (.md, .json or text).")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as one object.")
 @click.option("--force", is_flag=True, help="Replace an existing tree; its content stays in the history.")
-@encoder_options
 def command(
-    file: Path,
-    domain_path: Path | None,
-    out: Path | None,
-    groups: int | None,
-    report: Path | None,
-    as_json: bool,
-    force: bool,
-    encoder: EncoderChoice,
+    file: Path, domain_path: Path | None, out: Path | None, report: Path | None, as_json: bool, force: bool
 ) -> None:
-    """Make a tree of FILE: a tree of another program, or descriptor lists of another project.
+    """Read FILE, a tree of another program, check it and write it as a tree of treegen.
 
-    A tree may be JSON, Python with comments, or stand in code fences. The phrases of a descriptor list are grouped by
-    the attribute types of the file, else by likeness: of words, or with --encoder of a CLIP's text embeddings. Nothing
-    is guessed silently: the report says where every phrase went. Exit code 1 if the tree has errors to be repaired.
+    The tree may be JSON, a Python dict with comments, or stand in a code fence. Exit code 1 if it has errors to be
+    repaired. Phrases and texts about classes are not a tree: they are notes for `treegen draft DOMAIN --notes FILE`.
     """
-    from treegen.cli.output import ProgressLine, tell
     from treegen.config.domain import domain_path as path_of
     from treegen.exchange.importing import (
         check_report,
@@ -57,43 +44,18 @@ def command(
     if report:
         check_report(report, force=force, others=others)
     domain, domain_from = find_domain(domain_path, tree)
-    progress = ProgressLine()
-    model = _encoder(encoder, domain, progress)
-    made = make_tree(file, domain=domain, domain_from=domain_from, encoder=model, groups=groups, progress=progress)
-    for note in model.notes if model else ():
-        tell(f"note: {note}")
-    done = import_file(file, tree, made, force=force)
+    done = import_file(file, tree, make_tree(file, domain=domain, domain_from=domain_from), force=force)
     if report:
         write_report(report, done.report, force=force, others=others)
     _show(done, as_json)
     sys.exit(1 if done.report.errors else 0)
 
 
-def _encoder(choice: EncoderChoice, domain: "Domain | None", progress: "Progress") -> "Encoder | None":
-    """The encoder that --encoder names; none without it, so that no model is loaded unasked."""
-    from treegen.cli.output import tell
-    from treegen.config.domain import BUNDLED_DOMAIN
-    from treegen.config.settings import BUNDLED_ENCODER
-
-    if choice.name is None:
-        return None
-    from treegen.clip.encoders import open_encoder
-
-    if choice.name == BUNDLED_ENCODER and (domain is None or domain.name != BUNDLED_DOMAIN):
-        tell("note: the bundled CLIP knows the sketchbook's drawings and words and nothing else")
-    progress("loading the encoder", 0, 1)
-    encoder = open_encoder(choice.settings(None), Path())
-    progress("loading the encoder", 1, 1)
-    return encoder
-
-
-def _show(done: "object", as_json: bool) -> None:
+def _show(done: "ImportResult", as_json: bool) -> None:
     from treegen.cli.output import print_json, say, tell
-    from treegen.exchange.importing import ImportResult
     from treegen.exchange.report import as_json as report_json
     from treegen.exchange.report import as_text
 
-    assert isinstance(done, ImportResult)
     if as_json:
         print_json({"written": str(done.path), "revision": done.revision.id, **report_json(done.report)})
         return

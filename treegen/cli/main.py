@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "log": "Revisions with scores and costs.",
     "classify": "Label images, with the answers behind each label.",
     "embed": "Embed and score any number of images.",
-    "import": "Make a tree of another project's file.",
+    "import": "Read another program's tree.",
     "export": "Write a tree in another format.",
     "doctor": "What of this machine can be used, and what to do about the rest.",
     "schema": "Print the JSON Schema of a document.",

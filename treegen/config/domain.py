@@ -32,7 +32,10 @@ _MOST_CANDIDATES: Final = 100  # more names are not searched for one that is clo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """A validated domain. `folder` is where domain.toml lies; paths in the file are relative to it."""
+    """A validated domain. `folder` is where domain.toml lies; paths in the file are relative to it.
+
+    `material` is what the `notes_files` say of classes; `treegen.config.class_notes.with_notes` reads it.
+    """
 
     folder: Path
     name: str
@@ -43,6 +46,8 @@ class Domain:
     name_template: str = "a photo of a {noun}: {name}"
     classes: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    notes_files: tuple[Path, ...] = ()
+    material: tuple[tuple[str, tuple[str, ...]], ...] = ()
     aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
     images: ImageSettings | None = None
     split: SplitSettings = field(default_factory=SplitSettings)
@@ -228,6 +233,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         classes=classes,
         hints=tuple(data.get("hints", ())),
         notes=tuple(data.get("notes", {}).items()),
+        notes_files=tuple(folder / file for file in _listed(data.get("notes_file", []))),
         aliases=tuple((name, tuple(others)) for name, others in data.get("aliases", {}).items()),
         images=None
         if images is None
@@ -244,6 +250,10 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:

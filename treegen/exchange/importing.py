@@ -1,37 +1,27 @@
-"""Imports a foreign file: reads it, makes a tree of it, writes the tree and tells what became of everything."""
+"""Imports the tree of another program's file: reads it, checks it, writes it and reports what it holds."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from treegen.config.domain import FILE_NAME, Domain, domain_path, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
-from treegen.exchange.descriptors import Descriptors
-from treegen.exchange.naming import Matched, match_classes
-from treegen.exchange.procedure import Grouped, group_phrases
-from treegen.exchange.recognising import recognise
+from treegen.exchange.naming import match_classes
 from treegen.exchange.report import Report
-from treegen.exchange.sources import Source, read_source
+from treegen.exchange.sources import read_source
 from treegen.history.store import Revision, Store
-from treegen.progress import Progress, no_progress
 from treegen.tree.document import digest_of, read_text, save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data, check_text
 from treegen.tree.validation.schema import printable, show
 from treegen.workflow.check import check_tree
 
-if TYPE_CHECKING:
-    from treegen.clip.encoders.interface import Encoder
-
-_HEDGES: Final = (" or ", " may ", " typically ", " usually ", " often ", " can ", " sometimes ")
-_MOST_OPTIONS: Final = 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A tree made of a file, not written yet, and the report."""
+    """The tree of a file, not written yet, and the report."""
 
     tree: Tree
     report: Report
@@ -59,79 +49,55 @@ def find_domain(domain: Path | None, out: Path) -> tuple[Domain | None, str]:
     return (load_domain(beside), f"{beside} beside the output") if beside.is_file() else (None, "")
 
 
-def make_tree(
-    path: Path,
-    *,
-    domain: Domain | None = None,
-    domain_from: str = "",
-    encoder: "Encoder | None" = None,
-    groups: int | None = None,
-    progress: Progress = no_progress,
-) -> Made:
-    """Reads a file and makes a tree of it; nothing is written.
+def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = "") -> Made:
+    """Read the tree of a file and check it; nothing is written.
 
     Args:
-        path: the foreign file.
-        domain: its classes are compared and its name and noun used, if there is one.
+        path: the file of another program.
+        domain: its classes are compared and its name is used, if there is one.
         domain_from: where the domain was found, for the report.
-        encoder: embeds phrases; the built-in lexical embedding if there is none.
-        groups: most groups of a descriptor list.
-        progress: is told how far long steps are.
 
     Raises:
-        InputError: the file cannot be read as anything known.
+        InputError: the file cannot be read as a tree.
         ProblemsError: it is meant as a tree, but its types are not those of one.
     """
     source = read_source(path)
-    given = (domain.name, domain_from) if domain else None
-    if source.is_tree:
-        return _from_article(source, domain, given)
-    found = recognise(source, domain.classes if domain else ())
-    grouped = group_phrases(
-        found, noun=domain.noun if domain else "object", encoder=encoder, groups=groups, progress=progress
-    )
-    return _from_descriptors(source, found, grouped, domain, given or (_stem(path), "the file's name"))
-
-
-def _stem(path: Path) -> str:
-    return printable(path.stem).strip() or "imported"
-
-
-def _from_article(source: Source, domain: Domain | None, given: tuple[str, str] | None) -> Made:
-    """A tree of the article's format or treegen's own."""
     article = read_article(source)
-    name, origin = given or article.domain or (_stem(source.path), "the file's name")
+    given = (domain.name, domain_from) if domain else None
+    name, origin = given or article.domain or (printable(path.stem).strip() or "imported", "the file's name")
     rules = article.data.get("rules")
-    matched = _matched(list(rules) if isinstance(rules, dict) else [], domain)
+    classes = list(rules) if isinstance(rules, dict) else []
+    matched = match_classes(classes, domain.classes if domain else None, domain.aliases if domain else ())
     data = {"domain": name, **{k: v for k, v in article.data.items() if k not in ("domain", "$schema")}}
-    comments = article_comments(_tree_of(source.path, data, None), source)
+    comments = article_comments(_tree_of(path, data, None), source)
     if isinstance(rules, dict):
         data["rules"] = {matched.names[c]: rule for c, rule in rules.items()}
-    tree = _tree_of(source.path, data, domain)
+    tree = _tree_of(path, data, domain)
     notes = [*source.notes, *worded_note(article.worded)]
     if "review" in source.data:
         notes.append("the file's review was left out: an approval counts where it was given")
     if given and article.domain and article.domain[0] != name:
         notes.append(f"the file names the domain {show(article.domain[0])}; {show(name)} was written")
     report = Report(
-        source=source.path.name,
+        source=path.name,
         form=f"a tree in {source.syntax}",
         domain=name,
         domain_from=origin,
         classes=len(tree.rules),
         groups=len(tree.groups),
         comments=comments,
+        missing=matched.missing,
+        unknown=matched.unknown,
+        renamed=matched.renamed,
+        twins=_twins(tree),
+        problems=check_tree(tree, domain),
         notes=tuple(notes),
     )
-    return _finished(tree, report, domain, matched)
-
-
-def _matched(names: Sequence[str], domain: Domain | None) -> Matched:
-    return match_classes(names, domain.classes, domain.aliases) if domain else match_classes(names, None)
+    return Made(tree=tree, report=report)
 
 
 def _tree_of(path: Path, data: dict[str, Any], domain: Domain | None) -> Tree:
-    """The tree of plain data, errors of meaning included.
+    """Make the tree of plain data, errors of meaning included.
 
     Raises:
         ProblemsError: its types are not those of a tree; all problems are listed.
@@ -142,74 +108,17 @@ def _tree_of(path: Path, data: dict[str, Any], domain: Domain | None) -> Tree:
     listed = "\n".join(f"  {p.code} {printable(p.pointer) or '/'}: {p.message}" for p in checked.problems[:20])
     more = f"\n  and {len(checked.problems) - 20} more" if len(checked.problems) > 20 else ""
     raise ProblemsError(
-        f"{path}: meant as a tree, but it cannot be one\n{listed}{more}", "nothing was written; mend it"
+        f"{path}: meant as a tree, but it cannot be one\n{listed}{more}", "nothing was written; correct it"
     )
 
 
-def _from_descriptors(
-    source: Source, found: Descriptors, grouped: Grouped, domain: Domain | None, named: tuple[str, str]
-) -> Made:
-    """A tree of grouped phrases: a class without a phrase in a group gets null."""
-    if not grouped.groups:
-        told = f"{source.path}: {found.form}, but its phrases give no group with two options and two classes"
-        raise ProblemsError(told, "nothing was written; --encoder NAME groups by meaning, not by words")
-    matched = _matched(found.classes, domain)
-    back = {new: old for old, new in matched.names.items()}
-    data = {
-        "domain": named[0],
-        "classification_groups": {
-            g.name: {"prompt": g.prompt, "options": [o.text for o in g.options]} for g in grouped.groups
-        },
-        "rules": {
-            name: {g.name: grouped.answers.get(back[name], {}).get(g.name) for g in grouped.groups}
-            for name in matched.order
-        },
-    }
-    tree = _tree_of(source.path, data, None)
-    report = Report(
-        source=source.path.name,
-        form=f"{found.form}, in {source.syntax}",
-        domain=named[0],
-        domain_from=named[1],
-        classes=len(tree.rules),
-        groups=len(tree.groups),
-        grouped=grouped,
-        notes=(*found.notes, *_notes(tree)),
-        empty=tuple(name for name in matched.order if not grouped.answers.get(back[name])),
-    )
-    return _finished(tree, report, domain, matched)
-
-
-def _notes(tree: Tree) -> Iterable[str]:
-    """What a reviewer should look at first."""
-    options = [f" {option.casefold()} " for group in tree.groups for option in group.options]
-    hedged = sum(any(hedge in option for hedge in _HEDGES) for option in options)
-    if hedged:
-        yield f"{hedged} of {len(options)} options hedge (or, may, typically, ...): they exclude no other option"
-    long = [g.name for g in tree.groups if len(g.options) > _MOST_OPTIONS]
-    if long:
-        yield f"groups with more than {_MOST_OPTIONS} options, to be merged by hand: {', '.join(long)}"
-
-
-def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matched) -> Made:
-    """The report with what the whole tree shows."""
-    problems = check_tree(tree, domain)
+def _twins(tree: Tree) -> tuple[tuple[str, ...], ...]:
+    """List the classes with the same answers in all groups."""
     same: dict[tuple[Any, ...], list[str]] = {}
     for rule in tree.rules:
         if any(index is not None for _, index in rule.answers):
             same.setdefault(tuple(rule.get(g.name) for g in tree.groups), []).append(rule.name)
-    twins = tuple(tuple(names) for names in same.values() if len(names) > 1)
-    return Made(
-        tree=tree,
-        report=replace(
-            report,
-            problems=problems,
-            twins=twins,
-            missing=matched.missing,
-            unknown=matched.unknown,
-            renamed=matched.renamed,
-        ),
-    )
+    return tuple(tuple(names) for names in same.values() if len(names) > 1)
 
 
 def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> ImportResult:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.normalise import normalise_name
 
 #: more classes than this are compared by normalised spelling alone: difflib takes their product in time
 _MOST_CANDIDATES: Final = 500
@@ -16,14 +16,12 @@ class Matched:
     """File class -> domain class where that is certain; the rest is for a person.
 
     Attributes:
-        order: classes of the tree: those of the domain that the file has, then the others of the file.
         renamed: (file class, domain class) that differ in case, underscores or plural only.
         unknown: (file class, likely domain class or "").
         missing: classes of the domain that the file does not have.
     """
 
     names: dict[str, str]
-    order: tuple[str, ...]
     renamed: tuple[tuple[str, str], ...]
     unknown: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
@@ -46,41 +44,35 @@ def match_classes(
     (('Swann', 'Swan'),)
     """
     if known is None:
-        return Matched(names={n: n for n in found}, order=tuple(found), renamed=(), unknown=(), missing=())
+        return Matched(names={n: n for n in found}, renamed=(), unknown=(), missing=())
     exact = set(found) & set(known)
     free = _only_ones([k for k in known if k not in exact])
     mine = _only_ones([f for f in found if f not in exact])
     renamed = {name: free[word] for word, name in mine.items() if word in free}
     open_names = set(free.values()) - set(renamed.values())
-    others = {_spelling(a): name for name, some in aliases if name in open_names for a in some}
+    others = {normalise_name(a): name for name, some in aliases if name in open_names for a in some}
     meant = {name: others[word] for word, name in mine.items() if word in others and name not in renamed}
     renamed |= {name: target for name, target in meant.items() if list(meant.values()).count(target) == 1}
     names = {n: renamed.get(n, n) for n in found}
     missing = [k for k in known if k not in set(names.values())]
     unknown = [n for n in found if n not in exact and n not in renamed]
     candidates = missing if len(missing) <= _MOST_CANDIDATES else []
-    have = set(names.values())
     return Matched(
         names=names,
-        order=(*(k for k in known if k in have), *unknown),
         renamed=tuple(renamed.items()),
         unknown=tuple((n, _close(n, candidates)) for n in unknown),
         missing=tuple(missing),
     )
 
 
-def _spelling(name: str) -> str:
-    return normalise(name.replace("_", " "))
-
-
 def _only_ones(names: Sequence[str]) -> dict[str, str]:
     spelt: dict[str, list[str]] = {}
     for name in names:
-        spelt.setdefault(_spelling(name), []).append(name)
+        spelt.setdefault(normalise_name(name), []).append(name)
     return {word: same[0] for word, same in spelt.items() if len(same) == 1}
 
 
 def _close(name: str, candidates: Sequence[str]) -> str:
-    spelt = {_spelling(c): c for c in candidates}
-    near = get_close_matches(_spelling(name), list(spelt), n=1, cutoff=0.6)
+    spelt = {normalise_name(c): c for c in candidates}
+    near = get_close_matches(normalise_name(name), list(spelt), n=1, cutoff=0.6)
     return spelt[near[0]] if near else ""

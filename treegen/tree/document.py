@@ -23,6 +23,18 @@ from treegen.tree.validation.schema import show
 
 MOST_BYTES: Final = 64 * 2**20
 MOST_DEPTH: Final = 100
+_SIGNATURES: Final = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"RIFF": "an image or sound",
+    b"PK\x03\x04": "a ZIP archive (or an office document)",
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x93NUMPY": "a numpy array",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
 #: a string or a fraction, which have no limit, or an integer
 #: a string or a fraction, which have no limit, or an integer
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\d++[.eE][\d.eE+-]*+|(?P<integer>\d++)', re.DOTALL)
@@ -122,6 +134,8 @@ def _deeper(data: Any, most: int) -> bool:
     """Whether objects and lists stand in each other more than `most` times."""
     level = [data] if isinstance(data, dict | list) else []
     for _ in range(most):
+        if not level:
+            return False
         values = (v for outer in level for v in (outer.values() if isinstance(outer, dict) else outer))
         level = [v for v in values if isinstance(v, dict | list)]
     return bool(level)
@@ -142,6 +156,25 @@ def unwritable(data: Any) -> Iterator[Problem]:
         if not all(_writable(t) for t in texts):
             told = "holds half of a surrogate pair, which UTF-8 cannot write"
             yield Problem(code="TG107", pointer=pointer_to(*path), message=told)
+
+
+def refuse_binary(path: Path) -> None:
+    """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
+
+    Raises:
+        InputError: it begins like an image, an archive or UTF-16 text, or holds a zero byte.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return
+    for signature, kind in _SIGNATURES.items():
+        if head.startswith(signature):
+            raise InputError(f"{path}: {kind}, not UTF-8 text", "name a text file, or save it as UTF-8")
+    if b"\0" in head:
+        told = f"{path}: holds a zero byte at {head.index(0)}: not a text file"
+        raise InputError(told, "name a text file, or save it as UTF-8")
 
 
 def read_text(path: Path) -> str:

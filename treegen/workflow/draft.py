@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from treegen.config.class_notes import with_notes
+from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ProblemsError
 from treegen.history.checkpoints import Checkpoints
@@ -44,6 +46,7 @@ def draft_tree(
     chat: "Chat",
     *,
     tries: int,
+    noted: Domain | None = None,
     force: bool = False,
     parts: Parts = "auto",
     images: int = 0,
@@ -59,6 +62,7 @@ def draft_tree(
         workspace: its tree file is written.
         chat: who answers; with `concurrency` above 1 from several threads.
         tries: most replies for the tree or for each of its parts.
+        noted: the workspace's domain with its notes files, if they were read already.
         force: an existing tree may be replaced; what it held is kept as a revision first.
         parts: `auto` drafts more than 60 classes in parts, and fewer if a reply stays cut at the token limit; a number
             drafts in parts of so many classes.
@@ -70,7 +74,8 @@ def draft_tree(
         on_text: is told each reply while it comes; may raise `Cancelled`.
 
     Raises:
-        InputError: the file exists and `force` is not given; there are no images to show, or nobody to show them to.
+        InputError: the file exists and `force` is not given; there are no images to show, or nobody to show them to;
+            a notes file cannot be read or its classes are not certain.
         ProblemsError: no attempt was without errors; nothing is written, all attempts are in the store.
         ModelError: the model failed, or does not see; finished parts are kept.
         Cancelled: `on_text` raised it; finished parts are kept.
@@ -79,7 +84,8 @@ def draft_tree(
     store = workspace.store
     listener, calls = recorder(store, chat.name, on_attempt)
     asked = chat if on_text else ProgressChat(chat, workspace.progress)
-    asking = _Asking(workspace, asked, tries, Checkpoints(store, fresh=fresh), concurrency, listener, on_text)
+    domain = noted or with_notes(workspace.domain)[0]
+    asking = _Asking(workspace, domain, asked, tries, Checkpoints(store, fresh=fresh), concurrency, listener, on_text)
     described = asking.describe(images, settings) if images else {}
     conversation = asking.draft(parts, described)
     tree = result_of(conversation, workspace.path)
@@ -97,6 +103,7 @@ class _Asking:
     """What all requests of a draft share."""
 
     workspace: Workspace
+    domain: Domain
     chat: "Chat"
     tries: int
     kept: Checkpoints
@@ -112,7 +119,7 @@ class _Asking:
         """
         from treegen.llm.tasks.describe import describe, refuse_blind
 
-        domain = self.workspace.domain
+        domain = self.domain
         refuse_blind(settings or replace(domain.llm, model=self.chat.name))
         pictures = pictures_of(domain, self.workspace.dev_images(), images)
         found, conversation = describe(
@@ -136,7 +143,7 @@ class _Asking:
         from treegen.llm.tasks.batched_draft import BATCH, THRESHOLD
         from treegen.llm.tasks.draft import draft
 
-        domain = self.workspace.domain
+        domain = self.domain
         if parts == "never" or (parts == "auto" and len(domain.classes) <= THRESHOLD):
             whole = draft(
                 domain,
@@ -155,7 +162,7 @@ class _Asking:
         from treegen.llm.tasks.batched_draft import draft_in_parts
 
         return draft_in_parts(
-            self.workspace.domain,
+            self.domain,
             self.chat,
             tries=self.tries,
             size=size,

@@ -25,6 +25,7 @@ language = "en"                 # of prompts and options
 name_template = "a photo of a {{noun}}: {{name}}"      # how the baseline names a class
 {classes}
 
+# notes_file = "notes.json"     # class -> text, phrases or attributes; also CSV, JSON Lines
 # [notes]                       # what is known of a class and a language model may not know
 # {first} = "what a field guide says about it"
 

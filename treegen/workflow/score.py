@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from treegen.config.class_notes import without_asking
 from treegen.config.domain import BUNDLED_DOMAIN, Domain
 from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
 from treegen.config.toml_editing import with_table
@@ -195,7 +196,7 @@ def propose_revision(
         workspace.current(start.tree)
     listener, calls = recorder(workspace.store, chat.name, on_attempt)
     conversation = revise(
-        workspace.domain,
+        without_asking(workspace.domain),
         start.tree,
         asked,
         chat if on_text else ProgressChat(chat, workspace.progress),
@@ -266,7 +267,7 @@ def estimate_revision(
 
     start = _starting_point(workspace, tree, diagnosis)
     request = revision_request(
-        workspace.domain, start.tree, feedback, problems=start.problems, diagnosis=start.diagnosis
+        without_asking(workspace.domain), start.tree, feedback, problems=start.problems, diagnosis=start.diagnosis
     )
     return estimate(settings, request, answer=content_text(start.tree))
 

@@ -52,11 +52,13 @@ def birds(tmp_path: Path) -> Path:
         ("en-GB", "en-GB"),
         ("tlh", "tlh"),
         ("German", "German"),
+        ("English", "English"),
+        ("the Swiss German of Bern", "the Swiss German of Bern"),
     ],
 )
 def test_a_language_is_named_in_words(code: str, words: str) -> None:
     assert in_words(code) == words
-    assert is_foreign(code) == (not code.startswith("en"))
+    assert is_foreign(code) == (not code.casefold().startswith("en"))
 
 
 def test_a_german_domain_is_drafted_from_end_to_end(
@@ -75,6 +77,14 @@ def test_a_german_domain_is_drafted_from_end_to_end(
     assert 'in the language "German (de)"' in prompt
     assert '"Vogel" may be declined' in prompt
     assert calls_of(birds / "tree.json")[0].purpose == "draft"
+
+
+def test_any_language_is_named_by_its_name(birds: Path) -> None:
+    """The text of domain.toml is what the model reads; a quotation mark in it stays within its own."""
+    (birds / "domain.toml").write_text(DOMAIN.replace('"de"', "'Bairisch (\"Boarisch\")'"), encoding="utf-8")
+    chat = FakeChat(json.dumps(GERMAN))
+    assert draft(load_domain(birds), chat).tree is not None
+    assert 'in the language "Bairisch (\\"Boarisch\\")"' in chat.requests[0][1].content
 
 
 @pytest.mark.parametrize("said", ["Bitte das Gefieder genauer!", "鳥の色をもっと詳しく", "اللون أدق", "हरा नहीं 🐦"])

@@ -137,6 +137,20 @@ def test_parts_of_another_domain_are_not_used(tmp_path: Path) -> None:
     store.close()
 
 
+def test_each_batch_gets_the_notes_of_files_on_its_own_classes(tmp_path: Path) -> None:
+    """All classes in the groups' request; and a batch has room for more of each than all of them together."""
+    long = tuple((name, tuple(f"note {i} on {name}, as long as notes are" for i in range(40))) for name in NAMES[:90])
+    chat = HonestChat()
+    assert draft_in_parts(things(tmp_path, 90, material=long), chat, tries=1, size=30).tree is not None
+    groups, *batches = [request[-1].content for request in chat.requests]
+    for prompt, classes in zip(batches, [NAMES[:30], NAMES[30:60], NAMES[60:90]], strict=True):
+        assert [name for name in NAMES[:90] if f"note 0 on {name}," in prompt] == list(classes)
+        assert prompt.count("note ") > groups.count("note ") / 3
+        assert "Behind the names of classes" in prompt
+    assert groups.count(" of 40 phrases shown)") == 90
+    assert len(groups) < 50_000
+
+
 def test_a_batch_that_is_cut_again_and_again_is_asked_for_in_halves(tmp_path: Path) -> None:
     class Short(HonestChat):
         """Writes at most 2,500 characters and, asked to go on, says nothing new."""

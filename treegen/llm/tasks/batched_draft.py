@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from treegen.config.class_notes import notes_of
 from treegen.config.domain import Domain
 from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
 from treegen.llm.prompting.languages import language_of
@@ -310,16 +311,16 @@ def _alike(rules: Plain, most: int) -> list[list[str]]:
     return chosen
 
 
-def _request(domain: Domain, template: str, **values: Any) -> tuple[Message, ...]:
-    shared = {"name": domain.name, "noun": domain.noun, "description": domain.description, "notes": dict(domain.notes)}
-    text = render(template, domain.folder, **shared, **language_of(domain), **values)
+def _request(domain: Domain, template: str, about: Sequence[str], **values: Any) -> tuple[Message, ...]:
+    """A request with the notes on the classes that it is about."""
+    shared = {"name": domain.name, "noun": domain.noun, "description": domain.description}
+    text = render(template, domain.folder, **shared, **notes_of(domain, about), **language_of(domain), **values)
     return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
 
 
 def _groups_part(domain: Domain, descriptions: dict[str, str]) -> Part:
-    request = _request(
-        domain, "groups", hints=list(domain.hints), classes=list(domain.classes), descriptions=descriptions
-    )
+    values = {"hints": list(domain.hints), "classes": list(domain.classes), "descriptions": descriptions}
+    request = _request(domain, "groups", domain.classes, **values)
     return Part(name="groups", purpose="draft-groups", request=request, wire=GROUPS, reader=groups_reader(domain))
 
 
@@ -332,7 +333,7 @@ def _rules_part(domain: Domain, groups: Plain, batch: Sequence[str], number: int
             _rules_part(domain, groups, half, number, descriptions) for half in (batch[:middle], batch[middle:])
         )
 
-    request = _request(domain, "rules", groups=asked, classes=list(batch), descriptions=descriptions)
+    request = _request(domain, "rules", batch, groups=asked, classes=list(batch), descriptions=descriptions)
     return Part(
         name=f"rules {number}",
         purpose="draft-rules",
@@ -349,7 +350,7 @@ def _apart_part(
     groups, rules = tree["classification_groups"], tree["rules"]
     names = [name for same in alike for name in same]
     clusters = [(_in_words(groups, rules[same[0]]), list(same)) for same in alike]
-    request = _request(domain, "apart", groups=as_groups(groups), clusters=clusters, descriptions=descriptions)
+    request = _request(domain, "apart", names, groups=as_groups(groups), clusters=clusters, descriptions=descriptions)
     reader = apart_reader(domain, groups, rules, names)
     return Part(name=f"twins {number}", purpose="draft-twins", request=request, wire=tell_apart(names), reader=reader)
 

@@ -7,6 +7,7 @@ and shown, and the answer is the tree.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from treegen.config.class_notes import notes_of
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError
@@ -151,7 +152,7 @@ def _part(domain: Domain, pictures: Pictures, names: Sequence[str], number: int)
         name=domain.name,
         noun=domain.noun,
         description=domain.description,
-        notes=dict(domain.notes),
+        **notes_of(domain, names),
         shown=shown,
         **language_of(domain),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from treegen.config.class_notes import notes_of
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
@@ -69,10 +70,10 @@ def draft_request(domain: Domain, descriptions: dict[str, str] | None = None) ->
         "description": domain.description,
         "hints": list(domain.hints),
         "classes": list(domain.classes),
-        "notes": dict(domain.notes),
         "descriptions": descriptions or {},
     }
-    return _request(domain, render("draft", domain.folder, **values, **language_of(domain)))
+    notes = notes_of(domain, domain.classes)
+    return _request(domain, render("draft", domain.folder, **values, **notes, **language_of(domain)))
 
 
 def revise(
@@ -148,7 +149,7 @@ def revision_request(
         noun=domain.noun,
         description=domain.description,
         classes=list(domain.classes),
-        notes=dict(domain.notes),
+        **notes_of(domain, domain.classes),
         tree=content_text(tree),
         problems=list(problems),
         diagnosis=diagnosis,

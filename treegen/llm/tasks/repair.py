@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from treegen.config.class_notes import notes_of
 from treegen.config.domain import Domain
 from treegen.llm.chat.interface import Message
 from treegen.llm.prompting.languages import language_of
@@ -106,7 +107,7 @@ def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Proble
             fragments.setdefault(pointer, value)
     names = {part for pointer in fragments for part in [_class_at(pointer)] if part}
     names |= {name for name in domain.classes if any(show(name) in p.message for p in errors)}
-    notes = [(name, note) for name, note in domain.notes if name in names]
+    notes = [(name, note) for name, note in notes_of(domain, names)["notes"].items() if name in names]
     text = render(
         "mend",
         domain.folder,

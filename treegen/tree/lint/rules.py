@@ -47,7 +47,7 @@ def lint(
         language: of prompts and options; the word lists are for English alone, other lints run for every language.
         context: most tokens of a text, start and end included; `None` if an encoder has counted itself.
     """
-    english = language.partition("-")[0] == "en"
+    english = language.partition("-")[0].casefold() in ("en", "english")
     names = _named_classes(tree, aliases)
     for group in tree.groups:
         yield from _like_options(group, english)

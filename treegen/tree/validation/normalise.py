@@ -67,6 +67,15 @@ def is_sign(word: str) -> bool:
     return not any(map(str.isalnum, word))
 
 
+def normalise_name(name: str) -> str:
+    """Normalise the name of a class, in which underscores stand for spaces.
+
+    >>> normalise_name("river_eels") == normalise_name("River Eel")
+    True
+    """
+    return normalise(name.replace("_", " "))
+
+
 @lru_cache(maxsize=2**16)
 def normalise(text: str) -> str:
     """Folds case, width (NFKC), punctuation, white space, articles and plurals.

@@ -1,0 +1,243 @@
+"""Notes about classes for the language model: the domain's own, and those of files, matched to the classes.
+
+The domain's `[notes]` come first and are never cut. What files say follows, within the limits of one request.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+from unicodedata import combining
+from unicodedata import normalize as unicode_form
+
+from treegen.config.domain import Domain
+from treegen.config.notes_files import Entry, NotesFile, read_notes
+from treegen.errors import InputError
+from treegen.tree.validation.normalise import normalise_name
+from treegen.tree.validation.schema import show
+
+#: characters of one class's notes from files in one request, and of all of them: about 10,000 tokens
+MOST_OF_CLASS: Final = 2000
+MOST_OF_ALL: Final = 40_000
+_LEAST: Final = 60  # characters that are still worth showing
+_NEAR: Final = 0.8  # of difflib's ratio: one letter of five
+_MOST_COMPARED: Final = 200_000  # pairs of names; difflib takes some microseconds for each
+_MOST_LISTED: Final = 10
+
+#: tells whether a name of a file means a class of the domain
+Confirm = Callable[[str, str], bool]
+
+
+def with_notes(
+    domain: Domain, files: Sequence[Path] = (), confirm: Confirm | None = None
+) -> tuple[Domain, tuple[str, ...]]:
+    """Read the notes files of a domain and match them to its classes.
+
+    Args:
+        domain: its `notes_files` are read first.
+        files: read after them.
+        confirm: is asked about a name that is nearly that of a class without notes in the same file.
+
+    Returns:
+        The domain with `material`, and sentences about what was read, matched and left out.
+
+    Raises:
+        InputError: a file cannot be read, names no class of the domain or one class twice; it lies outside of the
+            domain's folder though only domain.toml names it; names are nearly equal and there is no `confirm`.
+    """
+    found: dict[str, list[str]] = {}
+    sentences: list[str] = []
+    _refuse_elsewhere(domain)
+    names = _Names(domain)
+    for path in [*domain.notes_files, *files]:
+        file = read_notes(path, lambda name: names.find(name) is not None)
+        matched, unknown = _match(file, names, domain, confirm)
+        for name, texts in matched.items():
+            found[name] = found.get(name, []) + texts
+        sentences += _told(path, matched, unknown, len(domain.classes))
+    material = tuple((name, tuple(dict.fromkeys(found[name]))) for name in domain.classes if found.get(name))
+    noted = replace(domain, material=material)
+    own = dict(domain.notes)
+    bare = [name for name in domain.classes if not found.get(name) and name not in own]
+    if material and bare:
+        sentences.append(f"{len(bare)} of {len(domain.classes)} classes have no notes")
+    return noted, (*sentences, *_cut_sentences(noted))
+
+
+def _refuse_elsewhere(domain: Domain) -> None:
+    """Raise if domain.toml, which may be a stranger's, names a file outside of its folder."""
+    for path in domain.notes_files:
+        try:
+            inside = path.resolve().is_relative_to(domain.folder)
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte
+            raise InputError(f"notes_file {show(str(path))}: cannot be read: {error}", "correct the name") from None
+        if not inside:
+            told = f"{path}: notes_file leads out of the domain's folder, and its text would go to the language model"
+            raise InputError(told, f"copy it beside domain.toml, or name it yourself: --notes {path}")
+
+
+def without_asking(domain: Domain) -> Domain:
+    """Return the domain with its notes files, where nobody can be asked: names that are not certain are left out."""
+    return with_notes(domain, confirm=lambda *_: False)[0] if domain.notes_files else domain
+
+
+class _Names:
+    """Spellings of the domain's classes and their aliases."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._exact = {alias: name for name, aliases in domain.aliases for alias in aliases}
+        self._exact |= {name: name for name in domain.classes}
+        self._spelt: dict[str, set[str]] = {}
+        for spelling, name in self._exact.items():
+            self._spelt.setdefault(normalise_name(spelling), set()).add(name)
+
+    def find(self, name: str) -> str | None:
+        """Find the class that the name means, exactly or by a spelling that only one class has."""
+        if name in self._exact:
+            return self._exact[name]
+        meant = self._spelt.get(normalise_name(name), set())
+        return next(iter(meant)) if len(meant) == 1 else None
+
+    def near(self, names: Sequence[str], classes: Iterable[str]) -> dict[str, str]:
+        """Map names to the classes from which they differ by accents, spaces or a slip of the pen; never by a digit."""
+        wanted = set(classes)
+        bare = {_bare(spelling): name for spelling, name in self._exact.items() if name in wanted}
+        compared = list(bare) if len(bare) * len(names) <= _MOST_COMPARED else []
+        found: dict[str, str] = {}
+        for name in names:
+            own = _bare(name)
+            close = [own] if own in bare else get_close_matches(own, compared, n=3, cutoff=_NEAR)
+            close = [other for other in close if _digits(other) == _digits(own)]
+            if close:
+                found[name] = bare[close[0]]
+        return found
+
+
+def _bare(name: str) -> str:
+    return "".join(c for c in unicode_form("NFKD", normalise_name(name)) if not combining(c) and c.isalnum())
+
+
+def _digits(text: str) -> list[str]:
+    return [c for c in text if c.isdigit()]
+
+
+def _match(
+    file: NotesFile, names: _Names, domain: Domain, confirm: Confirm | None
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Map classes to their texts, and list the names that are not classes of the domain."""
+    matched: dict[str, list[str]] = {}
+    spelt: dict[str, str] = {}
+    unknown: dict[str, list[Entry]] = {}
+    for entry in file.entries:
+        name = names.find(entry.name)
+        if name is None:
+            unknown.setdefault(entry.name, []).append(entry)
+            continue
+        if not file.by_row and name in spelt:
+            told = f"{file.path}: {show(spelt[name])} and {show(entry.name)} both mean the class {show(name)}"
+            raise InputError(told, "join their notes under one key")
+        spelt[name] = entry.name
+        matched.setdefault(name, []).extend(entry.texts)
+    near = names.near(list(unknown), (name for name in domain.classes if name not in matched))
+    if near and confirm is None:
+        pairs = [f"{show(name)} is nearly the class {show(meant)}" for name, meant in near.items()]
+        told = f"{file.path}: {'; '.join(pairs[:_MOST_LISTED])}{_more(pairs)}"
+        raise InputError(told, "correct the name, give it below [aliases] in domain.toml, or take it out of the file")
+    for name, meant in near.items():
+        if meant not in matched and confirm is not None and confirm(name, meant):
+            matched[meant] = [text for entry in unknown.pop(name) for text in entry.texts]
+    if not file.entries:
+        raise InputError(f"{file.path}: holds no notes", "name the file with the notes, or take it away")
+    if not matched:
+        told = f"{file.path}: none of its names is a class of the domain: {_listed(list(unknown))}"
+        raise InputError(
+            told, f"classes are {_listed(domain.classes[:3])}; other names go below [aliases] in domain.toml"
+        )
+    return matched, list(unknown)
+
+
+def _told(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], classes: int) -> Iterable[str]:
+    texts, empty = sum(map(len, matched.values())), [name for name, texts in matched.items() if not texts]
+    yield f"{path}: notes on {len(matched) - len(empty)} of {classes} classes, {texts} text{'s' if texts != 1 else ''}"
+    if unknown:
+        yield f"{path}: {_count(unknown, 'name is', 'names are')} not in the domain: {_listed(unknown)}"
+    if empty:
+        yield f"{path}: {_count(empty, 'class has', 'classes have')} empty notes: {_listed(empty)}"
+
+
+def _cut_sentences(domain: Domain) -> Iterable[str]:
+    """Say what the first request of a draft does not show."""
+    limits = _limits(domain, domain.classes)
+    cut = [(name, *_shown(texts, limits[name])[1:]) for name, texts in domain.material if _is_cut(texts, limits[name])]
+    if cut:
+        each = [f"{show(name)} {shown} of {total} shown" for name, shown, total in cut]
+        told = f"the notes on {_count(cut, 'class', 'classes')} are cut to what one request may hold"
+        yield f"{told}: {', '.join(each[:_MOST_LISTED])}{_more(each)}"
+
+
+def _count(things: Sequence[object], one: str, many: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else many}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(show, names[:_MOST_LISTED])) + _more(names)
+
+
+def _more(things: Sequence[object]) -> str:
+    return f" and {len(things) - _MOST_LISTED} more" if len(things) > _MOST_LISTED else ""
+
+
+def notes_of(domain: Domain, classes: Iterable[str]) -> dict[str, Any]:
+    """Return what templates are told of classes: `notes` by class, and whether there is `material` from files.
+
+    Args:
+        domain: its own notes go along whole.
+        classes: those of the request; notes of others in files are left out.
+    """
+    wanted = set(classes)
+    notes = dict(domain.notes)
+    limits = _limits(domain, wanted)
+    for name, texts in domain.material:
+        if name in wanted:
+            notes[name] = _joined([*([notes[name]] if name in notes else []), _shown(texts, limits[name])[0]])
+    return {"notes": notes, "material": bool(domain.material)}
+
+
+def _limits(domain: Domain, classes: Iterable[str]) -> dict[str, int]:
+    """Divide the characters of one request among the classes: long notes give way until all of them fit."""
+    wanted = set(classes)
+    sizes = {name: min(len(_joined(texts)), MOST_OF_CLASS) for name, texts in domain.material if name in wanted}
+    step = -(-len(sizes) * _LEAST // MOST_OF_ALL)  # of very many classes, one in `step` has its notes
+    left, open_names = MOST_OF_ALL, list(sizes)[:: max(1, step)]
+    limits = dict.fromkeys(sizes, 0)
+    for count, name in enumerate(sorted(open_names, key=lambda name: sizes[name])):
+        limits[name] = min(sizes[name], left // (len(open_names) - count))
+        left -= limits[name]
+    return limits
+
+
+def _is_cut(texts: Sequence[str], limit: int) -> bool:
+    return len(_joined(texts)) > limit
+
+
+def _shown(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
+    """Join as many texts as fit, with a word on the others; count those that are whole, and all of them."""
+    if not _is_cut(texts, limit):
+        return _joined(texts), len(texts), len(texts)
+    count = 0
+    while len(_joined(texts[: count + 1])) <= limit:
+        count += 1
+    if count == 0 and limit >= _LEAST:
+        begun = texts[0][:limit].rpartition(" ")[0] or texts[0][:limit]
+        told = f"(cut in the first of {len(texts)} phrases)" if len(texts) > 1 else "(cut)"
+        return f"{begun} … {told}", count, len(texts)
+    return _joined([*texts[:count], f"({count} of {len(texts)} phrases shown)"]), count, len(texts)
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Join texts in one line: sentences one after the other, phrases with a semicolon between them."""
+    return "".join(
+        text if last else text + (" " if text.endswith((".", "!", "?", "。")) else "; ")
+        for text, last in zip(texts, [*[False] * (len(texts) - 1), True], strict=True)
+    )
