@@ -134,8 +134,8 @@ def test_a_content_in_both_parts_is_left_out_of_dev_and_named(tmp_path: Path, dr
     [
         ("a.csv", "", "a.csv: empty"),
         ("a.csv", "path,label\n", "no image of any of the 3 classes"),
-        ("a.csv", "file,label\na.png,Newt\n", 'line 2: no column "path"; there are: "file", "label"'),
-        ("a.csv", "file,kind\na.png,Newt\n", 'line 2: no column "path" and no column "label"'),
+        ("a.csv", "file,label\na.png,Newt\n", 'line 1: no column "path"; there are: "file", "label"'),
+        ("a.csv", "file,kind\na.png,Newt\n", 'line 1: no column "path" and no column "label"'),
         ("a.csv", "path,label\na.png,Newt\na.png\n", "line 3: 1 cell under 2 columns"),
         ("a.csv", 'path,label\n"a.png,Newt\n', "line 2: a double quote is opened"),
         ("a.csv", 'path,label\na.png,Newt\n"b.png,Newt\nc.png,Newt\n', "line 3: a double quote is opened"),

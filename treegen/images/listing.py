@@ -1,5 +1,6 @@
 """Lists the images of a domain, whatever kind of set holds them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -36,24 +37,57 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
         InputError: the domain names no images, the set is not there or broken as a whole, or it holds no image of
             any class.
     """
-    settings = domain.images
-    if settings is None:
-        raise InputError(f"the domain {domain.name!r} has no images", "add [images] with a folder to domain.toml")
+    settings, labels = _settings(domain), labels_of(domain)
     findings, images = Findings(), list[LabelledImage]()
-    for image in read_images(settings, labels_of(domain), findings):
+    for image in read_images(settings, labels, findings):
         try:
             images.append(replace(image, digest=(hash_of or hash_image)(image)))
         except OSError as error:
             findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
     if not images:
-        raise _nothing(settings, len(domain.classes), findings)
-    kept, leaking, leaks = _without_leaks(as_divided(images, settings.kind))
+        raise _nothing(settings, labels, findings)
+    divided = as_divided(images, settings.kind)
+    kept, leaking, leaks = _without_leaks(divided)
     return ImageSet(
         images=kept,
         skipped=(*findings.skipped, *leaking),
         strangers=tuple(sorted(findings.strangers.items())),
         leaks=leaks,
+        passed_over=tuple(findings.passed_over),
+        notes=notes_on_set(images, settings, labels, findings),
+        root=settings.root,
     )
+
+
+def survey_images(domain: Domain) -> ImageSet:
+    """Finds the images of a domain as `list_images` does, but reads none of them: their digests are empty.
+
+    Raises:
+        InputError: see `list_images`.
+    """
+    return list_images(domain, lambda _: "")
+
+
+def notes_on_set(
+    images: Sequence[LabelledImage], settings: ImageSettings, labels: Labels, findings: Findings
+) -> tuple[str, ...]:
+    """What a reader must know of a set as a whole: its only split, what numbers mean, what labels may mean."""
+    notes = list(findings.notes)
+    parts = {image.part for image in images} - {None}
+    if settings.kind != "manifest" and len(parts) == 1:
+        own = sum(image.part is not None for image in images)
+        name = "train or validation" if parts == {"dev"} else "test"
+        told = f"{own} of {len(images)} pictures lie in a {name} split, and no other split was recognised"
+        notes.append(f"{told}: all are divided by seed, so that the test part is a share of them")
+    if order := labels.order():
+        notes.append(order)
+    return (*notes, *labels.meant(findings.strangers))
+
+
+def _settings(domain: Domain) -> ImageSettings:
+    if domain.images is None:
+        raise InputError(f"the domain {domain.name!r} has no images", "add [images] with a folder to domain.toml")
+    return domain.images
 
 
 def labels_of(domain: Domain) -> Labels:
@@ -97,16 +131,41 @@ def _without_leaks(
     return tuple(kept), tuple(leaking), len(contents)
 
 
-def _nothing(settings: ImageSettings, classes: int, findings: Findings) -> InputError:
-    """What to say of a set in which nothing can be used."""
-    told = f"{settings.source}: no image of any of the {classes} classes"
+def _nothing(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
+    """What to say of a set in which nothing can be used; the tip is about what most of the pictures lack."""
+    told = f"{settings.source}: no image of any of the {len(labels.names)} classes"
     if findings.strangers:
         told += f"; labels that are no class: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"
     if findings.skipped:
         first = findings.skipped[0]
-        told += f"; {len(findings.skipped)} cannot be read, first {first.path}: {first.reason}"
-    tips = {
-        "folder": "expected one folder per class, named like the class, with PNG, JPEG or WebP files",
-        "manifest": "its labels must be class names or other names below [aliases]",
-    }
-    return InputError(told, tips.get(settings.kind, tips["manifest"]))
+        name = first.below(settings.root) if settings.kind == "shards" else first.path
+        told += f"; {len(findings.skipped)} cannot be read, first {name}: {first.reason}"
+    return InputError(told, _tip(settings, labels, findings))
+
+
+def _tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
+    kinds = Counter(each.kind if each.exists else each.reason.partition(" (")[0] for each in findings.skipped)
+    lacking = kinds.most_common(1)[0] if kinds else ("", 0)
+    if lacking[1] > sum(findings.strangers.values()):
+        kind = lacking[0]
+        if "git lfs" in kind:
+            return "git lfs pull"
+        if "pip install" in kind:
+            return kind.partition("(")[2].rstrip(")")
+        if kind.startswith("no such file;") or "Windows" in kind:
+            return "write the paths with /, relative to the folder of the pictures"
+        if kind.startswith("no such file"):
+            told = f"paths are relative to {settings.root}"
+            return told if settings.kind == "hf" else f"{told}; `folder` below [images] names another folder"
+        if kind.startswith("a web address"):
+            return "download the pictures, and write their file names into the table"
+        if "label" in kind:
+            return "give each KEY.png a KEY.cls, or a KEY.json with a key label"
+        return "see what the files hold"
+    if meant := labels.meant(findings.strangers):
+        return meant[0]
+    if findings.strangers and settings.kind != "folder":
+        return "its labels must be class names or other names below [aliases]"
+    if settings.kind in ("folder", "hf"):
+        return "expected one folder per class, named like the class or a name below [aliases], with PNG or JPEG files"
+    return "the set is empty: name another one below [images]"
