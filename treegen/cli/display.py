@@ -106,6 +106,8 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
         f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
     )
+    if files := images.get("files"):
+        say(census_sentence(files))
     if images["skipped"]:
         count = len(images["skipped"])
         say(f"{count} image{'s' if count > 1 else ''} skipped:")
@@ -129,6 +131,14 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
         show_rules(score["rules"])
     say()
     show_diagnosis(score["dev"], groups=groups)
+
+
+def census_sentence(files: dict[str, Any]) -> str:
+    """What became of the picture files of a set, in one line."""
+    from treegen.images import Census, LeftOut
+
+    left_out = tuple(LeftOut(kind=e["reason"], count=e["count"], names=()) for e in files["left_out"])
+    return Census(read=files["read"], left_out=left_out).sentence(files["below"])
 
 
 def show_test(score: dict[str, Any]) -> None:

@@ -28,8 +28,8 @@ OTHERS: Final = frozenset(
 #: what certainly is no picture, so that it need not be opened
 _NO_PICTURES: Final = frozenset(
     ".txt .csv .tsv .json .jsonl .ndjson .parquet .arrow .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm .py "
-    ".ipynb .js .css .sh .cls .label .npy .npz .pkl .pt .pth .safetensors .onnx .tar .gz .tgz .bz2 .xz .zst .zip .7z .rar "
-    ".db .sqlite .log .pdf .doc .docx .xls .xlsx .mp4 .mov .avi .mkv .mp3 .wav .lock .bib .tex .h5 .hdf5 .mat .idx".split()
+    ".ipynb .js .css .sh .cls .label .npy .npz .pkl .pt .pth .safetensors .onnx .tar .gz .tgz .bz2 .xz .zst .zip .7z "
+    ".rar .db .sqlite .log .pdf .doc .docx .xlsx .mp4 .mov .avi .mkv .mp3 .wav .lock .bib .tex .h5 .hdf5".split()
 )
 _TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # their pictures are nobody's data
 HEAD: Final = 64

@@ -186,10 +186,16 @@ class ImageSet:
     @property
     def in_two_classes(self) -> int:
         """Number of contents that stand in more than one class: at least one of their labels is wrong."""
-        labels: dict[tuple[str, Crop | None], set[int]] = {}
+        return len(self.named_in_two_classes)
+
+    @property
+    def named_in_two_classes(self) -> list[str]:
+        """The contents that stand in more than one class, each by its names: "a/1.png = b/2.png"."""
+        found: dict[tuple[str, Crop | None], dict[int, LabelledImage]] = {}
         for image in self.images:
-            labels.setdefault((image.digest, image.crop), set()).add(image.label)
-        return sum(len(found) > 1 for found in labels.values())
+            found.setdefault((image.digest, image.crop), {}).setdefault(image.label, image)
+        several = (list(of_label.values()) for of_label in found.values() if len(of_label) > 1)
+        return [" = ".join(image.below(self.root) for image in images) for images in several]
 
     @property
     def copies(self) -> int:

@@ -19,7 +19,8 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
         notes.append(f"{were} damaged and computed anew")
     if images.in_two_classes:
         stand = _many(images.in_two_classes, "picture stands", "pictures stand")
-        notes.append(f"{stand} in more than one class, and count{'s' * (images.in_two_classes == 1)} for each")
+        count = f"count{'s' * (images.in_two_classes == 1)} for each"
+        notes.append(f"{stand} in more than one class, and {count}: {_listed(images.named_in_two_classes)}")
     if images.copies:
         are = _many(images.copies, "image is an exact copy", "images are exact copies")
         notes.append(f"{are} of others of the same class: each counts, so that n is larger than what was seen")
@@ -30,7 +31,7 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
     if images.leaks:
         stand = _many(images.leaks, "picture stands", "pictures stand")
         notes.append(f"{stand} in the dev and in the test part of the set: left out of dev")
-    return (*notes, *_few_images(evaluator))
+    return (*notes, *images.notes, *_few_images(evaluator))
 
 
 def _few_images(evaluator: "Evaluator") -> list[str]:
