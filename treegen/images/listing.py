@@ -10,7 +10,7 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.folders import read_folders
 from treegen.images.hugging_face import read_hugging_face
-from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped
+from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, take_census
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
 from treegen.images.shards import read_shards
@@ -140,6 +140,9 @@ def _nothing(settings: ImageSettings, labels: Labels, findings: Findings) -> Inp
         first = findings.skipped[0]
         name = first.below(settings.root) if settings.kind == "shards" else first.path
         told += f"; {len(findings.skipped)} cannot be read, first {name}: {first.reason}"
+    files = take_census((), (*findings.skipped, *findings.passed_over), settings.root)
+    if files.found:
+        told += f"; {files.sentence(settings.root.name)}"
     return InputError(told, _tip(settings, labels, findings))
 
 
