@@ -27,10 +27,10 @@ def command(
     encoder: str | None,
     as_json: bool,
 ) -> None:
-    """What of this machine can be used: keys, servers, encoders, GPU, terminal and git; and what to do about the rest.
+    """What can be used: images, keys, servers, encoders, GPU, terminal and git; and what to do about the rest.
 
     Nothing is sent to a model, and no key is shown. DOMAIN is domain.toml or its folder; without it, the one where you
-    stand, if there is one. Exit code 1 if the language model or the encoder that is named cannot be used.
+    stand, if there is one. Exit code 1 if images, the language model or the encoder that is named cannot be used.
     """
     from dataclasses import replace
 
@@ -50,6 +50,7 @@ def command(
         llm if found or any(given.values()) else None,
         replace(chosen, name=encoder) if chosen and encoder else chosen,
         found.folder if found else Path.cwd(),
+        found,
     )
     if as_json:
         print_json({"usable": examination.usable, "findings": [f.as_json() for f in examination.findings]})

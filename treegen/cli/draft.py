@@ -72,6 +72,7 @@ def command(
     from treegen.config.domain import domain_path
     from treegen.errors import InputError
     from treegen.extras import require
+    from treegen.images import survey_images
     from treegen.workflow.draft import draft_tree
     from treegen.workflow.score import score_tree
     from treegen.workflow.workspace import TREE_NAME
@@ -84,6 +85,7 @@ def command(
     wanted = workspace.domain.images is not None and not no_score
     if wanted:
         require("clip", otherwise="--no-score drafts without")  # before a model is asked, and paid
+        survey_images(workspace.domain)
     noted, sentences = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
     for sentence in sentences:
         tell(f"note: {sentence}")

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from treegen.config.domain import Domain
 from treegen.config.settings import EncoderSettings, LlmSettings
 from treegen.doctor.findings import Finding
+from treegen.doctor.images import images
 from treegen.doctor.language import keys, model, ollama, server
 from treegen.doctor.packages import extras
 from treegen.doctor.surroundings import git_setup, terminal
@@ -22,11 +24,13 @@ class Examination:
 
     @property
     def usable(self) -> bool:
-        """Whether the model and the encoder that are named can be used."""
+        """Whether the images, the model and the encoder that are named can be used."""
         return all(finding.state != "missing" for finding in self.findings)
 
 
-def examine(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path) -> Examination:
+def examine(
+    llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path, domain: Domain | None = None
+) -> Examination:
     """Looks at everything that can be looked at without loading a model.
 
     A model that litellm knows costs its import (3 s), and a machine with a GPU that of torch (2 s). Servers are given
@@ -36,8 +40,10 @@ def examine(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, f
         llm: the model that is to be used, if one is meant.
         encoder_settings: the encoder that is to be used; the bundled one if none is meant.
         folder: the domain's folder, or where one stands.
+        domain: the domain whose images are looked at, if there is one.
     """
-    return Examination(findings=tuple(_findings(llm, encoder_settings, folder)))
+    looked = images(domain) if domain and domain.images else ()
+    return Examination(findings=(*looked, *_findings(llm, encoder_settings, folder)))
 
 
 def _findings(llm: LlmSettings | None, wanted: EncoderSettings | None, folder: Path) -> Iterator[Finding]:

@@ -9,14 +9,14 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        topic: `packages`, `language`, `vision`, `terminal` or `git`.
+        topic: `images`, `packages`, `language`, `vision`, `terminal` or `git`.
         name: what was looked at.
         state: `ok`; `off`, which one can do without; or `missing`, which the domain or the command line names.
         told: what was found. Never a key, only whether there is one.
         tip: what to do about it; empty where nothing need be done.
     """
 
-    topic: Literal["packages", "language", "vision", "terminal", "git"]
+    topic: Literal["images", "packages", "language", "vision", "terminal", "git"]
     name: str
     state: Literal["ok", "off", "missing"]
     told: str

@@ -17,7 +17,7 @@ from treegen.images.interface import (
     shown,
     take_census,
 )
-from treegen.images.listing import labels_of, list_images, notes_on_set, read_images, survey_images
+from treegen.images.listing import is_there, labels_of, list_images, notes_on_set, read_images, survey_images
 from treegen.images.pictures import hash_image, open_image, open_picture, read_bytes
 from treegen.images.splitting import as_divided, divide, fixed_parts
 
@@ -38,6 +38,7 @@ __all__ = [
     "divide",
     "fixed_parts",
     "hash_image",
+    "is_there",
     "labels_of",
     "list_images",
     "notes_on_set",

@@ -13,7 +13,7 @@ from treegen.images.hugging_face import read_hugging_face
 from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, take_census
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
-from treegen.images.shards import read_shards
+from treegen.images.shards import read_shards, shard_paths
 from treegen.images.splitting import as_divided, fixed_parts
 from treegen.tree.validation.schema import show
 
@@ -66,6 +66,13 @@ def survey_images(domain: Domain) -> ImageSet:
         InputError: see `list_images`.
     """
     return list_images(domain, lambda _: "")
+
+
+def is_there(settings: ImageSettings) -> bool:
+    """Whether the folder, the table or at least one tar that the settings name exists."""
+    if settings.kind == "shards":
+        return any(path.is_file() for path in shard_paths(settings.source))
+    return settings.source.exists()
 
 
 def notes_on_set(
