@@ -237,6 +237,11 @@ class Labels:
         if numbered is None and not any(name.isdecimal() for name in self._classes):
             self._numbered = domain.classes
 
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """The names that whole numbers stand for, in their order; none where numbers are names."""
+        return self._numbered
+
     def number_with(self, names: tuple[str, ...]) -> None:
         """Count numbers through the names that the set itself brings along, unless the user gave others."""
         if not self._given:

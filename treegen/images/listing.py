@@ -10,7 +10,7 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.folders import read_folders
 from treegen.images.hugging_face import read_hugging_face
-from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, take_census
+from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, shown, take_census
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
 from treegen.images.shards import read_shards, shard_paths
@@ -60,12 +60,12 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
 
 
 def survey_images(domain: Domain) -> ImageSet:
-    """Finds the images of a domain as `list_images` does, but reads none of them: their digests are empty.
+    """Finds the images of a domain as `list_images` does, but reads none of them: their digests are only their names.
 
     Raises:
         InputError: see `list_images`.
     """
-    return list_images(domain, lambda _: "")
+    return list_images(domain, lambda image: f"{shown(image.path)}//{image.member}")
 
 
 def is_there(settings: ImageSettings) -> bool:
@@ -131,7 +131,7 @@ def _without_leaks(
     kept, leaking, contents = list[LabelledImage](), list[Skipped](), set[str]()
     for image in images:
         if image.part == "dev" and parts[image.digest] == "test":
-            leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member))
+            leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member, kind="of dev that test has too"))
             contents.add(image.digest)
         else:
             kept.append(image)

@@ -135,9 +135,11 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     """What a reader of the score must know about encoder and images."""
     from treegen.clip.diagnosis.dataset_notes import notes_on
+    from treegen.workflow.leakage import note_near_duplicates
 
     chosen = encoder_notes(workspace.encoder_settings, workspace.domain)
-    return (*chosen, *notes_on(workspace.evaluator), *workspace.encoder.notes)
+    alike = note_near_duplicates(workspace.evaluator, workspace.cache_path.parent)
+    return (*chosen, *notes_on(workspace.evaluator), *alike, *workspace.encoder.notes)
 
 
 def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str, ...]:
