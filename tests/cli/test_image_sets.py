@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -474,16 +473,3 @@ def test_classify_of_a_folder_names_the_command_that_takes_one(run: Run, tree_fi
     done = run("classify", tree_file, tree_file.parent / "images")
     assert done.code == 2
     assert "treegen embed" in done.err
-
-
-def test_a_folder_without_rights_is_told(run: Run, domain: Callable[[str], Path], tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    two_classes(tmp_path / "set")
-    domain('folder = "set"')
-    (tmp_path / "set" / "Grelm").chmod(0)
-    try:
-        done = run("check", tmp_path)
-    finally:
-        (tmp_path / "set" / "Grelm").chmod(0o755)
-    assert "read 4 of 4 picture files" in done.out

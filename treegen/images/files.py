@@ -26,7 +26,7 @@ OTHERS: Final = frozenset(
     ".hdr .exr .dng .raw .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .srw .dcm .dicom .dds .xbm .xpm .qoi".split()
 )
 #: what certainly is no picture, so that it need not be opened
-_NO_PICTURES: Final = frozenset(
+NO_PICTURES: Final = frozenset(
     ".txt .csv .tsv .json .jsonl .ndjson .parquet .arrow .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm .py "
     ".ipynb .js .css .sh .cls .label .npy .npz .pkl .pt .pth .safetensors .onnx .tar .gz .tgz .bz2 .xz .zst .zip .7z "
     ".rar .db .sqlite .log .pdf .doc .docx .xlsx .mp4 .mov .avi .mkv .mp3 .wav .lock .bib .tex .h5 .hdf5".split()
@@ -35,7 +35,7 @@ _TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # their
 HEAD: Final = 64
 _POINTER: Final = b"version https://git-lfs"
 _POINTER_BYTES: Final = 1024  # the most that a pointer of git-lfs has
-_NO_ENDING: Final = re.compile(r"|\.[^a-z]*|\..*\s.*|\..{7,}")  # of img_v1.0, "St. Bernard 7", x.jpg_large
+NO_ENDING: Final = re.compile(r"|\.[^a-z]*|\..*\s.*|\..{7,}")  # of img_v1.0, "St. Bernard 7", x.jpg_large
 
 
 def picture_files(folder: Path, findings: Findings, *, without: Collection[Path] = ()) -> Iterator[Path]:
@@ -71,7 +71,7 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
                 hidden.add(inner)
         for name in sorted(names):
             if where in hidden or name.startswith("."):
-                if os.path.splitext(name)[1].lower() in SUFFIXES:  # noqa: PTH122
+                if os.path.splitext(name)[1].lower() in SUFFIXES | OTHERS:  # noqa: PTH122
                     findings.pass_over(Path(where, name), "hidden (a name that begins with a dot)")
             elif looks_like_picture(Path(where, name), findings):
                 yield Path(where, name)
@@ -88,7 +88,7 @@ def looks_like_picture(path: Path, findings: Findings) -> bool:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         return regular(path, findings)
-    if suffix in _NO_PICTURES:
+    if suffix in NO_PICTURES:
         return False
     if suffix in OTHERS:
         if path.is_file():
@@ -96,9 +96,9 @@ def looks_like_picture(path: Path, findings: Findings) -> bool:
         return False
     if not is_picture(head_of(path)):
         return False
-    if _NO_ENDING.fullmatch(suffix):
+    if NO_ENDING.fullmatch(suffix):
         return regular(path, findings)
-    findings.pass_over(path, f"{suffix}")
+    findings.pass_over(path, suffix)
     return False
 
 

@@ -3,13 +3,13 @@
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.files import HEAD, OTHERS, SUFFIXES, is_picture, unreadable_ending
+from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, unreadable_ending
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
 from treegen.tree.validation.schema import show
 
@@ -92,7 +92,7 @@ def _read_members(
     picture up to its last dot (a_v1.0.cls) can only be its label; it comes before the label of the key (a_v1.cls).
     """
     by_key, by_stem = dict[str, dict[str, tarfile.TarInfo]](), dict[str, dict[str, tarfile.TarInfo]]()
-    pictures, doubled = dict[str, list[tarfile.TarInfo]](), set[str]()
+    pictures, doubled, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
     for member in members:
         (key, ending), (stem, last) = _parted(member.name), _ended(member.name)
         if last in _LABELS and not _hidden(member.name):
@@ -101,16 +101,20 @@ def _read_members(
             by_stem[stem].setdefault(last, member)
             if ending in _LABELS:
                 by_key.setdefault(key, {}).setdefault(ending, member)
-        elif _looks_like_picture(tar, path, member, findings):
+        elif _looks_like_picture(tar, path, member, _apart(member, names), findings):
             pictures.setdefault(key, []).append(member)
+        names.add(member.name)
     for key, found in pictures.items():
         taken = set[str]()
         for member in found:
             own = by_stem.get(_ended(member.name)[0])
             beside = own or by_key.get(key, {})
             if member.name in taken:
-                told, name = "its name occurs twice in the tar, and the first counts", f"{member.name}@{member.offset}"
-                findings.leave_out(path, told, name, kind="whose name occurs twice in the tar")
+                told, kind = (
+                    "its name occurs twice in the tar, and the first counts",
+                    "whose name occurs twice in the tar",
+                )
+                findings.leave_out(path, told, _apart(member, taken), kind=kind)
             elif taken and not own:
                 told = "another picture of the same key comes before it, and the label is that one's"
                 findings.leave_out(path, told, member.name, kind="beside another picture of the same key")
@@ -128,6 +132,11 @@ def _read_members(
             findings.leave_out(path, "a label without a picture", key, exists=False)
 
 
+def _apart(member: tarfile.TarInfo, names: Collection[str]) -> str:
+    """Name a member, and where it is in the tar if another of its name comes before it."""
+    return f"{member.name}@{member.offset}" if member.name in names else member.name
+
+
 def _ended(name: str) -> tuple[str, str]:
     """Stem and ending: at the last dot of the last part of the name."""
     folder, slash, file = name.rpartition("/")
@@ -135,20 +144,27 @@ def _ended(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", last.lower()
 
 
-def _looks_like_picture(tar: tarfile.TarFile, path: Path, member: tarfile.TarInfo, findings: Findings) -> bool:
-    """Tell whether a file of a tar may be read as a picture; a picture that may not is counted."""
-    ending = _ended(member.name)[1]
-    if f".{ending}" in SUFFIXES:
-        if _hidden(member.name):
-            findings.pass_over(path, "hidden (a name that begins with a dot)", member.name)
-            return False
+def _looks_like_picture(
+    tar: tarfile.TarFile, path: Path, member: tarfile.TarInfo, name: str, findings: Findings
+) -> bool:
+    """Tell whether a file of a tar may be read as a picture; a picture that may not is counted under the name."""
+    ending = f".{_ended(member.name)[1]}"
+    if ending in SUFFIXES | OTHERS and _hidden(member.name):
+        findings.pass_over(path, "hidden (a name that begins with a dot)", name)
+        return False
+    if ending in SUFFIXES:
         return True
-    if f".{ending}" in OTHERS:
-        findings.pass_over(path, f".{ending}", member.name)
-    if ending and not ending.isdigit():
+    if ending in OTHERS:
+        findings.pass_over(path, ending, name)
+    if ending in OTHERS | NO_PICTURES or _hidden(member.name):
         return False
     file = tar.extractfile(member)
-    return not _hidden(member.name) and file is not None and is_picture(file.read(HEAD))
+    if file is None or not is_picture(file.read(HEAD)):
+        return False
+    if NO_ENDING.fullmatch(ending):
+        return True
+    findings.pass_over(path, ending, name)
+    return False
 
 
 def _hidden(name: str) -> bool:
