@@ -296,8 +296,12 @@ class _Keeper:
         if self._files:
             named = [s for s in (*findings.skipped, *findings.passed_over) if key_of(s.below(root)) not in self._files]
             others = take_census((), named, root).left_out
-        broken = LeftOut(kind=_BROKEN, count=len(self._broken), names=tuple(str(s.path) for s in self._skipped))
-        left_out = sorted((*others, *([broken] if self._broken else ())), key=lambda each: -each.count)
+        broken = [each for each in others if each.kind == _BROKEN]
+        count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)
+        names += tuple(str(each.path) for each in self._skipped)
+        together = LeftOut(kind=_BROKEN, count=count + len(self._broken), names=names)
+        left_out = [*(each for each in others if each.kind != _BROKEN), *([together] if together.count else ())]
+        left_out.sort(key=lambda each: -each.count)
         return Census(read=found - len(self._broken), left_out=tuple(left_out))
 
     def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Tensor") -> None:

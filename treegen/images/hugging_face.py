@@ -8,7 +8,7 @@ from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.extras import require
+from treegen.extras import EXTRAS, missing_modules
 from treegen.images.files import picture_files
 from treegen.images.folders import images_of_folders, part_of
 from treegen.images.interface import Findings, LabelledImage, Labels, part_called
@@ -64,16 +64,13 @@ def metadata_tables(root: Path) -> list[Path]:
 
 
 def picture_parquets(root: Path, findings: Findings) -> list[Path]:
-    """Return the Parquet files of a folder that hold pictures themselves.
-
-    Raises:
-        InputError: there are Parquet files, and no package that reads them.
-    """
+    """Return the Parquet files of a folder that hold pictures themselves."""
     files = [p for p in sorted(root.rglob("*.parquet")) if _visible(p, root) and p.name not in _TABLES]
-    if files:
-        require("embed")
-    found = list[Path]()
+    found, missing = list[Path](), missing_modules("embed")
     for file in files:
+        if missing:
+            findings.leave_out(file, f"Parquet, which needs {EXTRAS['embed'].command}", exists=False)
+            continue
         try:
             found += [file] if holds_pictures(file) else []
         except InputError:

@@ -27,6 +27,7 @@ PARTS: Final[dict[str, PartName]] = {
 _SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(PARTS)})(?:$|[-._ 0-9])", re.IGNORECASE)
 _SYNSET: Final = re.compile(r"n\d{8}")
 _MOST_COMPARED: Final = 2000  # classes among which one of nearly the same name is looked for
+_MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score is kept with each revision
 _MOST_MEANT: Final = 10  # labels that get a line of their own
 
 
@@ -148,12 +149,12 @@ def take_census(images: "Iterable[LabelledImage]", left_out: Iterable[Skipped], 
 
 
 def by_reason(left_out: Iterable[Skipped], root: Path) -> tuple[LeftOut, ...]:
-    """Group files that were left out by their reason, the most common first."""
+    """Group files that were left out by their reason, the most common first; of many the first are named."""
     names: dict[str, list[str]] = {}
     for each in left_out:
         names.setdefault(each.kind, []).append(each.below(root))
     ordered = sorted(names.items(), key=lambda pair: -len(pair[1]))
-    return tuple(LeftOut(kind=kind, count=len(listed), names=tuple(listed)) for kind, listed in ordered)
+    return tuple(LeftOut(kind=kind, count=len(listed), names=tuple(listed[:_MOST_NAMES])) for kind, listed in ordered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Lists the images of a domain, whatever kind of set holds them."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -160,8 +161,8 @@ def _tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
         kind = lacking[0]
         if "git lfs" in kind:
             return "git lfs pull"
-        if "pip install" in kind:
-            return kind.partition("(")[2].rstrip(")")
+        if command := re.search(r"pip install '.*'", kind):
+            return command[0]
         if kind.startswith("no such file;") or "Windows" in kind:
             return "write the paths with /, relative to the folder of the pictures"
         if kind.startswith("no such file"):
