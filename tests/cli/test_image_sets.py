@@ -383,6 +383,16 @@ def test_a_missing_folder_is_found_before_a_model_is_asked(run: Run, tmp_path: P
     assert run("draft", tmp_path, "--model", "manual", "--answer", answer, "--no-score").code == 0
 
 
+def test_a_set_that_is_there_and_holds_nothing_to_use_is_a_problem(
+    run: Run, domain: Callable[[str], Path], tmp_path: Path
+) -> None:
+    draw(tmp_path / "set", "Eel/1.png", "2.png")
+    domain('folder = "set"')
+    done = run("check", tmp_path)
+    assert (done.code, "TG410 /images/folder" in done.out) == (1, True)
+    assert "read 0 of 2 picture files below set; left out: 2 in no class folder" in done.out
+
+
 def test_init_takes_the_class_folders_and_not_the_splits_for_classes(run: Run, tmp_path: Path) -> None:
     for folder in ("plain", "hub/data"):
         draw(tmp_path / folder, *(f"{part}/{name}/1.png" for part in ("train", "test") for name in ("Eel", "Newt")))
