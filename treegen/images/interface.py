@@ -254,7 +254,9 @@ class Labels:
         return self._classes.get(normalize("NFC", named))
 
     def named(self, label: str) -> str:
-        """The label, or the name that it is the number of."""
+        """The label, or the name that it is the number of; 1.0, as tables with gaps have it, is 1."""
+        if self._classes and normalize("NFC", label) not in self._classes and re.fullmatch(r"\d+\.0+", label):
+            label = label.partition(".")[0]
         if not label.isdecimal() or len(label) > 9:
             return label
         known = normalize("NFC", label) in self._classes and not self._given
