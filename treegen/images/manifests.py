@@ -165,7 +165,7 @@ def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str
         findings.leave_out(folder / text, f"{reason} {place}", exists=False)
 
     if _ADDRESS.match(text):
-        leave_out("a web address: only files are read, so download the picture first")
+        leave_out(f"a web address, {show(text)}: only files are read, so download the picture first")
         return None
     if any(len(os.fsencode(name)) > _MOST_NAME for name in re.split(r"[/\\]", text)) or len(text) > 4096:
         leave_out(f"a path of {len(text)} characters, which is more than a file can have")
