@@ -15,8 +15,8 @@ PACKAGE = ROOT / "treegen"
 
 #: From the core up. A unit imports from the lines above its own; units of one line are strangers to each other.
 LAYERS = (
-    ("errors", "progress"),
-    ("extras",),
+    ("errors", "progress", "text"),
+    ("files", "extras"),
     ("resources", "remote"),
     ("tree",),
     ("settings",),

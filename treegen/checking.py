@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.domain import Domain, domain_path, read_domain
+from treegen.files import read_text
 from treegen.store import stored_scores
 from treegen.tree.changes import Change
-from treegen.tree.document import Document, content_of, digest_of, read_text
+from treegen.tree.document import Document, content_of, digest_of
 from treegen.tree.lint import lint
 from treegen.tree.model import Tree
 from treegen.tree.places import problem_places

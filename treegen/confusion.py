@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.tree.keywords import quote
+from treegen.text import quote
 from treegen.tree.model import ClassRule, Tree
 
 if TYPE_CHECKING:

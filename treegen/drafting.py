@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Literal
 
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text
 from treegen.keeping import Keeper
 from treegen.picturing import pictures_of
 from treegen.settings import LlmSettings
 from treegen.store import Revision
-from treegen.tree.document import read_text, save
+from treegen.tree.document import save
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_text
 from treegen.workspace import Workspace

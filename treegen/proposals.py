@@ -7,6 +7,7 @@ has. So every unit names the units it needs, and any choice that is closed under
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     AnswersReordered,
@@ -25,7 +26,6 @@ from treegen.tree.changes import (
     apply,
 )
 from treegen.tree.changes.interface import Draft
-from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
 from treegen.tree.targets import WHOLE, Target
 

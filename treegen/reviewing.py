@@ -16,6 +16,7 @@ from treegen.progress import Cancelled, Progress, no_progress
 from treegen.session import Session
 from treegen.settings import EncoderSettings
 from treegen.store import Store
+from treegen.text import first_line
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.workspace import Workspace
@@ -87,7 +88,7 @@ class Review:
         try:
             self.domain = load_domain(found)
         except TreegenError as error:
-            self.missing = f"{error.message.splitlines()[0]}: {error.tip}"
+            self.missing = f"{first_line(error.message)}: {error.tip}"
         if self.domain and not self.domain.images:
             self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
         self.measured: Measured | None = None

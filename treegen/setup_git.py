@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError
+from treegen.files import read_text, write_atomically
 from treegen.git import repository_of, run_git
-from treegen.tree.document import read_text, write_atomically
 
 BEGIN: Final = "# treegen: begin (`treegen git-setup --undo` takes these lines out)"
 END: Final = "# treegen: end"

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text
 from treegen.git import NotThereError, content_at, path_in_repository, versions_of
 from treegen.store import FOLDER, Store
 from treegen.tree.changes import Change
 from treegen.tree.difference import difference
-from treegen.tree.document import digest_of, read_text
+from treegen.tree.document import digest_of
 from treegen.tree.merging import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_text, in_review

@@ -7,13 +7,14 @@ from treegen.confusion import compose
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, Domain
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text, write_atomically
 from treegen.journal import Journal
 from treegen.proposals import Unit, take, units_of
 from treegen.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
 from treegen.store import Revision
 from treegen.tree.changes import Change, apply
 from treegen.tree.difference import difference
-from treegen.tree.document import content_text, dump, read_text, save, write_atomically
+from treegen.tree.document import content_text, dump, save
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.targets import Feedback

@@ -11,11 +11,12 @@ from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.domain import domain_path as domain_file
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import require
+from treegen.files import read_text
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
 from treegen.settings import EncoderSettings, SplitSettings
 from treegen.store import Revision, Store, store_folder
-from treegen.tree.document import digest_of, read_text
+from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.validation import Checked, check_text

@@ -11,10 +11,11 @@ import pytest
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from treegen.drafting import draft_tree
 from treegen.errors import ModelError
+from treegen.files import read_text
 from treegen.llm.chat import Message, Reply, Wire, open_chat
 from treegen.settings import LlmSettings
 from treegen.tree.changes import Change, apply
-from treegen.tree.document import content_text, dump, read_text
+from treegen.tree.document import content_text, dump
 from treegen.tree.editing import change_prompt, point_rule, rename_option
 from treegen.tree.model import Tree
 from treegen.tree.targets import Feedback

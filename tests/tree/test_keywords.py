@@ -8,7 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from treegen.resources import read_schema, schema_names
-from treegen.tree.keywords import schema_problems, show, validator_of
+from treegen.text import show
+from treegen.tree.keywords import schema_problems, validator_of
 
 OWN = {"slots", "distinctNormalised", "indexInto"}
 STANDARD = set(Draft202012Validator.VALIDATORS) | {

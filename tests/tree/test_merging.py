@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tree.strategies import Branch, changed, trees
 from treegen.errors import ProblemsError
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -34,7 +35,6 @@ from treegen.tree.changes import (
 from treegen.tree.changes.interface import whole_class, whole_group
 from treegen.tree.conflicts import Side, resolve, take_side
 from treegen.tree.document import content_of, digest_of, tree_from
-from treegen.tree.keywords import quote
 from treegen.tree.merging import EMPTY, Merged, merge
 from treegen.tree.model import Conflict, Review, Tree
 from treegen.tree.validation import check_data

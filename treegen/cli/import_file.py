@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treegen.cli.options import PATH, EncoderChoice, encoder_options
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -103,6 +104,4 @@ def _show(done: "object", as_json: bool) -> None:
     tree = done.tree
     say(f"wrote {done.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {done.revision.id}")
     if errors:
-        tell(
-            f"{errors} error{'s' if errors != 1 else ''} to repair: edit {done.path}, then `treegen check {done.path}`"
-        )
+        tell(f"{counted(errors, 'error')} to repair: edit {done.path}, then `treegen check {done.path}`")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from treegen.clip.statistics import wilson_interval
-from treegen.tree.keywords import show
+from treegen.text import show
 
 Kind = Literal["drop", "merge", "reword", "separate"]
 

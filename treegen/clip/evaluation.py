@@ -22,8 +22,8 @@ from treegen.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, shown
 from treegen.progress import Progress, no_progress
+from treegen.text import show
 from treegen.tree.document import content_of, digest_of
-from treegen.tree.keywords import show
 from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
 from treegen.tree.validation import check_data

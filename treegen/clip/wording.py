@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from treegen.errors import ProblemsError
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, pointer_to
 

@@ -8,7 +8,7 @@ from typing import Any
 from treegen.exchange.comments import Comments, check_comments
 from treegen.exchange.sources import Source
 from treegen.llm.lexemes import UnreadableError, scan, text_in
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.model import Tree
 from treegen.tree.words import normalise
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from treegen.exchange.sources import GROUP_KEYS
 from treegen.llm.lexemes import Lexeme, objects_in, scan
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.words import normalise
 

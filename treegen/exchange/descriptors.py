@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from treegen.tree.keywords import printable, show
+from treegen.text import printable, show
 from treegen.tree.problems import pointer_to
 from treegen.tree.words import normalise
 

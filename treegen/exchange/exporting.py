@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
-from treegen.tree.document import write_atomically
-from treegen.tree.keywords import printable
+from treegen.files import write_atomically
+from treegen.text import printable
 from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
 from treegen.tree.validation import check_file

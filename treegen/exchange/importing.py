@@ -15,10 +15,11 @@ from treegen.exchange.procedure import Grouped, group_phrases
 from treegen.exchange.recognising import recognise
 from treegen.exchange.report import Report
 from treegen.exchange.sources import Source, read_source
+from treegen.files import read_text
 from treegen.progress import Progress, no_progress
 from treegen.store import Revision, Store
-from treegen.tree.document import digest_of, read_text, save
-from treegen.tree.keywords import printable, show
+from treegen.text import printable, show
+from treegen.tree.document import digest_of, save
 from treegen.tree.model import Tree
 from treegen.tree.validation import check_data, check_text
 
@@ -272,7 +273,7 @@ def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Pa
     import json
 
     from treegen.exchange.report import as_json, as_markdown, as_text
-    from treegen.tree.document import write_atomically
+    from treegen.files import write_atomically
 
     check_report(path, force=force, others=others)
     if path.suffix.lower() == ".json":

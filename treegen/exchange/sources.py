@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
+from treegen.files import read_text
 from treegen.llm.lexemes import UnreadableError
 from treegen.llm.parsing import parse_reply, read_value, tree_shape
-from treegen.tree.document import parse_json, read_text, unwritable
-from treegen.tree.keywords import printable, show
+from treegen.text import printable, show
+from treegen.tree.document import parse_json, unwritable
 from treegen.tree.problems import Problem
 
 GROUP_KEYS: Final = ("classification_groups", "classification_cot")

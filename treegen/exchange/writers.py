@@ -8,8 +8,8 @@ from typing import Final
 
 from treegen.errors import InputError
 from treegen.llm.parsing import parse_reply
+from treegen.text import show
 from treegen.tree.document import content_of, tree_from
-from treegen.tree.keywords import show
 from treegen.tree.model import ClassRule, Tree
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")

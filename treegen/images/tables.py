@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.extras import require
-from treegen.tree.document import read_text
+from treegen.files import read_text
+from treegen.text import first_line
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
@@ -81,7 +82,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
     try:
         rows = parquet.read_table(path).to_pylist()
     except Exception as error:  # pyarrow's errors have no common type
-        raise InputError(f"{path}: not Parquet: {str(error).splitlines()[0]}", "write the table again") from None
+        raise InputError(f"{path}: not Parquet: {first_line(error)}", "write the table again") from None
     for number, row in enumerate(rows, start=1):
         yield number, {key: _text(value) for key, value in row.items()}
 

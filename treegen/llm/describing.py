@@ -18,7 +18,7 @@ from treegen.llm.templates import render
 from treegen.llm.wires import descriptions_of
 from treegen.progress import Progress, no_progress
 from treegen.settings import LlmSettings
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.problems import Problem, pointer_to
 
 MOST_IMAGES: Final = 16  # pictures of one request

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from treegen.text import show
 from treegen.tree.document import MOST_DEPTH
-from treegen.tree.keywords import show
 from treegen.tree.problems import Problem
 
 MOST_OBJECTS: Final = 1000

@@ -10,7 +10,7 @@ from treegen.llm.chat.interface import Message
 from treegen.llm.languages import language_of
 from treegen.llm.parsing import parse_patch, parse_reply
 from treegen.llm.templates import render
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.model import Group
 from treegen.tree.problems import Problem, errors_of, pointer_to
 from treegen.tree.validation import check_data

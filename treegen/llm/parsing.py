@@ -23,8 +23,8 @@ from treegen.llm.lexemes import (
     plain_text,
     refuse_unclear,
 )
+from treegen.text import show
 from treegen.tree.document import parse_json
-from treegen.tree.keywords import show
 from treegen.tree.problems import Problem, pointer_to
 
 MOST_CHARACTERS: Final = 4 * 2**20

@@ -7,7 +7,7 @@ from typing import Any
 from treegen.domain import Domain
 from treegen.llm.attempts import Read, Reader
 from treegen.llm.parsing import keyed, parse_reply
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.model import Group
 from treegen.tree.problems import Problem, errors_of, pointer_to
 from treegen.tree.validation import check_data

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from treegen.errors import ModelError
+from treegen.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +48,17 @@ class Bill:
     @property
     def words(self) -> str:
         """In a line. What is not known is called so."""
-        parts = [_counted(self.calls, "request")]
+        parts = [counted(self.calls, "request")]
         if self.calls > self.untold:
             parts.append(f"{self.prompt_tokens} + {self.completion_tokens} tokens")
         if self.untold:
-            parts.append(f"about {self.guessed_tokens} tokens in {_counted(self.untold, 'request')} that told none")
+            parts.append(f"about {self.guessed_tokens} tokens in {counted(self.untold, 'request')} that told none")
         if self.calls > self.unpriced:
             parts.append(f"${self.cost:.4f}")
         if self.unpriced:
             guess = f" (about ${self.guessed_cost:.4f})" if self.guessed_cost else ""
-            parts.append(f"cost of {_counted(self.unpriced, 'request')} unknown{guess}")
+            parts.append(f"cost of {counted(self.unpriced, 'request')} unknown{guess}")
         return ", ".join(parts)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, 
 from treegen.review.widgets.score import ScorePane
 from treegen.reviewing import Review
 from treegen.settings import LlmSettings
-from treegen.tree.keywords import printable
+from treegen.text import printable
 from treegen.workflow import llm_settings_with
 
 if TYPE_CHECKING:

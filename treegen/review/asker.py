@@ -10,6 +10,7 @@ from textual.widgets import TextArea
 from treegen.asking import Asked, reworded, wording
 from treegen.confusion import compose
 from treegen.errors import TreegenError
+from treegen.files import write_atomically
 from treegen.llm.arriving import Arrived, Arriving
 from treegen.progress import Cancelled
 from treegen.review.background import Background
@@ -17,7 +18,7 @@ from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
 from treegen.settings import LlmSettings
-from treegen.tree.document import write_atomically
+from treegen.text import counted
 from treegen.tree.problems import errors_of
 from treegen.tree.targets import WHOLE, Feedback, Target
 from treegen.workflow import Proposal, diagnose, estimate_revision, propose_revision
@@ -85,8 +86,8 @@ class Asker:
         self.field.text = session.kept(_KEPT)
         self.asked = Asked.left_in(session)
         if self.asked and self.asked.open:
-            self._talk = f"{_counted(self.asked.open)} open of the feedback: {self.asked.feedback}"
-            self.app.notify(f"{_counted(self.asked.open)} still open; 7 shows them", timeout=5)
+            self._talk = f"{counted(self.asked.open, 'change')} open of the feedback: {self.asked.feedback}"
+            self.app.notify(f"{counted(self.asked.open, 'change')} still open; 7 shows them", timeout=5)
             self._preview(self.asked)
 
     def typed(self) -> None:
@@ -287,7 +288,7 @@ class Asker:
         if count and self.field.text == feedback.text:
             self.field.text = ""
         keys = "enter takes one, e in your words, x leaves it, A takes all"
-        told = f"{_counted(count)} proposed: {keys}" if count else "no change proposed; say it in other words"
+        told = f"{counted(count, 'change')} proposed: {keys}" if count else "no change proposed; say it in other words"
         self._say("\n".join([*map(_used, proposal.conversation.attempts[-2:]), told]))
         if self.app.pane == "ask":
             self.pane.query_one("#proposal" if count else "#feedback").focus()
@@ -383,10 +384,6 @@ def _arriving(text: str, arrived: Arrived) -> str:
     else:
         lines[0] += f": {text[-300:]}"
     return "\n".join(lines)
-
-
-def _counted(count: int) -> str:
-    return f"{count} change{'s' if count != 1 else ''}"
 
 
 def _used(attempt: "Attempt") -> str:

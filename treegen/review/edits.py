@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Literal
 
 from treegen.errors import TreegenError
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
+from treegen.text import show
 from treegen.tree import editing
 from treegen.tree.changes import Answer, Change, apply
 from treegen.tree.conflicts import Side, changes_of
 from treegen.tree.document import content_of
-from treegen.tree.keywords import show
 from treegen.tree.problems import Problem
 from treegen.tree.validation import check_data
 

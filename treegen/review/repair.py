@@ -9,10 +9,10 @@ from textual.widgets import Static
 
 from treegen.checking import check_tree_file
 from treegen.errors import TreegenError
+from treegen.files import read_text
 from treegen.review.editor import run_editor
 from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.document import read_text
-from treegen.tree.keywords import printable
+from treegen.text import printable
 from treegen.versions import tree_of
 
 

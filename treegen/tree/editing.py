@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from treegen.text import quote
 from treegen.tree.changes import (
     Answer,
     Change,
@@ -29,7 +30,6 @@ from treegen.tree.conflicts import Side, take_side
 from treegen.tree.difference import difference
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.fixes import apply_fixes
-from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem
 

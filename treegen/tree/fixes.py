@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.problems import Edit, Fix, Problem, pointer_to
 
 

@@ -3,9 +3,9 @@
 import json
 
 from treegen.errors import ProblemsError
+from treegen.text import show
 from treegen.tree.changes import Draft
 from treegen.tree.document import parse_json
-from treegen.tree.keywords import show
 from treegen.tree.model import Tree
 
 

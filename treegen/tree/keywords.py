@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from treegen.resources import read_schema
+from treegen.text import show
 from treegen.tree.problems import Problem, pointer_to
 from treegen.tree.soundness import doubtful_part
 from treegen.tree.words import normalise
@@ -36,29 +37,6 @@ _WANTED = {
     "null": "null",
 }
 _CODES = {"slots": "TG110", "distinctNormalised": "TG111", "indexInto": "TG112", "type": "TG103"}
-_SHOWN = 60
-
-
-def printable(text: str) -> str:
-    r"""The text with everything escaped that a terminal obeys or cannot show.
-
-    >>> print(printable("red\x1b[31m"))
-    red\u001b[31m
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 2**16 else f"\\U{ord(c):08x}" for c in text)
-
-
-def quote(value: Any) -> str:
-    """A value as JSON on one line; control characters are escaped."""
-    return printable(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def show(value: Any) -> str:
-    """A value as JSON, cut to what fits in a message; control characters are escaped."""
-    text = quote(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _slots(_: Any, wanted: int, value: Any, __: Any) -> "Iterator[ValidationError]":

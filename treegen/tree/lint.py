@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from treegen.tree.keywords import show
+from treegen.text import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.problems import Problem, pointer_to
 from treegen.tree.vocabulary import CONTEXT, content_words, doubtful_words, least_tokens, only_achromatic

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from treegen.errors import ProblemsError
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -35,7 +36,6 @@ from treegen.tree.conflicts import (
 )
 from treegen.tree.difference import ALIKE, difference, resemblance
 from treegen.tree.document import content_of
-from treegen.tree.keywords import quote
 from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
 from treegen.tree.problems import Problem, errors_of, pointer_to
 from treegen.tree.validation import check_data

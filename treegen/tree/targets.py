@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from treegen.errors import InputError
-from treegen.tree.keywords import quote
+from treegen.text import quote
 from treegen.tree.model import Tree
 
 

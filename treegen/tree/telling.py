@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from treegen.text import printable
 from treegen.tree.document import digest_of
-from treegen.tree.keywords import printable
 from treegen.tree.model import Tree
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from treegen.tree.document import Document, digest_of, parse_json, read_text, save, tree_from, unwritable
+from treegen.files import read_text
+from treegen.text import did_you_mean, show
+from treegen.tree.document import Document, digest_of, parse_json, save, tree_from, unwritable
 from treegen.tree.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
-from treegen.tree.keywords import schema_problems, show
+from treegen.tree.keywords import schema_problems
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.problems import Edit, Fix, Place, Problem, pointer_to
 from treegen.tree.words import normalise
@@ -16,7 +17,6 @@ from treegen.tree.words import normalise
 #: after these, the types of a document are not those of a tree
 _UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG107"})
 #: more missing classes than this are another domain's, not misspelt
-_MOST_CANDIDATES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,20 +152,14 @@ def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Pr
     for name in missing:
         told = f"the class {show(name)} has no rule; give its option in every group"
         yield Problem(code="TG201", pointer="/rules", message=told)
-    candidates = missing if len(missing) <= _MOST_CANDIDATES else ()
     unknown = [name for name in names if name not in known]
     written = _only_ones(classes) if unknown and missing else {}
     renamed = {name: written.get(word) for word, name in _only_ones(unknown).items()}
     for name in unknown:
-        told = f"the domain has no class {show(name)}" + _meant(name, candidates)
+        told = f"the domain has no class {show(name)}" + did_you_mean(name, missing)
         right = renamed.get(name)
         fix = rename_fix(name, right) if right and right not in have else None
         yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told, fix=fix)
-
-
-def _meant(name: str, candidates: Sequence[str]) -> str:
-    close = get_close_matches(name, candidates, n=1, cutoff=0.7)
-    return f"; {show(close[0])} is meant?" if close else ""
 
 
 def _answers(tree: Tree) -> Iterator[Problem]:
@@ -203,7 +197,7 @@ def _unknown_group(
     pointer = pointer_to("rules", rule.name, group)
     told = f"{show(rule.name)} has an answer for the group {show(group)}, which the tree does not have"
     if same is None or same in given:
-        return Problem(code="TG202", pointer=pointer, message=told + _meant(group, names))
+        return Problem(code="TG202", pointer=pointer, message=told + did_you_mean(group, names))
     edits = (
         Edit(op="remove", pointer=pointer),
         Edit(op="add", pointer=pointer_to("rules", rule.name, same), value=given[group]),

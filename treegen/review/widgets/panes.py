@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from treegen.review.widgets.grid import Column, Grid, widths_of
+from treegen.text import show
 from treegen.tree.changes import Draft
 from treegen.tree.editing import users
-from treegen.tree.keywords import show
 
 if TYPE_CHECKING:
     from treegen.reviewing import Review

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
+from treegen.text import quote
 from treegen.tree.changes.classes import (
     AnswersReordered,
     ClassAdded,
@@ -17,7 +18,6 @@ from treegen.tree.changes.conflicts import ConflictAdded, ConflictRemoved
 from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged
 from treegen.tree.changes.interface import ABSENT, Answer, Change, ChangeError, Draft
 from treegen.tree.changes.options import OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered
-from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
 
 __all__ = [

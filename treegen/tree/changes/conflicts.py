@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from treegen.text import quote
 from treegen.tree.changes.interface import Change, ChangeError, Draft
-from treegen.tree.keywords import quote
 from treegen.tree.model import Conflict
 
 

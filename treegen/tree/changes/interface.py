@@ -6,8 +6,8 @@ from enum import Enum
 from typing import Any, ClassVar, Final, Literal, Self
 
 from treegen.errors import ProblemsError
+from treegen.text import quote
 from treegen.tree.changes.order import inserted
-from treegen.tree.keywords import quote
 from treegen.tree.model import ClassRule, Group, Tree
 
 
