@@ -53,6 +53,8 @@ HEAVY = {
     "dspy": (),
     "textual": ("treegen.review",),
     "PIL": (),
+    "jiter": (),
+    "json5": (),
     "ray": (),
     "pyarrow": (),
 }

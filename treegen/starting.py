@@ -1,6 +1,5 @@
 """Writes the first, commented domain.toml of a new domain."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -152,8 +151,10 @@ def _relative(path: Path | None, folder: Path) -> str:
 
 
 def _toml(text: str) -> str:
-    """A TOML basic string; JSON's escapes are among TOML's."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a TOML basic string."""
+    import tomlkit
+
+    return tomlkit.string(text).as_string()
 
 
 def _names(names: Sequence[str]) -> str:

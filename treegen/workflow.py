@@ -7,7 +7,7 @@ from treegen.confusion import compose
 from treegen.conversing import Announced, Listener, recorder, result_of
 from treegen.domain import BUNDLED_DOMAIN, Domain
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text, write_atomically
+from treegen.files import read_text
 from treegen.journal import Journal
 from treegen.proposals import Unit, take, units_of
 from treegen.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
@@ -18,7 +18,7 @@ from treegen.tree.document import content_text, dump, save
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem, errors_of
 from treegen.tree.targets import Feedback
-from treegen.tree.toml_writing import with_table
+from treegen.tree.toml_writing import write_table
 from treegen.tree.validation import Checked, check_text
 from treegen.workspace import Workspace, split_settings
 
@@ -120,7 +120,7 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
         score: of `score_tree` with `rules`.
 
     Raises:
-        InputError: the file's table [decision] cannot be edited line by line, or the file cannot be written.
+        InputError: the file's table [decision] cannot be edited, or the file cannot be written.
     """
     chosen = score["rules"]["chosen"]
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
@@ -128,7 +128,7 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
     before = workspace.domain.decision
     kept = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
     values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **kept}
-    write_atomically(workspace.domain_path, with_table(read_text(workspace.domain_path), "decision", values))
+    write_table(workspace.domain_path, "decision", values)
     return str(chosen)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.domain import domain_path as domain_file
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import read_text
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
@@ -18,7 +18,7 @@ from treegen.settings import EncoderSettings, SplitSettings
 from treegen.store import Revision, Store, store_folder
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
-from treegen.tree.problems import Problem, errors_of
+from treegen.tree.problems import Problem
 from treegen.tree.validation import Checked, check_text
 
 if TYPE_CHECKING:
@@ -157,12 +157,7 @@ class Workspace:
             ProblemsError: the tree has errors.
         """
         checked = self.check()
-        errors = errors_of(checked.problems)
-        if errors or checked.document is None:
-            first = f"{errors[0].code} {errors[0].pointer}: {errors[0].message}" if errors else ""
-            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-            raise ProblemsError(f"{self.path}: {first}{more}", f"`treegen check {self.path}` lists all problems")
-        return checked.document.tree, checked.problems
+        return checked.sound_tree(self.path), checked.problems
 
     def current(self, tree: Tree) -> Revision:
         """The revision of the file's content; what was edited outside of treegen is kept as a new one."""

@@ -60,7 +60,7 @@ def test_an_attempt_is_told_with_its_cost_and_its_errors(capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "draft (reply 1 of m\\u001b, 7 + 3 tokens, $0.2500): 1 error, its syntax had to be repaired",
+        "draft (reply 1 of m\\u001b, 7 + 3 tokens, $0.2500): 1 error, read as JSON5",
         "error TG111 /a\\u001b/0: twice \\u001b[2J",
         "draft (reply 1 of manual): no errors",
         "draft (request 1 to m): cancelled before the end",

@@ -47,7 +47,7 @@ def show_attempt(attempt: "Attempt") -> None:
         used, cost = ", kept from an earlier run; --fresh asks anew", ""
     errors = sum(p.severity == "error" for p in attempt.problems)
     found = counted(errors, "error") if errors else "no errors"
-    repaired = ", its syntax had to be repaired" if attempt.repaired else ""
+    repaired = ", read as JSON5" if attempt.repaired else ""
     tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {found}{repaired}")
     show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
 

@@ -110,7 +110,7 @@ def describe(
     except Stopped:
         return {}, Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
     except ModelError as error:
-        if "did not accept the request (400)" not in error.message:
+        if error.code != "bad-request":
             raise  # its cause is known
         told = f"{error.message}: with pictures; perhaps {chat.name} does not see any"
         raise ModelError(told, "use a model with vision, or draft without --images") from None

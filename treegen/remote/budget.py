@@ -72,9 +72,16 @@ class Ticket:
 class Budget:
     """Counts what a run spends and refuses the request that would exceed a cap. Threads may share it."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        """Without limits it only counts."""
+    def __init__(self, limits: Limits | None = None, table: str = "") -> None:
+        """Without limits it only counts.
+
+        Args:
+            limits: the caps.
+            table: the table of domain.toml that holds the caps; empty where they are options of the command line.
+        """
         self.limits = limits or Limits()
+        self._raise = f"raise it below {table} to go on" if table else "raise it to go on"
+        self._table = table
         self._bill = Bill()
         self._open: list[Ticket] = []
         self._lock = threading.Lock()
@@ -156,19 +163,24 @@ class Budget:
         most, bill = self.limits, self._bill
         spent = f"so far: {bill.words}"
         if most.max_calls is not None and bill.calls + 1 > most.max_calls:
-            raise ModelError(f"--max-calls {most.max_calls} is used up; {spent}", "raise it to go on")
+            raise ModelError(f"{self._cap('max-calls')} {most.max_calls} is used up; {spent}", self._raise)
         used = bill.tokens + sum(t.tokens for t in self._open)
         if most.max_tokens is not None and used + tokens > most.max_tokens:
-            told = f"the next request (about {tokens} tokens) would exceed --max-tokens {most.max_tokens}"
-            raise ModelError(f"{told}; {spent}", "raise it to go on")
+            told = f"the next request (about {tokens} tokens) would exceed {self._cap('max-tokens')} {most.max_tokens}"
+            raise ModelError(f"{told}; {spent}", self._raise)
         if most.max_cost is None:
             return
         if cost is None:
             tip = "cap with --max-tokens or --max-calls, or give price_in and price_out below [llm]"
-            raise ModelError("the price of the model is not known, so --max-cost cannot be kept", tip)
+            if self._table:
+                tip = f"give price_in below {self._table}, in USD per million tokens"
+            raise ModelError(f"the price of the model is not known, so {self._cap('max-cost')} cannot be kept", tip)
         if self._paid() + cost > most.max_cost:
-            told = f"the next request (about ${cost:.4f}) would exceed --max-cost {most.max_cost:g}"
-            raise ModelError(f"{told}; {spent}", "raise it to go on")
+            told = f"the next request (about ${cost:.4f}) would exceed {self._cap('max-cost')} {most.max_cost:g}"
+            raise ModelError(f"{told}; {spent}", self._raise)
+
+    def _cap(self, option: str) -> str:
+        return option.replace("-", "_") if self._table else f"--{option}"
 
     def _paid(self) -> float:
         """USD, with what is estimated and what is under way."""

@@ -36,7 +36,32 @@ _WANTED = {
     "boolean": "true or false",
     "null": "null",
 }
-_CODES = {"slots": "TG110", "distinctNormalised": "TG111", "indexInto": "TG112", "type": "TG103"}
+_CODES = {
+    "slots": "TG110",
+    "distinctNormalised": "TG111",
+    "indexInto": "TG112",
+    "type": "TG103",
+    "required": "TG104",
+    "dependentRequired": "TG104",
+}
+
+
+def _required(_: Any, keys: list[str], value: Any, __: Any) -> "Iterator[ValidationError]":
+    """JSON Schema's own keyword: its message alone would say which key is missing."""
+    from jsonschema.exceptions import ValidationError
+
+    for key in keys if isinstance(value, dict) else ():
+        if key not in value:
+            yield ValidationError(f"the key {show(key)} is missing")
+
+
+def _dependent_required(_: Any, others: dict[str, list[str]], value: Any, __: Any) -> "Iterator[ValidationError]":
+    from jsonschema.exceptions import ValidationError
+
+    for key, wanted in others.items() if isinstance(value, dict) else ():
+        for missing in wanted if key in value else ():
+            if missing not in value:
+                yield ValidationError(f"the key {show(missing)} is missing beside {show(key)}")
 
 
 def _slots(_: Any, wanted: int, value: Any, __: Any) -> "Iterator[ValidationError]":
@@ -105,7 +130,13 @@ def validator_of(schema: str) -> Any:
 
     extended: Any = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
-        {"slots": _slots, "distinctNormalised": _distinct, "indexInto": _index_into},
+        {
+            "required": _required,
+            "dependentRequired": _dependent_required,
+            "slots": _slots,
+            "distinctNormalised": _distinct,
+            "indexInto": _index_into,
+        },
         # 1.0 is no index, and TOML's nan is no fraction: it is neither below nor above any limit
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number}),
     )
@@ -129,18 +160,6 @@ def problems_of(error: "ValidationError") -> list[Problem]:
     path, keyword = list(error.absolute_path), str(error.validator)
     value: Any = error.instance
     expected: Any = error.validator_value
-    if keyword == "required":
-        missing = [k for k in expected if k not in value and f"'{k}'" in error.message]
-        return [
-            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing") for k in missing
-        ]
-    if keyword == "dependentRequired":
-        wanted_by = {k: key for key, others in expected.items() if key in value for k in others if k not in value}
-        return [
-            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing beside {show(key)}")
-            for k, key in wanted_by.items()
-            if error.message.startswith(f"'{k}'")
-        ]
     if keyword == "additionalProperties" and expected is False:
         known = set((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
         extra = [k for k in value if k not in known]

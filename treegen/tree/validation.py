@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from treegen.errors import ProblemsError
 from treegen.files import read_text
-from treegen.text import did_you_mean, show
+from treegen.text import did_you_mean, printable, show
 from treegen.tree.document import Document, digest_of, parse_json, save, tree_from, unwritable
 from treegen.tree.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
 from treegen.tree.keywords import schema_problems
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.tree.problems import Edit, Fix, Place, Problem, pointer_to
+from treegen.tree.problems import Edit, Fix, Place, Problem, errors_of, pointer_to
 from treegen.tree.words import normalise
 
 #: after these, the types of a document are not those of a tree
@@ -33,6 +34,19 @@ class Checked:
     document: Document | None
     data: Any
     problems: tuple[Problem, ...]
+
+    def sound_tree(self, path: Path) -> Tree:
+        """Return the tree, which has no errors.
+
+        Raises:
+            ProblemsError: it has; the message has the first.
+        """
+        errors = errors_of(self.problems)
+        if self.document and not errors:
+            return self.document.tree
+        first = f"{errors[0].code} {printable(errors[0].pointer) or '/'}: {errors[0].message}" if errors else ""
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ProblemsError(f"{path}: {first}{more}", f"repair it first: `treegen check {path}` lists all problems")
 
 
 def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Checked:
@@ -151,7 +165,7 @@ def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Pr
     missing = [c for c in classes if c not in have]
     for name in missing:
         told = f"the class {show(name)} has no rule; give its option in every group"
-        yield Problem(code="TG201", pointer="/rules", message=told)
+        yield Problem(code="TG201", pointer="/rules", message=told, classes=(name,))
     unknown = [name for name in names if name not in known]
     written = _only_ones(classes) if unknown and missing else {}
     renamed = {name: written.get(word) for word, name in _only_ones(unknown).items()}
@@ -222,7 +236,7 @@ def _twins(tree: Tree) -> Iterator[Problem]:
         earlier = first.setdefault(key, rule.name)
         if earlier != rule.name:
             told = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
-            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=told)
+            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=told, classes=(earlier,))
 
 
 def _unused(tree: Tree) -> Iterator[Problem]:
