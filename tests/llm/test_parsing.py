@@ -256,6 +256,14 @@ def test_the_reader_that_comes_further_says_where_it_stopped() -> None:
     assert "line 2, column" in problem.message
 
 
+def test_words_of_json_are_read_in_python_too() -> None:
+    """A trailing comma is what models get wrong most; it must not cost a large tree the slow reader."""
+    parsed = parse_reply(but('"form": 1\n', '"form": null,\n'))
+    assert parsed.data is not None
+    assert (parsed.data["rules"]["Wendle"]["form"], parsed.repaired) == (None, False)
+    assert read_value("[true, false, null,]") == ([True, False, None], False)
+
+
 def test_json5_is_slow_and_not_tried_on_what_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "// so\n".join(["{", TEXT[1:]])
     monkeypatch.setattr(parsing, "MOST_CHARACTERS_OF_JSON5", len(text))

@@ -22,8 +22,9 @@ from treegen.tree.problems import Problem, pointer_to
 MOST_CHARACTERS: Final = 4 * 2**20
 _THINK: Final = re.compile(r"<(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
 _END_THINK: Final = re.compile(r"</(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
-#: json5 is written in Python: about 100,000 characters a second
-MOST_CHARACTERS_OF_JSON5: Final = 2**18
+#: json5 is written in Python: 100,000 characters a second
+MOST_CHARACTERS_OF_JSON5: Final = 2**19
+_JSON_WORDS: Final = {"null": None, "true": True, "false": False}
 #: a backslash that begins no escape, or half a surrogate pair: the three notations read these differently
 _UNSHARED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"'/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -181,6 +182,14 @@ def _read(text: str) -> tuple[Any, bool]:
         return _read_json5(text, 0), True
 
 
+class _JsonWords(ast.NodeTransformer):
+    """Makes `null`, `true` and `false` literals: JSON with a trailing comma is then Python, and read fast."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Replace a word of JSON."""
+        return ast.copy_location(ast.Constant(_JSON_WORDS[node.id]), node) if node.id in _JSON_WORDS else node
+
+
 def _read_python(text: str) -> Any:
     """Read Python literals: one expression, or assignments of literals.
 
@@ -190,7 +199,7 @@ def _read_python(text: str) -> Any:
     """
     if "\\/" in text:
         raise ValueError("Python has no such escape")
-    module = ast.parse(text)
+    module = _JsonWords().visit(ast.parse(text))
     for node in ast.walk(module):
         if isinstance(node, ast.Dict):
             _refuse_duplicates(str(key.value) for key in node.keys if isinstance(key, ast.Constant))
