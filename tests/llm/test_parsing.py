@@ -57,6 +57,7 @@ READ_AS_IT_IS = {
     "fence that is not closed": f"{FENCE}json\n{TEXT}",
     "python": PYTHON,
     "python with comments": but('"gray"', '"gray"  # don\'t ask: "brown", Wendle [', TEXT),
+    "indented assignment": f"In a function:\n    tree = {TREE!r}",
     "annotated assignment": f"tree: dict[str, object] = {TREE!r}",
     "trailing commas": but('"gray"\n', '"gray",\n', but("}\n}", "},\n}")),
     "options as tuples": listed("(", ")"),

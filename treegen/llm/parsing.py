@@ -176,8 +176,8 @@ def _read(text: str) -> tuple[Any, bool]:
     try:
         return _read_python(text), False
     except SyntaxError as error:
-        lines = text.splitlines(keepends=True)[: (error.lineno or 1) - 1]
-        return _read_json5(text, sum(map(len, lines)) + (error.offset or 1) - 1), True
+        lines = text.split("\n")[: (error.lineno or 1) - 1]
+        return _read_json5(text, sum(len(line) + 1 for line in lines) + (error.offset or 1) - 1), True
     except (ValueError, MemoryError):
         return _read_json5(text, 0), True
 
@@ -199,7 +199,7 @@ def _read_python(text: str) -> Any:
     """
     if "\\/" in text:
         raise ValueError("Python has no such escape")
-    module = _JsonWords().visit(ast.parse(text))
+    module = _JsonWords().visit(ast.parse(text.lstrip()))
     for node in ast.walk(module):
         if isinstance(node, ast.Dict):
             _refuse_duplicates(str(key.value) for key in node.keys if isinstance(key, ast.Constant))
