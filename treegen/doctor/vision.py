@@ -6,11 +6,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
 from treegen.doctor.findings import Finding
 from treegen.extras import EXTRAS, MissingExtraError, is_installed, missing_modules
 from treegen.remote.litellm import NoKeyError, key_for, load_litellm
 from treegen.resources import sketchbook_dir
-from treegen.settings import BUNDLED_ENCODER, EncoderSettings
 
 
 def encoder(settings: EncoderSettings, folder: Path) -> Finding:

@@ -8,10 +8,10 @@ from typing import Any
 
 from treegen.exchange.comments import Comments, check_comments
 from treegen.exchange.sources import Source
-from treegen.llm.lexemes import scan
+from treegen.llm.reading.lexer import scan
 from treegen.text import show
 from treegen.tree.model import Tree
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from treegen.text import printable, show
-from treegen.tree.problems import pointer_to
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.problems import pointer_to
 
 CLASS_KEYS: Final = ("class", "class_name", "classname", "label", "name", "category", "species", "concept", "title")
 TEXT_KEYS: Final = (

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.files import read_text
-from treegen.llm.lexemes import UnreadableError
-from treegen.llm.parsing import parse_reply, read_value, tree_shape
+from treegen.llm.reading.lexer import UnreadableError
+from treegen.llm.reading.parser import parse_reply, read_value, tree_shape
 from treegen.text import printable, show
 from treegen.tree.document import parse_json, unwritable
-from treegen.tree.problems import Problem
+from treegen.tree.validation.problems import Problem
 
 GROUP_KEYS: Final = ("classification_groups", "classification_cot")
 MOST_COLUMNS: Final = 1000

@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Final
 
 from treegen.errors import InputError
-from treegen.llm.parsing import parse_reply
+from treegen.llm.reading.parser import parse_reply
 from treegen.text import show
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.model import ClassRule, Tree

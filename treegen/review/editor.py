@@ -15,7 +15,7 @@ from treegen.files import read_text
 from treegen.tree.document import dump
 from treegen.tree.group_text import group_text, with_group
 from treegen.tree.model import Tree
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp

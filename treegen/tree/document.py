@@ -16,8 +16,8 @@ from typing import Any, Final
 from treegen.files import write_atomically
 from treegen.text import show
 from treegen.tree.model import SCHEMA_ID, ClassRule, Conflict, Group, Review, Tree
-from treegen.tree.places import bracket_deeper_than, place_at
-from treegen.tree.problems import Place, Problem, pointer_to
+from treegen.tree.validation.locations import bracket_deeper_than, place_at
+from treegen.tree.validation.problems import Place, Problem, pointer_to
 
 MOST_DEPTH: Final = 100
 #: a string or a fraction, which have no limit, or an integer

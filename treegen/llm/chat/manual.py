@@ -10,7 +10,7 @@ from typing import Final
 
 from treegen.errors import InputError, ModelError
 from treegen.files import read_text, write_atomically
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 
 END: Final = "."
 _END_LINE: Final = re.compile(rb"^[ \t]*\.[ \t\r]*\n|\x04", re.MULTILINE)  # or Ctrl-D
@@ -34,7 +34,7 @@ class ManualChat:
         self._typed_ahead = b""
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The person's answer, told to `on_text` as a whole.
 

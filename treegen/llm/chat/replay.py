@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from treegen.errors import InputError, ModelError
 from treegen.files import read_text
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 
 _Said = tuple[str, str, tuple[str, ...]]  # role, text, pictures
 _MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
@@ -38,7 +38,7 @@ class ReplayChat:
         self._lock = Lock()
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The recorded reply, told to `on_text` as a whole.
 
