@@ -15,8 +15,8 @@ PACKAGE = ROOT / "treegen"
 
 #: The house, from the ground up. A unit imports from the lines above its own, and never from its own line.
 LAYERS = (
-    ("errors", "progress"),
-    ("extras",),
+    ("errors", "progress", "text"),
+    ("extras", "files"),
     ("resources", "remote"),  # bundled files; what every service shares
     ("tree",),  # the document, pure
     ("config", "history"),  # domain.toml; .treegen/
@@ -47,6 +47,8 @@ HEAVY = {
     "dspy": (),
     "textual": ("treegen.review",),
     "PIL": (),
+    "jiter": (),
+    "json5": (),
     "ray": (),
     "pyarrow": (),
 }

@@ -33,7 +33,7 @@ def attempt(**more: Any) -> Attempt:
 
 def test_a_problem_is_one_line_that_obeys_no_name() -> None:
     assert "\x1b[2J" not in problem_line(ERROR, "tree\x1b.json")
-    assert "twice \\x1b[2J" in problem_line(ERROR)
+    assert "twice \\u001b[2J" in problem_line(ERROR)
     assert problem_line(ERROR, "tree.json", Place(line=3, column=9)).startswith("tree.json:3:9: ")
     assert problem_line(ERROR, "", Place(line=3, column=9)) == problem_line(ERROR)
 
@@ -44,7 +44,7 @@ def test_problems_go_where_they_are_wanted(capsys: pytest.CaptureFixture[str]) -
     show_problems([WARNING], err=True)
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        "tree.json: error TG111 /a\\x1b/0: twice \\x1b[2J",
+        "tree.json: error TG111 /a\\u001b/0: twice \\u001b[2J",
         "tree.json: warning TG301 /: no digest (fix: write it)",
     ]
     assert err == "warning TG301 /: no digest (fix: write it)\n"
@@ -60,8 +60,8 @@ def test_an_attempt_is_told_with_its_cost_and_its_errors(capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "draft (reply 1 of m\\x1b, 7 + 3 tokens, $0.2500): 1 error, its syntax had to be repaired",
-        "error TG111 /a\\x1b/0: twice \\x1b[2J",
+        "draft (reply 1 of m\\u001b, 7 + 3 tokens, $0.2500): 1 error, read as JSON5",
+        "error TG111 /a\\u001b/0: twice \\u001b[2J",
         "draft (reply 1 of manual): no errors",
         "draft (request 1 to m): cancelled before the end",
     ]

@@ -31,7 +31,7 @@ def test_with_a_tree_the_table_has_answers_and_the_accuracy_says_of_what(
     assert names[-4:] == ["embedding", "predicted", "score", "answers"]
     shown = run("embed", tree_file.parent, "-o", tmp_path / "out")
     assert "105 images: 0 embedded, 104 written already, 1 skipped" in shown.out
-    assert "Wendle/\\x1b[31mred.png: not an image" in shown.out
+    assert "Wendle/\\u001b[31mred.png: not an image" in shown.out
     assert "accuracy on the test part: " in shown.out
     assert "(n = 52, 95 % interval; 52 of the dev part left out)" in shown.out
 

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
-from treegen.tree.document import dump, read_text
+from treegen.files import read_text
+from treegen.tree.document import dump
 from treegen.vcs.versions import tree_of
 
 pytestmark = NEEDS_TMUX

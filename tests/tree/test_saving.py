@@ -12,14 +12,15 @@ from typing import Any, NoReturn
 import pytest
 
 from treegen.errors import InputError
-from treegen.tree.document import dump, save, write_atomically
+from treegen.files import write_atomically
+from treegen.tree.document import dump, save
 from treegen.tree.model import Tree
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from treegen.tree.document import write_atomically
+from treegen.files import write_atomically
 path, letter = Path(sys.argv[1]), sys.argv[2]
 for number in range(60):
     write_atomically(path, letter * 50_000 + str(number % 10))

@@ -87,7 +87,7 @@ def test_classes_and_folders_that_do_not_match_are_noted_with_what_may_be_meant(
     classes, images = class_list(tmp_path, "Newt", "Swan"), image_folders(tmp_path, "Swan", "Newts")
     notes = write_domain(tmp_path / "pond", classes=classes, images=images).notes
     assert len(notes) == 2
-    assert 'no image folder for the class "Newt"; is the folder "Newts" meant?' in notes
+    assert 'no image folder for the class "Newt"; did you mean the folder "Newts"?' in notes
     assert 'the folder "Newts" is no class' in notes
 
 

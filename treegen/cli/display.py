@@ -7,6 +7,7 @@ import click
 
 from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
 from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.text import counted
 from treegen.tree.changes import Change
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.proposal_units import ChangeGroup
@@ -45,8 +46,8 @@ def show_attempt(attempt: "Attempt") -> None:
     if reply.cached:
         used, cost = ", kept from an earlier run; --fresh asks anew", ""
     errors = sum(p.severity == "error" for p in attempt.problems)
-    found = f"{errors} error{'s' if errors != 1 else ''}" if errors else "no errors"
-    repaired = ", its syntax had to be repaired" if attempt.repaired else ""
+    found = counted(errors, "error") if errors else "no errors"
+    repaired = ", read as JSON5" if attempt.repaired else ""
     tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {found}{repaired}")
     show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from treegen.cli.output import interval, percent, say, table
+from treegen.text import counted
 
 _MOST_ADVICE: Final = 6
 
@@ -86,7 +87,7 @@ def show_rules(rules: Mapping[str, Any]) -> None:
     others = len(rules["entries"]) - 1
     say(
         f"dev: cross-validated in {rules['folds']} parts, and what the choice is made by. p is corrected for "
-        f"{others} comparison{'s' if others != 1 else ''} (Holm)."
+        f"{counted(others, 'comparison')} (Holm)."
     )
     _say_choice(rules, "test" if tested else "dev")
     say()

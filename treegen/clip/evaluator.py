@@ -22,11 +22,11 @@ from treegen.config.domain import Domain
 from treegen.errors import InputError, ProblemsError
 from treegen.images import LabelledImage, shown
 from treegen.progress import Progress, no_progress
+from treegen.text import show
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import errors_of
-from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from torch import Tensor

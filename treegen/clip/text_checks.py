@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from treegen.errors import ProblemsError
+from treegen.text import show
 from treegen.tree.model import Tree
 from treegen.tree.validation.problems import Problem, pointer_to
-from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder

@@ -95,7 +95,7 @@ class Call:
     """One LLM call. Unknown tokens and cost (USD) are `None`.
 
     Attributes:
-        repaired: the reply's syntax had to be mended.
+        repaired: the reply was neither JSON nor Python and was read as JSON5.
         problems: those of the reply, as plain data.
         requests: how many were sent for it; `None` if that is not known.
         cached: it was answered from an earlier run.

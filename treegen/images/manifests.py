@@ -10,7 +10,7 @@ from treegen.errors import InputError
 from treegen.images.folders import regular
 from treegen.images.interface import PARTS, Crop, Findings, LabelledImage, Labels, PartName
 from treegen.images.tables import Row, read_rows
-from treegen.tree.validation.schema import show
+from treegen.text import show
 
 _MOST_TOLD: Final = 5
 

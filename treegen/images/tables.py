@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.extras import require
-from treegen.tree.document import read_text
+from treegen.files import read_text
+from treegen.text import counted, first_line
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
@@ -45,15 +46,14 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
         begun = reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(heads):
-                number = f"{len(cells)} cell{'s' if len(cells) > 1 else ''}"
-                told = f"{path}: line {reader.line_num}: {number} under {len(heads)} columns"
+                told = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
                 few = "give every line a cell for each column, if only an empty one"
                 raise InputError(told, few if len(cells) < len(heads) else _QUOTES)
             if cells:
                 yield reader.line_num, dict(zip((h.strip() for h in heads), cells, strict=True))
             begun = reader.line_num + 1
     except csv.Error as error:
-        if str(error) == "unexpected end of data":
+        if str(error) == "unexpected end of data":  # csv's errors carry no code
             told = f"{path}: line {begun}: a double quote is opened and not closed before the end of the file"
             raise InputError(told, 'close it; a double quote within text is written twice: ""') from None
         raise InputError(f"{path}: line {reader.line_num}: {error}", "mend the line") from None
@@ -81,7 +81,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
     try:
         rows = parquet.read_table(path).to_pylist()
     except Exception as error:  # pyarrow's errors have no common type
-        raise InputError(f"{path}: not Parquet: {str(error).splitlines()[0]}", "write the table again") from None
+        raise InputError(f"{path}: not Parquet: {first_line(error)}", "write the table again") from None
     for number, row in enumerate(rows, start=1):
         yield number, {key: _text(value) for key, value in row.items()}
 

@@ -12,6 +12,20 @@ from treegen.remote.bodies import install
 _USER: Final = re.compile(r"//[^/@]*@")
 
 
+class NoKeyError(ModelError):
+    """There is no key for a provider.
+
+    Attributes:
+        reason: what is missing, without the name of the model.
+        remedy: which variables of the environment to set.
+    """
+
+    def __init__(self, model: str, reason: str, variables: str) -> None:
+        self.reason, self.remedy = reason, f"set {variables} in the environment"
+        tip = f"{self.remedy}, or use --api-base for a server of your own, or --model manual"
+        super().__init__(f"{model}: {reason}", tip, code="no-key")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """USD per million tokens, as providers publish it."""
@@ -50,7 +64,7 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
         api_base: the address of a server of one's own, which may need no key.
 
     Raises:
-        ModelError: there is no key for the provider, or it is blank.
+        NoKeyError: there is no key for the provider, or it is blank.
     """
     told = litellm.validate_environment(model).get("missing_keys") or []
     missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults, or other sources
@@ -62,8 +76,7 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
     if missing:
         names = " or ".join(missing)
         blank = any(os.environ.get(name) is not None for name in missing)
-        tip = f"set {names} in the environment, or use --api-base for a server of your own, or --model manual"
-        raise ModelError(f"{model}: no key in {names}" + (", which is set but blank" if blank else ""), tip)
+        raise NoKeyError(model, f"no key in {names}" + (", which is set but blank" if blank else ""), names)
     return {}
 
 

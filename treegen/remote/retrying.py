@@ -69,17 +69,18 @@ def call(
             if failure is None:
                 raise
         if not failure.again:
-            raise ModelError(failure.message, failure.tip) from None
+            raise ModelError(failure.message, failure.tip, code=failure.code) from None
         if number == policy.tries:
             times = f", {number} times" if number > 1 else ""
-            raise ModelError(failure.message + times, failure.tip) from None
+            raise ModelError(failure.message + times, failure.tip, code=failure.code) from None
         wait = failure.wait if failure.wait is not None else draw() * min(policy.cap, policy.base * 2 ** (number - 1))
         if wait > policy.cap:
-            raise ModelError(f"{failure.message} and asks to wait {wait:.0f} s", "try again then") from None
+            told = f"{failure.message} and asks to wait {wait:.0f} s"
+            raise ModelError(told, "try again then", code=failure.code) from None
         left = float("inf") if policy.total is None else policy.total - (clock() - started)
         if wait + _SHORTEST > left:
             told = f"{failure.message}; {policy.total:.0f} s are over"
-            raise ModelError(told, failure.tip) from None
+            raise ModelError(told, failure.tip, code=failure.code) from None
         pause(wait, sleep, on_pulse)
     raise AssertionError("the last try returns or raises")
 

@@ -30,7 +30,7 @@ from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 from treegen.review.widgets.score import ScorePane
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 from treegen.workflow.review_model import ReviewModel
 from treegen.workflow.score import llm_settings_with
 

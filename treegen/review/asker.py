@@ -9,13 +9,14 @@ from textual.widgets import TextArea
 
 from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
+from treegen.files import write_atomically
 from treegen.llm.reading.partial import Arriving, PartialReply
 from treegen.progress import Cancelled
 from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
-from treegen.tree.document import write_atomically
+from treegen.text import counted
 from treegen.tree.feedback_target import WHOLE, Feedback, Target
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.auto_feedback import compose
@@ -94,8 +95,8 @@ class Asker:
         self.asked = asked
         asked.follow(self.app.review.session)  # a step may have been undone while it was read
         if asked.open:
-            self._talk = f"{_counted(asked.open)} open of the feedback: {asked.feedback}"
-            self.app.notify(f"{_counted(asked.open)} still open; 7 shows them", timeout=5)
+            self._talk = f"{counted(asked.open, 'change')} open of the feedback: {asked.feedback}"
+            self.app.notify(f"{counted(asked.open, 'change')} still open; 7 shows them", timeout=5)
             self._preview(asked)
         self.show()
 
@@ -297,7 +298,7 @@ class Asker:
         if count and self.field.text == feedback.text:
             self.field.text = ""
         keys = "enter takes one, e in your words, x leaves it, A takes all"
-        told = f"{_counted(count)} proposed: {keys}" if count else "no change proposed; say it in other words"
+        told = f"{counted(count, 'change')} proposed: {keys}" if count else "no change proposed; say it in other words"
         self._say("\n".join([*map(_used, proposal.conversation.attempts[-2:]), told]))
         if self.app.pane == "ask":
             self.pane.query_one("#proposal" if count else "#feedback").focus()
@@ -393,10 +394,6 @@ def _arriving(text: str, arrived: PartialReply) -> str:
     else:
         lines[0] += f": {text[-300:]}"
     return "\n".join(lines)
-
-
-def _counted(count: int) -> str:
-    return f"{count} change{'s' if count != 1 else ''}"
 
 
 def _used(attempt: "Attempt") -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from treegen.errors import InputError, TreegenError
-from treegen.tree.document import dump, read_text
+from treegen.files import read_text
+from treegen.tree.document import dump
 from treegen.tree.group_text import group_text, with_group
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Literal
 
 from treegen.errors import TreegenError
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
+from treegen.text import show
 from treegen.tree.changes import Answer, Change, apply, edits
 from treegen.tree.document import content_of
 from treegen.tree.merge.disputes import Side, changes_of
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import Problem
-from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp

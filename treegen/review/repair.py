@@ -8,10 +8,10 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from treegen.errors import TreegenError
+from treegen.files import read_text
 from treegen.review.editor import run_editor
 from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.document import read_text
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 from treegen.vcs.versions import tree_of
 from treegen.workflow.check import check_tree_file
 

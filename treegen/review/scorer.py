@@ -4,6 +4,7 @@ from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.errors import TreegenError
+from treegen.text import first_line
 from treegen.workflow.review_model import Measurement
 from treegen.workflow.score import score_tree
 
@@ -68,7 +69,7 @@ class Scorer:
         try:
             self.app.review.measured = done.result()
         except TreegenError as error:
-            self._told = f"not scored: {error.message.splitlines()[0]}"
+            self._told = f"not scored: {first_line(error.message)}"
         except (_SupersededError, CancelledError):
             return
         else:

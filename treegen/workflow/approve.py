@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
+from treegen.files import read_text
 from treegen.history.store import now, stored_scores
-from treegen.tree.document import compact, digest_of, read_text, save
+from treegen.text import counted, quote
+from treegen.tree.document import compact, digest_of, save
 from treegen.tree.model import Review, Tree
 from treegen.tree.validation.checks import check_text
 from treegen.tree.validation.problems import Problem, errors_of
-from treegen.tree.validation.schema import quote
 from treegen.vcs.git import identity
 from treegen.vcs.versions import changes_since, changes_since_approval
 from treegen.workflow.check import Findings, check_tree_file
@@ -61,9 +62,9 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
     errors = errors_of(checked.problems)
     if errors or checked.document is None:
         listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
-        count = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
         raise ProblemsError(
-            f"{workspace.path}: not approved, it has {count}\n{listed}", "mend them, then approve again"
+            f"{workspace.path}: not approved, it has {counted(len(errors), 'error')}\n{listed}",
+            "mend them, then approve again",
         )
     name = by or identity(workspace.path.resolve().parent)
     if not name or not name.strip():

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.text import quote
 from treegen.tree.model import ClassRule, Tree
-from treegen.tree.validation.schema import quote
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake

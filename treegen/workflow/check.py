@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
+from treegen.files import read_text
 from treegen.history.store import stored_scores
 from treegen.tree.changes import Change
-from treegen.tree.document import Document, content_of, digest_of, read_text
+from treegen.tree.document import Document, content_of, digest_of
 from treegen.tree.lint.rules import lint
 from treegen.tree.lint.word_lists import CONTEXT
 from treegen.tree.model import Tree

@@ -14,6 +14,7 @@ from treegen.config.settings import EncoderSettings
 from treegen.errors import TreegenError
 from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
+from treegen.text import first_line
 from treegen.tree.model import Tree
 from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.check import check_tree
@@ -87,7 +88,7 @@ class ReviewModel:
         try:
             self.domain = load_domain(found)
         except TreegenError as error:
-            self.missing = f"{error.message.splitlines()[0]}: {error.tip}"
+            self.missing = f"{first_line(error.message)}: {error.tip}"
         if self.domain and not self.domain.images:
             self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
         self.measured: Measurement | None = None

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 from treegen.config.class_notes import without_asking
 from treegen.config.domain import BUNDLED_DOMAIN, Domain
 from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
-from treegen.config.toml_editing import with_table
+from treegen.config.toml_editing import write_table
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text
 from treegen.history.sessions import Journal
 from treegen.history.store import Revision
 from treegen.tree.changes import Change, apply
 from treegen.tree.changes.difference import difference
-from treegen.tree.document import content_text, dump, read_text, save, write_atomically
+from treegen.tree.document import content_text, dump, save
 from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_text
@@ -120,7 +121,7 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
         score: of `score_tree` with `rules`.
 
     Raises:
-        InputError: the file's table [decision] cannot be edited line by line, or the file cannot be written.
+        InputError: the file's table [decision] cannot be edited, or the file cannot be written.
     """
     chosen = score["rules"]["chosen"]
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
@@ -128,7 +129,7 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
     before = workspace.domain.decision
     kept = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
     values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **kept}
-    write_atomically(workspace.domain_path, with_table(read_text(workspace.domain_path), "decision", values))
+    write_table(workspace.domain_path, "decision", values)
     return str(chosen)
 
 

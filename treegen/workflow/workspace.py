@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final, Self
 from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.config.domain import domain_path as domain_file
 from treegen.config.settings import EncoderSettings, SplitSettings
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError
 from treegen.extras import require
+from treegen.files import read_text
 from treegen.history.store import Revision, Store, store_folder
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
-from treegen.tree.document import digest_of, read_text
+from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_text
-from treegen.tree.validation.problems import Problem, errors_of
+from treegen.tree.validation.problems import Problem
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -156,12 +157,7 @@ class Workspace:
             ProblemsError: the tree has errors.
         """
         checked = self.check()
-        errors = errors_of(checked.problems)
-        if errors or checked.document is None:
-            first = f"{errors[0].code} {errors[0].pointer}: {errors[0].message}" if errors else ""
-            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-            raise ProblemsError(f"{self.path}: {first}{more}", f"`treegen check {self.path}` lists all problems")
-        return checked.document.tree, checked.problems
+        return checked.sound_tree(self.path), checked.problems
 
     def current(self, tree: Tree) -> Revision:
         """The revision of the file's content; what was edited outside of treegen is kept as a new one."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tree.strategies import Branch, changed, trees
 from treegen.errors import ProblemsError
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -37,7 +38,6 @@ from treegen.tree.merge.disputes import Side, resolve, take_side
 from treegen.tree.merge.three_way import EMPTY, MergeResult, merge
 from treegen.tree.model import Conflict, Review, Tree
 from treegen.tree.validation.checks import check_data
-from treegen.tree.validation.schema import quote
 
 
 @st.composite

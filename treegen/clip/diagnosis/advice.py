@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from treegen.clip.metrics.statistics import wilson_interval
-from treegen.tree.validation.schema import show
+from treegen.text import show
 
 Kind = Literal["drop", "merge", "reword", "separate"]
 

@@ -9,7 +9,7 @@ from textual.widgets import Static, TextArea
 
 from treegen.clip.diagnosis.advice import LEVEL
 from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 
 if TYPE_CHECKING:
     from treegen.clip.preview import Preview

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from treegen.review.widgets.grid import Column, Grid, widths_of
+from treegen.text import show
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
-from treegen.tree.validation.schema import show
+from treegen.tree.validation.problems import path_of
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
@@ -127,7 +128,7 @@ class ProblemsPane(Grid):
 
 def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:
     """Group, option and class that a JSON Pointer names: the option as the number of its place."""
-    parts = [p.replace("~1", "/").replace("~0", "~") for p in pointer.split("/")[1:]]
+    parts = path_of(pointer)
     if parts[:1] == ["classification_groups"] and len(parts) > 1:
         option = parts[3] if len(parts) > 3 and parts[2] == "options" else None
         return parts[1], option, None

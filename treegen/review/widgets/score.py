@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from treegen.review.widgets.grid import Column, Grid, widths_of
 from treegen.review.widgets.panes import percent, tone_of
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 
 if TYPE_CHECKING:
     from treegen.workflow.review_model import ReviewModel
