@@ -120,6 +120,20 @@ def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
     return domain, Findings(path=path, problems=problems, places=tuple(places[p.pointer] for p in problems))
 
 
+def load_tree(path: Path, domain: Domain | None = None) -> Tree:
+    """Read a tree file that has no errors; its warnings are left to `check_tree`.
+
+    Args:
+        path: the tree file.
+        domain: its classes need rules, and its name must be that of the tree; without one neither is compared.
+
+    Raises:
+        InputError: the file cannot be opened, or is not UTF-8.
+        ProblemsError: the tree has errors; the message has the first.
+    """
+    return check_text(read_text(path), **_against(domain)).sound_tree(path)
+
+
 def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
     """The same for a tree that is in no file, as one that is being edited: what it would be told when saved."""
     checked = check_data(content_of(tree), **_against(domain))
