@@ -14,6 +14,8 @@ from tests.conftest import DOMAIN, TREE, Git
 from treegen.cli.main import COMMANDS
 from treegen.extras import EXTRAS
 
+pytestmark = pytest.mark.package
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

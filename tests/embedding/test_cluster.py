@@ -28,6 +28,8 @@ from treegen.embedding.cluster import ClusterEngine
 from treegen.errors import ModelError
 from treegen.settings import EncoderSettings
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.fixture
 def pictures(drawn: Path, tmp_path: Path) -> Path:

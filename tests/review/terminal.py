@@ -11,7 +11,10 @@ import pytest
 
 from tests.waiting import wait_until
 
-NEEDS_TMUX = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+NEEDS_TMUX = [
+    pytest.mark.terminal,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+]
 
 
 class Terminal:

@@ -338,6 +338,7 @@ async def test_what_is_longer_than_a_line_can_be_read_whole_and_copied(play: Ope
         assert long in player.app.clipboard
 
 
+@pytest.mark.litellm
 async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
     play: Open, served: Path, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +375,7 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         assert next(g.prompt for g in player.tree.groups if g.name == "form") == "It looks like {}."
 
 
+@pytest.mark.litellm
 async def test_a_wrong_key_is_one_clear_message_and_the_text_stays(
     play: Open, served: Path, openai_server: OpenAIServer
 ) -> None:
@@ -389,6 +391,7 @@ async def test_a_wrong_key_is_one_clear_message_and_the_text_stays(
         assert len(openai_server.requests) == 1
 
 
+@pytest.mark.litellm
 async def test_a_stream_is_cancelled_and_another_request_is_made(
     play: Open, served: Path, openai_server: OpenAIServer
 ) -> None:

@@ -15,6 +15,8 @@ from tests.waiting import wait_until
 from treegen.settings import LlmSettings
 from treegen.tree.keywords import schema_problems
 
+pytestmark = pytest.mark.litellm
+
 __all__ = ["sketchbook", "waits"]  # fixtures
 
 

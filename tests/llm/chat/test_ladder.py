@@ -21,6 +21,8 @@ from treegen.remote.budget import Limits
 from treegen.remote.litellm import load_litellm
 from treegen.settings import LlmSettings
 
+pytestmark = pytest.mark.litellm
+
 __all__ = ["environment"]  # a fixture
 
 CLOSED = {

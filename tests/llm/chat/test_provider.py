@@ -20,6 +20,8 @@ from treegen.remote.failures import explain
 from treegen.remote.litellm import key_for, load_litellm, price_of
 from treegen.settings import LlmSettings
 
+pytestmark = pytest.mark.litellm
+
 KEY = "sk-a-secret-key"
 REQUEST = [Message(role="system", content="You build trees."), Message(role="user", content="Build one, é.")]
 

@@ -16,6 +16,8 @@ from treegen.progress import Cancelled
 from treegen.remote.litellm import load_litellm
 from treegen.settings import LlmSettings
 
+pytestmark = pytest.mark.litellm
+
 Connect = Callable[..., Client]
 __all__ = ["connect", "environment"]  # fixtures
 
