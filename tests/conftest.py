@@ -86,6 +86,14 @@ def _open_connections() -> set[_Connection]:
     return {connection for connection in found if connection is not None and connection.is_open}
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded by `record_property("figure", text)`, also those of other processes."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(str(value))
+
+
 @pytest.fixture(autouse=True)
 def _litellm_only_where_marked(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that imports litellm without the mark that keeps it out of `make test-fast`."""

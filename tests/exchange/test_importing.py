@@ -80,6 +80,7 @@ def test_reports_by_suffix(write: Write, tmp_path: Path, name: str, start: str) 
         write_report(tmp_path / name, report, force=False, others=[])
 
 
+@pytest.mark.slow
 def test_a_large_file_finishes(write: Write) -> None:
     """2,000 classes and 20,000 phrases, most of them distinct; 3,000 are linked, the others join them."""
     data = {

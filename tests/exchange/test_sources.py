@@ -97,6 +97,7 @@ def test_what_cannot_be_read_is_one_message_with_file_and_place(
     assert found.value.tip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["{", "[", '"', ",", "a: b,", "a,b\n", "```\n", "{'a':1}", "# ", "(", "a: (b, ", "\\", "'x',"]
 )

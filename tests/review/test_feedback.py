@@ -111,6 +111,7 @@ async def go_to(player: Player, words: str) -> None:
     await player.pilot.pause()
 
 
+@pytest.mark.slow
 async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tree_file: Path) -> None:
     domain = tree_file.with_name("domain.toml")
     domain.write_text(re.sub(r"^model = .*$", 'model = "manual"', domain.read_text(), flags=re.MULTILINE))
@@ -161,6 +162,7 @@ async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tr
         assert "dev" in player.screen.splitlines()[-2]
 
 
+@pytest.mark.slow
 async def test_one_is_taken_one_left_one_worded_otherwise_and_the_next_request_tells(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player, reword_form, rename_gray, whiten_zandoor)
@@ -297,6 +299,7 @@ async def test_without_images_the_changes_have_no_deltas(play: Open, unseen: Pat
         assert units(player)[0][1] == "-"
 
 
+@pytest.mark.slow
 async def test_open_changes_and_unsent_feedback_are_there_after_a_restart(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player, reword_form, whiten_zandoor)
@@ -411,6 +414,7 @@ async def test_a_stream_is_cancelled_and_another_request_is_made(
         assert player.app.asker.field.text == "", "it was answered"
 
 
+@pytest.mark.slow
 async def test_feedback_is_composed_from_the_mistakes_behind_what_is_written(play: Open, tree_file: Path) -> None:
     """ctrl+l writes what `revise --auto` says; the reviewer changes it before it is sent."""
     async with play(tree_file, (120, 40)) as player:
