@@ -295,6 +295,7 @@ def spoil(path: Path, vectors: Sequence[bytes]) -> None:
     db.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [20, 1200])
 def test_damaged_vectors_are_counted_and_computed_again(
     tmp_path: Path, count: int, evaluate: Callable[..., Any], cache: EmbeddingCache
