@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run, revisions_of
-from treegen.store import Store
-from treegen.tree.problems import errors_of
-from treegen.tree.validation import check_file
+from treegen.history.store import Store
+from treegen.tree.validation.checks import check_file
+from treegen.tree.validation.problems import errors_of
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, Run, calls_of, revisions_of
-from treegen.journal import Journal
-from treegen.store import Store
-from treegen.tree.keywords import schema_problems
+from treegen.history.sessions import Journal
+from treegen.history.store import Store
+from treegen.tree.validation.schema import schema_problems
 
 
 @pytest.mark.slow

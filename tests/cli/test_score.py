@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, Run
-from treegen.store import Store
-from treegen.tree.keywords import schema_problems
+from treegen.history.store import Store
+from treegen.tree.validation.schema import schema_problems
 
 
 def test_score_names_the_missing_domain(run: Run, tmp_path: Path) -> None:
