@@ -73,7 +73,7 @@ def write_atomically(path: Path, text: str | bytes) -> None:
     temporary: Path | None = None
     try:
         target = path.resolve()
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+        mode = _mode_of(target)
         fd, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(fd, "wb") as file:
@@ -84,12 +84,19 @@ def write_atomically(path: Path, text: str | bytes) -> None:
         temporary.replace(target)
         temporary = None
         _sync_folder(target.parent)
-    except (OSError, RuntimeError) as error:  # Python 3.11 and 3.12 raise RuntimeError for a loop of links
+    except (OSError, RuntimeError) as error:  # Python 3.12 and older raise RuntimeError for a loop of links
         told = f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
         raise InputError(told, "nothing was changed; check that the folder is there and writable") from None
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int:
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        return 0o644
 
 
 def _sync_folder(folder: Path) -> None:

@@ -37,6 +37,7 @@ def test_unknown_command_is_wrong_usage(run: Run) -> None:
     assert "frobnicate" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["log --json", "log --calls", "check --format json", "schema tree"])
 def test_a_reader_that_closes_the_pipe_is_no_failure(tree_file: Path, arguments: str) -> None:
     """More than a pipe holds goes to a reader that reads nothing: exit code 0 and not a word on stderr."""

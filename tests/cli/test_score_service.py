@@ -12,6 +12,8 @@ from tests.conftest import Run
 from tests.embedding_service import COLOURS, KEY, EmbeddingService, serving
 from treegen.resources import read_schema
 
+pytestmark = pytest.mark.litellm
+
 CLASSES = {"Rubra": "red", "Virid": "green", "Azura": "blue"}
 EACH = 4
 

@@ -388,6 +388,7 @@ def test_a_tree_without_a_rule_for_a_class_is_a_problem_that_names_it(
         evaluate(domain).score(replace(tree, rules=tuple(r for r in tree.rules if r.name != "Wendle")))
 
 
+@pytest.mark.slow
 def test_a_real_model_scores_a_tree_and_scores_it_alike_again(
     domain: Domain, tree: Tree, evaluate: Evaluate, cache: EmbeddingCache, tiny_clip: Path
 ) -> None:

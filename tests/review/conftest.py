@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -139,6 +138,6 @@ def unseen(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    terminal = Terminal(tmp_path / "tmux.socket")
+    terminal = Terminal(tmp_path)
     yield terminal
-    subprocess.run(["tmux", "-S", str(tmp_path / "tmux.socket"), "kill-server"], capture_output=True, check=False)
+    terminal.stop()

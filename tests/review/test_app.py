@@ -59,6 +59,7 @@ async def test_undo_and_redo_go_on_after_a_restart_of_the_application(play: Open
         assert player.tree == first
 
 
+@pytest.mark.slow
 async def test_undo_goes_back_behind_a_save_also_after_a_restart(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         first = player.tree
@@ -180,6 +181,7 @@ async def test_the_command_palette_opens_and_knows_the_edits(play: Open, unseen:
         assert [g.name for g in player.tree.groups][:2] == ["form", "colour"]
 
 
+@pytest.mark.slow
 async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None:
     async with play(unseen, (100, 60)) as player:
         await player.press("question_mark")
@@ -237,6 +239,7 @@ async def test_light_and_dark(play: Open, unseen: Path) -> None:
         assert player.app.theme == "textual-dark"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
 async def test_nothing_needed_is_cut_off(play: Open, unseen: Path, size: tuple[int, int]) -> None:
     """All tabs, the state, and the keys that help next can be read at once."""
@@ -271,6 +274,7 @@ async def test_dialogs_fit_into_a_small_terminal(play: Open, unseen: Path) -> No
         assert "leave a dialog" in player.screen
 
 
+@pytest.mark.slow
 async def test_enter_on_a_problem_goes_to_its_place(play: Open, tmp_path: Path) -> None:
     path = tmp_path / "tree.json"
     path.write_text(json.dumps(BROKEN))

@@ -111,6 +111,7 @@ async def go_to(player: Player, words: str) -> None:
     await player.pilot.pause()
 
 
+@pytest.mark.slow
 async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tree_file: Path) -> None:
     domain = tree_file.with_name("domain.toml")
     domain.write_text(re.sub(r"^model = .*$", 'model = "manual"', domain.read_text(), flags=re.MULTILINE))
@@ -161,6 +162,7 @@ async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tr
         assert "dev" in player.screen.splitlines()[-2]
 
 
+@pytest.mark.slow
 async def test_one_is_taken_one_left_one_worded_otherwise_and_the_next_request_tells(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player, reword_form, rename_gray, whiten_zandoor)
@@ -297,6 +299,7 @@ async def test_without_images_the_changes_have_no_deltas(play: Open, unseen: Pat
         assert units(player)[0][1] == "-"
 
 
+@pytest.mark.slow
 async def test_open_changes_and_unsent_feedback_are_there_after_a_restart(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player, reword_form, whiten_zandoor)
@@ -338,6 +341,7 @@ async def test_what_is_longer_than_a_line_can_be_read_whole_and_copied(play: Ope
         assert long in player.app.clipboard
 
 
+@pytest.mark.litellm
 async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
     play: Open, served: Path, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +378,7 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         assert next(g.prompt for g in player.tree.groups if g.name == "form") == "It looks like {}."
 
 
+@pytest.mark.litellm
 async def test_a_wrong_key_is_one_clear_message_and_the_text_stays(
     play: Open, served: Path, openai_server: OpenAIServer
 ) -> None:
@@ -389,6 +394,7 @@ async def test_a_wrong_key_is_one_clear_message_and_the_text_stays(
         assert len(openai_server.requests) == 1
 
 
+@pytest.mark.litellm
 async def test_a_stream_is_cancelled_and_another_request_is_made(
     play: Open, served: Path, openai_server: OpenAIServer
 ) -> None:
@@ -408,6 +414,7 @@ async def test_a_stream_is_cancelled_and_another_request_is_made(
         assert player.app.asker.field.text == "", "it was answered"
 
 
+@pytest.mark.slow
 async def test_feedback_is_composed_from_the_mistakes_behind_what_is_written(play: Open, tree_file: Path) -> None:
     """ctrl+l writes what `revise --auto` says; the reviewer changes it before it is sent."""
     async with play(tree_file, (120, 40)) as player:

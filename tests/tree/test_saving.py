@@ -143,6 +143,7 @@ def test_what_cannot_be_a_file_is_refused_by_name(tmp_path: Path, tree: Tree) ->
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["folder", "loop.json"]
 
 
+@pytest.mark.slow
 def test_two_writers_at_once_never_leave_half_a_file(path: Path) -> None:
     write_atomically(path, "a" * 50_000 + "0")
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), letter], cwd=ROOT) for letter in "ab"]

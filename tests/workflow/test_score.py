@@ -241,6 +241,8 @@ def test_a_cancelled_request_is_kept_with_what_had_come(workspace: Workspace) ->
     assert told == [TREE[:100], TREE]
 
 
+@pytest.mark.slow
+@pytest.mark.litellm
 def test_an_estimate_is_made_of_the_request_that_would_be_sent(workspace: Workspace) -> None:
     workspace.path.write_text(TREE, encoding="utf-8")
     settings = LlmSettings(model="openai/gpt-4o-mini")

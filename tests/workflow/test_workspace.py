@@ -55,6 +55,7 @@ def test_the_encoder_is_loaded_once_and_its_loading_is_told(workspace: Workspace
     assert told == [("loading the encoder", 0, 1), ("loading the encoder", 1, 1)]
 
 
+@pytest.mark.slow
 def test_the_division_of_images_is_the_recorded_one(sketchbook: Path) -> None:
     """Another process that opens the tree has the same parts, also after an image went."""
     (sketchbook / "tree.json").write_text(TREE, encoding="utf-8")

@@ -27,6 +27,7 @@ def vectors(count: int, width: int = 12, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.normalize(drawn, dim=-1)
 
 
+@pytest.mark.slow
 def test_vectors_come_back_within_float16_and_of_length_one(cache: EmbeddingCache) -> None:
     kept, keys = vectors(5), [image_key(str(i), WHOLE) for i in range(5)]
     cache.put("f", keys, kept)
@@ -166,6 +167,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_writing_leaves_whole_batches_and_a_sound_file(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     environment = {**os.environ, "PYTHONPATH": str(Path(treegen.__file__).parents[1])}

@@ -43,6 +43,7 @@ def pictures(folder: Path, count: int) -> list[LabelledImage]:
     return found
 
 
+@pytest.mark.slow
 def test_processes_and_threads_give_the_same_features_in_the_same_order(
     tmp_path: Path, cache: EmbeddingCache, encoder: Any
 ) -> None:
@@ -80,6 +81,7 @@ class Deadly(FakePreprocessor):
         return super().__call__(image)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="a process that decodes images could not start or was killed") as caught:
         list(prepare_stream(pictures(tmp_path / "set", 4), WHOLE, Deadly(), workers=1))
@@ -108,6 +110,7 @@ class Located(FakePreprocessor):
         return str(os.getpid()).encode()
 
 
+@pytest.mark.slow
 def test_this_process_prepares_until_the_others_are_there_and_nothing_comes_twice(tmp_path: Path) -> None:
     images = pictures(tmp_path / "set", 1200)
     batches = list(prepare_stream(images, WHOLE, Located(), batch=3))
@@ -121,6 +124,7 @@ def test_this_process_prepares_until_the_others_are_there_and_nothing_comes_twic
     assert all(os.getpid() not in place for place in places[first:]), "it went on beside processes that were there"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes below /proc")
 def test_processes_end_with_the_one_that_started_them_also_when_it_is_killed(tmp_path: Path) -> None:
     pictures(tmp_path / "set", 40)
@@ -154,6 +158,7 @@ def _state(pid: int) -> str:
         return "Z"
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
     """Spawned processes import the main module, if they are told of it."""
     pictures(tmp_path / "set", 4)
@@ -221,6 +226,7 @@ def test_two_boxes_of_one_picture_are_two_embeddings_and_copies_are_one(
     assert [content[:12] for content in encoder.images] == [b"RGB (2, 4) \0", b"RGB (3, 4) \0", b"RGB (5, 4) \0"]
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_keeps_whole_batches_and_the_next_goes_on(tmp_path: Path, cache: EmbeddingCache) -> None:
     images, first, second = pictures(tmp_path / "set", 300), FakeEncoder(), FakeEncoder()
 
@@ -257,6 +263,7 @@ embed_images(pictures(Path(sys.argv[1]), 640), FakeEncoder(), EmbeddingCache(Pat
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_leaves_a_sound_cache_and_the_next_finishes_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     environment = {**os.environ, "PYTHONPATH": str(Path(treegen.__file__).parents[1])}
@@ -288,6 +295,7 @@ def spoil(path: Path, vectors: Sequence[bytes]) -> None:
     db.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [20, 1200])
 def test_damaged_vectors_are_counted_and_computed_again(
     tmp_path: Path, count: int, evaluate: Callable[..., Any], cache: EmbeddingCache

@@ -20,6 +20,8 @@ from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
 from treegen.remote.retrying import Retry
 
+pytestmark = pytest.mark.litellm
+
 MODEL = "jina_ai/jina-clip-v2"
 AT_ONCE = Retry(tries=3, base=0.0, per_call=20.0)
 TEXTS = ("a red thing", "a green thing", "white")

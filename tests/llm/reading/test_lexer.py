@@ -67,6 +67,7 @@ def test_keys_are_found_in_what_cannot_be_read() -> None:
     assert keys_in("{\"a b\": {'c': ..., d : 1,\n“e”: [") == {"a b", "c", "d", "e"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -214,6 +214,7 @@ def test_json5_gives_the_same_tree_and_is_marked(name: str) -> None:
     assert parsed.repaired
 
 
+@pytest.mark.slow
 @cases(REFUSED)
 def test_what_is_unclear_cut_or_no_tree_is_one_problem_and_no_data(name: str) -> None:
     text, code = REFUSED[name]
@@ -306,6 +307,7 @@ def words_of(value: Any) -> list[str]:
     return re.findall(r"\w+", str(value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [TEXT, repr(TREE), JAVASCRIPT], ids=["json", "py", "js"])
 @pytest.mark.parametrize("sign", ["", '"', "'", ",", ":", "{", "}", "[", "]", "(", ")", "\n", " x ", "=", "+", "“"])
 def test_one_wrong_character_never_loses_or_invents_a_word(whole: str, sign: str) -> None:

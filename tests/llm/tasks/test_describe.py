@@ -117,6 +117,7 @@ def test_what_is_described_is_kept_and_other_pictures_are_described_anew(domain:
     assert len(again.requests) == 1
 
 
+@pytest.mark.litellm
 def test_a_draft_with_pictures_describes_first_and_keeps_it_in_the_log(sketchbook: Path) -> None:
     workspace = Workspace(sketchbook / "tree.json")
     chat = FakeChat(*replies(list(workspace.domain.classes[:7]), list(workspace.domain.classes[7:])), TREE)
@@ -145,6 +146,7 @@ def is_refused(settings: LlmSettings) -> bool:
     return False
 
 
+@pytest.mark.litellm
 @pytest.mark.parametrize(
     ("model", "refused"),
     [("openai/gpt-3.5-turbo", True), ("openai/gpt-4o-mini", False), ("openai/my-own", False), ("replay/x", False)],
