@@ -86,9 +86,7 @@ def problem_as(convert: Convert) -> Problem:
     """The recorded problem with its arrays as another library has them."""
     with np.load(DATA / "problem.npz") as kept:
         arrays = {name: convert(kept[name]) for name in ("dev", "test", "texts", "names")}
-        return Problem(
-            **arrays, dev_labels=kept["dev_labels"].tolist(), test_labels=kept["test_labels"].tolist()
-        )
+        return Problem(**arrays, dev_labels=kept["dev_labels"].tolist(), test_labels=kept["test_labels"].tolist())
 
 
 def evidence_of(problem: Problem, features: Any, matrix: Any) -> Evidence:
@@ -137,9 +135,7 @@ def _predictions(decision: Fitted, evidence: Evidence) -> tuple[int, ...]:
 
 def _diagnosis(problem: Problem, decision: Fitted, dev: Evidence) -> dict[str, Any]:
     predictions = _predictions(decision, dev)
-    return diagnose(
-        TREE, CLASSES, problem.dev_labels, predictions, dev.probabilities, evidence=dev, decision=decision
-    )
+    return diagnose(TREE, CLASSES, problem.dev_labels, predictions, dev.probabilities, evidence=dev, decision=decision)
 
 
 def _controls(problem: Problem, decision: Fitted, test: Evidence, convert: Convert) -> dict[str, Any]:
@@ -189,9 +185,7 @@ def _previews(problem: Problem, convert: Convert, decision: Fitted | None) -> li
 def _mistakes(problem: Problem, decision: Fitted, dev: Evidence, matrix: Any) -> list[dict[str, Any]]:
     images = [LabelledImage(path=Path("x"), digest=str(b), label=t) for b, t in enumerate(problem.dev_labels)]
     predictions, scores = _predictions(decision, dev), decision.scores(dev)
-    wrong = find_mistakes(
-        TREE, CLASSES, images, problem.dev_labels, predictions, dev.probabilities, scores, matrix
-    )
+    wrong = find_mistakes(TREE, CLASSES, images, problem.dev_labels, predictions, dev.probabilities, scores, matrix)
     return [{key: value for key, value in asdict(each).items() if key != "image"} for each in wrong]
 
 

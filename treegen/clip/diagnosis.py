@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from treegen.clip.advice import advise
+from treegen.clip.arrays import Array
 from treegen.clip.decisions import SUM, Evidence, Fitted
 from treegen.clip.leaving_out import without_each
 from treegen.clip.option_truth import Seen, asked, group_truth, look
@@ -16,8 +17,6 @@ from treegen.clip.statistics import wilson_interval
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from treegen.clip.statistics import Indices
 
 _MOST_PAIRS: Final = 8
@@ -28,7 +27,7 @@ def diagnose(
     classes: Sequence[str],
     labels: Sequence[int],
     predictions: Sequence[int],
-    probabilities: "Tensor",
+    probabilities: Array,
     *,
     evidence: Evidence | None = None,
     decision: Fitted = SUM,
