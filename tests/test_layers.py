@@ -17,7 +17,7 @@ PACKAGE = ROOT / "treegen"
 LAYERS = (
     ("errors", "progress"),
     ("extras",),
-    ("resources", "remote"),
+    ("resources", "remote", "scores"),
     ("tree",),
     ("settings",),
     ("domain", "store", "git"),

@@ -13,6 +13,7 @@ from treegen.checking import check_tree
 from treegen.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import TreegenError
 from treegen.progress import Cancelled, Progress, no_progress
+from treegen.scores import Diagnosis, Score
 from treegen.session import Session
 from treegen.settings import EncoderSettings
 from treegen.store import Store
@@ -38,7 +39,7 @@ class Measured:
     """
 
     tree: Tree
-    dev: dict[str, Any]
+    dev: Diagnosis
     mistakes: "tuple[Mistake, ...]" = ()
     rule: str = "sum"
 
@@ -92,7 +93,7 @@ class Review:
             self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
         self.measured: Measured | None = None
         self.scores: list[float] = []
-        self.tested: dict[str, Any] | None = None
+        self.tested: Score | None = None
         self.path, self.domain_path, self._encoder = path, found, encoder
         self._thread = ThreadPoolExecutor(1, "clip")  # the models stay in one thread
         self._workspace: Workspace | None = None

@@ -5,13 +5,14 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from treegen.clip.arrays import Array, like, namespace, to_numpy
 from treegen.clip.measures import permutation_p, spread
 from treegen.clip.statistics import shuffled_accuracies, wilson_interval
+from treegen.scores import ShuffledControls
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def shuffled_controls(
     labels: Sequence[int],
     predictions: Sequence[int],
     evidence: Callable[[Sequence[int]], "Evidence"],
-) -> dict[str, Any]:
+) -> ShuffledControls:
     """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
 
     Args:

@@ -14,6 +14,7 @@ from treegen.clip.leaving_out import without_each
 from treegen.clip.option_truth import Seen, asked, group_truth, look
 from treegen.clip.remembering import Remembered
 from treegen.clip.statistics import wilson_interval
+from treegen.scores import Findings
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def diagnose(
     evidence: Evidence | None = None,
     decision: Fitted = SUM,
     known: Remembered | None = None,
-) -> dict[str, Any]:
+) -> Findings:
     """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
 
     Args:
@@ -58,7 +59,7 @@ def diagnose(
     if evidence is not None:
         for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
             group["without"] = without
-    found = {
+    found: Findings = {
         "classes": [_class(name, totals[k], mistaken.get(k, {}), classes) for k, name in enumerate(classes)],
         "groups": groups,
         "confused": [
@@ -73,7 +74,8 @@ def diagnose(
         ],
         "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
     }
-    return {**found, "advice": [each.as_json() for each in advise(found)]}
+    found["advice"] = [each.as_json() for each in advise(found)]
+    return found
 
 
 def separating(seen: Sequence[Seen], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:

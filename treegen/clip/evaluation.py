@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from treegen.domain import Domain
 from treegen.errors import InputError
 from treegen.images import LabelledImage, shown
 from treegen.progress import Progress, no_progress
+from treegen.scores import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
 from treegen.tree.problems import errors_of
@@ -201,7 +202,7 @@ class Evaluator:
         dev = self.parts["dev"]
         return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
 
-    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[Fitted, dict[str, Any]]:
+    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[Fitted, Comparison]:
         """The decision rule chosen on the dev part, and the `rules` section of the score document.
 
         Args:
@@ -225,7 +226,7 @@ class Evaluator:
         names = self.text_features(self.domain.name_prompts())
         return scoring.similarity_logits(features, names, self.encoder.logit_scale)
 
-    def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> dict[str, Any]:
+    def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> Score:
         """The score document of a tree (`schemas/score.schema.json`).
 
         Args:
@@ -238,26 +239,29 @@ class Evaluator:
         """
         check_lengths(tree, self.domain.name_prompts(), self.encoder)
         decision = self.decide(tree)
-        return {
+        encoder: ScoredBy = {
+            "name": self.encoder.name,
+            "fingerprint": self.encoder.fingerprint,
+            "logit_scale": self.encoder.logit_scale,
+            "precision": self.encoder.precision,
+            "device": self.encoder.device,
+        }
+        if self.encoder.scale_assumed:
+            encoder["logit_scale_assumed"] = True
+        score: dict[str, Any] = {
             "$schema": SCORE_SCHEMA,
             "domain": self.domain.name,
             "tree": digest_of(tree),
-            "encoder": {
-                "name": self.encoder.name,
-                "fingerprint": self.encoder.fingerprint,
-                "logit_scale": self.encoder.logit_scale,
-                "precision": self.encoder.precision,
-                "device": self.encoder.device,
-                **({"logit_scale_assumed": True} if self.encoder.scale_assumed else {}),
-            },
+            "encoder": encoder,
             "decision_rule": decision.rule.name,
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
             "images": self._images_json,
             **({} if sealed else self._tested(tree, parent, decision)),
             "dev": self.diagnose(tree),
         }
+        return cast(Score, score)  # the keys stand in the order of the schema, which a typed literal cannot keep
 
-    def _tested(self, tree: Tree, parent: Tree | None, decision: Fitted) -> dict[str, Any]:
+    def _tested(self, tree: Tree, parent: Tree | None, decision: Fitted) -> TestSplit:
         """The sections of the test part."""
         test = self.parts["test"]
         found, base = self._tested_as(tree), self.baseline(test)
@@ -279,7 +283,7 @@ class Evaluator:
             self._predictions[tree] = tuple(classifier.predict(self.parts["test"].features).tolist())
         return self._predictions[tree]
 
-    def diagnose(self, tree: Tree) -> dict[str, Any]:
+    def diagnose(self, tree: Tree) -> Diagnosis:
         """The `dev` part of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, dev.features)
@@ -349,7 +353,7 @@ class Evaluator:
         return f"{problems[0].code} {problems[0].pointer or '/'}: {problems[0].message}{more}" if problems else ""
 
     @cached_property
-    def _images_json(self) -> dict[str, Any]:
+    def _images_json(self) -> ScoredImages:
         assert self.domain.images is not None
         seen = {image.label for image in self.images.images}
         root = self.domain.images.root  # paths below it: a score that is kept in git names no machine's folders
@@ -362,7 +366,7 @@ class Evaluator:
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }
 
-    def _controls(self, tree: Tree, predictions: Sequence[int], decision: Fitted) -> dict[str, Any]:
+    def _controls(self, tree: Tree, predictions: Sequence[int], decision: Fitted) -> Controls:
         """What numbers mean nothing: chance, rules dealt out at random in two ways, random words as options."""
         test, worded = self.parts["test"], list[float]()
         classifier = self._classifier(tree, names=decision.rule.uses_names)

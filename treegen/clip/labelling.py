@@ -148,7 +148,5 @@ def _label(tree: Tree, probabilities: "NDArray[np.float32]", scores: "NDArray[np
     answers, sizes, rule = [], tuple(len(group.options) for group in tree.groups), tree.rules[best[0]]
     for group, part in zip(tree.groups, scoring.split_groups(probabilities, sizes), strict=True):
         index = int(part.argmax())
-        answers.append(
-            (group.name, group.options[index], float(part[index]), tree.word(rule, group.name))
-        )
+        answers.append((group.name, group.options[index], float(part[index]), tree.word(rule, group.name)))
     return ranking, tuple(answers)

@@ -12,6 +12,7 @@ from treegen.llm.loop import WHOLE, Loop
 from treegen.llm.mending import mend_request, tree_reader
 from treegen.llm.templates import render
 from treegen.llm.wires import PATCH, WHOLE_TREE
+from treegen.scores import Diagnosis
 from treegen.tree.document import compact, content_of, content_text
 from treegen.tree.model import Tree
 from treegen.tree.problems import Problem
@@ -82,7 +83,7 @@ def revise(
     chat: Chat,
     *,
     problems: Sequence[Problem] = (),
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     tries: int = DEFAULT_TRIES,
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
@@ -130,7 +131,7 @@ def revision_request(
     feedback: str | Feedback,
     *,
     problems: Sequence[Problem] = (),
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     patch: bool | None = None,
 ) -> tuple[Message, ...]:
     """The messages that `revise` begins with; `patch` asks for a JSON Patch, as is done of a long tree.

@@ -11,13 +11,14 @@ from treegen.clip.decisions.abstaining import curve, thresholds
 from treegen.clip.decisions.interface import DecisionRule, Evidence, Fitted, fit
 from treegen.clip.measures import accuracy_of, paired
 from treegen.clip.statistics import holm
+from treegen.scores import Comparison
 
 FOLDS: Final = 5
 
 
 def compare_rules(
     rules: Sequence[DecisionRule], dev: tuple[Evidence, Sequence[int]], test: tuple[Evidence, Sequence[int]] | None
-) -> tuple[Fitted, dict[str, Any]]:
+) -> tuple[Fitted, Comparison]:
     """The chosen rule, fitted on the whole dev part, and the `rules` section of the score document.
 
     A rule's dev accuracy is that of cross-validation: each fifth of the dev part is predicted with what was learnt on
@@ -44,8 +45,14 @@ def compare_rules(
         for entry, predicted, against in zip(entries, predictions, _against_first(test[1], predictions), strict=True):
             entry |= {"test": accuracy_of(test[1], predicted), "test_against": against}
     chosen = fitted[best]
-    section = {"chosen": chosen.rule.name, "first": rules[0].name, "folds": FOLDS, "entries": entries}
-    return chosen, section | {"abstaining": _abstaining(chosen, dev, test)}
+    section: Comparison = {
+        "chosen": chosen.rule.name,
+        "first": rules[0].name,
+        "folds": FOLDS,
+        "entries": entries,
+        "abstaining": _abstaining(chosen, dev, test),
+    }
+    return chosen, section
 
 
 def _abstaining(
