@@ -105,7 +105,8 @@ def main() -> None:
     embed, known = Embedded(), Remembered()
 
     def ask(question: Sequence[str]) -> np.ndarray:
-        return softmax(scoring.similarity_logits(features, embed(question), 100.0).T, 0)
+        answers: np.ndarray = softmax(scoring.similarity_logits(features, embed(question), 100.0).T, 0)
+        return answers
 
     ground = Ground(
         labels=tuple(i % args.classes for i in range(args.images)),

@@ -37,7 +37,8 @@ def fill(path: Path, first: int, last: int) -> None:
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
 
 
 def memory(what: str) -> float:

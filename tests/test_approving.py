@@ -21,7 +21,7 @@ from treegen.tree.problems import Problem
 from treegen.versions import tree_of
 from treegen.workspace import Workspace
 
-SCORE: dict[str, Any] = {
+SCORE: Any = {
     "test": {"n": 50, "accuracy": 0.75, "interval": [0.6, 0.9], "mean_per_class_recall": 0.7, "classes": []},
     "encoder": {"name": "m", "fingerprint": "f", "device": "cpu"},
     "baseline": {"accuracy": 0.25},

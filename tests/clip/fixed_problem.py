@@ -17,6 +17,7 @@ from treegen.clip.mistakes import find_mistakes
 from treegen.clip.previewing import Ground, preview
 from treegen.clip.streaming import in_chunks, predict
 from treegen.images import LabelledImage
+from treegen.scores import Findings, ShuffledControls
 from treegen.tree.changes import Change, GroupsReordered, OptionRenamed, PromptChanged, RuleChanged
 from treegen.tree.model import ClassRule, Group, Tree
 
@@ -133,12 +134,12 @@ def _predictions(decision: Fitted, evidence: Evidence) -> tuple[int, ...]:
     return tuple(decision.scores(evidence).argmax(1).tolist())
 
 
-def _diagnosis(problem: Problem, decision: Fitted, dev: Evidence) -> dict[str, Any]:
+def _diagnosis(problem: Problem, decision: Fitted, dev: Evidence) -> Findings:
     predictions = _predictions(decision, dev)
     return diagnose(TREE, CLASSES, problem.dev_labels, predictions, dev.probabilities, evidence=dev, decision=decision)
 
 
-def _controls(problem: Problem, decision: Fitted, test: Evidence, convert: Convert) -> dict[str, Any]:
+def _controls(problem: Problem, decision: Fitted, test: Evidence, convert: Convert) -> ShuffledControls:
     def some(rows: Sequence[int]) -> Evidence:
         return test.take(convert(np.array(rows)))
 

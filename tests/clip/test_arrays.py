@@ -16,7 +16,7 @@ from tests.clip.fixed_problem import DATA, flattened, problem_as, results
 from treegen.clip.arrays import like, log_softmax, softmax, to_device, to_numpy, top_two
 
 Convert = Callable[[np.ndarray], Any]
-LIBRARIES = {"numpy": np.asarray, "torch": torch.from_numpy}
+LIBRARIES: dict[str, Convert] = {"numpy": np.asarray, "torch": torch.from_numpy}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def test_every_number_is_the_recorded_one(recorded: dict[str, Any], library: str
         rest = [key for key in there if not isinstance(there[key], float)]
         assert {key: here[key] for key in rest} == {key: there[key] for key in rest}
         tolerance = 1e-5 if name == "parameters gated" else 1e-6  # found by search, which ends when it hardly gains
-        floats = [[values[key] for key in numbers] for values in (here, there)]
-        np.testing.assert_allclose(*floats, rtol=tolerance, atol=tolerance, err_msg=name)
+        ours, theirs = ([values[key] for key in numbers] for values in (here, there))
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

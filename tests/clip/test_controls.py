@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from treegen.clip.controls import (
 from treegen.clip.decisions import RULES, SUM, Evidence, Fitted
 from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
 from treegen.clip.statistics import shuffled_accuracies
+from treegen.scores import ShuffledControls
 from treegen.tree.model import Group, Tree
 from treegen.tree.words import normalise
 
@@ -93,7 +93,7 @@ def evidence_of(tree: Tree, images: int = 19) -> Evidence:
     )
 
 
-def controls(decision: Fitted, evidence: Evidence, labels: list[int], predictions: list[int]) -> dict[str, Any]:
+def controls(decision: Fitted, evidence: Evidence, labels: list[int], predictions: list[int]) -> ShuffledControls:
     """Asks for no more images than are sampled, unless the rule looks at names."""
     return shuffled_controls(decision, evidence.matrix, labels, predictions, evidence.take)
 

@@ -24,6 +24,7 @@ from treegen.domain import Domain
 from treegen.errors import ProblemsError
 from treegen.images import LabelledImage, divide
 from treegen.resources import read_schema
+from treegen.scores import Score
 from treegen.tree.document import digest_of
 from treegen.tree.keywords import schema_problems
 from treegen.tree.model import ClassRule, Tree
@@ -31,7 +32,7 @@ from treegen.tree.model import ClassRule, Tree
 Evaluate = Callable[..., Evaluator]
 
 
-def assert_valid(document: dict[str, Any]) -> None:
+def assert_valid(document: Score) -> None:
     assert schema_problems(document, "score") == []
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
@@ -316,7 +317,7 @@ def test_the_order_of_the_trees_classes_changes_nothing_but_its_digest(
     assert tree.classes != domain.classes
     assert set(tree.classes) == set(domain.classes)
     evaluator = evaluate(domain)
-    found = [evaluator.score(replace(tree, rules=rules)) for rules in (tree.rules, tree.rules[::-1])]
+    found: list[Any] = [evaluator.score(replace(tree, rules=rules)) for rules in (tree.rules, tree.rules[::-1])]
     assert found[0].pop("tree") != found[1].pop("tree")
     assert found[0] == found[1]
 

@@ -144,9 +144,9 @@ def break_pictures(folder: Path) -> dict[Path, str]:
 def test_broken_pictures_are_skipped_named_and_counted_and_change_no_number(
     domain: Domain, tree: Tree, evaluate: Evaluate
 ) -> None:
-    before = evaluate(domain).score(tree)
+    before: Any = evaluate(domain).score(tree)
     broken = break_pictures(folder_of(domain) / "Abrosk")
-    after = evaluate(domain).score(tree)
+    after: Any = evaluate(domain).score(tree)
     skipped = {folder_of(domain) / entry["path"]: entry["reason"] for entry in after["images"].pop("skipped")}
     assert set(skipped) == set(broken)
     assert [path.name for path, part in broken.items() if part not in skipped[path]] == []

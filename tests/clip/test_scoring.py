@@ -66,7 +66,8 @@ def slow_scores(probabilities: list[list[float]], tree: Tree) -> list[list[float
 
 
 def scored(logits: np.ndarray, tree: Tree, sizes: tuple[int, ...] = SIZES) -> np.ndarray:
-    return class_scores(group_probabilities(logits, sizes), rule_matrix(tree).astype(logits.dtype))
+    found: np.ndarray = class_scores(group_probabilities(logits, sizes), rule_matrix(tree).astype(logits.dtype))
+    return found
 
 
 def assert_close(found: np.ndarray, wanted: Any) -> None:

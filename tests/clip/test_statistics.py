@@ -218,7 +218,8 @@ def test_shuffled_rules_equal_scoring_a_tree_whose_rules_are_dealt_out_anew() ->
     labels = [draw.randrange(classes) for _ in range(images)]
 
     def predict(scored: Tree) -> list[int]:
-        return class_scores(group_probabilities(logits, sizes), rule_matrix(scored)).argmax(1).tolist()
+        scores: np.ndarray = class_scores(group_probabilities(logits, sizes), rule_matrix(scored))
+        return [int(best) for best in scores.argmax(1)]
 
     slow = []
     for seed in range(12):

@@ -11,7 +11,8 @@ SIZES = (3, 1, 4, 2)  # G = 4, Q = 10
 
 def drawn(*shape: int, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    unit: np.ndarray = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return unit
 
 
 @pytest.mark.parametrize("count", [1, 7, 1024, 1025, 5000])

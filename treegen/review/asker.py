@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from treegen.llm.chat.exchange import ManualExchange
     from treegen.llm.chat.interface import Chat
     from treegen.review.app import ReviewApp
+    from treegen.scores import Diagnosis
     from treegen.tree.changes import Change
 
 _KEPT: Final = "feedback"
@@ -179,7 +180,7 @@ class Asker:
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
         future.add_done_callback(lambda done: self._post(self._answered, feedback, done))
 
-    def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> Proposal:
+    def _ask(self, feedback: Feedback, tree: Any, dev: "Diagnosis | None") -> Proposal:
         """On the language thread."""
         with self.app.review.workspace() as workspace:
             chat = self._chat(workspace)
@@ -199,7 +200,7 @@ class Asker:
                 on_attempt=lambda attempt: self._post(self._tried, attempt),
             )
 
-    def _diagnose(self, tree: Any) -> dict[str, Any] | None:
+    def _diagnose(self, tree: Any) -> "Diagnosis | None":
         """On the language thread: how the tree does on the dev part, asked of the models' thread."""
         job = self.app.review.on_models(lambda work: diagnose(work, tree), lambda *step: self._check())
         while not wait([job], _PAUSE).done:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 Parameters = Mapping[str, float]
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Evidence:
     sizes: tuple[int, ...]
     names: Array | None = None
 
-    def take(self, rows: "Sequence[int] | NDArray[Any]") -> "Evidence":
+    def take(self, rows: Array) -> "Evidence":
         """The same for some of the images, by number."""
         names = None if self.names is None else self.names[rows]
         return replace(self, logits=self.logits[rows], probabilities=self.probabilities[rows], names=names)
