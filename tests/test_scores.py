@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from treegen.scores import tested
+from treegen.scores import as_tested
 
 DEV_ONLY: Any = {"tree": "sha256:0", "dev": {"accuracy": 0.5}}
 
 
 def test_only_a_score_with_a_test_split_is_taken_for_one() -> None:
-    assert tested(None) is None
-    assert tested(DEV_ONLY) is None
+    assert as_tested(None) is None
+    assert as_tested(DEV_ONLY) is None
     whole: Any = {**DEV_ONLY, "test": {"accuracy": 0.25}}
-    assert tested(whole) is whole
+    assert as_tested(whole) is whole

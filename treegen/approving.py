@@ -9,7 +9,7 @@ from treegen.checking import Findings, check_tree_file
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
 from treegen.git import identity
-from treegen.scores import TestedScore, tested
+from treegen.scores import TestedScore, as_tested
 from treegen.store import now, stored_scores
 from treegen.tree.document import compact, digest_of, read_text, save
 from treegen.tree.keywords import quote
@@ -81,7 +81,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> Approved:
         notes = (_UNSCORED,)
     elif recorded is None and workspace.domain.images:
         scored = score_tree(workspace, tree)
-        recorded = tested(scored.score)
+        recorded = as_tested(scored.score)
         notes = scored.notes if recorded else (*scored.notes, _SEALED)
     workspace.current(tree)
     score = _summary(recorded) if recorded else None
@@ -110,7 +110,7 @@ def _summary(score: TestedScore) -> dict[str, Any]:
 
 def _stored_scores(path: Path, digest: str) -> list[TestedScore]:
     """All scores of this content that looked at the test part, oldest first."""
-    return [score for score in map(tested, stored_scores(path, digest)) if score]
+    return [score for score in map(as_tested, stored_scores(path, digest)) if score]
 
 
 def _stored_score(path: Path, digest: str) -> TestedScore | None:

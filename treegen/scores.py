@@ -196,6 +196,6 @@ class TestedScore(Score, TestSplit):
     test_looks: NotRequired[int]
 
 
-def tested(score: Score | None) -> TestedScore | None:
+def as_tested(score: Score | None) -> TestedScore | None:
     """Return the score if it looked at the test split, else `None`: the split may be sealed, or only dev was asked."""
     return cast(TestedScore, score) if score is not None and "test" in score else None

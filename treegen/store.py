@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from treegen.errors import InputError
 from treegen.remote.secrets import scrub
-from treegen.scores import Score, tested
+from treegen.scores import Score, as_tested
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
@@ -332,7 +332,7 @@ class Store:
         found: dict[int, Score] = {}
         for revision, text in rows:
             score: Score = json.loads(text)
-            if tested(score) or not tested(found.get(revision)):
+            if as_tested(score) or not as_tested(found.get(revision)):
                 found[revision] = score
         return found
 

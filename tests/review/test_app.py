@@ -380,9 +380,10 @@ async def test_the_history_shows_a_revision_whose_score_did_not_look_at_the_test
     play: Open, unseen: Path
 ) -> None:
     dev_only: Any = {"encoder": {"fingerprint": "f"}, "images": {"digest": "sha256:0"}, "dev": {"accuracy": 0.5}}
+    whole: Any = {**dev_only, "test": {"accuracy": 0.25}}
     async with play(unseen, (120, 40)) as player:
         store = player.app.review.session.store
-        for note, score in (("sealed", dev_only), ("open", {**dev_only, "test": {"accuracy": 0.25}})):
+        for note, score in (("sealed", dev_only), ("open", whole)):
             revision = store.add_revision(player.tree, author="human", note=note, parent=None)
             store.add_score(revision.id, score)
         await player.press("5")

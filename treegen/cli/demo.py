@@ -74,12 +74,12 @@ def _summary(tree: Path) -> None:
     """First draft and revised tree beside chance, baseline and shuffled rules."""
     from treegen.cli.output import interval, percent, say, table
     from treegen.cli.shown import paired_sentence
-    from treegen.scores import tested
+    from treegen.scores import as_tested
     from treegen.store import Store
 
     with Store(tree) as store:
         scores, revisions = store.scores(), store.revisions()
-    seen = [(r, score) for r in reversed(revisions) if (score := tested(scores.get(r.id)))]
+    seen = [(r, score) for r in reversed(revisions) if (score := as_tested(scores.get(r.id)))]
     if len(seen) < 2:  # domain.toml was edited since, and seals the test part
         say("the test part was not looked at in two revisions, so there is nothing to compare")
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treegen.cli.options import PATH
-from treegen.scores import Score, tested
+from treegen.scores import Score, as_tested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +102,7 @@ def _show_revisions(store: "Store") -> None:
         say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test part")
     if any(score.get("decision_rule", "sum") != "sum" for score in scores.values()):
         say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two lines")
-    looks = [score["test_looks"] for score in map(tested, scores.values()) if score and "test_looks" in score]
+    looks = [score["test_looks"] for score in map(as_tested, scores.values()) if score and "test_looks" in score]
     if looks:
         say(f"the test part was looked at {max(looks)} time{'s' if max(looks) > 1 else ''} (trees, encoders, rules)")
     say(f"all calls, failed ones too: {_used(calls)}")
@@ -118,7 +118,7 @@ def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str,
     """Accuracy on the test part, interval, n, and the difference from the parent."""
     from treegen.cli.output import interval, percent
 
-    seen = tested(score)
+    seen = as_tested(score)
     if seen is None:
         return "-" if score is None else "not seen", "", "", ""
     paired, test = seen["mcnemar"]["parent"], seen["test"]

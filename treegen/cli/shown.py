@@ -8,7 +8,7 @@ import click
 from treegen.cli.output import interval, percent, plain, say, table, tell
 from treegen.cli.shown_truth import p_value, points, show_advice, show_groups, show_rules
 from treegen.proposals import Unit
-from treegen.scores import Diagnosis, Paired, Score, TestedScore, tested
+from treegen.scores import Diagnosis, Paired, Score, TestedScore, as_tested
 from treegen.tree.changes import Change
 from treegen.tree.problems import Place, Problem
 
@@ -116,7 +116,7 @@ def show_score(score: Score, *, groups: bool = False) -> None:
         say(f"{count} class{'es' if count > 1 else ''} without images:")
         say_some([f"  {name}" for name in images["classes_without_images"]])
     say()
-    if seen := tested(score):
+    if seen := as_tested(score):
         show_test(seen)
     else:
         dev = score["dev"]

@@ -23,7 +23,7 @@ from treegen.scores import (
     Score,
     Share,
     Spread,
-    tested,
+    as_tested,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def corrected_over(scores: Mapping[int, Score]) -> dict[int, float]:
     families: dict[str, list[int]] = {}
     values: dict[int, float] = {}
     for revision, each in scores.items():
-        if (score := tested(each)) and (parent := score["mcnemar"]["parent"]):
+        if (score := as_tested(each)) and (parent := score["mcnemar"]["parent"]):
             values[revision] = parent["p"]
             split = score["images"]["split"]
             families.setdefault(f"{score['images']['digest']} {split['dev']} {split['seed']}", []).append(revision)

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from treegen.review.widgets.grid import Column, Grid, widths_of
 from treegen.review.widgets.panes import percent, tone_of
-from treegen.scores import tested
+from treegen.scores import as_tested
 from treegen.tree.keywords import printable
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ScorePane(Vertical):
                 lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
         if review.tested is None:
             return [*lines, "test part: s scores the saved tree, with baseline and controls"]
-        score = tested(review.tested)
+        score = as_tested(review.tested)
         if score is None:
             return [*lines, "test part: sealed by the domain; `treegen score --unseal` looks at it"]
         controls = score["controls"]
