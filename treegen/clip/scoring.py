@@ -56,7 +56,7 @@ def share_columns(columns: Array, sizes: tuple[int, ...]) -> None:
     for start, end in spans(sizes):  # one pass over all images for each group: nothing is looped over images
         group = columns[start:end]
         group -= xp.max(group, axis=0)
-        group[...] = xp.exp(group)
+        xp.exp(group, out=group)  # not of the standard, but of NumPy and torch: saves a fifth of the time
         group /= xp.sum(group, axis=0)
 
 

@@ -43,7 +43,8 @@ def predict(
         for start in range(0, len(features), _SLICE):
             columns = texts @ features[start : start + _SLICE].T  # (Q, b): the options of a group stand side by side
             scoring.share_columns(columns, sizes)
-            predictions[places[start : start + _SLICE]] = to_numpy(matrix @ columns).argmax(0)
+            scores = to_numpy(scoring.class_scores(columns.T, matrix))
+            predictions[places[start : start + _SLICE]] = scores.argmax(1)
     return predictions
 
 
