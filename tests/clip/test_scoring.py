@@ -200,6 +200,22 @@ def test_classes_with_equal_rules_tie_and_the_first_is_predicted() -> None:
     assert scores.argmax(1).tolist() == [0] * B
 
 
+@pytest.mark.parametrize("classes", [2, 3, 5, 13, 29, 101])
+@pytest.mark.parametrize("images", [1, 5, 78])
+def test_equal_texts_and_equal_rules_are_exactly_tied_whatever_their_number(classes: int, images: int) -> None:
+    """No rounding of a matrix product decides between them, but their order."""
+    draw = np.random.default_rng(9)
+    features = draw.standard_normal((images, 96), np.float32)
+    texts = np.repeat(draw.standard_normal((1, 96), np.float32), classes, axis=0)
+    logits = similarity_logits(features, texts, 20.0)
+    scores = class_scores(
+        draw.random((images, 40), np.float32), np.repeat(draw.random((1, 40), np.float32), classes, 0)
+    )
+    for values in (logits, scores):
+        assert values.shape == (images, classes)
+        assert (values == values[:, :1]).all()
+
+
 def test_equal_logits_give_each_option_of_a_group_the_same_probability() -> None:
     found = group_probabilities(np.full((B, Q), 2.0), SIZES)
     assert_close(found, [[1 / size for size in SIZES for _ in range(size)]] * B)

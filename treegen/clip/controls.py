@@ -11,6 +11,7 @@ import numpy as np
 
 from treegen.clip.arrays import Array, like, namespace, to_numpy
 from treegen.clip.measures import permutation_p, spread
+from treegen.clip.scoring import padded
 from treegen.clip.statistics import shuffled_accuracies, wilson_interval
 from treegen.scores import ShuffledControls
 from treegen.tree.model import Tree
@@ -138,7 +139,8 @@ def _sum_accuracies(probabilities: Array, matrices: Iterator[Array], labels: "ND
     """As `_accuracy` of each matrix (K, Q) under the sum rule: of several at once, in half the time."""
     found, columns = list[float](), probabilities.T
     while part := list(islice(matrices, _TOGETHER)):
-        scores = to_numpy(namespace(columns).concat(part) @ columns).reshape(len(part), -1, len(labels))
+        rows = namespace(columns).concat(part)
+        scores = to_numpy(padded(rows) @ columns)[: len(rows)].reshape(len(part), -1, len(labels))
         right = (scores.argmax(1) == labels).sum(1)
         found += (right / len(labels)).tolist()
     return found

@@ -6,7 +6,7 @@ is 8 times as fast if the images of each option lie side by side. `.T` of it cos
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from treegen.tree.model import ClassRule, Tree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_ROWS: Final = 16  # that a BLAS computes at once, or a multiple of them
 
 
 def similarity_logits(image_features: Array, text_features: Array, logit_scale: float) -> Array:
@@ -30,7 +32,18 @@ def similarity_logits(image_features: Array, text_features: Array, logit_scale: 
     Returns:
         (B, Q).
     """
-    return ((logit_scale * text_features) @ image_features.T).T
+    return (padded(logit_scale * text_features) @ image_features.T)[: len(text_features)].T
+
+
+def padded(rows: Array) -> Array:
+    """Rows (N, D) with rows of zeros below, for a matrix product in which equal rows have equal results.
+
+    A BLAS rounds its last rows otherwise if their number is not a multiple of what it computes at once. Two classes
+    with the same text would then no longer be tied, and rounding would decide between them instead of their order.
+    """
+    xp = namespace(rows)
+    blank = xp.zeros((-len(rows) % _ROWS, rows.shape[1]), dtype=rows.dtype, device=rows.device)
+    return xp.concat([rows, blank])
 
 
 def group_probabilities(logits: Array, sizes: tuple[int, ...]) -> Array:
@@ -120,4 +133,4 @@ def class_scores(probabilities: Array, matrix: Array) -> Array:
     Source: Kittler et al. 1998, "On combining classifiers": of the fixed rules the sum suffers least from errors of
     the single estimates.
     """
-    return probabilities @ matrix.T
+    return (probabilities @ padded(matrix).T)[:, : len(matrix)]

@@ -38,10 +38,12 @@ def predict(
         (B) class indices; -1 for a place that no chunk holds.
     """
     predictions = np.full(count, -1)
-    texts = logit_scale * text_features
+    texts = scoring.padded(logit_scale * text_features)
     for places, features in chunks:
         for start in range(0, len(features), _SLICE):
-            columns = texts @ features[start : start + _SLICE].T  # (Q, b): the options of a group stand side by side
+            columns = (texts @ features[start : start + _SLICE].T)[
+                : len(text_features)
+            ]  # (Q, b): the options of a group stand side by side
             scoring.share_columns(columns, sizes)
             scores = to_numpy(scoring.class_scores(columns.T, matrix))
             predictions[places[start : start + _SLICE]] = scores.argmax(1)
