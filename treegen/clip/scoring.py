@@ -18,7 +18,7 @@ from treegen.tree.model import ClassRule, Tree
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ROWS: Final = 16  # that a BLAS computes at once, or a multiple of them
+_ROWS: Final = 8  # that a BLAS computes at once, or a multiple of them
 
 
 def similarity_logits(image_features: Array, text_features: Array, logit_scale: float) -> Array:
