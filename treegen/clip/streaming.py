@@ -41,9 +41,8 @@ def predict(
     texts = scoring.padded(logit_scale * text_features)
     for places, features in chunks:
         for start in range(0, len(features), _SLICE):
-            columns = (texts @ features[start : start + _SLICE].T)[
-                : len(text_features)
-            ]  # (Q, b): the options of a group stand side by side
+            columns = texts @ features[start : start + _SLICE].T
+            columns = columns[: len(text_features)]  # (Q, b): the options of a group stand side by side
             scoring.share_columns(columns, sizes)
             scores = to_numpy(scoring.class_scores(columns.T, matrix))
             predictions[places[start : start + _SLICE]] = scores.argmax(1)
