@@ -26,7 +26,7 @@ def fill(path: Path, first: int, last: int) -> None:
     """Puts drawn vectors for these images into the cache."""
     import torch
 
-    from treegen.clip.cache import EmbeddingCache
+    from treegen.clip.embedding.cache import EmbeddingCache
 
     cache, draw = EmbeddingCache(path), np.random.default_rng(first)
     for start in range(first, last, 10_000):
@@ -50,8 +50,8 @@ def memory(what: str) -> float:
 def measure(path: Path, count: int) -> dict[str, float]:
     """Seconds of reading and scoring, of the bare product, and the peak of memory in MB."""
     from treegen.clip.arrays import to_numpy
-    from treegen.clip.beside import read_ahead
-    from treegen.clip.cache import CHUNK, EmbeddingCache
+    from treegen.clip.embedding.cache import CHUNK, EmbeddingCache
+    from treegen.clip.embedding.prefetch import read_ahead
     from treegen.clip.streaming import predict
 
     draw = np.random.default_rng(0)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from treegen.clip import scoring
-from treegen.clip.controls import column_deal, shuffled_controls
-from treegen.clip.decisions import RULES, Evidence, Fitted, fit
+from treegen.clip.decisions import RULES, FittedRule, RuleInputs, fit
 from treegen.clip.decisions.comparing import compare_rules
-from treegen.clip.diagnosis import diagnose
-from treegen.clip.mistakes import find_mistakes
-from treegen.clip.previewing import Ground, preview
+from treegen.clip.diagnosis.diagnose import diagnose
+from treegen.clip.diagnosis.mistakes import find_mistakes
+from treegen.clip.metrics.controls import column_deal, shuffled_controls
+from treegen.clip.preview import PreviewContext, preview
 from treegen.clip.streaming import in_chunks, predict
+from treegen.history.score_document import Findings, ShuffledControls
 from treegen.images import LabelledImage
-from treegen.scores import Findings, ShuffledControls
 from treegen.tree.changes import Change, GroupsReordered, OptionRenamed, PromptChanged, RuleChanged
 from treegen.tree.model import ClassRule, Group, Tree
 
@@ -90,10 +90,10 @@ def problem_as(convert: Convert) -> Problem:
         return Problem(**arrays, dev_labels=kept["dev_labels"].tolist(), test_labels=kept["test_labels"].tolist())
 
 
-def evidence_of(problem: Problem, features: Any, matrix: Any) -> Evidence:
+def evidence_of(problem: Problem, features: Any, matrix: Any) -> RuleInputs:
     sizes = tuple(len(group.options) for group in TREE.groups)
     logits = scoring.similarity_logits(features, problem.texts[: sum(sizes)], SCALE)
-    return Evidence(
+    return RuleInputs(
         logits=logits,
         probabilities=scoring.group_probabilities(logits, sizes),
         matrix=matrix,
@@ -130,24 +130,24 @@ def results(problem: Problem, convert: Convert) -> dict[str, Any]:
     return found
 
 
-def _predictions(decision: Fitted, evidence: Evidence) -> tuple[int, ...]:
+def _predictions(decision: FittedRule, evidence: RuleInputs) -> tuple[int, ...]:
     return tuple(decision.scores(evidence).argmax(1).tolist())
 
 
-def _diagnosis(problem: Problem, decision: Fitted, dev: Evidence) -> Findings:
+def _diagnosis(problem: Problem, decision: FittedRule, dev: RuleInputs) -> Findings:
     predictions = _predictions(decision, dev)
     return diagnose(TREE, CLASSES, problem.dev_labels, predictions, dev.probabilities, evidence=dev, decision=decision)
 
 
-def _controls(problem: Problem, decision: Fitted, test: Evidence, convert: Convert) -> ShuffledControls:
-    def some(rows: Sequence[int]) -> Evidence:
+def _controls(problem: Problem, decision: FittedRule, test: RuleInputs, convert: Convert) -> ShuffledControls:
+    def some(rows: Sequence[int]) -> RuleInputs:
         return test.take(convert(np.array(rows)))
 
     predictions = _predictions(decision, test)
     return shuffled_controls(decision, test.matrix, problem.test_labels, predictions, some)
 
 
-def _previews(problem: Problem, convert: Convert, decision: Fitted | None) -> list[dict[str, Any]]:
+def _previews(problem: Problem, convert: Convert, decision: FittedRule | None) -> list[dict[str, Any]]:
     places = {text: number for number, text in enumerate(TEXTS)}
 
     def embed(texts: Sequence[str]) -> Any:
@@ -161,7 +161,7 @@ def _previews(problem: Problem, convert: Convert, decision: Fitted | None) -> li
         sizes = tuple(len(group.options) for group in tree.groups)
         logits = scoring.similarity_logits(problem.dev, embed(tree.prompts()), SCALE)
         matrix = convert(np.asarray(scoring.rule_matrix(tree))[[tree.classes.index(name) for name in CLASSES]])
-        evidence = Evidence(
+        evidence = RuleInputs(
             logits=logits,
             probabilities=scoring.group_probabilities(logits, sizes),
             matrix=matrix,
@@ -171,7 +171,7 @@ def _previews(problem: Problem, convert: Convert, decision: Fitted | None) -> li
         assert decision is not None
         return decision.scores(evidence).argmax(1)
 
-    ground = Ground(
+    ground = PreviewContext(
         labels=tuple(problem.dev_labels),
         classes=CLASSES,
         embed=embed,
@@ -183,7 +183,7 @@ def _previews(problem: Problem, convert: Convert, decision: Fitted | None) -> li
     return [asdict(each) for each in preview(ground, TREE, CHANGES)]
 
 
-def _mistakes(problem: Problem, decision: Fitted, dev: Evidence, matrix: Any) -> list[dict[str, Any]]:
+def _mistakes(problem: Problem, decision: FittedRule, dev: RuleInputs, matrix: Any) -> list[dict[str, Any]]:
     images = [LabelledImage(path=Path("x"), digest=str(b), label=t) for b, t in enumerate(problem.dev_labels)]
     predictions, scores = _predictions(decision, dev), decision.scores(dev)
     wrong = find_mistakes(TREE, CLASSES, images, problem.dev_labels, predictions, dev.probabilities, scores, matrix)

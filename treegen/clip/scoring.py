@@ -12,8 +12,8 @@ import numpy as np
 
 from treegen.clip.arrays import Array, namespace
 from treegen.errors import ProblemsError
-from treegen.tree.keywords import show
 from treegen.tree.model import ClassRule, Tree
+from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

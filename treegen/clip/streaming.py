@@ -11,7 +11,7 @@ from treegen.clip.arrays import Array, to_numpy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from treegen.clip.cache import Places
+    from treegen.clip.embedding.cache import Places
 
 _SLICE: Final = 1024  # (Q, b) float32 of 300 options then stays in the processor's cache
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.arrays import Array, to_numpy, top_two
-from treegen.clip.measures import share_of
+from treegen.clip.metrics.accuracy import share_of
 
 if TYPE_CHECKING:
     import numpy as np

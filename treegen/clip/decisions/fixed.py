@@ -7,7 +7,7 @@ import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, double, like, log_softmax, namespace
-from treegen.clip.decisions.interface import Evidence, Parameters
+from treegen.clip.decisions.interface import Parameters, RuleInputs
 
 #: What the sum may add to a score that it only breaks the ties of: votes differ by 1/len(options) and its differences.
 _TIE: Final = 1e-6
@@ -19,7 +19,7 @@ class Fixed:
     parameters: tuple[str, ...] = ()
     uses_names = False
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Nothing."""
         return {}
 
@@ -29,7 +29,7 @@ class SumRule(Fixed):
 
     name = "sum"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> Array:
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K)."""
         return scoring.class_scores(evidence.probabilities, evidence.matrix)
 
@@ -44,7 +44,7 @@ class LogProduct(Fixed):
 
     name = "log-product"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> Array:
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K)."""
         xp = namespace(evidence.logits)
         logs = xp.concat([log_softmax(part, 0) for part in evidence.columns(evidence.logits)])  # (Q, B)
@@ -62,7 +62,7 @@ class Vote(Fixed):
 
     name = "vote"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> Array:
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64."""
         xp = namespace(evidence.probabilities)
         tops = [double(part == xp.max(part, axis=0)) for part in evidence.columns(evidence.probabilities)]
@@ -78,7 +78,7 @@ class Maximum(Fixed):
 
     name = "max"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> Array:
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64."""
         matrices = scoring.split_groups(evidence.matrix, evidence.sizes)
         first, *parts = evidence.columns(evidence.probabilities)
@@ -88,7 +88,7 @@ class Maximum(Fixed):
         return double(best).T + tie_breaker(evidence)
 
 
-def tie_breaker(evidence: Evidence, exact: Array | None = None) -> Array:
+def tie_breaker(evidence: RuleInputs, exact: Array | None = None) -> Array:
     """(B, K): the sum, too small to change what is not a tie; `exact` are the probabilities in float64."""
     probabilities = double(evidence.probabilities) if exact is None else exact
     return (_TIE / len(evidence.sizes)) * scoring.class_scores(probabilities, double(evidence.matrix))

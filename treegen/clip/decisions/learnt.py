@@ -9,7 +9,7 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, double, like, namespace, softmax, to_numpy, top_two
 from treegen.clip.decisions.fixed import tie_breaker
-from treegen.clip.decisions.interface import Evidence, Parameters
+from treegen.clip.decisions.interface import Parameters, RuleInputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Weighted:
 
     name, parameters, uses_names = "weighted", ("*",), False
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Group -> weight, at least 0."""
         expected = to_numpy(evidence.expected())[list(labels)].T  # (G, B)
         found: dict[str, float | None] = {}
@@ -42,7 +42,7 @@ class Weighted:
         mean = sum(known) / len(known) if known else 0.0
         return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> Array:
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64; a group without a weight, as one that was added since, weighs 1."""
         weights = np.repeat([float(parameters.get(group, 1.0)) for group in evidence.groups], evidence.sizes)
         weighed, exact = double(evidence.matrix) * like(weights, evidence.matrix), double(evidence.probabilities)
@@ -75,7 +75,7 @@ class Temperature:
 
     name, parameters, uses_names = "temperature", ("temperature",), False
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """The temperature, 0.01 to 100."""
         expected, parts = to_numpy(evidence.expected())[list(labels)], []
         for number, part in enumerate(evidence.columns(double(evidence.logits))):
@@ -85,7 +85,7 @@ class Temperature:
             return {"temperature": 1.0}
         return {"temperature": 1 / _likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> Array:
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), 0 to G."""
         tempered = scoring.group_probabilities(evidence.logits / parameters["temperature"], evidence.sizes)
         return scoring.class_scores(tempered, evidence.matrix)
@@ -106,7 +106,7 @@ class Gated:
     name, uses_names = "gated", True
     parameters = ("tree_scale", "name_scale", "bias", "tree_margin", "name_margin")
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Two scales above 0, and the three numbers of the gate."""
         from scipy.optimize import minimize
 
@@ -119,7 +119,7 @@ class Gated:
         found = minimize(_gate_loss, [0.0, 0.0, 0.0], args=(features, *own), jac=True, method="L-BFGS-B")
         return {**scales, **dict(zip(("bias", "tree_margin", "name_margin"), map(float, found.x), strict=True))}
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> Array:
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64; rows sum to 1."""
         sums = double(scoring.class_scores(evidence.probabilities, evidence.matrix))
         p_tree, p_name = softmax(sums * parameters["tree_scale"], 1), _names(evidence, parameters)
@@ -135,7 +135,7 @@ def _sigmoid(values: Array) -> Array:
     return xp.where(values < 0, small, 1) / (1 + small)
 
 
-def _names(evidence: Evidence, parameters: Parameters) -> Array:
+def _names(evidence: RuleInputs, parameters: Parameters) -> Array:
     assert evidence.names is not None
     return softmax(double(evidence.names) * parameters["name_scale"], 1)
 

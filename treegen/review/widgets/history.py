@@ -6,11 +6,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual_plotext import PlotextPlot
 
+from treegen.history.score_document import as_tested
 from treegen.review.widgets.grid import Column, Grid
-from treegen.scores import as_tested
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
+    from treegen.workflow.review_model import ReviewModel
 
 
 class HistoryPane(Vertical):
@@ -21,7 +21,7 @@ class HistoryPane(Vertical):
         yield PlotextPlot(id="plot")
         yield Grid(id="steps")
 
-    def show(self, review: "Review") -> None:
+    def show(self, review: "ReviewModel") -> None:
         """Shows scores, steps and revisions."""
         session = review.session
         self._plot([100 * share for share in review.scores])

@@ -1,0 +1,108 @@
+"""What a tree says about embedded images, as columns."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from treegen.config.domain import Domain
+from treegen.errors import InputError, ProblemsError
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from treegen.clip.arrays import Array
+    from treegen.clip.decisions import DecisionRule
+    from treegen.clip.embedding.cache import EmbeddingCache
+    from treegen.clip.encoders.interface import Encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A tree's answers about N images.
+
+    Attributes:
+        classes: names of the classes (K).
+        groups: name and options of each group (G).
+        predicted: index of the class with the highest score (N).
+        scores: that score, 0 to G under the decision rule `sum` (N).
+        options: index of each group's most probable option (G, N).
+        probabilities: of these, 0 to 1 (G, N).
+    """
+
+    classes: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    predicted: "NDArray[np.int64]"
+    scores: "NDArray[np.float32]"
+    options: "NDArray[np.int64]"
+    probabilities: "NDArray[np.float32]"
+
+    def columns(self) -> dict[str, Any]:
+        """Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability for each group."""
+        import pyarrow as pa
+
+        answers = [
+            pa.StructArray.from_arrays(
+                [pa.array(options, pa.string()).take(pa.array(chosen)), pa.array(sure, pa.float32())],
+                names=["option", "probability"],
+            )
+            for (_, options), chosen, sure in zip(self.groups, self.options, self.probabilities, strict=True)
+        ]
+        return {
+            "predicted": pa.array(self.classes, pa.string()).take(pa.array(self.predicted)),
+            "score": pa.array(self.scores, pa.float32()),
+            "answers": pa.StructArray.from_arrays(answers, names=[name for name, _ in self.groups]),
+        }
+
+
+class Scorer:
+    """A tree ready to answer about any number of embedded images: its prompts are embedded once."""
+
+    def __init__(
+        self, tree: Tree, encoder: "Encoder", cache: "EmbeddingCache | None" = None, domain: Domain | None = None
+    ) -> None:
+        """Embeds the prompts of a tree without errors, those that are not in the cache.
+
+        Args:
+            tree: without errors.
+            encoder: whose vectors will be given.
+            cache: of texts.
+            domain: names the decision rule, which is the sum without it.
+
+        Raises:
+            InputError: the decision rule has still to learn.
+            ProblemsError: a prompt is longer than the encoder's context.
+            ModelError: the encoder fails.
+        """
+        from treegen.clip.classifier import TreeClassifier
+        from treegen.clip.decisions import SUM, decision_of
+        from treegen.clip.text_checks import length_problems
+
+        too_long = length_problems(tree, encoder)
+        if too_long:
+            told = f"the encoder would cut {len(too_long)} prompts, first {too_long[0].message}"
+            raise ProblemsError(told, "shorten prompt or option")
+        self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else SUM
+        self._classifier = TreeClassifier.embedded(tree, encoder, self.decision, domain, cache)
+
+    def answer(self, features: "Array") -> Answered:
+        """The answers about images (N, D)."""
+        from treegen.clip.arrays import to_numpy
+        from treegen.clip.scoring import split_groups
+
+        tree, evidence = self._classifier.tree, self._classifier.evidence(to_numpy(features))
+        scores, parts = self.decision.scores(evidence), split_groups(evidence.probabilities, evidence.sizes)
+        return Answered(
+            classes=tree.classes,
+            groups=tuple((g.name, g.options) for g in tree.groups),
+            predicted=scores.argmax(1),
+            scores=scores.max(1),
+            options=np.stack([part.argmax(1) for part in parts]),
+            probabilities=np.stack([part.max(1) for part in parts]),
+        )
+
+
+def _refuse_to_learn(rule: "DecisionRule") -> NoReturn:
+    told = f"the decision rule {rule.name} has still to learn on the dev part"
+    raise InputError(told, "`treegen score TREE --rules all --freeze` keeps what it learns in domain.toml")

@@ -1,0 +1,128 @@
+"""How option-level truth, advice and compared decision rules look on a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from treegen.cli.output import interval, percent, say, table
+from treegen.history.score_document import Comparison, Diagnosis
+
+_MOST_ADVICE: Final = 6
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}"
+
+
+def p_value(p: float) -> str:
+    """A p-value; very small ones as a bound."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
+def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:
+    """Everything that is known of the groups but their confusions, one a line."""
+    rows = []
+    for group in groups:
+        sure, bits, without = group.get("calibration"), group.get("information"), group.get("without")
+        shared, together, cost = group.get("shared") or [], group.get("together") or [], group.get("cost")
+        rows.append(
+            (
+                group["name"],
+                percent(group["accuracy"]),
+                percent(group.get("balanced_accuracy")),
+                percent(sure["confidence"]) if sure else "-",
+                f"{sure['error']:.2f}" if sure else "-",
+                f"{bits['corrected']:.2f} of {bits['possible']:.2f}" if bits else "-",
+                f"{shared[0]['group']} ({shared[0]['corrected']:.2f})" if shared else "-",
+                f"{points(without['difference'])} ({p_value(without['p_holm'])})" if without else "-",
+                f"{cost['prompts']} ({percent(cost['share'])})" if cost else "-",
+                f"{' and '.join(together[0]['options'])} ({together[0]['count']})" if together else "",
+            )
+        )
+    head = (
+        "group (dev part)",
+        "right",
+        "balanced",
+        "sure",
+        "ECE",
+        "bits",
+        "shares most with",
+        "without it",
+        "prompts",
+        "fire together",
+    )
+    table(head, rows, right=(1, 2, 3, 4, 5, 7, 8))
+    say("balanced: mean over the options. sure: mean probability of the answer; ECE: how far it is from being right.")
+    say("bits: told about the class, less what chance gives, of what true options would tell. without it: points of")
+    say("accuracy that the tree without the group has more (+) or less (-); p is corrected for the number of groups.")
+    say("fire together: the two most probable options on so many images, the second at least half as probable.")
+
+
+def show_advice(dev: Diagnosis) -> None:
+    """What could be done about the tree, in sentences."""
+    advice = dev.get("advice") or []
+    if not advice:
+        return
+    say()
+    say("what could be done (dev part; - the images show it, ? they do not prove it):")
+    for each in advice[:_MOST_ADVICE]:
+        say(f"  {'-' if each['shown'] else '?'} {each['sentence']}")
+    if len(advice) > _MOST_ADVICE:
+        say(f"  and {len(advice) - _MOST_ADVICE} more (--json lists all)")
+
+
+def show_rules(rules: Comparison) -> None:
+    """Compared decision rules, and what the chosen one does if it may say nothing."""
+    say()
+    tested = "test" in rules["entries"][0]
+    head = ["decision rule", "dev", "95 % interval", "n", f"against {rules['first']}"]
+    head += ["test", "95 % interval", "n", f"against {rules['first']}"] if tested else []
+    rows = []
+    for entry in rules["entries"]:
+        name = entry["rule"] + (" (chosen)" if entry["rule"] == rules["chosen"] else "")
+        parts = [("dev", "dev_against")] + ([("test", "test_against")] if tested else [])
+        cells = [cell for part, against in parts for cell in (*_share(entry[part]), _against(entry[against]))]
+        rows.append([name, *cells])
+    table(head, rows, right=(1, 2, 3, 5, 6, 7))
+    others = len(rules["entries"]) - 1
+    say(
+        f"dev: cross-validated in {rules['folds']} parts, and what the choice is made by. p is corrected for "
+        f"{others} comparison{'s' if others != 1 else ''} (Holm)."
+    )
+    _say_choice(rules, "test" if tested else "dev")
+    say()
+    rows = [
+        [percent(e["wanted"]), f"{e['margin']:.3f}", percent(e["coverage"]), *_share(e)] for e in rules["abstaining"]
+    ]
+    where = "test part" if tested else "dev part"
+    table(
+        (f"to answer ({rules['chosen']})", "least margin", f"answered ({where})", "right", "95 % interval", "n"),
+        rows,
+        right=(0, 1, 2, 3, 4, 5),
+    )
+
+
+def _say_choice(rules: Comparison, part: str) -> None:
+    """What the choice is worth, in a sentence that says no more than the test does."""
+    entry = next(e for e in rules["entries"] if e["rule"] == rules["chosen"])
+    against = entry[f"{part}_against"]
+    if against is None:
+        say(f"{rules['chosen']} stays: no other rule has a higher accuracy on the dev part")
+    elif against["p_holm"] < 0.05:
+        say(
+            f"{rules['chosen']} differs from {rules['first']} on the {part} part by {points(against['difference'])} "
+            f"points, {p_value(against['p_holm'])}"
+        )
+    else:
+        say(
+            f"{rules['chosen']} cannot be told apart from {rules['first']} on the {part} part at n = "
+            f"{entry[part]['n']} ({points(against['difference'])} points, {p_value(against['p_holm'])})"
+        )
+
+
+def _share(part: Mapping[str, Any]) -> tuple[str, str, str]:
+    return percent(part["accuracy"]), interval(part["interval"]), str(part["n"])
+
+
+def _against(paired: Mapping[str, Any] | None) -> str:
+    return "" if paired is None else f"{points(paired['difference'])} ({p_value(paired['p_holm'])})"

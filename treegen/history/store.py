@@ -1,0 +1,404 @@
+"""The history beside a tree: SQLite in `.treegen/` with every revision, LLM call, score and the recorded split."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from treegen.errors import InputError
+from treegen.history.score_document import Score, as_tested
+from treegen.remote.secrets import scrub
+from treegen.tree.document import digest_of, dump
+from treegen.tree.model import Tree
+
+FOLDER: Final = ".treegen"
+_VERSION: Final = 6
+_REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
+_TABLES: Final = """
+CREATE TABLE revision (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, parent INTEGER REFERENCES revision(id), author TEXT NOT NULL,
+  note TEXT NOT NULL, digest TEXT NOT NULL, tree TEXT NOT NULL, created TEXT NOT NULL);
+CREATE INDEX revision_file ON revision(file, digest);
+CREATE TABLE call (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, revision INTEGER REFERENCES revision(id), purpose TEXT NOT NULL,
+  model TEXT NOT NULL, messages TEXT NOT NULL, reply TEXT, finish TEXT, prompt_tokens INTEGER,
+  completion_tokens INTEGER, cost REAL, seconds REAL, repaired INTEGER NOT NULL,
+  problems TEXT NOT NULL, created TEXT NOT NULL);
+CREATE TABLE score (
+  id INTEGER PRIMARY KEY, revision INTEGER NOT NULL REFERENCES revision(id), encoder TEXT NOT NULL,
+  images TEXT NOT NULL, score TEXT NOT NULL, created TEXT NOT NULL);
+CREATE TABLE split (
+  settings TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (settings, digest)) WITHOUT ROWID;
+"""
+#: what each version added to the one before it
+_MIGRATIONS: Final = {
+    2: """
+CREATE TABLE session (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, base TEXT NOT NULL, saved TEXT NOT NULL, file_hash TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  locks TEXT NOT NULL, created TEXT NOT NULL, ended TEXT);
+CREATE TABLE step (
+  id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES session(id), number INTEGER NOT NULL,
+  label TEXT NOT NULL, changes TEXT NOT NULL, back TEXT NOT NULL, dropped INTEGER NOT NULL, created TEXT NOT NULL);
+CREATE INDEX step_session ON step(session, number);
+CREATE TABLE decision (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, feedback TEXT NOT NULL, change TEXT NOT NULL, sentence TEXT NOT NULL,
+  taken INTEGER NOT NULL, why TEXT NOT NULL, created TEXT NOT NULL);
+""",
+    3: """
+CREATE TABLE IF NOT EXISTS kept (
+  file TEXT NOT NULL, session INTEGER NOT NULL REFERENCES session(id), name TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (session, name));
+""",
+    4: """
+CREATE TABLE answer (
+  key TEXT PRIMARY KEY, model TEXT NOT NULL, reply TEXT NOT NULL, created TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE form (
+  model TEXT NOT NULL, server TEXT NOT NULL, form TEXT NOT NULL, created TEXT NOT NULL,
+  PRIMARY KEY (model, server)) WITHOUT ROWID;
+ALTER TABLE call ADD COLUMN requests INTEGER;
+ALTER TABLE call ADD COLUMN cached INTEGER NOT NULL DEFAULT 0
+""",
+    5: """
+CREATE TABLE part (
+  file TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, created TEXT NOT NULL,
+  PRIMARY KEY (file, digest, name));
+""",
+    6: """
+CREATE TABLE IF NOT EXISTS look (
+  images TEXT NOT NULL, split TEXT NOT NULL, tree TEXT NOT NULL, encoder TEXT NOT NULL, rule TEXT NOT NULL,
+  created TEXT NOT NULL, PRIMARY KEY (images, split, tree, encoder, rule)) WITHOUT ROWID;
+""",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One kept state of a tree. `author` is `human`, `llm` or `import`; `created` is UTC in ISO 8601."""
+
+    id: int
+    parent: int | None
+    author: str
+    note: str
+    digest: str
+    tree: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One LLM call. Unknown tokens and cost (USD) are `None`.
+
+    Attributes:
+        repaired: the reply's syntax had to be mended.
+        problems: those of the reply, as plain data.
+        requests: how many were sent for it; `None` if that is not known.
+        cached: it was answered from an earlier run.
+    """
+
+    purpose: str
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    reply: str | None
+    finish: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None
+    repaired: bool = False
+    problems: tuple[dict[str, Any], ...] = ()
+    revision: int | None = None
+    created: str = ""
+    requests: int | None = None
+    cached: bool = False
+
+
+def now() -> str:
+    """The time in UTC, to the second, as 2026-11-21T10:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Store:
+    """The store of one tree file; one database serves all trees of a folder. Threads may share it."""
+
+    def __init__(self, tree_path: Path) -> None:
+        """Opens or makes `.treegen/store.sqlite` beside the tree.
+
+        Raises:
+            InputError: the folder cannot be made, or the database is damaged or of a newer treegen.
+        """
+        self.file = tree_path.resolve().name  # a link and its target share one history
+        self.folder = store_folder(tree_path)
+        self._path = self.folder / "store.sqlite"
+        self._lock = threading.RLock()  # a transaction is one thread's own; transactions are short
+        with self._readable():
+            self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        """Makes the tables of a new database."""
+        with self._readable():
+            with suppress(sqlite3.OperationalError):  # locked, without waiting, while another process does the same
+                self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+        with self._transaction():
+            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if version > _VERSION:
+                raise InputError(f"{self._path}: written by a newer treegen", "update treegen")
+            scripts = [_TABLES] if version == 0 else []
+            scripts += [script for number, script in _MIGRATIONS.items() if number > version]
+            for statement in (part for script in scripts for part in script.split(";")):
+                self._db.execute(statement)
+            if scripts:
+                self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Damage may lie anywhere in the file, so any statement may be the one that finds it."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # a fault of the caller, not of the file
+        except sqlite3.DatabaseError as error:
+            tip = "move the file away to start a new history; the tree is not touched"
+            if isinstance(error, sqlite3.OperationalError):  # not damage: no room, no right, locked
+                tip = "check that the folder is writable and the disk not full; the tree is not touched"
+            raise InputError(f"{self._path}: {error}", tip) from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, self._readable():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction for the tables of others in the same database."""
+        with self._transaction():
+            yield self._db
+
+    def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """What a query gives."""
+        return self._rows(query, values)
+
+    def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with self._lock, self._readable():
+            return self._db.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Closes the database."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add_revision(self, tree: Tree, *, author: str, note: str, parent: int | None) -> Revision:
+        """Keeps a state of the tree; a state equal to its parent is not kept twice."""
+        digest = digest_of(tree)
+        with self._transaction():
+            if parent is not None:
+                before = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (parent,))
+                if before and before.digest == digest:
+                    return before
+            cursor = self._db.execute(
+                "INSERT INTO revision(file, parent, author, note, digest, tree, created) VALUES (?,?,?,?,?,?,?)",
+                (self.file, parent, author, note, digest, dump(tree), now()),
+            )
+        found = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (cursor.lastrowid,))
+        assert found is not None
+        return found
+
+    def find_revision(self, digest: str) -> Revision | None:
+        """The latest revision of this file with that content."""
+        return self._one(
+            f"SELECT {_REVISION} FROM revision WHERE file=? AND digest=? ORDER BY id DESC LIMIT 1", (self.file, digest)
+        )
+
+    def revision(self, number: int) -> Revision | None:
+        """The revision of that number."""
+        return self._one(f"SELECT {_REVISION} FROM revision WHERE id=? AND file=?", (number, self.file))
+
+    def latest(self) -> Revision | None:
+        """The last revision of this file."""
+        return self._one(f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id DESC LIMIT 1", (self.file,))
+
+    def revisions(self) -> list[Revision]:
+        """All revisions of this file, oldest first."""
+        rows = self._rows(
+            f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id",
+            (self.file,),
+        )
+        return [_revision(row) for row in rows]
+
+    def _one(self, query: str, values: tuple[Any, ...]) -> Revision | None:
+        rows = self._rows(query, values)
+        return _revision(rows[0]) if rows else None
+
+    def add_call(self, call: Call) -> int:
+        """Keeps an LLM call and returns its number."""
+        values = (
+            self.file,
+            call.revision,
+            call.purpose,
+            call.model,
+            scrub(_json(call.messages)),
+            _writable(scrub(call.reply) if call.reply else call.reply),
+            call.finish,
+            call.prompt_tokens,
+            call.completion_tokens,
+            call.cost,
+            call.seconds,
+            call.repaired,
+            _json(call.problems),
+            now(),
+            call.requests,
+            call.cached,
+        )
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO call(file, revision, purpose, model, messages, reply, finish, prompt_tokens, "
+                "completion_tokens, cost, seconds, repaired, problems, created, requests, cached) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                values,
+            )
+        return int(cursor.lastrowid or 0)
+
+    def attach_calls(self, calls: Sequence[int], revision: int) -> None:
+        """Records that these calls led to the revision."""
+        with self._transaction():
+            self._db.executemany("UPDATE call SET revision=? WHERE id=?", [(revision, c) for c in calls])
+
+    def calls(self) -> list[Call]:
+        """All calls for this file, oldest first."""
+        names = [f.name for f in fields(Call)]
+        rows = self._rows(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
+        return [_call(dict(zip(names, row, strict=True))) for row in rows]
+
+    def add_score(self, revision: int, score: Score) -> None:
+        """Keeps a score document of a revision."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO score(revision, encoder, images, score, created) VALUES (?,?,?,?,?)",
+                (revision, score["encoder"]["fingerprint"], score["images"]["digest"], _json(score), now()),
+            )
+
+    def look(self, images: str, split: str, looks: Sequence[tuple[str, str, str]]) -> int:
+        """Records who has looked at a test part; the same once only.
+
+        Args:
+            images: digest of the image set.
+            split: settings of the split.
+            looks: digest of a tree, fingerprint of an encoder, decision rule.
+
+        Returns:
+            How many different ones have looked at it by now, by any tree of the folder.
+        """
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO look(images, split, tree, encoder, rule, created) VALUES (?,?,?,?,?,?)",
+                [(images, split, *each, now()) for each in looks],
+            )
+            query = "SELECT count(*) FROM look WHERE images=? AND split=?"
+            return int(self._db.execute(query, (images, split)).fetchone()[0])
+
+    def scores(self) -> dict[int, Score]:
+        """The latest score document of every scored revision of this file; one of the dev part alone if no other is."""
+        rows = self._rows(
+            "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
+            (self.file,),
+        )
+        found: dict[int, Score] = {}
+        for revision, text in rows:
+            score: Score = json.loads(text)
+            if as_tested(score) or not as_tested(found.get(revision)):
+                found[revision] = score
+        return found
+
+    def scores_of(self, digest: str) -> list[Score]:
+        """All score documents of this file with that content, oldest first."""
+        rows = self._rows(
+            "SELECT score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=? AND digest=?) ORDER BY id",
+            (self.file, digest),
+        )
+        return [json.loads(text) for (text,) in rows]
+
+    def recorded_split(self, settings: str) -> dict[str, str]:
+        """Image content -> part, as recorded under these split settings."""
+        rows = self._rows("SELECT digest, part FROM split WHERE settings=?", (settings,))
+        return {str(digest): str(part) for digest, part in rows}
+
+    def record_split(self, settings: str, parts: dict[str, str]) -> None:
+        """Records parts; what is recorded already stays."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO split VALUES (?,?,?)",
+                [(settings, digest, part) for digest, part in parts.items()],
+            )
+
+
+def stored_scores(tree_path: Path, digest: str) -> list[Score]:
+    """All score documents of a content in the history beside a tree, oldest first; none if there is no history."""
+    if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
+        return []
+    with Store(tree_path) as store:
+        return store.scores_of(digest)
+
+
+def store_folder(tree_path: Path) -> Path:
+    """`.treegen/` beside the tree, made if missing; it keeps itself out of git.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    folder = tree_path.resolve().parent / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made: {error.strerror or error}", "the tree's folder must be writable"
+        ) from None
+    return folder
+
+
+def _revision(row: tuple[Any, ...]) -> Revision:
+    return Revision(id=row[0], parent=row[1], author=row[2], note=row[3], digest=row[4], tree=row[5], created=row[6])
+
+
+def _call(row: dict[str, Any]) -> Call:
+    lists = {key: tuple(json.loads(row[key])) for key in ("messages", "problems")}
+    return Call(**{**row, **lists, "repaired": bool(row["repaired"]), "cached": bool(row["cached"])})
+
+
+def _writable(text: str | None) -> str | None:
+    """Models send halves of surrogate pairs (a cut emoji), which SQLite cannot keep: they become escapes."""
+    return text and text.encode(errors="backslashreplace").decode()
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text == _writable(text) else json.dumps(value)
