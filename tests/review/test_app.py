@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.binding import Binding
@@ -377,3 +378,20 @@ async def test_edit_keys_do_nothing_where_what_they_would_change_is_not_seen(pla
         assert player.labels == []
         assert not player.app.review.session.locks
         assert "groups, options and rules" in player.said
+
+
+async def test_the_history_shows_a_revision_whose_score_did_not_look_at_the_test_split(
+    play: Open, unseen: Path
+) -> None:
+    dev_only: Any = {"encoder": {"fingerprint": "f"}, "images": {"digest": "sha256:0"}, "dev": {"accuracy": 0.5}}
+    whole: Any = {**dev_only, "test": {"accuracy": 0.25}}
+    async with play(unseen, (120, 40)) as player:
+        store = player.app.review.session.store
+        for note, score in (("sealed", dev_only), ("open", whole)):
+            revision = store.add_revision(player.tree, author="human", note=note, parent=None)
+            store.add_score(revision.id, score)
+        await player.press("5")
+        (sealed,) = (line for line in player.screen.splitlines() if line.rstrip().endswith("sealed"))
+        (seen,) = (line for line in player.screen.splitlines() if line.rstrip().endswith("open"))
+        assert "test" not in sealed
+        assert "test 25.0 %" in seen

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from treegen.errors import InputError
+from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
@@ -295,7 +296,7 @@ class Store:
         rows = self._rows(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
         return [_call(dict(zip(names, row, strict=True))) for row in rows]
 
-    def add_score(self, revision: int, score: dict[str, Any]) -> None:
+    def add_score(self, revision: int, score: Score) -> None:
         """Keeps a score document of a revision."""
         with self._transaction():
             self._db.execute(
@@ -322,20 +323,20 @@ class Store:
             query = "SELECT count(*) FROM look WHERE images=? AND split=?"
             return int(self._db.execute(query, (images, split)).fetchone()[0])
 
-    def scores(self) -> dict[int, dict[str, Any]]:
+    def scores(self) -> dict[int, Score]:
         """The latest score document of every scored revision of this file; one of the dev part alone if no other is."""
         rows = self._rows(
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
         )
-        found: dict[int, dict[str, Any]] = {}
+        found: dict[int, Score] = {}
         for revision, text in rows:
-            score = json.loads(text)
-            if "test" in score or "test" not in found.get(revision, {}):
+            score: Score = json.loads(text)
+            if as_tested(score) or not as_tested(found.get(revision)):
                 found[revision] = score
         return found
 
-    def scores_of(self, digest: str) -> list[dict[str, Any]]:
+    def scores_of(self, digest: str) -> list[Score]:
         """All score documents of this file with that content, oldest first."""
         rows = self._rows(
             "SELECT score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=? AND digest=?) ORDER BY id",
@@ -357,7 +358,7 @@ class Store:
             )
 
 
-def stored_scores(tree_path: Path, digest: str) -> list[dict[str, Any]]:
+def stored_scores(tree_path: Path, digest: str) -> list[Score]:
     """All score documents of a content in the history beside a tree, oldest first; none if there is no history."""
     if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
         return []

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from treegen.clip.preview import Preview
+    from treegen.history.score_document import Diagnosis
     from treegen.llm.chat.interface import Chat
     from treegen.llm.chat.manual_exchange import ManualExchange
     from treegen.llm.tasks.attempts import Attempt
@@ -190,7 +191,7 @@ class Asker:
         future = self._thread.submit(self._ask, feedback, review.tree, dev)
         future.add_done_callback(lambda done: self._post(self._answered, feedback, done))
 
-    def _ask(self, feedback: Feedback, tree: Any, dev: dict[str, Any] | None) -> tuple[Proposal, ProposalReview]:
+    def _ask(self, feedback: Feedback, tree: Any, dev: "Diagnosis | None") -> tuple[Proposal, ProposalReview]:
         """On the language thread, where the proposal is divided into units as well."""
         with self.app.review.workspace() as workspace:
             chat = self._chat(workspace)
@@ -211,7 +212,7 @@ class Asker:
             )
         return proposal, ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
 
-    def _diagnose(self, tree: Any) -> dict[str, Any] | None:
+    def _diagnose(self, tree: Any) -> "Diagnosis | None":
         """On the language thread: how the tree does on the dev part, asked of the models' thread."""
         job = self.app.review.on_models(lambda work: diagnose(work, tree), lambda *step: self._check())
         while not wait([job], _PAUSE).done:

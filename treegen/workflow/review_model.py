@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.config.settings import EncoderSettings
 from treegen.errors import TreegenError
+from treegen.history.score_document import Diagnosis, Score
 from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.text import first_line
@@ -39,7 +40,7 @@ class Measurement:
     """
 
     tree: Tree
-    dev: dict[str, Any]
+    dev: Diagnosis
     mistakes: "tuple[Mistake, ...]" = ()
     rule: str = "sum"
 
@@ -93,7 +94,7 @@ class ReviewModel:
             self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
         self.measured: Measurement | None = None
         self.scores: list[float] = []
-        self.tested: dict[str, Any] | None = None
+        self.tested: Score | None = None
         self.path, self.domain_path, self._encoder = path, found, encoder
         self._thread = ThreadPoolExecutor(1, "clip")  # the models stay in one thread
         self._workspace: Workspace | None = None

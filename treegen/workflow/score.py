@@ -1,7 +1,7 @@
 """What one does with a tree: score, revise. The CLI and the TUI show what these return."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from treegen.config.class_notes import without_asking
 from treegen.config.domain import BUNDLED_DOMAIN, Domain
@@ -9,6 +9,7 @@ from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings, LlmSetting
 from treegen.config.toml_editing import write_table
 from treegen.errors import InputError, ProblemsError
 from treegen.files import read_text
+from treegen.history.score_document import Diagnosis, Score, TestedScore
 from treegen.history.sessions import Journal
 from treegen.history.store import Revision
 from treegen.tree.changes import Change, apply
@@ -34,7 +35,7 @@ class ScoreResult:
     """A revision with its score document, and what a reader of the score must know about the images."""
 
     revision: Revision
-    score: dict[str, Any]
+    score: Score
     notes: tuple[str, ...] = ()
 
 
@@ -95,22 +96,22 @@ def score_tree(
     if compared:
         score["rules"] = evaluator.compare(tree, compared, sealed=closed)[1]
     if not closed:
-        score["test_looks"] = _look(workspace, score)
+        cast(TestedScore, score)["test_looks"] = _look(workspace, score)
     workspace.store.add_score(revision.id, score)
     return ScoreResult(revision=revision, score=score, notes=_score_notes(workspace))
 
 
-def _look(workspace: Workspace, score: dict[str, Any]) -> int:
+def _look(workspace: Workspace, score: Score) -> int:
     """Records that a score's test part was looked at, once for each decision rule in it; returns how often by now."""
     from treegen.clip.decisions.interface import words_of
 
     used = [(score["decision_rule"], score.get("decision_parameters", {}))]
-    used += [(entry["rule"], entry["parameters"]) for entry in score.get("rules", {}).get("entries", ())]
+    used += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
     looks = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in used]
     return workspace.store.look(score["images"]["digest"], split_settings(workspace.domain.split), looks)
 
 
-def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
+def freeze_rule(workspace: Workspace, score: Score) -> str:
     """Writes the decision rule that a score's comparison chose into the domain file; returns its name.
 
     From then on scores, previews and labels are made with it. Comments and order of the file stay as they are; a
@@ -167,7 +168,7 @@ def propose_revision(
     *,
     tries: int,
     tree: Tree | None = None,
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     on_attempt: Listener | None = None,
     on_text: "OnText | None" = None,
 ) -> Proposal:
@@ -254,7 +255,7 @@ def estimate_revision(
     feedback: str | Feedback,
     *,
     tree: Tree | None = None,
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
 ) -> "Estimate":
     """What the first request of `propose_revision` will take, before it is sent; nothing is kept.
 
@@ -279,10 +280,10 @@ class _Start:
 
     tree: Tree
     problems: tuple[Problem, ...]
-    diagnosis: dict[str, Any] | None
+    diagnosis: Diagnosis | None
 
 
-def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str, Any] | None) -> _Start:
+def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: Diagnosis | None) -> _Start:
     """The given tree or that of the file.
 
     Raises:
@@ -298,7 +299,7 @@ def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str
     return _Start(tree=checked.document.tree, problems=problems, diagnosis=diagnosis)
 
 
-def diagnose(workspace: Workspace, tree: Tree) -> dict[str, Any] | None:
+def diagnose(workspace: Workspace, tree: Tree) -> Diagnosis | None:
     """The `dev` part of a tree's score; `None` if the tree has errors or there are no images.
 
     Raises:
@@ -308,7 +309,7 @@ def diagnose(workspace: Workspace, tree: Tree) -> dict[str, Any] | None:
     return _diagnosed(workspace, check_text(dump(tree), classes=domain.classes, domain=domain.name))
 
 
-def _diagnosed(workspace: Workspace, checked: CheckResult) -> dict[str, Any] | None:
+def _diagnosed(workspace: Workspace, checked: CheckResult) -> Diagnosis | None:
     if checked.document is None or not workspace.domain.images or errors_of(checked.problems):
         return None
     return workspace.evaluator.diagnose(checked.document.tree)

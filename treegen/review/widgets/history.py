@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual_plotext import PlotextPlot
 
+from treegen.history.score_document import as_tested
 from treegen.review.widgets.grid import Column, Grid
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class HistoryPane(Vertical):
         ]
         scores = session.store.scores()
         for revision in reversed(session.store.revisions()):
-            score = scores.get(revision.id)
+            score = as_tested(scores.get(revision.id))
             told = f"test {100 * score['test']['accuracy']:.1f} %  " if score else ""
             rows.append(("revision", str(revision.id), f"{revision.created}  {revision.author}  {told}{revision.note}"))
         columns = [Column(head="", width=8), Column(head="no.", width=5, right=True), Column(head="what", width=300)]

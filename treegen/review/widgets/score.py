@@ -1,11 +1,13 @@
 """The score pane: accuracy with its interval, baseline and controls, and every class as a bar."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from treegen.history.score_document import as_tested
 from treegen.review.widgets.grid import Column, Grid, widths_of
 from treegen.review.widgets.panes import percent, tone_of
 from treegen.text import printable
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_ADVICE: Final = 3
 
 
-def _share(part: dict[str, Any]) -> str:
+def _share(part: Mapping[str, Any]) -> str:
     low, high = part["interval"]
     return f"{100 * part['accuracy']:5.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {part['n']}"
 
@@ -63,23 +65,27 @@ class ScorePane(Vertical):
             lines.append(f"dev part        {_share(review.measured.dev)}{rule}{stale}")
             for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
                 lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
-        tested = review.tested
-        if tested is None:
+        if review.tested is None:
             return [*lines, "test part: s scores the saved tree, with baseline and controls"]
-        if "test" not in tested:
+        score = as_tested(review.tested)
+        if score is None:
             return [*lines, "test part: sealed by the domain; `treegen score --unseal` looks at it"]
-        controls = tested["controls"]
+        controls = score["controls"]
         lines += [
-            f"test part       {_share(tested['test'])}",
-            f"name baseline   {_share(tested['baseline'])}",
+            f"test part       {_share(score['test'])}",
+            f"name baseline   {_share(score['baseline'])}",
             f"shuffled rules  {_share(controls['shuffled_rules'])}",
             f"random words    {_share(controls['random_words'])}",
             f"chance          {_share(controls['chance'])}",
         ]
-        if looks := tested.get("test_looks"):
+        if looks := score.get("test_looks"):
             lines.append(f"the test part was looked at {looks} time{'s' if looks > 1 else ''}")
-        for name, words in (("parent", "since the parent revision"), ("baseline", "against the name baseline")):
-            if paired := tested["mcnemar"][name]:
+        against = score["mcnemar"]
+        for paired, words in (
+            (against["parent"], "since the parent revision"),
+            (against["baseline"], "against the name baseline"),
+        ):
+            if paired:
                 lines.append(
                     f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
                     f"{paired['losses']} lost, p = {paired['p']:.4f}"
