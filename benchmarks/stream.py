@@ -42,8 +42,8 @@ def memory(what: str) -> float:
 
 def measure(path: Path, count: int) -> dict[str, float]:
     """Seconds of reading and scoring, of the bare product, and the peak of memory in MB."""
-    from treegen.clip.beside import read_ahead
     from treegen.clip.cache import CHUNK, EmbeddingCache
+    from treegen.clip.prefetch import read_ahead
     from treegen.clip.streaming import predict
 
     torch.set_num_threads(1)

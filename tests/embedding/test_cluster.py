@@ -61,10 +61,6 @@ class DiesOnce:
     inner: Preprocessor
     marker: Path
 
-    @property
-    def start(self) -> float:
-        return self.inner.start
-
     def __call__(self, image: Image.Image) -> Prepared:
         if not self.marker.exists():
             self.marker.touch()

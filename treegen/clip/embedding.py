@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from treegen.clip.beside import read_ahead
 from treegen.clip.cache import EmbeddingCache, image_key
 from treegen.clip.encoders.interface import UnfinishedError
-from treegen.clip.preparing import PreparedBatch, prepare_stream
+from treegen.clip.prefetch import read_ahead
+from treegen.clip.preparing import NO_NUMBERS, PreparedBatch, prepare_stream
 from treegen.images import Crop, ImageSet, LabelledImage, Skipped, hash_image, list_images, shown
 from treegen.progress import Progress, no_progress
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _BATCH: Final = {"cuda": 256}
 _SMALL_BATCH: Final = 64  # elsewhere: larger ones are no faster on a CPU, and progress and cancelling come later
-_NO_NUMBERS: Final = "the model makes no numbers of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ def embed_images(
         progress: is told how many are done; it may raise `Cancelled`.
 
     Raises:
-        ModelError: the model fails, or a process that decodes was killed.
+        ModelError: the model fails.
     """
     places: dict[bytes, int] = {}
     rows = [places.setdefault(image_key(i.digest, i.crop or crop), len(places)) for i in images]
@@ -172,7 +171,7 @@ def _embed(
                 except UnfinishedError as error:
                     vectors, failure = error.vectors, error
                 good = vectors.isfinite().all(1).tolist()
-                reasons.update((places[i], _NO_NUMBERS) for i, fine in zip(batch.good, good, strict=True) if not fine)
+                reasons.update((places[i], NO_NUMBERS) for i, fine in zip(batch.good, good, strict=True) if not fine)
                 into = [places[i] for i, fine in zip(batch.good, good, strict=True) if fine]
                 if pending:
                     pending.result()

@@ -1,6 +1,6 @@
 """The protocol of everything that embeds images and texts into one space.
 
-An image is embedded in two steps, so that the first can run in other processes than the model's: the `Preprocessor`
+An image is embedded in two steps, so that the first can run in threads ahead of the model: the `Preprocessor`
 makes of a picture what the model reads, and `encode_prepared` embeds batches of that. What lies between is the
 encoder's own affair: pixels of one size for a model in this process, the bytes of a file for a service.
 """
@@ -33,16 +33,7 @@ class UnfinishedError(ModelError):
 
 
 class Preprocessor(Protocol):
-    """The part of an encoder that needs no model: it can be pickled and sent to a process that has no model.
-
-    Attributes:
-        start: seconds after which a new process can begin to prepare pictures: what it has to import first.
-    """
-
-    @property
-    def start(self) -> float:
-        """See above."""
-        ...
+    """The part of an encoder that needs no model: threads share it, and it can be pickled for workers of Ray."""
 
     def __call__(self, image: "Image") -> Prepared:
         """Makes an RGB picture ready for the model."""

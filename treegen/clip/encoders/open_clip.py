@@ -9,10 +9,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.fitting import preprocessor_of
 from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.local import LocalEncoder, fingerprint_of, first_lines
-from treegen.clip.encoders.pixels import normalised
+from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
 from treegen.errors import ModelError
 from treegen.extras import EXTRAS
 
@@ -57,7 +56,7 @@ class OpenClipEncoder(LocalEncoder):
         self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
         self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
         resize, self._mean, self._std = _in_two(transform)
-        self.preprocessor = preprocessor_of(resize)
+        self.preprocessor = PixelPreprocessor(resize)
         self._tokenizer = tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
 
