@@ -86,7 +86,9 @@ class Evaluator:
         """
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
-        self._texts: dict[str, Tensor] = {}
+        import torch
+
+        self._texts: dict[str, Any] = {}
         self._answers, self._found = Remembered(), Remembered()  # of questions, and about groups, on the dev part
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
         found = read_image_set(domain, cache, progress)
@@ -99,7 +101,7 @@ class Evaluator:
             found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
         )
         self.cache_damaged = cache.damaged
-        self.parts = self._divide(divide, embedded.features, [row for _, row in kept])
+        self.parts = self._divide(divide, torch.from_numpy(embedded.features), [row for _, row in kept])
 
     def _divide(self, divide: Divide, features: "Tensor", rows: Sequence[int]) -> dict[str, Part]:
         """The parts of the images; `rows` gives for each image its row of the features."""
@@ -133,7 +135,7 @@ class Evaluator:
                 self._cache.put_texts(self.encoder.fingerprint, batch, vectors)
                 self._texts.update(zip(batch, vectors, strict=True))
                 self._progress("embedding texts", start + len(batch), len(missing))
-        return torch.stack([self._texts[t] for t in texts])
+        return torch.stack([torch.as_tensor(self._texts[t]) for t in texts])
 
     def answer(self, tree: Tree, features: "Tensor", matrix: "Tensor | None" = None) -> Answers:
         """What the tree says about images.

@@ -97,8 +97,11 @@ class Scorer:
             names = [domain.name_prompt(name) for name in tree.classes]
             self._names = torch.stack(_text_features(names, encoder, cache))
 
-    def answer(self, features: "Tensor") -> Answered:
+    def answer(self, features: Any) -> Answered:
         """The answers about images (N, D)."""
+        import torch
+
+        features = torch.as_tensor(features)
         from treegen.clip import scoring
         from treegen.clip.decisions import Evidence
 
@@ -133,7 +136,7 @@ def _refuse_to_learn(rule: "DecisionRule") -> NoReturn:
 
 
 def _text_features(texts: Sequence[str], encoder: "Encoder", cache: "EmbeddingCache | None") -> "list[Tensor]":
-    found = cache.get_texts(encoder.fingerprint, texts) if cache else {}
+    found: dict[str, Any] = dict(cache.get_texts(encoder.fingerprint, texts)) if cache else {}
     missing = [text for text in dict.fromkeys(texts) if text not in found]
     for start in range(0, len(missing), _TEXTS):
         part = missing[start : start + _TEXTS]
@@ -141,4 +144,6 @@ def _text_features(texts: Sequence[str], encoder: "Encoder", cache: "EmbeddingCa
         if cache:
             cache.put_texts(encoder.fingerprint, part, vectors)
         found.update(zip(part, vectors, strict=True))
-    return [found[text] for text in texts]
+    import torch
+
+    return [torch.as_tensor(found[text]) for text in texts]

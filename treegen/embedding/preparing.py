@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from treegen.clip.arrays import to_numpy
 from treegen.clip.preparing import NO_NUMBERS, prepare_picture
 from treegen.embedding.interface import Outcome, Source, Work, content_key
 from treegen.images import open_image, read_bytes
@@ -70,7 +71,7 @@ def encode(encoder: "Encoder", prepared: Prepared) -> tuple[Outcome, ...]:
     if not prepared.ready:
         return prepared.outcomes
     outcomes = list(prepared.outcomes)
-    for number, row in zip(prepared.ready, encoder.encode_prepared(prepared.batch).numpy(), strict=True):
+    for number, row in zip(prepared.ready, to_numpy(encoder.encode_prepared(prepared.batch)), strict=True):
         good = bool(np.isfinite(row).all())
         outcomes[number] = replace(outcomes[number], vector=row if good else None, reason="" if good else NO_NUMBERS)
     return tuple(outcomes)
