@@ -22,6 +22,9 @@ from treegen.tree.validation import Checked, check_text
 from treegen.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treegen.clip.decisions import DecisionRule
     from treegen.llm.attempts import Conversation
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
@@ -82,10 +85,15 @@ def score_tree(
         ModelError: the encoder cannot be had.
     """
     from treegen.clip.decisions import rules_named
-    from treegen.clip.wording import check_lengths
 
     compared = rules_named(rules) if rules else ()
-    tree = tree or workspace.load()[0]
+    scored = tree or workspace.load()[0]
+    return workspace.run(lambda: _score(workspace, scored, sealed, compared))
+
+
+def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Sequence[DecisionRule]") -> Scored:
+    from treegen.clip.wording import check_lengths
+
     check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # before images are embedded for nothing
     closed = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator

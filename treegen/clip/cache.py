@@ -1,4 +1,7 @@
-"""The embedding cache: SQLite, keyed by encoder fingerprint and content, so that nothing is embedded twice."""
+"""The embedding cache: SQLite, keyed by encoder fingerprint and content, so that nothing is embedded twice.
+
+It also keeps what encoders told of themselves, so that a model is loaded only to embed.
+"""
 
 import hashlib
 import sqlite3
@@ -38,6 +41,9 @@ CREATE TABLE IF NOT EXISTS text (encoder INTEGER NOT NULL, text TEXT NOT NULL, v
   PRIMARY KEY (encoder, text)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (
   path TEXT PRIMARY KEY, size INTEGER NOT NULL, changed INTEGER NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, told TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tokens (encoder INTEGER NOT NULL, text TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (encoder, text)) WITHOUT ROWID;
 """
 
 
@@ -205,6 +211,29 @@ class EmbeddingCache:
                 "INSERT OR REPLACE INTO text VALUES (?,?,?)",
                 [(encoder, text, row.tobytes()) for text, row in zip(texts, rows, strict=True)],
             )
+
+    def identity(self, key: str) -> str | None:
+        """Return what was kept of an encoder's identity; see `treegen.clip.encoders.cached`."""
+        row = self._db.execute("SELECT told FROM identity WHERE key=?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep_identity(self, key: str, told: str | None) -> None:
+        """Keep what an encoder told of itself in place of what it told before; `None` only forgets that."""
+        with self._writing():
+            if told is None:
+                self._db.execute("DELETE FROM identity WHERE key=?", (key,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO identity VALUES (?,?)", (key, told))
+
+    def tokens(self, fingerprint: str) -> dict[str, int]:
+        """Return the number of tokens of every text that was counted."""
+        return dict(self._db.execute("SELECT text, count FROM tokens WHERE encoder=?", (self._encoder(fingerprint),)))
+
+    def keep_tokens(self, fingerprint: str, text: str, count: int) -> None:
+        """Keep the number of tokens of a text."""
+        encoder = self._encoder(fingerprint)
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO tokens VALUES (?,?,?)", (encoder, text, count))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

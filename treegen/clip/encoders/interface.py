@@ -5,8 +5,8 @@ makes of a picture what the model reads, and `encode_prepared` embeds batches of
 encoder's own affair: pixels of one size for a model in this process, the bytes of a file for a service.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from treegen.errors import ModelError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+T = TypeVar("T")
 #: One picture as the encoder reads it; only the encoder looks inside.
 Prepared: TypeAlias = Any
 #: Several of them, put together by `Preprocessor.collate`: an array, a tensor or a list, so `len` and slices work.
@@ -30,6 +31,18 @@ class UnfinishedError(ModelError):
     def __init__(self, error: ModelError, vectors: "Tensor") -> None:
         super().__init__(error.message, error.tip)
         self.vectors = vectors
+
+
+class EncoderChangedError(ModelError):
+    """The encoder is not the one that the cache knew: what was read by its fingerprint is of no use; begin again."""
+
+
+def again_if_changed(job: Callable[[], T]) -> T:
+    """Return what a job makes, done once more after an `EncoderChangedError`: a note of the encoder tells of that."""
+    try:
+        return job()
+    except EncoderChangedError:
+        return job()
 
 
 class Preprocessor(Protocol):
@@ -68,8 +81,16 @@ class Encoder(Protocol):
     context_length: int | None
     device: str
     precision: str
-    preprocessing: dict[str, Any]
-    preprocessor: Preprocessor
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """See above."""
+        ...
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """See above."""
+        ...
 
     def stage(self, batch: Batch) -> Batch:
         """Begins to move a batch to where the model is, and returns at once; optional before `encode_prepared`.
