@@ -195,7 +195,7 @@ class EmbeddingCache:
         widths = Counter(len(vector) for vector in found.values())
         (width, _), *_ = widths.most_common(1) or [(0, 0)]
         vectors = {
-            text: np.frombuffer(vector, np.float32)
+            text: np.frombuffer(bytearray(vector), np.float32)
             for text, vector in found.items()
             if len(vector) == width and width and width % 4 == 0
         }
