@@ -23,6 +23,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("stream.py", "--images", "1000000"),
     ("preview.py",),
     ("imports.py",),
+    ("cached_score.py",),
     ("check.py",),
     ("diff.py",),
     ("review.py",),

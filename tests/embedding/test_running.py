@@ -48,7 +48,7 @@ def few(drawn: Path, tmp_path: Path) -> Path:
 
 def slow_vectors(encoder: Encoder, paths: list[Path]) -> np.ndarray:
     """Each picture for itself: (B, D) float16, as the cache keeps them."""
-    rows = [unit_rows(encoder.encode_images([open_image(p)]).numpy().astype(np.float16)).numpy() for p in paths]
+    rows = [unit_rows(encoder.encode_images([open_image(p)]).numpy().astype(np.float16)) for p in paths]
     return np.concatenate(rows).astype(np.float16)
 
 
