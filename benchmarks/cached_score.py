@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 HEAVY = ("torch", "torchvision", "open_clip", "transformers", "litellm")
@@ -70,10 +72,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "tree.json"
         run("demo", name)
-        kinds = {
-            "treegen score": (1.0, lambda: run("score", str(tree))),
-            "treegen check --encoder": (1.0, lambda: run("check", "--encoder", "bundled", str(tree))),
-            "review, from the first paint to the first score": (1.5, lambda: review(tree)),
+        kinds: dict[str, tuple[float, Callable[[], tuple[float, str]]]] = {
+            "treegen score": (1.0, partial(run, "score", str(tree))),
+            "treegen check --encoder": (1.0, partial(run, "check", "--encoder", "bundled", str(tree))),
+            "review, from the first paint to the first score": (1.5, partial(review, tree)),
         }
         for what, (goal, measure) in kinds.items():
             times, loaded = zip(*(measure() for _ in range(args.repeats)), strict=True)

@@ -24,7 +24,8 @@ def key(text: str) -> bytes:
 
 def vectors(count: int, width: int = 12, seed: int = 0) -> NDArray[np.float32]:
     drawn = np.random.default_rng(seed).standard_normal((count, width), np.float32)
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return unit
 
 
 def test_vectors_come_back_within_float16_and_of_length_one(cache: EmbeddingCache) -> None:

@@ -76,9 +76,9 @@ def die_once(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
     real = treegen.clip.encoders.open_encoder
 
     def opened(settings: EncoderSettings, folder: Path) -> Encoder:
-        encoder = real(settings, folder)
+        encoder: Any = real(settings, folder)
         encoder.preprocessor = DiesOnce(encoder.preprocessor, marker)
-        return encoder
+        return encoder  # type: ignore[no-any-return]
 
     monkeypatch.setattr(treegen.clip.encoders, "open_encoder", opened)
 

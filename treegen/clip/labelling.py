@@ -41,18 +41,19 @@ class Labeller:
         refuse_long(length_problems(tree, encoder))
         self._tree, self._encoder, self._decision = tree, encoder, decision
         self._sizes = tuple(len(g.options) for g in tree.groups)
-        self._texts = encoder.encode_texts(tree.prompts())
+        self._texts = torch.as_tensor(encoder.encode_texts(tree.prompts()))
         self._matrix = scoring.rule_matrix(tree)
         self._names: torch.Tensor | None = None
         if decision.rule.uses_names and domain is not None:
-            self._names = encoder.encode_texts([domain.name_prompt(name) for name in tree.classes])
+            names = [domain.name_prompt(name) for name in tree.classes]
+            self._names = torch.as_tensor(encoder.encode_texts(names))
 
     def label(self, images: Sequence["Image"]) -> list[tuple[Ranking, Answers] | None]:
         """For each RGB picture the best five classes with their scores, and every group's answer.
 
         `None` for a picture of which the model makes no numbers.
         """
-        features, scale = self._encoder.encode_images(images), self._encoder.logit_scale
+        features, scale = torch.as_tensor(self._encoder.encode_images(images)), self._encoder.logit_scale
         logits = scoring.similarity_logits(features, self._texts, scale)
         probabilities = scoring.group_probabilities(logits, self._sizes)
         scores = self._decision.scores(

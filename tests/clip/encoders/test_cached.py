@@ -40,8 +40,9 @@ class Loader:
         os.utime(self.folder / name, ns=(time, time))
 
     def __call__(self) -> Encoder:
-        encoder: Any = FakeEncoder(self.seed)
-        encoder.sources, encoder.notes = (self.folder,), ("it is small",)
+        encoder = FakeEncoder(self.seed)
+        encoder.notes = ("it is small",)
+        vars(encoder)["sources"] = (self.folder,)
         self.loads.append(encoder)
         return encoder
 

@@ -139,11 +139,11 @@ class CachedEncoder:
 
     def encode_prepared(self, batch: Batch) -> Any:
         """See `Encoder.encode_prepared`."""
-        return self._opened().encode_prepared(batch)
+        return to_numpy(self._opened().encode_prepared(batch))
 
     def encode_images(self, images: Sequence["Image"]) -> Any:
         """See `Encoder.encode_images`."""
-        return self._opened().encode_images(images)
+        return to_numpy(self._opened().encode_images(images))
 
     def encode_texts(self, texts: Sequence[str]) -> Any:
         """See `Encoder.encode_texts`; texts of the cache need no model."""
