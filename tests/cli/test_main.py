@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from treegen.store import Call, Store
+from treegen.history.store import Call, Store
 
 PROBLEMS = tuple({"code": "TG111", "pointer": "/x", "message": "m" * 900} for _ in range(20))
 

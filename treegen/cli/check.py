@@ -10,11 +10,11 @@ import click
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
-    from treegen.checking import Findings
-    from treegen.clip.cache import EmbeddingCache
+    from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
-    from treegen.domain import Domain
-    from treegen.settings import EncoderSettings
+    from treegen.config.domain import Domain
+    from treegen.config.settings import EncoderSettings
+    from treegen.workflow.check import Findings
 
     Encoders = Callable[[Domain | None, Path], Encoder | None]
 
@@ -80,7 +80,7 @@ def _gate(against: str | None, approved: bool, least: float | None) -> "Callable
     """What is asked of each tree beyond being sound."""
     if against is None and not approved and least is None:
         return lambda findings: findings
-    from treegen.approving import Gate
+    from treegen.workflow.approve import Gate
 
     return Gate(against=against, approved=approved, least=least).judge
 
@@ -118,10 +118,10 @@ def _encoders(choice: EncoderChoice, loaded: "dict[object, Encoder]") -> "Encode
 
 def _cache_in(folder: Path) -> "EmbeddingCache | None":
     """The embedding cache of a folder, closed when the command ends; `None` if there is none that can be used."""
-    from treegen.clip.cache import EmbeddingCache
+    from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.errors import InputError
-    from treegen.store import FOLDER
-    from treegen.workspace import CACHE_NAME
+    from treegen.history.store import FOLDER
+    from treegen.workflow.workspace import CACHE_NAME
 
     if not (folder / FOLDER).is_dir():  # a check leaves nothing behind where there was nothing
         return None
@@ -139,12 +139,12 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     Raises:
         InputError: a file cannot be read, or there is a gate and no tree for it: to pass would be to approve nothing.
     """
-    from treegen.checking import check_domain_file, check_tree_file
     from treegen.cli.output import tell
     from treegen.clip.encoders.interface import again_if_changed
-    from treegen.domain import FILE_NAME
+    from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
-    from treegen.workspace import TREE_NAME
+    from treegen.workflow.check import check_domain_file, check_tree_file
+    from treegen.workflow.workspace import TREE_NAME
 
     if path.is_dir() or path.suffix == ".toml":
         yield check_domain_file(path)[1]

@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
+from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review.asker import Asker
 from treegen.review.edits import Edits
@@ -29,10 +30,9 @@ from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 from treegen.review.widgets.score import ScorePane
-from treegen.reviewing import Review
-from treegen.settings import LlmSettings
-from treegen.tree.keywords import printable
-from treegen.workflow import llm_settings_with
+from treegen.tree.validation.schema import printable
+from treegen.workflow.review_model import ReviewModel
+from treegen.workflow.score import llm_settings_with
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
@@ -41,13 +41,13 @@ NARROW: Final = 110  # columns; below, the names of panes are cut
 
 
 class ReviewApp(App[None]):
-    """Shows one `Review`. Every change goes through `Edits.edit` and is in the store before it is painted."""
+    """Shows one `ReviewModel`. Every change goes through `Edits.edit` and is in the store before it is painted."""
 
     CSS_PATH: ClassVar[str] = "app.tcss"
     TITLE = "treegen review"
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
-    def __init__(self, review: Review, llm: LlmSettings | None = None) -> None:
+    def __init__(self, review: ReviewModel, llm: LlmSettings | None = None) -> None:
         """An application.
 
         Args:
@@ -399,7 +399,7 @@ def open_app(
 ) -> ReviewApp:
     """The application for a tree file, for the command and for tests. Who opens it closes its review."""
     with ExitStack() as opened:
-        review = opened.enter_context(Review(path, domain_path=domain_path))
+        review = opened.enter_context(ReviewModel(path, domain_path=domain_path))
         named = llm_settings_with(review.domain, model=model, api_base=api_base) if review.domain else None
         app = ReviewApp(review, named)
         opened.pop_all()

@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from textual.widgets import TextArea
 
-from treegen.asking import Asked, reworded, wording
-from treegen.confusion import compose
+from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
-from treegen.llm.arriving import Arrived, Arriving
+from treegen.llm.reading.partial import Arriving, PartialReply
 from treegen.progress import Cancelled
 from treegen.review.background import Background
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
-from treegen.settings import LlmSettings
 from treegen.tree.document import write_atomically
-from treegen.tree.problems import errors_of
-from treegen.tree.targets import WHOLE, Feedback, Target
-from treegen.workflow import Proposal, diagnose, estimate_revision, propose_revision
-from treegen.workspace import Workspace
+from treegen.tree.feedback_target import WHOLE, Feedback, Target
+from treegen.tree.validation.problems import errors_of
+from treegen.workflow.auto_feedback import compose
+from treegen.workflow.proposal_review import ProposalReview, reworded, wording
+from treegen.workflow.score import Proposal, diagnose, estimate_revision, propose_revision
+from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from treegen.clip.previewing import Preview
-    from treegen.llm.attempts import Attempt
-    from treegen.llm.chat.exchange import ManualExchange
+    from treegen.clip.preview import Preview
     from treegen.llm.chat.interface import Chat
+    from treegen.llm.chat.manual_exchange import ManualExchange
+    from treegen.llm.tasks.attempts import Attempt
     from treegen.review.app import ReviewApp
     from treegen.tree.changes import Change
 
@@ -49,7 +49,7 @@ class Asker:
     def __init__(self, app: "ReviewApp", settings: LlmSettings) -> None:
         self.app, self.settings = app, settings
         self.target: Target = WHOLE
-        self.asked: Asked | None = None
+        self.asked: ProposalReview | None = None
         self._thread = Background("language")
         self._talk = ""
         self._cancelled = False
@@ -83,7 +83,7 @@ class Asker:
         """Goes on where the last review was left: with feedback that was not sent, and with open changes."""
         session = self.app.review.session
         self.field.text = session.kept(_KEPT)
-        self.asked = Asked.left_in(session)
+        self.asked = ProposalReview.left_in(session)
         if self.asked and self.asked.open:
             self._talk = f"{_counted(self.asked.open)} open of the feedback: {self.asked.feedback}"
             self.app.notify(f"{_counted(self.asked.open)} still open; 7 shows them", timeout=5)
@@ -210,7 +210,7 @@ class Asker:
 
     def _chat(self, workspace: Workspace) -> "Chat":
         from treegen.llm.chat import Kept, open_chat
-        from treegen.llm.chat.exchange import ManualExchange
+        from treegen.llm.chat.manual_exchange import ManualExchange
 
         if not self.by_hand:
             return open_chat(self.settings, workspace.domain.folder, kept=Kept(workspace.path))
@@ -281,7 +281,7 @@ class Asker:
         except TreegenError as error:
             self._give_back(feedback, "\n".join([*error.message.splitlines()[:2], error.tip]))
             return
-        self.asked = Asked.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
+        self.asked = ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
         self.asked.keep(self.app.review.session)
         count = len(self.asked.units)
         if count and self.field.text == feedback.text:
@@ -301,7 +301,7 @@ class Asker:
             self.field.text = feedback.text
         self._say(told)
 
-    def _preview(self, asked: Asked) -> None:
+    def _preview(self, asked: ProposalReview) -> None:
         if not self.app.review.can_score or not asked.units:
             return
 
@@ -374,7 +374,7 @@ class Asker:
                 self.show()
 
 
-def _arriving(text: str, arrived: Arrived) -> str:
+def _arriving(text: str, arrived: PartialReply) -> str:
     """What has come so far: the last groups with their options, and how many rules; before any, the text itself."""
     lines = [f"{len(text)} characters"]
     if arrived.groups:

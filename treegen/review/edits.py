@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Literal
 
 from treegen.errors import TreegenError
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
-from treegen.tree import editing
-from treegen.tree.changes import Answer, Change, apply
-from treegen.tree.conflicts import Side, changes_of
+from treegen.tree.changes import Answer, Change, apply, edits
 from treegen.tree.document import content_of
-from treegen.tree.keywords import show
-from treegen.tree.problems import Problem
-from treegen.tree.validation import check_data
+from treegen.tree.merge.disputes import Side, changes_of
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.problems import Problem
+from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp
@@ -44,7 +43,7 @@ class Edits:
             self.app.notify("no certain fix: enter goes to the place", timeout=4, markup=False)
             return
         label = f"fixed: {problem.fix.summary}"
-        self.edit(label, lambda: editing.fix_problem(self.app.review.tree, problem))
+        self.edit(label, lambda: edits.fix_problem(self.app.review.tree, problem))
 
     def judge(self, make: Maker) -> Callable[[str], str]:
         """What would be wrong with the tree if a text were taken: validation as it is typed."""
@@ -75,11 +74,11 @@ class Edits:
             like = await self._like()
             if like is False:
                 return
-            await self._ask("Name of the new class", "", lambda t: editing.add_class(tree, t, after, like), "class {}")
+            await self._ask("Name of the new class", "", lambda t: edits.add_class(tree, t, after, like), "class {}")
         elif group:
             after = self.app.option
             await self._ask(
-                f"New option of {group.name}", "", lambda t: editing.add_option(tree, group.name, t, after), "option {}"
+                f"New option of {group.name}", "", lambda t: edits.add_option(tree, group.name, t, after), "option {}"
             )
 
     async def _like(self) -> str | Literal[False] | None:
@@ -94,7 +93,7 @@ class Edits:
         tree, name_of = self.app.review.tree, after.name if after else None
 
         def make(text: str, prompt: str = "It has {}.", options: Sequence[str] = ("one", "another")) -> Changes:
-            return editing.add_group(tree, text, prompt, options, name_of)
+            return edits.add_group(tree, text, prompt, options, name_of)
 
         name = await self.app.push_screen_wait(
             TextDialog("Name of the new group", "", self.judge(lambda t: tuple(make(t))))
@@ -121,14 +120,14 @@ class Edits:
         """Another name for the group, option or class under the cursor."""
         tree, group, option, name = self.app.review.tree, self.app.group, self.app.option, self.app.class_name
         if self.app.focused_kind == "class" and name:
-            await self._ask("Name of the class", name, lambda t: editing.rename_class(tree, name, t), "renamed to {}")
+            await self._ask("Name of the class", name, lambda t: edits.rename_class(tree, name, t), "renamed to {}")
         elif self.app.focused_kind == "option" and group and option:
             await self._ask(
-                "The option", option, lambda t: editing.rename_option(tree, group.name, option, t), "renamed to {}"
+                "The option", option, lambda t: edits.rename_option(tree, group.name, option, t), "renamed to {}"
             )
         elif group:
             await self._ask(
-                "Name of the group", group.name, lambda t: editing.rename_group(tree, group.name, t), "renamed to {}"
+                "Name of the group", group.name, lambda t: edits.rename_group(tree, group.name, t), "renamed to {}"
             )
 
     async def edit_prompt(self) -> None:
@@ -138,7 +137,7 @@ class Edits:
             await self._ask(
                 f"Prompt of {group.name}",
                 group.prompt,
-                lambda t: editing.change_prompt(tree, group.name, t),
+                lambda t: edits.change_prompt(tree, group.name, t),
                 "prompt {}",
             )
 
@@ -146,22 +145,22 @@ class Edits:
         """The group, option or class under the cursor goes; of an option that classes have, asks where they go."""
         tree, group, option, name = self.app.review.tree, self.app.group, self.app.option, self.app.class_name
         if self.app.focused_kind == "class" and name:
-            self.edit(f"without class {show(name)}", lambda: editing.delete_class(tree, name))
+            self.edit(f"without class {show(name)}", lambda: edits.delete_class(tree, name))
         elif self.app.focused_kind == "option" and group and option:
             await self._delete_option(group, option)
         elif self.app.focused_kind == "group" and group:
-            self.edit(f"without group {show(group.name)}", lambda: editing.delete_group(tree, group.name))
+            self.edit(f"without group {show(group.name)}", lambda: edits.delete_group(tree, group.name))
 
     async def _delete_option(self, group: "Group", option: str) -> None:
         tree = self.app.review.tree
-        names = editing.users(tree, group.name, option)
+        names = edits.users(tree, group.name, option)
         goes_to: dict[str, Answer] = {}
         if names:
             answer = await self._where(group, option, f"{len(names)} classes have {show(option)}; they get instead")
             if answer is False:
                 return
             goes_to = dict.fromkeys(names, answer)
-        self.edit(f"without option {show(option)}", lambda: editing.delete_option(tree, group.name, option, goes_to))
+        self.edit(f"without option {show(option)}", lambda: edits.delete_option(tree, group.name, option, goes_to))
 
     async def _where(self, group: "Group", option: str, title: str) -> str | bool | None:
         """Another option of the group, `None` for no answer, `False` if the dialog was left."""
@@ -181,25 +180,25 @@ class Edits:
         if chosen is not None:
             into = others[chosen]
             label = f"{show(option)} merged into {show(into)}"
-            self.edit(label, lambda: editing.merge_options(tree, group.name, option, into))
+            self.edit(label, lambda: edits.merge_options(tree, group.name, option, into))
 
     async def split(self) -> None:
         """A new option, which some classes of the option under the cursor get."""
         tree, group, option = self.app.review.tree, self.app.group, self.app.option
         if not group or not option:
             return
-        maker: Maker = lambda t: editing.add_option(tree, group.name, t, option)  # noqa: E731
+        maker: Maker = lambda t: edits.add_option(tree, group.name, t, option)  # noqa: E731
         new = await self.app.push_screen_wait(
             TextDialog(f"Split {show(option)}: the new option", "", self.judge(maker))
         )
         if new is None:
             return
-        names = editing.users(tree, group.name, option)
+        names = edits.users(tree, group.name, option)
         chosen = await self.app.push_screen_wait(SeveralDialog(f"Which classes get {show(new)}?", names))
         if chosen is not None:
             classes = [names[i] for i in chosen]
             label = f"{show(option)} split: {show(new)}"
-            self.edit(label, lambda: editing.split_option(tree, group.name, option, new.strip(), classes))
+            self.edit(label, lambda: edits.split_option(tree, group.name, option, new.strip(), classes))
 
     async def point(self) -> None:
         """Another answer for the class in the group under the cursor."""
@@ -214,7 +213,7 @@ class Edits:
         if chosen is not None:
             answer = group.options[chosen] if chosen < len(group.options) else None
             told = f"{show(name)} in {show(group.name)}: {show(answer) if answer else 'no answer'}"
-            self.edit(told, lambda: editing.point_rule(tree, name, group.name, answer))
+            self.edit(told, lambda: edits.point_rule(tree, name, group.name, answer))
 
     async def decide(self, number: int) -> None:
         """What a merge left to decide: one side, the other, or the tree as it stands."""
@@ -224,7 +223,7 @@ class Edits:
         chosen = await self.app.push_screen_wait(ChoiceDialog(conflict.what, choices))
         if chosen is not None:
             side: Literal["ours", "theirs", "file"] = ("ours", "theirs", "file")[chosen]
-            self.edit(f"decided: {conflict.what}", lambda: editing.decide(tree, number, side))
+            self.edit(f"decided: {conflict.what}", lambda: edits.decide(tree, number, side))
 
     def lock(self) -> None:
         """Locks or unlocks the group or class under the cursor for language models."""
@@ -242,11 +241,11 @@ class Edits:
         tree, group, option, name = self.app.review.tree, self.app.group, self.app.option, self.app.class_name
         grid = self.app.focused_grid
         if self.app.focused_kind == "class" and name:
-            moved = self.edit(f"moved {show(name)}", lambda: editing.move_class(tree, name, by))
+            moved = self.edit(f"moved {show(name)}", lambda: edits.move_class(tree, name, by))
         elif self.app.focused_kind == "option" and group and option:
-            moved = self.edit(f"moved {show(option)}", lambda: editing.move_option(tree, group.name, option, by))
+            moved = self.edit(f"moved {show(option)}", lambda: edits.move_option(tree, group.name, option, by))
         elif self.app.focused_kind == "group" and group:
-            moved = self.edit(f"moved {show(group.name)}", lambda: editing.move_group(tree, group.name, by))
+            moved = self.edit(f"moved {show(group.name)}", lambda: edits.move_group(tree, group.name, by))
         else:
             return
         if moved and grid:

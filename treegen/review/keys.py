@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from textual.app import SystemCommand
 from textual.binding import Binding
 
-from treegen.tree.problems import errors_of
+from treegen.tree.validation.problems import errors_of
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, RulesPane, place_of
-from treegen.tree.problems import Problem, pointer_to
+from treegen.tree.validation.problems import Problem, pointer_to
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp

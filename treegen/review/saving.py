@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from treegen.errors import TreegenError
 from treegen.review.screens.dialogs import ChoiceDialog
-from treegen.session import ConflictError
+from treegen.workflow.session import ConflictError
 
 if TYPE_CHECKING:
     from treegen.review.app import ReviewApp

@@ -4,8 +4,8 @@ from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.errors import TreegenError
-from treegen.reviewing import Measured
-from treegen.workflow import score_tree
+from treegen.workflow.review_model import Measurement
+from treegen.workflow.score import score_tree
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -60,7 +60,7 @@ class Scorer:
     def _post(self, show: Any, *arguments: Any) -> None:
         self.app.show_later(show, *arguments)
 
-    def _measured(self, turn: int, done: "Future[Measured]") -> None:
+    def _measured(self, turn: int, done: "Future[Measurement]") -> None:
         """On the app's thread: takes the score, unless the tree is another by now."""
         if turn != self._turn or done.cancelled():
             return

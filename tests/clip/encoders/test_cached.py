@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 
 from tests.clip.conftest import FakeEncoder
-from treegen.clip.cache import EmbeddingCache
+from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.encoders import cached, open_encoder
+from treegen.clip.encoders.base import hub_sources
 from treegen.clip.encoders.cached import Identity, open_cached_encoder
 from treegen.clip.encoders.interface import Encoder, EncoderChangedError, again_if_changed
-from treegen.clip.encoders.local import hub_sources
 from treegen.clip.encoders.open_clip import OpenClipEncoder, _sources
-from treegen.clip.wording import encoder_problems, length_problems
-from treegen.settings import EncoderSettings
+from treegen.clip.text_checks import encoder_problems, length_problems
+from treegen.config.settings import EncoderSettings
 from treegen.tree.model import Tree
 
 SETTINGS = EncoderSettings(name="local-dir:model")

@@ -24,8 +24,8 @@ from treegen.clip.encoders.interface import Batch, Encoder, EncoderChangedError,
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from treegen.clip.cache import EmbeddingCache
-    from treegen.settings import EncoderSettings
+    from treegen.clip.embedding.cache import EmbeddingCache
+    from treegen.config.settings import EncoderSettings
 
 #: Packages whose version may change a fingerprint.
 _PACKAGES: Final = ("torch", "open_clip_torch", "transformers", "timm")
@@ -185,7 +185,7 @@ def open_cached_encoder(
     Raises:
         ModelError: the encoder cannot be had.
     """
-    from treegen.clip.encoders.service import is_service
+    from treegen.clip.encoders.api import is_service
 
     if cache is None or is_service(settings.name):
         return load()

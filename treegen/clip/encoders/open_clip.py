@@ -9,8 +9,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.encoders.base import LocalEncoder, fingerprint_of, first_lines, hub_sources
 from treegen.clip.encoders.interface import Batch
-from treegen.clip.encoders.local import LocalEncoder, fingerprint_of, first_lines, hub_sources
 from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
 from treegen.errors import ModelError
 from treegen.extras import EXTRAS

@@ -7,13 +7,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static, TextArea
 
-from treegen.clip.advice import LEVEL
+from treegen.clip.diagnosis.advice import LEVEL
 from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
-    from treegen.asking import Asked
-    from treegen.clip.previewing import Preview
+    from treegen.clip.preview import Preview
+    from treegen.workflow.proposal_review import ProposalReview
 
 _MARKS = {"open": "", "taken": "taken", "rejected": "left"}
 
@@ -23,7 +23,7 @@ class FeedbackPane(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave_text", "Leave the text", show=False)]
 
-    _asked: "Asked | None" = None
+    _asked: "ProposalReview | None" = None
 
     def action_leave_text(self) -> None:
         """Gives the keys to the proposal: in the text they would write."""
@@ -37,7 +37,7 @@ class FeedbackPane(Vertical):
         yield Grid(id="proposal", copied=4)
         yield Static(id="whole", markup=False)
 
-    def show(self, about: str, talk: str, asked: "Asked | None") -> None:
+    def show(self, about: str, talk: str, asked: "ProposalReview | None") -> None:
         """Shows where the conversation is."""
         self.query_one("#about", Static).update(printable(about))
         lines = talk.splitlines()[-4:]
@@ -62,7 +62,7 @@ class FeedbackPane(Vertical):
                 lines += [preview.failure, "" if unit.refused else _tested(preview)]
         self.query_one("#whole", Static).update("\n".join(printable(line) for line in lines if line))
 
-    def _show_units(self, asked: "Asked | None") -> None:
+    def _show_units(self, asked: "ProposalReview | None") -> None:
         grid = self.query_one("#proposal", Grid)
         if asked is None:
             grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")

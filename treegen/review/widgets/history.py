@@ -9,7 +9,7 @@ from textual_plotext import PlotextPlot
 from treegen.review.widgets.grid import Column, Grid
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
+    from treegen.workflow.review_model import ReviewModel
 
 
 class HistoryPane(Vertical):
@@ -20,7 +20,7 @@ class HistoryPane(Vertical):
         yield PlotextPlot(id="plot")
         yield Grid(id="steps")
 
-    def show(self, review: "Review") -> None:
+    def show(self, review: "ReviewModel") -> None:
         """Shows scores, steps and revisions."""
         session = review.session
         self._plot([100 * share for share in review.scores])

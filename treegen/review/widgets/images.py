@@ -11,8 +11,8 @@ from treegen.images import open_picture
 from treegen.review.widgets.grid import Column, Grid, widths_of
 
 if TYPE_CHECKING:
-    from treegen.clip.mistakes import Mistake
-    from treegen.reviewing import Review
+    from treegen.clip.diagnosis.mistakes import Mistake
+    from treegen.workflow.review_model import ReviewModel
 
 
 class ImagesPane(Vertical):
@@ -27,7 +27,7 @@ class ImagesPane(Vertical):
                 yield Static(id="broken", markup=False)
             yield Grid(id="votes")
 
-    def show(self, review: "Review") -> None:
+    def show(self, review: "ReviewModel") -> None:
         """Shows the mistakes of the last score."""
         self._review = review
         self.mistakes = review.measured.mistakes if review.measured else ()

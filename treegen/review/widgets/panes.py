@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from treegen.review.widgets.grid import Column, Grid, widths_of
-from treegen.tree.changes import Draft
-from treegen.tree.editing import users
-from treegen.tree.keywords import show
+from treegen.tree.changes import MutableTree
+from treegen.tree.changes.edits import users
+from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
     from treegen.tree.model import Group
+    from treegen.workflow.review_model import ReviewModel
 
 
 def percent(value: float | None) -> str:
@@ -25,7 +25,7 @@ def tone_of(value: float | None) -> str:
 class GroupsPane(Grid):
     """The groups, with how often CLIP answers each rightly."""
 
-    def show(self, review: "Review") -> None:
+    def show(self, review: "ReviewModel") -> None:
         """Shows the tree as it is."""
         groups = review.tree.groups
         measured = review.measured
@@ -42,7 +42,7 @@ class GroupsPane(Grid):
         ]
         self.fill(columns, len(groups), cell, lambda r, c: tone_of(right[r]) if c else "", "no group yet: a adds one")
 
-    def chosen(self, review: "Review") -> "Group | None":
+    def chosen(self, review: "ReviewModel") -> "Group | None":
         """The group under the cursor."""
         groups = review.tree.groups
         return groups[self.row] if self.row < len(groups) else None
@@ -51,7 +51,7 @@ class GroupsPane(Grid):
 class OptionsPane(Grid):
     """The options of a group: who has them, and how often CLIP answers them rightly."""
 
-    def show(self, review: "Review", group: "Group | None") -> None:
+    def show(self, review: "ReviewModel", group: "Group | None") -> None:
         """Shows the options of the group."""
         if group is None:
             self.fill([], 0, lambda r, c: "", note="choose a group")
@@ -83,10 +83,10 @@ class OptionsPane(Grid):
 class RulesPane(Grid):
     """The matrix of classes and groups, in words."""
 
-    def show(self, review: "Review") -> None:
+    def show(self, review: "ReviewModel") -> None:
         """Shows the rules."""
         tree = review.tree
-        draft, names, groups = Draft(tree), tree.classes, [g.name for g in tree.groups]
+        draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
 
         def cell(row: int, column: int) -> str:
             if column == 0:
@@ -109,7 +109,7 @@ class RulesPane(Grid):
 class ProblemsPane(Grid):
     """Everything wrong with the tree."""
 
-    def show(self, review: "Review") -> None:
+    def show(self, review: "ReviewModel") -> None:
         """Shows the problems, errors first."""
         self.problems = sorted(review.problems, key=lambda p: p.severity != "error")
         found = self.problems

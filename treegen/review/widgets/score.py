@@ -8,10 +8,10 @@ from textual.widgets import Static
 
 from treegen.review.widgets.grid import Column, Grid, widths_of
 from treegen.review.widgets.panes import percent, tone_of
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
+    from treegen.workflow.review_model import ReviewModel
 
 
 _MOST_ADVICE: Final = 3
@@ -30,7 +30,7 @@ class ScorePane(Vertical):
         yield Static(id="numbers", markup=False)
         yield Grid(id="classes")
 
-    def show(self, review: "Review") -> None:
+    def show(self, review: "ReviewModel") -> None:
         """Shows the last scores."""
         self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
         known = review.measured.dev["classes"] if review.measured else []
@@ -55,7 +55,7 @@ class ScorePane(Vertical):
         self.query_one(Grid).fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
 
     @staticmethod
-    def _numbers(review: "Review") -> list[str]:
+    def _numbers(review: "ReviewModel") -> list[str]:
         lines = []
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
