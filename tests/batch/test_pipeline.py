@@ -48,7 +48,7 @@ def few(drawn: Path, tmp_path: Path) -> Path:
 
 def slow_vectors(encoder: Encoder, paths: list[Path]) -> np.ndarray:
     """Each picture for itself: (B, D) float16, as the cache keeps them."""
-    rows = [unit_rows(encoder.encode_images([open_image(p)]).numpy().astype(np.float16)).numpy() for p in paths]
+    rows = [unit_rows(encoder.encode_images([open_image(p)]).numpy().astype(np.float16)) for p in paths]
     return np.concatenate(rows).astype(np.float16)
 
 
@@ -86,7 +86,7 @@ def test_what_is_in_the_cache_is_not_embedded_again_under_any_name(
     keys = [image_key(digest, WHOLE) for digest in table.columns["digest"]]
     kept = opened.get(encoder.fingerprint, keys)
     opened.close()
-    assert (table.vectors == np.stack([kept[k].numpy() for k in keys]).astype(np.float16)).all()
+    assert (table.vectors == np.stack([kept[k] for k in keys]).astype(np.float16)).all()
 
 
 def test_a_table_from_the_cache_and_one_without_are_equal_to_the_bit(few: Path, tmp_path: Path, embed: Embed) -> None:

@@ -64,10 +64,6 @@ class DiesOnce:
     inner: Preprocessor
     marker: Path
 
-    @property
-    def start(self) -> float:
-        return self.inner.start
-
     def __call__(self, image: Image.Image) -> Prepared:
         if not self.marker.exists():
             self.marker.touch()
@@ -83,9 +79,9 @@ def die_once(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
     real = treegen.clip.encoders.open_encoder
 
     def opened(settings: EncoderSettings, folder: Path) -> Encoder:
-        encoder = real(settings, folder)
+        encoder: Any = real(settings, folder)
         encoder.preprocessor = DiesOnce(encoder.preprocessor, marker)
-        return encoder
+        return encoder  # type: ignore[no-any-return]
 
     monkeypatch.setattr(treegen.clip.encoders, "open_encoder", opened)
 

@@ -143,7 +143,7 @@ class ReviewModel:
         def run() -> T:
             self._progress = progress  # one job at a time: its own progress
             with self.workspace() as work:
-                return job(work)
+                return work.run(lambda: job(work))
 
         return self._thread.submit(run)
 

@@ -25,6 +25,9 @@ from treegen.workflow.recording import Listener, ProgressChat, recorder, result_
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treegen.clip.decisions import DecisionRule
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
     from treegen.llm.tasks.attempts import Conversation
@@ -85,10 +88,15 @@ def score_tree(
         ModelError: the encoder cannot be had.
     """
     from treegen.clip.decisions import rules_named
-    from treegen.clip.text_checks import check_lengths
 
     compared = rules_named(rules) if rules else ()
-    tree = tree or workspace.load()[0]
+    scored = tree or workspace.load()[0]
+    return workspace.run(lambda: _score(workspace, scored, sealed, compared))
+
+
+def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Sequence[DecisionRule]") -> ScoreResult:
+    from treegen.clip.text_checks import check_lengths
+
     check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # before images are embedded for nothing
     closed = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator

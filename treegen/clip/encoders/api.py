@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.encoders.base import ASSUMED_SCALE
 from treegen.clip.encoders.interface import Batch, Preprocessor, UnfinishedError
-from treegen.clip.encoders.pixels import LIGHT
 from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
 from treegen.remote.budget import Budget, Limits, Ticket
@@ -55,11 +54,9 @@ class PngPreprocessor:
 
     Attributes:
         side: in pixels.
-        start: see `Preprocessor.start`.
     """
 
     side: int = _SIDE
-    start: float = LIGHT
 
     def __call__(self, image: "Image") -> bytes:
         """PNG, which loses nothing; in RGB."""

@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.base import ASSUMED_SCALE, LocalEncoder, fingerprint_of, first_lines
+from treegen.clip.encoders.base import ASSUMED_SCALE, LocalEncoder, fingerprint_of, first_lines, hub_sources
 from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.pixels import normalised
 from treegen.clip.encoders.processors import AsTheyAre, ProcessorPreprocessor, can_give_bytes, mean_and_std
@@ -79,6 +79,7 @@ class TransformersEncoder(LocalEncoder):
             self.tell(f"{name} tells no logit scale: {self.logit_scale:g} is assumed ([encoder] logit_scale)")
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
+        self.sources = (Path(source).resolve(),) if Path(source).is_dir() else hub_sources(source)
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
         self._tokenizer = found.tokenizer
         self._fixed_length = str(model.config.model_type).startswith("siglip")  # trained on padding to the full length
