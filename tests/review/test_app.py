@@ -7,9 +7,9 @@ import pytest
 from textual.binding import Binding
 
 from tests.review.conftest import Open, Player
-from treegen.review.keys import PANES, help_rows
 from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.screens.jump import JumpScreen
+from treegen.review.widgets.bars import PANES, help_rows
 from treegen.review.widgets.panes import ProblemsPane
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
 
     require("review")
     from treegen.review.app import open_app
-    from treegen.review.repair import RepairApp, is_tree
+    from treegen.review.repair_app import RepairApp, is_tree
 
     if is_tree(tree) or RepairApp(tree).run():
         app = open_app(tree, domain_path, model=model, api_base=api_base)

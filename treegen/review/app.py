@@ -14,14 +14,13 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
 from treegen.errors import TreegenError
-from treegen.review.asker import Asker
-from treegen.review.edits import Edits
-from treegen.review.keys import KEYS, PANES, commands, help_rows, hints, tabs
-from treegen.review.places import go_to_fault, go_to_problem
-from treegen.review.saving import save
-from treegen.review.scorer import Scorer
+from treegen.review.flows.edits import Edits
+from treegen.review.flows.feedback import Asker
+from treegen.review.flows.navigation import go_to_fault, go_to_problem
+from treegen.review.flows.saving import save
+from treegen.review.flows.scoring import Scorer
 from treegen.review.screens.dialogs import PagesDialog
-from treegen.review.search import Search
+from treegen.review.widgets.bars import KEYS, PANES, commands, help_rows, hints, tabs
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.field import Field
 from treegen.review.widgets.grid import Grid
@@ -29,6 +28,7 @@ from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 from treegen.review.widgets.score import ScorePane
+from treegen.review.widgets.search_bar import Search
 from treegen.reviewing import Review
 from treegen.settings import LlmSettings
 from treegen.tree.keywords import printable
@@ -330,7 +330,7 @@ class ReviewApp(App[None]):
 
     def action_editor(self, what: str) -> None:
         """Opens the tree or the group as text in $EDITOR; what comes back is one step."""
-        from treegen.review.editor import edit_group, edit_tree
+        from treegen.review.flows.external_editor import edit_group, edit_tree
 
         (edit_tree if what == "tree" else edit_group)(self)
 

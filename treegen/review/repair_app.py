@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from treegen.checking import check_tree_file
 from treegen.errors import TreegenError
-from treegen.review.editor import run_editor
+from treegen.review.flows.external_editor import run_editor
 from treegen.review.widgets.grid import Column, Grid
 from treegen.tree.document import read_text
 from treegen.tree.keywords import printable

@@ -346,7 +346,7 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         pieces = [answer[n : n + 200] for n in range(0, len(answer), 200)]
         openai_server.will_stream("One moment. ", *pieces, held=1 + len(pieces) // 2)
         told: list[str] = []
-        monkeypatch.setattr("treegen.review.asker._PAUSE", -1.0)  # every piece is shown
+        monkeypatch.setattr("treegen.review.flows.feedback._PAUSE", -1.0)  # every piece is shown
         say = player.app.asker._say
 
         def heard(text: str) -> None:
