@@ -1,43 +1,91 @@
-"""The way from what is wrong to where it stands."""
+"""Where the cursors are, and the way to another pane, to a row that is sought, or to the place of a problem."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Final
 
+from textual.widget import Widget
+
+from treegen.review.context import ReviewContext, Selection
+from treegen.review.flows.edits import EditFlow
+from treegen.review.screens.jump import JumpScreen
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.images import ImagesPane
-from treegen.review.widgets.panes import GroupsPane, OptionsPane, RulesPane, place_of
-from treegen.tree.problems import Problem, pointer_to
+from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
+from treegen.review.widgets.search_bar import SearchBar
+from treegen.tree.problems import pointer_to
 
-if TYPE_CHECKING:
-    from treegen.review.app import ReviewApp
-
-
-def go_to_problem(app: "ReviewApp", problem: Problem) -> None:
-    """Goes to the place, or asks what a merge left to decide."""
-    if problem.pointer.startswith("/conflicts/"):
-        app.run_worker(app.edits.decide(int(problem.pointer.split("/")[2])), group="edit", exclusive=True)
-    else:
-        go_to(app, problem.pointer)
+_KINDS: Final = {"groups": "group", "options": "option", "rules": "class"}
 
 
-def go_to_fault(app: "ReviewApp") -> None:
-    """Goes to the rule of the true class in the group at fault, or in the one that was chosen."""
-    pane = app.query_one(ImagesPane)
-    if mistake := pane.mistake:
-        votes = pane.query_one("#votes", Grid)
-        vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
-        go_to(app, pointer_to("rules", mistake.true, vote.group))
+def selection_of(context: ReviewContext, focused: Widget | None) -> Selection:
+    """Return what the cursors are on, by the widget that has the focus."""
+    tree = context.review.tree
+    group = context.query_one(GroupsPane).chosen(context.review)
+    rules, row = context.query_one(RulesPane), context.query_one(OptionsPane).row
+    return Selection(
+        group=group,
+        option=group.options[row] if group and row < len(group.options) else None,
+        class_name=tree.classes[rules.row] if rules.row < len(tree.classes) else None,
+        rule_group=tree.groups[rules.column - 1] if 0 < rules.column <= len(tree.groups) else None,
+        kind=_KINDS.get((focused.id or "") if focused else "", ""),
+        grid=focused if isinstance(focused, Grid) else None,
+    )
 
 
-def go_to(app: "ReviewApp", pointer: str) -> None:
-    """Puts the cursor where a JSON Pointer leads, and the pane of it before the reader."""
-    group, option, name = place_of(pointer)
-    names, classes = [g.name for g in app.review.tree.groups], app.review.tree.classes
-    if group in names:
-        app.query_one(GroupsPane).put_cursor(names.index(group))
-    if name in classes:
-        app.action_pane("rules")
-        app.query_one(RulesPane).put_cursor(classes.index(name), names.index(group) + 1 if group in names else 0)
-    elif group in names:
-        app.action_pane("options")
-        if option is not None and option.isdigit():
-            app.query_one(OptionsPane).put_cursor(int(option))
+class NavigationFlow:
+    """The keys that lead elsewhere and change nothing."""
+
+    def __init__(self, context: ReviewContext) -> None:
+        self.context = context
+
+    def search(self) -> None:
+        """Ask what to search for in the grid that has the focus, or among the groups."""
+        grid = self.context.selection.grid or self.context.query_one(GroupsPane)
+        self.context.query_one(SearchBar).ask(grid)
+
+    def find(self, direction: int) -> None:
+        """Go to the next or previous row that holds the text."""
+        if grid := self.context.selection.grid:
+            self.context.query_one(SearchBar).find(grid, direction)
+
+    def leave_search(self) -> None:
+        """Hide the search field."""
+        self.context.query_one(SearchBar).action_leave()
+
+    def jump(self) -> None:
+        """Show a letter on every grid; pressing it goes there."""
+        self.context.push_screen(JumpScreen(self.context.query(Grid)))
+
+    def to_problem(self) -> None:
+        """Go to the place of the problem under the cursor, or ask what a merge left to decide."""
+        pane = self.context.query_one(ProblemsPane)
+        pointer = pane.problems[pane.row].pointer
+        if pointer.startswith("/conflicts/"):
+            self.context.start(partial(EditFlow(self.context).decide, int(pointer.split("/")[2])), "edit")
+        else:
+            self._go_to(pointer)
+
+    def to_fault(self) -> None:
+        """Go to the rule of the true class in the group at fault, or in the one that was chosen."""
+        pane = self.context.query_one(ImagesPane)
+        if mistake := pane.mistake:
+            votes = pane.query_one("#votes", Grid)
+            vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
+            self._go_to(pointer_to("rules", mistake.true, vote.group))
+
+    def _go_to(self, pointer: str) -> None:
+        """Put the cursor where a JSON Pointer leads, and show the pane of it."""
+        context = self.context
+        group, option, name = place_of(pointer)
+        names, classes = [g.name for g in context.review.tree.groups], context.review.tree.classes
+        if group in names:
+            context.query_one(GroupsPane).put_cursor(names.index(group))
+        if name in classes:
+            context.show_pane("rules")
+            context.query_one(RulesPane).put_cursor(
+                classes.index(name), names.index(group) + 1 if group in names else 0
+            )
+        elif group in names:
+            context.show_pane("options")
+            if option is not None and option.isdigit():
+                context.query_one(OptionsPane).put_cursor(int(option))

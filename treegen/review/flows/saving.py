@@ -1,18 +1,26 @@
 """Saving: what happens when somebody else wrote the file meanwhile is the reviewer's to say."""
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from treegen.errors import TreegenError
+from treegen.review.context import ReviewContext
 from treegen.review.screens.dialogs import ChoiceDialog
 from treegen.session import ConflictError
 
-if TYPE_CHECKING:
-    from treegen.review.app import ReviewApp
+
+class SavingFlow:
+    """The way of the tree into its file."""
+
+    def __init__(self, context: ReviewContext) -> None:
+        self.context = context
+
+    def save(self) -> None:
+        """Write the file; if somebody else did meanwhile, ask what to do."""
+        self.context.start(partial(_save, self.context), "save")
 
 
-async def save(app: "ReviewApp") -> None:
-    """Writes the file; if somebody else did meanwhile, asks what to do."""
-    session = app.review.session
+async def _save(context: ReviewContext) -> None:
+    session = context.review.session
     try:
         session.save()
     except ConflictError as error:
@@ -21,19 +29,19 @@ async def save(app: "ReviewApp") -> None:
             "write mine over it (theirs is kept in the history)",
             "wait",
         ]
-        chosen = await app.push_screen_wait(ChoiceDialog(error.message, choices))
-        if chosen in (None, 2) or not _settle(app, merge=chosen == 0):
+        chosen = await context.ask(ChoiceDialog(error.message, choices))
+        if chosen in (None, 2) or not _settle(context, merge=chosen == 0):
             return
     except TreegenError as error:
-        app.complain(error)
+        context.complain(error)
         return
-    app.notify(f"saved {session.path.name}", timeout=2, markup=False)
-    app.changed()
+    context.notify(f"saved {session.path.name}", timeout=2)
+    context.tree_changed()
 
 
-def _settle(app: "ReviewApp", *, merge: bool) -> bool:
-    """Merges with what is in the file, or goes over it. False if something is left to decide."""
-    session = app.review.session
+def _settle(context: ReviewContext, *, merge: bool) -> bool:
+    """Merge with what is in the file, or write over it. False if something is left to decide."""
+    session = context.review.session
     try:
         if not merge:
             session.overwrite()
@@ -43,9 +51,9 @@ def _settle(app: "ReviewApp", *, merge: bool) -> bool:
             session.save()
             return True
     except TreegenError as error:
-        app.complain(error)
+        context.complain(error)
         return False
-    app.changed()
-    app.action_pane("problems")
-    app.notify("merged; what could not be decided is among the problems", severity="warning", timeout=8)
+    context.tree_changed()
+    context.show_pane("problems")
+    context.notify("merged; what could not be decided is among the problems", severity="warning", timeout=8)
     return False

@@ -1,107 +1,124 @@
 """Scores the tree while its reviewer goes on: a moment after each change, on the models' thread."""
 
-from concurrent.futures import CancelledError, Future
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+import logging
+from functools import partial
+from threading import Event
+from typing import Final
 
 from treegen.errors import TreegenError
-from treegen.reviewing import Measured
+from treegen.progress import Cancelled
+from treegen.review.context import ReviewContext
+from treegen.review.messages import ScoreFailed, ScoreProgress, ScoreReady, TestScoreReady, reason_of
 from treegen.workflow import score_tree
 
-if TYPE_CHECKING:
-    from textual.timer import Timer
-
-    from treegen.review.app import ReviewApp
-
 _PATIENCE: Final = 0.4  # seconds of quiet before scoring begins
+logger = logging.getLogger(__name__)
 
 
-class _SupersededError(Exception):
-    """The tree has changed: the score that is being computed is of no use any more."""
+class ScoringFlow:
+    """The scores of a review: the last one, what is being computed, and what went wrong.
 
+    Attributes:
+        running: a score of the dev split is being computed.
+    """
 
-class Scorer:
-    """The scores of the app's review: the last one, what is being computed, and what went wrong."""
-
-    def __init__(self, app: "ReviewApp") -> None:
-        self.app = app
-        self._timer: Timer | None = None
-        self._running: Future[Any] | None = None
-        self._turn = 0
-        self._told = ""
+    def __init__(self, context: ReviewContext) -> None:
+        self.context = context
+        self.running = False
+        self._state = ""
 
     def soon(self) -> None:
-        """Scores the tree after a moment of quiet."""
-        if not self.app.review.can_score:
-            return
-        self._turn += 1
-        if self._timer:
-            self._timer.stop()
-        self._timer = self.app.set_timer(_PATIENCE, self._begin)
+        """Score the tree after a moment of quiet; a score that is being computed is of no use any more."""
+        if self.context.review.can_score:
+            self.context.start(self._score, "score")
 
-    def _begin(self) -> None:
-        if not self.app.is_shown:
-            return
-        turn = self._turn
-        self._told = "scoring"
-        future = self.app.review.measure(lambda task, done, total: self._progress(turn, task, done, total))
-        future.add_done_callback(lambda done: self._post(self._measured, turn, done))
-        self._running = future
-        self.app.refresh_lines()
-
-    def _progress(self, turn: int, task: str, done: int, total: int) -> None:
-        """On the models' thread: stops what is of no use any more."""
-        if turn != self._turn:
-            raise _SupersededError
-        told = f"{task} {done}/{total}" if total > 1 else task
-        if told != self._told and self.app.is_running:
-            self._told = told
-            self._post(self.app.refresh_lines)
-
-    def _post(self, show: Any, *arguments: Any) -> None:
-        self.app.show_later(show, *arguments)
-
-    def _measured(self, turn: int, done: "Future[Measured]") -> None:
-        """On the app's thread: takes the score, unless the tree is another by now."""
-        if turn != self._turn or done.cancelled():
-            return
-        self._told = ""
+    async def _score(self) -> None:
+        await asyncio.sleep(_PATIENCE)
+        superseded = Event()
+        self.running = True
+        self._say("scoring")
         try:
-            self.app.review.measured = done.result()
-        except TreegenError as error:
-            self._told = f"not scored: {error.message.splitlines()[0]}"
-        except (_SupersededError, CancelledError):
+            measured = await asyncio.wrap_future(self.context.review.measure(partial(self._progress, superseded)))
+        except Cancelled:
             return
+        except Exception as error:
+            self.context.post_message(ScoreFailed(error, "dev"))
         else:
-            self.app.review.scores.append(done.result().dev["accuracy"])
-        self.app.refresh_panes()
+            self.context.post_message(ScoreReady(measured))
+        finally:
+            superseded.set()
+            self.running = False
+
+    def _progress(self, superseded: Event, task: str, done: int, total: int) -> None:
+        """Tell how far a score is, on the models' thread.
+
+        Raises:
+            Cancelled: the tree has changed since.
+        """
+        if superseded.is_set():
+            raise Cancelled
+        text = f"{task} {done}/{total}" if total > 1 else task
+        if text != self._state:
+            self.context.post_message(ScoreProgress(text))
 
     def score_test(self) -> None:
-        """Scores the tree of the file on the test part, with baseline and controls, and keeps the score."""
-        if not self.app.review.can_score:
-            self.app.notify(self.app.review.missing or "the tree has errors", severity="warning", markup=False)
-            return
-        if self.app.review.session.unsaved:
-            self.app.notify("save first: the score is kept with what is in the file", severity="warning")
-            return
-        self._told = "scoring on the test part"
-        tree = self.app.review.tree
-        future = self.app.review.on_models(lambda work: score_tree(work, tree))
-        future.add_done_callback(lambda done: self._post(self._tested, done))
-        self.app.refresh_lines()
+        """Score the tree of the file on the test split, with baseline and controls, and keep the score."""
+        review = self.context.review
+        if not review.can_score:
+            self.context.notify(review.missing or "the tree has errors", severity="warning")
+        elif review.session.unsaved:
+            self.context.notify("save first: the score is kept with what is in the file", severity="warning")
+        else:
+            self.context.start(self._score_test, "test score")
 
-    def _tested(self, done: "Future[Any]") -> None:
-        self._told = ""
+    async def _score_test(self) -> None:
+        review, tree = self.context.review, self.context.review.tree
+        self._say("scoring on the test part")
         try:
-            self.app.review.tested = done.result().score
-        except TreegenError as error:
-            self.app.complain(error)
-        self.app.refresh_panes()
+            scored = await asyncio.wrap_future(review.on_models(lambda work: score_tree(work, tree)))
+        except Cancelled:
+            return
+        except Exception as error:
+            self.context.post_message(ScoreFailed(error, "test"))
+        else:
+            self.context.post_message(TestScoreReady(scored.score))
+
+    def take(self, message: ScoreProgress | ScoreReady | TestScoreReady | ScoreFailed) -> None:
+        """Show what the models' thread has come to."""
+        review = self.context.review
+        if isinstance(message, ScoreProgress):
+            self._say(message.text)
+            return
+        self._state = ""
+        match message:
+            case ScoreReady():
+                review.measured = message.measured
+                review.scores.append(message.measured.dev["accuracy"])
+            case TestScoreReady():
+                review.tested = message.score
+            case ScoreFailed():
+                self._fail(message)
+        self.context.refresh_panes()
+
+    def _fail(self, message: ScoreFailed) -> None:
+        error = message.error
+        if not isinstance(error, TreegenError):
+            logger.error("scoring on the %s split failed", message.split, exc_info=error)
+        if message.split == "dev":
+            self._state = f"not scored: {reason_of(error)}"
+        else:
+            self.context.complain(error if isinstance(error, TreegenError) else TreegenError(reason_of(error)))
+
+    def _say(self, text: str) -> None:
+        self._state = text
+        self.context.refresh_lines()
 
     def status(self) -> str:
-        """The last score and whether it is stale, or what is missing."""
-        review = self.app.review
+        """Return the last score and whether it is stale, or what is missing."""
+        review = self.context.review
         if review.measured is None:
-            return self._told or review.missing or ("the tree has errors: no score" if not review.can_score else "")
+            return self._state or review.missing or ("the tree has errors: no score" if not review.can_score else "")
         dev = review.measured.dev
         low, high = dev["interval"]
         score = f"dev {100 * dev['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}] n={dev['n']}"
@@ -109,4 +126,4 @@ class Scorer:
         if len(review.scores) > 1:
             change = f"  {100 * (review.scores[-1] - review.scores[-2]):+.1f}"
         stale = "  (stale)" if review.stale else ""
-        return f"{score}{change}{stale}  {self._told}".rstrip()
+        return f"{score}{change}{stale}  {self._state}".rstrip()

@@ -1,54 +1,61 @@
-"""The keys in words: all of them, and those that are of use where the cursor is."""
+"""The lines around the panes: title, tabs, and the keys that are of use; and all keys in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, cast
 
-from textual.app import SystemCommand
+from rich.cells import cell_len
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.widgets import Footer, Static
 
+from treegen.review.context import PANES, ReviewContext
+from treegen.review.widgets.feedback import CONVERSATION
+from treegen.reviewing import Review
+from treegen.tree.keywords import printable
 from treegen.tree.problems import errors_of
 
-if TYPE_CHECKING:
-    from treegen.review.app import ReviewApp
-
-PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
-#: every key of the application
-KEYS: Final = (
-    *[Binding(str(n), f"pane('{name}')", name.capitalize()) for n, name in enumerate(PANES, 1)],
-    Binding("a", "edit('add')", "Add"),
-    Binding("r", "edit('rename')", "Rename"),
-    Binding("d", "edit('delete')", "Delete"),
-    Binding("p", "edit('edit_prompt')", "Prompt"),
-    Binding("m", "edit('merge')", "Merge option"),
-    Binding("x", "edit('split')", "Split option"),
-    Binding("K,shift+up", "shift(-1)", "Move up"),
-    Binding("J,shift+down", "shift(1)", "Move down"),
-    Binding("f", "fix", "Fix the problem, if the fix is certain"),
-    Binding("L", "lock", "Lock for the language model"),
-    Binding("u,ctrl+z", "undo", "Undo"),
-    Binding("U,ctrl+r,ctrl+y", "redo", "Redo"),
-    Binding("ctrl+s", "save", "Save"),
-    Binding("E", "editor('tree')", "Edit the tree as text"),
-    Binding("ctrl+e", "editor('group')", "Edit the group as text"),
-    Binding("F", "feedback", "Feedback to the language model"),
-    Binding("ctrl+g", "send", "Send the feedback"),
-    Binding("ctrl+l", "feedback(True)", "Feedback from the mistakes"),
-    Binding("ctrl+t", "target", "Feedback about something else"),
-    Binding("ctrl+x", "cancel", "Cancel the request", priority=True),
-    Binding("e", "edit('reword')", "Take a proposed change in your words"),
-    Binding("A", "accept_all", "Take all proposed changes"),
-    Binding("slash", "search", "Search"),
-    Binding("n", "find(1)", "Next found"),
-    Binding("N", "find(-1)", "Previous found"),
-    Binding("escape", "leave_search", "Leave the search"),
-    Binding("o", "jump", "Jump to a pane"),
-    Binding("y", "copy", "Copy"),
-    Binding("s", "score", "Score on the test part"),
-    Binding("D", "toggle_dark", "Light or dark"),
-    Binding("question_mark", "keys", "Keys"),
-    Binding("q,ctrl+q", "quit", "Quit; what is unsaved is kept", priority=False),
+NARROW: Final = 110  # columns; below, the names of panes are cut
+_UNDO: Final = "app.do('edits', 'undo')"
+_SAVE: Final = "app.do('saving', 'save')"
+_CANCEL: Final = "app.do('feedback', 'cancel')"
+_QUIT: Final = "app.quit"
+#: the keys of the footer for which there is always room
+_ALWAYS: Final = (_UNDO, _SAVE, "app.keys", _QUIT)
+_LAST: Final = ("app.do('navigation', 'search')", _CANCEL, *_ALWAYS)  # in this order at its end
+#: the keys that work in every pane
+EVERYWHERE: Final = (
+    *[
+        Binding(str(number), f"app.pane('{name}')", name, show=False, tooltip=name.capitalize())
+        for number, name in enumerate(PANES, 1)
+    ],
+    Binding("a,r,d,p,m,x", "app.do('edits', 'run', '')", "edit", show=False),  # where nothing is edited, to say so
+    Binding("u,ctrl+z", _UNDO, "undo", tooltip="Undo"),
+    Binding("U,ctrl+r,ctrl+y", "app.do('edits', 'redo')", "redo", show=False, tooltip="Redo"),
+    Binding("ctrl+s", _SAVE, "save", tooltip="Save"),
+    Binding("E", "app.do('editor', 'tree')", "edit the tree", show=False, tooltip="Edit the tree as text"),
+    Binding("ctrl+e", "app.do('editor', 'group')", "edit the group", show=False, tooltip="Edit the group as text"),
+    *[replace(binding, show=False) for binding in CONVERSATION],
+    Binding(
+        "ctrl+x",
+        _CANCEL,
+        "cancel",
+        priority=True,
+        tooltip="Cancel the request",
+    ),
+    Binding(
+        "escape", "app.do('navigation', 'leave_search')", "leave the search", show=False, tooltip="Leave the search"
+    ),
+    Binding("o", "app.do('navigation', 'jump')", "jump", show=False, tooltip="Jump to a pane"),
+    Binding("s", "app.do('scoring', 'score_test')", "score", show=False, tooltip="Score on the test part"),
+    Binding("D", "app.toggle_dark", "light or dark", show=False, tooltip="Light or dark"),
+    Binding("question_mark", "app.keys", "keys", tooltip="Keys"),
+    Binding("q,ctrl+q", _QUIT, "quit", tooltip="Quit; what is unsaved is kept"),
 )
+_GAP: Final = 2  # cells behind each key of the footer
 _MOVES: Final = [
     ("arrows, h j k l", "move"),
     ("g G, home end", "first, last"),
@@ -59,61 +66,113 @@ _MOVES: Final = [
     ("ctrl+p", "command palette"),
     ("escape", "leave a dialog"),
 ]
-_HINTS: Final = {
-    "groups": "enter options  a add  r rename  p prompt  d delete  J K move  L lock  / search",
-    "options": "a add  r rename  d delete  m merge  x split  J K move  p prompt  / search",
-    "rules": "enter re-point  a add  r rename  d delete  J K move  L lock  / search",
-    "problems": "enter go there  f fix  / search  y copy",
-    "mistakes": "enter the rule at fault  tab answers  / search",
-    "proposal": "enter take  e reword  x leave  A take all  F feedback  / search",
-    "feedback": "escape leave the text  ctrl+g send  ctrl+t about something else  ctrl+l from mistakes  ctrl+x cancel",
-    "votes": "enter the rule at fault  h l more columns  tab pictures  / search",
-}
-_SPACE: Final = "  "
-_GAP: Final = 4  # cells between the keys for this place and those for all
 _SHOWN: Final = {"slash": "/", "question_mark": "?"}
 
 
-def help_rows(app: "ReviewApp") -> list[tuple[str, str]]:
-    """Every key and what it does."""
-    own = [binding for binding in app.BINDINGS if isinstance(binding, Binding)]
-    rows = [(", ".join(_SHOWN.get(key, key) for key in b.key.split(",")), b.description) for b in own]
-    return [*rows, *_MOVES]
+def title_of(review: Review) -> str:
+    """Return what is reviewed, and whether it is saved."""
+    session, tree = review.session, review.tree
+    state = "unsaved" if session.unsaved else "saved"
+    counts = f"{len(tree.groups)} groups, {len(tree.classes)} classes"
+    return printable(f"{session.path.name}  {tree.domain}: {counts}  {state}")
 
 
-def commands(app: "ReviewApp") -> Iterator[SystemCommand]:
-    """Everything that a key does, for the command palette."""
-    for binding, (keys, told) in zip(app.BINDINGS, help_rows(app), strict=False):
-        if isinstance(binding, Binding):
-            yield SystemCommand(told, f"key {keys}", partial(app.run_action, binding.action))
-
-
-def tabs(app: "ReviewApp", panes: Sequence[str], *, narrow: bool) -> str:
-    """The panes with their numbers, as markup that can be clicked; short names where there is little room."""
-    found = app.review.known_problems
+def tabs_of(context: ReviewContext, *, narrow: bool) -> str:
+    """Return the panes with their numbers, as markup that can be clicked; short names where there is little room."""
+    found = context.review.known_problems
     counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
     shown = []
-    for number, name in enumerate(panes, 1):
+    for number, name in enumerate(PANES, 1):
         label = f"{number} {name[:3] if narrow else name}{counts.get(name, '')}"
-        label = f"[reverse] {label} [/reverse]" if name == app.pane else f" {label} "
+        label = f"[reverse] {label} [/reverse]" if name == context.pane else f" {label} "
         shown.append(f"[@click=app.pane('{name}')]{label}[/]")
     return "".join(shown)
 
 
-def hints(app: "ReviewApp") -> str:
+class KeysFooter(Footer):
     """The next useful keys, as many as there is room for; how to see all of them always stands there."""
-    last = ["? keys", "q quit"]
-    if app.review.session.unsaved:
-        last.insert(0, "ctrl+s save")
-    if app.review.session.position:
-        last.insert(0, "u undo")
-    room = app.size.width - 2 - _GAP - len(_SPACE.join(last))
-    first = _of_use(app)
-    while first and len(_SPACE.join(first)) > room:
-        first.pop()
-    return _SPACE.join(first).ljust(len(_SPACE.join(first)) + _GAP) + _SPACE.join(last)
+
+    def __init__(self, *, id: str | None = None) -> None:
+        """A footer of one line, without Textual's key of the command palette."""
+        super().__init__(id=id, compact=True, show_command_palette=False)
+        self._keys: list[Any] = []
+        self._composed: list[Binding] | None = None
+        self._state: tuple[object, ...] = ()
+        self._idle: Sequence[str] = ()
+
+    def show(self, context: ReviewContext) -> None:
+        """Show other keys if the width or what can be undone and saved has changed; for the focus Textual does it."""
+        session = context.review.session
+        idle = {_UNDO: not session.position, _SAVE: not session.unsaved, _CANCEL: context.pane != "ask"}
+        self._idle = [action for action, is_idle in idle.items() if is_idle]
+        state = (self.app.size.width, *self._idle)
+        if state != self._state:
+            self._state = state
+            self._fit()
+
+    async def recompose(self) -> None:
+        """Compose anew only for other keys: Textual asks for it several times before the first paint."""
+        if self._bound() != self._composed:
+            await super().recompose()
+
+    def _bound(self) -> list[Binding]:
+        return [active.binding for active in self.screen.active_bindings.values() if active.binding.show]
+
+    def compose(self) -> ComposeResult:
+        """Sort the keys: those for this place, then those for all."""
+        self._composed = self._bound() if self._bindings_ready else None
+        self._keys = [*cast("Iterable[Any]", super().compose())]
+        for key in self._keys:
+            is_letter = key.action == _QUIT and "q" in self.screen.active_bindings  # in a text it would be written
+            key.key_display = "q" if is_letter else key.key_display.replace("^", "ctrl+")
+        self._keys.sort(key=lambda key: _LAST.index(key.action) if key.action in _LAST else -1)
+        self._fit()
+        yield from (key for key in self._keys if key.action not in _ALWAYS)
+        yield Static("", id="gap")
+        yield from (key for key in self._keys if key.action in _ALWAYS)
+
+    def _fit(self) -> None:
+        """Hide keys that do nothing now, and those for which there is no room: that is cheaper than to compose anew."""
+        useful = [key for key in self._keys if key.action not in self._idle]
+        room = self.app.size.width - 2 * _GAP - sum(_width(key) for key in useful if key.action in _ALWAYS)
+        for key in self._keys:
+            key.display = key in useful
+            if key in useful and key.action not in _ALWAYS:
+                room -= _width(key)
+                key.display = room >= 0
 
 
-def _of_use(app: "ReviewApp") -> list[str]:
-    name = (app.focused.id or "") if app.focused else ""
-    return _HINTS.get(name, "1 options  2 rules  / search").split(_SPACE)
+def _width(key: Any) -> int:
+    return cell_len(f"{key.key_display} {key.description}") + _GAP
+
+
+def _bindings(app: App[Any], screen: Screen[Any]) -> Iterator[Binding]:
+    """Every key of the review that has a long description, once; the numbers of the panes first."""
+    nodes: list[DOMNode] = [*screen.walk_children(), app]
+    listed = {
+        (binding.key, binding.tooltip): binding
+        for node in nodes
+        for kind in type(node).__mro__
+        for binding in vars(kind).get("BINDINGS", ())
+        if isinstance(binding, Binding) and binding.tooltip and kind.__module__.startswith("treegen.")
+    }
+    yield from sorted(listed.values(), key=lambda binding: not binding.key.isdigit())
+
+
+def _words_of(binding: Binding) -> str:
+    return ", ".join(_SHOWN.get(key, key) for key in binding.key.split(","))
+
+
+def key_rows(app: App[Any]) -> list[tuple[str, str]]:
+    """Return every key and what it does."""
+    return [*[(_words_of(binding), binding.tooltip) for binding in _bindings(app, app.screen_stack[0])], *_MOVES]
+
+
+def key_commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemCommand]:
+    """Yield everything that a key does, for the command palette."""
+    for binding in _bindings(app, screen):
+        yield SystemCommand(binding.tooltip, f"key {_words_of(binding)}", partial(_run, app, binding.action))
+
+
+async def _run(app: App[Any], action: str) -> None:
+    await app.run_action(action, app.focused)

@@ -1,51 +1,51 @@
-"""Search in the pane that has the keys: a field, then n and N from one found row to the next."""
+"""Search in a grid: a field, then n and N from one row that holds the text to the next."""
 
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from treegen.review.widgets.field import Field
 from treegen.review.widgets.grid import Grid
 
-if TYPE_CHECKING:
-    from treegen.review.app import ReviewApp
 
+class SearchBar(Field):
+    """The field for what is sought; it is shown only while it is written in."""
 
-class Search:
-    """What is sought, and where."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "leave the search", key_display="escape"),
+    ]
 
-    def __init__(self, app: "ReviewApp") -> None:
-        self.app = app
+    def __init__(self, *, id: str | None = None) -> None:
+        """A field that is not shown yet."""
+        super().__init__(id=id, placeholder="search", select_on_focus=False)
+        self.display = False
         self._sought = ""
         self._grid: Grid | None = None
 
-    def ask(self) -> None:
-        """Shows the field; what it finds is in the grid that has the keys now, or among the groups."""
-        field = self.app.query_one("#search", Input)
-        self._grid = self.app.focused_grid or self.app.query_one("#groups", Grid)
-        field.display = True
-        field.value = ""
-        self.app.screen.set_focus(field)  # at once: the text may wait already
+    def ask(self, grid: Grid) -> None:
+        """Show the field; what it finds is in that grid."""
+        self._grid = grid
+        self.display = True
+        self.value = ""
+        self.screen.set_focus(self)  # at once: the text may wait already
 
-    def leave(self) -> None:
-        """Takes the field away again."""
-        field = self.app.query_one("#search", Input)
-        if field.display and self._grid:
-            field.display = False
-            self.app.screen.set_focus(self._grid)
+    def action_leave(self) -> None:
+        """Hide the field and give the focus back to the grid."""
+        if self.display and self._grid:
+            self.display = False
+            self.screen.set_focus(self._grid)
 
-    def submit(self, text: str) -> None:
-        """Goes to the first row from the cursor on that holds the text."""
-        self._sought = text.casefold()
-        self.leave()
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go to the first row from the cursor on that holds the text."""
+        event.stop()
+        self._sought = event.value.casefold()
+        self.action_leave()
         if self._grid:
-            self._find(self._grid, 0)
+            self.find(self._grid, 0)
 
-    def go_on(self, direction: int) -> None:
-        """Goes to the next (1) or the previous (-1) row that holds the text."""
-        if grid := self.app.focused_grid:
-            self._find(grid, direction)
-
-    def _find(self, grid: Grid, direction: int) -> None:
+    def find(self, grid: Grid, direction: int) -> None:
+        """Go to the next (1) or the previous (-1) row that holds the text, or (0) stay if this one does."""
         if not self._sought or not grid.count:
             return
         step = direction or 1
@@ -54,4 +54,4 @@ class Search:
             if any(self._sought in text.casefold() for text in grid.row_texts(row)):
                 grid.put_cursor(row)
                 return
-        self.app.notify(f"nothing holds {self._sought}", timeout=2, markup=False)
+        self.app.notify(f"nothing holds {self._sought}", timeout=2)
