@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.conftest import TREE, Git
-from treegen import approving
 from treegen.approving import Gate, accuracy_problems, approval_problems, approve, recorded_score
 from treegen.checking import check_tree_file
 from treegen.errors import InputError, ProblemsError
@@ -163,7 +162,7 @@ def test_what_was_edited_while_it_was_scored_is_neither_lost_nor_signed(
     def slow(*_: object) -> None:
         filed.path.write_text(edited, encoding="utf-8")
 
-    monkeypatch.setattr(approving, "_stored_score", slow)
+    monkeypatch.setattr("treegen.approving._stored_score", slow)
     with pytest.raises(ProblemsError, match="changed while it was scored"):
         approve(filed, by="Ada")
     assert filed.path.read_text(encoding="utf-8") == edited

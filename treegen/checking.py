@@ -1,6 +1,6 @@
 """Everything wrong with a tree, for whoever judges one: schema and cross checks, lints, the project's severities.
 
-Drafting and repair use `treegen.tree.validation` alone: what a language model is told must not change with the lints.
+Drafting and repair use `treegen.tree.validation` alone: lints must not change what a language model is sent.
 """
 
 from collections.abc import Sequence
