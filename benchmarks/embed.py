@@ -12,13 +12,13 @@ from pathlib import Path
 
 from gpu import make_model
 
-from treegen.demonstration import lay_out
-from treegen.embedding.cluster import ClusterEngine
-from treegen.embedding.interface import Engine
-from treegen.embedding.local import LocalEngine
-from treegen.embedding.planning import make_plan
-from treegen.embedding.running import embed_images
-from treegen.settings import EncoderSettings
+from treegen.batch.interface import Engine
+from treegen.batch.local_engine import LocalEngine
+from treegen.batch.pipeline import embed_images
+from treegen.batch.plan import make_plan
+from treegen.batch.ray_engine import ClusterEngine
+from treegen.config.settings import EncoderSettings
+from treegen.workflow.demo import lay_out
 
 
 def rate(images: Path, engine: Engine, batch: int, encoder: EncoderSettings) -> tuple[float, float]:

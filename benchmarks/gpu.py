@@ -33,11 +33,11 @@ from typing import Any
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.beside import available_cores
-from treegen.clip.cache import EmbeddingCache
-from treegen.clip.embedding import embed_images
+from treegen.clip.embedding.cache import EmbeddingCache
+from treegen.clip.embedding.embed import embed_images
+from treegen.clip.embedding.prefetch import available_cores
+from treegen.clip.embedding.preprocess import prepare_stream
 from treegen.clip.encoders.open_clip import OpenClipEncoder
-from treegen.clip.preparing import prepare_stream
 from treegen.images import LabelledImage, hash_image
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.previewing import Ground, preview
-from treegen.clip.remembering import Remembered
+from treegen.clip.memo import LruMemo
+from treegen.clip.preview import PreviewContext, preview
 from treegen.tree.changes import Change, OptionRenamed, PromptChanged, RuleChanged, apply
 from treegen.tree.document import content_of
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.tree.problems import errors_of
-from treegen.tree.validation import check_data
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.problems import errors_of
 
 WIDTH = 512
 Ask = Callable[[Sequence[str]], torch.Tensor]
@@ -101,12 +101,12 @@ def main() -> None:
         problems = errors_of(check_data(content_of(changed), classes=tree.classes, domain=tree.domain).problems)
         return problems[0].message if problems else ""
 
-    embed, known = Embedded(), Remembered()
+    embed, known = Embedded(), LruMemo()
 
     def ask(question: Sequence[str]) -> torch.Tensor:
         return scoring.similarity_logits(features, embed(question), 100.0).T.softmax(0)
 
-    ground = Ground(
+    ground = PreviewContext(
         labels=tuple(i % args.classes for i in range(args.images)),
         classes=tree.classes,
         embed=embed,

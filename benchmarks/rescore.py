@@ -12,9 +12,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from treegen.demonstration import lay_out
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.workspace import Workspace
+from treegen.workflow.demo import lay_out
+from treegen.workflow.workspace import Workspace
 
 COLOURS = ("white", "green", "orange", "purple", "pink", "yellow", "brown", "gray", "blue")
 FORMS = ("a four-legged animal", "a snake", "a round ball", "an octopus", "a slug", "a bird", "a fish")

@@ -24,7 +24,7 @@ def key(number: int) -> bytes:
 
 def fill(path: Path, first: int, last: int) -> None:
     """Puts drawn vectors for these images into the cache."""
-    from treegen.clip.cache import EmbeddingCache
+    from treegen.clip.embedding.cache import EmbeddingCache
 
     cache, generator = EmbeddingCache(path), torch.Generator().manual_seed(first)
     for start in range(first, last, 10_000):
@@ -42,8 +42,8 @@ def memory(what: str) -> float:
 
 def measure(path: Path, count: int) -> dict[str, float]:
     """Seconds of reading and scoring, of the bare product, and the peak of memory in MB."""
-    from treegen.clip.beside import read_ahead
-    from treegen.clip.cache import CHUNK, EmbeddingCache
+    from treegen.clip.embedding.cache import CHUNK, EmbeddingCache
+    from treegen.clip.embedding.prefetch import read_ahead
     from treegen.clip.streaming import predict
 
     torch.set_num_threads(1)

@@ -25,10 +25,10 @@ from typing import Any, TypeVar
 import torch
 from rescore import example_tree
 
-from treegen.demonstration import lay_out
 from treegen.images import open_picture
 from treegen.resources import sketchbook_dir
-from treegen.workspace import Workspace
+from treegen.workflow.demo import lay_out
+from treegen.workflow.workspace import Workspace
 
 T = TypeVar("T")
 SOURCE = f"local-dir:{sketchbook_dir() / 'clip'}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import textual_image.widget
 
-from treegen.demonstration import lay_out
+from treegen.workflow.demo import lay_out
 
 # as a terminal without pictures would draw them
 textual_image.widget.Image = textual_image.widget.HalfcellImage  # type: ignore[assignment]

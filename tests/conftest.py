@@ -18,11 +18,11 @@ from weakref import ref
 
 import pytest
 
-from treegen import store
 from treegen.cli.main import main
-from treegen.demonstration import lay_out
-from treegen.store import Call, Revision, Store
-from treegen.workspace import Workspace
+from treegen.history import store
+from treegen.history.store import Call, Revision, Store
+from treegen.workflow.demo import lay_out
+from treegen.workflow.workspace import Workspace
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ import click
 import pytest
 
 from treegen.cli.main import COMMANDS, treegen
-from treegen.tree.keywords import schema_problems
-from treegen.tree.problems import CODES
+from treegen.tree.validation.problems import CODES
+from treegen.tree.validation.schema import schema_problems
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from treegen.tree.changes import (
     Answer,
     Change,
     ClassAdded,
-    Draft,
+    MutableTree,
     OptionAdded,
     PromptChanged,
     RuleChanged,
@@ -19,7 +19,7 @@ from treegen.tree.changes import (
 )
 from treegen.tree.document import dump, tree_from
 from treegen.tree.model import Tree
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 POND = tree_from(
     {
@@ -55,7 +55,7 @@ MERGED = {
 
 def words(tree: Tree) -> dict[str, list[Answer]]:
     """For each class what it says in every group."""
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     return {name: [draft.answer(name, group) for group in draft.prompts] for name in draft.rules}
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.conftest import DOMAIN, TREE, Git, Run
-from treegen.workspace import Workspace
+from treegen.workflow.workspace import Workspace
 
 
 def test_an_approval_without_images_is_one_without_a_score(run: Run, workspace: Workspace) -> None:

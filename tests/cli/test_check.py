@@ -8,8 +8,8 @@ import pytest
 from tests.conftest import TREE, Run
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_file
-from treegen.workspace import Workspace
+from treegen.tree.validation.checks import check_file
+from treegen.workflow.workspace import Workspace
 
 
 def load_tree(path: Path) -> Tree:

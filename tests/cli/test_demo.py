@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tests.conftest import Run, revisions_of
-from treegen.store import Store
-from treegen.tree.problems import errors_of
-from treegen.tree.validation import check_file
+from treegen.history.store import Store
+from treegen.tree.validation.checks import check_file
+from treegen.tree.validation.problems import errors_of
 
 
 def test_the_demo_shows_the_loop_and_what_it_is_worth(run: Run, tmp_path: Path) -> None:

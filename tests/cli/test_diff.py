@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import TREE, Git, Run
 from treegen.tree.changes import apply, from_json
 from treegen.tree.document import digest_of
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 LATER = TREE.replace('["white", ', '["black", "white", ').replace('"Abrosk": {"colour": 0', '"Abrosk": {"colour": 1')
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, Run, calls_of, revisions_of
-from treegen.store import Store
-from treegen.tree.keywords import schema_problems
-from treegen.tree.validation import check_file
+from treegen.history.store import Store
+from treegen.tree.validation.checks import check_file
+from treegen.tree.validation.schema import schema_problems
 
 
 def test_draft_needs_a_model(run: Run, tmp_path: Path) -> None:

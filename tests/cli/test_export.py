@@ -9,7 +9,7 @@ from tests.conftest import Run
 from treegen.cli.export import command
 from treegen.exchange.exporting import FORMATS
 from treegen.exchange.writers import TEXTS
-from treegen.tree.validation import check_file
+from treegen.tree.validation.checks import check_file
 
 
 @pytest.mark.parametrize("form", TEXTS)

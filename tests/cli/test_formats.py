@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from treegen import __version__
-from treegen.checking import Findings
 from treegen.cli.formats import github_lines, json_document, sarif_document, switched_off, text_lines
-from treegen.tree.problems import CODES, Fix, Place, Problem
+from treegen.tree.validation.problems import CODES, Fix, Place, Problem
+from treegen.workflow.check import Findings
 
 ERROR = Problem(code="TG112", pointer="/rules/A: B,\nC", message="100% wrong:\r\nyes, \x1b[2J")
 WARNING = Problem(code="TG301", pointer="", message="no digest", fix=Fix(summary="write it", edits=()))

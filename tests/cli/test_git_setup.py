@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Git, Run
 from treegen.cli.git_setup import _own_command
-from treegen.setup_git import ATTRIBUTES, PRE_COMMIT
+from treegen.vcs.setup import ATTRIBUTES, PRE_COMMIT
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import TREE, Run, revisions_of
 from tests.exchange.conftest import ARTICLE, PETS
-from treegen.tree.validation import check_file
+from treegen.tree.validation.checks import check_file
 
 PHRASES = {name: phrases for name, phrases in PETS.items() if name != "Boxer"}
 

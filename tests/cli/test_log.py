@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.conftest import TREE, Run
-from treegen.store import Call, Store
-from treegen.tree.validation import check_text
+from treegen.history.store import Call, Store
+from treegen.tree.validation.checks import check_text
 
 
 def test_log_of_a_tree_without_history(run: Run, tmp_path: Path) -> None:

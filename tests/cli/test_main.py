@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from treegen.store import Call, Store
+from treegen.history.store import Call, Store
 
 PROBLEMS = tuple({"code": "TG111", "pointer": "/x", "message": "m" * 900} for _ in range(20))
 
@@ -95,7 +95,7 @@ def test_verbose_shows_the_log_on_stderr_and_only_then(run: Run, tree_file: Path
         done = run(*arguments, "log", tree_file)
         assert "migrated" not in done.out
         told.append(done.err)
-    assert "treegen.store: " in told[0]
+    assert "treegen.history.store: " in told[0]
     assert "store.sqlite: migrated from version 5 to 6" in told[0]
     assert "migrated" not in told[1]
     assert logging.getLogger("treegen").handlers == []

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import TREE, Git, Run
 from treegen.tree.document import dump
 from treegen.tree.model import Tree
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 OURS = TREE.replace('["white", "green"', '["white", "black", "green"')
 for _index in range(8, 0, -1):

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import TREE, Run
 from treegen.cli.conversation import LlmChoice
 from treegen.cli.options import EncoderChoice, open_workspace
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 
 
 def test_a_folder_of_weights_is_relative_to_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

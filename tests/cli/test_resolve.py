@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, Git, Run
-from treegen.tree.changes import Draft
-from treegen.tree.conflicts import DomainDispute, RuleDispute
+from treegen.tree.changes import MutableTree
 from treegen.tree.document import dump, save
+from treegen.tree.merge.disputes import DomainDispute, RuleDispute
 from treegen.tree.model import Conflict, Tree
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def held(tmp_path: Path) -> Path:
         DomainDispute(ours="sketchbook", theirs="lake"),
         RuleDispute(class_name="Grelm", group="size", base=None, ours="huge", theirs="tiny"),
     )
-    save(tmp_path / "tree.json", replace(tree, conflicts=tuple(d.conflict(Draft(tree)) for d in disputes)))
+    save(tmp_path / "tree.json", replace(tree, conflicts=tuple(d.conflict(MutableTree(tree)) for d in disputes)))
     return tmp_path / "tree.json"
 
 

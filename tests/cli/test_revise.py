@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from tests.conftest import TREE, Run, calls_of, revisions_of
-from treegen.journal import Journal
-from treegen.store import Store
-from treegen.tree.keywords import schema_problems
+from treegen.history.sessions import Journal
+from treegen.history.store import Store
+from treegen.tree.validation.schema import schema_problems
 
 
 def test_revise_shows_changes_and_saves_only_on_apply(run: Run, tree_file: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from tests.conftest import TREE, Run
-from treegen.store import Store
-from treegen.tree.keywords import schema_problems
+from treegen.history.store import Store
+from treegen.tree.validation.schema import schema_problems
 
 
 def test_score_names_the_missing_domain(run: Run, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.conftest import TREE, Run
 from treegen.clip.decisions import RULES
-from treegen.domain import load_domain
-from treegen.settings import DecisionSettings
-from treegen.store import Store
-from treegen.tree.keywords import schema_problems
+from treegen.config.domain import load_domain
+from treegen.config.settings import DecisionSettings
+from treegen.history.store import Store
+from treegen.tree.validation.schema import schema_problems
 
 
 def seal(tree_file: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from treegen.clip.cache import EmbeddingCache
+from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.encoders.interface import Encoder, Preprocessor
-from treegen.clip.evaluation import Evaluator
-from treegen.domain import Domain
+from treegen.clip.evaluator import Evaluator
+from treegen.config.domain import Domain
+from treegen.config.settings import ImageSettings, SplitSettings
 from treegen.images import divide
 from treegen.progress import Progress, no_progress
-from treegen.settings import ImageSettings, SplitSettings
 from treegen.tree.model import ClassRule, Group, Tree
 
 WIDTH = 7  # D

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from treegen.config.settings import ImageSettings
 from treegen.resources import sketchbook_dir
-from treegen.settings import ImageSettings
-from treegen.workspace import Workspace
+from treegen.workflow.workspace import Workspace
 
 zeroshot = pytest.importorskip("clip_benchmark.metrics.zeroshot_classification")
 webdataset = pytest.importorskip("webdataset")

@@ -10,10 +10,10 @@ from types import ModuleType
 
 import pytest
 
-from treegen.demonstration import lay_out
-from treegen.domain import load_domain
+from treegen.config.domain import load_domain
+from treegen.config.settings import EncoderSettings
 from treegen.resources import sketchbook_dir
-from treegen.settings import EncoderSettings
+from treegen.workflow.demo import lay_out
 
 SOURCE = sketchbook_dir()
 MOST_BYTES = 16_000_000

@@ -10,7 +10,7 @@ from treegen.errors import ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
 from treegen.exchange.importing import make_tree
 from treegen.exchange.sources import read_source
-from treegen.tree.problems import errors_of
+from treegen.tree.validation.problems import errors_of
 
 
 def test_the_domain_comes_from_the_rules_key_and_words_become_indices(write: Write) -> None:

@@ -9,7 +9,7 @@ from tests.conftest import TREE, revisions_of
 from tests.exchange.conftest import PETS, Write
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.importing import find_domain, import_file, keep_existing, make_tree, refuse_output, write_report
-from treegen.tree.validation import check_file
+from treegen.tree.validation.checks import check_file
 
 DOMAIN = 'name = "pets"\nnoun = "pet"\nclasses = ["Siamese", "Persian", "Beagle", "Pug", "Poodle"]\n'
 

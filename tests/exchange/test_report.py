@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.exchange.conftest import ARTICLE, PETS, Write
-from treegen.domain import Domain
+from treegen.config.domain import Domain
 from treegen.exchange.importing import make_tree
 from treegen.exchange.report import Report, as_json, as_markdown, as_text, counts
 

@@ -10,12 +10,12 @@ import torch
 from safetensors import safe_open
 
 from tests.conftest import present
+from treegen.clip.classifier import Labeller
 from treegen.clip.encoders import open_encoder
-from treegen.clip.labelling import Labeller
-from treegen.domain import load_domain
+from treegen.config.domain import load_domain
+from treegen.config.settings import EncoderSettings
 from treegen.exchange.exporting import export_tree, load_tree
 from treegen.images import open_image
-from treegen.settings import EncoderSettings
 from treegen.tree.document import digest_of
 
 README = Path(__file__).parents[2] / "README.md"

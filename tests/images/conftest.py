@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from treegen.domain import Domain
-from treegen.settings import ImageSettings
+from treegen.config.domain import Domain
+from treegen.config.settings import ImageSettings
 
 Make = Callable[..., Domain]
 

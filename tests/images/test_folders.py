@@ -7,10 +7,10 @@ from unicodedata import normalize
 import pytest
 
 from tests.images.test_pictures import gradient
-from treegen.domain import Domain
+from treegen.config.domain import Domain
+from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import ImageSet, list_images
-from treegen.settings import ImageSettings
 
 CLASSES = ("Newt", "Swan")
 

@@ -8,9 +8,9 @@ from unicodedata import normalize
 import pytest
 
 from tests.images.conftest import Make, colour_of
+from treegen.config.settings import SplitSettings
 from treegen.errors import InputError
 from treegen.images import divide, list_images, open_picture
-from treegen.settings import SplitSettings
 
 Draw = Callable[..., Path]
 

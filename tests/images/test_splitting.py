@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from treegen.config.settings import SplitSettings
 from treegen.images import LabelledImage, divide
-from treegen.settings import SplitSettings
 
 CLASSES = ("Newt", "Swan")
 
@@ -36,7 +36,7 @@ def test_the_division_depends_on_the_seed_and_on_nothing_else() -> None:
     assert divide(pictures[::-1], CLASSES, SplitSettings(seed=3), {}) == parts
     assert divide(pictures, CLASSES, SplitSettings(seed=4), {}) != parts
     script = (
-        "from treegen.images import *; from pathlib import Path; from treegen.settings import SplitSettings;"
+        "from treegen.images import *; from pathlib import Path; from treegen.config.settings import SplitSettings;"
         "p = [LabelledImage(path=Path(), label=k, digest=f'{k}-{i}') for k in (0, 1) for i in range(20)];"
         "d = divide(p, ('Newt', 'Swan'), SplitSettings(seed=3), {});"
         "print(*sorted(k for k in d if d[k] == 'dev'))"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.llm.chat.server import OpenAIServer, serving
-from treegen.domain import Domain
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.config.domain import Domain
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 
 
 class FakeChat:
@@ -21,7 +21,7 @@ class FakeChat:
         self.requests: list[tuple[Message, ...]] = []
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         self.requests.append(tuple(messages))
         answer = self.queue.popleft()

@@ -81,7 +81,7 @@ async def lives(player: Player) -> None:
 async def test_a_fault_while_scoring_is_told_in_the_status_line_and_logged(
     play: Open, tree_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("treegen.reviewing._measure", broken)
+    monkeypatch.setattr("treegen.workflow.review_model._measure", broken)
     with faults(caplog) as found:
         async with play(tree_file, (120, 30)) as player:
             await player.until(lambda: "not scored: ValueError: a fault" in player.screen)
@@ -93,7 +93,7 @@ async def test_a_fault_while_scoring_is_told_in_the_status_line_and_logged(
 async def test_a_fault_in_the_score_of_the_test_split_is_a_message_and_logged(
     play: Open, tree_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("treegen.reviewing._measure", broken)
+    monkeypatch.setattr("treegen.workflow.review_model._measure", broken)
     monkeypatch.setattr("treegen.review.flows.scoring.score_tree", broken)
     with faults(caplog) as found:
         async with play(tree_file) as player:

@@ -7,7 +7,7 @@ import pytest
 from rich.segment import Segment
 
 from tests.review.conftest import Open, Player
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 pytestmark = pytest.mark.anyio
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
-from treegen.drafting import draft_tree
+from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
-from treegen.llm.chat import Message, Reply, Wire, open_chat
-from treegen.settings import LlmSettings
+from treegen.llm.chat import Message, Reply, ResponseSchema, open_chat
 from treegen.tree.changes import Change, apply
+from treegen.tree.changes.edits import change_prompt, point_rule, rename_option
 from treegen.tree.document import content_text, dump, read_text
-from treegen.tree.editing import change_prompt, point_rule, rename_option
+from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
-from treegen.tree.targets import Feedback
-from treegen.versions import tree_of
-from treegen.workflow import propose_revision
-from treegen.workspace import Workspace
+from treegen.vcs.versions import tree_of
+from treegen.workflow.draft import draft_tree
+from treegen.workflow.score import propose_revision
+from treegen.workflow.workspace import Workspace
 
 pytestmark = NEEDS_TMUX
 FEEDBACK = "ask for the size in other words, and look at Abrosk again"
@@ -32,7 +32,9 @@ class Listening:
     name = "listening"
     heard: tuple[Message, ...] = ()
 
-    def complete(self, messages: Sequence[Message], on_text: object = None, *, wire: Wire | None = None) -> Reply:
+    def complete(
+        self, messages: Sequence[Message], on_text: object = None, *, wire: ResponseSchema | None = None
+    ) -> Reply:
         self.heard = tuple(messages)
         raise ModelError("it answers nothing")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from treegen.tree.document import dump, read_text
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 pytestmark = NEEDS_TMUX
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from treegen.tree.changes import ChangeError, Draft, apply
+from treegen.tree.changes import ChangeError, MutableTree, apply
 from treegen.tree.changes.classes import ClassAdded, ClassesReordered, ClassRemoved, ClassRenamed, RuleChanged
 from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged
 from treegen.tree.changes.interface import Change, whole_class, whole_group
@@ -58,7 +58,7 @@ class Branch:
 
 def _change(draw: st.DrawFn, tree: Tree) -> Change:
     """Any change; it need not fit."""
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     group, name = draw(st.sampled_from(GROUPS)), draw(st.sampled_from(CLASSES))
     word, second = draw(st.sampled_from(WORDS)), draw(st.sampled_from(WORDS))
     options, before = draft.options.get(group, []), draft.rules.get(name)

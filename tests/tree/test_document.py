@@ -11,9 +11,9 @@ from treegen.errors import InputError
 from treegen.tree import document
 from treegen.tree.document import content_text, digest_of, dump, parse_json, read_text, tree_from, unwritable
 from treegen.tree.model import ClassRule, Group, Review, Tree
-from treegen.tree.problems import Place
-from treegen.tree.validation import check_text
-from treegen.tree.words import normalise
+from treegen.tree.validation.checks import check_text
+from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.problems import Place
 
 HARMLESS = {"TG113", "TG204", "TG205"}  # white space, twins and unused options: random trees have them
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(str.strip)

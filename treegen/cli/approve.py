@@ -18,9 +18,9 @@ def command(tree: Path, by: str | None, domain_path: Path | None, encoder: Encod
     The recorded score of this content is taken; without one the tree is scored. Any later edit makes the approval
     stale, and `treegen check --require-approved` says so.
     """
-    from treegen.approving import approve
+    from treegen.cli.display import show_problems
     from treegen.cli.output import interval, percent, say, tell
-    from treegen.cli.shown import show_problems
+    from treegen.workflow.approve import approve
 
     workspace = open_workspace(tree, domain_path, encoder)
     done = approve(workspace, by=by)

@@ -10,9 +10,9 @@ import click
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
-    from treegen.checking import Findings
     from treegen.clip.encoders.interface import Encoder
-    from treegen.domain import Domain
+    from treegen.config.domain import Domain
+    from treegen.workflow.check import Findings
 
     Encoders = Callable[[Domain | None, Path], Encoder | None]
 
@@ -78,7 +78,7 @@ def _gate(against: str | None, approved: bool, least: float | None) -> "Callable
     """What is asked of each tree beyond being sound."""
     if against is None and not approved and least is None:
         return lambda findings: findings
-    from treegen.approving import Gate
+    from treegen.workflow.approve import Gate
 
     return Gate(against=against, approved=approved, least=least).judge
 
@@ -109,11 +109,11 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     Raises:
         InputError: a file cannot be read, or there is a gate and no tree for it: to pass would be to approve nothing.
     """
-    from treegen.checking import check_domain_file, check_tree_file
     from treegen.cli.output import tell
-    from treegen.domain import FILE_NAME
+    from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
-    from treegen.workspace import TREE_NAME
+    from treegen.workflow.check import check_domain_file, check_tree_file
+    from treegen.workflow.workspace import TREE_NAME
 
     if path.is_dir() or path.suffix == ".toml":
         yield check_domain_file(path)[1]

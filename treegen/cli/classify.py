@@ -9,7 +9,7 @@ import click
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
-    from treegen.classifying import Classified
+    from treegen.workflow.classify import Classification
 
 
 @click.command("classify")
@@ -24,8 +24,8 @@ def command(
     """Label each IMAGE with TREE and show the answers behind the label."""
     from dataclasses import asdict
 
-    from treegen.classifying import classify_images
     from treegen.cli.output import complain, print_json, tell
+    from treegen.workflow.classify import classify_images
 
     workspace = open_workspace(tree, domain_path, encoder)
     results = classify_images(workspace, images)
@@ -41,7 +41,7 @@ def command(
     sys.exit(2 if any(r.failure for r in results) else 0)
 
 
-def _show(result: "Classified") -> None:
+def _show(result: "Classification") -> None:
     from treegen.cli.output import percent, say
 
     groups = len(result.answers)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from treegen.cli.arriving import ArrivingView
-    from treegen.domain import Domain
+    from treegen.cli.partial_reply import ArrivingView
+    from treegen.config.domain import Domain
+    from treegen.config.settings import LlmSettings
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat
-    from treegen.settings import LlmSettings
-    from treegen.workspace import Workspace
+    from treegen.workflow.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def _placed(model: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
+class Exchange:
     """An open conversation: who answers, by which settings, and where what arrives is shown."""
 
     chat: "Chat"
@@ -58,14 +58,14 @@ class Talk:
 
 
 @contextmanager
-def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
+def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchange]:
     """A chat that tells on stderr what each request will take, what is arriving, and in the end the bill.
 
     Raises:
         InputError: no model is named, or a file cannot be read or written.
     """
-    from treegen.cli.arriving import arriving
     from treegen.cli.output import ProgressLine, tell
+    from treegen.cli.partial_reply import arriving
     from treegen.llm.chat import Kept, open_chat
     from treegen.remote.budget import Budget
 
@@ -89,7 +89,7 @@ def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Talk]:
             on_request=announce,
         )
         try:
-            yield Talk(chat=chat, settings=settings, view=view)
+            yield Exchange(chat=chat, settings=settings, view=view)
         finally:
             view.pause()
             if budget.bill.calls:

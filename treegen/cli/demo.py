@@ -20,8 +20,8 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     --model and --encoder put real ones in their place. DIR (treegen-demo by default) holds everything afterwards.
     """
     from treegen.cli.output import say
-    from treegen.demonstration import lay_out
     from treegen.extras import require
+    from treegen.workflow.demo import lay_out
 
     require("clip")
     started = time.monotonic()
@@ -71,9 +71,9 @@ def _run(title: str, arguments: Sequence[str]) -> None:
 
 def _summary(tree: Path) -> None:
     """First draft and revised tree beside chance, baseline and shuffled rules."""
+    from treegen.cli.display import paired_sentence
     from treegen.cli.output import interval, percent, say, table
-    from treegen.cli.shown import paired_sentence
-    from treegen.store import Store
+    from treegen.history.store import Store
 
     with Store(tree) as store:
         scores, revisions = store.scores(), store.revisions()

@@ -20,11 +20,11 @@ def command(old: str, new: str | None, as_json: bool, exit_code: bool, colour: b
     """
     from pathlib import Path
 
+    from treegen.cli.display import show_changes
     from treegen.cli.output import print_json, say
-    from treegen.cli.shown import show_changes
-    from treegen.tree.difference import difference
+    from treegen.tree.changes.difference import difference
     from treegen.tree.document import digest_of
-    from treegen.versions import at_revision, open_version
+    from treegen.vcs.versions import at_revision, open_version
 
     here = Path.cwd()
     before = open_version(old, here) if new else at_revision(here / old, "HEAD")

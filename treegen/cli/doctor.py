@@ -35,9 +35,9 @@ def command(
     from dataclasses import replace
 
     from treegen.cli.output import print_json
+    from treegen.config.domain import FILE_NAME, load_domain
+    from treegen.config.settings import EncoderSettings, LlmSettings
     from treegen.doctor import examine
-    from treegen.domain import FILE_NAME, load_domain
-    from treegen.settings import EncoderSettings, LlmSettings
 
     if domain is None and Path(FILE_NAME).is_file():
         domain = Path(FILE_NAME)

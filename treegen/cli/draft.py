@@ -9,7 +9,7 @@ from treegen.cli.conversation import LlmChoice, talking
 from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_options, open_workspace
 
 if TYPE_CHECKING:
-    from treegen.drafting import Parts
+    from treegen.workflow.draft import Parts
 
 _MOST: Final = 1000  # classes whose rules fit in a reply
 
@@ -56,14 +56,14 @@ def command(
     as_json: bool,
 ) -> None:
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
+    from treegen.cli.display import show_attempt, show_notes, show_problems, show_score
     from treegen.cli.output import print_json, say, tell
-    from treegen.cli.shown import show_attempt, show_notes, show_problems, show_score
-    from treegen.domain import domain_path
-    from treegen.drafting import draft_tree
+    from treegen.config.domain import domain_path
     from treegen.errors import InputError
     from treegen.extras import require
-    from treegen.workflow import score_tree
-    from treegen.workspace import TREE_NAME
+    from treegen.workflow.draft import draft_tree
+    from treegen.workflow.score import score_tree
+    from treegen.workflow.workspace import TREE_NAME
 
     source = domain_path(domain)
     tree_path = out or source.parent / TREE_NAME

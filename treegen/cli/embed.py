@@ -8,8 +8,8 @@ import click
 from treegen.cli.options import PATH, EncoderChoice, encoder_options
 
 if TYPE_CHECKING:
-    from treegen.embedding.planning import Plan
-    from treegen.embedding.running import Summary
+    from treegen.batch.pipeline import Summary
+    from treegen.batch.plan import Plan
 
 _SHOWN: Final = 10
 
@@ -55,8 +55,8 @@ def command(
     from treegen.extras import require
 
     require("ray" if engine == "ray" else "embed" if output else "clip")
-    from treegen.embedding.planning import make_plan
-    from treegen.embedding.running import embed_images, open_engine
+    from treegen.batch.pipeline import embed_images, open_engine
+    from treegen.batch.plan import make_plan
 
     with make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree) as plan:
         chosen = open_engine(engine, plan, workers)

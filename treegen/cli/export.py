@@ -9,7 +9,7 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
-    from treegen.domain import Domain
+    from treegen.config.domain import Domain
 
 _FORMATS = ("article", "descriptors", "clip-benchmark", "csv", "python", "safetensors")
 

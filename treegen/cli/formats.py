@@ -10,10 +10,10 @@ from urllib.parse import quote
 import click
 
 from treegen import __version__
-from treegen.checking import Findings
+from treegen.cli.display import change_line, problem_line
 from treegen.cli.output import plain
-from treegen.cli.shown import change_line, problem_line
-from treegen.tree.problems import CODES, Place, Problem
+from treegen.tree.validation.problems import CODES, Place, Problem
+from treegen.workflow.check import Findings
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -17,14 +17,14 @@ def command(patterns: tuple[str, ...], pre_commit: bool, undo: bool) -> None:
     PATTERN names the trees as .gitattributes does; tree.json by default, in any folder. Everyone who clones runs it
     once: git takes programs from the clone's own configuration only.
     """
-    from treegen import setup_git
     from treegen.cli.output import say
+    from treegen.vcs import setup
 
     here = Path.cwd()
     if undo:
-        done = setup_git.undo(here) or ["nothing to undo"]
+        done = setup.undo(here) or ["nothing to undo"]
     else:
-        done = setup_git.set_up(here, _own_command(), patterns=patterns or setup_git.PATTERNS, pre_commit=pre_commit)
+        done = setup.set_up(here, _own_command(), patterns=patterns or setup.PATTERNS, pre_commit=pre_commit)
         done.append("`treegen git-setup --undo` takes it all out again")
     for line in done:
         say(line)

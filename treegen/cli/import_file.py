@@ -10,7 +10,7 @@ from treegen.cli.options import PATH, EncoderChoice, encoder_options
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
-    from treegen.domain import Domain
+    from treegen.config.domain import Domain
     from treegen.progress import Progress
 
 
@@ -40,7 +40,7 @@ def command(
     is guessed silently: the report says where every phrase went. Exit code 1 if the tree has errors to be repaired.
     """
     from treegen.cli.output import ProgressLine, tell
-    from treegen.domain import domain_path as path_of
+    from treegen.config.domain import domain_path as path_of
     from treegen.exchange.importing import (
         check_report,
         find_domain,
@@ -49,7 +49,7 @@ def command(
         refuse_output,
         write_report,
     )
-    from treegen.workspace import TREE_NAME
+    from treegen.workflow.workspace import TREE_NAME
 
     tree = out or (path_of(domain_path).parent / TREE_NAME if domain_path else Path(TREE_NAME))
     refuse_output(file, tree, force=force)
@@ -72,8 +72,8 @@ def command(
 def _encoder(choice: EncoderChoice, domain: "Domain | None", progress: "Progress") -> "Encoder | None":
     """The encoder that --encoder names; none without it, so that no model is loaded unasked."""
     from treegen.cli.output import tell
-    from treegen.domain import BUNDLED_DOMAIN
-    from treegen.settings import BUNDLED_ENCODER
+    from treegen.config.domain import BUNDLED_DOMAIN
+    from treegen.config.settings import BUNDLED_ENCODER
 
     if choice.name is None:
         return None
@@ -89,11 +89,11 @@ def _encoder(choice: EncoderChoice, domain: "Domain | None", progress: "Progress
 
 def _show(done: "object", as_json: bool) -> None:
     from treegen.cli.output import print_json, say, tell
-    from treegen.exchange.importing import Imported
+    from treegen.exchange.importing import ImportResult
     from treegen.exchange.report import as_json as report_json
     from treegen.exchange.report import as_text
 
-    assert isinstance(done, Imported)
+    assert isinstance(done, ImportResult)
     if as_json:
         print_json({"written": str(done.path), "revision": done.revision.id, **report_json(done.report)})
         return

@@ -10,7 +10,7 @@ from treegen.cli.options import PATH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treegen.store import Call, Store
+    from treegen.history.store import Call, Store
 
 _GLANCE: Final = 90  # characters of a text in a list
 
@@ -25,7 +25,7 @@ def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bo
     """The line of revisions of TREE with their scores and costs, newest first."""
     from treegen.cli.output import print_json
     from treegen.errors import InputError
-    from treegen.store import FOLDER, Store
+    from treegen.history.store import FOLDER, Store
 
     if not (tree.resolve().parent / FOLDER / "store.sqlite").is_file():
         raise InputError(f"{tree}: has no history", "draft, score and revise write one; is this the right file?")
@@ -48,7 +48,7 @@ def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bo
 def _as_json(store: "Store") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from treegen.clip.measures import corrected_over
+    from treegen.clip.metrics.accuracy import corrected_over
 
     scores = store.scores()
     corrected = corrected_over(scores)
@@ -62,7 +62,7 @@ def _as_json(store: "Store") -> dict[str, Any]:
 
 def _show_revisions(store: "Store") -> None:
     from treegen.cli.output import percent, say, table
-    from treegen.clip.measures import corrected_over
+    from treegen.clip.metrics.accuracy import corrected_over
 
     scores, calls = store.scores(), store.calls()
     corrected, rows = corrected_over(scores), []
@@ -160,7 +160,7 @@ def _descriptions(call: "Call") -> list[tuple[str, str]]:
     """Class and what was seen in its pictures, of a reply that described some; nothing of one that had problems."""
     if call.purpose not in ("describe", "repair") or not call.reply or call.problems:
         return []
-    from treegen.llm.parsing import keyed, parse_reply
+    from treegen.llm.reading.parser import keyed, parse_reply
 
     data = parse_reply(call.reply, finish=call.finish, shape=keyed("descriptions")).data
     given = data["descriptions"] if data else None

@@ -38,7 +38,7 @@ COMMANDS: Final = {
     "doctor": "What of this machine can be used, and what to do about the rest.",
     "schema": "Print the JSON Schema of a document.",
 }
-_MODULES: Final = {"init": "initialise", "git-setup": "git_setup", "import": "import_file"}
+_MODULES: Final = {"git-setup": "git_setup", "import": "import_file"}
 
 
 class Commands(click.Group):

@@ -9,7 +9,7 @@ import click
 from treegen.cli.options import PATH
 
 if TYPE_CHECKING:
-    from treegen.tree.merging import Merged
+    from treegen.tree.merge.three_way import MergeResult
 
 
 @click.command("merge")
@@ -37,8 +37,8 @@ def command(
     takes a side.
     """
     from treegen.tree.document import dump, save
-    from treegen.tree.merging import merge
-    from treegen.versions import open_base, open_version
+    from treegen.tree.merge.three_way import merge
+    from treegen.vcs.versions import open_base, open_version
 
     here = Path.cwd()
     if out:
@@ -63,9 +63,9 @@ def command(
     sys.exit(0 if merged.clean else 1)
 
 
-def _tell(merged: "Merged", name: str) -> None:
+def _tell(merged: "MergeResult", name: str) -> None:
+    from treegen.cli.display import show_problems
     from treegen.cli.output import tell
-    from treegen.cli.shown import show_problems
 
     for note in merged.notes:
         tell(f"note: {note}")
@@ -91,7 +91,7 @@ def _check_out(out: Path, ours: Path, force: bool) -> None:
 def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
     """Leaves git's own conflict markers, and never says that the merge was clean."""
     from treegen.cli.output import tell
-    from treegen.git import merge_texts
+    from treegen.vcs.git import merge_texts
 
     ours = Path(sides["ours"])
     merged = merge_texts(Path(sides["base"]), ours, Path(sides["theirs"]))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from treegen.domain import Domain
-    from treegen.settings import EncoderSettings
-    from treegen.workspace import Workspace
+    from treegen.config.domain import Domain
+    from treegen.config.settings import EncoderSettings
+    from treegen.workflow.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -35,7 +35,7 @@ class EncoderChoice:
 
     def settings(self, domain: "Domain | None") -> "EncoderSettings":
         """The domain's encoder settings, or the defaults, with what the command line says."""
-        from treegen.workflow import settings_with
+        from treegen.workflow.score import settings_with
 
         return settings_with(
             domain,
@@ -162,7 +162,7 @@ def open_workspace(tree: Path, domain_path: Path | None, encoder: EncoderChoice)
     It is closed when the command ends, however it ends.
     """
     from treegen.cli.output import ProgressLine
-    from treegen.workspace import Workspace
+    from treegen.workflow.workspace import Workspace
 
     workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
     click.get_current_context().call_on_close(workspace.close)

@@ -14,12 +14,12 @@ from treegen.cli.options import PATH
 @click.option("--take", type=click.Choice(["ours", "theirs", "file"]), help="Whose side; file: as the tree stands.")
 def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs", "file"] | None) -> None:
     """List the conflicts that a merge left in TREE; with --take resolve those NUMBERed, or all."""
+    from treegen.cli.display import show_changes
     from treegen.cli.output import say
-    from treegen.cli.shown import show_changes
-    from treegen.tree.conflicts import changes_of, take_side
     from treegen.tree.document import read_text, save
-    from treegen.tree.merging import SIDES
-    from treegen.versions import tree_of
+    from treegen.tree.merge.disputes import changes_of, take_side
+    from treegen.tree.merge.three_way import SIDES
+    from treegen.vcs.versions import tree_of
 
     found = tree_of(read_text(tree), str(tree))
     if take:

@@ -9,9 +9,9 @@ from treegen.cli.conversation import LlmChoice, talking
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, llm_options, open_workspace
 
 if TYPE_CHECKING:
-    from treegen.tree.targets import Feedback
-    from treegen.workflow import Proposal
-    from treegen.workspace import Workspace
+    from treegen.tree.feedback_target import Feedback
+    from treegen.workflow.score import Proposal
+    from treegen.workflow.workspace import Workspace
 
 
 @click.command("revise")
@@ -49,10 +49,10 @@ def command(
     The model is told the tree, its problems and how it does on the dev part. Changes outside of what the feedback is
     about are marked; those that touch something locked are shown, and never saved.
     """
+    from treegen.cli.display import show_attempt, show_notes, show_problems
     from treegen.cli.output import tell
-    from treegen.cli.shown import show_attempt, show_notes, show_problems
     from treegen.tree.document import save
-    from treegen.workflow import (
+    from treegen.workflow.score import (
         accept_proposal,
         decide_proposal,
         feedback_of_mistakes,
@@ -107,8 +107,8 @@ def _print_json(proposal: "Proposal", written: Path | None, revision: int | None
 
 
 def _show(proposal: "Proposal", written: Path | None, revision: int | None, score: Any) -> None:
+    from treegen.cli.display import show_proposal, show_score
     from treegen.cli.output import say, tell
-    from treegen.cli.shown import show_proposal, show_score
 
     show_proposal(proposal.units)
     if proposal.changes and not proposal.allowed():
@@ -126,7 +126,7 @@ def _show(proposal: "Proposal", written: Path | None, revision: int | None, scor
 
 def _about(workspace: "Workspace", text: str, about: str | None, locks: tuple[str, ...]) -> "Feedback":
     """The feedback with what it is about and what is locked, as they stand in the tree."""
-    from treegen.tree.targets import WHOLE, Feedback, lock_of, target_of
+    from treegen.tree.feedback_target import WHOLE, Feedback, lock_of, target_of
 
     if about is None and not locks:
         return Feedback(text=text)

@@ -33,10 +33,10 @@ def command(
     The accuracy is that of the test part; the diagnosis below it is of the dev part, which is for choosing. Each look
     at the test part is counted; a domain with sealed = true below [split] shows the dev part alone.
     """
+    from treegen.cli.display import show_notes, show_score
     from treegen.cli.output import print_json, tell
-    from treegen.cli.shown import show_notes, show_score
     from treegen.errors import InputError
-    from treegen.workflow import freeze_rule, score_tree
+    from treegen.workflow.score import freeze_rule, score_tree
 
     if dev_only and unseal:
         raise InputError("--dev leaves the test part alone and --unseal looks at it", "give one of the two")

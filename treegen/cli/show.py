@@ -11,8 +11,8 @@ def command(tree: str, textconv: bool) -> None:
     from pathlib import Path
 
     from treegen.errors import TreegenError
-    from treegen.tree.telling import lines_of
-    from treegen.versions import open_version
+    from treegen.tree.rendering import lines_of
+    from treegen.vcs.versions import open_version
 
     try:
         text = "\n".join(lines_of(open_version(tree, Path.cwd()).tree)) + "\n"

@@ -10,7 +10,7 @@ from treegen.clip import scoring
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from treegen.clip.cache import Places
+    from treegen.clip.embedding.cache import Places
 
 _SLICE: Final = 1024  # (Q, b) float32 of 300 options then stays in the processor's cache
 

@@ -9,11 +9,11 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
+from treegen.config.settings import LlmSettings
 from treegen.doctor.findings import Finding
 from treegen.errors import ModelError, TreegenError
 from treegen.extras import MissingExtraError
 from treegen.remote.litellm import key_for, load_litellm, without_credentials
-from treegen.settings import LlmSettings
 
 _PATIENCE: Final = 2.0  # seconds for a server to answer
 _MOST: Final = 2**20  # bytes of a list of models

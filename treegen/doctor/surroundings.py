@@ -10,7 +10,7 @@ from pathlib import Path
 from treegen.doctor.findings import Finding
 from treegen.errors import TreegenError
 from treegen.extras import EXTRAS, missing_modules
-from treegen.git import ask_git, repository_of
+from treegen.vcs.git import ask_git, repository_of
 
 _SMALL = (80, 24)
 

@@ -6,12 +6,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
 from treegen.doctor.findings import Finding
 from treegen.errors import ModelError
 from treegen.extras import EXTRAS, MissingExtraError, is_installed, missing_modules
 from treegen.remote.litellm import key_for, load_litellm
 from treegen.resources import sketchbook_dir
-from treegen.settings import BUNDLED_ENCODER, EncoderSettings
 
 
 def encoder(settings: EncoderSettings, folder: Path) -> Finding:

@@ -7,10 +7,10 @@ from typing import Any
 
 from treegen.exchange.comments import Comments, check_comments
 from treegen.exchange.sources import Source
-from treegen.llm.lexemes import UnreadableError, scan, text_in
-from treegen.tree.keywords import show
+from treegen.llm.reading.lexer import UnreadableError, scan, text_in
 from treegen.tree.model import Tree
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.schema import show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _PHOTO: Final = re.compile(

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from treegen.tree.keywords import printable, show
-from treegen.tree.problems import pointer_to
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.problems import pointer_to
+from treegen.tree.validation.schema import printable, show
 
 CLASS_KEYS: Final = ("class", "class_name", "classname", "label", "name", "category", "species", "concept", "title")
 TEXT_KEYS: Final = (

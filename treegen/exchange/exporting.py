@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from treegen.domain import FILE_NAME, Domain, load_domain
+from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
 from treegen.tree.document import write_atomically
-from treegen.tree.keywords import printable
 from treegen.tree.model import Tree
-from treegen.tree.problems import errors_of
-from treegen.tree.validation import check_file
+from treegen.tree.validation.checks import check_file
+from treegen.tree.validation.problems import errors_of
+from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -21,7 +21,7 @@ _DECIDING: Final = ("python", "safetensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class ExportResult:
     """The files of an export: (name, content). The name is empty where the user names the one file.
 
     `notes` are what who uses them must know.
@@ -51,7 +51,9 @@ def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | No
     return checked.document.tree, known
 
 
-def export_tree(tree: Tree, form: str, *, domain: Domain | None = None, encoder: "Encoder | None" = None) -> Exported:
+def export_tree(
+    tree: Tree, form: str, *, domain: Domain | None = None, encoder: "Encoder | None" = None
+) -> ExportResult:
     """The content of an export; nothing is written.
 
     Args:
@@ -66,9 +68,9 @@ def export_tree(tree: Tree, form: str, *, domain: Domain | None = None, encoder:
     """
     notes = _rule_notes(form, domain)
     if form in TEXTS:
-        return Exported(files=(("", TEXTS[form](tree)),), notes=notes)
+        return ExportResult(files=(("", TEXTS[form](tree)),), notes=notes)
     if form == "clip-benchmark":
-        return Exported(files=tuple(clip_benchmark_files(tree).items()))
+        return ExportResult(files=tuple(clip_benchmark_files(tree).items()))
     if form != "safetensors":
         raise refuse_unknown_format(form)
     if encoder is None:
@@ -76,7 +78,7 @@ def export_tree(tree: Tree, form: str, *, domain: Domain | None = None, encoder:
     from treegen.exchange.tensors import tensors_bytes
 
     crop = domain.images.crop if domain and domain.images else (0.0, 0.0, 1.0, 1.0)
-    return Exported(files=(("", tensors_bytes(tree, encoder, crop)),), notes=(*notes, *encoder.notes))
+    return ExportResult(files=(("", tensors_bytes(tree, encoder, crop)),), notes=(*notes, *encoder.notes))
 
 
 def _rule_notes(form: str, domain: Domain | None) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ def refuse_targets(form: str, out: Path, *, source: Path, force: bool) -> None:
             raise InputError(f"{target} exists", "--force replaces it, or name another with -o")
 
 
-def write_export(exported: Exported, out: Path) -> tuple[Path, ...]:
+def write_export(exported: ExportResult, out: Path) -> tuple[Path, ...]:
     """Writes each file whole or not at all; returns their paths.
 
     Raises:

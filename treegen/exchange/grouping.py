@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import Final
 
 from treegen.exchange.topics import COLOURS, content_words
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
 
 MOST_GROUPS: Final = 24
 _SAME: Final = 0.75

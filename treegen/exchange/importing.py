@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.checking import check_tree
-from treegen.domain import FILE_NAME, Domain, domain_path, load_domain
+from treegen.config.domain import FILE_NAME, Domain, domain_path, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
 from treegen.exchange.descriptors import Descriptors
@@ -15,12 +14,13 @@ from treegen.exchange.procedure import Grouped, group_phrases
 from treegen.exchange.recognising import recognise
 from treegen.exchange.report import Report
 from treegen.exchange.sources import Source, read_source
+from treegen.history.store import Revision, Store
 from treegen.progress import Progress, no_progress
-from treegen.store import Revision, Store
 from treegen.tree.document import digest_of, read_text, save
-from treegen.tree.keywords import printable, show
 from treegen.tree.model import Tree
-from treegen.tree.validation import check_data, check_text
+from treegen.tree.validation.checks import check_data, check_text
+from treegen.tree.validation.schema import printable, show
+from treegen.workflow.check import check_tree
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -38,7 +38,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class ImportResult:
     """A tree that was written: its file, the revision that keeps it, and the report."""
 
     path: Path
@@ -212,7 +212,7 @@ def _finished(tree: Tree, report: Report, domain: Domain | None, matched: Matche
     )
 
 
-def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Imported:
+def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> ImportResult:
     """Writes the tree, whole or not at all, and keeps it as a revision with author `import`.
 
     Raises:
@@ -224,7 +224,7 @@ def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Im
     with Store(out) as store:
         latest = parent or store.latest()
         revision = store.add_revision(made.tree, author="import", note=note, parent=latest.id if latest else None)
-    return Imported(path=out, tree=made.tree, revision=revision, report=made.report)
+    return ImportResult(path=out, tree=made.tree, revision=revision, report=made.report)
 
 
 def refuse_output(source: Path, out: Path, *, force: bool) -> None:

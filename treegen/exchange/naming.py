@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
 
 #: more classes than this are compared by normalised spelling alone: difflib takes their product in time
 _MOST_CANDIDATES: Final = 500

@@ -21,7 +21,7 @@ from treegen.exchange.grouping import (
 from treegen.exchange.topics import Topic, find_topics
 from treegen.exchange.wording import group_name, prompt_for, surface_name
 from treegen.progress import Progress, no_progress
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder

@@ -15,7 +15,7 @@ from treegen.exchange.descriptors import (
 )
 from treegen.exchange.sources import Source, Table
 from treegen.exchange.tabular import add_rows, add_table
-from treegen.tree.keywords import show
+from treegen.tree.validation.schema import show
 
 MOST_PHRASES = 500_000
 

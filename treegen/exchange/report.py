@@ -7,7 +7,7 @@ from typing import Any, Final
 from treegen.exchange.comments import Comments
 from treegen.exchange.descriptors import shown_place
 from treegen.exchange.procedure import Grouped, Placed
-from treegen.tree.problems import Problem, errors_of
+from treegen.tree.validation.problems import Problem, errors_of
 
 _MOST_WORDINGS: Final = 3
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
-from treegen.llm.lexemes import UnreadableError
-from treegen.llm.parsing import parse_reply, read_value, tree_shape
+from treegen.llm.reading.lexer import UnreadableError
+from treegen.llm.reading.parser import parse_reply, read_value, tree_shape
 from treegen.tree.document import parse_json, read_text, unwritable
-from treegen.tree.keywords import printable, show
-from treegen.tree.problems import Problem
+from treegen.tree.validation.problems import Problem
+from treegen.tree.validation.schema import printable, show
 
 GROUP_KEYS: Final = ("classification_groups", "classification_cot")
 MOST_COLUMNS: Final = 1000

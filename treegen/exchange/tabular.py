@@ -6,7 +6,7 @@ from typing import Final
 
 from treegen.exchange.descriptors import CLASS_KEYS, TEXT_KEYS, TYPE_KEYS, VALUE_KEYS, Gathering, add_text
 from treegen.exchange.sources import Table
-from treegen.tree.keywords import show
+from treegen.tree.validation.schema import show
 
 _MANY: Final = re.compile(r"\s*[;|\n]\s*")
 _GUARDED: Final = re.compile(r"^'(?=[=+\-@\t\r])")

@@ -26,7 +26,7 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
     from safetensors.numpy import save
 
     from treegen.clip.scoring import rule_matrix
-    from treegen.clip.wording import length_problems, refuse_long
+    from treegen.clip.text_checks import length_problems, refuse_long
 
     refuse_long(length_problems(tree, encoder))
     tensors: dict[str, np.ndarray[Any, Any]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
 
 _CUTS: Final = frozenset(
     "with on in at that which who whose for around to by over under above below near from into onto between along "

@@ -6,7 +6,7 @@ from typing import Final
 
 from treegen.exchange.grouping import Built
 from treegen.exchange.topics import content_words, stem
-from treegen.tree.words import normalise
+from treegen.tree.validation.normalise import normalise
 
 _THINGS: Final = frozenset(
     "animal dog cat bird breed creature car vehicle plant flower object person dish food size".split()

@@ -7,10 +7,10 @@ from io import StringIO
 from typing import Final
 
 from treegen.errors import InputError
-from treegen.llm.parsing import parse_reply
+from treegen.llm.reading.parser import parse_reply
 from treegen.tree.document import content_of, tree_from
-from treegen.tree.keywords import show
 from treegen.tree.model import ClassRule, Tree
+from treegen.tree.validation.schema import show
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 

@@ -6,9 +6,9 @@ from operator import attrgetter
 from pathlib import Path
 from stat import S_ISREG
 
+from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.interface import PARTS, SUFFIXES, Findings, LabelledImage, Labels, PartName
-from treegen.settings import ImageSettings
 
 
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.folders import images_of_folders, part_of
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels
 from treegen.images.manifests import read_table
-from treegen.settings import ImageSettings
 
 _TABLES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 from unicodedata import normalize
 
-from treegen.domain import Domain
-from treegen.settings import ImageSettings
+from treegen.config.domain import Domain
+from treegen.config.settings import ImageSettings
 
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif"})
 Crop = tuple[float, float, float, float]

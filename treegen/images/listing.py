@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from treegen.domain import Domain, read_class_names
+from treegen.config.domain import Domain, read_class_names
+from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.folders import read_folders
 from treegen.images.hugging_face import read_hugging_face
@@ -13,8 +14,7 @@ from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
 from treegen.images.shards import read_shards
 from treegen.images.splitting import as_divided, fixed_parts
-from treegen.settings import ImageSettings
-from treegen.tree.keywords import show
+from treegen.tree.validation.schema import show
 
 _READERS: Final[dict[str, Reader]] = {
     "folder": read_folders,

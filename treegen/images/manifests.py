@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.folders import regular
 from treegen.images.interface import PARTS, Crop, Findings, LabelledImage, Labels, PartName
 from treegen.images.tables import Row, read_rows
-from treegen.settings import ImageSettings
-from treegen.tree.keywords import show
+from treegen.tree.validation.schema import show
 
 _MOST_TOLD: Final = 5
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.interface import PARTS, SUFFIXES, Findings, LabelledImage, Labels, PartName
-from treegen.settings import ImageSettings
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption: it counts if nothing else is there

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
+from treegen.config.settings import SplitSettings
 from treegen.images.interface import LabelledImage, PartName
-from treegen.settings import SplitSettings
 
 
 def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:

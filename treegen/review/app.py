@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
+from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review import messages
 from treegen.review.background import BackgroundApp, DaemonThread
@@ -27,11 +28,10 @@ from treegen.review.widgets.bars import EVERYWHERE, NARROW, KeysFooter, key_comm
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.review.widgets.search_bar import SearchBar
 from treegen.review.widgets.switcher import PaneSwitcher
-from treegen.reviewing import Review
-from treegen.settings import LlmSettings
 from treegen.tree.changes import Change
-from treegen.tree.keywords import printable
-from treegen.workflow import llm_settings_with
+from treegen.tree.validation.schema import printable
+from treegen.workflow.review_model import ReviewModel
+from treegen.workflow.score import llm_settings_with
 
 
 class ReviewApp(BackgroundApp[None]):
@@ -41,7 +41,7 @@ class ReviewApp(BackgroundApp[None]):
     TITLE = "treegen review"
     BINDINGS: ClassVar[list[BindingType]] = [*EVERYWHERE]
 
-    def __init__(self, review: Review, llm: LlmSettings) -> None:
+    def __init__(self, review: ReviewModel, llm: LlmSettings) -> None:
         """Show a review; `llm` is the language model for feedback."""
         super().__init__()
         self.review = review
@@ -192,7 +192,7 @@ def open_app(
 ) -> ReviewApp:
     """Open the application for a tree file, for the command and for tests; the caller closes its review."""
     with ExitStack() as opened:
-        review = opened.enter_context(Review(path, domain_path=domain_path, thread=DaemonThread("clip")))
+        review = opened.enter_context(ReviewModel(path, domain_path=domain_path, thread=DaemonThread("clip")))
         domain = review.domain
         llm = llm_settings_with(domain, model=model, api_base=api_base) if domain else LlmSettings()
         opened.pop_all()

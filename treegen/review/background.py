@@ -14,7 +14,7 @@ from textual.worker import Worker, WorkerState
 
 from treegen.errors import TreegenError
 from treegen.review.messages import BackgroundFailed, reason_of
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from textual.widget import Widget
 
 from treegen.errors import TreegenError
 from treegen.review.widgets.grid import Grid
-from treegen.reviewing import Review
 from treegen.tree.changes import Change
 from treegen.tree.model import Group
+from treegen.workflow.review_model import ReviewModel
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Widget)
@@ -47,7 +47,7 @@ class ReviewContext(Protocol):
     """The application as a flow sees it: the review, the selection, and ways to change and to show things."""
 
     @property
-    def review(self) -> Review:
+    def review(self) -> ReviewModel:
         """The review that is shown."""
 
     @property

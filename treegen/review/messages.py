@@ -7,11 +7,11 @@ from textual.message import Message
 from treegen.errors import TreegenError
 
 if TYPE_CHECKING:
-    from treegen.asking import Asked
-    from treegen.clip.previewing import Preview
-    from treegen.reviewing import Measured
-    from treegen.tree.targets import Feedback
-    from treegen.workflow import Proposal
+    from treegen.clip.preview import Preview
+    from treegen.tree.feedback_target import Feedback
+    from treegen.workflow.proposal_review import ProposalReview
+    from treegen.workflow.review_model import Measurement
+    from treegen.workflow.score import Proposal
 
 
 def reason_of(error: BaseException) -> str:
@@ -48,7 +48,7 @@ class ScoreReady(ScoreMessage):
         measured: the score.
     """
 
-    def __init__(self, measured: "Measured") -> None:
+    def __init__(self, measured: "Measurement") -> None:
         super().__init__()
         self.measured = measured
 
@@ -137,7 +137,7 @@ class PreviewsReady(Message):
         failure: why they cannot be computed; empty if they are there.
     """
 
-    def __init__(self, asked: "Asked", previews: "tuple[Preview, ...]", failure: str = "") -> None:
+    def __init__(self, asked: "ProposalReview", previews: "tuple[Preview, ...]", failure: str = "") -> None:
         super().__init__()
         self.asked, self.previews, self.failure = asked, previews, failure
 

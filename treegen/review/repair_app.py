@@ -7,14 +7,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from treegen.checking import check_tree_file
 from treegen.errors import TreegenError
 from treegen.review.background import BackgroundApp
 from treegen.review.flows.external_editor import run_editor
 from treegen.review.widgets.grid import Column, Grid
 from treegen.tree.document import read_text
-from treegen.tree.keywords import printable
-from treegen.versions import tree_of
+from treegen.tree.validation.schema import printable
+from treegen.vcs.versions import tree_of
+from treegen.workflow.check import check_tree_file
 
 
 def is_tree(path: Path) -> bool:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
-from treegen.tree.keywords import show
 from treegen.tree.model import SCHEMA_ID, ClassRule, Conflict, Group, Review, Tree
-from treegen.tree.places import bracket_deeper_than, place_at
-from treegen.tree.problems import Place, Problem, pointer_to
+from treegen.tree.validation.locations import bracket_deeper_than, place_at
+from treegen.tree.validation.problems import Place, Problem, pointer_to
+from treegen.tree.validation.schema import show
 
 MOST_BYTES: Final = 64 * 2**20
 MOST_DEPTH: Final = 100

@@ -3,15 +3,15 @@
 import json
 
 from treegen.errors import ProblemsError
-from treegen.tree.changes import Draft
+from treegen.tree.changes import MutableTree
 from treegen.tree.document import parse_json
-from treegen.tree.keywords import show
 from treegen.tree.model import Tree
+from treegen.tree.validation.schema import show
 
 
 def group_text(tree: Tree, group: str) -> str:
     """The group as JSON, one class a line; null where a class has no answer."""
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     answers = {name: draft.answer(name, group) for name, rule in draft.rules.items() if group in rule}
     lines = [f"    {_text(name)}: {_text(answer)}" for name, answer in answers.items()]
     head = [f'  "prompt": {_text(draft.prompts[group])},', '  "options": [']
@@ -36,7 +36,7 @@ def with_group(tree: Tree, group: str, text: str) -> Tree:
     prompt, options, answers = data["prompt"], data["options"], data["answers"]
     if not isinstance(prompt, str) or not isinstance(answers, dict) or not _are_texts(options):
         raise ProblemsError("the prompt must be a text, the options a list of texts, the answers an object")
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     draft.prompts[group], draft.options[group] = prompt, options
     for name, answer in answers.items():
         rule = draft.need_class(name)

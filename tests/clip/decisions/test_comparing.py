@@ -10,14 +10,14 @@ import torch
 
 from tests.clip.decisions.test_fixed import SIZES, B, answers_of, evidence_of
 from tests.clip.decisions.test_learnt import LABELS, sharpened
-from treegen.clip.decisions import RULES, Evidence, Fitted, fit, rules_named
+from treegen.clip.decisions import RULES, FittedRule, RuleInputs, fit, rules_named
 from treegen.clip.decisions.abstaining import COVERAGES, curve, margins, thresholds
 from treegen.clip.decisions.comparing import FOLDS, compare_rules, cross_validated, folds_of
-from treegen.clip.statistics import holm, mcnemar_exact, wilson_interval
+from treegen.clip.metrics.statistics import holm, mcnemar_exact, wilson_interval
 from treegen.errors import InputError
 
 
-def evidence(seed: int) -> Evidence:
+def evidence(seed: int) -> RuleInputs:
     return sharpened(evidence_of(answers_of(9), seed), answers_of(9), 1.0)
 
 
@@ -50,10 +50,10 @@ class Parrot:
 
     name, parameters, uses_names = "parrot", ("*",), False
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         return {str(float(row[0])): float(label) for row, label in zip(evidence.logits, labels, strict=True)}
 
-    def scores(self, evidence: Evidence, parameters: Mapping[str, float]) -> torch.Tensor:
+    def scores(self, evidence: RuleInputs, parameters: Mapping[str, float]) -> torch.Tensor:
         known = [int(parameters.get(str(float(row[0])), 3)) for row in evidence.logits]  # class 3 has no images
         return torch.nn.functional.one_hot(torch.tensor(known), len(evidence.matrix)).double()
 
@@ -138,6 +138,6 @@ def test_rules_are_named_in_a_list_or_all_with_the_sum_always_first() -> None:
 def test_evidence_of_other_images_needs_no_fit() -> None:
     """What was learnt is plain numbers: another part is scored with them, as from a file."""
     learnt = fit(RULES["weighted"], evidence(0), LABELS)
-    again = Fitted(rule=RULES["weighted"], parameters=tuple((k, float(repr(v))) for k, v in learnt.parameters))
+    again = FittedRule(rule=RULES["weighted"], parameters=tuple((k, float(repr(v))) for k, v in learnt.parameters))
     other = replace(evidence(1), sizes=SIZES)
     torch.testing.assert_close(again.scores(other), learnt.scores(other))

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import torch
 
-from treegen.clip.decisions import RULES, Evidence, Fitted
+from treegen.clip.decisions import RULES, FittedRule, RuleInputs
 from treegen.clip.scoring import group_probabilities
 
 B, K = 11, 6
@@ -24,7 +24,7 @@ def answers_of(seed: int) -> list[list[int]]:
     return rows
 
 
-def evidence_of(answers: list[list[int]], seed: int = 0, scale: float = 2.0) -> Evidence:
+def evidence_of(answers: list[list[int]], seed: int = 0, scale: float = 2.0) -> RuleInputs:
     generator = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(B, sum(SIZES), generator=generator, dtype=torch.float64)
     matrix = torch.zeros(K, sum(SIZES), dtype=torch.float64)
@@ -34,7 +34,7 @@ def evidence_of(answers: list[list[int]], seed: int = 0, scale: float = 2.0) -> 
             if answer != NULL:
                 matrix[k, start : start + size] = 0
                 matrix[k, start + answer] = 1
-    return Evidence(
+    return RuleInputs(
         logits=logits,
         probabilities=group_probabilities(logits, SIZES),
         matrix=matrix,
@@ -44,7 +44,7 @@ def evidence_of(answers: list[list[int]], seed: int = 0, scale: float = 2.0) -> 
     )
 
 
-def slow(name: str, evidence: Evidence, answers: list[list[int]]) -> list[list[float]]:
+def slow(name: str, evidence: RuleInputs, answers: list[list[int]]) -> list[list[float]]:
     """Scores (B, K) by the definition of the rule."""
     rows = []
     for b in range(B):
@@ -79,7 +79,7 @@ FIXED = ("sum", "log-product", "vote", "max")
 def test_scores_are_those_of_loops(name: str, seed: int) -> None:
     answers = answers_of(seed)
     evidence = evidence_of(answers, seed)
-    found = Fitted(rule=RULES[name]).scores(evidence)
+    found = FittedRule(rule=RULES[name]).scores(evidence)
     assert found.shape == (B, K)
     torch.testing.assert_close(found, torch.tensor(slow(name, evidence, answers), dtype=torch.float64))
 
@@ -102,8 +102,8 @@ PARAMETERS = {
 }
 
 
-def fitted(name: str) -> Fitted:
-    return Fitted(rule=RULES[name], parameters=tuple(PARAMETERS.get(name, {}).items()))
+def fitted(name: str) -> FittedRule:
+    return FittedRule(rule=RULES[name], parameters=tuple(PARAMETERS.get(name, {}).items()))
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -166,7 +166,7 @@ def test_ties_are_decided_by_the_sum(name: str) -> None:
     logits[:, 2:6] = torch.tensor([0.1, 0.3, 0.2, 0.0])  # the second group hardly prefers its option 1
     logits[:, 6:] = torch.tensor([0.0, 9.0, 0.0])
     certain = replace(evidence, logits=logits, probabilities=group_probabilities(logits, SIZES))
-    assert Fitted(rule=RULES[name]).scores(certain).argmax(1).tolist() == [1] * B
+    assert FittedRule(rule=RULES[name]).scores(certain).argmax(1).tolist() == [1] * B
 
 
 def test_evidence_without_a_group_is_that_of_a_tree_without_it() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.clip.decisions.test_fixed import NULL, SIZES, STARTS, B, K, answers_of, evidence_of
-from treegen.clip.decisions import RULES, Evidence, fit
+from treegen.clip.decisions import RULES, RuleInputs, fit
 from treegen.clip.scoring import class_scores, group_probabilities
 
 LABELS = [0, 0, 1, 1, 1, 2, 2, 4, 4, 5, 5]  # class 3 is empty
@@ -19,7 +19,7 @@ def softmax(values: list[float]) -> list[float]:
     return [r / sum(raised) for r in raised]
 
 
-def slow_groups(evidence: Evidence, b: int, temperature: float = 1.0) -> list[list[float]]:
+def slow_groups(evidence: RuleInputs, b: int, temperature: float = 1.0) -> list[list[float]]:
     logits = [float(x) / temperature for x in evidence.logits[b]]
     return [softmax(logits[start : start + size]) for start, size in zip(STARTS, SIZES, strict=True)]
 
@@ -74,7 +74,7 @@ def test_a_group_added_since_weighs_1() -> None:
     torch.testing.assert_close(RULES["weighted"].scores(evidence, {"a": 0.5, "c": 2.0}), known)
 
 
-def unlikely(evidence: Evidence, answers: list[list[int]], temperature: float) -> float:
+def unlikely(evidence: RuleInputs, answers: list[list[int]], temperature: float) -> float:
     """Negative log-likelihood of the true options."""
     total = 0.0
     for b, label in enumerate(LABELS):
@@ -95,7 +95,7 @@ def test_the_temperature_is_the_one_that_a_fine_search_finds_likeliest(scale: fl
     assert unlikely(evidence, answers, learnt) <= unlikely(evidence, answers, best) + 1e-9
 
 
-def sharpened(evidence: Evidence, answers: list[list[int]], scale: float) -> Evidence:
+def sharpened(evidence: RuleInputs, answers: list[list[int]], scale: float) -> RuleInputs:
     """Logits that favour the true options, all times a scale."""
     logits = evidence.logits.clone()
     for b, label in enumerate(LABELS):
@@ -125,7 +125,7 @@ def test_without_a_true_option_the_temperature_is_1() -> None:
     assert RULES["temperature"].fit(evidence_of([[NULL] * 3] * K), LABELS) == {"temperature": 1.0}
 
 
-def gate_scores(evidence: Evidence, learnt: dict[str, float]) -> list[list[float]]:
+def gate_scores(evidence: RuleInputs, learnt: dict[str, float]) -> list[list[float]]:
     """(B, K) by the definition of the gate."""
     assert evidence.names is not None
     sums, rows = class_scores(evidence.probabilities, evidence.matrix), []
@@ -139,7 +139,7 @@ def gate_scores(evidence: Evidence, learnt: dict[str, float]) -> list[list[float
     return rows
 
 
-def gate_loss(evidence: Evidence, learnt: dict[str, float]) -> float:
+def gate_loss(evidence: RuleInputs, learnt: dict[str, float]) -> float:
     weights = [learnt[key] for key in ("bias", "tree_margin", "name_margin")]
     rows = gate_scores(evidence, learnt)
     return sum(w * w for w in weights) / 2 - sum(math.log(row[t]) for row, t in zip(rows, LABELS, strict=True))

@@ -16,8 +16,8 @@ from PIL import Image
 import treegen
 from treegen.clip.encoders import open_encoder
 from treegen.clip.encoders.open_clip import OpenClipEncoder
+from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
-from treegen.settings import EncoderSettings
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 TEXTS = ("a red bird.", "This creature's body is mainly white and it sits in a very tall old oak tree by a river.", "")

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.embedding_service import KEY, serving
-from treegen.clip.cache import EmbeddingCache
+from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.encoders import open_encoder
-from treegen.clip.encoders.settling import settle
-from treegen.clip.evaluation import Evaluator
-from treegen.domain import Domain
+from treegen.clip.encoders.drift import settle
+from treegen.clip.evaluator import Evaluator
+from treegen.config.domain import Domain
+from treegen.config.settings import EncoderSettings
 from treegen.images import divide
-from treegen.settings import EncoderSettings
 from treegen.tree.model import Tree
 
 

@@ -14,10 +14,10 @@ from PIL import Image
 
 from treegen.clip.encoders import open_encoder
 from treegen.clip.encoders.transformers import TransformersEncoder
-from treegen.clip.wording import length_problems
+from treegen.clip.text_checks import length_problems
+from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
 from treegen.extras import MissingExtraError
-from treegen.settings import EncoderSettings
 from treegen.tree.model import ClassRule, Group, Tree
 
 TEXTS = ("a red bird", "this creature is a white dog", "cat")

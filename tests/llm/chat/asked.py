@@ -9,8 +9,8 @@ import pytest
 
 from tests.llm.chat.cases import KEY, PRICE_IN, PRICE_OUT
 from tests.llm.chat.server import OpenAIServer
-from treegen.demonstration import FILES
 from treegen.resources import sketchbook_dir
+from treegen.workflow.demo import FILES
 
 __all__ = ["KEY", "sketchbook", "waits", "write_domain"]
 
@@ -23,7 +23,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     waited: list[float] = []
-    monkeypatch.setattr("treegen.llm.chat.provider.sleep", waited.append)
+    monkeypatch.setattr("treegen.llm.chat.litellm_chat.sleep", waited.append)
     return waited
 
 

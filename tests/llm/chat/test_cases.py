@@ -12,8 +12,8 @@ from tests.llm.chat.asked import sketchbook, waits, write_domain
 from tests.llm.chat.cases import CASES, COST, Case
 from tests.llm.chat.server import OpenAIServer
 from tests.waiting import wait_until
-from treegen.settings import LlmSettings
-from treegen.tree.keywords import schema_problems
+from treegen.config.settings import LlmSettings
+from treegen.tree.validation.schema import schema_problems
 
 __all__ = ["sketchbook", "waits"]  # fixtures
 
@@ -31,7 +31,7 @@ def test_each_case_ends_as_the_table_says(
 ) -> None:
     """Exit code, what is told, how many requests reach the server, and what they cost."""
     if watched:
-        monkeypatch.setattr("treegen.cli.arriving.is_watched", lambda: True)
+        monkeypatch.setattr("treegen.cli.partial_reply.is_watched", lambda: True)
     case.script(openai_server)
     domain = write_domain(sketchbook, openai_server, case.settings)
     if not case.addressed:

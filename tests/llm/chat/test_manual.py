@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import PATIENCE
+from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError
 from treegen.llm.chat import open_chat
 from treegen.llm.chat.interface import Message, Reply
 from treegen.llm.chat.manual import ManualChat, as_text
-from treegen.settings import LlmSettings
 
 REQUEST = [Message(role="system", content="You build trees."), Message(role="user", content="Build one.")]
 LONGER = [*REQUEST, Message(role="assistant", content="{}"), Message(role="user", content="Not empty.")]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError
 from treegen.llm.chat import open_chat
 from treegen.llm.chat.interface import Message, Reply
 from treegen.llm.chat.replay import ReplayChat
-from treegen.settings import LlmSettings
 
 SYSTEM = Message(role="system", content="You build trees.")
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.llm.chat.server import OpenAIServer
-from tests.llm.chat.test_provider import REQUEST, Client, connect, environment
+from tests.llm.chat.test_litellm_chat import REQUEST, Client, connect, environment
 from tests.waiting import wait_until
+from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, estimate
 from treegen.llm.chat.interface import Message
 from treegen.progress import Cancelled
 from treegen.remote.litellm import load_litellm
-from treegen.settings import LlmSettings
 
 Connect = Callable[..., Client]
 __all__ = ["connect", "environment"]  # fixtures

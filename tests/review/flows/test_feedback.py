@@ -13,8 +13,8 @@ import pytest
 from tests.llm.chat.server import OpenAIServer
 from tests.llm.conftest import openai_server
 from tests.review.conftest import Open, Player
-from treegen.confusion import compose
 from treegen.tree.document import content_of
+from treegen.workflow.auto_feedback import compose
 
 pytestmark = pytest.mark.anyio
 __all__ = ["openai_server"]

@@ -7,7 +7,7 @@ from treegen.tree.changes import (
     ClassRemoved,
     ClassRenamed,
     DomainChanged,
-    Draft,
+    MutableTree,
     RuleChanged,
     apply,
 )
@@ -54,7 +54,7 @@ def test_a_class_that_is_there_or_an_answer_that_is_no_option_is_refused(refused
 
 
 def test_a_class_goes_with_its_rule(tree: Tree, made: Made) -> None:
-    gone = ClassRemoved(**whole_class(Draft(tree), "Swan", "Newt"))
+    gone = ClassRemoved(**whole_class(MutableTree(tree), "Swan", "Newt"))
     assert made(gone).classes == ("Newt", "Eel")
     assert gone.sentence == 'class "Swan" removed'
 
@@ -92,7 +92,7 @@ def test_classes_in_another_order_keep_their_rules(tree: Tree, made: Made) -> No
 def test_an_answer_becomes_another_word_null_or_nothing(made: Made) -> None:
     for new in ("two", None, ABSENT, 7):
         change = RuleChanged(class_name="Eel", group="legs", old="no", new=new)
-        assert Draft(made(change)).answer("Eel", "legs") == new
+        assert MutableTree(made(change)).answer("Eel", "legs") == new
         assert change.about == ("legs", "Eel")
     assert RuleChanged(class_name="Eel", group="legs", old="no", new=None).sentence == (
         '"Eel" in "legs": "no" became no answer'

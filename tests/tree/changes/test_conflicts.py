@@ -7,7 +7,7 @@ import pytest
 
 from treegen.tree.changes import Change, ChangeError, ConflictRemoved, apply, from_json
 from treegen.tree.changes.conflicts import conflict_changes
-from treegen.tree.difference import undo
+from treegen.tree.changes.difference import undo
 from treegen.tree.model import Conflict, Tree
 
 A, B, C = (Conflict(what=name) for name in "abc")

@@ -1,11 +1,11 @@
 from tests.tree.changes.conftest import Made, Refused
 from treegen.tree.changes import (
     ABSENT,
-    Draft,
     GroupAdded,
     GroupRemoved,
     GroupRenamed,
     GroupsReordered,
+    MutableTree,
     PromptChanged,
     apply,
 )
@@ -42,7 +42,7 @@ def test_a_new_group_is_told_with_prompt_options_and_the_first_classes() -> None
 
 def test_a_class_that_a_new_group_does_not_answer_gets_no_answer_at_all(tree: Tree) -> None:
     partly = GroupAdded(group="wings", prompt="{}", options=("no", "two"), after=None, answers=(("Eel", "no"),))
-    after = Draft(apply(tree, (partly,)))
+    after = MutableTree(apply(tree, (partly,)))
     assert (after.answer("Eel", "wings"), after.answer("Newt", "wings")) == ("no", ABSENT)
 
 
@@ -59,7 +59,7 @@ def test_a_group_that_is_there_or_an_answer_that_is_no_option_is_refused(refused
 
 
 def test_a_removed_group_takes_its_answers_with_it(tree: Tree, made: Made) -> None:
-    gone = GroupRemoved(**whole_group(Draft(tree), "colour"))
+    gone = GroupRemoved(**whole_group(MutableTree(tree), "colour"))
     after = made(gone)
     assert [g.name for g in after.groups] == ["legs"]
     assert {key for rule in after.rules for key, _ in rule.answers} == {"legs"}
@@ -86,7 +86,7 @@ def test_the_rules_follow_a_renamed_group_in_their_places(made: Made) -> None:
 def test_a_group_is_not_renamed_to_one_that_is_there_or_that_a_rule_names(tree: Tree, refused: Refused) -> None:
     assert "already" in refused(GroupRenamed(old="colour", new="legs"))
     assert "already" in refused(GroupRenamed(old="colour", new="colour"))
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     draft.set_answer("Eel", "wings", 0)
     stray = draft.frozen(tree)
     assert 'there is a group "wings", or an answer for one, already' in _refusal(
@@ -111,7 +111,7 @@ def test_groups_in_another_order_take_the_keys_of_the_rules_along(made: Made) ->
 
 
 def test_a_rule_in_an_order_of_its_own_keeps_it(tree: Tree) -> None:
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     draft.rules["Eel"] = {"legs": 0, "colour": 1}
     after = apply(draft.frozen(tree), (GroupsReordered(old=("colour", "legs"), new=("legs", "colour")),))
     assert {tuple(key for key, _ in rule.answers) for rule in after.rules} == {("legs", "colour")}

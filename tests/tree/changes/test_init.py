@@ -33,7 +33,7 @@ from treegen.tree.changes import (
     apply,
     from_json,
 )
-from treegen.tree.difference import difference
+from treegen.tree.changes.difference import difference
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 

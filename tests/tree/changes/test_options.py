@@ -1,14 +1,14 @@
 import pytest
 
 from tests.tree.changes.conftest import Made, Refused
-from treegen.tree.changes import Draft, OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered, apply
+from treegen.tree.changes import MutableTree, OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered, apply
 from treegen.tree.model import Tree
 
 CLASSES = ("Newt", "Swan", "Eel")
 
 
 def colours(tree: Tree) -> list[object]:
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     return [draft.answer(name, "colour") for name in CLASSES]
 
 
@@ -54,7 +54,7 @@ def test_an_option_in_use_is_refused_with_the_classes_that_have_it(refused: Refu
 
 
 def test_of_many_classes_that_have_an_option_three_are_named(tree: Tree, refused: Refused) -> None:
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     draft.rules = {f"C{n}": {"colour": 0, "legs": 0} for n in range(4)}
     with pytest.raises(Exception, match='still that of "C0", "C1", "C2" and others'):
         apply(draft.frozen(tree), (OptionRemoved(group="colour", option="white", after=None),))
@@ -89,7 +89,7 @@ def test_an_option_that_came_meanwhile_stays_behind_the_one_before_it(tree: Tree
 
 
 def test_options_of_which_one_stands_twice_have_no_order(tree: Tree) -> None:
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     draft.options["colour"] = ["white", "white"]
     with pytest.raises(Exception, match='an option stands twice in the group "colour"'):
         apply(draft.frozen(tree), (OptionsReordered(group="colour", old=(), new=()),))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from treegen.clip.decisions.fixed import LogProduct, Maximum, SumRule, Vote
-from treegen.clip.decisions.interface import DecisionRule, Evidence, Fitted, fit
+from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInputs, fit
 from treegen.clip.decisions.learnt import Gated, Temperature, Weighted
+from treegen.config.settings import DecisionSettings
 from treegen.errors import InputError
-from treegen.settings import DecisionSettings
 
 #: name -> rule, the plainer ones first: of rules that do alike, the first is taken
 RULES: Final[dict[str, DecisionRule]] = {
@@ -15,12 +15,12 @@ RULES: Final[dict[str, DecisionRule]] = {
 }
 _FREEZE: Final = "`treegen score TREE --rules all --freeze` writes them"
 _POSITIVE: Final = frozenset({"temperature", "tree_scale", "name_scale"})
-SUM: Final = Fitted(rule=RULES["sum"])
+SUM: Final = FittedRule(rule=RULES["sum"])
 
-__all__ = ["RULES", "SUM", "DecisionRule", "Evidence", "Fitted", "decision_of", "fit", "rules_named"]
+__all__ = ["RULES", "SUM", "DecisionRule", "FittedRule", "RuleInputs", "decision_of", "fit", "rules_named"]
 
 
-def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[DecisionRule], Fitted]) -> Fitted:
+def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[DecisionRule], FittedRule]) -> FittedRule:
     """The rule of a domain, ready to decide.
 
     Args:
@@ -44,7 +44,7 @@ def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[Decis
             told = f"[decision] parameters: {name} of the rule {rule.name} must be {least}, found {value:g}"
             raise InputError(told, _FREEZE)
     if not rule.parameters or (given and settings.encoder in ("", encoder)):
-        return Fitted(rule=rule, parameters=settings.parameters)
+        return FittedRule(rule=rule, parameters=settings.parameters)
     return learn(rule)
 
 

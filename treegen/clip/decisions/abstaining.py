@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.measures import share_of
+from treegen.clip.metrics.accuracy import share_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from treegen.clip.decisions.abstaining import curve, thresholds
-from treegen.clip.decisions.interface import DecisionRule, Evidence, Fitted, fit
-from treegen.clip.measures import accuracy_of, paired
-from treegen.clip.statistics import holm
+from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInputs, fit
+from treegen.clip.metrics.accuracy import accuracy_of, paired
+from treegen.clip.metrics.statistics import holm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,8 +18,8 @@ FOLDS: Final = 5
 
 
 def compare_rules(
-    rules: Sequence[DecisionRule], dev: tuple[Evidence, Sequence[int]], test: tuple[Evidence, Sequence[int]] | None
-) -> tuple[Fitted, dict[str, Any]]:
+    rules: Sequence[DecisionRule], dev: tuple[RuleInputs, Sequence[int]], test: tuple[RuleInputs, Sequence[int]] | None
+) -> tuple[FittedRule, dict[str, Any]]:
     """The chosen rule, fitted on the whole dev part, and the `rules` section of the score document.
 
     A rule's dev accuracy is that of cross-validation: each fifth of the dev part is predicted with what was learnt on
@@ -52,7 +52,7 @@ def compare_rules(
 
 
 def _abstaining(
-    chosen: Fitted, dev: tuple[Evidence, Sequence[int]], test: tuple[Evidence, Sequence[int]] | None
+    chosen: FittedRule, dev: tuple[RuleInputs, Sequence[int]], test: tuple[RuleInputs, Sequence[int]] | None
 ) -> list[dict[str, Any]]:
     """Coverage and accuracy of the chosen rule when it may say nothing: thresholds of the dev part, shares of the test
     part, or of the dev part if the test part is not looked at."""
@@ -68,10 +68,10 @@ def _against_first(labels: Sequence[int], predictions: Sequence[Sequence[int]]) 
     return [None, *({**each, "p_holm": p} for each, p in zip(tests, corrected, strict=True))]
 
 
-def cross_validated(rule: DecisionRule, evidence: Evidence, labels: Sequence[int]) -> list[int]:
+def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[int]) -> list[int]:
     """Prediction of each image (B) by what the rule learnt on the other folds."""
     if not rule.parameters:
-        return _predict(Fitted(rule=rule), evidence)
+        return _predict(FittedRule(rule=rule), evidence)
     fold, predictions = torch.tensor(folds_of(labels)), [0] * len(labels)
     for number in sorted(set(fold.tolist())):
         held, rest = (fold == number).nonzero()[:, 0], (fold != number).nonzero()[:, 0]
@@ -94,7 +94,7 @@ def folds_of(labels: Sequence[int]) -> list[int]:
     return places
 
 
-def _predict(fitted: Fitted, evidence: Evidence) -> "list[int]":
+def _predict(fitted: FittedRule, evidence: RuleInputs) -> "list[int]":
     scores: Tensor = fitted.scores(evidence)
     predictions: list[int] = scores.argmax(1).tolist()
     return predictions

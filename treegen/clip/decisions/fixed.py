@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from treegen.clip import scoring
-from treegen.clip.decisions.interface import Evidence, Parameters
+from treegen.clip.decisions.interface import Parameters, RuleInputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +21,7 @@ class Fixed:
     parameters: tuple[str, ...] = ()
     uses_names = False
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Nothing."""
         return {}
 
@@ -31,7 +31,7 @@ class SumRule(Fixed):
 
     name = "sum"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K)."""
         return scoring.class_scores(evidence.probabilities, evidence.matrix)
 
@@ -46,7 +46,7 @@ class LogProduct(Fixed):
 
     name = "log-product"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K)."""
         logs = torch.cat([part.log_softmax(0) for part in evidence.columns(evidence.logits)])  # (Q, B)
         nulls = (evidence.expected() < 0).to(logs.dtype)  # (K, G)
@@ -63,7 +63,7 @@ class Vote(Fixed):
 
     name = "vote"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K), float64."""
         tops = [(part == part.amax(0)).double() for part in evidence.columns(evidence.probabilities)]
         votes = torch.cat([top / top.sum(0) for top in tops])  # (Q, B)
@@ -78,7 +78,7 @@ class Maximum(Fixed):
 
     name = "max"
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K), float64."""
         matrices = scoring.split_groups(evidence.matrix, evidence.sizes)
         first, *parts = evidence.columns(evidence.probabilities)
@@ -88,7 +88,7 @@ class Maximum(Fixed):
         return best.double().T + tie_breaker(evidence)
 
 
-def tie_breaker(evidence: Evidence, exact: "Tensor | None" = None) -> "Tensor":
+def tie_breaker(evidence: RuleInputs, exact: "Tensor | None" = None) -> "Tensor":
     """(B, K): the sum, too small to change what is not a tie; `exact` are the probabilities in float64."""
     probabilities = evidence.probabilities.double() if exact is None else exact
     return (_TIE / len(evidence.sizes)) * scoring.class_scores(probabilities, evidence.matrix.double())

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evidence:
+class RuleInputs:
     """What a rule decides on.
 
     Attributes:
@@ -35,12 +35,12 @@ class Evidence:
     sizes: tuple[int, ...]
     names: "Tensor | None" = None
 
-    def take(self, rows: "Tensor") -> "Evidence":
+    def take(self, rows: "Tensor") -> "RuleInputs":
         """The same for some of the images, by number."""
         names = None if self.names is None else self.names[rows]
         return replace(self, logits=self.logits[rows], probabilities=self.probabilities[rows], names=names)
 
-    def without(self, group: int) -> "Evidence":
+    def without(self, group: int) -> "RuleInputs":
         """The same without a group, by number."""
         kept = torch.ones(len(self.sizes), dtype=torch.bool)
         kept[group] = False
@@ -89,11 +89,11 @@ class DecisionRule(Protocol):
         """Whether it also looks at the similarities to the class names."""
         ...
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """The parameters that suit labelled images (B): plain numbers, the same for the same images."""
         ...
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K); the class with the highest score is the prediction."""
         ...
 
@@ -104,7 +104,7 @@ def words_of(rule: str, parameters: Parameters) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class FittedRule:
     """A decision rule with its parameters."""
 
     rule: DecisionRule
@@ -115,11 +115,11 @@ class Fitted:
         """Name and parameters, as looks at the test part are told apart."""
         return words_of(self.rule.name, dict(self.parameters))
 
-    def scores(self, evidence: Evidence) -> "Tensor":
+    def scores(self, evidence: RuleInputs) -> "Tensor":
         """(B, K)."""
         return self.rule.scores(evidence, dict(self.parameters))
 
 
-def fit(rule: DecisionRule, evidence: Evidence, labels: Sequence[int]) -> Fitted:
+def fit(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[int]) -> FittedRule:
     """The rule with the parameters that suit labelled images (B)."""
-    return Fitted(rule=rule, parameters=tuple(rule.fit(evidence, labels).items()))
+    return FittedRule(rule=rule, parameters=tuple(rule.fit(evidence, labels).items()))

@@ -8,7 +8,7 @@ import torch
 
 from treegen.clip import scoring
 from treegen.clip.decisions.fixed import tie_breaker
-from treegen.clip.decisions.interface import Evidence, Parameters
+from treegen.clip.decisions.interface import Parameters, RuleInputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ class Weighted:
 
     name, parameters, uses_names = "weighted", ("*",), False
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Group -> weight, at least 0."""
         expected = evidence.expected()[list(labels)].T.cpu().numpy()  # (G, B)
         found: dict[str, float | None] = {}
@@ -42,7 +42,7 @@ class Weighted:
         mean = sum(known) / len(known) if known else 0.0
         return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K), float64; a group without a weight, as one that was added since, weighs 1."""
         weights = torch.tensor([parameters.get(group, 1.0) for group in evidence.groups], dtype=torch.float64)
         columns = torch.repeat_interleave(weights, torch.tensor(evidence.sizes)).to(evidence.matrix.device)
@@ -78,7 +78,7 @@ class Temperature:
 
     name, parameters, uses_names = "temperature", ("temperature",), False
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """The temperature, 0.01 to 100."""
         expected, parts = evidence.expected()[list(labels)], []
         for number, part in enumerate(evidence.columns(evidence.logits.double())):
@@ -88,7 +88,7 @@ class Temperature:
             return {"temperature": 1.0}
         return {"temperature": 1 / _likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K), 0 to G."""
         tempered = scoring.group_probabilities(evidence.logits / parameters["temperature"], evidence.sizes)
         return scoring.class_scores(tempered, evidence.matrix)
@@ -109,7 +109,7 @@ class Gated:
     name, uses_names = "gated", True
     parameters = ("tree_scale", "name_scale", "bias", "tree_margin", "name_margin")
 
-    def fit(self, evidence: Evidence, labels: Sequence[int]) -> dict[str, float]:
+    def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Two scales above 0, and the three numbers of the gate."""
         from scipy.optimize import minimize
 
@@ -122,7 +122,7 @@ class Gated:
         found = minimize(_gate_loss, [0.0, 0.0, 0.0], args=(features, *own), jac=True, method="L-BFGS-B")
         return {**scales, **dict(zip(("bias", "tree_margin", "name_margin"), map(float, found.x), strict=True))}
 
-    def scores(self, evidence: Evidence, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
         """(B, K), float64; rows sum to 1."""
         sums = scoring.class_scores(evidence.probabilities, evidence.matrix).double()
         p_tree, p_name = (sums * parameters["tree_scale"]).softmax(1), _names(evidence, parameters)
@@ -131,7 +131,7 @@ class Gated:
         return (1 - gate) * p_tree + gate * p_name
 
 
-def _names(evidence: Evidence, parameters: Parameters) -> "Tensor":
+def _names(evidence: RuleInputs, parameters: Parameters) -> "Tensor":
     assert evidence.names is not None
     return (evidence.names.double() * parameters["name_scale"]).softmax(1)
 

@@ -3,11 +3,11 @@
 from math import isfinite
 from pathlib import Path
 
+from treegen.clip.encoders.base import LocalEncoder
 from treegen.clip.encoders.interface import Encoder
-from treegen.clip.encoders.local import LocalEncoder
+from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
 from treegen.errors import ModelError
 from treegen.resources import sketchbook_dir
-from treegen.settings import BUNDLED_ENCODER, EncoderSettings
 
 __all__ = ["Encoder", "open_encoder"]
 
@@ -26,7 +26,7 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
     Raises:
         ModelError: the model or its weights cannot be had, the device is not there, or the service fails.
     """
-    from treegen.clip.encoders.service import ServiceEncoder, is_service
+    from treegen.clip.encoders.api import ServiceEncoder, is_service
 
     if is_service(settings.name):
         return ServiceEncoder(settings)

@@ -9,9 +9,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.encoders.base import LocalEncoder, fingerprint_of, first_lines
 from treegen.clip.encoders.fitting import preprocessor_of
 from treegen.clip.encoders.interface import Batch
-from treegen.clip.encoders.local import LocalEncoder, fingerprint_of, first_lines
 from treegen.clip.encoders.pixels import normalised
 from treegen.errors import ModelError
 from treegen.extras import EXTRAS

@@ -15,8 +15,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.encoders.base import ASSUMED_SCALE, LocalEncoder, fingerprint_of, first_lines
 from treegen.clip.encoders.interface import Batch
-from treegen.clip.encoders.local import ASSUMED_SCALE, LocalEncoder, fingerprint_of, first_lines
 from treegen.clip.encoders.pixels import normalised
 from treegen.clip.encoders.processors import AsTheyAre, ProcessorPreprocessor, can_give_bytes, mean_and_std
 from treegen.errors import ModelError

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treegen.config.settings import LlmSettings
 from treegen.errors import InputError
-from treegen.llm.chat.interface import Chat, Message, Reply, Wire
-from treegen.llm.chat.kept import CachedChat, Kept
+from treegen.llm.chat.interface import Chat, Message, Reply, ResponseSchema
 from treegen.llm.chat.manual import ManualChat
 from treegen.llm.chat.recording import RecordingChat
 from treegen.llm.chat.replay import ReplayChat
+from treegen.llm.chat.response_cache import CachedChat, Kept
 from treegen.remote.budget import Budget
 from treegen.remote.environment import read_env_file
 from treegen.remote.litellm import without_credentials
-from treegen.settings import LlmSettings
 
 if TYPE_CHECKING:
-    from treegen.llm.chat.provider import OnRequest
+    from treegen.llm.chat.litellm_chat import OnRequest
 
-__all__ = ["Chat", "Kept", "ManualChat", "Message", "ReplayChat", "Reply", "Wire", "open_chat"]
+__all__ = ["Chat", "Kept", "ManualChat", "Message", "ReplayChat", "Reply", "ResponseSchema", "open_chat"]
 
 
 def open_chat(
@@ -73,7 +73,7 @@ def _open(
         raise InputError("--answer and --messages belong to --model manual", f"the model is {settings.model}")
     if settings.model.startswith("replay/"):
         return ReplayChat(folder / settings.model.removeprefix("replay/"))
-    from treegen.llm.chat.provider import LitellmChat
+    from treegen.llm.chat.litellm_chat import LitellmChat
 
     if settings.env_file:
         read_env_file(settings.env_file)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from treegen.config.settings import LlmSettings
 from treegen.llm.chat.interface import Message
 from treegen.remote.litellm import Price, load_litellm, price_of, price_per_million
-from treegen.settings import LlmSettings
 
 _PICTURE: Final = 800  # tokens of one of 512 px or so: 85 to 765 for OpenAI, about 350 for Anthropic, 258 for Gemini
 

@@ -39,7 +39,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class ResponseSchema:
     """The form that a reply is asked to have, for models that can be held to one.
 
     It is small on purpose: providers refuse large schemas, and the full check is made here, of every reply.
@@ -90,7 +90,7 @@ class Chat(Protocol):
     name: str
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The reply to the conversation.
 

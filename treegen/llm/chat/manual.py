@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.tree.document import read_text, write_atomically
 
 END: Final = "."
@@ -34,7 +34,7 @@ class ManualChat:
         self._typed_ahead = b""
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The person's answer, told to `on_text` as a whole.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 from treegen.errors import InputError
-from treegen.llm.chat.interface import Chat, Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
 from treegen.remote.secrets import scrub
 
 _FIGURES = ("model", "finish", "prompt_tokens", "completion_tokens", "cost", "seconds")
@@ -34,7 +34,7 @@ class RecordingChat:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}", "name another file") from None
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The chat's own reply, recorded."""
         reply = self._chat.complete(messages, on_text, wire=wire)

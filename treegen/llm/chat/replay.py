@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Final
 
 from treegen.errors import InputError, ModelError
-from treegen.llm.chat.interface import Message, OnText, Reply, Wire
+from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.tree.document import read_text
 
 _Said = tuple[str, str, tuple[str, ...]]  # role, text, pictures
@@ -38,7 +38,7 @@ class ReplayChat:
         self._lock = Lock()
 
     def complete(
-        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: Wire | None = None
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
         """The recorded reply, told to `on_text` as a whole.
 

@@ -9,7 +9,7 @@ from queue import Empty, Queue
 from typing import Any, Final
 
 from treegen.llm.chat.interface import OnText
-from treegen.llm.parsing import MOST_CHARACTERS
+from treegen.llm.reading.parser import MOST_CHARACTERS
 from treegen.remote.bodies import TooLongError
 
 _PULSE: Final = 0.1  # seconds after which the listener is asked again
@@ -17,7 +17,7 @@ _SHORT: Final = 2**16  # characters up to which every piece is told; beyond, ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Received:
     """A reply as it came.
 
     Attributes:
@@ -59,7 +59,7 @@ def listen(
     streamed: bool,
     quiet: float = float("inf"),
     longest: float = float("inf"),
-) -> Heard:
+) -> Received:
     """Sends a request and reads the reply to its end.
 
     A thread that waits for a server cannot be interrupted, but left: that is why it is not the caller's.
@@ -84,7 +84,7 @@ def listen(
         left.set()
 
 
-def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> Heard:
+def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> Received:
     parts: list[str] = []
     length, told = 0, 0.0
     began = heard = time.monotonic()
@@ -105,7 +105,7 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
         elif kind == "end":
             text = "".join(parts)
             on_text(text)
-            return Heard(text=text, finish=value[0], usage=value[1], refusal=value[2])
+            return Received(text=text, finish=value[0], usage=value[1], refusal=value[2])
         if kind == "pulse" or length < _SHORT or now - told > _PULSE:
             told = now
             on_text("".join(parts))

@@ -7,12 +7,11 @@ from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
 from treegen.review.widgets.panes import ProblemsPane
-from treegen.tree import editing
-from treegen.tree.changes import Answer, Change, apply
-from treegen.tree.conflicts import Side, changes_of
+from treegen.tree.changes import Answer, Change, apply, edits
 from treegen.tree.document import content_of
-from treegen.tree.keywords import show
-from treegen.tree.validation import check_data
+from treegen.tree.merge.disputes import Side, changes_of
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from treegen.tree.model import Conflict, Group
@@ -64,7 +63,7 @@ class EditFlow:
             self.context.notify("no certain fix: enter goes to the place", timeout=4)
             return
         label = f"fixed: {problem.fix.summary}"
-        self.context.commit(label, lambda: editing.fix_problem(self.context.review.tree, problem))
+        self.context.commit(label, lambda: edits.fix_problem(self.context.review.tree, problem))
 
     def judge(self, make: Maker) -> Callable[[str], str]:
         """Return what would be wrong with the tree if a text were taken: validation as it is typed."""
@@ -95,10 +94,10 @@ class EditFlow:
             like = await self._like()
             if like is False:
                 return
-            await self._ask("Name of the new class", "", lambda t: editing.add_class(tree, t, after, like), "class {}")
+            await self._ask("Name of the new class", "", lambda t: edits.add_class(tree, t, after, like), "class {}")
         elif group:
             await self._ask(
-                f"New option of {group.name}", "", lambda t: editing.add_option(tree, group.name, t, after), "option {}"
+                f"New option of {group.name}", "", lambda t: edits.add_option(tree, group.name, t, after), "option {}"
             )
 
     async def _like(self) -> str | Literal[False] | None:
@@ -113,7 +112,7 @@ class EditFlow:
         tree, name_of = self.context.review.tree, after.name if after else None
 
         def make(text: str, prompt: str = "It has {}.", options: Sequence[str] = ("one", "another")) -> Changes:
-            return editing.add_group(tree, text, prompt, options, name_of)
+            return edits.add_group(tree, text, prompt, options, name_of)
 
         name = await self.context.ask(TextDialog("Name of the new group", "", self.judge(lambda t: tuple(make(t)))))
         if name is None:
@@ -139,14 +138,14 @@ class EditFlow:
         tree, at = self.context.review.tree, self.context.selection
         group, option, name = at.group, at.option, at.class_name
         if at.kind == "class" and name:
-            await self._ask("Name of the class", name, lambda t: editing.rename_class(tree, name, t), "renamed to {}")
+            await self._ask("Name of the class", name, lambda t: edits.rename_class(tree, name, t), "renamed to {}")
         elif at.kind == "option" and group and option:
             await self._ask(
-                "The option", option, lambda t: editing.rename_option(tree, group.name, option, t), "renamed to {}"
+                "The option", option, lambda t: edits.rename_option(tree, group.name, option, t), "renamed to {}"
             )
         elif group:
             await self._ask(
-                "Name of the group", group.name, lambda t: editing.rename_group(tree, group.name, t), "renamed to {}"
+                "Name of the group", group.name, lambda t: edits.rename_group(tree, group.name, t), "renamed to {}"
             )
 
     async def edit_prompt(self) -> None:
@@ -156,7 +155,7 @@ class EditFlow:
             await self._ask(
                 f"Prompt of {group.name}",
                 group.prompt,
-                lambda t: editing.change_prompt(tree, group.name, t),
+                lambda t: edits.change_prompt(tree, group.name, t),
                 "prompt {}",
             )
 
@@ -165,15 +164,15 @@ class EditFlow:
         tree, at = self.context.review.tree, self.context.selection
         group, option, name = at.group, at.option, at.class_name
         if at.kind == "class" and name:
-            self.context.commit(f"without class {show(name)}", lambda: editing.delete_class(tree, name))
+            self.context.commit(f"without class {show(name)}", lambda: edits.delete_class(tree, name))
         elif at.kind == "option" and group and option:
             await self._delete_option(group, option)
         elif at.kind == "group" and group:
-            self.context.commit(f"without group {show(group.name)}", lambda: editing.delete_group(tree, group.name))
+            self.context.commit(f"without group {show(group.name)}", lambda: edits.delete_group(tree, group.name))
 
     async def _delete_option(self, group: "Group", option: str) -> None:
         tree = self.context.review.tree
-        names = editing.users(tree, group.name, option)
+        names = edits.users(tree, group.name, option)
         goes_to: dict[str, Answer] = {}
         if names:
             answer = await self._where(group, option, f"{len(names)} classes have {show(option)}; they get instead")
@@ -181,7 +180,7 @@ class EditFlow:
                 return
             goes_to = dict.fromkeys(names, answer)
         self.context.commit(
-            f"without option {show(option)}", lambda: editing.delete_option(tree, group.name, option, goes_to)
+            f"without option {show(option)}", lambda: edits.delete_option(tree, group.name, option, goes_to)
         )
 
     async def _where(self, group: "Group", option: str, title: str) -> str | bool | None:
@@ -203,7 +202,7 @@ class EditFlow:
         if chosen is not None:
             into = others[chosen]
             label = f"{show(option)} merged into {show(into)}"
-            self.context.commit(label, lambda: editing.merge_options(tree, group.name, option, into))
+            self.context.commit(label, lambda: edits.merge_options(tree, group.name, option, into))
 
     async def split(self) -> None:
         """Add an option, which some classes of the option under the cursor get."""
@@ -211,16 +210,16 @@ class EditFlow:
         group, option = at.group, at.option
         if not group or not option:
             return
-        maker: Maker = lambda t: editing.add_option(tree, group.name, t, option)  # noqa: E731
+        maker: Maker = lambda t: edits.add_option(tree, group.name, t, option)  # noqa: E731
         new = await self.context.ask(TextDialog(f"Split {show(option)}: the new option", "", self.judge(maker)))
         if new is None:
             return
-        names = editing.users(tree, group.name, option)
+        names = edits.users(tree, group.name, option)
         chosen = await self.context.ask(SeveralDialog(f"Which classes get {show(new)}?", names))
         if chosen is not None:
             classes = [names[i] for i in chosen]
             label = f"{show(option)} split: {show(new)}"
-            self.context.commit(label, lambda: editing.split_option(tree, group.name, option, new.strip(), classes))
+            self.context.commit(label, lambda: edits.split_option(tree, group.name, option, new.strip(), classes))
 
     async def point(self) -> None:
         """Change the answer of the class in the group under the cursor; in the column of names, rename the class."""
@@ -239,7 +238,7 @@ class EditFlow:
         if chosen is not None:
             answer = group.options[chosen] if chosen < len(group.options) else None
             told = f"{show(name)} in {show(group.name)}: {show(answer) if answer else 'no answer'}"
-            self.context.commit(told, lambda: editing.point_rule(tree, name, group.name, answer))
+            self.context.commit(told, lambda: edits.point_rule(tree, name, group.name, answer))
 
     async def decide(self, number: int) -> None:
         """Decide what a merge left open: one side, the other, or the tree as it stands."""
@@ -249,7 +248,7 @@ class EditFlow:
         chosen = await self.context.ask(ChoiceDialog(conflict.what, choices))
         if chosen is not None:
             side: Literal["ours", "theirs", "file"] = ("ours", "theirs", "file")[chosen]
-            self.context.commit(f"decided: {conflict.what}", lambda: editing.decide(tree, number, side))
+            self.context.commit(f"decided: {conflict.what}", lambda: edits.decide(tree, number, side))
 
     def lock(self) -> None:
         """Lock or unlock the group or class under the cursor for language models."""
@@ -267,13 +266,13 @@ class EditFlow:
         tree, at = self.context.review.tree, self.context.selection
         group, option, name, grid = at.group, at.option, at.class_name, at.grid
         if at.kind == "class" and name:
-            moved = self.context.commit(f"moved {show(name)}", lambda: editing.move_class(tree, name, by))
+            moved = self.context.commit(f"moved {show(name)}", lambda: edits.move_class(tree, name, by))
         elif at.kind == "option" and group and option:
             moved = self.context.commit(
-                f"moved {show(option)}", lambda: editing.move_option(tree, group.name, option, by)
+                f"moved {show(option)}", lambda: edits.move_option(tree, group.name, option, by)
             )
         elif at.kind == "group" and group:
-            moved = self.context.commit(f"moved {show(group.name)}", lambda: editing.move_group(tree, group.name, by))
+            moved = self.context.commit(f"moved {show(group.name)}", lambda: edits.move_group(tree, group.name, by))
         else:
             return
         if moved and grid:

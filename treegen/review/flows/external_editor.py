@@ -14,7 +14,7 @@ from treegen.review.context import ReviewContext
 from treegen.tree.document import dump, read_text
 from treegen.tree.group_text import group_text, with_group
 from treegen.tree.model import Tree
-from treegen.versions import tree_of
+from treegen.vcs.versions import tree_of
 
 
 class EditorFlow:

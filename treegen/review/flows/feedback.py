@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.actions import SkipAction
 from textual.widgets import TextArea
 
-from treegen.asking import Asked, reworded, wording
-from treegen.confusion import compose
+from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
-from treegen.llm.arriving import Arrived, Arriving
+from treegen.llm.reading.partial import Arriving, PartialReply
 from treegen.progress import Cancelled
 from treegen.review.background import DaemonThread
 from treegen.review.context import ReviewContext
 from treegen.review.messages import PreviewsReady, ProposalReady, ReplyArrived, RequestFailed, RequestReady, reason_of
 from treegen.review.screens.dialogs import TextDialog
 from treegen.review.widgets.feedback import FeedbackPane
-from treegen.settings import LlmSettings
 from treegen.tree.document import write_atomically
+from treegen.tree.feedback_target import WHOLE, Feedback, Target
 from treegen.tree.model import Tree
-from treegen.tree.problems import errors_of
-from treegen.tree.targets import WHOLE, Feedback, Target
-from treegen.workflow import Proposal, diagnose, estimate_revision, propose_revision
-from treegen.workspace import Workspace
+from treegen.tree.validation.problems import errors_of
+from treegen.workflow.auto_feedback import compose
+from treegen.workflow.proposal_review import ProposalReview, reworded, wording
+from treegen.workflow.score import Proposal, diagnose, estimate_revision, propose_revision
+from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
-    from treegen.clip.previewing import Preview
-    from treegen.llm.attempts import Attempt
-    from treegen.llm.chat.exchange import ManualExchange
+    from treegen.clip.preview import Preview
     from treegen.llm.chat.interface import Chat
+    from treegen.llm.chat.manual_exchange import ManualExchange
+    from treegen.llm.tasks.attempts import Attempt
     from treegen.tree.changes import Change
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class FeedbackFlow:
         """
         self.context, self.settings = context, settings
         self.target: Target = WHOLE
-        self.asked: Asked | None = None
+        self.asked: ProposalReview | None = None
         self._thread = DaemonThread("language")
         self._talk = ""
         self._cancelled = False
@@ -93,7 +93,7 @@ class FeedbackFlow:
         """Go on where the last review was left: with feedback that was not sent, and with open changes."""
         session = self.context.review.session
         self.field.text = session.kept(_KEPT)
-        self.asked = Asked.left_in(session)
+        self.asked = ProposalReview.left_in(session)
         if self.asked and self.asked.open:
             self._talk = f"{_counted(self.asked.open)} open of the feedback: {self.asked.feedback}"
             self.context.notify(f"{_counted(self.asked.open)} still open; 7 shows them", timeout=5)
@@ -246,7 +246,7 @@ class FeedbackFlow:
 
     def _chat(self, workspace: Workspace) -> "Chat":
         from treegen.llm.chat import Kept, open_chat
-        from treegen.llm.chat.exchange import ManualExchange
+        from treegen.llm.chat.manual_exchange import ManualExchange
 
         if not self.by_hand:
             return open_chat(self.settings, workspace.domain.folder, kept=Kept(workspace.path))
@@ -335,7 +335,7 @@ class FeedbackFlow:
     def _answered(self, feedback: Feedback, proposal: Proposal) -> None:
         """Show the proposal and ask what each change would do."""
         self.running = False
-        self.asked = Asked.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
+        self.asked = ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
         self.asked.keep(self.context.review.session)
         count = len(self.asked.units)
         if count and self.field.text == feedback.text:
@@ -356,12 +356,12 @@ class FeedbackFlow:
             self.field.text = feedback.text
         self._say(text)
 
-    def _preview(self, asked: Asked) -> None:
+    def _preview(self, asked: ProposalReview) -> None:
         if self.context.review.can_score and asked.units:
             asked.previewing = True
             self.context.start(partial(self._compute_previews, asked), "preview")
 
-    async def _compute_previews(self, asked: Asked) -> None:
+    async def _compute_previews(self, asked: ProposalReview) -> None:
         def job(work: Workspace) -> "tuple[Preview, ...]":
             return work.evaluator.preview(asked.origin, asked.variants)
 
@@ -444,7 +444,7 @@ class FeedbackFlow:
                 self.show()
 
 
-def _arriving(text: str, arrived: Arrived) -> str:
+def _arriving(text: str, arrived: PartialReply) -> str:
     """What has come so far: the last groups with their options, and how many rules; before any, the text itself."""
     lines = [f"{len(text)} characters"]
     if arrived.groups:

@@ -12,7 +12,7 @@ from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
 from treegen.review.widgets.search_bar import SearchBar
-from treegen.tree.problems import pointer_to
+from treegen.tree.validation.problems import pointer_to
 
 _KINDS: Final = {"groups": "group", "options": "option", "rules": "class"}
 

@@ -5,7 +5,7 @@ from functools import partial
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
 from treegen.review.screens.dialogs import ChoiceDialog
-from treegen.session import ConflictError
+from treegen.workflow.session import ConflictError
 
 
 class SavingFlow:

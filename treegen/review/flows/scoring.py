@@ -10,7 +10,7 @@ from treegen.errors import TreegenError
 from treegen.progress import Cancelled
 from treegen.review.context import ReviewContext
 from treegen.review.messages import ScoreFailed, ScoreProgress, ScoreReady, TestScoreReady, reason_of
-from treegen.workflow import score_tree
+from treegen.workflow.score import score_tree
 
 _PATIENCE: Final = 0.4  # seconds of quiet before scoring begins
 logger = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from textual.widgets import Footer, Static
 
 from treegen.review.context import PANES, ReviewContext
 from treegen.review.widgets.feedback import CONVERSATION
-from treegen.reviewing import Review
-from treegen.tree.keywords import printable
-from treegen.tree.problems import errors_of
+from treegen.tree.validation.problems import errors_of
+from treegen.tree.validation.schema import printable
+from treegen.workflow.review_model import ReviewModel
 
 NARROW: Final = 110  # columns; below, the names of panes are cut
 _UNDO: Final = "app.do('edits', 'undo')"
@@ -69,7 +69,7 @@ _MOVES: Final = [
 _SHOWN: Final = {"slash": "/", "question_mark": "?"}
 
 
-def title_of(review: Review) -> str:
+def title_of(review: ReviewModel) -> str:
     """Return what is reviewed, and whether it is saved."""
     session, tree = review.session, review.tree
     state = "unsaved" if session.unsaved else "saved"

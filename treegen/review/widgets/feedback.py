@@ -8,14 +8,14 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
-from treegen.clip.advice import LEVEL
+from treegen.clip.diagnosis.advice import LEVEL
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
-    from treegen.asking import Asked
-    from treegen.clip.previewing import Preview
+    from treegen.clip.preview import Preview
+    from treegen.workflow.proposal_review import ProposalReview
 
 _MARKS = {"open": "", "taken": "taken", "rejected": "left"}
 
@@ -73,7 +73,7 @@ class FeedbackPane(Vertical):
         """A pane in which nothing was said yet."""
         super().__init__(id=id)
         self._about, self._talk = "", ""
-        self._asked: Asked | None = None
+        self._asked: ProposalReview | None = None
 
     def compose(self) -> ComposeResult:
         """What it is about, the text, the talk, the proposal, the whole of the change under the cursor."""
@@ -98,7 +98,7 @@ class FeedbackPane(Vertical):
         """The widget that gets the focus when the pane is shown."""
         return self.proposal if self._asked and self._asked.open else self.field
 
-    def tell(self, about: str, talk: str, asked: "Asked | None") -> None:
+    def tell(self, about: str, talk: str, asked: "ProposalReview | None") -> None:
         """Show where the conversation is.
 
         Args:
@@ -136,7 +136,7 @@ class FeedbackPane(Vertical):
                 lines += [preview.failure, "" if unit.refused else _tested(preview)]
         self.query_one("#whole", Static).update("\n".join(printable(line) for line in lines if line))
 
-    def _show_units(self, asked: "Asked | None") -> None:
+    def _show_units(self, asked: "ProposalReview | None") -> None:
         grid = self.proposal
         if asked is None:
             grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")

@@ -3,7 +3,7 @@
 from textual.events import Key
 from textual.widgets import Input
 
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 
 class Field(Input):

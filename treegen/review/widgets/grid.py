@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 _GAP: Final = 2
 _KEPT: Final = 500  # rows that need not be painted anew

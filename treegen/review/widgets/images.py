@@ -13,7 +13,7 @@ from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
 
 if TYPE_CHECKING:
-    from treegen.clip.mistakes import Mistake
+    from treegen.clip.diagnosis.mistakes import Mistake
 
 
 class MistakesGrid(PaneGrid):

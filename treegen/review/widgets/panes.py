@@ -7,14 +7,14 @@ from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid, widths_of
-from treegen.tree.changes import Draft
-from treegen.tree.editing import users
-from treegen.tree.keywords import show
+from treegen.tree.changes import MutableTree
+from treegen.tree.changes.edits import users
+from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
     from treegen.tree.model import Group
-    from treegen.tree.problems import Problem
+    from treegen.tree.validation.problems import Problem
+    from treegen.workflow.review_model import ReviewModel
 
 _ADD: Final = Binding("a", "app.do('edits', 'run', 'add')", "add", tooltip="Add")
 _RENAME: Final = Binding("r", "app.do('edits', 'run', 'rename')", "rename", tooltip="Rename")
@@ -78,7 +78,7 @@ class GroupsPane(PaneGrid):
         ]
         self.fill(columns, len(groups), cell, lambda r, c: tone_of(right[r]) if c else "", "no group yet: a adds one")
 
-    def chosen(self, review: "Review") -> "Group | None":
+    def chosen(self, review: "ReviewModel") -> "Group | None":
         """The group under the cursor."""
         groups = review.tree.groups
         return groups[self.row] if self.row < len(groups) else None
@@ -147,7 +147,7 @@ class RulesPane(PaneGrid):
         """Repaint the rules."""
         review = context.review
         tree = review.tree
-        draft, names, groups = Draft(tree), tree.classes, [g.name for g in tree.groups]
+        draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
 
         def cell(row: int, column: int) -> str:
             if column == 0:

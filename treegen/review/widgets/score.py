@@ -10,10 +10,10 @@ from textual.widgets import Static
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
 from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
-from treegen.tree.keywords import printable
+from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
-    from treegen.reviewing import Review
+    from treegen.workflow.review_model import ReviewModel
 
 
 _MOST_ADVICE: Final = 3
@@ -60,7 +60,7 @@ class ScorePane(Vertical):
         self.query_one(Grid).fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
 
     @staticmethod
-    def _numbers(review: "Review") -> list[str]:
+    def _numbers(review: "ReviewModel") -> list[str]:
         lines = []
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""

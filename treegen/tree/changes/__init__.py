@@ -15,10 +15,10 @@ from treegen.tree.changes.classes import (
 )
 from treegen.tree.changes.conflicts import ConflictAdded, ConflictRemoved
 from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged
-from treegen.tree.changes.interface import ABSENT, Answer, Change, ChangeError, Draft
+from treegen.tree.changes.interface import ABSENT, Answer, Change, ChangeError, MutableTree
 from treegen.tree.changes.options import OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered
-from treegen.tree.keywords import quote
 from treegen.tree.model import Tree
+from treegen.tree.validation.schema import quote
 
 __all__ = [
     "ABSENT",
@@ -34,11 +34,11 @@ __all__ = [
     "ConflictAdded",
     "ConflictRemoved",
     "DomainChanged",
-    "Draft",
     "GroupAdded",
     "GroupRemoved",
     "GroupRenamed",
     "GroupsReordered",
+    "MutableTree",
     "OptionAdded",
     "OptionRemoved",
     "OptionRenamed",
@@ -81,7 +81,7 @@ def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
     Raises:
         ChangeError: one does not fit the tree; nothing is changed then.
     """
-    draft = Draft(tree)
+    draft = MutableTree(tree)
     for change in changes:
         change.make(draft)
     return draft.frozen(tree)

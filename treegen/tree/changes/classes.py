@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from treegen.tree.changes.interface import Answer, Change, ChangeError, Draft, Swap, told
+from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap, told
 from treegen.tree.changes.order import arranged, behind, following, inserted, order_told, renamed
-from treegen.tree.keywords import quote
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class DomainChanged(Swap):
     def _told(self) -> str:
         return f"the domain {quote(self.old)} became {quote(self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         if draft.domain != self.old:
             raise ChangeError(f"the domain is {quote(draft.domain)} meanwhile, not {quote(self.old)}")
         draft.domain = self.new
@@ -52,7 +52,7 @@ class ClassAdded(_WholeClass):
         answers = ", ".join(f"{quote(group)} {told(answer)}" for group, answer in self.answers)
         return f"class {quote(self.class_name)} added {behind(self.after)}: {answers}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         if self.class_name in draft.rules:
             raise ChangeError(f"the tree has a class {quote(self.class_name)} already")
         place = following(list(draft.rules), self.after)
@@ -81,7 +81,7 @@ class ClassRemoved(_WholeClass):
     def _told(self) -> str:
         return f"class {quote(self.class_name)} removed"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         draft.need_class(self.class_name)
         del draft.rules[self.class_name]
 
@@ -105,7 +105,7 @@ class ClassRenamed(Swap):
     def _told(self) -> str:
         return f"class {quote(self.old)} renamed to {quote(self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         draft.need_class(self.old)
         if self.new in draft.rules:
             raise ChangeError(f"the tree has a class {quote(self.new)} already")
@@ -123,7 +123,7 @@ class ClassesReordered(Swap):
     def _told(self) -> str:
         return f"classes {order_told(self.old, self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         draft.rules = {name: draft.rules[name] for name in arranged(list(draft.rules), self.new)}
 
 
@@ -140,7 +140,7 @@ class RuleChanged(Swap):
     def _told(self) -> str:
         return f"{quote(self.class_name)} in {quote(self.group)}: {told(self.old)} became {told(self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         draft.need_class(self.class_name)
         found = draft.answer(self.class_name, self.group)
         if found != self.old:
@@ -161,6 +161,6 @@ class AnswersReordered(Swap):
     def _told(self) -> str:
         return f"the answers of {quote(self.class_name)} are written in another order"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         rule = draft.need_class(self.class_name)
         draft.rules[self.class_name] = {group: rule[group] for group in arranged(list(rule), self.new)}

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from treegen.tree.changes.interface import Change, ChangeError, Draft
-from treegen.tree.keywords import quote
+from treegen.tree.changes.interface import Change, ChangeError, MutableTree
 from treegen.tree.model import Conflict
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class ConflictAdded(_OneConflict):
     def _told(self) -> str:
         return f"to decide: {quote(self.what)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         for text in (self.ours_json, self.theirs_json):
             _need_list(text)
         draft.conflicts.insert(self.place, self._conflict())
@@ -56,7 +56,7 @@ class ConflictRemoved(_OneConflict):
     def _told(self) -> str:
         return f"decided: {quote(self.what)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         if self._conflict() not in draft.conflicts:
             raise ChangeError(f"there is nothing to decide about {quote(self.what)}")
         draft.conflicts.remove(self._conflict())

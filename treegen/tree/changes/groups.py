@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from treegen.tree.changes.interface import Answer, Change, ChangeError, Draft, Swap
+from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap
 from treegen.tree.changes.order import arranged, behind, following, inserted, order_told, renamed
-from treegen.tree.keywords import quote
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class GroupAdded(_WholeGroup):
             parts.append(f"{quote(option)} ({some})" if names else quote(option))
         return f"group {quote(self.group)} added {behind(self.after)}: {quote(self.prompt)} with {', '.join(parts)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         if self.group in draft.prompts:
             raise ChangeError(f"the tree has a group {quote(self.group)} already")
         place = following(list(draft.prompts), self.after)
@@ -64,7 +64,7 @@ class GroupRemoved(_WholeGroup):
     def _told(self) -> str:
         return f"group {quote(self.group)} removed: {quote(self.prompt)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         draft.need_group(self.group)
         del draft.prompts[self.group], draft.options[self.group]
         for rule in draft.rules.values():
@@ -90,7 +90,7 @@ class GroupRenamed(Swap):
     def _told(self) -> str:
         return f"group {quote(self.old)} renamed to {quote(self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         draft.need_group(self.old)
         if self.new in draft.prompts or any(self.new in rule for rule in draft.rules.values()):
             raise ChangeError(f"there is a group {quote(self.new)}, or an answer for one, already")
@@ -112,7 +112,7 @@ class GroupsReordered(Swap):
     def _told(self) -> str:
         return f"groups {order_told(self.old, self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         before = {name: number for number, name in enumerate(draft.prompts)}
         names = arranged(list(draft.prompts), self.new)
         after = {name: number for number, name in enumerate(names)}
@@ -136,7 +136,7 @@ class PromptChanged(Swap):
     def _told(self) -> str:
         return f"in group {quote(self.group)} the prompt {quote(self.old)} became {quote(self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         draft.need_group(self.group)
         if draft.prompts[self.group] != self.old:
             raise ChangeError(f"the prompt of {quote(self.group)} is {quote(draft.prompts[self.group])} meanwhile")

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from treegen.errors import ProblemsError
 from treegen.tree.changes.order import inserted
-from treegen.tree.keywords import quote
 from treegen.tree.model import ClassRule, Group, Tree
+from treegen.tree.validation.schema import quote
 
 
 class Absent(Enum):
@@ -28,7 +28,7 @@ class ChangeError(ProblemsError):
     """A change does not fit the tree: what it speaks of is not there, is there already, or is still used."""
 
 
-class Draft:
+class MutableTree:
     """A tree that can be changed in place. Everything is found by name; indices follow their options.
 
     Keys of a rule that stand in the order of the groups go on doing so: a new one goes before the first key of a
@@ -146,7 +146,7 @@ class Draft:
                 rule[group] = moved[index]
 
 
-def whole_group(draft: Draft, name: str) -> dict[str, Any]:
+def whole_group(draft: MutableTree, name: str) -> dict[str, Any]:
     """The fields of `GroupAdded` and `GroupRemoved` for a group as it stands in the draft."""
     names = list(draft.prompts)
     place = names.index(name)
@@ -159,7 +159,7 @@ def whole_group(draft: Draft, name: str) -> dict[str, Any]:
     }
 
 
-def whole_class(draft: Draft, name: str, after: str | None) -> dict[str, Any]:
+def whole_class(draft: MutableTree, name: str, after: str | None) -> dict[str, Any]:
     """The fields of `ClassAdded` and `ClassRemoved` for a class as it stands in the draft, behind `after`."""
     answers = tuple((group, draft.answer(name, group)) for group in draft.rules[name])
     return {"class_name": name, "answers": answers, "after": after}
@@ -190,7 +190,7 @@ class Change:
         """The group and the class that it touches, as they are called before the change."""
         return getattr(self, "group", None), getattr(self, "class_name", None)
 
-    def make(self, draft: Draft) -> None:
+    def make(self, draft: MutableTree) -> None:
         """Makes the change.
 
         Raises:
@@ -210,7 +210,7 @@ class Change:
     def _told(self) -> str:
         raise NotImplementedError
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         raise NotImplementedError
 
     def _inverse(self) -> "Change":

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from treegen.tree.changes.interface import Change, ChangeError, Draft, Swap
+from treegen.tree.changes.interface import Change, ChangeError, MutableTree, Swap
 from treegen.tree.changes.order import arranged, behind, order_told, place_behind
-from treegen.tree.keywords import quote
+from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class OptionAdded(Change):
     def _told(self) -> str:
         return f"in group {quote(self.group)} the option {quote(self.option)} added {behind(self.after)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         options = draft.need_group(self.group)
         if self.option in options:
             raise ChangeError(f"the group {quote(self.group)} has an option {quote(self.option)} already")
@@ -52,7 +52,7 @@ class OptionRemoved(Change):
     def _told(self) -> str:
         return f"in group {quote(self.group)} the option {quote(self.option)} removed"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         place = draft.place_of(self.group, self.option)
         users = draft.users(self.group, place)
         if users:
@@ -77,7 +77,7 @@ class OptionRenamed(Swap):
     def _told(self) -> str:
         return f"in group {quote(self.group)} the option {quote(self.old)} became {quote(self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         place = draft.place_of(self.group, self.old)
         if self.new in draft.options[self.group]:
             raise ChangeError(f"the group {quote(self.group)} has an option {quote(self.new)} already")
@@ -96,7 +96,7 @@ class OptionsReordered(Swap):
     def _told(self) -> str:
         return f"in group {quote(self.group)} options {order_told(self.old, self.new)}"
 
-    def _make(self, draft: Draft) -> None:
+    def _make(self, draft: MutableTree) -> None:
         before = draft.need_group(self.group)
         if len(set(before)) != len(before):
             raise ChangeError(f"an option stands twice in the group {quote(self.group)}")

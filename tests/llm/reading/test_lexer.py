@@ -1,0 +1,106 @@
+"""Objects are found in any text in linear time, and their lexemes say what they hold, in order."""
+
+import pytest
+
+from treegen.llm.reading.lexer import (
+    UnreadableError,
+    content_of_data,
+    content_of_lexemes,
+    keys_in,
+    lexemes_of,
+    objects_in,
+    plain_text,
+    refuse_unclear,
+    scan,
+)
+from treegen.llm.reading.parser import parse_reply
+
+
+@pytest.mark.parametrize(
+    ("text", "objects"),
+    [
+        ("no braces", []),
+        ("a {} and a {x}", []),
+        ('say {"a": 1}, then {"b": {}}.', ['{"a": 1}', '{"b": {}}']),
+        ('{"a": "}"}{"b": 1}', ['{"a": "}"}', '{"b": 1}']),
+        ("{'a': 'it\\'s }'} x", ["{'a': 'it\\'s }'}"]),
+        ('{"a": 1 // }\n} tail', ['{"a": 1 // }\n}']),
+        ('{"a": [1, {"b": 2', ['{"a": [1, {"b": 2']),
+        ("{open", ["{open"]),
+        ('x = {"a": 1}', ['x = {"a": 1}']),
+        ('so x = {"a": 1}', ['{"a": 1}']),
+        ('x = {"a": 1}\n# then\ny: dict = {"b": 2}; tail', ['x = {"a": 1}\n# then\ny: dict = {"b": 2}']),
+        ('let x = {"a": 1};\nprose\ny = {"b": 2}', ['let x = {"a": 1}', 'y = {"b": 2}']),
+        ('[{"a": 1}, {"b": 2}]', ['{"a": 1}', '{"b": 2}']),
+    ],
+)
+def test_the_outermost_objects_are_found_with_their_names(text: str, objects: list[str]) -> None:
+    assert list(objects_in(text)) == objects
+
+
+@pytest.mark.parametrize("rest", ["}", "\n}", ', "b": 2}', ", b: 2}", ", “b”: 2}"])
+def test_an_object_that_goes_on_behind_its_last_brace_is_refused(rest: str) -> None:
+    with pytest.raises(UnreadableError, match="line 2 of the object: it closes here and yet goes on"):
+        list(objects_in(f'{{"a":\n1}}{rest}'))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": [1, -2.5e1, true, null], "b": {}}', {"a": [1, -25.0, True, None], "b": {}}),
+        ("{'a': (True, None), b: “c # d”, /* x */ 'e': 'f\\'\"g'}", {"a": [True, None], "b": "c # d", "e": "f'\"g"}),
+        ('{"a": "\\u00e9\\/\\n", "b": """c"d"""}', {"a": "é/\n", "b": 'c"d'}),
+    ],
+)
+def test_lexemes_and_data_that_say_the_same_have_the_same_content(text: str, value: object) -> None:
+    lexemes = lexemes_of(text)
+    refuse_unclear(lexemes)
+    assert content_of_lexemes(lexemes) == content_of_data(value)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {"a": [1]}, {"b": 1}, {"a": True}, {"a": "1"}, {"a": 1, "b": 1}])
+def test_any_difference_of_type_place_or_bracket_is_seen(value: object) -> None:
+    assert content_of_lexemes(lexemes_of('{"a": 1.0}')) != content_of_data(value)
+
+
+def test_plain_text_has_no_comments_and_the_quotation_marks_of_json() -> None:
+    assert plain_text(lexemes_of("{'a': “b”, // c\n d: \"e\"}")) == '{ "a" : "b" , d : "e" }'
+
+
+def test_scanning_keeps_comments_with_their_lines_and_refuses_nothing() -> None:
+    found = [(one.kind, one.said, one.line) for one in scan('{\n"a": 1,  # one\n... // "x\n')]
+    assert found[-3:] == [("comment", "# one", 2), ("dots", "...", 3), ("comment", '// "x', 3)]
+
+
+def test_keys_are_found_in_what_cannot_be_read() -> None:
+    assert keys_in("{\"a b\": {'c': ..., d : 1,\n“e”: [") == {"a b", "c", "d", "e"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>",
+        "</think>",
+        "{",
+        "}",
+        "{}",
+        '{"',
+        "{'",
+        "{/*",
+        "{“",
+        '"""',
+        "```json\n",
+        "{:} x = ",
+        "{a:b}",
+        "{\\",
+        '{"a":',
+        "[",
+        "{#",
+        "{x: a b ",
+        "...",
+        "{:}\n\n",
+    ],
+)
+def test_a_model_that_repeats_itself_for_ever_costs_no_more_than_its_length(text: str) -> None:
+    """A quadratic reader would take hours here."""
+    assert len(parse_reply(text * (400_000 // len(text))).problems) == 1

@@ -1,0 +1,133 @@
+"""The first domain.toml: valid as it stands, with paths that hold from where it lies, and told mismatches."""
+
+from pathlib import Path
+
+import pytest
+
+from treegen.config.domain import load_domain, read_domain
+from treegen.errors import InputError
+from treegen.workflow.init_domain import write_domain
+
+
+def class_list(folder: Path, *names: str) -> Path:
+    path = folder / "classes.txt"
+    path.write_text("\n".join(names) + "\n", encoding="utf-8")
+    return path
+
+
+def image_folders(folder: Path, *names: str) -> Path:
+    """Folders with one file each that has the suffix of an image."""
+    for name in names:
+        (folder / "pictures" / name).mkdir(parents=True)
+        (folder / "pictures" / name / "1.png").write_bytes(b"")
+    return folder / "pictures"
+
+
+def test_what_was_named_is_what_the_domain_says(tmp_path: Path) -> None:
+    """Classes from the list, images from beside it, both relative to the new file."""
+    classes, images = class_list(tmp_path, "Newt", "Swan"), image_folders(tmp_path, "Newt", "Swan")
+    written = write_domain(
+        tmp_path / "a" / "pond", classes=classes, images=images, name="Pond", noun="frogling", encoder="RN50:openai"
+    )
+    assert (written.path, written.classes, written.notes) == (tmp_path / "a" / "pond" / "domain.toml", 2, ())
+    domain = load_domain(written.path)
+    assert (domain.name, domain.noun, domain.classes) == ("Pond", "frogling", ("Newt", "Swan"))
+    assert (domain.encoder.name, domain.split.dev) == ("RN50:openai", 0.5)
+    assert domain.images is not None
+    assert domain.images.folder is not None
+    assert domain.images.folder.resolve() == images.resolve()
+    text = written.path.read_text(encoding="utf-8")
+    assert 'classes_file = "../../classes.txt"' in text
+    assert 'folder = "../../pictures"' in text
+
+
+def test_what_was_not_named_has_a_default_and_stays_as_a_comment(tmp_path: Path) -> None:
+    """The folder's name, no images, the bundled encoder; examples of everything else stand in the file."""
+    written = write_domain(tmp_path / "pond", classes=class_list(tmp_path, "Newt", "Swan"), images=None)
+    domain = load_domain(written.path)
+    assert (domain.name, domain.noun, domain.images, domain.encoder.name) == ("pond", "object", None, "bundled")
+    lines = written.path.read_text(encoding="utf-8").splitlines()
+    for commented in ("# [notes]", "# [images]", "# model =", "# name = "):
+        assert any(line.startswith(commented) for line in lines)
+
+
+def test_every_commented_setting_is_valid_once_it_is_uncommented(tmp_path: Path) -> None:
+    """An example that is refused would be worse than none."""
+    written = write_domain(tmp_path / "pond", classes=class_list(tmp_path, "Newt", "Swan"), images=None)
+    lines = written.path.read_text(encoding="utf-8").splitlines()
+    text = "\n".join([lines[0], *(line.removeprefix("# ") for line in lines[1:])])
+    written.path.write_text(text, encoding="utf-8")
+    domain, problems = read_domain(written.path)
+    assert problems == ()
+    assert domain is not None
+    assert (domain.images is not None, domain.notes[0][0], domain.llm.model) == (True, "Newt", "openai/gpt-4o-mini")
+
+
+@pytest.mark.parametrize("name", ['a "quoted" \\ name', "名前 é", "{braces} {0} %s", "\x7f", "  ", "[x]"])
+def test_awkward_names_arrive_as_they_are(tmp_path: Path, name: str) -> None:
+    """In the domain's name and noun, and as the folder of a class, where the file is valid at all."""
+    written = write_domain(tmp_path / "d", classes=class_list(tmp_path, "Newt", "Swan"), images=None, name=f"x{name}")
+    assert load_domain(written.path).name == f"x{name}"
+    if name.isprintable() and name.strip():
+        images = image_folders(tmp_path, name, "Swan")
+        assert name in load_domain(write_domain(tmp_path / "e", classes=None, images=images).path).classes
+
+
+def test_folders_without_an_image_and_hidden_ones_are_no_classes(tmp_path: Path) -> None:
+    images = image_folders(tmp_path, "Swan", "Newt", ".cache")
+    (images / "empty").mkdir()
+    (images / "notes.txt").write_text("no folder", encoding="utf-8")
+    (images / "Eel" / "young").mkdir(parents=True)
+    (images / "Eel" / "young" / "1.JPG").write_bytes(b"")
+    written = write_domain(tmp_path / "pond", classes=None, images=images)
+    assert load_domain(written.path).classes == ("Eel", "Newt", "Swan")
+
+
+def test_classes_and_folders_that_do_not_match_are_noted_with_what_may_be_meant(tmp_path: Path) -> None:
+    classes, images = class_list(tmp_path, "Newt", "Swan"), image_folders(tmp_path, "Swan", "Newts")
+    notes = write_domain(tmp_path / "pond", classes=classes, images=images).notes
+    assert len(notes) == 2
+    assert 'no image folder for the class "Newt"; is the folder "Newts" meant?' in notes
+    assert 'the folder "Newts" is no class' in notes
+
+
+def test_of_many_mismatches_the_first_are_noted_and_the_rest_counted(tmp_path: Path) -> None:
+    names = [f"Class {number}" for number in range(25)]
+    written = write_domain(
+        tmp_path / "pond", classes=class_list(tmp_path, *names), images=image_folders(tmp_path, "Swan")
+    )
+    assert len(written.notes) == 12
+    assert written.notes[-1] == "and 15 more like these"
+
+
+def test_what_cannot_become_a_domain_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    """Nothing named, one class, a class twice, no such file or folder."""
+    one = class_list(tmp_path, "Newt")
+    (tmp_path / "twice.txt").write_text("Newt\nSwan\nNewt\n", encoding="utf-8")
+    for classes, images, told in (
+        (None, None, "no classes"),
+        (one, None, "1 classes; at least 2"),
+        (tmp_path / "twice.txt", None, '"Newt" stands twice'),
+        (tmp_path / "none.txt", None, "no such file"),
+        (None, tmp_path / "none", "no such folder"),
+    ):
+        with pytest.raises(InputError, match=told) as caught:
+            write_domain(tmp_path / "pond", classes=classes, images=images)
+        assert caught.value.tip
+    assert not (tmp_path / "pond").exists()
+
+
+def test_a_domain_that_is_there_is_never_replaced(tmp_path: Path) -> None:
+    classes = class_list(tmp_path, "Newt", "Swan")
+    path = write_domain(tmp_path, classes=classes, images=None).path
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="exists"):
+        write_domain(tmp_path, classes=classes, images=None)
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    classes = class_list(tmp_path, "Newt", "Swan")
+    with pytest.raises(InputError, match="cannot be made"):
+        write_domain(classes / "pond", classes=classes, images=None)
+    assert classes.read_text(encoding="utf-8") == "Newt\nSwan\n"

@@ -1,0 +1,73 @@
+"""How well a tree's answers agree with the labels of the pictures, on those that may be reported on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from treegen.batch.interface import KeySet
+from treegen.batch.parquet import ParquetFolder, key_of
+from treegen.batch.plan import Plan
+from treegen.clip.metrics.statistics import wilson_interval
+from treegen.images import ImageSet, LabelledImage, as_divided
+from treegen.tree.document import digest_of
+from treegen.workflow.workspace import split_settings
+
+
+def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet) -> dict[str, Any] | None:
+    """Accuracy over the rows of the pictures that were listed, with n and interval.
+
+    Of the domain's own images it is that of the test part, and counts as a look at it. Other images count unless the
+    domain has their content itself: by its dev part its trees may have been chosen, and its test part is looked at
+    where looks are counted.
+
+    Args:
+        plan: whose tree has answered.
+        table: the answers; rows of earlier runs, of pictures that are gone, do not count.
+        encoder: its fingerprint.
+        rule: the decision rule with its parameters, in words.
+        listed: paths of this run's pictures, as `key_of` gives them.
+
+    Returns:
+        `part` (`test`, or `all` for images that are not the domain's own), `n`, `correct`, `accuracy`, `interval`,
+        and `left_out`, the number of other listed images with a class; `None` without a tree, without images that
+        count, or where the domain seals the test part.
+    """
+    if plan.tree is None or plan.workspace is None or (plan.listing.own and plan.workspace.domain.split.sealed):
+        return None
+    labels = {name: index for index, name in enumerate(plan.workspace.domain.classes)}
+    found = table.rows(("path", "digest", "label", "part", "predicted"))
+    rows = [row for row in found if row[2] in labels and key_of(row[0]) in listed]
+    images = as_divided(
+        [
+            LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
+            for path, digest, label, part, _ in rows
+        ],
+        plan.listing.settings.kind,
+    )
+    counts = _counting(plan, images)
+    counted = [row[2] == row[4] for row, counts_too in zip(rows, counts, strict=True) if counts_too]
+    if not counted:
+        return None
+    if plan.listing.own:
+        workspace, looked = plan.workspace, ImageSet(images=tuple(images)).digest
+        look = (digest_of(plan.tree), encoder, rule)
+        workspace.store.look(looked, split_settings(workspace.domain.split), [look])
+    n, correct = len(counted), sum(counted)
+    return {
+        "part": "test" if plan.listing.own else "all",
+        "n": n,
+        "correct": correct,
+        "accuracy": correct / n,
+        "interval": list(wilson_interval(correct, n)),
+        "left_out": len(rows) - n,
+    }
+
+
+def _counting(plan: Plan, images: Sequence[LabelledImage]) -> list[bool]:
+    """Whether each image counts: of the domain's own those of test as `treegen score` divides them."""
+    assert plan.workspace is not None
+    if plan.listing.own:
+        parts = plan.workspace.divide(images)
+        return [parts[image.digest] == "test" and image.part != "dev" for image in images]
+    recorded = plan.workspace.recorded_parts()
+    return [image.digest not in recorded and image.part != "dev" for image in images]

@@ -1,0 +1,154 @@
+"""What is embedded, what becomes of it, and the protocol of the engines that do it."""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from treegen.clip.embedding.cache import image_key
+from treegen.clip.embedding.embed import remembered_name
+from treegen.config.settings import EncoderSettings
+from treegen.images import Crop, LabelledImage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from treegen.clip.encoders.interface import Encoder
+
+NO_LABEL: Final = -1  # of an image of which no class is known
+_EMPTY: Final = 128  # bytes of a file of no keys, which cannot be mapped
+
+
+class KeySet:
+    """A set of byte strings of one length: 32 bytes a key instead of 100; `in_file` shares it between processes."""
+
+    def __init__(self, keys: Iterable[bytes] = (), width: int = 32) -> None:
+        """Sorts the keys, which are all `width` bytes long."""
+        self._sorted = np.frombuffer(b"".join(keys), dtype=f"S{width}").copy()
+        self._sorted.sort()
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def __contains__(self, key: bytes) -> bool:
+        wanted = np.frombuffer(key, dtype=self._sorted.dtype)  # as an array: scalars lose zero bytes at their end
+        place = int(np.searchsorted(self._sorted, wanted)[0])
+        return bool((self._sorted[place : place + 1] == wanted).any())
+
+    def in_file(self, path: "Path") -> "KeysInFile":
+        """The same set in a file, so that processes of this machine share it."""
+        np.save(path, self._sorted)
+        return KeysInFile(path)
+
+
+class KeysInFile(KeySet):
+    """Sorted keys in a file that each process maps into its memory; what is sent to it is the path."""
+
+    def __init__(self, path: "Path") -> None:
+        """Maps what `KeySet.in_file` wrote."""
+        self._path = path
+        self._sorted = np.load(path, mmap_mode="r" if path.stat().st_size > _EMPTY else None)
+
+    def __reduce__(self) -> "tuple[type[KeysInFile], tuple[Path]]":
+        return KeysInFile, (self._path,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A picture to embed.
+
+    Attributes:
+        image: where its bytes stand; its digest is empty, its label may be `NO_LABEL`.
+        path: its name in results, below the folder that was named.
+        size: bytes of the file.
+        changed: when the file changed last, in ns.
+    """
+
+    image: LabelledImage
+    path: str
+    size: int
+    changed: int
+
+    @property
+    def name(self) -> str:
+        """As the cache remembers the file."""
+        return remembered_name(self.image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a picture: it has a vector, or a reason why not, or neither: its content was known already.
+
+    Attributes:
+        source: the picture.
+        digest: SHA-256 of its bytes in hex; empty if they could not be read.
+        vector: (D,) float32 of length 1.
+        reason: why it could not be embedded.
+    """
+
+    source: Source
+    digest: str = ""
+    vector: "np.ndarray | None" = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What all pictures have in common.
+
+    Attributes:
+        settings: the encoder's, with device and precision as they are where the model runs.
+        fingerprint: of the encoder as it is opened, there and here.
+        folder: what a `local-dir:` of the encoder may be relative to.
+        crop: the part of each picture that counts, unless a picture has its own.
+        batch: pictures that the model embeds at once.
+        known: keys of contents that need no embedding.
+    """
+
+    settings: EncoderSettings
+    fingerprint: str
+    folder: "Path"
+    crop: Crop
+    batch: int
+    known: KeySet
+
+
+def content_key(image: LabelledImage, digest: str, crop: Crop) -> bytes:
+    """The cache's key of the content that was found in an image's place, under its own crop or else this one."""
+    return image_key(digest, image.crop or crop)
+
+
+class Engine(Protocol):
+    """Embeds pictures somewhere. A context manager: what it started ends with it."""
+
+    def __enter__(self) -> "Engine":
+        """Makes sure that there is something to work with.
+
+        Raises:
+            InputError: it is not installed, or there is no cluster at the address.
+        """
+        ...
+
+    def __exit__(self, *raised: object) -> None:
+        """Ends what was started."""
+        ...
+
+    def settle(self, settings: EncoderSettings) -> EncoderSettings:
+        """The encoder's settings with what is `auto` decided, as far as the machines that work decide it."""
+        ...
+
+    def embed(
+        self, sources: Iterator[Source], work: Work, encoder: "Encoder"
+    ) -> Generator[Sequence[Outcome], None, None]:
+        """Embeds pictures, in any order; how many there are does not show in the memory of this process.
+
+        Args:
+            sources: the pictures.
+            work: what they have in common.
+            encoder: this process's own.
+
+        Raises:
+            ModelError: the encoder fails, or all that work died.
+        """
+        ...

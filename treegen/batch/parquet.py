@@ -1,0 +1,197 @@
+"""Embeddings and answers as a folder of Parquet files, which every program reads as one table.
+
+Each file is written whole and then renamed, so that what a kill leaves is finished files, and these say by themselves
+what need not be done again.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from treegen.batch.interface import KeySet, Source
+from treegen.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from treegen.batch.tree_predictor import Answered
+
+ROWS: Final = 8192  # of one file: 8 MB of embeddings 512 wide
+_SECONDS: Final = 60.0  # what was computed for longer than this is not kept waiting for more rows
+_WRITING: Final = ".writing-"  # a leading dot: readers of the folder pass it over
+_ABOUT: Final = b"treegen."
+KEY_WIDTH: Final = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class _Rows:
+    """What will be the next file."""
+
+    sources: list[Source] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
+    vectors: "list[NDArray[np.float16]]" = field(default_factory=list)
+    answered: "list[Answered]" = field(default_factory=list)
+
+
+class ParquetFolder:
+    """The folder: what is in it, and what is added. One process writes it at a time."""
+
+    def __init__(self, folder: Path, about: dict[str, str], *, rows: int = ROWS) -> None:
+        """Opens or makes the folder.
+
+        Args:
+            folder: its files end in `.parquet`.
+            about: what all rows have in common: encoder, crop, tree. It stands in every file's metadata.
+            rows: most rows of one file.
+
+        Raises:
+            InputError: it cannot be made, holds other things, or rows of another encoder, crop or tree.
+        """
+        self.folder, self._about, self._most = folder, about, rows
+        self._rows, self._since = _Rows(), time.monotonic()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in folder.glob(f"{_WRITING}*"):  # of a run that was killed
+                file.unlink()
+        except OSError as error:
+            raise InputError(f"{folder}: {error.strerror or error}", "name a folder to write to") from None
+        paths, states, self._count = list[bytes](), list[bytes](), 0
+        for file in self.files():
+            self._check(file)
+            for batch in _columns(file, ["path", "size", "changed", "label", "part"]):
+                for path, *state in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    paths.append(key_of(path))
+                    states.append(key_of(f"{path}\n{state}"))
+            self._count += 1
+        self._paths, self._states = KeySet(paths, KEY_WIDTH), KeySet(states, KEY_WIDTH)
+
+    def files(self) -> list[Path]:
+        """The finished files."""
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def _check(self, file: Path) -> None:
+        import pyarrow.parquet
+
+        try:
+            found = pyarrow.parquet.read_schema(file).metadata or {}
+        except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+            tip = "delete the file: its images are then embedded again"
+            raise InputError(f"{file}: cannot be read: {error}", tip) from None
+        for key, value in self._about.items():
+            there = found.get(_ABOUT + key.encode(), b"").decode()
+            if there != value:
+                told = f"{file}: its rows are of another {key}: {there or 'none'}, not {value or 'none'}"
+                raise InputError(told, "name another folder, or delete this one")
+
+    def has(self, source: Source, label: str | None) -> bool:
+        """Whether the picture has its row, and neither the file nor what the set says of it has changed since."""
+        state = [source.size, source.changed, label, source.image.part]
+        return key_of(f"{source.path}\n{state}") in self._states
+
+    def outdated(self, source: Source, label: str | None) -> bool:
+        """Whether the picture has a row of what the file held, or the set said, earlier."""
+        return key_of(source.path) in self._paths and not self.has(source, label)
+
+    def drop(self, paths: Sequence[str]) -> None:
+        """Takes out the rows of files that have changed: new ones will come."""
+        import pyarrow as pa
+        import pyarrow.compute
+        import pyarrow.parquet
+
+        names = pa.array(paths, pa.string())
+        for file in self.files() if paths else ():
+            table = pyarrow.parquet.read_table(file, partitioning=None)
+            stays = pyarrow.compute.invert(pyarrow.compute.is_in(table["path"], names))
+            if not pyarrow.compute.all(stays).as_py():
+                self._write(table.filter(stays), file)
+
+    def add(
+        self,
+        sources: Sequence[Source],
+        digests: Sequence[str],
+        labels: Sequence[str | None],
+        vectors: "NDArray[np.float32]",
+        answered: "Answered | None",
+    ) -> None:
+        """Adds rows; `vectors` is (N, D). They are on disk when a file is full, after a minute, and at `flush`."""
+        rows = self._rows
+        rows.sources += sources
+        rows.digests += digests
+        rows.labels += labels
+        rows.vectors.append(vectors.astype(np.float16))
+        if answered is not None:
+            rows.answered.append(answered)
+        if len(rows.sources) >= self._most or time.monotonic() - self._since > _SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was added as a file.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        rows, self._rows, self._since = self._rows, _Rows(), time.monotonic()
+        if rows.sources:
+            self._write(self._table(rows), self.folder / f"part-{self._count:05}-{token_hex(4)}.parquet")
+            self._count += 1
+
+    def _table(self, rows: _Rows) -> Any:
+        import pyarrow as pa
+
+        matrix = np.concatenate(rows.vectors)
+        flat = pa.array(matrix.reshape(-1), pa.float16())
+        columns = {
+            "path": pa.array([s.path for s in rows.sources], pa.string()),
+            "digest": pa.array(rows.digests, pa.string()),
+            "size": pa.array([s.size for s in rows.sources], pa.int64()),
+            "changed": pa.array([s.changed for s in rows.sources], pa.int64()),
+            "label": pa.array(rows.labels, pa.string()),
+            "part": pa.array([s.image.part for s in rows.sources], pa.string()),
+            "embedding": pa.ListArray.from_arrays(np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1], flat),
+        }
+        if rows.answered:
+            chunks = [answered.columns() for answered in rows.answered]
+            columns |= {name: pa.concat_arrays([chunk[name] for chunk in chunks]) for name in chunks[0]}
+        return pa.table(columns).replace_schema_metadata({_ABOUT + k.encode(): v for k, v in self._about.items()})
+
+    def _write(self, table: Any, file: Path) -> None:
+        import pyarrow.parquet
+
+        beside = self.folder / f"{_WRITING}{token_hex(8)}"
+        try:
+            with beside.open("wb") as stream:
+                pyarrow.parquet.write_table(table, stream, compression="zstd")
+                stream.flush()
+                os.fsync(stream.fileno())
+            beside.replace(file)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise InputError(f"{file}: cannot be written: {error.strerror or error}", "is the disk full?") from None
+
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Some columns of all finished rows, file by file."""
+        for file in self.files():
+            for batch in _columns(file, columns):
+                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _columns(file: Path, columns: Sequence[str]) -> Iterator[Any]:
+    """Some columns of a file in their order, a few thousand rows at a time."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(file) as opened:
+        for batch in opened.iter_batches(4096, columns=list(columns)):
+            yield batch.select(list(columns))
+
+
+def key_of(text: str) -> bytes:
+    """A text in 16 bytes, for `KeySet`: millions of paths would fill the memory."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=KEY_WIDTH).digest()

@@ -1,0 +1,335 @@
+"""Embeds pictures with an engine and keeps the results: in the cache, in Parquet files, or in both."""
+
+import pickle
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from treegen.batch.accuracy import measure
+from treegen.batch.interface import Engine, KeySet, Outcome, Source, Work, content_key
+from treegen.batch.parquet import KEY_WIDTH, ROWS, ParquetFolder, key_of
+from treegen.batch.plan import Plan
+from treegen.batch.tree_predictor import Scorer
+from treegen.clip.embedding.cache import EmbeddingCache, unit_rows
+from treegen.config.settings import EncoderSettings
+from treegen.errors import InputError
+from treegen.images import Skipped
+from treegen.progress import Progress, no_progress
+from treegen.tree.document import digest_of
+from treegen.workflow.score import encoder_notes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from treegen.clip.encoders.interface import Encoder
+
+_BATCH: Final = 64
+_GPU_BATCH: Final = 256
+_NAMED: Final = 100  # skipped pictures that are named; of the others the number is told
+_LOOKED_UP: Final = 500  # pictures that are looked up together
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """How the pictures fared; each is counted once.
+
+    Attributes:
+        embedded: those that the model saw.
+        cached: those whose content was in the cache.
+        finished: those whose rows stood in the output.
+        skipped: those that could not be embedded.
+    """
+
+    embedded: int = 0
+    cached: int = 0
+    finished: int = 0
+    skipped: int = 0
+
+    @property
+    def images(self) -> int:
+        """All of them."""
+        return self.embedded + self.cached + self.finished + self.skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        counts: how the pictures fared.
+        skipped: the first hundred of those that could not be embedded.
+        encoder: name, fingerprint, device and precision.
+        accuracy: of the tree on the pictures with labels that may be reported on, see `measure`; `None` without.
+        notes: what a reader should know.
+    """
+
+    counts: Counts
+    skipped: tuple[Skipped, ...]
+    encoder: dict[str, Any]
+    accuracy: dict[str, Any] | None
+    notes: tuple[str, ...]
+
+
+def open_engine(name: str, plan: Plan, workers: int | None = None) -> Engine:
+    """The engine called `local` or `ray`; without `workers` the local one has as many as the plan's domain says.
+
+    Raises:
+        InputError: no workers with ray.
+    """
+    from treegen.batch.local_engine import LocalEngine
+    from treegen.batch.ray_engine import ClusterEngine
+
+    if name == "ray" and workers == 0:
+        raise InputError("--workers 0: ray needs one at least", "or leave it out: one for each GPU, else each core")
+    images = plan.domain.images if plan.domain else None
+    own = images.workers if images and workers is None else workers
+    return ClusterEngine(workers) if name == "ray" else LocalEngine(own)
+
+
+def embed_images(
+    plan: Plan,
+    engine: Engine,
+    settings: EncoderSettings,
+    *,
+    batch: int | None = None,
+    rows: int = ROWS,
+    progress: Progress = no_progress,
+) -> Summary:
+    """Embeds what is not yet in the cache or the output, and keeps it batch by batch: a kill loses only the last ones.
+
+    Args:
+        plan: what is to be done.
+        engine: does it.
+        settings: the encoder's.
+        batch: pictures that the model embeds at once; 256 on a GPU and 64 elsewhere, if not given.
+        rows: most rows of a Parquet file.
+        progress: is told how far it is.
+
+    Raises:
+        InputError: no picture could be embedded, or the output holds rows of another encoder or tree.
+        ProblemsError: a prompt is too long for the encoder.
+        ModelError: the encoder cannot be had, or fails.
+    """
+    from treegen.clip.encoders import open_encoder
+
+    folder = plan.domain.folder if plan.domain else Path.cwd()
+    with engine:
+        settled = engine.settle(settings)
+        progress("loading the encoder", 0, 1)
+        encoder = open_encoder(replace(settings, precision=settled.precision), folder)
+        progress("loading the encoder", 1, 1)
+        fingerprint = encoder.fingerprint
+        with closing(_Keeper(plan, settings, encoder, rows)) as keeper, tempfile.TemporaryFile() as spool:
+            waiting = keeper.sort_out(plan.listing.sources(), spool, progress)
+            known = KeySet(keeper.cache.keys(encoder.fingerprint) if keeper.cache and waiting else ())
+            size = batch or (_GPU_BATCH if "cuda" in (settled.device, encoder.device) else _BATCH)
+            work = Work(
+                settings=settled,
+                fingerprint=fingerprint,
+                folder=folder,
+                crop=plan.listing.crop,
+                batch=size,
+                known=known,
+            )
+            done = 0
+            with closing(engine.embed(_unspooled(spool), work, encoder)) as results:
+                for outcomes in results if waiting else ():
+                    keeper.keep(outcomes)
+                    done += len(outcomes)
+                    progress("embedding images", done, waiting)
+            return keeper.finish()
+
+
+def _unspooled(spool: IO[bytes]) -> Iterator[Source]:
+    """The pictures that were put aside on disk: a list of millions would fill the memory."""
+    spool.seek(0)
+    while True:
+        try:
+            yield from pickle.load(spool)
+        except EOFError:
+            return
+
+
+@dataclass(slots=True)
+class _Keeper:
+    """The only one who writes: to the cache, to the Parquet files, or to both."""
+
+    plan: Plan
+    settings: EncoderSettings
+    encoder: "Encoder"
+    rows: int
+    counts: Counts = field(init=False, default_factory=Counts)
+    cache: EmbeddingCache | None = field(init=False, default=None)
+    table: ParquetFolder | None = field(init=False, default=None)
+    _scorer: Scorer | None = field(init=False, default=None)
+    _skipped: list[Skipped] = field(init=False, default_factory=list)
+    _listed: list[bytes] = field(init=False, default_factory=list)  # paths, hashed: rows of others are of earlier runs
+
+    def __post_init__(self) -> None:
+        from treegen.clip.encoders.drift import settle
+
+        plan = self.plan
+        self.cache = EmbeddingCache(plan.cache) if plan.cache else None
+        try:
+            if self.cache:
+                settle(self.encoder, self.cache)
+            self._scorer = Scorer(plan.tree, self.encoder, self.cache, plan.domain) if plan.tree else None
+            if plan.output:
+                about = {
+                    "encoder": self.encoder.fingerprint,
+                    "crop": str(plan.listing.crop),
+                    "tree": digest_of(plan.tree) if plan.tree else "",
+                    "rule": self._scorer.decision.words if self._scorer else "",
+                }
+                self.table = ParquetFolder(plan.output, about, rows=self.rows)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Writes what waits, and closes the cache; also after an error, so that nothing that was computed is lost."""
+        try:
+            if self.table:
+                self.table.flush()
+        finally:
+            if self.cache:
+                self.cache.close()
+
+    def sort_out(self, sources: Iterator[Source], spool: IO[bytes], progress: Progress) -> int:
+        """Keeps what is known already, puts the rest on the spool, and returns how many these are."""
+        waiting, outdated, seen = 0, list[str](), 0
+        while part := list(islice(sources, _LOOKED_UP)):
+            if self.table:
+                outdated += [s.path for s in part if self.table.outdated(s, self.plan.listing.label(s))]
+                self._listed += [key_of(s.path) for s in part]
+            rest = self._without_known(part)
+            if rest:
+                pickle.dump(rest, spool)
+            waiting, seen = waiting + len(rest), seen + len(part)
+            progress("listing images", seen, 0)
+        if self.table:
+            self.table.drop(outdated)
+        return waiting
+
+    def _without_known(self, sources: Sequence[Source]) -> list[Source]:
+        rest = [s for s in sources if not (self.table and self.table.has(s, self.plan.listing.label(s)))]
+        self.counts.finished += len(sources) - len(rest)
+        if not self.cache:
+            return rest
+        files = self.cache.files([s.name for s in rest])
+        digests = {s.name: files[s.name][2] for s in rest if files.get(s.name, ())[:2] == (s.size, s.changed)}
+        outcomes = [Outcome(source=s, digest=digests[s.name]) for s in rest if s.name in digests]
+        known = {o.source.name for o in self._keep_known(outcomes)}
+        return [s for s in rest if s.name not in known]
+
+    def _keep_known(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Those whose content is in the cache; in Parquet they get their rows."""
+        assert self.cache is not None
+        keys = [self._key(o) for o in outcomes]
+        if self.table:
+            vectors = self.cache.get(self.encoder.fingerprint, list(dict.fromkeys(keys)))
+            found = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
+            if found:
+                import torch
+
+                self._add_rows([o for o, _ in found], torch.stack([v for _, v in found]))
+            known = [o for o, _ in found]
+        else:
+            there = self.cache.has(self.encoder.fingerprint, keys)
+            known = [o for o, k in zip(outcomes, keys, strict=True) if k in there]
+        self.counts.cached += len(known)
+        return known
+
+    def _key(self, outcome: Outcome) -> bytes:
+        return content_key(outcome.source.image, outcome.digest, self.plan.listing.crop)
+
+    def keep(self, outcomes: Sequence[Outcome]) -> None:
+        """Keeps what an engine gave, at once."""
+        new = [o for o in outcomes if o.vector is not None]
+        known = [o for o in outcomes if o.vector is None and not o.reason]
+        for outcome in outcomes:
+            if outcome.reason:
+                self._skip(Skipped(path=Path(outcome.source.path), reason=outcome.reason))
+        if new:
+            matrix = np.stack([o.vector for o in new if o.vector is not None])
+            vectors = unit_rows(matrix.astype(np.float16))
+            if self.cache:
+                import torch
+
+                vectors = self.cache.put(
+                    self.encoder.fingerprint, [self._key(o) for o in new], torch.from_numpy(matrix)
+                )
+            self._add_rows(new, vectors)
+            self.counts.embedded += len(new)
+        if self.cache:
+            kept = {id(o) for o in self._keep_known(known)}
+            for lost in (o for o in known if id(o) not in kept):
+                self._skip(Skipped(path=Path(lost.source.path), reason="its vector in the cache is damaged"))
+            self.cache.remember_files((o.source.name, o.source.size, o.source.changed, o.digest) for o in new + known)
+
+    def _skip(self, skipped: Skipped) -> None:
+        self.counts.skipped += 1
+        if len(self._skipped) < _NAMED:
+            self._skipped.append(skipped)
+
+    def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Tensor") -> None:
+        if self.table is None:
+            return
+        self.table.add(
+            [o.source for o in outcomes],
+            [o.digest for o in outcomes],
+            [self.plan.listing.label(o.source) for o in outcomes],
+            vectors.numpy(),
+            self._scorer.answer(vectors) if self._scorer else None,
+        )
+
+    def _measure(self) -> dict[str, Any] | None:
+        if self.table is None or self._scorer is None:
+            return None
+        return measure(
+            self.plan,
+            self.table,
+            self.encoder.fingerprint,
+            self._scorer.decision.words,
+            KeySet(self._listed, KEY_WIDTH),
+        )
+
+    def finish(self) -> Summary:
+        """What was done; all of it is on disk.
+
+        Raises:
+            InputError: there was nothing that could be embedded.
+        """
+        findings = self.plan.listing.findings
+        for left_out in findings.skipped:
+            name = left_out.below(self.plan.listing.root)
+            self._skip(Skipped(path=Path(name), reason=left_out.reason))
+        if self.counts.images == self.counts.skipped:
+            told = f"{self.plan.listing.settings.source}: no image that can be embedded"
+            if self._skipped:
+                first = self._skipped[0]
+                told += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
+            raise InputError(told, "expected PNG, JPEG, WebP, BMP, GIF or TIFF files")
+        accuracy = None
+        if self.table:
+            self.table.flush()
+            accuracy = self._measure()
+        notes = [*self.plan.notes, *encoder_notes(self.settings, self.plan.domain)]
+        if findings.strangers:
+            notes.append(f"left out, as they are no class of the domain: {', '.join(sorted(findings.strangers)[:5])}")
+        if self.cache and self.cache.rebuilt:
+            notes.append("the embedding cache was damaged: it was set aside and begun anew")
+        encoder = self.encoder
+        return Summary(
+            counts=self.counts,
+            skipped=tuple(self._skipped),
+            accuracy=accuracy,
+            notes=(*notes, *encoder.notes),
+            encoder={"name": encoder.name, "fingerprint": encoder.fingerprint, "precision": encoder.precision},
+        )

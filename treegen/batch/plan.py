@@ -1,0 +1,100 @@
+"""What a user asked for: which pictures, where the results go, and the tree and the domain that belong to them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from treegen.batch.sources import Listing, is_domain, list_sources
+from treegen.config.domain import Domain, load_domain
+from treegen.errors import InputError, ProblemsError
+from treegen.tree.model import Tree
+from treegen.workflow.workspace import TREE_NAME, Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        listing: the pictures.
+        output: the folder of Parquet files; `None` if only the cache is filled.
+        cache: the embedding cache; `None` if there is to be none.
+        workspace: of the domain; `None` if none is known.
+        tree: answers about every picture; `None` if they are embedded only.
+        notes: what the user should know of it.
+    """
+
+    listing: Listing
+    output: Path | None
+    cache: Path | None
+    workspace: Workspace | None
+    tree: Tree | None
+    notes: tuple[str, ...]
+
+    @property
+    def domain(self) -> Domain | None:
+        """The domain, if one is known."""
+        return self.workspace.domain if self.workspace else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the workspace."""
+        if self.workspace:
+            self.workspace.close()
+
+
+def make_plan(
+    images: Path,
+    *,
+    output: Path | None = None,
+    cache: Path | None = None,
+    domain: Path | None = None,
+    tree: Path | None = None,
+) -> Plan:
+    """Puts together what belongs together.
+
+    Args:
+        images: a folder, a manifest, a pattern of shards, or a domain (its file or its folder): its image set.
+        output: a folder of Parquet files.
+        cache: the embedding cache; that of the domain if there is one.
+        domain: gives crop, encoder and cache.
+        tree: answers about each picture; with an `output` it is the domain's own, if not given.
+
+    Raises:
+        InputError: nothing says where results should go, or something is not there.
+        ProblemsError: the domain has problems, or the tree that was named.
+    """
+    own = is_domain(images)
+    if own and domain:
+        raise InputError(f"{images} is a domain itself", "leave --domain out, or name a folder of images")
+    if tree and not output:
+        raise InputError("a tree's answers go into Parquet files", "name their folder with -o; or `treegen score TREE`")
+    workspace = _workspace(images if own else domain, tree)
+    cache = cache or (workspace.cache_path if workspace else None)
+    if not (output or cache):
+        raise InputError("nothing says where the embeddings go", "-o FOLDER, --cache FILE or --domain DOMAIN")
+    if output and output.is_file():
+        raise InputError(f"{output} is a file", "name a folder: it will hold Parquet files")
+    answering, notes = None, tuple[str, ...]()
+    if workspace and output and (tree or workspace.path.is_file()):
+        try:
+            answering = workspace.load()[0]
+        except ProblemsError as error:
+            if tree:
+                raise
+            notes = (f"embedded only, not scored: {error.message}",)
+    listing = list_sources(images, workspace.domain if workspace else None, own=own)
+    return Plan(listing=listing, output=output, cache=cache, workspace=workspace, tree=answering, notes=notes)
+
+
+def _workspace(domain: Path | None, tree: Path | None) -> Workspace | None:
+    if tree:
+        return Workspace(tree, domain_path=domain)
+    if domain:
+        return Workspace(load_domain(domain).folder / TREE_NAME, domain_path=domain)
+    return None

@@ -1,0 +1,79 @@
+"""What every engine does to a picture: the part that needs no model, which many processes can do, and the model's."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from treegen.batch.interface import Outcome, Source, Work, content_key
+from treegen.images import open_image, read_bytes
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder, Preprocessor
+
+_NO_NUMBERS: Final = "the encoder gave values that are not numbers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Pictures on their way to the model.
+
+    Attributes:
+        outcomes: one for each picture, without vectors.
+        ready: indices of those that the model is to see.
+        batch: these, as the preprocessor collated them; `None` if there are none.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    ready: tuple[int, ...]
+    batch: Any
+
+
+def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[Outcome, Any]:
+    """Reads a picture once and makes it ready for the model.
+
+    Returns:
+        Its outcome so far, and what the preprocessor made of it: `None` if its content is known, or if it cannot be
+        read, which the outcome says.
+    """
+    try:
+        data = read_bytes(source.image)
+    except OSError as error:
+        return Outcome(source=source, reason=f"cannot be read: {error.strerror or error}"), None
+    digest = hashlib.sha256(data).hexdigest()
+    if content_key(source.image, digest, work.crop) in work.known:
+        return Outcome(source=source, digest=digest), None
+    try:
+        picture = open_image(BytesIO(data), source.image.crop or work.crop)
+    except ValueError as error:
+        return Outcome(source=source, digest=digest, reason=str(error)), None
+    try:
+        return Outcome(source=source, digest=digest), preprocessor(picture)
+    except Exception as error:  # a picture one pixel high, made as large as the model wants it
+        return Outcome(source=source, digest=digest, reason=f"cannot be prepared for the model: {error}"), None
+
+
+def prepare_batch(sources: Sequence[Source], work: Work, preprocessor: "Preprocessor") -> Prepared:
+    """Reads pictures, each once, and makes one batch of those that the model is to see."""
+    prepared = [_prepare(source, work, preprocessor) for source in sources]
+    ready = tuple(number for number, (_, item) in enumerate(prepared) if item is not None)
+    batch = preprocessor.collate([prepared[number][1] for number in ready]) if ready else None
+    return Prepared(outcomes=tuple(outcome for outcome, _ in prepared), ready=ready, batch=batch)
+
+
+def encode(encoder: "Encoder", prepared: Prepared) -> tuple[Outcome, ...]:
+    """Embeds what is ready; the outcomes in their order.
+
+    Raises:
+        ModelError: the encoder fails.
+    """
+    if not prepared.ready:
+        return prepared.outcomes
+    outcomes = list(prepared.outcomes)
+    for number, row in zip(prepared.ready, encoder.encode_prepared(prepared.batch).numpy(), strict=True):
+        good = bool(np.isfinite(row).all())
+        outcomes[number] = replace(outcomes[number], vector=row if good else None, reason="" if good else _NO_NUMBERS)
+    return tuple(outcomes)

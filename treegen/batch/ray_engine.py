@@ -1,0 +1,281 @@
+"""The engine of many processes: Ray Data, on this machine or on a cluster (RAY_ADDRESS).
+
+Actors, one for each GPU or each core, hold the encoder. Before GPUs, tasks read and prepare the pictures wherever there
+are cores; an actor on a core does that itself, as a second process would only take the core from it. Results stream
+back. A batch is one row, and every row is a block of its own: a batch is done when it is done, whatever its size in
+bytes, and a kill loses no more than what is on its way.
+"""
+
+import logging
+import os
+import pickle
+import socket
+import sys
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.batch.interface import Outcome, Source, Work
+from treegen.batch.preprocess import Prepared, encode, prepare_batch
+from treegen.config.settings import EncoderSettings
+from treegen.errors import InputError, ModelError, TreegenError
+from treegen.extras import require
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder, Preprocessor
+
+_ADDRESS: Final = "RAY_ADDRESS"
+_TRIES: Final = 3  # restarts of an actor that died, and tries of a batch that it died of; Ray's own is without end
+_PATIENCE: Final = 10.0  # seconds for the cluster to answer
+_PORTION: Final = 4  # batches that a task or an actor takes at once
+#: Ray reports home, tells of each step and logs to the terminal, unless the user wants it so
+_QUIET: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_LOG_LEVEL": "CRITICAL",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class ClusterEngine:
+    """Embeds with Ray Data. A Ray that runs in this process already is used, and left running."""
+
+    def __init__(self, workers: int | None = None, *, apart: bool | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            workers: actors that embed; one for each GPU if not given, or for each core where there is none.
+            apart: tasks of their own read the pictures; if not given, they do for actors on GPUs.
+        """
+        self._workers, self._apart = workers, apart
+        self._started = False
+
+    def __enter__(self) -> "ClusterEngine":
+        """See `Engine.__enter__`: connects to the cluster at RAY_ADDRESS, or starts Ray on this machine."""
+        ray = _import_ray()
+        if not ray.is_initialized():
+            address = os.environ.get(_ADDRESS)
+            quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+            if not address or address == "local":
+                cores = max(os.cpu_count() or 1, self._workers or 1)
+                quiet |= {"address": "local", "num_cpus": cores, "include_dashboard": False}
+            try:
+                _knock(address or "")
+                with _closed_mouth():
+                    ray.init(**quiet)
+            except (ConnectionError, ValueError, RuntimeError, OSError, TimeoutError) as error:
+                tip = f"is there a cluster at {_ADDRESS}={address}? Without {_ADDRESS}, Ray is started on this machine"
+                raise InputError(f"Ray cannot be reached: {_first_line(error)}", tip if address else "") from None
+            self._started = True
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Ends Ray on this machine, or the connection."""
+        if self._started:
+            with _closed_mouth():
+                _import_ray().shutdown()
+            self._started = False
+
+    def settle(self, settings: EncoderSettings) -> EncoderSettings:
+        """See `Engine.settle`: where the cluster has GPUs, the encoder runs there."""
+        if settings.device == "auto" and self._there("GPU"):
+            settings = replace(settings, device="cuda")
+        if settings.device == "cuda" and settings.precision == "auto":
+            settings = replace(settings, precision="fp16")
+        return settings
+
+    def _there(self, kind: str) -> int:
+        return int(_import_ray().cluster_resources().get(kind, 0))
+
+    def embed(
+        self, sources: Iterator[Source], work: Work, encoder: "Encoder"
+    ) -> Generator[Sequence[Outcome], None, None]:
+        """See `Engine.embed`."""
+        ray = _import_ray()
+        kind = "GPU" if work.settings.device == "cuda" else "CPU"
+        workers = self._workers or max(1, self._there(kind))
+        if workers > self._there(kind):
+            told = f"{workers} workers need as many {kind}s; Ray has {self._there(kind)}"
+            raise InputError(told, f"name fewer with --workers, or add machines to the cluster at {_ADDRESS}")
+        refs = [ray.put(table) for table in _tables(sources, work.batch)]
+        if not refs:
+            return
+        apart = kind == "GPU" if self._apart is None else self._apart
+        results = _pipeline(refs, work, encoder, workers, apart=apart)
+        batches = iter(results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+        try:
+            for table in batches:
+                for row in table.column("row"):
+                    yield _outcomes(row.as_buffer())
+        except TreegenError:
+            raise
+        except ray.exceptions.RayError as error:
+            tip = "if memory ran out, name fewer --workers or a smaller --batch; what was embedded is kept"
+            raise ModelError(f"Ray could not go on: {_first_line(error)}", tip) from error
+        finally:
+            with _closed_mouth():
+                batches.close()
+
+
+def _knock(address: str) -> None:
+    """Ray would wait minutes for a cluster that is not there.
+
+    Raises:
+        OSError: nobody answers at the address.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE):
+            pass
+
+
+@contextmanager
+def _closed_mouth() -> Iterator[None]:
+    """Ray's core writes past Python to file 2: its log level at the start, tasks that it gives up at the end."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _import_ray() -> Any:
+    """Ray with its data library.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    require("ray")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+    import ray.data
+
+    return ray
+
+
+def _tables(sources: Iterator[Source], batch: int) -> Iterator[Any]:
+    """The pictures as tables, the first ones smaller: few pictures are shared by all workers too."""
+    import pyarrow as pa
+
+    portion = 1
+    while part := [pickle.dumps(source) for source in islice(sources, portion * batch)]:
+        yield pa.table({"row": pa.array(part, pa.large_binary())})
+        portion = min(2 * portion, _PORTION)
+
+
+def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, apart: bool) -> Any:
+    """The dataset whose rows are pickled batches of outcomes, or a failure; nothing runs yet."""
+    import ray
+    from ray.data import ActorPoolStrategy, TaskPoolStrategy
+
+    pictures: Any = ray.data.from_arrow_refs(refs)
+    pictures.context.target_max_block_size = 1  # bytes: one batch is one block
+    pictures.context.enable_progress_bars = False
+    shared = ray.put((work, encoder.preprocessor))
+    on_gpu = work.settings.device == "cuda"
+    if apart:
+        # beside actors that take all cores, tasks that ask for one would never start
+        cores: dict[str, Any] = {"num_cpus": 1} if on_gpu else {"num_cpus": 0, "compute": TaskPoolStrategy(workers)}
+        pictures = pictures.map_batches(
+            partial(_prepare_table, shared=shared), batch_size=work.batch, batch_format="pyarrow", **cores
+        )
+    with warnings.catch_warnings():  # Ray will drop these two, and has nothing in their place so far
+        warnings.filterwarnings("ignore", message=".*ray_remote_args", category=DeprecationWarning)
+        return pictures.map_batches(
+            _Worker,
+            batch_size=None if apart else work.batch,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=workers),
+            fn_constructor_args=(None if apart else shared, work.settings, str(work.folder), work.fingerprint),
+            num_cpus=0 if on_gpu else 1,
+            num_gpus=1 if on_gpu else 0,
+            max_restarts=_TRIES,
+            max_task_retries=_TRIES,
+        )
+
+
+def _prepare_table(table: Any, shared: Any) -> Any:
+    """A batch of pictures as one row."""
+    import ray
+
+    return _one_row(_prepared(table, *ray.get(shared)))
+
+
+def _prepared(table: Any, work: Work, preprocessor: "Preprocessor") -> Prepared:
+    sources: list[Source] = [pickle.loads(row.as_buffer()) for row in table.column("row")]
+    return prepare_batch(sources, work, preprocessor)
+
+
+class _Worker:
+    """An actor: holds the encoder and embeds one batch after the other."""
+
+    def __init__(self, shared: Any, settings: EncoderSettings, folder: str, fingerprint: str) -> None:
+        """Loads the encoder. What fails is told with the first batch: Ray would start the actor again and again.
+
+        Args:
+            shared: work and preprocessor, if the actor reads pictures itself.
+            settings: the encoder's.
+            folder: what a path in its name is relative to.
+            fingerprint: what it must be.
+        """
+        import ray
+
+        from treegen.clip.encoders import open_encoder
+
+        self._failure = ("", "")
+        self._shared = ray.get(shared) if shared is not None else None
+        try:
+            self._encoder = open_encoder(settings, Path(folder))
+        except TreegenError as error:
+            self._failure = (f"a worker: {error.message}", error.tip)
+            return
+        if self._encoder.fingerprint != fingerprint:
+            self._failure = (
+                f"{settings.name} is another model on a worker than here",
+                "the weights, or the versions of treegen, torch and open_clip, differ between the machines",
+            )
+
+    def __call__(self, table: Any) -> Any:
+        """A batch, prepared or not, becomes its outcomes."""
+        if any(self._failure):
+            return _one_row(self._failure)
+        try:
+            if self._shared:
+                return _one_row(encode(self._encoder, _prepared(table, *self._shared)))
+            return _one_row(encode(self._encoder, pickle.loads(table.column("row")[0].as_buffer())))
+        except TreegenError as error:
+            return _one_row((error.message, error.tip))
+
+
+def _one_row(value: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.table({"row": pa.array([pickle.dumps(value, protocol=5)], pa.large_binary())})
+
+
+def _outcomes(row: bytes) -> tuple[Outcome, ...]:
+    """The outcomes of a batch.
+
+    Raises:
+        ModelError: the worker failed.
+    """
+    value: tuple[Any, ...] = pickle.loads(row)
+    if value and isinstance(value[0], str):
+        raise ModelError(*value)
+    return value
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

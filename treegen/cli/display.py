@@ -1,0 +1,212 @@
+"""How scores, problems, attempts and changes look on a terminal."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
+from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.tree.changes import Change
+from treegen.tree.validation.problems import Place, Problem
+from treegen.workflow.proposal_units import ChangeGroup
+
+if TYPE_CHECKING:
+    from treegen.llm.tasks.attempts import Attempt
+    from treegen.workflow.score import ScoreResult
+
+COLOURS = {"error": "red", "warning": "yellow"}
+
+
+def problem_line(problem: Problem, file: str = "", at: Place | None = None) -> str:
+    """One problem on one line, coloured by severity; editors and terminals jump to FILE:LINE:COLUMN."""
+    severity = click.style(problem.severity, fg=COLOURS[problem.severity])
+    place = f"{plain(file)}{f':{at.line}:{at.column}' if at else ''}: " if file else ""
+    fix = f" (fix: {plain(problem.fix.summary)})" if problem.fix else ""
+    return f"{place}{severity} {problem.code} {plain(problem.pointer) or '/'}: {plain(problem.message)}{fix}"
+
+
+def show_problems(problems: Iterable[Problem], file: str = "", *, err: bool = False) -> None:
+    """Problems, one a line."""
+    for problem in problems:
+        click.echo(problem_line(problem, file), err=err)
+
+
+def show_attempt(attempt: "Attempt") -> None:
+    """What became of one request, on stderr."""
+    reply = attempt.reply
+    if reply is None:
+        return  # the error says why
+    if attempt.failure:
+        tell(f"{attempt.purpose} (request {attempt.number} to {reply.model}): {attempt.failure}")
+        return
+    used = f", {reply.prompt_tokens} + {reply.completion_tokens} tokens" if reply.prompt_tokens is not None else ""
+    cost = f", ${reply.cost:.4f}" if reply.cost is not None else ""
+    if reply.cached:
+        used, cost = ", kept from an earlier run; --fresh asks anew", ""
+    errors = sum(p.severity == "error" for p in attempt.problems)
+    found = f"{errors} error{'s' if errors != 1 else ''}" if errors else "no errors"
+    repaired = ", its syntax had to be repaired" if attempt.repaired else ""
+    tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {found}{repaired}")
+    show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
+
+
+def change_line(change: Change) -> str:
+    """A change in words behind a coloured sign."""
+    signs = {"added": click.style("+", fg="green"), "removed": click.style("-", fg="red")}
+    sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
+    return f"{sign} {plain(change.sentence)}"
+
+
+def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | None = None) -> None:
+    """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
+    for change in changes:
+        click.echo(indent + change_line(change), color=colour)
+
+
+def show_proposal(units: Iterable[ChangeGroup]) -> None:
+    """Proposed changes in words, in the order in which they are made; marked where they are not what was asked."""
+    pairs = sorted(((p, c, u) for u in units for p, c in zip(u.places, u.changes, strict=True)), key=lambda t: t[0])
+    for _, change, unit in pairs:
+        mark = f" (refused: {plain(unit.refused)})" if unit.refused else " (not asked for)" if unit.outside else ""
+        click.echo(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
+
+
+def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, str, str, str]]:
+    """Rows of the comparison table: what, accuracy, interval, n."""
+    controls = score["controls"]
+    parts = [
+        ("chance", controls["chance"]),
+        ("name baseline", score["baseline"]),
+        (label, score["test"]),
+        ("shuffled rules", controls["shuffled_rules"]),
+        ("shuffled answers", controls.get("shuffled_columns")),
+        ("random words", controls["random_words"]),
+    ]
+    return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts if p]
+
+
+def show_notes(scored: "ScoreResult") -> "ScoreResult":
+    """What a reader of the score must know, on stderr; returns the score."""
+    for note in scored.notes:
+        tell(f"note: {note}")
+    return scored
+
+
+def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
+    """The score of a tree: the test part with its controls, then the diagnosis on the dev part.
+
+    Args:
+        score: the document.
+        groups: everything that is known of the groups, not only how often they are right.
+    """
+    encoder, images = score["encoder"], score["images"]
+    rule = "" if score["decision_rule"] == "sum" else f", decision rule {score['decision_rule']}"
+    say(
+        f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
+        f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
+    )
+    if images["skipped"]:
+        count = len(images["skipped"])
+        say(f"{count} image{'s' if count > 1 else ''} skipped:")
+        say_some([f"  {s['path']}: {s['reason']}" for s in images["skipped"]])
+    if images["classes_without_images"]:
+        count = len(images["classes_without_images"])
+        say(f"{count} class{'es' if count > 1 else ''} without images:")
+        say_some([f"  {name}" for name in images["classes_without_images"]])
+    say()
+    if "test" in score:
+        show_test(score)
+    else:
+        dev = score["dev"]
+        say(
+            f"dev part: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
+            f"recall {percent(dev['mean_per_class_recall'])}; the test part was not looked at"
+        )
+        if score.get("decision_parameters"):
+            say(f"the numbers of the rule {score['decision_rule']} were learnt on these images, which flatters it here")
+    if "rules" in score:
+        show_rules(score["rules"])
+    say()
+    show_diagnosis(score["dev"], groups=groups)
+
+
+def show_test(score: dict[str, Any]) -> None:
+    """The test part: accuracy beside its controls, paired tests, and how often it was looked at."""
+    table(("test part", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
+    say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
+    for name, words in (("shuffled_rules", "rules"), ("shuffled_columns", "answers")):
+        if shuffled := score["controls"].get(name):
+            say(
+                f"as good as the tree by a random deal of its {words}: p = {shuffled['p']:.4f} "
+                f"({shuffled['seeds']} shuffles)"
+            )
+    recalls = score.get("recall_difference", {})
+    for other, words in (("baseline", "the name baseline"), ("parent", "the parent revision")):
+        if score["mcnemar"][other]:
+            recall = recalls.get(other)
+            told = f"; mean recall {points(recall['difference'])} {interval(recall['interval'])}" if recall else ""
+            say(paired_sentence(score["mcnemar"][other], words) + told)
+    say(effect_sentence(score))
+    if looks := score.get("test_looks"):
+        say(f"the test part was looked at {looks} time{'s' if looks > 1 else ''} (trees, encoders, decision rules)")
+
+
+def say_some(lines: Sequence[str], most: int = 10) -> None:
+    """The first lines, and how many more there are."""
+    for line in lines[:most]:
+        say(line)
+    if len(lines) > most:
+        say(f"  and {len(lines) - most} more (--json lists all)")
+
+
+def paired_sentence(paired: dict[str, Any], other: str) -> str:
+    """McNemar's test in words."""
+    verdict = "" if paired["p"] < 0.05 else ", no difference shown"
+    return (
+        f"against {other}: {points(paired['difference'])} points, {paired['wins']} images won, "
+        f"{paired['losses']} lost, McNemar {p_value(paired['p'])}{verdict}"
+    )
+
+
+def effect_sentence(score: dict[str, Any]) -> str:
+    """What a comparison on this many images can show."""
+    effect = score["minimum_detectable_effect"]
+    if effect["difference"] is None:
+        return "too few images differ to show any difference"
+    return (
+        f"differences from {100 * effect['difference']:.1f} points up can be shown with {score['test']['n']} "
+        f"images (power {effect['power']}, {percent(effect['discordant'])} of them differ)"
+    )
+
+
+def show_diagnosis(dev: dict[str, Any], *, groups: bool = False) -> None:
+    """Groups and classes on the dev part, weakest classes first, and what could be done."""
+    rows = []
+    for group in dev["groups"]:
+        worst = group["confused"][0] if group["confused"] else None
+        told = f"{worst['option']} taken for {worst['taken_for']} ({worst['count']})" if worst else ""
+        without = group.get("without")
+        worth = points(without["difference"]) if without else ""
+        rows.append((group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], worth, told))
+    table(("group (dev part)", "right", "95 % interval", "n", "without it", "most often"), rows, right=(1, 2, 3, 4))
+    if groups:
+        say()
+        show_groups(dev["groups"])
+    say()
+    ordered = sorted(dev["classes"], key=lambda c: 2.0 if c["recall"] is None else c["recall"])
+    table(
+        ("class (dev part)", "recall", "95 % interval", "n", "taken for"),
+        [
+            (
+                c["name"],
+                percent(c["recall"]),
+                interval(c["interval"]),
+                c["n"],
+                ", ".join(f"{t['name']} ({t['count']})" for t in c["taken_for"]),
+            )
+            for c in ordered
+        ],
+        right=(1, 2, 3),
+    )
+    show_advice(dev)

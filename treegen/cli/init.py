@@ -1,0 +1,28 @@
+"""`treegen init`."""
+
+from pathlib import Path
+
+import click
+
+from treegen.cli.options import PATH
+
+
+@click.command("init")
+@click.argument("folder", type=PATH, metavar="DIR")
+@click.option("--classes", type=PATH, metavar="FILE", help="One class name a line; # starts a comment line.")
+@click.option("--images", type=PATH, metavar="DIR", help="One folder of images for each class, named like it.")
+@click.option("--name", metavar="NAME", help="Name of the domain; the folder's name by default.")
+@click.option("--noun", default="object", show_default=True, metavar="NOUN", help="What one thing of it is called.")
+@click.option("--encoder", metavar="NAME", help="The CLIP that scores, such as ViT-B-32:laion2b_s34b_b79k.")
+def command(
+    folder: Path, classes: Path | None, images: Path | None, name: str | None, noun: str, encoder: str | None
+) -> None:
+    """Write a commented domain.toml to DIR from a class list, an image folder, or both."""
+    from treegen.cli.output import say, tell
+    from treegen.workflow.init_domain import write_domain
+
+    written = write_domain(folder, classes=classes, images=images, name=name, noun=noun, encoder=encoder)
+    for note in written.notes:
+        tell(note)
+    say(f"wrote {written.path}: {written.classes} classes")
+    tell(f"next: edit it, then `treegen draft {folder} --model NAME`")

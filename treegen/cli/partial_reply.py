@@ -1,0 +1,128 @@
+"""Groups and rules on the terminal while they arrive."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from treegen.cli.output import plain
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+    from treegen.llm.chat.interface import OnText
+    from treegen.llm.reading.partial import PartialReply
+    from treegen.llm.tasks.attempts import Attempt
+    from treegen.workflow.workspace import Workspace
+
+_PAUSE: Final = 0.1  # seconds between two paintings
+_MOST_GROUPS: Final = 12
+_LONGEST: Final = 100  # characters of a line
+
+
+class ArrivingView:
+    """What has come of a reply, painted over itself on stderr; it goes when the reply is whole.
+
+    Requests run on several threads, and each may have a line to say: one at a time paints or says something.
+    """
+
+    def __init__(self, name: str, *, shown: bool) -> None:
+        """`name` is who answers; `shown` is false where nobody watches."""
+        from treegen.llm.reading.partial import Arriving
+
+        self._name, self._shown = name, shown
+        self._arriving = Arriving()
+        self._live: Live | None = None
+        self._lock = threading.RLock()
+        self._painted = 0.0
+        self._step = ""
+
+    @contextmanager
+    def steps_of(self, workspace: "Workspace") -> Iterator[None]:
+        """Shows the workspace's steps in this view for a while: two displays at once would paint over each other."""
+        before = workspace.progress
+        if self._shown:
+            workspace.progress = self._count
+        try:
+            yield
+        finally:
+            workspace.progress = before
+
+    def _count(self, task: str, done: int, total: int) -> None:
+        self._step = f"{task}: {done} of {total}" if total > 1 and done < total else ""
+
+    @property
+    def on_text(self) -> "OnText | None":
+        """To be told the reply; `None` where nobody watches, so that nothing is streamed."""
+        return self._hear if self._shown else None
+
+    def then(self, show: "Callable[[Attempt], None]") -> "Callable[[Attempt], None]":
+        """Shows an attempt that is over where the view was."""
+
+        def over(attempt: "Attempt") -> None:
+            with self._lock:
+                self.pause()
+                show(attempt)
+
+        return over
+
+    def say(self, line: str, tell: Callable[[str], None]) -> None:
+        """A line where the view was; `tell` writes it."""
+        with self._lock:
+            self.pause()
+            tell(line)
+
+    def pause(self) -> None:
+        """Takes the view away until more comes."""
+        with self._lock:
+            if self._live:
+                self._live.stop()
+                self._live = None
+
+    def _hear(self, text: str) -> None:
+        with self._lock:
+            self._paint(text)
+
+    def _paint(self, text: str) -> None:
+        self._arriving.hear(text)
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+            self._live.start()
+        if time.monotonic() - self._painted > _PAUSE:
+            self._painted = time.monotonic()
+            self._live.update(as_text(self._name, len(text), self._arriving.now, self._step), refresh=True)
+
+
+def as_text(name: str, characters: int, arrived: "PartialReply", step: str = "") -> "Text":
+    """Each group with its options, and how many classes have rules; names in it are neither markup nor escapes."""
+    from rich.text import Text
+
+    lines = [step] if step else []
+    lines.append(f"{name}: {characters} characters" if characters else f"waiting for {name}")
+    for group in arrived.groups[-_MOST_GROUPS:]:
+        lines.append(f"  {group.name}: {group.prompt} {', '.join(group.options)}")
+    if arrived.classes:
+        lines.append(f"  {len(arrived.classes)} rules, last {arrived.classes[-1]}")
+    shown = (plain(line).replace("\n", " ") for line in lines)
+    return Text("\n".join(line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…" for line in shown))
+
+
+def is_watched() -> bool:
+    """Whether somebody may look at what is arriving."""
+    return sys.stderr.isatty()
+
+
+@contextmanager
+def arriving(name: str) -> Iterator[ArrivingView]:
+    """A view for as long as a conversation lasts: on a terminal, and not for a person who pastes."""
+    view = ArrivingView(name, shown=is_watched() and name != "manual")
+    try:
+        yield view
+    finally:
+        view.pause()

@@ -1,0 +1,1 @@
+"""Where a tree goes wrong, and what could be done about it."""

@@ -1,0 +1,189 @@
+"""What a person could do about a tree, in words with the numbers that speak for it.
+
+A difference is called one only with p < 0.05, corrected for the number of groups; else the sentence says that it
+cannot be told apart from chance. What would make two classes the same is never advised.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from treegen.clip.metrics.statistics import wilson_interval
+from treegen.tree.validation.schema import show
+
+Kind = Literal["drop", "merge", "reword", "separate"]
+
+LEVEL: Final = 0.05
+_SHARE: Final = 0.25  # of the images that must be taken for each other before it is told
+_LEAST: Final = 3  # images that must be
+_ONE: Final = "; one group at a time, for each was left out alone"
+_SURE: Final = 0.1  # share of confused images beyond which their interval must lie to be shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """One thing to do.
+
+    Attributes:
+        kind: `drop` a group, `merge` two options, `reword` an option, `separate` two classes with a new group.
+        target: names of what it is about: group; group and options; classes.
+        sentence: what to do and why, with n.
+        shown: the images show it (p < 0.05, or a 95 % interval that lies beyond the limit); else it is a hint.
+        images: how many images it is about.
+        evidence: the numbers of the sentence, by name; the same names for each kind.
+    """
+
+    kind: Kind
+    target: tuple[str, ...]
+    sentence: str
+    shown: bool
+    images: int
+    evidence: tuple[tuple[str, float], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in the score document."""
+        return {
+            "kind": self.kind,
+            "target": list(self.target),
+            "sentence": self.sentence,
+            "shown": self.shown,
+            "images": self.images,
+            "evidence": dict(self.evidence),
+        }
+
+
+def advice_from(data: Mapping[str, Any]) -> Advice:
+    """The advice of a score document."""
+    return Advice(
+        kind=data["kind"],
+        target=tuple(data["target"]),
+        sentence=data["sentence"],
+        shown=data["shown"],
+        images=data["images"],
+        evidence=tuple(data["evidence"].items()),
+    )
+
+
+def advise(diagnosis: Mapping[str, Any]) -> tuple[Advice, ...]:
+    """What follows from a diagnosis: what is shown first, then what most images are about.
+
+    Args:
+        diagnosis: the `dev` part of a score document; of an older one, which knows less, less follows.
+    """
+    found: list[Advice] = []
+    drops = {group["name"]: list(_drop(group)) for group in diagnosis["groups"]}
+    several = sum(map(len, drops.values())) > 1
+    for group in diagnosis["groups"]:
+        found += [replace(each, sentence=each.sentence + _ONE * several) for each in drops[group["name"]]]
+        if any(each.shown for each in drops[group["name"]]):
+            continue  # what is to go needs no other words
+        found += (merged := list(_merge(group)))
+        found += _reword(group, {option for each in merged for option in each.target[1:]})
+    found += _separate(diagnosis)
+    return tuple(sorted(found, key=lambda each: (not each.shown, -each.images)))
+
+
+def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
+    """A group without which no fewer images are right."""
+    without = group.get("without")
+    if not without or without["difference"] < 0 or without["identical"]:
+        return
+    p, changed = without["p_holm"], without["wins"] + without["losses"]
+    shown = p < LEVEL
+    prompts = group["cost"]["prompts"]
+    points = f"{100 * without['difference']:+.1f} points ({without['wins']} images won, {without['losses']} lost"
+    if shown:
+        told = f"drop {show(group['name'])}: without it {points}, p = {p:.2g}), and {prompts} prompts less"
+    else:
+        told = (
+            f"{show(group['name'])} could go: without it {points}, which cannot be told apart from chance, "
+            f"p = {p:.2g}), and {prompts} prompts less"
+        )
+    evidence = {
+        "difference": without["difference"],
+        "wins": without["wins"],
+        "losses": without["losses"],
+        "p": p,
+        "prompts": prompts,
+    }
+    yield _advice("drop", (group["name"],), told, shown, changed, evidence)
+
+
+def _merge(group: Mapping[str, Any]) -> Iterator[Advice]:
+    """Options that are taken for each other so often that answer and truth have nothing to do with each other."""
+    seen = {option["option"]: option["n"] for option in group["options"]}
+    for pair in group.get("pairs", ()):
+        if pair["crossed"] < _LEAST or pair["crossed"] < _SHARE * pair["n"] or pair["p"] < LEVEL:
+            continue
+        one, other = pair["options"]
+        if not seen.get(one, 1) or not seen.get(other, 1):
+            continue  # without images of either, nothing is known of the two
+        both, why = f"{show(one)} and {show(other)} of {show(group['name'])}", ""
+        if pair["needed"]:
+            why = f"nothing else tells {' and '.join(map(show, pair['needed']))} apart"
+        elif group["cost"]["prompts"] == 2:
+            why = "the group has no other options"
+        kind: Kind = "reword" if why else "merge"
+        told = (
+            f"{kind} {both}: taken for each other in {pair['crossed']} of {pair['n']} images, and which of the two is "
+            f"answered cannot be told apart from a guess, p = {pair['p']:.2g}"
+        ) + (f"; {why}, so they cannot be merged" if why else "")
+        evidence = {"crossed": pair["crossed"], "n": pair["n"], "p": pair["p"]}
+        yield _advice(kind, (group["name"], one, other), told, False, pair["crossed"], evidence)
+
+
+def _reword(group: Mapping[str, Any], merged: set[str]) -> Iterator[Advice]:
+    """Options that are seen in fewer than half of their images, as far as so many images can show."""
+    for option in group["options"]:
+        n = option["n"]
+        if n < _LEAST or option["option"] in merged:
+            continue
+        hits = round(option["accuracy"] * n)
+        low, high = wilson_interval(hits, n)
+        if high >= 0.5 or n - hits < _LEAST:
+            continue
+        taken = [pair for pair in group["confused"] if pair["option"] == option["option"]]
+        told = (
+            f"reword {show(option['option'])} of {show(group['name'])}: seen in {hits} of {n} images that show it "
+            f"(95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+        )
+        if taken:
+            told += f", most often taken for {show(taken[0]['taken_for'])} ({taken[0]['count']})"
+        evidence = {"right": hits, "n": n, "low": low, "high": high}
+        yield _advice("reword", (group["name"], option["option"]), told, True, n - hits, evidence)
+
+
+def _separate(diagnosis: Mapping[str, Any]) -> Iterator[Advice]:
+    """Classes that are taken for each other, with the groups that should tell them apart."""
+    images, pairs = {one["name"]: one["n"] for one in diagnosis["classes"]}, dict[tuple[str, ...], dict[str, Any]]()
+    for entry in diagnosis["confused"]:
+        key = tuple(sorted((entry["true"], entry["predicted"])))
+        pair = pairs.setdefault(key, {"count": 0, "by": entry.get("separated_by")})
+        pair["count"] += entry["count"]
+    for (one, other), pair in pairs.items():
+        count, n = pair["count"], images[one] + images[other]
+        if count < _LEAST or count < _SHARE * n:
+            continue
+        low, high = wilson_interval(count, n)
+        told = (
+            f"add a group that separates {show(one)} and {show(other)}: taken for each other in {count} of {n} images "
+            f"(95 % interval {100 * low:.0f} to {100 * high:.0f} %){_told_apart(pair['by'])}"
+        )
+        evidence = {"crossed": count, "n": n, "low": low, "high": high}
+        yield _advice("separate", (one, other), told, low > _SURE, count, evidence)
+
+
+def _told_apart(groups: "list[dict[str, Any]] | None") -> str:
+    """The groups that tell two classes apart, and how well."""
+    if groups is None:
+        return ""
+    listed = ", ".join(f"{show(g['group'])} (right in {g['right']} of {g['n']})" for g in groups[:3])
+    return f"; told apart by {listed}" if groups else "; no group has different answers for them"
+
+
+def _advice(
+    kind: Kind, target: tuple[str, ...], sentence: str, shown: bool, images: int, evidence: Mapping[str, float]
+) -> Advice:
+    return Advice(
+        kind=kind, target=target, sentence=sentence, shown=shown, images=images, evidence=tuple(evidence.items())
+    )

@@ -1,0 +1,56 @@
+"""What a reader of a score must know of the images behind it, in sentences."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from treegen.clip.evaluator import Evaluator
+
+_MOST_NAMED: Final = 5
+
+
+def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
+    """Notes on the cache, on images that were left out or stand twice, and on classes with too few of them."""
+    images, notes = evaluator.images, list[str]()
+    if evaluator.cache_rebuilt:
+        notes.append("the embedding cache was damaged: it was set aside and computed anew")
+    if evaluator.cache_damaged:
+        were = _many(evaluator.cache_damaged, "embedding of the cache was", "embeddings of the cache were")
+        notes.append(f"{were} damaged and computed anew")
+    if images.in_two_classes:
+        stand = _many(images.in_two_classes, "picture stands", "pictures stand")
+        notes.append(f"{stand} in more than one class, and count{'s' * (images.in_two_classes == 1)} for each")
+    if images.copies:
+        are = _many(images.copies, "image is an exact copy", "images are exact copies")
+        notes.append(f"{are} of others of the same class: each counts, so that n is larger than what was seen")
+    if images.strangers:
+        listed = _listed([f"{name} ({count})" for name, count in images.strangers])
+        are = _many(len(images.strangers), "label is no class and was", "labels are no class and were")
+        notes.append(f"{are} left out, with the images: {listed}")
+    if images.leaks:
+        stand = _many(images.leaks, "picture stands", "pictures stand")
+        notes.append(f"{stand} in the dev and in the test part of the set: left out of dev")
+    return (*notes, *_few_images(evaluator))
+
+
+def _few_images(evaluator: "Evaluator") -> list[str]:
+    """Classes without images, and those of which one part has none: it says nothing about them."""
+    names, notes = evaluator.domain.classes, list[str]()
+    there = {part: set(images.labels) for part, images in evaluator.parts.items()}
+    without = [name for k, name in enumerate(names) if k not in there["dev"] | there["test"]]
+    if without:
+        notes.append(f"no images of {_listed(without)}: how well they are classified is not known")
+    for part, other in (("dev", "test"), ("test", "dev")):
+        lacking = [names[k] for k in sorted(there[other] - there[part])]
+        if lacking:
+            notes.append(f"all images of {_listed(lacking)} are in the {other} part: {part} says nothing about them")
+    return notes
+
+
+def _many(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

@@ -1,0 +1,123 @@
+"""Where a tree goes wrong: per class and per group, on the dev part."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from treegen.clip.decisions import SUM, FittedRule, RuleInputs
+from treegen.clip.diagnosis.ablation import without_each
+from treegen.clip.diagnosis.advice import advise
+from treegen.clip.diagnosis.group_report import GroupPredictions, asked, group_truth, look
+from treegen.clip.memo import LruMemo
+from treegen.clip.metrics.statistics import wilson_interval
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from treegen.clip.metrics.statistics import Indices
+
+_MOST_PAIRS: Final = 8
+
+
+def diagnose(
+    tree: Tree,
+    classes: Sequence[str],
+    labels: Sequence[int],
+    predictions: Sequence[int],
+    probabilities: "Tensor",
+    *,
+    evidence: RuleInputs | None = None,
+    decision: FittedRule = SUM,
+    known: LruMemo | None = None,
+) -> dict[str, Any]:
+    """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
+
+    Args:
+        tree: the tree that was asked.
+        classes: class names (K).
+        labels: true class index of each image (B).
+        predictions: predicted class index of each (B).
+        probabilities: (B, Q) per option.
+        evidence: what the predictions are of; without it nothing is said of the tree without one of its groups.
+        decision: how they were made.
+        known: what earlier diagnoses of the same images found; without it everything is computed.
+    """
+    known = known or LruMemo()
+    known.turn()
+    confused = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
+    totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
+    for (t, p), count in confused.items():
+        mistaken.setdefault(t, {})[p] = count
+    seen, true = look(tree, classes, labels, probabilities, known), np.asarray(labels)
+    plain = [known.get(("plain", group), partial(_group, group)) for group in seen]
+    truth = group_truth(seen, labels, classes, known)
+    groups = [{**one, **more} for one, more in zip(plain, truth, strict=True)]
+    if evidence is not None:
+        for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
+            group["without"] = without
+    found = {
+        "classes": [_class(name, totals[k], mistaken.get(k, {}), classes) for k, name in enumerate(classes)],
+        "groups": groups,
+        "confused": [
+            {
+                "true": classes[t],
+                "predicted": classes[p],
+                "count": count,
+                "n": totals[t],
+                "separated_by": separating(seen, true, t, p),
+            }
+            for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
+        ],
+        "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
+    }
+    return {**found, "advice": [each.as_json() for each in advise(found)]}
+
+
+def separating(seen: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
+    """The groups in which two classes have different options, and how many of their images each answers rightly."""
+    found, own = [], np.isin(labels, (one, other)).nonzero()[0]
+    for group in seen:
+        rows = group.matrix[[one, other]]
+        if (rows.max(1) == 1).all() and rows[0].argmax() != rows[1].argmax():
+            right = int((group.expected[own] == group.answers[own]).sum())
+            found.append({"group": group.name, "right": right, "n": len(own)})
+    return found
+
+
+def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str]) -> dict[str, Any]:
+    """One class: n, recall with interval, and what it is taken for; `mistaken` counts its wrong predictions."""
+    correct = n - sum(mistaken.values())
+    taken = sorted(mistaken.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "name": name,
+        "n": n,
+        "recall": correct / n if n else None,
+        "interval": list(wilson_interval(correct, n)) if n else None,
+        "taken_for": [{"name": classes[p], "count": c} for p, c in taken[:3]],
+    }
+
+
+def _group(group: GroupPredictions) -> dict[str, Any]:
+    """How often the most probable option is the one that the image's class has; images without one are left out."""
+    counts = asked(group)
+    n, correct = int(counts.sum()), int(counts.diagonal().sum())
+    totals = counts.sum(1).tolist()
+    wrong = [(int(e), int(a), int(counts[e, a])) for e, a in np.argwhere(counts) if e != a]
+    return {
+        "name": group.name,
+        "n": n,
+        "accuracy": correct / n if n else None,
+        "interval": list(wilson_interval(correct, n)) if n else None,
+        "options": [
+            {"option": option, "n": total, "accuracy": int(counts[index, index]) / total if total else None}
+            for index, (option, total) in enumerate(zip(group.options, totals, strict=True))
+        ],
+        "confused": [
+            {"option": group.options[e], "taken_for": group.options[a], "count": count}
+            for e, a, count in sorted(wrong, key=lambda item: (-item[2], item[:2]))[:_MOST_PAIRS]
+        ],
+    }

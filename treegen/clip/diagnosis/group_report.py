@@ -1,0 +1,292 @@
+"""Rules and labels say which option is true of every image: what each group sees, beside what it should see.
+
+Shapes: B images, G groups, K classes, O options of a group.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from treegen.clip import scoring
+from treegen.clip.memo import LruMemo
+from treegen.clip.metrics.mutual_information import contingency, mutual_information, possible_information
+from treegen.clip.metrics.statistics import fisher_exact
+from treegen.tree.model import Group, Tree
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+BINS: Final = 10
+_MOST: Final = 8  # pairs of options that a list holds
+_NEIGHBOURS: Final = 3  # groups that say most of the same
+#: Two options fire together on an image if they are the two most probable and the odds between them are below this.
+TOGETHER_ODDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupPredictions:
+    """One group: its options, its part of the rule matrix (K, O), and for each image (B) what it answers.
+
+    Attributes:
+        name: of the group.
+        options: its options (O).
+        matrix: (K, O); 1 at the class's option, 1/O where it is null.
+        expected: the true option, -1 where the class has none.
+        answers: the most probable option.
+        seconds: the second most probable.
+        confidence: probability of the answer, 0 to 1.
+        odds: probability of the answer over that of the second.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    matrix: "NDArray[np.float64]"
+    expected: "NDArray[np.int64]"
+    answers: "NDArray[np.int64]"
+    seconds: "NDArray[np.int64]"
+    confidence: "NDArray[np.float64]"
+    odds: "NDArray[np.float64]"
+
+
+def look(
+    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor", known: LruMemo | None = None
+) -> list[GroupPredictions]:
+    """What every group of the tree answers.
+
+    Args:
+        tree: without errors.
+        classes: of the domain (K).
+        labels: true class of each image (B).
+        probabilities: (B, Q).
+        known: what was found on the same images: a group that has not changed is not looked at again.
+    """
+    known = known or LruMemo()
+    rows = {name: number for number, name in enumerate(tree.classes)}
+    whole = scoring.rule_matrix(tree)[[rows[name] for name in classes]]
+    rules, sizes = [tree.rules[rows[name]] for name in classes], tuple(len(g.options) for g in tree.groups)
+    matrices, parts = scoring.split_groups(whole, sizes), scoring.split_groups(probabilities, sizes)
+    true, seen = np.asarray(labels, dtype=np.int64), []
+    for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
+        answered = tuple(-1 if (index := rule.get(group.name)) is None else index for rule in rules)
+        look_at = partial(_look_at, group, matrix, part, np.array(answered, dtype=np.int64), true)
+        seen.append(known.get((group, answered), look_at))
+    return seen
+
+
+def _look_at(
+    group: Group, matrix: "Tensor", probabilities: "Tensor", answered: "NDArray[np.int64]", true: "NDArray[np.int64]"
+) -> GroupPredictions:
+    """One group: its part of the rule matrix (K, O), its probabilities (B, O), what each class answers (K)."""
+    columns = probabilities.T.double().cpu().contiguous().numpy().copy()  # (O, B), and written to
+    answers, seconds, first, second = _top_two(columns)
+    return GroupPredictions(
+        name=group.name,
+        options=group.options,
+        matrix=matrix.double().numpy(),
+        expected=answered[true],
+        answers=answers,
+        seconds=seconds,
+        confidence=first,
+        odds=first / second.clip(min=1e-300),
+    )
+
+
+def _top_two(
+    columns: "NDArray[np.float64]",
+) -> tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]:
+    """Of probabilities (O, B) the two most probable options and their probabilities, each (B); the first of equals.
+
+    The second of a single option is that option. `columns` is written to.
+    """
+    images = np.arange(columns.shape[1])
+    answers: NDArray[np.int64] = columns.argmax(0)
+    first = columns[answers, images]
+    columns[answers, images] = -1.0
+    seconds: NDArray[np.int64] = columns.argmax(0)
+    return answers, seconds, first, first if len(columns) == 1 else columns[seconds, images]
+
+
+def group_truth(
+    seen: Sequence[GroupPredictions], labels: Sequence[int], classes: Sequence[str], known: LruMemo | None = None
+) -> list[dict[str, Any]]:
+    """What is known of each group beyond its accuracy: keys of `dev.groups` in the score document."""
+    known = known or LruMemo()
+    true = np.asarray(labels, dtype=np.int64)
+    counts = np.bincount(true, minlength=len(classes))
+    texts, shared = sum(len(group.options) for group in seen), _shared(seen, known)
+    alike = rests([group.matrix for group in seen])
+    return [
+        {
+            **known.get(("alone", group), partial(_alone, group, true, counts)),
+            "shared": shared[number],
+            "pairs": _pairs(group, alike[number], classes),
+            "cost": {"prompts": len(group.options), "share": len(group.options) / texts},
+        }
+        for number, group in enumerate(seen)
+    ]
+
+
+def _alone(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
+    """What follows from one group and the classes of the images."""
+    return {
+        "balanced_accuracy": _balanced(group),
+        "confusion": _confusion(group),
+        "calibration": calibration(group),
+        "information": _information(group, true, counts),
+        "together": _together(group),
+    }
+
+
+def asked(group: GroupPredictions) -> "NDArray[np.int64]":
+    """(O, O): expected in the rows, answered in the columns, of the images whose class has an answer."""
+    known, size = group.expected >= 0, len(group.options)
+    return contingency(group.expected[known], group.answers[known], (size, size))
+
+
+def _balanced(group: GroupPredictions) -> float | None:
+    """Mean of the recalls of the options that have images: low for a group that always answers the same."""
+    counts = asked(group)
+    totals = counts.sum(1)
+    given = totals > 0
+    return float((counts.diagonal()[given] / totals[given]).mean()) if given.any() else None
+
+
+def _confusion(group: GroupPredictions) -> list[list[int]]:
+    """[expected, answered, images] wherever there are images, as indices of options."""
+    counts = asked(group)
+    return [[int(e), int(a), int(counts[e, a])] for e, a in np.argwhere(counts)]
+
+
+def calibration(group: GroupPredictions) -> dict[str, Any] | None:
+    """Whether the group is right as often as it is sure; `None` if no image's class has an answer.
+
+    The answers are sorted into ten bins of confidence, of equal width. The expected calibration error is the mean over
+    the images of how far confidence and accuracy of their bin lie apart.
+
+    Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
+    """
+    known = group.expected >= 0
+    n = int(known.sum())
+    if n == 0:
+        return None
+    sure, right = group.confidence[known], (group.expected == group.answers)[known]
+    places = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+    bins, error = [], 0.0
+    for place in np.unique(places):
+        own = places == place
+        count, confidence, accuracy = int(own.sum()), float(sure[own].mean()), float(right[own].mean())
+        error += count / n * abs(confidence - accuracy)
+        bins.append({"low": int(place) / BINS, "n": count, "confidence": min(1.0, confidence), "accuracy": accuracy})
+    return {"error": min(1.0, error), "confidence": min(1.0, float(sure.mean())), "bins": bins}
+
+
+def _information(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:
+    """Bits that the answers give about the class, and that the true options would give."""
+    bits, corrected = mutual_information(contingency(true, group.answers, (len(counts), len(group.options))))
+    return {"bits": bits, "corrected": corrected, "possible": possible_information(counts, group.matrix)}
+
+
+def _shared(seen: Sequence[GroupPredictions], known: LruMemo) -> list[list[dict[str, Any]]]:
+    """For each group the others that its answers share most bits with, most first."""
+    found: list[list[dict[str, Any]]] = [[] for _ in seen]
+    for a, one in enumerate(seen):
+        for b, other in enumerate(seen[:a]):
+            bits, corrected = known.get(("shared", one, other), partial(_shared_bits, one, other))
+            found[a].append({"group": other.name, "bits": bits, "corrected": corrected, "place": b})
+            found[b].append({"group": one.name, "bits": bits, "corrected": corrected, "place": a})
+    return [
+        [
+            {key: entry[key] for key in ("group", "bits", "corrected")}
+            for entry in sorted(entries, key=lambda e: (-e["corrected"], -e["bits"], e["place"]))[:_NEIGHBOURS]
+        ]
+        for entries in found
+    ]
+
+
+def _shared_bits(one: GroupPredictions, other: GroupPredictions) -> tuple[float, float]:
+    shape = (len(one.options), len(other.options))
+    return mutual_information(contingency(one.answers, other.answers, shape))
+
+
+def _pairs(group: GroupPredictions, alike: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The pairs of options that are most often taken for each other.
+
+    `p` is Fisher's: among the images of either option that are answered by either, answer and truth have nothing to do
+    with each other. `needed` are two classes that nothing but this pair tells apart.
+    """
+    table = asked(group)
+    totals, crossed = table.sum(1), np.triu(table + table.T, 1)
+    places = sorted(((int(a), int(b)) for a, b in np.argwhere(crossed)), key=lambda pair: (-crossed[pair], pair))
+    return [
+        {
+            "options": [group.options[a], group.options[b]],
+            "crossed": int(crossed[a, b]),
+            "n": int(totals[a] + totals[b]),
+            "p": fisher_exact(((int(table[a, a]), int(table[a, b])), (int(table[b, a]), int(table[b, b])))),
+            "needed": _needed(group, alike, (a, b), classes),
+        }
+        for a, b in places[:_MOST]
+    ]
+
+
+def _needed(
+    group: GroupPredictions, alike: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]
+) -> list[str]:
+    """The first two classes that would have identical rules if the two options were one; empty if none would.
+
+    Args:
+        group: theirs.
+        alike: the classes with a number each for their rules in the other groups, see `rests`.
+        pair: the options.
+        classes: names (K).
+    """
+    if alike.max() == len(alike) - 1:  # every class has a number of its own
+        return []
+    merged = group.matrix.copy()
+    merged[:, pair[0]] += merged[:, pair[1]]
+    merged[:, pair[1]] = 0
+    return identical(np.concatenate([alike[:, None], merged], 1), classes)
+
+
+def rests(parts: "Sequence[NDArray[np.float64]]") -> list["NDArray[np.int64]"]:
+    """For each group numbers of the classes (K): equal for classes that all other groups treat alike.
+
+    Args:
+        parts: of the rule matrix, (K, O) each.
+    """
+    numbers = np.stack([_numbered(part) for part in parts], 1)  # (K, G): small, so that no row of Q numbers is hashed
+    return [_numbered(np.delete(numbers, group, 1)) for group in range(len(parts))]
+
+
+def _numbered(rows: "NDArray[Any]") -> "NDArray[np.int64]":
+    """A number for each row, the same for rows that are the same, in the order of their first."""
+    known: dict[bytes, int] = {}
+    numbers = [known.setdefault(row.tobytes(), len(known)) for row in np.ascontiguousarray(rows)]
+    return np.array(numbers, dtype=np.int64)
+
+
+def identical(matrix: "NDArray[Any]", classes: Sequence[str]) -> list[str]:
+    """The first two classes whose rows, or numbers, are the same; empty if there are none."""
+    known: dict[bytes, int] = {}
+    for row, values in enumerate(np.ascontiguousarray(matrix)):
+        first = known.setdefault(values.tobytes(), row)
+        if first != row:
+            return [classes[first], classes[row]]
+    return []
+
+
+def _together(group: GroupPredictions) -> list[dict[str, Any]]:
+    """The pairs of options that CLIP hardly chooses between, most frequent first, of all images."""
+    close = group.odds < TOGETHER_ODDS
+    size = len(group.options)
+    counts = contingency(group.answers[close], group.seconds[close], (size, size))
+    both = np.triu(counts + counts.T, 1)
+    pairs = sorted(((int(a), int(b)) for a, b in np.argwhere(both)), key=lambda pair: (-both[pair], pair))
+    return [
+        {"options": [group.options[a], group.options[b]], "count": int(both[a, b]), "n": len(group.answers)}
+        for a, b in pairs[:_MOST]
+    ]

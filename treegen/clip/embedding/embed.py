@@ -1,0 +1,208 @@
+"""Embeds image sets through the cache: pictures are decoded beside the model, and none is embedded twice."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from treegen.clip.embedding.cache import EmbeddingCache, image_key
+from treegen.clip.embedding.prefetch import read_ahead
+from treegen.clip.embedding.preprocess import PreparedBatch, prepare_stream
+from treegen.clip.encoders.interface import UnfinishedError
+from treegen.images import Crop, ImageSet, LabelledImage, Skipped, hash_image, list_images, shown
+from treegen.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from treegen.clip.embedding.cache import Places
+    from treegen.clip.encoders.interface import Encoder
+    from treegen.config.domain import Domain
+
+logger = logging.getLogger(__name__)
+_BATCH: Final = {"cuda": 256}
+_SMALL_BATCH: Final = 64  # elsewhere: larger ones are no faster on a CPU, and progress and cancelling come later
+_NO_NUMBERS: Final = "the model makes no numbers of it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedImages:
+    """The embedded images of a set.
+
+    Attributes:
+        features: (U, D) float32, rows of length 1; one for each content under its crop.
+        rows: for each image the row of its features; -1 for one that was skipped.
+        skipped: images that cannot be decoded or embedded, in the order of the set.
+    """
+
+    features: "Tensor"
+    rows: tuple[int, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def read_image_set(domain: "Domain", cache: EmbeddingCache, progress: Progress = no_progress) -> ImageSet:
+    """The images of a domain; a file whose size and time have not changed is not read again to hash it.
+
+    Raises:
+        InputError: see `list_images`.
+    """
+    new: list[tuple[str, int, int, str]] = []
+    try:
+        return list_images(domain, partial(_remembered_hash, cache.known_files(), new, progress))
+    finally:
+        cache.remember_files(new)  # what is read need not be read again, also if the rest was cancelled
+
+
+def _remembered_hash(
+    known: dict[str, tuple[int, int, str]],
+    new: list[tuple[str, int, int, str]],
+    progress: Progress,
+    image: LabelledImage,
+) -> str:
+    """The SHA-256 of the image's bytes, not read again if size and time of the file are those of an earlier reading."""
+    status = image.path.stat()
+    name = remembered_name(image)
+    earlier = known.get(name)
+    if earlier and earlier[:2] == (status.st_size, status.st_mtime_ns):
+        return earlier[2]
+    digest = hash_image(image)
+    new.append((name, status.st_size, status.st_mtime_ns, digest))
+    if len(new) % _SMALL_BATCH == 0:
+        progress("reading images", len(new), 0)
+    return digest
+
+
+def remembered_name(image: LabelledImage) -> str:
+    """The name by which the cache remembers a file, or a picture in a tar."""
+    return shown(image.path) + (f"//{image.member}@{image.offset}+{image.size}" if image.member else "")
+
+
+def embed_images(
+    images: Sequence[LabelledImage],
+    encoder: "Encoder",
+    cache: EmbeddingCache,
+    crop: Crop,
+    *,
+    workers: int | None = None,
+    progress: Progress = no_progress,
+) -> EmbeddedImages:
+    """Embeds what is not in the cache, each content once. Beside the features, memory holds a few batches of pictures.
+
+    Args:
+        images: with their digests.
+        encoder: embeds them.
+        cache: keeps the embeddings, a batch at a time: an interrupted run goes on from there.
+        crop: of images that have none of their own.
+        workers: see `prepare_stream`.
+        progress: is told how many are done; it may raise `Cancelled`.
+
+    Raises:
+        ModelError: the model fails, or a process that decodes was killed.
+    """
+    places: dict[bytes, int] = {}
+    rows = [places.setdefault(image_key(i.digest, i.crop or crop), len(places)) for i in images]
+    keys, rest = list(places), _Rows(len(places))
+    with closing(read_ahead(cache.chunks(encoder.fingerprint, keys))) as pieces:
+        for found, vectors in pieces:
+            rest.fill(found, vectors)
+    first = dict(zip(reversed(rows), reversed(images), strict=True))
+    wanted = [row for row in range(len(keys)) if not rest.filled[row]]
+    logger.info("%d of %d images are not in the cache", len(wanted), len(keys))
+    reasons = _embed([first[row] for row in wanted], wanted, keys, rest, encoder, cache, crop, workers, progress)
+    skipped = [
+        Skipped(path=image.path, reason=reasons[row], member=image.member)
+        for row, image in zip(rows, images, strict=True)
+        if row in reasons
+    ]
+    return EmbeddedImages(
+        features=rest.matrix(), rows=tuple(-1 if row in reasons else row for row in rows), skipped=tuple(skipped)
+    )
+
+
+class _Rows:
+    """The features as they come: (U, D), of a width that the first of them tells."""
+
+    def __init__(self, count: int) -> None:
+        self.filled = bytearray(count)
+        self._matrix: Tensor | None = None
+
+    def fill(self, places: "Sequence[int] | Places", vectors: "Tensor") -> None:
+        import torch
+
+        if self._matrix is None:
+            self._matrix = torch.zeros(len(self.filled), vectors.shape[1])
+        where = torch.as_tensor(places)
+        self._matrix[where] = vectors
+        for place in where.tolist():
+            self.filled[place] = 1
+
+    def matrix(self) -> "Tensor":
+        import torch
+
+        return torch.zeros(len(self.filled), 0) if self._matrix is None else self._matrix
+
+
+def _embed(
+    images: Sequence[LabelledImage],
+    places: Sequence[int],
+    keys: Sequence[bytes],
+    rows: _Rows,
+    encoder: "Encoder",
+    cache: EmbeddingCache,
+    crop: Crop,
+    workers: int | None,
+    progress: Progress,
+) -> dict[int, str]:
+    """Embeds images into their places; gives the places that stay empty, with the reason.
+
+    While the model computes a batch, the next is on its way to the device and the last is written to the cache.
+    """
+    reasons: dict[int, str] = {}
+    size = _BATCH.get(encoder.device, _SMALL_BATCH)
+    stream = prepare_stream(images, crop, encoder.preprocessor, workers=workers, batch=size)
+    with closing(stream), ThreadPoolExecutor(1) as writer:
+        pending: Future[None] | None = None
+        done = 0
+        for batch, staged in _staged(stream, encoder):
+            reasons.update((places[index], reason) for index, reason in batch.broken)
+            if staged is not None:
+                failure: UnfinishedError | None = None
+                try:
+                    vectors = encoder.encode_prepared(staged)
+                except UnfinishedError as error:
+                    vectors, failure = error.vectors, error
+                good = vectors.isfinite().all(1).tolist()
+                reasons.update((places[i], _NO_NUMBERS) for i, fine in zip(batch.good, good, strict=True) if not fine)
+                into = [places[i] for i, fine in zip(batch.good, good, strict=True) if fine]
+                if pending:
+                    pending.result()
+                if into:
+                    pending = writer.submit(_keep, cache, encoder.fingerprint, keys, rows, into, vectors[good])
+                if failure:
+                    raise failure
+            done += len(batch.good) + len(batch.broken)
+            progress("embedding images", done, len(images))
+        if pending:
+            pending.result()
+    return reasons
+
+
+def _staged(stream: Iterator[PreparedBatch], encoder: "Encoder") -> "Iterator[tuple[PreparedBatch, object]]":
+    """Each batch, when the next has begun to move to the device."""
+    previous: tuple[PreparedBatch, object] | None = None
+    for batch in stream:
+        staged = None if batch.prepared is None else encoder.stage(batch.prepared)
+        if previous is not None:
+            yield previous
+        previous = batch, staged
+    if previous is not None:
+        yield previous
+
+
+def _keep(
+    cache: EmbeddingCache, fingerprint: str, keys: Sequence[bytes], rows: _Rows, into: list[int], vectors: "Tensor"
+) -> None:
+    rows.fill(into, cache.put(fingerprint, [keys[place] for place in into], vectors))

@@ -1,0 +1,286 @@
+"""Encoders behind an embedding service, by litellm names such as `jina_ai/jina-clip-v2`.
+
+Texts are sent as strings and images as objects `{"image": BASE64}`, as Jina documents it and as servers that speak its
+form read it; a server that knows only texts refuses them. To providers for whose models litellm turns a data address
+into an image, that is sent. A plain string to any other would be embedded as a text, letter by letter.
+
+Source: https://api.jina.ai/redoc (embeddings) and litellm's transformations.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.clip.encoders.base import ASSUMED_SCALE
+from treegen.clip.encoders.interface import Batch, Preprocessor, UnfinishedError
+from treegen.clip.encoders.pixels import LIGHT
+from treegen.config.settings import EncoderSettings
+from treegen.errors import ModelError
+from treegen.remote.budget import Budget, Limits, Ticket
+from treegen.remote.failures import Failure, explain
+from treegen.remote.litellm import key_for, load_litellm, price_of, without_credentials
+from treegen.remote.retrying import Retry, call
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+#: Two texts that every service is asked for first: they show that it answers, its width, and whether it has changed.
+PROBES: Final = ("a photo of a lighthouse by the sea", "three red apples on a wooden table")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*/\S+")
+_SIDE: Final = 512  # pixels; what jina-clip-v2 looks at, and larger pictures are billed by tiles of this size
+_BATCH: Final = 32
+_WORKERS: Final = 4  # requests under way together
+_RETRY: Final = Retry(tries=5, per_call=120.0)
+_TOKENS_PER_IMAGE: Final = 1000  # a guess for caps, until replies tell
+_DATA_ADDRESS: Final = ("cohere", "bedrock", "azure_ai")  # litellm makes images of data addresses for these
+_JINA_KEYS: Final = ("JINA_AI_API_KEY", "JINA_API_KEY", "JINA_AI_TOKEN")
+
+
+def is_service(name: str) -> bool:
+    """Whether a name may be a service's: PROVIDER/MODEL, and not one of the forms of models that run here."""
+    return bool(_NAME.fullmatch(name)) and ":" not in name.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PngPreprocessor:
+    """Makes a picture the bytes of a PNG file, shrunk until its shorter side has at most `side` pixels.
+
+    Attributes:
+        side: in pixels.
+        start: see `Preprocessor.start`.
+    """
+
+    side: int = _SIDE
+    start: float = LIGHT
+
+    def __call__(self, image: "Image") -> bytes:
+        """PNG, which loses nothing; in RGB."""
+        from PIL.Image import Resampling
+
+        picture = image if image.mode == "RGB" else image.convert("RGB")
+        if min(picture.size) > self.side:
+            share = self.side / min(picture.size)
+            size = (round(picture.width * share), round(picture.height * share))
+            picture = picture.resize(size, Resampling.BICUBIC)
+        file = BytesIO()
+        picture.save(file, "PNG")
+        return file.getvalue()
+
+    def collate(self, items: Sequence[bytes]) -> list[bytes]:
+        """The files."""
+        return list(items)
+
+
+class ServiceEncoder:
+    """An embedding service. Requests are batched, sent a few at a time, tried again, capped and counted."""
+
+    def __init__(self, settings: EncoderSettings, retry: Retry = _RETRY) -> None:
+        """Asks the service for two short texts.
+
+        Args:
+            settings: name, api_base, logit_scale, context_length, batch, max_calls, max_cost and price_in.
+            retry: how often a request is tried again.
+
+        Raises:
+            ModelError: no such provider, no key, or the service does not answer as it should.
+        """
+        self.name, self._settings, self._retry = settings.name, settings, retry
+        self._litellm = load_litellm()
+        self._check_name()
+        self._key = self._find_key()
+        self._budget = Budget(Limits(max_calls=settings.max_calls, max_cost=settings.max_cost))
+        self._more: list[str] = []
+        self._told: list[int] = []  # tokens of an image, as replies told them
+        self.device, self.precision = "remote", "fp32"
+        self.logit_bias: float | None = None
+        self.preprocessor: Preprocessor = PngPreprocessor()
+        self.preprocessing: dict[str, Any] = {"shorter_side": _SIDE, "format": "PNG"}
+        self.logit_scale, self.scale_assumed = settings.logit_scale or ASSUMED_SCALE, settings.logit_scale is None
+        self.context_length = settings.context_length
+        self._width = 0
+        self._tokens: dict[str, int] = {}
+        self.probe = self.encode_texts(PROBES)
+        self.fingerprint = self._fingerprint()
+
+    def _check_name(self) -> None:
+        provider = self.name.partition("/")[0]
+        if provider not in {getattr(p, "value", p) for p in self._litellm.provider_list}:
+            tip = f"of the hub: hf:{self.name} (transformers) or hf-hub:{self.name} (open_clip)"
+            raise ModelError(f"{self.name}: there is no embedding service {provider!r}", tip)
+
+    def _find_key(self) -> dict[str, str]:
+        base = self._settings.api_base
+        if self.name.startswith("jina_ai/") and not base and not any(os.environ.get(k, "").strip() for k in _JINA_KEYS):
+            raise ModelError(f"{self.name}: no key in {_JINA_KEYS[1]}", f"set {_JINA_KEYS[1]} in the environment")
+        try:
+            return key_for(self._litellm, self.name, base)
+        except ModelError as error:
+            tip = f"{error.tip.partition(', or')[0]}; a model of the hub is hf:{self.name}"
+            raise ModelError(error.message, tip) from None
+
+    def _fingerprint(self) -> str:
+        base = without_credentials(self._settings.api_base)
+        known = {"name": self.name, "api_base": base, "width": self._width, "preprocessing": self.preprocessing}
+        return "sha256:" + hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Encoder.notes`: what it cost, and what is not known of it."""
+        told = [f"{self.name}: {self._budget.bill.words}", *self._more]
+        if self.scale_assumed:
+            told.append(f"{self.name} tells no logit scale: {ASSUMED_SCALE:g} is assumed ([encoder] logit_scale)")
+        if self.context_length is None:
+            told.append(f"{self.name} tells no context length: long prompts are not noticed ([encoder] context_length)")
+        return tuple(told)
+
+    def tell(self, sentence: str) -> None:
+        """Adds to the notes."""
+        self._more.append(sentence)
+
+    def stage(self, batch: Batch) -> Batch:
+        """See `Encoder.stage`: nothing goes ahead of a request."""
+        return batch
+
+    def encode_prepared(self, batch: Batch) -> "Tensor":
+        """See `Encoder.encode_prepared`."""
+        rows, failure = self._embedded([self._image_item(file) for file in batch], images=True)
+        if failure:
+            raise UnfinishedError(failure, rows) if bool(rows.isfinite().any()) else failure
+        missing = int(rows.isnan().any(1).sum())
+        if missing == len(rows) > 1:
+            raise ModelError(f"{self.name}: gave values that are not numbers for all {missing} images of a batch")
+        return rows
+
+    def encode_images(self, images: Sequence["Image"]) -> "Tensor":
+        """See `Encoder.encode_images`."""
+        return self.encode_prepared([self.preprocessor(image) for image in images])
+
+    def encode_texts(self, texts: Sequence[str]) -> "Tensor":
+        """See `Encoder.encode_texts`."""
+        rows, failure = self._embedded(list(texts), images=False)
+        if failure:
+            raise failure
+        if bool(rows.isnan().any()):
+            raise ModelError(f"{self.name}: gave values that are not numbers for a text", "ask the provider")
+        return rows
+
+    def count_tokens(self, text: str) -> int:
+        """See `Encoder.count_tokens`: by litellm's tokenizer for the model, which for most services is an estimate."""
+        if text not in self._tokens:
+            self._tokens[text] = int(self._litellm.token_counter(model=self.name, text=text))
+        return self._tokens[text]
+
+    def _image_item(self, file: bytes) -> Any:
+        encoded = base64.b64encode(file).decode()
+        provider, _, bare = self.name.partition("/")
+        known = self._litellm.model_cost.get(self.name) or self._litellm.model_cost.get(bare) or {}
+        if provider in _DATA_ADDRESS and known.get("supports_embedding_image_input"):
+            return f"data:image/png;base64,{encoded}"
+        return {"image": encoded}
+
+    def _embedded(self, items: list[Any], *, images: bool) -> "tuple[Tensor, ModelError | None]":
+        """(N, D) float32 of length 1, NaN where there are no numbers; and the first failure, if a request failed."""
+        import torch
+
+        size = self._settings.batch or _BATCH
+        parts = [items[at : at + size] for at in range(0, len(items), size)]
+        failures: list[ModelError] = []
+
+        def answer(part: list[Any]) -> list[list[float | None]]:
+            if failures:  # no further request: the run ends
+                return [[]] * len(part)
+            try:
+                return self._request(part, images)
+            except ModelError as error:
+                failures.append(error)
+                return [[]] * len(part)
+
+        with ThreadPoolExecutor(min(_WORKERS, len(parts)) or 1) as pool:
+            rows = [row for part in pool.map(answer, parts) for row in part]
+        widths = {len(row) for row in rows if row} | ({self._width} if self._width else set())
+        if len(widths) > 1:
+            seen = ", ".join(map(str, sorted(widths)))
+            raise ModelError(f"{self.name}: vectors of different widths: {seen}", "is it one and the same model?")
+        self._width = max(widths, default=0)
+        nan = float("nan")
+        numbers = torch.tensor([[nan if v is None else v for v in row] or [nan] * self._width for row in rows])
+        broken = ~numbers.isfinite().all(1) | (numbers.norm(dim=1) == 0)
+        numbers[broken] = nan
+        return torch.nn.functional.normalize(numbers, dim=-1), failures[0] if failures else None
+
+    def _request(self, items: list[Any], images: bool) -> list[list[float | None]]:
+        """One vector for each item, in their order; tried again where that may help.
+
+        Raises:
+            ModelError: refused, a cap is reached, or the reply does not fit the request.
+        """
+        return call(lambda seconds: self._once(items, images, seconds), self._retry, self._explain)
+
+    def _once(self, items: list[Any], images: bool, seconds: float) -> list[list[float | None]]:
+        tokens = self._estimate(items, images)
+        ticket = self._ticket(tokens)
+        options = {"api_base": self._settings.api_base} if self._settings.api_base else {}
+        try:
+            reply = self._litellm.embedding(
+                model=self.name, input=items, timeout=seconds, max_retries=0, caching=False, **self._key, **options
+            )
+        except Exception:
+            self._budget.after(ticket)
+            raise
+        used = getattr(getattr(reply, "usage", None), "total_tokens", None) or None
+        self._budget.after(ticket, prompt_tokens=used, completion_tokens=0, cost=self._price(used))
+        if images and used:
+            self._told.append(-(-used // len(items)))
+        return self._in_order(reply, len(items))
+
+    def _ticket(self, tokens: int) -> Ticket:
+        try:
+            return self._budget.before(tokens=tokens, cost=self._price(tokens))
+        except ModelError as error:  # the caps of an encoder stand in the domain
+            told = error.message.replace("--max-calls", "max_calls").replace("--max-cost", "max_cost")
+            tip = "give price_in below [encoder], in USD per million tokens" if "price" in told else error.tip
+            raise ModelError(f"{self.name}: {told}", tip.replace("raise it", "raise it below [encoder]")) from None
+
+    def _estimate(self, items: list[Any], images: bool) -> int:
+        if images:
+            return len(items) * (max(self._told) if self._told else _TOKENS_PER_IMAGE)
+        return sum(len(text) // 4 + 2 for text in items)
+
+    def _price(self, tokens: int | None) -> float | None:
+        """USD; `None` if tokens or price are not known."""
+        if self._settings.price_in is not None:
+            return None if tokens is None else tokens * self._settings.price_in / 1e6
+        return price_of(self._litellm, self.name, tokens, 0, api_base=self._settings.api_base)
+
+    def _explain(self, error: Exception) -> Failure | None:
+        """As for language models, in words that fit."""
+        if isinstance(error, ModelError):
+            return None
+        where = self._settings.api_base
+        failure = explain(error, model=self.name, api_base=where, seconds=self._retry.per_call)
+        message = failure.message.replace("is no chat completion", "is no list of embeddings")
+        tip = failure.tip.replace("--api-base", "api_base below [encoder]").replace("[llm]", "[encoder]")
+        if "did not accept the request" in message:
+            tip = "does this model embed images? A smaller `batch` below [encoder] may help too"
+        return replace(failure, message=message, tip=tip)
+
+    def _in_order(self, reply: Any, count: int) -> list[list[float | None]]:
+        """The vectors by their index: a service may answer in any order."""
+        found: dict[int, Any] = {}
+        for place, item in enumerate(getattr(reply, "data", None) or ()):
+            fields = item if isinstance(item, dict) else item.model_dump()
+            found[int(fields.get("index", place))] = fields.get("embedding")
+        if sorted(found) != list(range(count)) or not all(isinstance(v, list) and v for v in found.values()):
+            told = (
+                f"{self.name}: sent {len(reply.data or ())} vectors, numbered {sorted(found)[:5]}.., for {count} items"
+            )
+            raise ModelError(told, "a smaller `batch` below [encoder] may help; else ask the provider")
+        return [found[place] for place in range(count)]

@@ -1,0 +1,393 @@
+"""Scores trees on the images of a domain: each image and each text is embedded once, a revision costs what changed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.clip import scoring
+from treegen.clip.decisions import DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions.comparing import compare_rules
+from treegen.clip.diagnosis.diagnose import diagnose
+from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
+from treegen.clip.embedding.cache import EmbeddingCache
+from treegen.clip.embedding.embed import embed_images, read_image_set
+from treegen.clip.memo import LruMemo
+from treegen.clip.metrics.accuracy import accuracy_of, comparisons, spread
+from treegen.clip.metrics.controls import shuffled_controls, with_random_words
+from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
+from treegen.clip.streaming import in_chunks, predict
+from treegen.clip.text_checks import check_lengths, length_problems
+from treegen.config.domain import Domain
+from treegen.errors import InputError, ProblemsError
+from treegen.images import LabelledImage, shown
+from treegen.progress import Progress, no_progress
+from treegen.tree.document import content_of, digest_of
+from treegen.tree.model import Tree
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.problems import errors_of
+from treegen.tree.validation.schema import show
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from treegen.clip.encoders.interface import Encoder
+
+SCORE_SCHEMA: Final = "urn:treegen:score:1"
+WORD_SEEDS: Final = 5
+_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test part are kept
+_BATCH: Final = 64
+
+Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B)."""
+
+    features: "Tensor"
+    labels: tuple[int, ...]
+    images: tuple[LabelledImage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a tree says about images: `probabilities` (B, Q) per option, `scores` (B, K), `predictions` (B)."""
+
+    probabilities: "Tensor"
+    scores: "Tensor"
+    predictions: tuple[int, ...]
+    evidence: RuleInputs
+    decision: FittedRule
+
+
+class Evaluator:
+    """The embedded images of a domain, ready to score any number of trees."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        encoder: "Encoder",
+        cache: EmbeddingCache,
+        divide: Divide,
+        progress: Progress = no_progress,
+    ) -> None:
+        """Embeds what is not in the cache.
+
+        Args:
+            domain: names the image folder, the classes and the crop.
+            encoder: embeds images and texts.
+            cache: keeps the embeddings.
+            divide: assigns each content to the dev or the test part.
+            progress: is told how far it is.
+
+        Raises:
+            InputError: there are no images, or one of the parts is empty.
+        """
+        self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
+        self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
+        self._texts: dict[str, Tensor] = {}
+        self._answers, self._found = LruMemo(), LruMemo()  # of questions, and about groups, on the dev part
+        self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
+        found = read_image_set(domain, cache, progress)
+        assert domain.images is not None
+        embedded = embed_images(
+            found.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
+        )
+        kept = [(image, row) for image, row in zip(found.images, embedded.rows, strict=True) if row >= 0]
+        self.images = replace(
+            found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
+        )
+        self.cache_damaged = cache.damaged
+        self.parts = self._divide(divide, embedded.features, [row for _, row in kept])
+
+    def _divide(self, divide: Divide, features: "Tensor", rows: Sequence[int]) -> dict[str, Part]:
+        """The parts of the images; `rows` gives for each image its row of the features."""
+        assigned, parts = divide(self.images.images), {}
+        for name in ("dev", "test"):
+            members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
+            if not members:
+                left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
+                count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
+                told = f"the {name} part has no images ({count}){left_out}"
+                own = any(image.part for image in self.images.images)
+                change = "the parts that the set itself names" if own else "`dev` below [split]"
+                raise InputError(told, f"give every class more images, or change {change}")
+            images = tuple(image for image, _ in members)
+            parts[name] = Part(
+                features=features[[row for _, row in members]], labels=tuple(i.label for i in images), images=images
+            )
+        return parts
+
+    def text_features(self, texts: Sequence[str]) -> "Tensor":
+        """Embeds texts through the cache: (N, D), rows of length 1, in the order given."""
+        import torch
+
+        unknown = [t for t in dict.fromkeys(texts) if t not in self._texts]
+        if unknown:
+            self._texts |= self._cache.get_texts(self.encoder.fingerprint, unknown)
+            missing = [t for t in unknown if t not in self._texts]
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
+                vectors = self.encoder.encode_texts(batch)
+                self._cache.put_texts(self.encoder.fingerprint, batch, vectors)
+                self._texts.update(zip(batch, vectors, strict=True))
+                self._progress("embedding texts", start + len(batch), len(missing))
+        return torch.stack([self._texts[t] for t in texts])
+
+    def answer(self, tree: Tree, features: "Tensor", matrix: "Tensor | None" = None) -> Answers:
+        """What the tree says about images.
+
+        Args:
+            tree: its rules are those of the domain's classes.
+            features: (B, D).
+            matrix: (K, Q), computed from the tree if not given.
+        """
+        decision = self.decide(tree)
+        evidence = self.evidence(tree, features, names=decision.rule.uses_names, matrix=matrix)
+        scores = decision.scores(evidence)
+        return Answers(
+            probabilities=evidence.probabilities,
+            scores=scores,
+            predictions=tuple(scores.argmax(1).tolist()),
+            evidence=evidence,
+            decision=decision,
+        )
+
+    def evidence(self, tree: Tree, features: "Tensor", *, names: bool, matrix: "Tensor | None" = None) -> RuleInputs:
+        """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
+        import torch
+
+        sizes = tuple(len(g.options) for g in tree.groups)
+        texts = self.text_features(tree.prompts())  # all at once, also if they are then asked group by group
+        if features is self.parts["dev"].features:
+            self._answers.turn()
+            answers = [self._answer_of(group.fill(), self._answers) for group in tree.groups]
+            logits, probabilities = (torch.cat(columns).T for columns in zip(*answers, strict=True))
+        else:
+            logits = scoring.similarity_logits(features, texts, self.encoder.logit_scale)
+            probabilities = scoring.group_probabilities(logits, sizes)
+        return RuleInputs(
+            logits=logits,
+            probabilities=probabilities,
+            matrix=self._matrix(tree) if matrix is None else matrix,
+            groups=tuple(g.name for g in tree.groups),
+            sizes=sizes,
+            names=self._name_logits(features) if names else None,
+        )
+
+    def _answer_of(self, question: Question, known: LruMemo) -> "tuple[Tensor, Tensor]":
+        """Logits and probabilities (O, B) of a question on the dev part. Asked one by one, so that they are the same
+        whatever else is asked, and one that has not changed is not asked again."""
+
+        def ask() -> "tuple[Tensor, Tensor]":
+            features = self.parts["dev"].features
+            logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
+            return logits, logits.softmax(0)
+
+        return known.get(question, ask)
+
+    def decide(self, tree: Tree) -> FittedRule:
+        """The domain's decision rule, with its frozen parameters or else with what it learns on the dev part."""
+        return decision_of(self.domain.decision, self.encoder.fingerprint, lambda rule: self._learn(rule, tree))
+
+    def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
+        dev = self.parts["dev"]
+        return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
+
+    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, dict[str, Any]]:
+        """The decision rule chosen on the dev part, and the `rules` section of the score document.
+
+        Args:
+            tree: without errors.
+            rules: the first is what the others are compared with.
+            sealed: the test part is not looked at.
+        """
+        names = any(rule.uses_names for rule in rules)
+        dev, test = self.parts["dev"], self.parts["test"]
+        seen = (self.evidence(tree, dev.features, names=names), dev.labels)
+        return compare_rules(
+            rules, seen, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
+        )
+
+    def _predict(self, tree: Tree, features: "Tensor", matrix: "Tensor") -> tuple[int, ...]:
+        """The predictions of `answer` alone; under the sum rule in memory that does not grow with the images."""
+        if self.domain.decision.rule != "sum":
+            return self.answer(tree, features, matrix).predictions
+        texts, sizes = self.text_features(tree.prompts()), tuple(len(g.options) for g in tree.groups)
+        found = predict(in_chunks(features), len(features), texts, sizes, matrix, self.encoder.logit_scale)
+        return tuple(found.tolist())
+
+    def _matrix(self, tree: Tree) -> "Tensor":
+        """The rule matrix with its rows in the order of the domain's classes.
+
+        Raises:
+            ProblemsError: the tree's classes are not the domain's.
+        """
+        rows = {name: i for i, name in enumerate(tree.classes)}
+        missing = [name for name in self.domain.classes if name not in rows]
+        if missing:
+            told = f"the tree has no rule for {', '.join(map(show, missing[:5]))}"
+            raise ProblemsError(told, "`treegen check` lists all problems of the tree")
+        return scoring.rule_matrix(tree)[[rows[name] for name in self.domain.classes]]
+
+    def baseline(self, part: Part) -> tuple[int, ...]:
+        """Predictions by class name alone, in the domain's name template."""
+        return tuple(self._name_logits(part.features).argmax(1).tolist())
+
+    def _name_logits(self, features: "Tensor") -> "Tensor":
+        """(B, K)."""
+        names = self.text_features(self.domain.name_prompts())
+        return scoring.similarity_logits(features, names, self.encoder.logit_scale)
+
+    def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> dict[str, Any]:
+        """The score document of a tree (`schemas/score.schema.json`).
+
+        Args:
+            tree: without errors.
+            parent: the revision it came from, for the paired test.
+            sealed: without the sections of the test part, which is not looked at.
+
+        Raises:
+            ProblemsError: a prompt is longer than the encoder's context, or the tree does not fit the domain.
+        """
+        check_lengths(tree, self.domain.name_prompts(), self.encoder)
+        decision = self.decide(tree)
+        return {
+            "$schema": SCORE_SCHEMA,
+            "domain": self.domain.name,
+            "tree": digest_of(tree),
+            "encoder": {
+                "name": self.encoder.name,
+                "fingerprint": self.encoder.fingerprint,
+                "logit_scale": self.encoder.logit_scale,
+                "precision": self.encoder.precision,
+                "device": self.encoder.device,
+                **({"logit_scale_assumed": True} if self.encoder.scale_assumed else {}),
+            },
+            "decision_rule": decision.rule.name,
+            **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
+            "images": self._images_json,
+            **({} if sealed else self._tested(tree, parent, decision)),
+            "dev": self.diagnose(tree),
+        }
+
+    def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> dict[str, Any]:
+        """The sections of the test part."""
+        test = self.parts["test"]
+        found, base = self._tested_as(tree), self.baseline(test)
+        before = None if parent is None else self._tested_as(parent)
+        return {
+            "test": accuracy_of(test.labels, found),
+            "baseline": {**accuracy_of(test.labels, base), "name_template": self.domain.name_template},
+            "controls": self._controls(tree, found, decision),
+            **comparisons(test.labels, found, baseline=base, parent=before),
+        }
+
+    def _tested_as(self, tree: Tree) -> tuple[int, ...]:
+        """Predictions of a tree on the test part. The last are kept: the next revision's parent is among them."""
+        if tree not in self._predictions:
+            for old in list(self._predictions)[: -_KEPT + 1]:
+                del self._predictions[old]
+            self._predictions[tree] = self._predict(tree, self.parts["test"].features, self._matrix(tree))
+        return self._predictions[tree]
+
+    def diagnose(self, tree: Tree) -> dict[str, Any]:
+        """The `dev` part of the score document: all that feedback and language models may see."""
+        dev = self.parts["dev"]
+        answers = self.answer(tree, dev.features)
+        return {
+            **accuracy_of(dev.labels, answers.predictions),
+            **diagnose(
+                tree,
+                self.domain.classes,
+                dev.labels,
+                answers.predictions,
+                answers.probabilities,
+                evidence=answers.evidence,
+                decision=answers.decision,
+                known=self._found,
+            ),
+        }
+
+    def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
+        """What each of several changed trees would do on the dev part, compared with the tree as it is.
+
+        Args:
+            tree: as it is, with errors or without.
+            variants: trees, or lists of changes; one that cannot be scored says why in its preview.
+        """
+        dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, LruMemo()
+        ground = PreviewContext(
+            labels=dev.labels,
+            classes=self.domain.classes,
+            embed=self.text_features,
+            ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
+            obstacle=self._obstacle,
+            progress=self._progress,
+            predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
+        )
+        return preview(ground, tree, variants)
+
+    def _predict_dev(self, tree: Tree) -> "Tensor":
+        """Predictions (B) on the dev part."""
+        return self.answer(tree, self.parts["dev"].features).scores.argmax(1)
+
+    def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
+        """The wrongly classified images of the dev part, with what every group said about them.
+
+        Raises:
+            ProblemsError: the tree does not fit the domain, or an index is out of range.
+        """
+        dev, matrix = self.parts["dev"], self._matrix(tree)
+        answers = self.answer(tree, dev.features, matrix)
+        return find_mistakes(
+            tree,
+            self.domain.classes,
+            dev.images,
+            dev.labels,
+            answers.predictions,
+            answers.probabilities,
+            answers.scores,
+            matrix,
+        )
+
+    def _obstacle(self, tree: Tree) -> str:
+        """Why a tree cannot be scored, in a sentence; empty if it can."""
+        checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
+        problems = errors_of(checked.problems)
+        if not problems:
+            problems = tuple(length_problems(tree, self.encoder))
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return f"{problems[0].code} {problems[0].pointer or '/'}: {problems[0].message}{more}" if problems else ""
+
+    @cached_property
+    def _images_json(self) -> dict[str, Any]:
+        assert self.domain.images is not None
+        seen = {image.label for image in self.images.images}
+        root = self.domain.images.root  # paths below it: a score that is kept in git names no machine's folders
+        return {
+            "digest": self.images.digest,
+            "test": len(self.parts["test"].labels),
+            "dev": len(self.parts["dev"].labels),
+            "split": {"dev": self.domain.split.dev, "seed": self.domain.split.seed},
+            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
+            "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
+        }
+
+    def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> dict[str, Any]:
+        """What numbers mean nothing: chance, rules dealt out at random in two ways, random words as options."""
+        test, matrix, worded = self.parts["test"], self._matrix(tree), list[float]()
+        for seed in range(WORD_SEEDS):
+            self._progress("asking random words", seed, WORD_SEEDS)
+            drawn = self._tested_as(with_random_words(tree, seed))  # an edited option makes no other tree of words
+            worded.append(accuracy_of(test.labels, drawn)["accuracy"])
+        self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
+
+        def asked(rows: Sequence[int]) -> RuleInputs:
+            return self.evidence(tree, test.features[list(rows)], names=decision.rule.uses_names, matrix=matrix)
+
+        return {
+            **shuffled_controls(decision, matrix, test.labels, predictions, asked),
+            "random_words": spread(len(test.labels), worded),
+        }

@@ -1,0 +1,1 @@
+"""Accuracy with its interval, paired tests, mutual information and controls."""

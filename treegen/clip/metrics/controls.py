@@ -1,0 +1,156 @@
+"""Controls: what the same images give without the tree's knowledge."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.clip.metrics.accuracy import permutation_p, spread
+from treegen.clip.metrics.statistics import shuffled_accuracies, wilson_interval
+from treegen.tree.model import Tree
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from treegen.clip.decisions import FittedRule, RuleInputs
+
+SHUFFLES: Final = 200
+#: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.03 s)
+_WORK: Final = 4 * 10**6
+_TOGETHER: Final = 20  # shuffles whose scores are computed together
+
+#: everyday words that name no colour, shape, animal, body part, size or place
+WORDS: Final = tuple(
+    """
+    afternoon agreement answer argument balance bargain beginning benefit budget business calendar career chance
+    chapter choice comfort command comment company concept contract courage credit culture custom debate decade
+    decision degree delay demand design detail discount doubt duty economy effort election energy engine error
+    event evidence example excuse export fact failure fashion favour fiction finance freedom friendship function
+    future grammar guess habit history holiday honour hour humour idea import income industry insurance interest
+    interview invoice journal journey justice knowledge language lecture lesson library licence logic loyalty
+    luck management manner market marriage measure memory mercy message method minute mistake mood moment month
+    music mystery nation notice number occasion offer opinion option order origin patience payment peace pension
+    permission philosophy policy politics practice prayer price pride problem process profit programme progress
+    promise proposal purpose quality quarrel question reason rebate receipt recipe record reform regret
+    rehearsal remedy reply report request respect result reward rhythm rumour salary sample schedule science
+    season secret sequel service session silence skill society speech statement strategy subject success summary
+    surprise syllable system talent tariff tax teamwork theory thought timetable topic tradition traffic trial
+    trust tuition union vacancy version victory visit vocabulary vote wage warranty week welfare wisdom witness
+    worry year
+    """.split()
+)
+
+
+def with_random_words(tree: Tree, seed: int) -> Tree:
+    """The tree with every option replaced by a random word, different ones within a group.
+
+    The word of an option depends on the seed, the group's name and the option's place only: after an edit of one
+    group all other groups keep their words, so their embeddings come from the cache.
+    """
+    groups = (replace(g, options=_random_words(seed, g.name, len(g.options))) for g in tree.groups)
+    return replace(tree, groups=tuple(groups))
+
+
+@lru_cache(maxsize=10_000)
+def _random_words(seed: int, group: str, count: int) -> tuple[str, ...]:
+    words = list(WORDS)
+    Random(f"{seed}/{group}").shuffle(words)
+    rounds = range(-(-count // len(words)))
+    return tuple([word if r == 0 else f"{word} {words[r]}" for r in rounds for word in words][:count])
+
+
+def shuffled_controls(
+    decision: "FittedRule",
+    matrix: "Tensor",
+    labels: Sequence[int],
+    predictions: Sequence[int],
+    evidence: Callable[[Sequence[int]], "RuleInputs"],
+) -> dict[str, Any]:
+    """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
+
+    Args:
+        decision: how the predictions were made.
+        matrix: the rules (K, Q).
+        labels: true class of each image (B).
+        predictions: predicted class of each.
+        evidence: of some of the images, by number; all of them are only asked for by a rule that uses names.
+    """
+    import numpy as np
+
+    n, k, true = len(labels), len(matrix), np.asarray(labels)
+    if decision.rule.uses_names:  # the names stay with their classes: predictions do not move with the rules
+        whole = evidence(range(n))
+        deals = (replace(whole, matrix=matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
+        shuffled = [_accuracy(decision, deal, true) for deal in deals]
+    else:
+        shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
+    rows = sample(n, max(k, _WORK // matrix.numel()))
+    asked, own, found = evidence(rows), true[rows], np.asarray(predictions)[rows]
+    dealt = (column_deal(matrix, asked.sizes, seed) for seed in range(SHUFFLES))
+    if decision.rule.name == "sum":
+        columns = _sum_accuracies(asked.probabilities, dealt, own)
+    else:
+        columns = [_accuracy(decision, replace(asked, matrix=each), own) for each in dealt]
+    return {
+        "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
+        "shuffled_rules": {**spread(n, shuffled), "p": permutation_p(labels, predictions, shuffled)},
+        "shuffled_columns": {**spread(len(rows), columns), "p": permutation_p(own, found, columns)},
+    }
+
+
+def sample(n: int, most: int) -> list[int]:
+    """Numbers of at most `most` of n images, drawn with a seed, in their order; all if there are no more."""
+    return list(range(n)) if n <= most else sorted(Random(0).sample(range(n), most))
+
+
+def _dealt(classes: int, seed: int) -> list[int]:
+    """For each class the one whose rule it gets, as in `shuffled_accuracies`."""
+    owner = list(range(classes))
+    Random(seed).shuffle(owner)
+    rows = [0] * classes
+    for rule, holder in enumerate(owner):
+        rows[holder] = rule
+    return rows
+
+
+def column_deal(matrix: "Tensor", sizes: Sequence[int], seed: int) -> "Tensor":
+    """The rule matrix (K, Q) with each group's answers dealt out among the classes at random, apart from the others'.
+
+    Every group keeps how many classes have which answer; what is lost is which answers go together in a class, and
+    whose they are. Unlike whole rules dealt out, it has rules that no class had, so that its mean need not be chance.
+    """
+    import numpy as np
+    import torch
+
+    rows = np.repeat(_orders(len(matrix), len(sizes), seed), sizes, axis=1)  # (K, Q)
+    return torch.from_numpy(np.take_along_axis(matrix.cpu().numpy(), rows, 0)).to(matrix.device)
+
+
+@lru_cache(maxsize=2 * SHUFFLES)
+def _orders(classes: int, groups: int, seed: int) -> "NDArray[np.int64]":
+    """(K, G): for each group the class that each class gets its answer from; the same for every tree of these sizes."""
+    import numpy as np
+
+    order = np.tile(np.arange(classes), (groups, 1))
+    return np.random.default_rng(seed).permuted(order, axis=1).T.copy()
+
+
+def _sum_accuracies(probabilities: "Tensor", matrices: "Iterator[Tensor]", labels: "NDArray[np.int64]") -> list[float]:
+    """As `_accuracy` of each matrix (K, Q) under the sum rule: of several at once, in half the time."""
+    import torch
+
+    found, columns = list[float](), probabilities.T.contiguous()
+    while part := list(islice(matrices, _TOGETHER)):
+        scores = (torch.cat(part) @ columns).view(len(part), -1, len(labels))
+        right = (scores.cpu().numpy().argmax(1) == labels).sum(1)
+        found += (right / len(labels)).tolist()
+    return found
+
+
+def _accuracy(decision: "FittedRule", evidence: "RuleInputs", labels: "NDArray[np.int64]") -> float:
+    found = decision.scores(evidence).cpu().numpy().argmax(1)  # faster than torch's; both give the first of equals
+    return int((found == labels).sum()) / len(labels)  # as of the tree itself: equal ones are equal

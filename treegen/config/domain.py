@@ -1,0 +1,257 @@
+"""domain.toml: what is to be classified. All problems of a file are reported at once, like a tree's."""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from treegen.config.settings import (
+    CheckSettings,
+    DecisionSettings,
+    EncoderSettings,
+    ImageSettings,
+    LlmSettings,
+    SplitSettings,
+)
+from treegen.errors import InputError, ProblemsError
+from treegen.remote.budget import Limits
+from treegen.tree.document import read_text
+from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
+from treegen.tree.validation.schema import printable, schema_problems, show
+
+FILE_NAME: Final = "domain.toml"
+BUNDLED_DOMAIN: Final = "sketchbook"
+_IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
+_PLACE: Final = re.compile(r"\{\w*\}")
+_MOST_CANDIDATES: Final = 100  # more names are not searched for one that is close
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A validated domain. `folder` is where domain.toml lies; paths in the file are relative to it."""
+
+    folder: Path
+    name: str
+    noun: str = "object"
+    description: str = ""
+    hints: tuple[str, ...] = ()
+    language: str = "en"
+    name_template: str = "a photo of a {noun}: {name}"
+    classes: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    images: ImageSettings | None = None
+    split: SplitSettings = field(default_factory=SplitSettings)
+    llm: LlmSettings = field(default_factory=LlmSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    check: CheckSettings = field(default_factory=CheckSettings)
+
+    def name_prompts(self) -> tuple[str, ...]:
+        """The baseline's text for every class (K)."""
+        return tuple(map(self.name_prompt, self.classes))
+
+    def name_prompt(self, name: str) -> str:
+        """The baseline's text for one class."""
+        return _fill_name(self.name_template, noun=self.noun, name=name)
+
+
+def _fill_name(template: str, *, noun: str, name: str) -> str:
+    """Puts noun and name in; nothing else in the template is special."""
+    return template.replace("{noun}", noun).replace("{name}", name)
+
+
+def domain_path(path: Path) -> Path:
+    """`path` itself, or the domain.toml in it if it is a folder."""
+    return path / FILE_NAME if path.is_dir() else path
+
+
+def load_domain(path: Path) -> Domain:
+    """Reads and validates a domain file, or the domain.toml in a folder.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML (with line and column).
+        ProblemsError: the file has problems; the message lists all of them with their places.
+    """
+    domain, problems = read_domain(path)
+    if domain is None:
+        listed = "\n".join(f"  {p.code} {printable(p.pointer) or '/'}: {p.message}" for p in problems)
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise ProblemsError(f"{domain_path(path)}: {count}\n{listed}", "`treegen schema domain` shows every key")
+    return domain
+
+
+def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
+    """The domain, or `None` and all problems of the file.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML.
+    """
+    path = domain_path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    try:
+        data = tomllib.loads(read_text(path))
+    except (ValueError, RecursionError) as error:  # tomllib lets endless numbers and nesting through as these
+        raise InputError(
+            f"{path}: not TOML: {error}", "mend the line; `treegen schema domain` shows every key"
+        ) from None
+    problems = schema_problems(data, "domain")
+    broken = {p.pointer.split("/")[1] for p in problems if p.pointer}
+    sound = {key: value for key, value in data.items() if key not in broken}
+    classes: tuple[str, ...] = ()
+    if not broken & {"classes", "classes_file"}:
+        classes, more = _classes(sound, path.parent)
+        problems += more
+    problems += _cross_problems(sound, classes)
+    if problems:
+        return None, tuple(problems)
+    return _build(data, classes, path.parent.resolve()), ()
+
+
+def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[Problem]]:
+    """The class names from the list or the file, with problems TG106, TG401, TG402 and TG404."""
+    inline, file = data.get("classes"), data.get("classes_file")
+    if (inline is None) == (file is None):
+        told = "give either classes or classes_file" + (", not both" if inline else "")
+        return (), [Problem(code="TG404", pointer="/classes", message=told)]
+    pointer = "/classes" if file is None else "/classes_file"
+    if file is None:
+        names = tuple(inline or ())
+    else:
+        if not _is_file(folder / file):
+            told = f"there is no file {show(str(folder / file))}"
+            return (), [Problem(code="TG402", pointer=pointer, message=told)]
+        names = read_class_names(folder / file)
+    problems = [
+        Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} stands twice")
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+    problems += [
+        Problem(code="TG106", pointer=pointer, message=f"the class name {show(name)} holds a control character")
+        for name in dict.fromkeys(names)
+        if not name.isprintable()
+    ]
+    if len(names) < 2:
+        problems.append(
+            Problem(code="TG404", pointer=pointer, message=f"at least 2 classes are needed, found {len(names)}")
+        )
+    return names, problems
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, a folder that may not be searched
+        return False
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Class names of a text file, one a line; blank lines and lines that start with # are left out.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    lines = (line.strip() for line in read_text(path).splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Problem]:
+    """What the schema cannot show: an empty crop box, unknown classes, unknown codes, a template's unknown places."""
+    problems = [*_class_keys(data, classes), *_severities(data.get("check", {}).get("severity", {}))]
+    for place in dict.fromkeys(_PLACE.findall(data.get("name_template", ""))):
+        if place not in ("{noun}", "{name}"):
+            told = f"the name template knows {{noun}} and {{name}}, not {show(place)}"
+            problems.append(Problem(code="TG405", pointer="/name_template", message=told))
+    if "images" in data:
+        problems += _image_problems(data["images"])
+    left, top, right, bottom = data.get("images", {}).get("crop", (0, 0, 1, 1))
+    if left >= right or top >= bottom:
+        told = f"left must be less than right and top less than bottom: {[left, top, right, bottom]}"
+        problems.append(Problem(code="TG403", pointer="/images/crop", message=told))
+    return problems
+
+
+def _image_problems(images: dict[str, Any]) -> Iterator[Problem]:
+    """TG409: images named in no way or in two, and keys that belong to another kind of set."""
+    kinds = [kind for kind in ("manifest", "shards", "hf") if kind in images]
+    if len(kinds) > 1 or (kinds and "folder" in images and kinds != ["manifest"]):
+        named = ", ".join(kinds + ["folder"] * ("folder" in images))
+        told = f"the images are named more than once: {named}; only a manifest may have a folder beside it"
+        yield Problem(code="TG409", pointer="/images", message=told)
+    elif not kinds and "folder" not in images:
+        told = "name the images by one of folder, manifest, shards and hf"
+        yield Problem(code="TG409", pointer="/images", message=told)
+    if "columns" in images and not {"manifest", "hf"} & set(images):
+        told = "columns are those of a manifest, and the images are not named by one"
+        yield Problem(code="TG409", pointer="/images/columns", message=told)
+
+
+def _class_keys(data: dict[str, Any], classes: tuple[str, ...]) -> Iterator[Problem]:
+    """Notes and other names of classes that the domain does not have."""
+    known = set(classes)
+    for table, code, what in (("notes", "TG406", "a note on"), ("aliases", "TG407", "another name for")):
+        for name in data.get(table, {}):
+            if known and name not in known:
+                told = f"{what} {show(name)}, which is no class of the domain{_meant(name, classes)}"
+                yield Problem(code=code, pointer=pointer_to(table, name), message=told)
+
+
+def _severities(levels: dict[str, str]) -> Iterator[Problem]:
+    """TG408: unknown codes, and errors that are to be less."""
+    for code, level in levels.items():
+        pointer = pointer_to("check", "severity", code)
+        if code not in CODES:
+            told = f"there is no problem code {show(code)}{_meant(code.upper(), tuple(CODES))}"
+            yield Problem(code="TG408", pointer=pointer, message=told)
+        elif code not in ADJUSTABLE and level != "error":
+            told = f"{code} ({CODES[code][1]}) is always an error: such a tree cannot be used"
+            yield Problem(code="TG408", pointer=pointer, message=told)
+
+
+def _meant(name: str, known: tuple[str, ...]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.7) if len(known) <= _MOST_CANDIDATES else []
+    return f"; {show(close[0])} is meant?" if close else ""
+
+
+def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Domain:
+    """The domain of validated data."""
+    images = data.get("images")
+    plain = ("name", "noun", "description", "language", "name_template")
+    return Domain(
+        folder=folder,
+        classes=classes,
+        hints=tuple(data.get("hints", ())),
+        notes=tuple(data.get("notes", {}).items()),
+        aliases=tuple((name, tuple(others)) for name, others in data.get("aliases", {}).items()),
+        images=None
+        if images is None
+        else ImageSettings(
+            **{key: folder / images[key] for key in _IMAGE_PATHS if key in images},
+            columns=tuple(images.get("columns", {}).items()),
+            crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
+            workers=images.get("workers"),
+        ),
+        split=SplitSettings(**data.get("split", {})),
+        llm=_llm_settings(data.get("llm", {}), folder),
+        encoder=EncoderSettings(**data.get("encoder", {})),
+        decision=_decision(data.get("decision", {})),
+        check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
+        **{key: data[key] for key in plain if key in data},
+    )
+
+
+def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
+    caps = {f"max_{name}": value for name, value in data.get("caps", {}).items()}
+    file = {"env_file": folder / data["env_file"]} if "env_file" in data else {}
+    return LlmSettings(**{**data, **file, "caps": Limits(**caps)})
+
+
+def _decision(data: dict[str, Any]) -> DecisionSettings:
+    parameters = tuple((name, float(value)) for name, value in data.get("parameters", {}).items())
+    return DecisionSettings(**{**data, "parameters": parameters})

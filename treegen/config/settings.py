@@ -1,0 +1,167 @@
+"""What the tables of domain.toml say, with what holds where they say nothing."""
+
+import re
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+from treegen.remote.budget import Limits
+from treegen.remote.litellm import Price
+from treegen.tree.validation.problems import Level
+
+BUNDLED_ENCODER: Final = "bundled"
+_PATTERN: Final = re.compile(r"[*?\[{]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """Where the images are, in exactly one of four ways, and which part of each counts.
+
+    Attributes:
+        folder: one folder per class; with `manifest` the folder that its paths are relative to.
+        manifest: a CSV or JSON Lines file that names images and labels.
+        shards: a pattern of webdataset tars.
+        hf: a folder as Hugging Face's imagefolder reads it.
+        classnames: a file of names, one a line, that labels which are numbers count from 0.
+        columns: what the manifest calls path, label, split and crop, where it is not so.
+        crop: left, top, right, bottom as fractions in 0 to 1.
+        workers: processes that decode; `None` takes as many as there are cores.
+    """
+
+    folder: Path | None = None
+    manifest: Path | None = None
+    shards: Path | None = None
+    hf: Path | None = None
+    classnames: Path | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    workers: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """`manifest`, `shards`, `hf` or `folder`."""
+        return next((kind for kind in ("manifest", "shards", "hf") if getattr(self, kind)), "folder")
+
+    @property
+    def source(self) -> Path:
+        """What the user named: the folder, the manifest, or the pattern of shards."""
+        named = getattr(self, self.kind)
+        assert isinstance(named, Path)
+        return named
+
+    @property
+    def root(self) -> Path:
+        """The folder below which images are named."""
+        if self.kind == "manifest":
+            return self.folder or self.source.parent
+        if self.kind == "shards":
+            return Path(*takewhile(lambda part: not _PATTERN.search(part), self.source.parts[:-1]))
+        return self.source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSettings:
+    """Share of each class that goes to the dev part (0 to 1, exclusive), and the seed.
+
+    A `sealed` test part is only looked at when that is asked for.
+    """
+
+    dev: float = 0.5
+    seed: int = 0
+    sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmSettings:
+    """The language model; `None` leaves it to the provider.
+
+    Attributes:
+        model: a litellm name, `replay/FILE` or `manual`.
+        api_base: address of an OpenAI-compatible server.
+        temperature: of sampling.
+        max_tokens: most tokens of one reply.
+        timeout: seconds that a model may say nothing.
+        total_timeout: seconds for one reply with all its retries.
+        retries: how often a request that failed for a passing reason is sent again.
+        concurrency: most requests at a time.
+        env_file: where keys are read from besides the environment; no file is read that is not named.
+        price_in: USD per million tokens read, for a server whose price litellm does not know.
+        price_out: the same for tokens written.
+        caps: what a run may spend.
+    """
+
+    model: str | None = None
+    api_base: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    timeout: float = 300.0
+    total_timeout: float = 3600.0
+    retries: int = 3
+    concurrency: int = 4
+    env_file: Path | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    caps: Limits = field(default_factory=Limits)
+
+    @property
+    def price(self) -> Price | None:
+        """The price that the user gives, if both parts are given."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return Price(per_million_in=self.price_in, per_million_out=self.price_out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSettings:
+    """The encoder.
+
+    Attributes:
+        name: see `treegen.clip.encoders.open_encoder`.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+        precision: `auto`, `fp32`, `fp16` or `bf16`.
+        trust_remote_code: run the code that comes with a model of transformers.
+        logit_scale: for an encoder that does not tell its own.
+        context_length: most tokens of a text, for an encoder that does not tell.
+        api_base: address of a service.
+        batch: images or texts in one request to a service.
+        max_calls: most requests to a service in one run.
+        max_cost: most that a service may cost in one run, in USD.
+        price_in: USD per million tokens of a service, where litellm does not know it.
+    """
+
+    name: str = BUNDLED_ENCODER
+    device: str = "auto"
+    precision: str = "auto"
+    trust_remote_code: bool = False
+    logit_scale: float | None = None
+    context_length: int | None = None
+    api_base: str | None = None
+    batch: int | None = None
+    max_calls: int | None = None
+    max_cost: float | None = None
+    price_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSettings:
+    """How the answers of the groups become class scores.
+
+    Attributes:
+        rule: its name, a key of `treegen.clip.decisions.RULES`.
+        parameters: what it learnt; if there are none, it learns on the dev part when it is used.
+        encoder: fingerprint of the encoder with which they were learnt; empty for any.
+        least_margin: of an image whose two best scores lie closer, `treegen classify` says that it is unsure.
+    """
+
+    rule: str = "sum"
+    parameters: tuple[tuple[str, float], ...] = ()
+    encoder: str = ""
+    least_margin: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSettings:
+    """How `treegen check` judges trees of the domain: severities by code, for those of `ADJUSTABLE`."""
+
+    severity: tuple[tuple[str, Level], ...] = ()

@@ -1,0 +1,63 @@
+"""Where a JSON Pointer points in a TOML text: the line of its key, found by its headers and keys."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from treegen.tree.validation.problems import Place
+
+_HEADER: Final = re.compile(r"\s*\[[^\[\]]*\]\s*(#.*)?$")
+_KEY: Final = re.compile(r"""\s*((?:[A-Za-z0-9_.\s-]|"(?:[^"\\]|\\.)*"|'[^']*')+?)\s*=""")
+_FENCE: Final = re.compile(r'"""|\'\'\'')
+
+
+def locate_toml(text: str, pointers: Iterable[str]) -> dict[str, Place]:
+    """The place of each pointer's key, of the nearest parent that has a line of its own otherwise.
+
+    Members of an inline table or a list are at the line where it begins; what is not there is at the top.
+
+    Args:
+        text: TOML without arrays of tables.
+        pointers: RFC 6901.
+    """
+    found: dict[tuple[str, ...], Place] = {(): Place(line=1, column=1)}
+    for path, place in _keys(text):
+        for length in range(1, len(path) + 1):
+            found.setdefault(path[:length], place)
+    places = {}
+    for pointer in pointers:
+        path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+        places[pointer] = next(found[path[:n]] for n in range(len(path), -1, -1) if path[:n] in found)
+    return places
+
+
+def _keys(text: str) -> Iterator[tuple[tuple[str, ...], Place]]:
+    """Each header and key with its path and place; lines inside texts of several lines are passed over."""
+    table: tuple[str, ...] = ()
+    fence = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        begun_inside = bool(fence)
+        for mark in _FENCE.findall(line):
+            fence = "" if mark == fence else fence or mark
+        if begun_inside:
+            continue
+        place = Place(line=number, column=len(line) - len(line.lstrip()) + 1)
+        if _HEADER.match(line):
+            table = _path(line)
+            yield table, place
+        elif (key := _KEY.match(line)) and (path := _path(f"{key[1]} = 0")):
+            yield (*table, *path), place
+
+
+def _path(line: str) -> tuple[str, ...]:
+    """The path that a header or a key makes; empty if it is neither."""
+    try:
+        found: Any = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return ()
+    path: tuple[str, ...] = ()
+    while isinstance(found, dict) and len(found) == 1:
+        ((key, found),) = found.items()
+        path = (*path, key)
+    return path

@@ -1,0 +1,62 @@
+"""Looks at everything in turn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from treegen.config.settings import EncoderSettings, LlmSettings
+from treegen.doctor.findings import Finding
+from treegen.doctor.language import keys, model, ollama, server
+from treegen.doctor.packages import extras
+from treegen.doctor.surroundings import git_setup, terminal
+from treegen.doctor.vision import device, encoder
+from treegen.errors import TreegenError
+from treegen.remote.environment import read_env_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """Everything that was looked at."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the model and the encoder that are named can be used."""
+        return all(finding.state != "missing" for finding in self.findings)
+
+
+def examine(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path) -> Examination:
+    """Looks at everything that can be looked at without loading a model.
+
+    A model that litellm knows costs its import (3 s), and a machine with a GPU that of torch (2 s). Servers are given
+    2 s to answer.
+
+    Args:
+        llm: the model that is to be used, if one is meant.
+        encoder_settings: the encoder that is to be used; the bundled one if none is meant.
+        folder: the domain's folder, or where one stands.
+    """
+    return Examination(findings=tuple(_findings(llm, encoder_settings, folder)))
+
+
+def _findings(llm: LlmSettings | None, wanted: EncoderSettings | None, folder: Path) -> Iterator[Finding]:
+    yield from extras()
+    if llm and llm.env_file:
+        try:
+            read = read_env_file(llm.env_file)
+            told = f"{len(read)} values read"
+            yield Finding(topic="language", name=str(llm.env_file), state="ok", told=told)
+        except TreegenError as error:
+            yield Finding(topic="language", name="env_file", state="missing", told=error.message, tip=error.tip)
+    yield from keys()
+    if llm:
+        yield model(llm, folder)
+        if llm.api_base:
+            yield server(llm.api_base, llm.model)
+    yield ollama(wanted=bool(llm and (llm.model or "").startswith("ollama") and not llm.api_base))
+    seen = encoder(wanted or EncoderSettings(), folder)
+    yield seen if wanted or seen.state == "ok" else replace(seen, state="off")
+    yield device()
+    yield from terminal()
+    yield git_setup(folder)

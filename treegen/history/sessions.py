@@ -1,0 +1,187 @@
+"""The journal of a review session: every step is in the store before anybody sees it, and survives a crash."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+from treegen.history.store import Store, now
+from treegen.tree.changes import Change, from_json
+
+_LOCK: Final = "session-{}.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a session: what it is called, its changes, and the changes that take it back."""
+
+    label: str
+    changes: tuple[Change, ...]
+    back: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A session as it was left.
+
+    Attributes:
+        id: its number in the store.
+        base: the text of the tree it began with.
+        saved: the text of the tree as the session last read or wrote it.
+        file_hash: SHA-256 of the file as the session last read or wrote it.
+        steps: all steps that can be undone or done again.
+        position: how many of them are done.
+        locks: what language models may not change: `group NAME`, `class NAME`.
+    """
+
+    id: int
+    base: str
+    saved: str
+    file_hash: str
+    steps: tuple[Step, ...]
+    position: int
+    locks: frozenset[str]
+
+
+class Journal:
+    """The sessions of one tree file. Each belongs to one process at a time, also if that process is killed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._held: IO[bytes] | None = None
+
+    def latest(self) -> Opened | None:
+        """The last session of the file that is not ended and that no living process has; it is ours from now on."""
+        query = (
+            "SELECT id, base, saved, file_hash, position, locks FROM session WHERE file=? AND ended IS NULL "
+            "ORDER BY id DESC"
+        )
+        for number, base, saved, file_hash, position, locks in self._store.rows(query, (self._store.file,)):
+            if self._hold(number):
+                return Opened(
+                    id=number,
+                    base=base,
+                    saved=saved,
+                    file_hash=file_hash,
+                    steps=self._steps(number),
+                    position=position,
+                    locks=frozenset(json.loads(locks)),
+                )
+        return None
+
+    def begin(self, base: str, file_hash: str) -> int:
+        """A new session that starts with a tree's text; returns its number."""
+        with self._store.writing() as db:
+            cursor = db.execute(
+                "INSERT INTO session(file, base, saved, file_hash, position, locks, created) VALUES (?,?,?,?,0,'[]',?)",
+                (self._store.file, base, base, file_hash, now()),
+            )
+        number = int(cursor.lastrowid or 0)
+        self._hold(number)
+        return number
+
+    def end(self, session: int) -> None:
+        """The session is over: the file went on without it. Its steps stay in the store."""
+        with self._store.writing() as db:
+            db.execute("UPDATE session SET ended=? WHERE id=?", (now(), session))
+        self.release()
+
+    def add(self, session: int, position: int, step: Step) -> None:
+        """Keeps a step behind `position`; steps behind it that were undone can no more be done again, but are kept."""
+        changes, back = (json.dumps([c.as_json() for c in part]) for part in (step.changes, step.back))
+        with self._store.writing() as db:
+            db.execute("UPDATE step SET dropped=1 WHERE session=? AND number>?", (session, position))
+            db.execute(
+                "INSERT INTO step(session, number, label, changes, back, dropped, created) VALUES (?,?,?,?,?,0,?)",
+                (session, position + 1, step.label, changes, back, now()),
+            )
+            db.execute("UPDATE session SET position=? WHERE id=?", (position + 1, session))
+
+    def move(self, session: int, position: int) -> None:
+        """Undo and redo."""
+        with self._store.writing() as db:
+            db.execute("UPDATE session SET position=? WHERE id=?", (position, session))
+
+    def saw_file(self, session: int, saved: str, file_hash: str) -> None:
+        """The session has read or written the file as it is now."""
+        with self._store.writing() as db:
+            db.execute("UPDATE session SET saved=?, file_hash=? WHERE id=?", (saved, file_hash, session))
+
+    def lock(self, session: int, locks: frozenset[str]) -> None:
+        """Keeps what language models may not change."""
+        with self._store.writing() as db:
+            db.execute("UPDATE session SET locks=? WHERE id=?", (json.dumps(sorted(locks)), session))
+
+    def decide(self, feedback: str, changes: Sequence[Change], *, taken: bool, why: str) -> None:
+        """Keeps what a reviewer said to proposed changes: the next request tells it to the language model."""
+        rows = [(self._store.file, feedback, json.dumps(c.as_json()), c.sentence, taken, why, now()) for c in changes]
+        with self._store.writing() as db:
+            db.executemany(
+                "INSERT INTO decision(file, feedback, change, sentence, taken, why, created) VALUES (?,?,?,?,?,?,?)",
+                rows,
+            )
+
+    def decisions(self, most: int = 40) -> list[tuple[str, bool, str]]:
+        """The last decisions, oldest first: sentence, taken, why. What was decided twice counts as it was last."""
+        rows = self._store.rows(
+            "SELECT sentence, taken, why FROM decision WHERE id IN "
+            "(SELECT max(id) FROM decision WHERE file=? GROUP BY sentence) ORDER BY id DESC LIMIT ?",
+            (self._store.file, most),
+        )
+        return [(sentence, bool(taken), why) for sentence, taken, why in reversed(rows)]
+
+    def keep(self, session: int, name: str, value: str) -> None:
+        """Keeps a text of the session under a name, in place of the one before."""
+        with self._store.writing() as db:
+            db.execute(
+                "INSERT INTO kept(file, session, name, value) VALUES (?,?,?,?) "
+                "ON CONFLICT(session, name) DO UPDATE SET value=excluded.value",
+                (self._store.file, session, name, value),
+            )
+
+    def kept(self, session: int, name: str) -> str:
+        """The text that the session keeps, or else the last session of the file that kept one; empty if none did."""
+        query = "SELECT value FROM kept WHERE file=? AND name=? ORDER BY session=? DESC, session DESC LIMIT 1"
+        rows = self._store.rows(query, (self._store.file, name, session))
+        return str(rows[0][0]) if rows else ""
+
+    def release(self) -> None:
+        """Lets another process have the session."""
+        if self._held:
+            self._held.close()
+            self._held = None
+
+    def _steps(self, session: int) -> tuple[Step, ...]:
+        rows = self._store.rows(
+            "SELECT label, changes, back FROM step WHERE session=? AND dropped=0 ORDER BY number", (session,)
+        )
+        return tuple(
+            Step(
+                label=label,
+                changes=tuple(map(from_json, json.loads(changes))),
+                back=tuple(map(from_json, json.loads(back))),
+            )
+            for label, changes, back in rows
+        )
+
+    def _hold(self, session: int) -> bool:
+        """Takes the session for this process. The system lets go of it when the process ends, however it ends."""
+        file = (self._store.folder / _LOCK.format(session)).open("ab")
+        if not _locked(file):
+            file.close()
+            return False
+        self.release()
+        self._held = file
+        return True
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: one process at a time is up to its user
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,102 @@
+"""What is kept beside a tree about its language models: answers to requests, and the form that worked for a model."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from treegen.config.settings import LlmSettings
+from treegen.history.store import Store, now
+from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
+from treegen.remote.litellm import without_credentials
+from treegen.remote.secrets import scrub
+
+
+class Kept:
+    """Answers and forms in the store of a tree. It is opened for each use, since requests run on several threads."""
+
+    def __init__(self, tree_path: Path) -> None:
+        self._path = tree_path
+
+    def form(self, model: str, server: str) -> str | None:
+        """The form that worked last."""
+        found = self._rows("SELECT form FROM form WHERE model=? AND server=?", (model, server))
+        return str(found[0][0]) if found else None
+
+    def keep_form(self, model: str, server: str, form: str) -> None:
+        """Remembers the form that is to be tried first from now on."""
+        self._write(
+            "INSERT OR REPLACE INTO form(model, server, form, created) VALUES (?,?,?,?)", (model, server, form, now())
+        )
+
+    def forget_form(self, model: str, server: str) -> None:
+        """The next request begins with the firmest form again."""
+        self._write("DELETE FROM form WHERE model=? AND server=?", (model, server))
+
+    def answer(self, key: str) -> Reply | None:
+        """The answer to a request."""
+        found = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
+        return Reply(**json.loads(found[0][0])) if found else None
+
+    def keep_answer(self, key: str, reply: Reply) -> None:
+        """Keeps an answer in place of an earlier one."""
+        text = json.dumps(asdict(reply))  # ASCII: a half of a surrogate pair cannot be stored otherwise
+        self._write(
+            "INSERT OR REPLACE INTO answer(key, model, reply, created) VALUES (?,?,?,?)",
+            (key, reply.model, scrub(text), now()),
+        )
+
+    def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with Store(self._path) as store:
+            return store.rows(query, values)
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        with Store(self._path) as store, store.writing() as db:
+            db.execute(statement, values)
+
+
+class CachedChat:
+    """A chat that asks nothing twice, from one run to the next.
+
+    Within a run it does: who sends a request again, after an answer that was no use, wants another answer.
+    """
+
+    def __init__(self, chat: Chat, settings: LlmSettings, kept: Kept, *, fresh: bool = False) -> None:
+        """`fresh` keeps answers for later, but asks for each anew."""
+        self.name = chat.name
+        self._chat, self._settings, self._kept, self._fresh = chat, settings, kept, fresh
+        self._asked: set[str] = set()
+        self._lock = Lock()
+
+    def complete(
+        self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
+    ) -> Reply:
+        """The kept answer, marked as such and free of charge, or the chat's own."""
+        key = request_key(self._settings, messages, wire)
+        with self._lock:
+            again = key in self._asked
+            self._asked.add(key)
+        if not again and not self._fresh and (known := self._kept.answer(key)):
+            if on_text:
+                on_text(known.text)
+            return replace(known, cached=True, requests=0, prompt_tokens=0, completion_tokens=0, cost=0.0, seconds=0.0)
+        reply = self._chat.complete(messages, on_text, wire=wire)
+        if reply.finish != "length":
+            self._kept.keep_answer(key, reply)
+        return reply
+
+
+def request_key(settings: LlmSettings, messages: Sequence[Message], wire: ResponseSchema | None) -> str:
+    """SHA-256 of everything that an answer depends on; pictures count by their content, keys not at all."""
+    request = {
+        "model": settings.model,
+        "api_base": without_credentials(settings.api_base),
+        "temperature": settings.temperature,
+        "max_tokens": settings.max_tokens,
+        "messages": [m.as_kept() for m in messages],
+        "wire": [wire.name, wire.schema] if wire else None,
+    }
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,69 @@
+"""The forms that replies are asked to have: small JSON Schemas, in the part of the language that providers share.
+
+Every object is closed and all its keys are required, as strict modes demand; where names are not known beforehand, a
+list of named entries stands for an object. Lengths, ranges and exclusivity are checked here, of every reply.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from treegen.llm.chat.interface import ResponseSchema
+from treegen.tree.model import Group
+
+Schema = dict[str, Any]
+
+
+def _closed(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_TEXT: Final[Schema] = {"type": "string"}
+_INDEX: Final[Schema] = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+_QUESTION: Final = _closed(prompt=_TEXT, options=_list(_TEXT))
+_GROUPS: Final = _list(_closed(name=_TEXT, prompt=_TEXT, options=_list(_TEXT)))
+_ANSWERS: Final = _list(_closed(group=_TEXT, option=_INDEX))
+_RULES: Final = _list(_closed(**{"class": _TEXT}, answers=_ANSWERS))
+
+WHOLE_TREE: Final = ResponseSchema(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
+GROUPS: Final = ResponseSchema(name="groups", schema=_closed(classification_groups=_GROUPS))
+PATCH: Final = ResponseSchema(
+    name="patch",
+    schema=_closed(
+        patch=_list(
+            _closed(
+                op={"type": "string", "enum": ["add", "replace", "remove", "test"]},
+                path=_TEXT,
+                value={"anyOf": [_TEXT, {"type": "integer"}, {"type": "null"}, _list(_TEXT), _QUESTION]},
+            )
+        )
+    ),
+)
+
+
+def rules_of(groups: Sequence[Group], classes: Sequence[str]) -> ResponseSchema:
+    """One rule for each of the classes, by name."""
+    rule = _closed(**{group.name: _INDEX for group in groups})
+    schema = _closed(rules=_closed(**{name: {"$ref": "#/$defs/rule"} for name in classes}))
+    return ResponseSchema(name="rules", schema={**schema, "$defs": {"rule": rule}})
+
+
+def tell_apart(classes: Sequence[str]) -> ResponseSchema:
+    """Groups that tell classes apart, with the answers of these classes in words."""
+    answer = _closed(group=_TEXT, option={"anyOf": [_TEXT, {"type": "null"}]})
+    rules = _closed(**{name: {"$ref": "#/$defs/answers"} for name in classes})
+    schema = _closed(classification_groups=_GROUPS, rules=rules)
+    return ResponseSchema(name="apart", schema={**schema, "$defs": {"answers": _list(answer)}})
+
+
+def descriptions_of(classes: Sequence[str]) -> ResponseSchema:
+    """One text for each of the classes, by name."""
+    return ResponseSchema(name="descriptions", schema=_closed(descriptions=_closed(**dict.fromkeys(classes, _TEXT))))

@@ -1,0 +1,167 @@
+"""How the parts of a draft are read: groups alone, the rules of some classes, and what tells equal rules apart."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from treegen.config.domain import Domain
+from treegen.llm.reading.parser import keyed, parse_reply
+from treegen.llm.tasks.attempts import Read, Reader
+from treegen.tree.model import Group
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.problems import Problem, errors_of, pointer_to
+from treegen.tree.validation.schema import show
+
+Plain = dict[str, Any]
+
+
+def groups_reader(domain: Domain) -> Reader:
+    """Reads groups; `data` is `{NAME: {"prompt": ..., "options": [...]}}`."""
+
+    def read(text: str, finish: str | None) -> Read:
+        parsed = parse_reply(text, finish=finish)
+        if parsed.data is None:
+            return Read(problems=parsed.problems)
+        groups = parsed.data["classification_groups"]
+        problems = [*_group_problems(domain, groups)]
+        if not errors_of(problems) and (most := prod(len(g["options"]) for g in groups.values())) < len(domain.classes):
+            told = (
+                f"the options of the groups make {most} different rules, too few for {len(domain.classes)} classes; "
+                "give more groups or options"
+            )
+            problems.append(Problem(code="TG204", pointer="/classification_groups", message=told))
+        return Read(problems=tuple(problems), data=groups, repaired=parsed.repaired)
+
+    return read
+
+
+def _group_problems(domain: Domain, groups: Any) -> list[Problem]:
+    """What is wrong with groups that have no rules yet."""
+    checked = check_data({"domain": domain.name, "classification_groups": groups, "rules": {}})
+    return [p for p in checked.problems if p.pointer.startswith("/classification_groups") and p.code != "TG205"]
+
+
+def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
+    """Reads the rules of some classes; `data` is `{CLASS: {GROUP: INDEX}}`, in the order of the classes."""
+
+    def read(text: str, finish: str | None) -> Read:
+        parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
+        if parsed.data is None:
+            return Read(problems=parsed.problems)
+        rules = _indexed(groups, parsed.data["rules"])
+        tree = {"domain": domain.name, "classification_groups": groups, "rules": rules}
+        found = check_data(tree, classes=batch).problems
+        problems = tuple(p for p in found if p.code not in ("TG204", "TG205"))  # what all batches together show
+        if errors_of(problems):
+            return Read(problems=problems, repaired=parsed.repaired)
+        ordered = {name: {group: rules[name][group] for group in groups} for name in batch}
+        return Read(problems=problems, data=ordered, repaired=parsed.repaired)
+
+    return read
+
+
+def _indexed(groups: Plain, rules: Any) -> Any:
+    """Rules with the indices of options that are told in words, if one option alone is meant; all else as it is."""
+    if not isinstance(rules, dict):
+        return rules
+    places = {name: _places(group["options"]) for name, group in groups.items()}
+    return {
+        name: {
+            group: places.get(group, {}).get(normalise(answer), answer) if isinstance(answer, str) else answer
+            for group, answer in rule.items()
+        }
+        if isinstance(rule, dict)
+        else rule
+        for name, rule in rules.items()
+    }
+
+
+def _places(options: Sequence[str]) -> dict[str, int]:
+    return {normalise(option): index for index, option in enumerate(options)}
+
+
+def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[str]) -> Reader:
+    """Reads what tells classes apart; `data` is the whole tree with it: `classification_groups` and `rules`.
+
+    Args:
+        domain: of the tree.
+        groups: of the tree so far.
+        rules: of the tree so far, those of all classes.
+        alike: the classes that are asked about; nothing else may be touched.
+    """
+
+    def read(text: str, finish: str | None) -> Read:
+        parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
+        if parsed.data is None:
+            return Read(problems=parsed.problems)
+        problems, grown = _with_groups(domain, groups, parsed.data.get("classification_groups") or {})
+        given = _indexed(grown, parsed.data["rules"])
+        problems += _uncalled(rules, alike, given)
+        if problems:
+            return Read(problems=tuple(problems), repaired=parsed.repaired)
+        made = _with_answers(grown, rules, alike, given)
+        tree = {"domain": domain.name, "classification_groups": grown, "rules": made}
+        found = check_data(tree, classes=domain.classes).problems
+        problems = [p for p in found if p.code != "TG205" and _concerns(p, alike)]
+        if errors_of(problems):
+            return Read(problems=tuple(problems), repaired=parsed.repaired)
+        data = {"classification_groups": grown, "rules": made}
+        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired)
+
+    return read
+
+
+def _with_groups(domain: Domain, groups: Plain, more: Any) -> tuple[list[Problem], Plain]:
+    """The groups with new ones and new options; what is there already has to stay as it is."""
+    if not isinstance(more, dict):
+        told = f"expected an object of groups, found {show(more)}"
+        return [Problem(code="TG103", pointer="/classification_groups", message=told)], groups
+    problems = [p for p in _group_problems(domain, more) if p.severity == "error"] if more else []
+    for name, group in more.items():
+        old = groups.get(name)
+        options = group.get("options") if isinstance(group, dict) else None
+        if old and isinstance(options, list) and options[: len(old["options"])] != old["options"]:
+            told = f"{show(name)} is a group already; it may be given further options behind those it has"
+            pointer = pointer_to("classification_groups", name, "options")
+            problems.append(Problem(code="TG106", pointer=pointer, message=told))
+    if problems:
+        return problems, groups
+    grown = {name: {**group, "options": {**group, **more.get(name, {})}["options"]} for name, group in groups.items()}
+    return [], {**grown, **{name: group for name, group in more.items() if name not in groups}}
+
+
+def _uncalled(rules: Plain, alike: Sequence[str], given: Any) -> list[Problem]:
+    """Rules of classes that were not asked about, unless they only repeat what is known."""
+    if not isinstance(given, dict):
+        told = f"expected an object of rules, found {show(given)}"
+        return [Problem(code="TG103", pointer="/rules", message=told)]
+    others = [
+        name
+        for name, rule in given.items()
+        if name not in alike and not (isinstance(rule, dict) and name in rules and rule.items() <= rules[name].items())
+    ]
+    told = "was not asked about; its rule stays as it is"
+    return [
+        Problem(code="TG106", pointer=pointer_to("rules", name), message=f"{show(name)} {told}") for name in others
+    ] + [
+        Problem(code="TG103", pointer=pointer_to("rules", name), message=f"expected an object, found {show(rule)}")
+        for name, rule in given.items()
+        if name in alike and not isinstance(rule, dict)
+    ]
+
+
+def _with_answers(groups: Plain, rules: Plain, alike: Sequence[str], given: Plain) -> Plain:
+    """All rules with the new answers; who is not asked about says nothing (null) in a new group."""
+    nothing = dict.fromkeys(groups)
+    return {name: {**nothing, **rule, **(given.get(name, {}) if name in alike else {})} for name, rule in rules.items()}
+
+
+def _concerns(problem: Problem, alike: Sequence[str]) -> bool:
+    """Equal rules of classes that are not asked about wait for their turn."""
+    return problem.code != "TG204" or any(problem.pointer == pointer_to("rules", name) for name in alike)
+
+
+def as_groups(groups: Plain) -> list[Group]:
+    """Groups of plain data that has been checked."""
+    return [Group(name=n, prompt=g["prompt"], options=tuple(g["options"])) for n, g in groups.items()]

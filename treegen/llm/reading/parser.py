@@ -1,0 +1,356 @@
+"""Reads a tree out of an LLM's reply: tolerant of wrapping and syntax, strict about meaning.
+
+Steps: strip reasoning, find the outermost braces (with `name =` before them), read as JSON, then as Python literals,
+then with json-repair, whose result must say what the reply says. Whatever can be read in two ways, is cut off or
+abbreviated is a problem, not a guess.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from treegen.llm.reading.lexer import (
+    Lexeme,
+    UnreadableError,
+    content_of_data,
+    content_of_lexemes,
+    keys_in,
+    lexemes_of,
+    objects_in,
+    plain_text,
+    refuse_unclear,
+)
+from treegen.tree.document import parse_json
+from treegen.tree.validation.problems import Problem, pointer_to
+from treegen.tree.validation.schema import show
+
+MOST_CHARACTERS: Final = 4 * 2**20
+_THINK: Final = re.compile(r"<(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
+_END_THINK: Final = re.compile(r"</(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
+_UNSHARED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"'bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_FENCED: Final = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_LIST: Final = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*)?[\[(]")
+_GROUPS: Final = ("classification_groups", "classification_cot")
+_KEYS: Final = frozenset({*_GROUPS, "rules", "prompt", "options"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedReply:
+    """The plain data of a reply, or the problems that kept it from being read.
+
+    Attributes:
+        data: in the tree's own shape (`domain` not yet set), `None` if there are problems.
+        problems: TG102 and TG501 to TG504.
+        repaired: the syntax had to be repaired by json-repair; a reviewer should know.
+    """
+
+    data: dict[str, Any] | None
+    problems: tuple[Problem, ...] = ()
+    repaired: bool = False
+
+
+def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" = None) -> ParsedReply:
+    """Reads the tree of a reply.
+
+    Args:
+        text: the reply.
+        finish: the provider's finish reason; a reply cut at the token limit is not repaired.
+        shape: what is looked for, if it is not a tree.
+    """
+    try:
+        if finish == "length":
+            raise UnreadableError("TG503", "the reply was cut at the token limit; give the whole object, shorter")
+        if len(text) > MOST_CHARACTERS:
+            raise UnreadableError("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
+        return _one_object(list(objects_in(_without_reasoning(text))), shape or Shape())
+    except UnreadableError as error:
+        return ParsedReply(data=None, problems=(error.problem,))
+    except RecursionError:
+        told = "the reply is nested too deeply"
+        return ParsedReply(data=None, problems=(Problem(code="TG501", pointer="", message=told),))
+
+
+def parse_patch(text: str) -> list[Any] | None:
+    """The operations of a reply that is a JSON Patch (RFC 6902), bare or below one key; `None` if it is none."""
+    try:
+        value, _ = read_value(_without_reasoning(text))
+    except UnreadableError:
+        return None
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, dict) and {"op", "path"} <= set(value):
+        value = [value]
+    patch = isinstance(value, list) and all(isinstance(step, dict) and "op" in step for step in value)
+    return value if patch else None
+
+
+def answer_begins(text: str) -> int | None:
+    """Where the first object behind the reasoning begins; `None` if there is none yet."""
+    thought = [match.end() for match in _END_THINK.finditer(text)]
+    after = thought[-1] if thought else 0
+    opened, found = _THINK.search(text, after), text.find("{", after)
+    return None if found < 0 or (opened and opened.start() < found) else found
+
+
+def read_value(text: str) -> tuple[Any, bool]:
+    """One object or list of any shape, read as tolerantly as a reply, and whether json-repair was needed.
+
+    Code fences and prose around one object are dropped; around a list there may be a fence or `name =`.
+
+    Raises:
+        UnreadableError: there is none, there are several, or it can be read in more than one way.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise UnreadableError("TG501", f"longer than {MOST_CHARACTERS} characters")
+    try:
+        fenced = _FENCED.findall(text)
+        inner = fenced[0].strip() if len(fenced) == 1 else text.strip()
+        parts = [inner] if _LIST.match(inner) else list(objects_in(inner))
+        if len(parts) != 1:
+            told = f"{len(parts)} objects stand side by side" if parts else "neither an object nor a list"
+            raise UnreadableError("TG502" if parts else "TG501", told)
+        data, repaired = _read(parts[0])
+        return _listed(data), repaired
+    except RecursionError:
+        raise UnreadableError("TG501", "nested too deeply") from None
+
+
+def _without_reasoning(text: str) -> str:
+    """Without `<think>` blocks; an end tag alone closes what began before the text did."""
+    *parts, rest = _END_THINK.split(text)
+    kept: list[str] = []
+    for part in parts:
+        opened = _THINK.search(part)
+        kept = [*kept, part[: opened.start()]] if opened else []
+    opened = _THINK.search(rest)
+    if opened and "{" not in rest[: opened.start()]:  # within an object it is somebody's name
+        raise UnreadableError("TG503", "the reply ends inside its reasoning; answer with the object and nothing else")
+    return "".join([*kept, rest])
+
+
+def _one_object(objects: Sequence[str], shape: "Shape") -> ParsedReply:
+    """The one object of that shape among those of a reply.
+
+    Other objects may stand beside it (an example, say) as long as they do not speak of its groups and classes.
+    """
+    found: dict[str, ParsedReply] = {}
+    others: list[tuple[str, UnreadableError]] = []
+    for text in objects:
+        try:
+            data, repaired = _read(text)
+            shaped = shape.of(data)
+            found.setdefault(json.dumps(shaped), ParsedReply(data=shaped, repaired=repaired))
+        except UnreadableError as error:
+            others.append((text, error))
+    if len(found) > 1:
+        raise UnreadableError("TG502", f"the reply holds {len(found)} different {shape.plural}; answer with one")
+    if not found:
+        told = "the reply holds no JSON object; answer with the object and nothing else"
+        meant = [why for text, why in others if any(key in text for key in shape.keys)]
+        raise next(iter([*meant, *(why for _, why in others)]), UnreadableError("TG501", told))
+    (tree,) = found.values()
+    for text, _ in others:
+        _refuse_same_subject(text, tree.data or {})
+    return tree
+
+
+def _refuse_same_subject(text: str, tree: dict[str, Any]) -> None:
+    """A tree, and beside it an object with one of its names as a key: a correction, perhaps, or half of another."""
+    names = {*tree, *(name for part in tree.values() if isinstance(part, dict) for name in part)}
+    if common := keys_in(text) & (names | _KEYS):
+        told = f"beside the tree stands another object with the key {show(min(common))}; answer with one object"
+        raise UnreadableError("TG502", told)
+
+
+def _read(text: str) -> tuple[Any, bool]:
+    """The data of one object, and whether json-repair was needed."""
+    data, problems = parse_json(text)
+    if data is not None and not problems:
+        return data, False
+    if any(p.message.startswith("nested deeper") for p in problems):
+        raise UnreadableError("TG501", f"the reply is {problems[0].message}")
+    twice = next((p for p in problems if p.code == "TG102"), None)
+    if twice:
+        raise UnreadableError("TG102", twice.message, twice.pointer)
+    lexemes = lexemes_of(text)
+    refuse_unclear(lexemes)
+    try:
+        return _read_python(text), False
+    except (SyntaxError, ValueError, MemoryError):
+        return _read_repaired(lexemes), True
+
+
+def _read_python(text: str) -> Any:
+    """Python literals: one expression, or assignments of literals.
+
+    Raises:
+        SyntaxError, ValueError: it is not that, or has an escape that means something else in JSON.
+    """
+    if _UNSHARED.search(text):
+        raise ValueError("an escape that JSON and Python do not share")
+    module = ast.parse(text)
+    values: dict[str, Any] = {}
+    for statement in module.body:
+        match statement:
+            case ast.Expr(value=literal) if len(module.body) == 1:
+                return ast.literal_eval(literal)
+            case ast.Assign(targets=[ast.Name(id=name)], value=literal):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as literal):
+                pass
+            case _:
+                raise ValueError("not an assignment of a literal")
+        if name in values:
+            raise UnreadableError("TG102", f"the name {show(name)} is given twice; keep one")
+        values[name] = ast.literal_eval(literal)
+    if not values:
+        raise ValueError("empty")
+    return next(iter(values.values())) if len(values) == 1 else values
+
+
+def _read_repaired(lexemes: Sequence[Lexeme]) -> Any:
+    """json-repair, with the check that it lacks: brackets, keys and values are those of the reply, in their order."""
+    import json_repair
+
+    first = next(i for i, lexeme in enumerate(lexemes) if lexeme.kind == "open")  # behind `name =`
+    said = content_of_lexemes(lexemes[first:])
+    data = json_repair.loads(plain_text(lexemes[first:]))
+    read = content_of_data(data)
+    if said != read:
+        same = next((i for i, (a, b) in enumerate(zip(said, read, strict=False)) if a != b), min(len(said), len(read)))
+        place = show(said[same][1]) if same < len(said) else "its end"
+        raise UnreadableError("TG502", f"the reply can be read in more than one way from {place} on; write plain JSON")
+    return data
+
+
+def tree_shape(data: Any) -> dict[str, Any]:
+    """The tree's own shape from the shapes that replies and older files use.
+
+    Known: `classification_groups` or `classification_cot` for the groups, `rules` or one `<name>_rules` for the rules,
+    one object around both, tuples for lists. Anything else stays and is for the schema to refuse.
+
+    Raises:
+        UnreadableError: there is no object with groups and rules, or there are two candidates for one of them.
+    """
+    data = _listed(data)
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    if not isinstance(data, dict):
+        raise UnreadableError("TG501", f"expected one JSON object, found {show(data)}")
+    while len(data) == 1 and isinstance(inner := next(iter(data.values())), dict) and not _groups_in(data):
+        data = inner
+    if not _groups_in(data):
+        raise UnreadableError(
+            "TG501", f'the object has no key "classification_groups"; its keys are {show(list(data))}'
+        )
+    groups, rules = _groups_in(data), [k for k in data if k == "rules" or str(k).endswith("_rules")]
+    for keys, what in ((groups, "groups"), (rules, "rules")):
+        if len(keys) > 1:
+            raise UnreadableError(
+                "TG502", f"two keys for the {what}: {', '.join(map(show, keys))}", pointer_to(str(keys[1]))
+            )
+    named = {groups[0]: "classification_groups", **({rules[0]: "rules"} if rules else {})}
+    return {named.get(key, str(key)): entries_by_name(value) for key, value in data.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What is looked for in a reply.
+
+    Attributes:
+        of: gives the data its own shape, or raises `UnreadableError`.
+        keys: one of them stands in what is meant.
+        plural: what several are called.
+    """
+
+    of: Callable[[Any], dict[str, Any]] = tree_shape
+    keys: tuple[str, ...] = _GROUPS
+    plural: str = "trees"
+
+
+def keyed(key: str) -> Shape:
+    """An object with that key, and perhaps one around it."""
+
+    def of(data: Any) -> dict[str, Any]:
+        data = _listed(data)
+        while (
+            isinstance(data, dict)
+            and len(data) == 1
+            and key not in data
+            and isinstance(next(iter(data.values())), dict)
+        ):
+            data = next(iter(data.values()))
+        if not isinstance(data, dict) or key not in data:
+            keys = f"; its keys are {show(list(data))}" if isinstance(data, dict) else ""
+            raise UnreadableError("TG501", f"the object has no key {show(key)}{keys}")
+        return {str(name): entries_by_name(value) for name, value in data.items()}
+
+    return Shape(of=of, keys=(key,), plural="answers")
+
+
+def entries_by_name(value: Any) -> Any:
+    """A list of named entries as the object that it stands for; anything else as it is.
+
+    Forms that replies are held to know no names beforehand: `[{"name": "colour", "prompt": ...}]` for groups,
+    `[{"class": "Wren", "answers": [{"group": "colour", "option": 0}]}]` for rules.
+
+    Raises:
+        UnreadableError: a name stands twice.
+    """
+    if isinstance(value, dict):
+        return {key: entries_by_name(inner) for key, inner in value.items()} if _has_answers(value) else value
+    name = next((key for key in ("name", "class", "group") if _all_have(value, key)), None)
+    if name is None:
+        return value
+    made: dict[str, Any] = {}
+    for entry in value:
+        if entry[name] in made:
+            raise UnreadableError("TG102", f"{show(entry[name])} is given twice; keep one")
+        rest = {key: inner for key, inner in entry.items() if key != name}
+        inner = next(iter(rest.values())) if name != "name" and len(rest) == 1 else rest
+        made[entry[name]] = entries_by_name(inner)
+    return made
+
+
+def _has_answers(value: dict[str, Any]) -> bool:
+    """Whether lists of answers stand below names."""
+    return bool(value) and all(_all_have(inner, "group") for inner in value.values())
+
+
+def _all_have(value: Any, key: str) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(e, dict) and len(e) > 1 and isinstance(e.get(key), str) for e in value)
+    )
+
+
+def _groups_in(data: dict[str, Any]) -> list[str]:
+    return [k for k in _GROUPS if k in data]
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists and numbers that are keys as texts; what else JSON does not have is refused."""
+    if isinstance(value, dict):
+        odd = next((k for k in value if not isinstance(k, str | int) or isinstance(k, bool)), "")
+        if odd != "":
+            raise UnreadableError("TG501", f"a key must be a text: {odd!r}")
+        return {_written(str(k)): _listed(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_listed(v) for v in value]
+    if not isinstance(value, str | int | float | bool | None):
+        raise UnreadableError("TG501", f"JSON has no {type(value).__name__}; use a list or a text")
+    return _written(value) if isinstance(value, str) else value
+
+
+def _written(text: str) -> str:
+    """The text, unless it only stands for others, or has a control character: `"\\frame"` holds a form feed to JSON."""
+    if text.strip() in ("...", "…"):
+        raise UnreadableError("TG504", f"the reply leaves something out with {show(text)}; write everything out")
+    if _CONTROL.search(text):
+        raise UnreadableError("TG502", f"a control character in {show(text)}: an escape that was not meant?")
+    return text

@@ -1,0 +1,358 @@
+"""Drafts a large domain in parts: the groups, then the rules in batches, then what tells equal rules apart.
+
+Each part is checked and repaired alone and kept as soon as it is there: a run that was killed asks for nothing twice.
+"""
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from treegen.config.domain import Domain
+from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
+from treegen.llm.prompting.languages import language_of
+from treegen.llm.prompting.response_schemas import GROUPS, rules_of, tell_apart
+from treegen.llm.prompting.templates import render
+from treegen.llm.reading.batch_parser import Plain, apart_reader, as_groups, groups_reader, rules_reader
+from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
+from treegen.llm.tasks.conversation import RepairLoop
+from treegen.llm.tasks.repair import check_tree_data
+from treegen.progress import Cancelled, Progress, no_progress
+from treegen.tree.validation.problems import errors_of
+
+THRESHOLD: Final = 60  # classes up to which a tree is asked for as a whole
+BATCH: Final = 40  # classes whose rules are asked for together
+_ROUNDS: Final = 3  # most times that equal rules are asked about, besides once for every batch
+_PULSE: Final = 0.1  # seconds after which a listener is asked again
+
+
+class Kept(Protocol):
+    """Where finished parts are kept; see `treegen.history.checkpoints.Checkpoints`."""
+
+    def get(self, name: str, asked: Sequence[str]) -> str | None:
+        """What is kept of a part that was asked for so."""
+
+    def put(self, name: str, asked: Sequence[str], value: str) -> None:
+        """Keeps a part."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NothingKept:
+    """Keeps parts for as long as it lives."""
+
+    parts: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def get(self, name: str, asked: Sequence[str]) -> str | None:
+        """What is kept of a part that was asked for so."""
+        return self.parts.get((name, *asked))
+
+    def put(self, name: str, asked: Sequence[str], value: str) -> None:
+        """Keeps a part."""
+        self.parts[name, *asked] = value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One thing that is asked for by itself.
+
+    Attributes:
+        name: it is kept under this name and its request.
+        purpose: as the history calls it.
+        request: what is asked.
+        wire: the form of the answer.
+        reader: reads the answer; its `data` is kept.
+        split: smaller parts that together are this one, for a model whose replies are cut at its token limit.
+    """
+
+    name: str
+    purpose: str
+    request: tuple[Message, ...]
+    wire: ResponseSchema
+    reader: Reader
+    split: "Callable[[], tuple[Part, ...]] | None" = None
+
+    @property
+    def asked(self) -> list[str]:
+        """What the part is found again by; pictures count too."""
+        return [text for m in self.request for text in (m.role, m.content, *m.images)]
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the conversation says why
+    """A part could not be had."""
+
+
+class PartMaker:
+    """Asks for parts, one after the other or several at a time.
+
+    Attributes:
+        taken: how many were there already.
+        stopped: which part could not be had, and why.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        chat: Chat,
+        *,
+        tries: int,
+        kept: Kept,
+        concurrency: int = 1,
+        on_attempt: Listener | None = None,
+        on_text: OnText | None = None,
+    ) -> None:
+        """See `draft_in_parts`."""
+        self.domain = domain
+        self._chat, self._tries, self._kept, self._concurrency = chat, tries, kept, concurrency
+        self._on_attempt, self._on_text = on_attempt, on_text
+        self.loop = RepairLoop(domain, chat, on_attempt, on_text)
+        self.taken = 0
+        self.stopped = ""
+
+    def make(self, parts: Sequence[Part], done: Callable[[int], None] = lambda _: None) -> list[Any]:
+        """The data of the parts, in their order; those that are kept are not asked for.
+
+        Args:
+            parts: what is wanted.
+            done: is told, for each part that is there, its place.
+
+        Raises:
+            Stopped: a part was not without errors after all tries; `stopped` says which and why.
+            ModelError: the model failed.
+            Cancelled: the listener raised it.
+        """
+        found: dict[int, Any] = {}
+        for place, part in enumerate(parts):
+            value = self._kept.get(part.name, part.asked)
+            if value is not None:
+                found[place] = json.loads(value)
+                self.taken += 1
+                done(place)
+        open_parts = [(place, part) for place, part in enumerate(parts) if place not in found]
+        together = self._concurrency > 1 and len(open_parts) > 1
+        with closing((self._together if together else self._in_turn)(open_parts)) as results:
+            for place, (data, stopped) in results:
+                if stopped:
+                    self.stopped = f"{parts[place].name}: {stopped}"
+                    raise Stopped
+                found[place] = data
+                done(place)
+        return [found[place] for place in range(len(parts))]
+
+    def _in_turn(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
+        for place, part in parts:
+            ended = self._one(self.loop, part)
+            self._keep(part, ended)
+            yield place, ended
+
+    def _one(self, loop: RepairLoop, part: Part) -> tuple[Any, str]:
+        """The data of a part, or why there is none."""
+        request = part.purpose, part.request, part.reader, part.wire, self._tries
+        attempt, stopped = loop.until_sound(*request, leave_cut=part.split is not None)
+        if not (stopped and attempt.cut and part.split):
+            return attempt.data, stopped
+        whole: Plain = {}
+        for smaller in part.split():
+            data, stopped = self._one(loop, smaller)
+            if stopped:
+                return None, stopped
+            whole |= data
+        return whole, ""
+
+    def _keep(self, part: Part, ended: tuple[Any, str]) -> None:
+        data, stopped = ended
+        if not stopped:
+            self._kept.put(part.name, part.asked, json.dumps(data))
+
+    def _together(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
+        """Several requests at a time. Attempts are reported, and parts kept, on the caller's own thread."""
+        told: queue.Queue[Attempt] = queue.Queue()
+        over = threading.Event()
+        heard: dict[int, str] = {}  # thread -> what has come of the part that it asks for
+
+        def hear(text: str) -> None:
+            if over.is_set():
+                raise Cancelled
+            heard[threading.get_ident()] = text
+
+        def ask(part: Part) -> tuple[Any, str]:
+            try:
+                return self._one(loop, part)
+            finally:
+                heard.pop(threading.get_ident(), None)
+
+        loop = RepairLoop(self.domain, self._chat, told.put, hear, len(self.loop.attempts))
+        with ThreadPoolExecutor(self._concurrency, "parts") as pool:
+            running = {pool.submit(ask, part): (place, part) for place, part in parts}
+            try:
+                while running:
+                    self._listen(told, heard)
+                    for future in [f for f in running if f.done()]:
+                        place, part = running.pop(future)
+                        self._keep(part, future.result())
+                        yield place, future.result()
+            except BaseException as error:
+                for future in running:
+                    future.cancel()
+                if isinstance(error, Cancelled | KeyboardInterrupt):  # else what is being answered is kept
+                    over.set()
+                raise
+            finally:
+                for future, (_, part) in running.items():
+                    if not future.cancelled() and not future.exception():
+                        self._keep(part, future.result())
+                self._report(told, wait=False)
+                self.loop.take_over(loop)
+
+    def _listen(self, told: "queue.Queue[Attempt]", heard: dict[int, str]) -> None:
+        """Reports what has come, and of the replies under way the one that began first; waits a moment."""
+        self._report(told, wait=True)
+        if self._on_text:
+            self._on_text(next((text for text in list(heard.values()) if text), ""))
+
+    def _report(self, told: "queue.Queue[Attempt]", *, wait: bool) -> None:
+        with suppress(queue.Empty):
+            attempt = told.get(timeout=_PULSE) if wait else told.get_nowait()
+            while True:
+                if self._on_attempt:
+                    self._on_attempt(attempt)
+                attempt = told.get_nowait()
+
+
+def draft_in_parts(
+    domain: Domain,
+    chat: Chat,
+    *,
+    tries: int,
+    size: int = BATCH,
+    kept: Kept | None = None,
+    concurrency: int = 1,
+    descriptions: dict[str, str] | None = None,
+    on_attempt: Listener | None = None,
+    on_text: OnText | None = None,
+    progress: Progress = no_progress,
+) -> Conversation:
+    """Asks for a tree in parts.
+
+    Args:
+        domain: of any size.
+        chat: who answers; with `concurrency` above 1 from several threads.
+        tries: most replies for each part.
+        size: classes whose rules are asked for together.
+        kept: finished parts of an earlier run, and where those of this one are kept.
+        concurrency: most requests at a time.
+        descriptions: what a model saw in pictures of the classes.
+        on_attempt: is told of each attempt, on this thread.
+        on_text: is told each reply while it comes, one of them where several come at a time; may raise `Cancelled`.
+        progress: is told how many classes have their rules.
+
+    Raises:
+        ModelError: the model failed; what is finished is kept.
+        Cancelled: `on_text` raised it; what is finished is kept.
+    """
+    maker = PartMaker(
+        domain,
+        chat,
+        tries=tries,
+        kept=kept or NothingKept(),
+        concurrency=concurrency,
+        on_attempt=on_attempt,
+        on_text=on_text,
+    )
+    try:
+        tree = _assemble(maker, size, descriptions or {}, progress)
+    except Stopped:
+        return Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
+    read = check_tree_data(domain, tree)
+    left = errors_of(read.problems)
+    return Conversation(
+        attempts=tuple(maker.loop.attempts),
+        tree=None if left else read.tree,
+        found=read.problems,
+        taken=maker.taken,
+        stopped="some rules are still the same" if left else "",
+    )
+
+
+def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progress: Progress) -> Plain:
+    """Groups and rules of all parts."""
+    domain, task = maker.domain, "drafting rules"
+    (groups,) = maker.make([_groups_part(domain, descriptions)])
+    batches = [domain.classes[start : start + size] for start in range(0, len(domain.classes), size)]
+    ready = [0]
+
+    def done(place: int) -> None:
+        ready[0] += len(batches[place])
+        progress(task, ready[0], len(domain.classes))
+
+    made = maker.make([_rules_part(domain, groups, batch, n, descriptions) for n, batch in enumerate(batches, 1)], done)
+    tree = {"classification_groups": groups, "rules": {name: rule for part in made for name, rule in part.items()}}
+    for number in range(1, len(batches) + _ROUNDS + 1):
+        alike = _alike(tree["rules"], size)
+        if not alike:
+            break
+        (tree,) = maker.make([_apart_part(domain, tree, alike, number, descriptions)])
+    return tree
+
+
+def _alike(rules: Plain, most: int) -> list[list[str]]:
+    """Classes with the same rules, as many of them as fit in one request."""
+    found: dict[str, list[str]] = {}
+    for name, rule in rules.items():
+        found.setdefault(json.dumps(rule, sort_keys=True), []).append(name)
+    chosen: list[list[str]] = []
+    for same in found.values():
+        if len(same) > 1 and (not chosen or sum(map(len, chosen)) + len(same) <= most):
+            chosen.append(same)
+    return chosen
+
+
+def _request(domain: Domain, template: str, **values: Any) -> tuple[Message, ...]:
+    shared = {"name": domain.name, "noun": domain.noun, "description": domain.description, "notes": dict(domain.notes)}
+    text = render(template, domain.folder, **shared, **language_of(domain), **values)
+    return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
+
+
+def _groups_part(domain: Domain, descriptions: dict[str, str]) -> Part:
+    request = _request(
+        domain, "groups", hints=list(domain.hints), classes=list(domain.classes), descriptions=descriptions
+    )
+    return Part(name="groups", purpose="draft-groups", request=request, wire=GROUPS, reader=groups_reader(domain))
+
+
+def _rules_part(domain: Domain, groups: Plain, batch: Sequence[str], number: int, descriptions: dict[str, str]) -> Part:
+    asked = as_groups(groups)
+
+    def halves() -> tuple[Part, ...]:
+        middle = len(batch) // 2
+        return tuple(
+            _rules_part(domain, groups, half, number, descriptions) for half in (batch[:middle], batch[middle:])
+        )
+
+    request = _request(domain, "rules", groups=asked, classes=list(batch), descriptions=descriptions)
+    return Part(
+        name=f"rules {number}",
+        purpose="draft-rules",
+        request=request,
+        wire=rules_of(asked, batch),
+        reader=rules_reader(domain, groups, batch),
+        split=halves if len(batch) > 1 else None,
+    )
+
+
+def _apart_part(
+    domain: Domain, tree: Plain, alike: Sequence[Sequence[str]], number: int, descriptions: dict[str, str]
+) -> Part:
+    groups, rules = tree["classification_groups"], tree["rules"]
+    names = [name for same in alike for name in same]
+    clusters = [(_in_words(groups, rules[same[0]]), list(same)) for same in alike]
+    request = _request(domain, "apart", groups=as_groups(groups), clusters=clusters, descriptions=descriptions)
+    reader = apart_reader(domain, groups, rules, names)
+    return Part(name=f"twins {number}", purpose="draft-twins", request=request, wire=tell_apart(names), reader=reader)
+
+
+def _in_words(groups: Plain, rule: Plain) -> dict[str, str | None]:
+    return {name: None if rule.get(name) is None else group["options"][rule[name]] for name, group in groups.items()}

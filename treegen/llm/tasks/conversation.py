@@ -1,0 +1,177 @@
+"""One conversation with a language model: requests, cut replies taken up, and repair until nothing is wrong."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from treegen.config.domain import Domain
+from treegen.errors import InputError, ModelError
+from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
+from treegen.llm.prompting.templates import render
+from treegen.llm.reading.continuation import joined, stem_of
+from treegen.llm.tasks.attempts import Attempt, Listener, Read, Reader
+from treegen.progress import Cancelled
+from treegen.tree.validation.problems import Problem, errors_of
+
+MOST_CONTINUED: Final = 4  # continuations of one reply
+WHOLE: Final = 8000  # characters: a longer tree is not sent and written again as a whole
+
+#: what is asked after an attempt with errors: messages (`None`: the conversation so far), form, and how it is read
+Next = Callable[[Attempt], tuple[tuple[Message, ...] | None, ResponseSchema | None, Reader]]
+
+
+class RepairLoop:
+    """Who is asked, and who is told. Attempts are numbered over everything that is asked with it."""
+
+    def __init__(
+        self, domain: Domain, chat: Chat, on_attempt: Listener | None, on_text: OnText | None, before: int = 0
+    ) -> None:
+        """See `treegen.llm.tasks.draft.draft`; `before` attempts were made already."""
+        self.domain = domain
+        self.attempts: list[Attempt] = []
+        self._chat, self._on_text = chat, on_text
+        self._report = on_attempt or (lambda _: None)
+        self._lock = threading.Lock()
+        self._number = before
+
+    def take_over(self, other: "RepairLoop") -> None:
+        """Counts what another loop asked, which began behind the attempts of this one."""
+        with self._lock:
+            self.attempts += other.attempts
+            self._number = max(self._number, other._number)
+
+    def until_sound(
+        self,
+        purpose: str,
+        request: Sequence[Message],
+        reader: Reader,
+        wire: ResponseSchema | None,
+        tries: int,
+        following: Next | None = None,
+        *,
+        leave_cut: bool = False,
+    ) -> tuple[Attempt, str]:
+        """Asks until a reply has no errors.
+
+        Args:
+            purpose: of the first request; further ones are `repair` and `continue`.
+            request: what is asked.
+            reader: how the reply is read.
+            wire: its form.
+            tries: most replies; one that is continued counts as one.
+            following: what is asked after a reply with errors, if not the same in the conversation so far.
+            leave_cut: a reply that stays cut is given back at once: the caller asks for less.
+
+        Returns:
+            The last attempt, and why there was no further one; empty if it has no errors.
+        """
+        messages, earlier = tuple(request), list[tuple[Problem, ...]]()
+        asked = purpose
+        for _ in range(tries):
+            attempt = self.ask(asked, messages, reader, wire)
+            errors = errors_of(attempt.problems)
+            if not errors:
+                return attempt, ""
+            if leave_cut and attempt.cut:
+                return attempt, "the reply was cut at the token limit"
+            if any(_same(errors, other) for other in earlier):
+                return attempt, "the same problems came back"
+            earlier.append(errors)
+            asked = "repair"
+            fresh, wire, reader = following(attempt) if following else (None, wire, reader)
+            messages = fresh or self._with_repair(tuple(request), messages, attempt, errors)
+        return attempt, f"{tries} tries were not enough"
+
+    def _with_repair(
+        self,
+        request: tuple[Message, ...],
+        messages: tuple[Message, ...],
+        attempt: Attempt,
+        errors: tuple[Problem, ...],
+    ) -> tuple[Message, ...]:
+        """The conversation so far, with what is wrong. A long reply is not sent back: it is asked for anew."""
+        told = render("repair", self.domain.folder, problems=list(errors))
+        if len(attempt.text) > WHOLE:
+            return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{told}"))
+        return (
+            *messages,
+            Message(role="assistant", content=attempt.text),
+            Message(role="user", content=told),
+        )
+
+    def ask(self, purpose: str, messages: Sequence[Message], reader: Reader, wire: ResponseSchema | None) -> Attempt:
+        """One reply, taken up where it was cut for as long as that gets on."""
+        attempt = self._once(purpose, tuple(messages), reader, wire)
+        stem = ""
+        for _ in range(MOST_CONTINUED):
+            before, stem = stem, stem_of(attempt.text)
+            if not attempt.cut or len(stem) <= len(before):
+                break
+            more = Message(role="user", content=render("continue", self.domain.folder))
+            going_on = (*messages, Message(role="assistant", content=stem), more)
+            attempt = self._once("continue", going_on, reader, None, stem)
+        return attempt
+
+    def _once(
+        self, purpose: str, messages: tuple[Message, ...], reader: Reader, wire: ResponseSchema | None, stem: str = ""
+    ) -> Attempt:
+        """One request, read and checked, reported whatever happens."""
+        with self._lock:
+            self._number += 1
+            attempt = Attempt(number=self._number, purpose=purpose, messages=messages, reply=None)
+        heard = _Heard(self._on_text, stem)
+        try:
+            reply = self._chat.complete(messages, heard if self._on_text else None, wire=wire)
+        except (ModelError, InputError) as error:
+            self._keep(replace(attempt, failure=error.message))
+            raise
+        except Cancelled:
+            cut = Reply(text=heard.so_far, model=self._chat.name, finish="cancelled")
+            self._keep(replace(attempt, reply=cut, text=cut.text, failure="cancelled before the reply was whole"))
+            raise
+        text, read = _read(reader, stem, reply)
+        attempt = replace(
+            attempt,
+            reply=reply,
+            text=text,
+            problems=read.problems,
+            data=read.data,
+            tree=read.tree,
+            repaired=read.repaired,
+        )
+        self._keep(attempt)
+        return attempt
+
+    def _keep(self, attempt: Attempt) -> None:
+        with self._lock:
+            self.attempts.append(attempt)
+        self._report(attempt)
+
+
+def _read(reader: Reader, stem: str, reply: Reply) -> tuple[str, Read]:
+    """A reply and what it says; one that continues another may also have begun anew."""
+    if not stem:
+        return reply.text, reader(reply.text, reply.finish)
+    anew = reader(reply.text, reply.finish)
+    if anew.data is not None and not errors_of(anew.problems):
+        return reply.text, anew
+    text = joined(stem, reply.text)
+    return text, reader(text, reply.finish)
+
+
+class _Heard:
+    """Remembers what has come, in case it is all that comes, and tells it behind what came before."""
+
+    def __init__(self, on_text: OnText | None, stem: str) -> None:
+        self.so_far = ""
+        self._on_text, self._stem = on_text, stem
+
+    def __call__(self, text: str) -> None:
+        self.so_far = text
+        if self._on_text:
+            self._on_text(self._stem + text if self._stem else text)
+
+
+def _same(one: Sequence[Problem], other: Sequence[Problem]) -> bool:
+    return {(p.code, p.pointer, p.message) for p in one} == {(p.code, p.pointer, p.message) for p in other}

@@ -1,0 +1,194 @@
+"""The first of two stages of a draft with pictures: a model that sees says what distinguishes each class.
+
+Source: Zhang et al. 2023, Multimodal Chain-of-Thought (rationale first, then the answer). Here the rationale is kept
+and shown, and the answer is the tree.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from treegen.config.domain import Domain
+from treegen.config.settings import LlmSettings
+from treegen.errors import InputError, ModelError
+from treegen.llm.chat.interface import Chat, Message, OnText
+from treegen.llm.prompting.languages import language_of
+from treegen.llm.prompting.response_schemas import descriptions_of
+from treegen.llm.prompting.templates import render
+from treegen.llm.reading.parser import keyed, parse_reply
+from treegen.llm.tasks.attempts import Conversation, Listener, Read, Reader
+from treegen.llm.tasks.batched_draft import Kept, NothingKept, Part, PartMaker, Stopped
+from treegen.progress import Progress, no_progress
+from treegen.tree.validation.problems import Problem, pointer_to
+from treegen.tree.validation.schema import show
+
+MOST_IMAGES: Final = 16  # pictures of one request
+MOST_CLASSES: Final = 12  # described together
+_LONGEST: Final = 600  # characters of one description
+
+Pictures = Mapping[str, Sequence[str]]
+
+
+def refuse_blind(settings: LlmSettings) -> None:
+    """Refuses pictures where it is known that the model does not see them.
+
+    litellm says no for every model that it does not know: that means unknown, and is tried.
+
+    Raises:
+        ModelError: the model is known and takes no images.
+        InputError: pictures cannot be pasted.
+    """
+    name = settings.model or ""
+    if name == "manual":
+        told = "pictures cannot be pasted with --model manual"
+        raise InputError(told, "use a model with vision, or describe the classes yourself below [notes] in domain.toml")
+    if not name or name.startswith("replay/") or settings.api_base:
+        return
+    from treegen.remote.litellm import load_litellm
+
+    litellm = load_litellm()
+    provider, _, bare = name.partition("/")
+    known = litellm.model_cost.get(name) or litellm.model_cost.get(bare)
+    if (
+        known
+        and known.get("litellm_provider") in (None, provider, "openai")
+        and not litellm.supports_vision(model=name)
+    ):
+        raise ModelError(f"{name} does not see pictures", "use a model with vision, or draft without --images")
+
+
+def describe(
+    domain: Domain,
+    chat: Chat,
+    pictures: Pictures,
+    *,
+    tries: int,
+    kept: Kept | None = None,
+    concurrency: int = 1,
+    on_attempt: Listener | None = None,
+    on_text: OnText | None = None,
+    progress: Progress = no_progress,
+) -> tuple[dict[str, str], Conversation]:
+    """Has a model say what is seen in pictures of the classes; some classes at a time.
+
+    Args:
+        domain: names the classes.
+        chat: who answers; has to see.
+        pictures: for classes their pictures as data URLs; of the dev part, never of the test part.
+        tries: most replies for each request.
+        kept: as for `draft_in_parts`.
+        concurrency: as for `draft_in_parts`.
+        on_attempt: as for `draft_in_parts`.
+        on_text: as for `draft_in_parts`.
+        progress: is told how many classes are described.
+
+    Returns:
+        Class -> description, and the conversation; without all descriptions, `stopped` says why.
+
+    Raises:
+        ModelError: the model failed, or takes no pictures.
+        Cancelled: `on_text` raised it.
+    """
+    maker = PartMaker(
+        domain,
+        chat,
+        tries=tries,
+        kept=kept or NothingKept(),
+        concurrency=concurrency,
+        on_attempt=on_attempt,
+        on_text=on_text,
+    )
+    batches = _batches(domain, pictures)
+    ready = [0]
+
+    def done(place: int) -> None:
+        ready[0] += len(batches[place])
+        progress("describing classes", ready[0], sum(map(len, batches)))
+
+    try:
+        parts = [_part(domain, pictures, names, number) for number, names in enumerate(batches, 1)]
+        found = maker.make(parts, done)
+    except Stopped:
+        return {}, Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
+    except ModelError as error:
+        if "did not accept the request (400)" not in error.message:
+            raise  # its cause is known
+        told = f"{error.message}: with pictures; perhaps {chat.name} does not see any"
+        raise ModelError(told, "use a model with vision, or draft without --images") from None
+    descriptions = {name: text for part in found for name, text in part.items()}
+    return descriptions, Conversation(attempts=tuple(maker.loop.attempts), tree=None, taken=maker.taken)
+
+
+def _batches(domain: Domain, pictures: Pictures) -> list[list[str]]:
+    """Classes with pictures, in their order, in few requests and evenly: a class alone is compared with nothing."""
+    names = [name for name in domain.classes if pictures.get(name)]
+    greedy = _filled(names, pictures, MOST_CLASSES)
+    even = _filled(names, pictures, -(-len(names) // max(1, len(greedy))))
+    return even if len(even) == len(greedy) else greedy
+
+
+def _filled(names: Sequence[str], pictures: Pictures, most: int) -> list[list[str]]:
+    """Up to `most` classes and `MOST_IMAGES` pictures together."""
+    batches: list[list[str]] = []
+    count = 0
+    for name in names:
+        own = len(pictures[name])
+        if not batches or count + own > MOST_IMAGES or len(batches[-1]) >= most:
+            batches.append([])
+            count = 0
+        batches[-1].append(name)
+        count += own
+    return batches
+
+
+def _part(domain: Domain, pictures: Pictures, names: Sequence[str], number: int) -> Part:
+    shown: list[tuple[str, int, int]] = []
+    for name in names:
+        first = shown[-1][2] + 1 if shown else 1
+        shown.append((name, first, first + len(pictures[name]) - 1))
+    text = render(
+        "describe",
+        domain.folder,
+        name=domain.name,
+        noun=domain.noun,
+        description=domain.description,
+        notes=dict(domain.notes),
+        shown=shown,
+        **language_of(domain),
+    )
+    images = tuple(url for name in names for url in pictures[name])
+    request = (Message(role="user", content=text, images=images),)
+    return Part(
+        name=f"descriptions {number}",
+        purpose="describe",
+        request=request,
+        wire=descriptions_of(names),
+        reader=_reader(names),
+    )
+
+
+def _reader(names: Sequence[str]) -> Reader:
+    def read(text: str, finish: str | None) -> Read:
+        parsed = parse_reply(text, finish=finish, shape=keyed("descriptions"))
+        if parsed.data is None:
+            return Read(problems=parsed.problems)
+        given = parsed.data["descriptions"]
+        problems = _problems(given, names)
+        data = {} if problems else {name: " ".join(given[name].split())[:_LONGEST] for name in names}
+        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired)
+
+    return read
+
+
+def _problems(given: Any, names: Sequence[str]) -> list[Problem]:
+    if not isinstance(given, dict):
+        told = f"expected an object of descriptions, found {show(given)}"
+        return [Problem(code="TG103", pointer="/descriptions", message=told)]
+    problems = []
+    for name in names:
+        text, pointer = given.get(name), pointer_to("descriptions", name)
+        if text is None:
+            problems.append(Problem(code="TG104", pointer=pointer, message=f"{show(name)} has no description"))
+        elif not isinstance(text, str) or not text.strip():
+            told = f"expected a text for {show(name)}, found {show(text)}"
+            problems.append(Problem(code="TG103", pointer=pointer, message=told))
+    return problems

@@ -1,0 +1,190 @@
+"""Draft and revise: what is asked, and one conversation until the tree has no errors."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from treegen.config.domain import Domain
+from treegen.errors import InputError
+from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
+from treegen.llm.prompting.languages import language_of
+from treegen.llm.prompting.response_schemas import PATCH, WHOLE_TREE
+from treegen.llm.prompting.templates import render
+from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
+from treegen.llm.tasks.conversation import WHOLE, RepairLoop
+from treegen.llm.tasks.repair import mend_request, tree_reader
+from treegen.tree.document import compact, content_of, content_text
+from treegen.tree.feedback_target import Feedback
+from treegen.tree.model import Tree
+from treegen.tree.validation.problems import Problem
+
+__all__ = [
+    "DEFAULT_TRIES",
+    "Attempt",
+    "Conversation",
+    "Listener",
+    "draft",
+    "draft_request",
+    "revise",
+    "revision_request",
+]
+
+DEFAULT_TRIES: Final = 4
+
+
+def draft(
+    domain: Domain,
+    chat: Chat,
+    *,
+    tries: int = DEFAULT_TRIES,
+    descriptions: dict[str, str] | None = None,
+    leave_cut: bool = False,
+    on_attempt: Listener | None = None,
+    on_text: OnText | None = None,
+) -> Conversation:
+    """Asks for a first tree of the domain and has its problems repaired.
+
+    Args:
+        domain: its folder may override the templates.
+        chat: who answers.
+        tries: most replies.
+        descriptions: what a model saw in pictures of the classes.
+        leave_cut: a reply that stays cut at the token limit ends the conversation: the caller asks for less.
+        on_attempt: is told of each attempt, failed and cancelled ones too, as soon as it is over.
+        on_text: is told each reply while it comes; may raise `Cancelled`.
+
+    Raises:
+        ModelError: the model failed; the attempts before it were reported to `on_attempt`.
+        Cancelled: `on_text` raised it.
+    """
+    loop = RepairLoop(domain, chat, on_attempt, on_text)
+    request = draft_request(domain, descriptions)
+    return _until_sound(loop, "draft", request, tree_reader(domain), WHOLE_TREE, tries, leave_cut)
+
+
+def draft_request(domain: Domain, descriptions: dict[str, str] | None = None) -> tuple[Message, ...]:
+    """The messages that `draft` begins with."""
+    values: dict[str, Any] = {
+        "name": domain.name,
+        "noun": domain.noun,
+        "description": domain.description,
+        "hints": list(domain.hints),
+        "classes": list(domain.classes),
+        "notes": dict(domain.notes),
+        "descriptions": descriptions or {},
+    }
+    return _request(domain, render("draft", domain.folder, **values, **language_of(domain)))
+
+
+def revise(
+    domain: Domain,
+    tree: Tree,
+    feedback: str | Feedback,
+    chat: Chat,
+    *,
+    problems: Sequence[Problem] = (),
+    diagnosis: dict[str, Any] | None = None,
+    tries: int = DEFAULT_TRIES,
+    on_attempt: Listener | None = None,
+    on_text: OnText | None = None,
+) -> Conversation:
+    """Asks for a tree that follows the reviewer's feedback; of a long tree, for a JSON Patch.
+
+    Args:
+        domain: as for `draft`.
+        tree: the current tree.
+        feedback: what the reviewer says.
+        chat: who answers.
+        problems: those of the current tree.
+        diagnosis: the score's `dev` part; never anything of the test part.
+        tries: most replies.
+        on_attempt: as for `draft`.
+        on_text: as for `draft`.
+
+    Raises:
+        InputError: the feedback is blank.
+        ModelError: the model failed.
+        Cancelled: `on_text` raised it.
+    """
+    loop = RepairLoop(domain, chat, on_attempt, on_text)
+    reader = tree_reader(domain, _plain(tree))
+    for patch in (True,) if _is_long(tree) else (False, True):
+        request = revision_request(domain, tree, feedback, problems=problems, diagnosis=diagnosis, patch=patch)
+        wire = PATCH if patch else WHOLE_TREE
+        conversation = _until_sound(loop, "revise", request, reader, wire, tries, leave_cut=not patch)
+        if conversation.tree or not conversation.attempts[-1].cut:
+            break
+    return conversation
+
+
+def _plain(tree: Tree) -> dict[str, Any]:
+    return {key: value for key, value in content_of(tree).items() if key != "domain"}
+
+
+def _is_long(tree: Tree) -> bool:
+    return len(content_text(tree)) > WHOLE
+
+
+def revision_request(
+    domain: Domain,
+    tree: Tree,
+    feedback: str | Feedback,
+    *,
+    problems: Sequence[Problem] = (),
+    diagnosis: dict[str, Any] | None = None,
+    patch: bool | None = None,
+) -> tuple[Message, ...]:
+    """The messages that `revise` begins with; `patch` asks for a JSON Patch, as is done of a long tree.
+
+    Raises:
+        InputError: the feedback is blank.
+    """
+    asked = Feedback(text=feedback) if isinstance(feedback, str) else feedback
+    if not asked.text.strip():
+        raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
+    text = render(
+        "revise",
+        domain.folder,
+        name=domain.name,
+        noun=domain.noun,
+        description=domain.description,
+        classes=list(domain.classes),
+        notes=dict(domain.notes),
+        tree=content_text(tree),
+        problems=list(problems),
+        diagnosis=diagnosis,
+        feedback=asked.text.strip(),
+        locks=asked.locked_words,
+        decisions=list(asked.decisions),
+        target="" if asked.target.kind == "tree" else asked.target.words,
+        patch=_is_long(tree) if patch is None else patch,
+        **language_of(domain),
+    )
+    return _request(domain, text)
+
+
+def _request(domain: Domain, text: str) -> tuple[Message, ...]:
+    return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
+
+
+def _until_sound(
+    loop: RepairLoop,
+    purpose: str,
+    request: Sequence[Message],
+    reader: Reader,
+    wire: ResponseSchema,
+    tries: int,
+    leave_cut: bool,
+) -> Conversation:
+    def following(attempt: Attempt) -> tuple[tuple[Message, ...] | None, ResponseSchema, Reader]:
+        """A short tree is asked for again as a whole, of a long one only what fails; a patch is taken of both."""
+        if not attempt.data:
+            return None, wire, reader
+        mended, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
+        if short and len(compact(attempt.data)) <= WHOLE:
+            return None, wire, mended
+        if short and any(problem.code.startswith("TG5") for problem in attempt.problems):
+            return None, PATCH, mended  # the answer itself is wrong, not the tree: what was asked still counts
+        return mend_request(loop.domain, attempt.data, attempt.problems), PATCH, mended
+
+    attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)
+    return Conversation(attempts=tuple(loop.attempts), tree=None if stopped else attempt.tree, stopped=stopped)

@@ -1,0 +1,170 @@
+"""Repair of a long tree: only the places that fail are sent, and a JSON Patch (RFC 6902) of them is enough."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from treegen.config.domain import Domain
+from treegen.llm.chat.interface import Message
+from treegen.llm.prompting.languages import language_of
+from treegen.llm.prompting.templates import render
+from treegen.llm.reading.parser import parse_patch, parse_reply
+from treegen.llm.tasks.attempts import Read, Reader
+from treegen.tree.model import Group
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.problems import Problem, errors_of, pointer_to
+from treegen.tree.validation.schema import show
+
+_PARTS: Final = ("classification_groups", "rules")
+_NOT_OURS: Final = ("$schema", "digest", "review", "conflicts", "domain")
+_MOST_SHOWN: Final = 60  # places of one request; the others wait for the next
+
+
+def check_tree_data(domain: Domain, data: dict[str, Any], *, repaired: bool = False) -> Read:
+    """What a reply's tree is, against the domain. Name, digest and approval are not the model's to say."""
+    own = {key: value for key, value in data.items() if key not in _NOT_OURS}
+    checked = check_data({"domain": domain.name, **own}, classes=domain.classes)
+    tree = checked.document.tree if checked.document else None
+    return Read(problems=checked.problems, data=own, tree=tree, repaired=repaired)
+
+
+def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
+    """Reads a whole tree or, where there is one to mend, a JSON Patch of it.
+
+    Args:
+        domain: names the classes.
+        base: groups and rules as plain data. A reply that cannot be used leaves them as they are.
+    """
+
+    def read(text: str, finish: str | None) -> Read:
+        patch = parse_patch(text) if base is not None and finish != "length" else None
+        if base is not None and patch is not None:
+            return _patched(domain, base, patch)
+        parsed = parse_reply(text, finish=finish)
+        if parsed.data is not None:
+            return check_tree_data(domain, parsed.data, repaired=parsed.repaired)
+        if base is None:
+            return Read(problems=parsed.problems)
+        before = check_tree_data(domain, base)
+        return Read(problems=(*parsed.problems, *before.problems), data=before.data, tree=before.tree)
+
+    return read
+
+
+def _patched(domain: Domain, base: dict[str, Any], patch: Sequence[dict[str, Any]]) -> Read:
+    """The base with all steps of a patch made, or as it was and the step that cannot be made."""
+    import jsonpatch
+    from jsonpointer import JsonPointerException
+
+    made = copy.deepcopy(base)
+    for name in domain.classes:  # a class without a rule is given one answer after the other
+        if isinstance(made.setdefault("rules", {}), dict):
+            made["rules"].setdefault(name, {})
+    for number, step in enumerate(patch, 1):
+        try:
+            _refuse_elsewhere(step)
+            made = jsonpatch.apply_patch(made, [step], in_place=True)
+        except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, ValueError, KeyError, IndexError) as why:
+            told = f"step {number} of the patch cannot be made: {_reason(why)}; no step was made"
+            place = step.get("path")
+            failed = Problem(code="TG505", pointer=place if isinstance(place, str) else "", message=told)
+            before = check_tree_data(domain, base)
+            return Read(problems=(failed, *before.problems), data=before.data, tree=before.tree)
+    if isinstance(made["rules"], dict):
+        made["rules"] = {name: rule for name, rule in made["rules"].items() if rule != {} or name in base["rules"]}
+    return check_tree_data(domain, made)
+
+
+def _refuse_elsewhere(step: dict[str, Any]) -> None:
+    """A patch is of groups and rules, and of nothing else.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for key in ("path", "from"):
+        place = step.get(key, "/rules" if key == "from" else None)
+        if not isinstance(place, str) or place.split("/")[1:2] not in [[part] for part in _PARTS]:
+            raise ValueError(f"{key} must be a JSON Pointer below /classification_groups or /rules, not {show(place)}")
+
+
+def _reason(why: Exception) -> str:
+    return " ".join(str(why.args[0] if why.args else type(why).__name__).split())[:200]
+
+
+def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Problem]) -> tuple[Message, ...]:
+    """A request to mend a tree that shows only what is needed for it.
+
+    Args:
+        domain: its notes on the classes concerned go with it.
+        data: groups and rules, also with wrong types.
+        problems: what is to be mended; those of severity error are told.
+    """
+    errors = errors_of(problems)[:_MOST_SHOWN]
+    fragments: dict[str, Any] = {}
+    for problem in errors:
+        for pointer, value in _fragments(domain, data, problem):
+            fragments.setdefault(pointer, value)
+    names = {part for pointer in fragments for part in [_class_at(pointer)] if part}
+    names |= {name for name in domain.classes if any(show(name) in p.message for p in errors)}
+    notes = [(name, note) for name, note in domain.notes if name in names]
+    text = render(
+        "mend",
+        domain.folder,
+        problems=list(errors),
+        noun=domain.noun,
+        fragments=list(fragments.items()),
+        notes=notes,
+        groups=_groups_needed(data, errors),
+        **language_of(domain),
+    )
+    return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
+
+
+def _fragments(domain: Domain, data: dict[str, Any], problem: Problem) -> Iterator[tuple[str, Any]]:
+    """What stands at the problem's place: a rule or a group is told as a whole."""
+    parts = _parts(problem.pointer)
+    if len(parts) >= 2:
+        pointer = pointer_to(*parts[:2])
+        yield pointer, _at(data, parts[:2])
+    if problem.code == "TG204":  # the other of the two as well
+        own = _at(data, parts[:2])
+        rules = data.get("rules", {})
+        for name, rule in rules.items():
+            if rule == own and name != parts[1]:
+                yield pointer_to("rules", name), rule
+    if problem.code == "TG201" and problem.pointer == "/rules":
+        for name in domain.classes:
+            if name not in data.get("rules", {}) and show(name) in problem.message:
+                yield pointer_to("rules", name), None
+
+
+def _parts(pointer: str) -> tuple[str, ...]:
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
+def _class_at(pointer: str) -> str:
+    parts = _parts(pointer)
+    return parts[1] if len(parts) > 1 and parts[0] == "rules" else ""
+
+
+def _at(data: Any, parts: Sequence[str]) -> Any:
+    """The value at a path, `None` where there is none."""
+    for part in parts:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _groups_needed(data: dict[str, Any], problems: Sequence[Problem]) -> list[Group]:
+    """The groups whose options have to be known: one for a single answer, all for a whole rule."""
+    found = data.get("classification_groups")
+    named = found if isinstance(found, dict) else {}
+    wanted: set[str] = set()
+    for problem in problems:
+        parts = _parts(problem.pointer)
+        if parts[:1] == ("rules",):
+            wanted |= {parts[2]} if len(parts) > 2 and parts[2] in named else set(named)
+    return [
+        Group(name=name, prompt=str(group.get("prompt", "")), options=tuple(map(str, group.get("options") or ())))
+        for name, group in named.items()
+        if name in wanted and isinstance(group, dict) and isinstance(group.get("options"), list)
+    ]

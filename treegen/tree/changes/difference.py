@@ -1,0 +1,264 @@
+"""A short list of changes that turns one tree into another, with renames recognised; and what takes a change back.
+
+The list is built by making each change on a copy of the first tree, stage after stage, until it is the second; so
+`apply(a, difference(a, b)) == b` holds for any two trees, those with errors included.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Final, TypeVar
+
+from treegen.tree.changes import (
+    Answer,
+    AnswersReordered,
+    Change,
+    ClassAdded,
+    ClassesReordered,
+    ClassRemoved,
+    ClassRenamed,
+    DomainChanged,
+    GroupAdded,
+    GroupRemoved,
+    GroupRenamed,
+    GroupsReordered,
+    MutableTree,
+    OptionAdded,
+    OptionRemoved,
+    OptionRenamed,
+    OptionsReordered,
+    PromptChanged,
+    RuleChanged,
+    apply,
+)
+from treegen.tree.changes.interface import whole_class, whole_group
+from treegen.tree.model import Tree
+from treegen.tree.validation.normalise import normalise
+
+T = TypeVar("T")
+ALIKE: Final = 0.5  # from this share on, what went and what came are one thing that was renamed
+_MOST_PAIRS: Final = 2500  # of names gone and come; more are two different trees, not renames
+
+
+def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
+    """The changes that lead from `old` to `new`, in an order in which each can be made. Empty if they are equal.
+
+    Sign-off and conflicts are no content and are not compared.
+
+    >>> from treegen.tree.model import Group
+    >>> def pond(*options: str) -> Tree:
+    ...     return Tree(domain="pond", groups=(Group(name="legs", prompt="{} legs", options=options),), rules=())
+    >>> difference(pond("no", "four"), pond("no", "two", "four"))
+    (OptionAdded(group='legs', option='two', after='no'),)
+    """
+    return tuple(_Difference(old, new).changes())
+
+
+def undo(tree: Tree, change: Change) -> tuple[Change, ...]:
+    """What takes the change back after it was made on the tree: nearly always its inverse alone.
+
+    Where a tree has errors (an answer for an unknown group, say), the inverse may not restore everything; then more
+    changes follow.
+    """
+    back = change.inverse()
+    restored = apply(tree, (change, back))
+    return (back, *difference(restored, tree))
+
+
+def _matches(gone: Sequence[str], come: Sequence[str], likeness: Callable[[str, str], float]) -> list[tuple[str, str]]:
+    """Pairs of names gone and come that are alike (likeness above 0), the likest first, each name once."""
+    if len(gone) * len(come) > _MOST_PAIRS:
+        return []
+    scored = [(likeness(a, b), -i, -j, a, b) for i, a in enumerate(gone) for j, b in enumerate(come)]
+    pairs: dict[str, str] = {}
+    for score, _, _, a, b in sorted(scored, reverse=True):
+        if score > 0 and a not in pairs and b not in pairs.values():
+            pairs[a] = b
+    return list(pairs.items())
+
+
+def resemblance(a: str, b: str) -> float:
+    """How alike two texts are, 0 to 1."""
+    return SequenceMatcher(None, normalise(a), normalise(b), autojunk=False).ratio()
+
+
+def _overlap(a: set[T], b: set[T]) -> float:
+    """Jaccard index, 0 for two empty sets."""
+    return len(a & b) / len(a | b) if a or b else 0.0
+
+
+def _before(names: Sequence[str]) -> dict[str, str | None]:
+    """For every name the one before it."""
+    return dict(zip(names, [None, *names], strict=False))
+
+
+def _in_words(answer: Answer) -> Answer:
+    """Null for a bare index."""
+    return None if isinstance(answer, int) else answer
+
+
+class _Difference:
+    """One comparison: `draft` is on its way from the old tree to the new one."""
+
+    def __init__(self, old: Tree, new: Tree) -> None:
+        self.draft, self.new = MutableTree(old), MutableTree(new)
+
+    def _made(self, change: Change) -> Change:
+        change.make(self.draft)
+        return change
+
+    def changes(self) -> Iterator[Change]:
+        """Every change is made on the draft before the next one is looked for."""
+        draft, new = self.draft, self.new
+        if draft.domain != new.domain:
+            yield self._made(DomainChanged(old=draft.domain, new=new.domain))
+        yield from self._renamed_groups()
+        yield from self._renamed_classes()
+        yield from self._removed_classes()
+        yield from self._removed_groups()
+        for group in new.prompts:
+            if group in draft.prompts:
+                yield from self._inside(group)
+        yield from self._added_groups()
+        groups, wanted = tuple(draft.prompts), tuple(new.prompts)
+        if groups != wanted:  # before new classes come, whose answers stand in the new order
+            yield self._made(GroupsReordered(old=groups, new=wanted))
+        yield from self._added_classes()
+        yield from self._changed_rules(words_only=True)
+        yield from self._removed_options()
+        yield from self._changed_rules()
+        yield from self._orders()
+
+    def _renamed_groups(self) -> Iterator[Change]:
+        gone = [g for g in self.draft.prompts if g not in self.new.prompts]
+        come = [g for g in self.new.prompts if g not in self.draft.prompts]
+        taken = {group for rule in self.draft.rules.values() for group in rule} - set(self.draft.prompts)
+        free = [g for g in come if g not in taken]
+        for old, new in _matches(gone, free, self._group_likeness) if gone and free else ():
+            yield self._made(GroupRenamed(old=old, new=new))
+
+    def _group_likeness(self, old: str, new: str) -> float:
+        options = _overlap(set(self.draft.options[old]), set(self.new.options[new]))
+        same_prompt = self.draft.prompts[old] == self.new.prompts[new]
+        return options + same_prompt if options == 1.0 or (options + same_prompt) / 2 >= ALIKE else 0.0
+
+    def _renamed_classes(self) -> Iterator[Change]:
+        gone = [c for c in self.draft.rules if c not in self.new.rules]
+        come = [c for c in self.new.rules if c not in self.draft.rules]
+        if not gone or not come:
+            return
+        before = {name: self._words(self.draft, name) for name in gone}
+        after = {name: self._words(self.new, name) for name in come}
+
+        def likeness(old: str, new: str) -> float:
+            same = len(before[old] & after[new]) / max(len(before[old]), len(after[new]), 1)
+            return same if same == 1.0 or (same >= ALIKE and resemblance(old, new) >= ALIKE) else 0.0
+
+        for old, new in _matches(gone, come, likeness):
+            yield self._made(ClassRenamed(old=old, new=new))
+
+    @staticmethod
+    def _words(draft: MutableTree, name: str) -> set[tuple[str, Answer]]:
+        return {(group, draft.answer(name, group)) for group in draft.rules[name]}
+
+    def _removed_classes(self) -> Iterator[Change]:
+        kept: str | None = None
+        for name in list(self.draft.rules):
+            if name in self.new.rules:
+                kept = name
+            else:
+                yield self._made(ClassRemoved(**whole_class(self.draft, name, kept)))
+
+    def _removed_groups(self) -> Iterator[Change]:
+        """Groups that are gone, and those in which an option stands twice: there, no option has a name."""
+        for name in list(self.draft.prompts):
+            here, there = self.draft.options[name], self.new.options.get(name)
+            unclear = there is not None and here != there and any(len(set(o)) < len(o) for o in (here, there))
+            if there is None or unclear:
+                yield self._made(GroupRemoved(**whole_group(self.draft, name)))
+
+    def _inside(self, group: str) -> Iterator[Change]:
+        """The prompt, renamed and new options. What goes waits until no rule uses it."""
+        old, new = self.draft.prompts[group], self.new.prompts[group]
+        if old != new:
+            yield self._made(PromptChanged(group=group, old=old, new=new))
+        here, there = self.draft.options[group], self.new.options[group]
+        if here == there:
+            return
+        gone, come = [o for o in here if o not in there], [o for o in there if o not in here]
+        if gone and come:
+            for a, b in _matches(gone, come, self._option_likeness(group)):
+                yield self._made(OptionRenamed(group=group, old=a, new=b))
+        before = _before(there)
+        for option in there:
+            if option not in self.draft.options[group]:
+                yield self._made(OptionAdded(group=group, option=option, after=before[option]))
+
+    def _option_likeness(self, group: str) -> Callable[[str, str], float]:
+        """By the classes that have the options, then by their words; unused ones by words alone."""
+        before, after = self._users(self.draft, group), self._users(self.new, group)
+
+        def likeness(a: str, b: str) -> float:
+            users = _overlap(before.get(a, set()), after.get(b, set()))
+            if users == 0.0 and (before.get(a) or after.get(b)):
+                return 0.0
+            words = resemblance(a, b)
+            return users + words if max(users, words) >= ALIKE else 0.0
+
+        return likeness
+
+    @staticmethod
+    def _users(draft: MutableTree, group: str) -> dict[Answer, set[str]]:
+        users: dict[Answer, set[str]] = {}
+        for name in draft.rules:
+            users.setdefault(draft.answer(name, group), set()).add(name)
+        return users
+
+    def _added_groups(self) -> Iterator[Change]:
+        for name in self.new.prompts:
+            if name not in self.draft.prompts:
+                whole = whole_group(self.new, name)
+                whole["answers"] = tuple((c, a) for c, a in whole["answers"] if c in self.draft.rules)
+                yield self._made(GroupAdded(**whole))
+
+    def _added_classes(self) -> Iterator[Change]:
+        for name, before in _before(list(self.new.rules)).items():
+            if name not in self.draft.rules:
+                whole = whole_class(self.new, name, before)
+                whole["answers"] = tuple((group, _in_words(answer)) for group, answer in whole["answers"])
+                yield self._made(ClassAdded(**whole))
+
+    def _changed_rules(self, *, words_only: bool = False) -> Iterator[Change]:
+        """A bare index has to wait until the options are those of the new tree; before that it could be another's."""
+        same = {g for g, options in self.new.options.items() if options == self.draft.options.get(g)}
+        for name, rule in self.new.rules.items():
+            here = self.draft.rules[name]
+            for group in dict.fromkeys((*rule, *here)):
+                if group in same and group in here and group in rule and here[group] == rule[group]:
+                    continue
+                old, new = self.draft.answer(name, group), self.new.answer(name, group)
+                if words_only and isinstance(new, int):
+                    if not isinstance(old, str) or old in self.new.options.get(group, ()):
+                        continue
+                    new = None  # until the option that goes is gone
+                if old != new and not (words_only and isinstance(old, int)):
+                    yield self._made(RuleChanged(class_name=name, group=group, old=old, new=new))
+
+    def _removed_options(self) -> Iterator[Change]:
+        for group, options in self.new.options.items():
+            kept = set(options)
+            for option in [o for o in self.draft.options[group] if o not in kept]:
+                after = _before(self.draft.options[group])[option]
+                yield self._made(OptionRemoved(group=group, option=option, after=after))
+
+    def _orders(self) -> Iterator[Change]:
+        for group, options in self.new.options.items():
+            here = tuple(self.draft.options[group])
+            if here != tuple(options):
+                yield self._made(OptionsReordered(group=group, old=here, new=tuple(options)))
+        classes, wanted = tuple(self.draft.rules), tuple(self.new.rules)
+        if classes != wanted:
+            yield self._made(ClassesReordered(old=classes, new=wanted))
+        for name, rule in self.new.rules.items():
+            here = tuple(self.draft.rules[name])
+            if here != tuple(rule):
+                yield self._made(AnswersReordered(class_name=name, old=here, new=tuple(rule)))

@@ -1,0 +1,199 @@
+"""What a reviewer does to a tree, as lists of atomic changes: one list is one step. Rules follow by themselves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from treegen.tree.changes import (
+    Answer,
+    Change,
+    ChangeError,
+    ClassAdded,
+    ClassesReordered,
+    ClassRemoved,
+    ClassRenamed,
+    GroupAdded,
+    GroupRemoved,
+    GroupRenamed,
+    GroupsReordered,
+    MutableTree,
+    OptionAdded,
+    OptionRemoved,
+    OptionRenamed,
+    OptionsReordered,
+    PromptChanged,
+    RuleChanged,
+)
+from treegen.tree.changes.conflicts import conflict_changes
+from treegen.tree.changes.difference import difference
+from treegen.tree.changes.interface import whole_class, whole_group
+from treegen.tree.document import content_of, tree_from
+from treegen.tree.merge.disputes import Side, take_side
+from treegen.tree.model import Tree
+from treegen.tree.validation.fixes import apply_fixes
+from treegen.tree.validation.problems import Problem
+from treegen.tree.validation.schema import quote
+
+Changes = tuple[Change, ...]
+
+
+def _before(names: Sequence[str], name: str) -> str | None:
+    place = names.index(name)
+    return names[place - 1] if place else None
+
+
+def _moved(names: Sequence[str], name: str, by: int) -> tuple[str, ...]:
+    """The names with one moved by some places, at most to the end."""
+    rest = [n for n in names if n != name]
+    place = min(max(names.index(name) + by, 0), len(rest))
+    return (*rest[:place], name, *rest[place:])
+
+
+def _text(text: str, what: str) -> str:
+    if not text.strip():
+        raise ChangeError(f"{what} must not be blank")
+    return text.strip()
+
+
+def users(tree: Tree, group: str, option: str) -> tuple[str, ...]:
+    """The classes that have an option."""
+    return tuple(rule.name for rule in tree.rules if tree.word(rule, group) == option)
+
+
+def add_option(tree: Tree, group: str, option: str, after: str | None) -> Changes:
+    """A new option behind `after`, or first."""
+    return (OptionAdded(group=group, option=_text(option, "an option"), after=after),)
+
+
+def rename_option(tree: Tree, group: str, old: str, new: str) -> Changes:
+    """Another word for an option; nothing if it is the same."""
+    new = _text(new, "an option")
+    return (OptionRenamed(group=group, old=old, new=new),) if new != old else ()
+
+
+def delete_option(tree: Tree, group: str, option: str, goes_to: Mapping[str, Answer]) -> Changes:
+    """An option goes.
+
+    Args:
+        tree: has it.
+        group: its group.
+        option: which.
+        goes_to: for every class that has it, the option it has instead, or null.
+
+    Raises:
+        ChangeError: a class is not named.
+    """
+    options = MutableTree(tree).need_group(group)
+    left = [name for name in users(tree, group, option) if name not in goes_to]
+    if left:
+        raise ChangeError(f"{', '.join(map(quote, left[:3]))} still has {quote(option)}; say what instead")
+    moved = [
+        RuleChanged(class_name=name, group=group, old=option, new=goes_to[name]) for name in users(tree, group, option)
+    ]
+    return (*moved, OptionRemoved(group=group, option=option, after=_before(options, option)))
+
+
+def merge_options(tree: Tree, group: str, option: str, into: str) -> Changes:
+    """All classes of one option get another, and the first goes."""
+    return delete_option(tree, group, option, dict.fromkeys(users(tree, group, option), into))
+
+
+def split_option(tree: Tree, group: str, option: str, new: str, classes: Iterable[str]) -> Changes:
+    """A new option behind another, which some of its classes get."""
+    given = set(classes)
+    moved = [
+        RuleChanged(class_name=name, group=group, old=option, new=new)
+        for name in users(tree, group, option)
+        if name in given
+    ]
+    return (*add_option(tree, group, new, option), *moved)
+
+
+def move_option(tree: Tree, group: str, option: str, by: int) -> Changes:
+    """An option up (negative) or down."""
+    old = tuple(MutableTree(tree).need_group(group))
+    new = _moved(old, option, by)
+    return (OptionsReordered(group=group, old=old, new=new),) if new != old else ()
+
+
+def add_group(
+    tree: Tree, name: str, prompt: str, options: Sequence[str], after: str | None, answer: Answer = None
+) -> Changes:
+    """A new group in which every class has the same answer, or none."""
+    answers = tuple((c, answer) for c in tree.classes)
+    name = _text(name, "a group's name")
+    return (GroupAdded(group=name, prompt=prompt, options=tuple(options), answers=answers, after=after),)
+
+
+def rename_group(tree: Tree, old: str, new: str) -> Changes:
+    """A group under another name."""
+    new = _text(new, "a group's name")
+    return (GroupRenamed(old=old, new=new),) if new != old else ()
+
+
+def delete_group(tree: Tree, group: str) -> Changes:
+    """A group goes, with all answers to it."""
+    return (GroupRemoved(**whole_group(MutableTree(tree), group)),)
+
+
+def move_group(tree: Tree, group: str, by: int) -> Changes:
+    """A group up (negative) or down."""
+    old = tuple(g.name for g in tree.groups)
+    new = _moved(old, group, by)
+    return (GroupsReordered(old=old, new=new),) if new != old else ()
+
+
+def change_prompt(tree: Tree, group: str, new: str) -> Changes:
+    """Another prompt; nothing if it is the same."""
+    old = MutableTree(tree).prompts[group]
+    return (PromptChanged(group=group, old=old, new=new.strip()),) if new.strip() != old else ()
+
+
+def point_rule(tree: Tree, class_name: str, group: str, answer: Answer) -> Changes:
+    """Another answer of a class in a group; nothing if it is the same."""
+    old = MutableTree(tree).answer(class_name, group)
+    return (RuleChanged(class_name=class_name, group=group, old=old, new=answer),) if answer != old else ()
+
+
+def add_class(tree: Tree, name: str, after: str | None, like: str | None = None) -> Changes:
+    """A new class with the answers of another, or with none."""
+    draft = MutableTree(tree)
+    answers = tuple((g.name, draft.answer(like, g.name) if like else None) for g in tree.groups)
+    return (ClassAdded(class_name=_text(name, "a class's name"), answers=answers, after=after),)
+
+
+def rename_class(tree: Tree, old: str, new: str) -> Changes:
+    """A class under another name."""
+    new = _text(new, "a class's name")
+    return (ClassRenamed(old=old, new=new),) if new != old else ()
+
+
+def delete_class(tree: Tree, name: str) -> Changes:
+    """A class goes, with its rule."""
+    return (ClassRemoved(**whole_class(MutableTree(tree), name, _before(tree.classes, name))),)
+
+
+def move_class(tree: Tree, name: str, by: int) -> Changes:
+    """A class up (negative) or down."""
+    new = _moved(tree.classes, name, by)
+    return (ClassesReordered(old=tree.classes, new=new),) if new != tree.classes else ()
+
+
+def fix_problem(tree: Tree, problem: Problem) -> Changes:
+    """What the certain fix of a problem changes; nothing if it has none."""
+    fixed, _ = apply_fixes(content_of(tree), (problem,))
+    return difference(tree, tree_from(fixed))
+
+
+def decide(tree: Tree, number: int, side: Side | Literal["file"]) -> Changes:
+    """What leads to the tree with a conflict of a merge resolved.
+
+    Args:
+        tree: has conflicts.
+        number: which, from 0.
+        side: whose changes are made; `file` leaves the tree as it stands.
+
+    Raises:
+        ChangeError: the changes of the side do not fit the tree any more.
+    """
+    decided = take_side(tree, side, (number + 1,))
+    return (*difference(tree, decided), *conflict_changes(tree.conflicts, decided.conflicts))

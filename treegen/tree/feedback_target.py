@@ -1,0 +1,96 @@
+"""What feedback is about: the whole tree, a group, one of its options, or a class; and how a person names it."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from treegen.errors import InputError
+from treegen.tree.model import Tree
+from treegen.tree.validation.schema import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A part of a tree.
+
+    Attributes:
+        kind: which of the names count.
+        group: for `group` and `option`.
+        option: for `option`.
+        class_name: for `class`.
+    """
+
+    kind: Literal["tree", "group", "option", "class"] = "tree"
+    group: str = ""
+    option: str = ""
+    class_name: str = ""
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        if self.kind == "tree":
+            return "the tree"
+        if self.kind == "class":
+            return f"the class {quote(self.class_name)}"
+        of = f"the group {quote(self.group)}"
+        return of if self.kind == "group" else f"the option {quote(self.option)} of {of}"
+
+
+WHOLE: Final = Target()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a reviewer asks a language model for.
+
+    Attributes:
+        text: in the reviewer's words.
+        target: what it is about.
+        locks: what must stay as it is: `group NAME`, `class NAME`.
+        decisions: what was said to changes proposed before, oldest first: sentence, taken or not, why (or empty).
+    """
+
+    text: str
+    target: Target = WHOLE
+    locks: frozenset[str] = frozenset()
+    decisions: tuple[tuple[str, bool, str], ...] = ()
+
+    @property
+    def locked_words(self) -> list[str]:
+        """The locks in words, in the order of their names."""
+        parts = (lock.partition(" ") for lock in sorted(self.locks))
+        return [f"the {kind} {quote(name)}" for kind, _, name in parts]
+
+
+def target_of(text: str, tree: Tree) -> Target:
+    """What a person means by `tree`, `group NAME`, `option GROUP: OPTION` or `class NAME`.
+
+    Raises:
+        InputError: the tree has no such part.
+    """
+    kind, _, name = text.partition(" ")
+    if text == "tree":
+        return WHOLE
+    if kind == "group" and tree.group(name):
+        return Target(kind="group", group=name)
+    if kind == "class" and name in tree.classes:
+        return Target(kind="class", class_name=name)
+    if kind == "option":
+        for group in tree.groups:  # names may hold colons
+            option = name.removeprefix(f"{group.name}:").strip()
+            if name.startswith(f"{group.name}:") and option in group.options:
+                return Target(kind="option", group=group.name, option=option)
+    raise InputError(
+        f"the tree has no {quote(text)}", "tree, group NAME, option GROUP: OPTION or class NAME, as they stand in it"
+    )
+
+
+def lock_of(text: str, tree: Tree) -> str:
+    """A lock, `group NAME` or `class NAME`, of something that is in the tree.
+
+    Raises:
+        InputError: it is not there, or cannot be locked.
+    """
+    target = target_of(text, tree)
+    if target.kind not in ("group", "class"):
+        raise InputError(f"{quote(text)} cannot be locked", "lock a group or a class: group NAME, class NAME")
+    return text

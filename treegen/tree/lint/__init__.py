@@ -1,0 +1,1 @@
+"""Wordings that CLIP cannot answer, and groups that separate no classes."""

@@ -1,0 +1,282 @@
+"""What makes a sound tree a poor one: wordings that CLIP cannot answer and groups that tell no classes apart.
+
+No lint runs when a tree is drafted or repaired: it asks for a person's judgement.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from treegen.tree.lint.word_lists import CONTEXT, content_words, doubtful_words, least_tokens, only_achromatic
+from treegen.tree.model import Group, Tree
+from treegen.tree.validation.normalise import is_sign, normalise
+from treegen.tree.validation.problems import Problem, pointer_to
+from treegen.tree.validation.schema import show
+
+Aliases = Iterable[tuple[str, Sequence[str]]]
+
+_ADVICE: Final = {
+    "TG603": "an option must be one answer: choose one, or make two options of it",
+    "TG604": "say what the image shows, or leave the class's answer null where it varies",
+    "TG605": "CLIP reads past negations: name what is there instead, such as a plain back for no stripes",
+    "TG606": "an image does not show it: ask for something that can be seen",
+}
+_NAMED: Final = 3  # near twins that one message names
+_MOST_WORDS: Final = 32  # of an option, and of a name: longer ones are no answers, and comparing costs their square
+_MOST_LETTERS: Final = 40  # of a word that may be mistyped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """Names of classes: normalised words -> the name and its class; first word -> how many words names have."""
+
+    by_words: Mapping[tuple[str, ...], tuple[str, str]]
+    lengths: Mapping[str, Sequence[int]]
+
+
+def lint(
+    tree: Tree, *, aliases: Aliases = (), language: str = "en", context: int | None = CONTEXT
+) -> Iterator[Problem]:
+    """Problems TG601 to TG609, TG701 and TG702 of a tree whose types are sound.
+
+    Args:
+        tree: may hold other problems.
+        aliases: other names of classes: (class, names).
+        language: of prompts and options; the word lists are for English alone, other lints run for every language.
+        context: most tokens of a text, start and end included; `None` if an encoder has counted itself.
+    """
+    english = language.partition("-")[0] == "en"
+    names = _named_classes(tree, aliases)
+    for group in tree.groups:
+        yield from _like_options(group, english)
+        yield from _texts(group, names, english, context)
+    yield from _silent_groups(tree)
+    yield from _near_twins(tree)
+
+
+def _option_place(group: Group, index: int) -> str:
+    return pointer_to("classification_groups", group.name, "options", index)
+
+
+def _like_options(group: Group, english: bool) -> Iterator[Problem]:
+    """TG601 and TG602 at the later or longer of two options, TG608 at the group."""
+    normal = [tuple(normalise(option).split()) for option in group.options]
+    words = [content_words(n) for n in normal] if english else normal
+    alike = _near_identical(words)
+    for later, (earlier, how) in alike.items():
+        if normal[later] != normal[earlier]:  # then TG111 says so
+            told = f"{show(group.options[later])} is nearly {show(group.options[earlier])}: {how}"
+            yield Problem(code="TG601", pointer=_option_place(group, later), message=told)
+    for longer, inner in _containing(normal):
+        if alike.get(longer, (-1, ""))[0] == inner or alike.get(inner, (-1, ""))[0] == longer:
+            continue
+        if english and _excluded(group.options[longer], normal[longer], normal[inner]):
+            continue
+        told = f"{show(group.options[longer])} contains {show(group.options[inner])}, and both fit where it does"
+        yield Problem(code="TG602", pointer=_option_place(group, longer), message=told)
+    if english and only_achromatic(words):
+        told = (
+            "CLIP rarely answers white, gray or black: add the other colours that occur, or ask for something else; "
+            f"the options are {', '.join(map(show, group.options[:5]))}"
+        )
+        yield Problem(code="TG608", pointer=pointer_to("classification_groups", group.name, "options"), message=told)
+
+
+def _near_identical(options: Sequence[tuple[str, ...]]) -> dict[int, tuple[int, str]]:
+    """Index of an option -> the first earlier one that is nearly the same, and in what they differ."""
+    found: dict[int, tuple[int, str]] = {}
+    first: dict[tuple[str, ...], int] = {}
+    gaps: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
+    for index, words in enumerate(options):
+        earlier = first.setdefault(tuple(sorted(words)), index)
+        if earlier != index:
+            same = options[earlier] == words
+            told = "they differ in filler words or spelling" if same else "the same words in another order"
+            found[index] = (earlier, told if same else f"{told}, and CLIP hardly reads order")
+            continue
+        for place in range(len(words) if len(words) <= _MOST_WORDS else 0):
+            gaps[place, words[:place] + words[place + 1 :]].append(index)
+    for (place, _), same_but_one in gaps.items():
+        for earlier, later in _slips(same_but_one, [options[i][place] for i in same_but_one]):
+            a, b = options[earlier][place], options[later][place]
+            found.setdefault(later, (earlier, f"{show(b)} and {show(a)} differ by one typo"))
+    return dict(sorted(found.items()))
+
+
+def _slips(indices: Sequence[int], words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Pairs of indices, earlier first, whose words are one typo apart; found by what is left when a letter is."""
+    holders: dict[str, list[int]] = defaultdict(list)
+    for number, word in enumerate(words) if len(words) > 1 else ():
+        if not 5 <= len(word) <= _MOST_LETTERS or not word.isalpha():
+            continue
+        near = {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
+        others = {other for key in near for other in holders[key]}
+        for other in sorted(others):
+            if is_slip(words[other], word):
+                yield indices[other], indices[number]
+                break
+        for key in near:
+            holders[key].append(number)
+
+
+def is_slip(a: str, b: str) -> bool:
+    """Whether one typo makes one word of the other: a letter more, less, swapped with its neighbour, or another.
+
+    Short words, and other letters in words of less than 7, make other words too easily: curved is not carved. A first
+    letter is hardly ever mistyped: mountain is not fountain.
+
+    >>> is_slip("triangular", "trianglar"), is_slip("house", "horse")
+    (True, False)
+    """
+    if a == b or a[:1] != b[:1] or not (a + b).isalpha() or abs(len(a) - len(b)) > 1 or max(len(a), len(b)) < 6:
+        return False
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    if len(a) != len(b):
+        short, long = sorted((a, b), key=len)
+        return short[start:] == long[start + 1 :]
+    if a[start + 1 :] == b[start + 1 :]:
+        return len(a) >= 7
+    swapped = a[start + 1 : start + 2] == b[start : start + 1] and a[start : start + 1] == b[start + 1 : start + 2]
+    return swapped and a[start + 2 :] == b[start + 2 :]
+
+
+def _containing(options: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
+    """Pairs (longer, shorter) of options of which the longer holds the words of the shorter in a row; one for each.
+
+    An option without words stands in every other: it is no finding on those.
+    """
+    index = {words: i for i, words in reversed(list(enumerate(options)))}
+    lengths = sorted({len(words) for words in options if 0 < len(words) <= _MOST_WORDS})
+    for longer, words in enumerate(options):
+        parts = (words[at : at + n] for n in lengths if n < len(words) for at in range(len(words) - n + 1))
+        inner = next((index[part] for part in parts if part in index), None)
+        if inner is not None:
+            yield longer, inner
+
+
+def _excluded(option: str, longer: Sequence[str], shorter: Sequence[str]) -> bool:
+    """Whether the longer option says that it is not the shorter: `no horn`, `more than 5`, `< 5`."""
+    extra = set(longer) - set(shorter)
+    return "than" in extra or any(map(is_sign, extra)) or any(f.code == "TG605" for f in doubtful_words(option))
+
+
+def _texts(group: Group, names: _Names, english: bool, context: int | None) -> Iterator[Problem]:
+    """TG603 to TG607 and TG609: what is wrong with the prompt or one option by itself."""
+    base = pointer_to("classification_groups", group.name, "prompt")
+    yield from _wording(group.prompt, base, english, ignored="TG603")  # "the wings or fins are {}" is one question
+    yield from _class_names(group.prompt.split("{}"), group.prompt, base, names)
+    for index, option in enumerate(group.options):
+        pointer = _option_place(group, index)
+        yield from _wording(option, pointer, english)
+        yield from _class_names([option], option, pointer, names)
+    for index, text in enumerate(group.fill() if context is not None else ()):
+        if context is not None and len(text) > context - 2 and (tokens := least_tokens(text)) > context:
+            told = f"the filled prompt has at least {tokens} tokens, CLIP reads {context}: {show(text)}"
+            yield Problem(code="TG609", pointer=_option_place(group, index), message=told)
+
+
+def _wording(text: str, pointer: str, english: bool, ignored: str = "") -> Iterator[Problem]:
+    found: dict[str, dict[str, None]] = {}
+    for finding in doubtful_words(text) if english else ():
+        found.setdefault(finding.code, {})[finding.phrase] = None
+    for code, phrases in found.items():
+        if code != ignored:
+            told = f"{' and '.join(map(show, phrases))} in {show(text)}: {_ADVICE[code]}"
+            yield Problem(code=code, pointer=pointer, message=told)
+
+
+def _named_classes(tree: Tree, aliases: Aliases) -> _Names:
+    """Names of classes by their first word; a single letter or a number alone is no name that a text could hold."""
+    found: dict[tuple[str, ...], tuple[str, str]] = {}
+    lengths: dict[str, set[int]] = defaultdict(set)
+    others = ((other, class_name) for class_name, some in aliases for other in some)
+    for name, class_name in (*((name, name) for name in tree.classes), *others):
+        normal = normalise(name)
+        if not (len(normal) == 1 and normal.isascii()) and any(map(str.isalpha, normal)):
+            words = tuple(normal.split())
+            found.setdefault(words, (name, class_name))
+            lengths[words[0]].add(len(words))
+    longest_first = {
+        word: sorted((n for n in some if n <= _MOST_WORDS), reverse=True) for word, some in lengths.items()
+    }
+    return _Names(by_words=found, lengths=longest_first)
+
+
+def _class_names(parts: Iterable[str], text: str, pointer: str, names: _Names) -> Iterator[Problem]:
+    """TG607, once for each class that a text names; the longest name counts where several begin."""
+    found: dict[tuple[str, str], None] = {}
+    for part in parts:
+        words, place = normalise(part).split(), 0
+        while place < len(words):
+            parted = (tuple(words[place : place + n]) for n in names.lengths.get(words[place], ()))
+            fitting = next((some for some in parted if some in names.by_words), None)
+            if fitting:
+                found[names.by_words[fitting]] = None
+            place += len(fitting) if fitting else 1
+    for name, class_name in found:
+        what = f"the class {show(class_name)}" + (f" by its other name {show(name)}" if name != class_name else "")
+        told = f"{show(text)} names {what}: CLIP would have to know it; say what it looks like"
+        yield Problem(code="TG607", pointer=pointer, message=told)
+
+
+def _silent_groups(tree: Tree) -> Iterator[Problem]:
+    """TG701: groups in which every class that answers gives the same answer."""
+    if len(tree.rules) < 2:
+        return
+    given: dict[str, set[int | None]] = defaultdict(set)
+    for rule in tree.rules:
+        for name, index in rule.answers:
+            given[name].add(index)
+    for group in tree.groups:
+        answers = given[group.name] - {None}
+        if len(answers) < 2:
+            told = f"{show(group.name)} separates no two classes: " + (
+                "every class that answers gives the same answer" if answers else "no class answers"
+            )
+            yield Problem(code="TG701", pointer=pointer_to("classification_groups", group.name), message=told)
+
+
+def _near_twins(tree: Tree) -> Iterator[Problem]:
+    """TG702 at the later of two classes that one group alone tells apart, once for each class."""
+    if len(tree.groups) < 2:  # then every two classes
+        return
+    answers = [dict(rule.answers) for rule in tree.rules]
+    near: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    counts: dict[int, int] = defaultdict(int)
+    for group, alike in _alike_but_one(tree, answers):
+        earlier: dict[int | None, list[int]] = defaultdict(list)
+        for number, later in enumerate(alike):
+            own = answers[later].get(group)
+            others = [i for answer, some in earlier.items() if answer != own for i in some[:_NAMED]]
+            near[later] += [(i, group) for i in sorted(others)[:_NAMED]]
+            counts[later] += number - len(earlier[own])
+            earlier[own].append(later)
+    names = tree.classes
+    for later in sorted(i for i, count in counts.items() if count):
+        named = sorted(near[later])[:_NAMED]
+        listed = ", ".join(f"from {show(names[i])} in {show(group)} only" for i, group in named)
+        more = counts[later] - len(named)
+        told = f"{show(names[later])} differs {listed}" + (f", and from {more} more in one group only" if more else "")
+        yield Problem(code="TG702", pointer=pointer_to("rules", names[later]), message=told)
+
+
+def _alike_but_one(tree: Tree, answers: Sequence[Mapping[str, int | None]]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Groups with the classes that answer alike in all others: sums of random numbers agree, then the answers do."""
+    dealt = random.Random(0)
+    numbers: dict[tuple[str, int | None], int] = defaultdict(lambda: dealt.getrandbits(64))
+    names = [group.name for group in tree.groups]
+    columns = {name: [numbers[name, given.get(name)] for given in answers] for name in names}
+    sums = [sum(row) for row in zip(*columns.values(), strict=True)]
+    for name in names:
+        rest = [total - own for total, own in zip(sums, columns[name], strict=True)]
+        if len(set(rest)) == len(rest):
+            continue
+        alike: dict[tuple[int, tuple[int | None, ...]], list[int]] = defaultdict(list)
+        twice = {key for key, count in Counter(rest).items() if count > 1}
+        for index, key in enumerate(rest):
+            if key in twice:
+                others = tuple(answers[index].get(other) for other in names if other != name)
+                alike[key, others].append(index)
+        yield from ((name, tuple(same)) for same in alike.values() if len(same) > 1)

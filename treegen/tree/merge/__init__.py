@@ -1,0 +1,1 @@
+"""Three-way merge by names, and what it leaves to decide."""

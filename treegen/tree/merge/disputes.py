@@ -1,0 +1,357 @@
+"""What a merge cannot decide: each kind in words, and the changes that would take one side or the other."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from treegen.errors import InputError
+from treegen.tree.changes import (
+    ABSENT,
+    Answer,
+    Change,
+    ChangeError,
+    ClassRemoved,
+    ClassRenamed,
+    DomainChanged,
+    GroupRemoved,
+    GroupRenamed,
+    MutableTree,
+    OptionAdded,
+    OptionRemoved,
+    PromptChanged,
+    RuleChanged,
+    apply,
+    from_json,
+)
+from treegen.tree.changes.interface import told, whole_class, whole_group
+from treegen.tree.document import compact
+from treegen.tree.model import Conflict, Tree
+from treegen.tree.validation.schema import quote
+
+Side = Literal["ours", "theirs"]
+Taken = dict[Side, tuple[Change, ...]]
+
+
+def other(side: Side) -> Side:
+    """The other side."""
+    return "theirs" if side == "ours" else "ours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """One thing on which the sides disagree. The merged tree is in `draft` when it is told and resolved."""
+
+    def told(self) -> str:
+        """The dispute in words."""
+        raise NotImplementedError
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """For each side the changes that take it."""
+        raise NotImplementedError
+
+    def conflict(self, draft: MutableTree) -> Conflict:
+        """What is written into the merged tree."""
+        sides = {side: compact([c.as_json() for c in changes]) for side, changes in self.taken(draft).items()}
+        return Conflict(what=self.told(), ours_json=sides["ours"], theirs_json=sides["theirs"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainDispute(Dispute):
+    """Both changed the domain."""
+
+    ours: str
+    theirs: str
+
+    def told(self) -> str:
+        """The dispute in words."""
+        return f"the domain: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """Ours is in the tree."""
+        return {"ours": (), "theirs": (DomainChanged(old=self.ours, new=self.theirs),)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameDispute(Dispute):
+    """Both renamed the same group or class."""
+
+    what: Literal["group", "class"]
+    base: str
+    ours: str
+    theirs: str
+
+    def told(self) -> str:
+        """The dispute in words."""
+        return f"{self.what} {quote(self.base)}: ours renamed it to {quote(self.ours)}, theirs to {quote(self.theirs)}"
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """Ours is in the tree."""
+        kind = GroupRenamed if self.what == "group" else ClassRenamed
+        return {"ours": (), "theirs": (kind(old=self.ours, new=self.theirs),)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptDispute(Dispute):
+    """Both changed one prompt."""
+
+    group: str
+    ours: str
+    theirs: str
+
+    def told(self) -> str:
+        """The dispute in words."""
+        return f"the prompt of {quote(self.group)}: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """Ours is in the tree."""
+        return {"ours": (), "theirs": (PromptChanged(group=self.group, old=self.ours, new=self.theirs),)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceDispute(Dispute):
+    """One removed a group or class that the other changed. The tree keeps it."""
+
+    what: Literal["group", "class"]
+    name: str
+    remover: Side
+
+    def told(self) -> str:
+        """The dispute in words."""
+        return f"{self.what} {quote(self.name)}: {self.remover} removed it, {other(self.remover)} changed it"
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """The other side is in the tree."""
+        if self.what == "group":
+            gone: Change = GroupRemoved(**whole_group(draft, self.name))
+        else:
+            names = list(draft.rules)
+            place = names.index(self.name)
+            gone = ClassRemoved(**whole_class(draft, self.name, names[place - 1] if place else None))
+        return _by_side({self.remover: (gone,), other(self.remover): ()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionDispute(Dispute):
+    """One removed an option that the other uses. The tree keeps it.
+
+    Attributes:
+        users: the classes that have it in the merged tree, with what the remover says of each.
+        renamed: what the remover seems to call it now.
+    """
+
+    group: str
+    option: str
+    remover: Side
+    users: tuple[tuple[str, Answer], ...]
+    renamed: str | None
+
+    def told(self) -> str:
+        """The dispute in words."""
+        names = ", ".join(quote(name) for name, _ in self.users)
+        what = f"renamed it to {quote(self.renamed)}" if self.renamed else "removed it"
+        place = f"the option {quote(self.option)} in {quote(self.group)}"
+        return f"{place}: {self.remover} {what}, {other(self.remover)} uses it for {names}"
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """The other side is in the tree."""
+        options = draft.options[self.group]
+        moved = tuple(
+            RuleChanged(class_name=name, group=self.group, old=self.option, new=self._goes_to(answer, options))
+            for name, answer in self.users
+        )
+        return _by_side(
+            {
+                self.remover: (*moved, _removal(options, self.group, self.option)),
+                other(self.remover): (),
+            }
+        )
+
+    def _goes_to(self, answer: Answer, options: Sequence[str]) -> Answer:
+        wanted = self.renamed or answer
+        return wanted if wanted in options and wanted != self.option else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDispute(Dispute):
+    """Both gave a class another answer. Ours is in the tree.
+
+    Attributes:
+        dropped: theirs removed the option that ours is.
+    """
+
+    class_name: str
+    group: str
+    base: Answer
+    ours: Answer
+    theirs: Answer
+    dropped: bool = False
+
+    def told(self) -> str:
+        """The dispute in words."""
+        was = "" if self.base is ABSENT else f", before {told(self.base)}"
+        place = f"{quote(self.class_name)} in {quote(self.group)}"
+        return f"{place}: ours {told(self.ours)}, theirs {told(self.theirs)}{was}"
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """An option that is gone from the tree comes back with the side that wants it."""
+        change = RuleChanged(class_name=self.class_name, group=self.group, old=self.ours, new=self.theirs)
+        options = draft.options[self.group]
+        changes: tuple[Change, ...] = (change,)
+        if isinstance(self.theirs, str) and self.theirs not in options:
+            changes = (
+                OptionAdded(group=self.group, option=self.theirs, after=options[-1] if options else None),
+                change,
+            )
+        if self.dropped and isinstance(self.ours, str):
+            changes = (*changes, _removal(options, self.group, self.ours))
+        return {"ours": (), "theirs": changes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapDispute(Dispute):
+    """A class of one side and a group of the other: nobody has said what the answer is."""
+
+    class_name: str
+    group: str
+    class_side: Side
+
+    def told(self) -> str:
+        """The dispute in words."""
+        place = f"{quote(self.class_name)} in {quote(self.group)}"
+        return (
+            f"{place}: no answer, since only {self.class_side} has the class and only {other(self.class_side)} the "
+            "group; taking either side writes null"
+        )
+
+    def taken(self, draft: MutableTree) -> Taken:
+        """Null: the group says nothing about the class."""
+        null = (RuleChanged(class_name=self.class_name, group=self.group, old=ABSENT, new=None),)
+        return {"ours": null, "theirs": null}
+
+
+def _removal(options: Sequence[str], group: str, option: str) -> OptionRemoved:
+    before = options[: options.index(option)]
+    return OptionRemoved(group=group, option=option, after=before[-1] if before else None)
+
+
+def _by_side(found: Taken) -> Taken:
+    return {"ours": found["ours"], "theirs": found["theirs"]}
+
+
+def changes_of(conflict: Conflict, side: Side) -> tuple[Change, ...]:
+    """The changes that take a side.
+
+    Raises:
+        ChangeError: they cannot be read, because the file was edited.
+    """
+    import json
+
+    text = conflict.ours_json if side == "ours" else conflict.theirs_json
+    data: list[Any] = json.loads(text)
+    return tuple(from_json(change) for change in data)
+
+
+def resolve(tree: Tree, number: int, side: Side) -> Tree:
+    """The tree with one conflict resolved by taking a side.
+
+    Args:
+        tree: has conflicts.
+        number: which conflict, from 0.
+        side: whose changes are made.
+
+    Raises:
+        ChangeError: the tree was changed meanwhile, so that they do not fit any more.
+    """
+    conflict = tree.conflicts[number]
+    rest = (*tree.conflicts[:number], *tree.conflicts[number + 1 :])
+    resolved = tree
+    for change in changes_of(conflict, side):
+        if not _needless(resolved, change):
+            resolved = apply(resolved, (*_brought_back(resolved, change), change))
+        if isinstance(change, ClassRenamed | GroupRenamed):
+            rest = tuple(_followed(c, change) for c in rest)
+        if isinstance(change, ClassRemoved | GroupRemoved):
+            rest = tuple(left for c in rest if (left := _without(c, change)))
+    return replace(resolved, conflicts=rest)
+
+
+def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Conflict:
+    """A conflict that is left, with the name that a class or group has now; one that was edited stays as it is."""
+    with suppress(ChangeError):
+        sides = [[_follow(c, renamed).as_json() for c in changes_of(conflict, side)] for side in ("ours", "theirs")]
+        return replace(conflict, ours_json=compact(sides[0]), theirs_json=compact(sides[1]))
+    return conflict
+
+
+def _without(conflict: Conflict, removed: ClassRemoved | GroupRemoved) -> Conflict | None:
+    """A conflict that is left, without what is about a class or group that is gone; `None` if nothing else is in it."""
+    try:
+        before = [changes_of(conflict, side) for side in ("ours", "theirs")]
+    except ChangeError:  # edited by hand: it stays as it is
+        return conflict
+    place = 1 if isinstance(removed, ClassRemoved) else 0
+    after = [[c for c in changes if c.about[place] != removed.about[place]] for changes in before]
+    if not any(after) and any(before):
+        return None
+    ours, theirs = (compact([c.as_json() for c in changes]) for changes in after)
+    return replace(conflict, ours_json=ours, theirs_json=theirs)
+
+
+def _follow(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
+    def named(name: Any) -> Any:
+        return renamed.new if name == renamed.old else name
+
+    field = "class_name" if isinstance(renamed, ClassRenamed) else "group"
+    own = hasattr(change, field)
+    values: dict[str, Any] = {field: named(getattr(change, field))} if own else {}
+    if isinstance(change, ClassRemoved | GroupRemoved):  # what its inverse would bring back
+        if (field == "class_name") == isinstance(change, ClassRemoved):
+            values["after"] = named(change.after)
+        else:
+            values["answers"] = tuple((named(name), answer) for name, answer in change.answers)
+    return replace(change, **values)
+
+
+def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] = ()) -> Tree:
+    """The tree with the conflicts of those numbers (from 1), or all, resolved.
+
+    Args:
+        tree: has conflicts.
+        side: whose changes are made; `file` leaves the tree as it stands and drops the conflicts.
+        numbers: which conflicts; none means all.
+
+    Raises:
+        InputError: there is no conflict of a number.
+        ChangeError: the changes of a side do not fit the tree any more.
+    """
+    count = len(tree.conflicts)
+    if unknown := [n for n in numbers if not 1 <= n <= count]:
+        raise InputError(f"there is no conflict {unknown[0]}", f"the tree has {count}")
+    wanted = {n - 1 for n in numbers} or set(range(count))
+    for number in sorted(wanted, reverse=True):
+        if side == "file":
+            tree = replace(tree, conflicts=(*tree.conflicts[:number], *tree.conflicts[number + 1 :]))
+        else:
+            tree = resolve(tree, number, side)
+    return tree
+
+
+def _brought_back(tree: Tree, change: Change) -> tuple[Change, ...]:
+    """The option that a rule is to have, if an earlier conflict took it away."""
+    group = tree.group(change.group) if isinstance(change, RuleChanged) else None
+    if group is None or not isinstance(change, RuleChanged) or not isinstance(change.new, str):
+        return ()
+    if change.new in group.options:
+        return ()
+    return (OptionAdded(group=group.name, option=change.new, after=group.options[-1] if group.options else None),)
+
+
+def _needless(tree: Tree, change: Change) -> bool:
+    """Two conflicts may bring the same option back; one that another conflict still needs stays."""
+    if isinstance(change, OptionAdded):
+        group = tree.group(change.group)
+        return group is not None and change.option in group.options
+    if isinstance(change, OptionRemoved):
+        return any(tree.word(rule, change.group) == change.option for rule in tree.rules)
+    return False

@@ -1,0 +1,414 @@
+"""Three-way merge by names: what a rule says is compared in words, and indices are made anew.
+
+Nothing is decided silently. For each class and group the merged word is what one side made of it, or the base's, or it
+is a conflict. A conflict loses nothing: the merged tree keeps what was removed, and our wording where both have one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from treegen.errors import ProblemsError
+from treegen.tree.changes import (
+    ABSENT,
+    Answer,
+    ChangeError,
+    ClassRenamed,
+    GroupRenamed,
+    MutableTree,
+    OptionRenamed,
+    apply,
+)
+from treegen.tree.changes.difference import ALIKE, difference, resemblance
+from treegen.tree.document import content_of
+from treegen.tree.merge.disputes import (
+    Dispute,
+    DomainDispute,
+    GapDispute,
+    NameDispute,
+    OptionDispute,
+    PresenceDispute,
+    PromptDispute,
+    RuleDispute,
+    Side,
+    other,
+)
+from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.problems import Problem, errors_of, pointer_to
+from treegen.tree.validation.schema import quote
+
+SIDES: Final[tuple[Side, Side]] = ("ours", "theirs")
+EMPTY: Final = Tree(domain="", groups=(), rules=())  # the base of two files that were both new
+_Finder = Callable[[Tree, Tree], dict[str, str]]
+_UNCLEAR: Final = frozenset({"TG111", "TG112", "TG202"})  # errors with which a rule has no word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeResult:
+    """A merged tree, which holds its conflicts.
+
+    Attributes:
+        notes: what went without a conflict and a reader should know.
+        problems: errors that the merge brought about: neither side has them.
+    """
+
+    tree: Tree
+    notes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Nothing is left to decide."""
+        return not self.tree.conflicts and not self.problems
+
+
+def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False) -> MergeResult:
+    """Merges what two sides made of one tree.
+
+    A group or class that one side only renamed is followed. An option that one side renamed while the other gave it
+    to a class is a conflict, unless `follow_renames`: then the class gets the new word.
+
+    Args:
+        base: the common ancestor; `EMPTY` if there is none.
+        ours: one side; its order and wording stand where nothing else decides.
+        theirs: the other side.
+        follow_renames: renamed options take the other side's new uses with them.
+
+    Raises:
+        ProblemsError: a side has an index out of range, options that are the same, or answers for unknown groups; by
+            names it cannot be merged.
+    """
+    problems = {
+        name: errors_of(check_data(content_of(tree)).problems)
+        for name, tree in (("base", base), ("ours", ours), ("theirs", theirs))
+        if tree is not EMPTY
+    }
+    for name, found in problems.items():
+        unclear = next((p for p in found if p.code in _UNCLEAR), None)
+        if unclear:
+            told = f"{name} cannot be merged by names: {unclear.code} {unclear.pointer}: {unclear.message}"
+            raise ProblemsError(told, "mend it first, then merge again")
+    merged = _Merge(base, ours, theirs, follow_renames)
+    tree = merged.tree()
+    known = {_error(p) for side in SIDES for p in problems[side]}
+    gaps = {pointer_to("rules", d.class_name) for d in merged.disputes if isinstance(d, GapDispute)}
+    new = [p for p in errors_of(check_data(content_of(tree)).problems) if _error(p) not in known]
+    new = [p for p in new if not (p.code == "TG206" and p.pointer in gaps)]
+    return MergeResult(tree=tree, notes=tuple(merged.notes), problems=tuple(new))
+
+
+def _error(problem: Problem) -> tuple[str, str, str]:
+    """What makes an error the same in two trees: an option may have moved, and a class be another one's twin."""
+    return problem.code, re.sub(r"(/options)/\d+$", r"\1", problem.pointer), problem.message
+
+
+class _Merge:
+    """One merge. First the names of all three trees are made the same, then every part is merged by itself."""
+
+    def __init__(self, base: Tree, ours: Tree, theirs: Tree, follow_renames: bool) -> None:
+        self.disputes: list[Dispute] = []
+        self.notes: list[str] = []
+        self._followed: list[tuple[Side, str, str, str]] = []
+        self._renamed: dict[Side, set[str]] = {"ours": set(), "theirs": set()}
+        self._trees: dict[Side, Tree] = {"ours": ours, "theirs": theirs}
+        self._review = _later_review(base, ours, theirs)
+        self._base_tree = base
+        self._follow("group", _same_groups)
+        self._follow("class", _same_classes)
+        if follow_renames:
+            for side in SIDES:
+                self._follow_options(side)
+        self.base = MutableTree(self._base_tree)
+        self.sides: dict[Side, MutableTree] = {side: MutableTree(self._trees[side]) for side in SIDES}
+        self._new_words: dict[Side, dict[tuple[str, str], str]] = {
+            side: {
+                (change.group, change.old): change.new
+                for change in difference(self._base_tree, self._trees[side])
+                if isinstance(change, OptionRenamed)
+            }
+            for side in SIDES
+        }
+
+    def tree(self) -> Tree:
+        """The merged tree with its conflicts."""
+        domain = self._domain()
+        self._note_followed()
+        groups, classes = self._present("group"), self._present("class")
+        words = {(c, g): self._word(c, g) for c in classes for g in groups}
+        merged = []
+        for name in groups:
+            options = self._options(name, {c: words[c, name] for c in classes})
+            merged.append(Group(name=name, prompt=self._prompt(name), options=tuple(options)))
+        rules = tuple(
+            ClassRule(name=c, answers=tuple(_answers((g, words[c, g.name]) for g in merged))) for c in classes
+        )
+        tree = Tree(domain=domain, groups=tuple(merged), rules=rules, review=self._review)
+        draft = MutableTree(tree)
+        conflicts = (*self._left(), *(d.conflict(draft) for d in self.disputes))
+        return replace(tree, conflicts=conflicts)
+
+    def _left(self) -> list[Conflict]:
+        """Conflicts of an earlier merge that are in a side still; what one side has resolved is resolved."""
+        sides = [{c.what: c for c in self._trees[side].conflicts} for side in SIDES]
+        before = {c.what for c in self._base_tree.conflicts}
+        return [c for what, c in (sides[0] | sides[1]).items() if what not in before or all(what in s for s in sides)]
+
+    def _follow(self, what: str, find: "_Finder") -> None:
+        """Gives what one side only renamed its new name in the other two trees as well."""
+        found = {side: find(self._base_tree, self._trees[side]) for side in SIDES}
+        for side in SIDES:
+            for old, new in found[side].items():
+                theirs = found[other(side)].get(old)
+                if theirs is not None and theirs != new:
+                    if side == "theirs":
+                        continue  # told when it was ours' turn
+                    self.disputes.append(
+                        NameDispute(what="group" if what == "group" else "class", base=old, ours=new, theirs=theirs)
+                    )
+                self._rename(side, what, old, new, theirs)
+
+    def _rename(self, side: Side, what: str, old: str, new: str, theirs: str | None) -> None:
+        kind = GroupRenamed if what == "group" else ClassRenamed
+        rest = other(side)
+        try:
+            base = apply(self._base_tree, (kind(old=old, new=new),))
+            away = self._trees[rest]
+            if theirs is not None and theirs != new:
+                away = apply(away, (kind(old=theirs, new=new),))
+            elif old in (away.classes if what == "class" else [g.name for g in away.groups]):
+                away = apply(away, (kind(old=old, new=new),))
+        except ChangeError:  # the name is taken: then one went and another came
+            return
+        self._base_tree, self._trees[rest] = base, away
+        self._renamed[side].add(new)
+        self._followed.append((side, what, old, new))
+
+    def _note_followed(self) -> None:
+        """What the other side changed of a renamed group or class goes along, and that is said."""
+        for side, what, old, new in self._followed:
+            draft = self.sides[other(side)]
+            there = new in (draft.prompts if what == "group" else draft.rules)
+            if there and self._changed(what, new, other(side)):
+                told = f"{side} renamed the {what} {quote(old)} to {quote(new)}"
+                self.notes.append(f"{told}; what {other(side)} changed of it went along")
+
+    def _follow_options(self, side: Side) -> None:
+        for change in difference(self._base_tree, self._trees[side]):
+            if isinstance(change, OptionRenamed):
+                try:
+                    base = apply(self._base_tree, (change,))
+                    away = apply(self._trees[other(side)], (change,))
+                except ChangeError:  # the other side has removed or renamed it too, or has the new word
+                    continue
+                self._base_tree, self._trees[other(side)] = base, away
+
+    def _domain(self) -> str:
+        base, ours, theirs = self.base.domain, self.sides["ours"].domain, self.sides["theirs"].domain
+        if ours == theirs or theirs == base:
+            return ours
+        if ours == base:
+            return theirs
+        self.disputes.append(DomainDispute(ours=ours, theirs=theirs))
+        return ours
+
+    def _present(self, what: str) -> list[str]:
+        """Groups or classes of the merged tree, in its order."""
+        base, ours, theirs = (
+            list(draft.prompts if what == "group" else draft.rules)
+            for draft in (self.base, self.sides["ours"], self.sides["theirs"])
+        )
+        names: dict[Side, set[str]] = {"ours": set(ours), "theirs": set(theirs)}
+        members, known = set(), set(base)
+        for name in dict.fromkeys((*ours, *theirs)):
+            lacking = next((side for side in SIDES if name not in names[side]), None)
+            if lacking is None or name not in known:
+                members.add(name)
+            elif self._changed(what, name, other(lacking)):
+                self.disputes.append(
+                    PresenceDispute(what="group" if what == "group" else "class", name=name, remover=lacking)
+                )
+                members.add(name)
+            elif what == "group":
+                self._note_answers_gone(name, lacking)
+        return _order(base, ours, theirs, members)
+
+    def _changed(self, what: str, name: str, side: Side) -> bool:
+        """Whether the side changed a group or class that both it and the base have."""
+        base, draft = self.base, self.sides[side]
+        if name in self._renamed[side]:
+            return True
+        if what == "group":
+            if base.prompts[name] != draft.prompts[name] or set(base.options[name]) != set(draft.options[name]):
+                return True
+            return any(base.answer(c, name) != draft.answer(c, name) for c in base.rules if c in draft.rules)
+        return any(base.answer(name, g) != draft.answer(name, g) for g in base.prompts if g in draft.prompts)
+
+    def _note_answers_gone(self, group: str, remover: Side) -> None:
+        """Answers of new classes in a group that the other side removed go with it, and that is said."""
+        draft = self.sides[other(remover)]
+        for name in draft.rules:
+            answer = draft.answer(name, group)
+            if name not in self.base.rules and isinstance(answer, str):
+                self.notes.append(
+                    f"{quote(name)} lost its answer {quote(answer)} in {quote(group)}: {remover} removed the group"
+                )
+
+    def _prompt(self, group: str) -> str:
+        base, ours, theirs = (
+            draft.prompts.get(group) for draft in (self.base, self.sides["ours"], self.sides["theirs"])
+        )
+        if ours is None or theirs is None:
+            return ours if ours is not None else theirs or ""
+        if ours == theirs:
+            return ours
+        if base in (ours, theirs):
+            self._note_old_question(group, "theirs" if theirs == base else "ours")
+            return ours if theirs == base else theirs
+        self.disputes.append(PromptDispute(group=group, ours=ours, theirs=theirs))
+        return ours
+
+    def _note_old_question(self, group: str, side: Side) -> None:
+        """Answers that a side gave while the other changed the question stay, and that is said."""
+        draft, base = self.sides[side], self.base
+        given = [
+            name
+            for name in draft.rules
+            if isinstance(self._said(draft, name, group), str)
+            and self._said(draft, name, group) != self._said(base, name, group)
+        ]
+        if given:
+            names = ", ".join(map(quote, given[:3])) + (f" and {len(given) - 3} more" if len(given) > 3 else "")
+            told = f"{other(side)} changed the prompt of {quote(group)}"
+            self.notes.append(f"{told}, and {side} answered the old one for {names}: do the answers still fit?")
+
+    def _word(self, name: str, group: str) -> Answer:
+        """The merged answer of a class in a group."""
+        base = self._said(self.base, name, group)
+        heard: dict[Side, Answer] = {}
+        for side in SIDES:
+            draft = self.sides[side]
+            gone = (name in self.base.rules and name not in draft.rules) or (
+                group in self.base.prompts and group not in draft.prompts
+            )
+            heard[side] = base if gone else self._said(draft, name, group)
+        ours, theirs = heard["ours"], heard["theirs"]
+        if ours == theirs:
+            if ours is ABSENT and not any(name in d.rules and group in d.prompts for d in self.sides.values()):
+                owner: Side = "ours" if name in self.sides["ours"].rules else "theirs"
+                self.disputes.append(GapDispute(class_name=name, group=group, class_side=owner))
+            return ours
+        if theirs == base:
+            return ours
+        if ours == base:
+            return theirs
+        self.disputes.append(RuleDispute(class_name=name, group=group, base=base, ours=ours, theirs=theirs))
+        return ours
+
+    @staticmethod
+    def _said(draft: MutableTree, name: str, group: str) -> Answer:
+        return draft.answer(name, group) if name in draft.rules and group in draft.prompts else ABSENT
+
+    def _options(self, group: str, words: dict[str, Answer]) -> list[str]:
+        """The options of the merged group: what a class has in the merged tree is never left out."""
+        base = self.base.options.get(group, [])
+        lists = {side: self.sides[side].options.get(group) for side in SIDES}
+        ours, theirs = lists["ours"], lists["theirs"]
+        members, used = set(), set(words.values())
+        if ours is None or theirs is None:  # a side lacks the group: all options of the other, and what a class has
+            there = ours or theirs or []
+            return _order(base, there, there, {*there, *(o for o in base if o in used)})
+        for option in dict.fromkeys((*base, *ours, *theirs)):
+            lacking = [side for side in SIDES if option not in (lists[side] or ())]
+            if not lacking or option not in base:
+                members.add(option)
+            elif option in used:
+                members.add(option)
+                if len(lacking) == 1:
+                    self._option_in_use(group, option, lacking[0], [c for c, w in words.items() if w == option])
+        return _order(base, ours, theirs, members)
+
+    def _option_in_use(self, group: str, option: str, remover: Side, users: Sequence[str]) -> None:
+        """An option that one side removed and classes have: a dispute of its own, unless theirs are disputed anyway."""
+        open_ones = {
+            d.class_name: number
+            for number, d in enumerate(self.disputes)
+            if isinstance(d, RuleDispute) and d.group == group and d.ours == option
+        }
+        free = [name for name in users if name not in open_ones]
+        if free:
+            said = tuple((name, self._said(self.sides[remover], name, group)) for name in free)
+            renamed = self._new_words[remover].get((group, option))
+            self.disputes.append(
+                OptionDispute(group=group, option=option, remover=remover, users=said, renamed=renamed)
+            )
+        elif remover == "theirs":
+            for number in open_ones.values():
+                dispute = self.disputes[number]
+                assert isinstance(dispute, RuleDispute)
+                self.disputes[number] = replace(dispute, dropped=True)
+
+
+def _later_review(base: Tree, ours: Tree, theirs: Tree) -> Review | None:
+    """The sign-off that one side changed, or the later one. It names its content, so after a merge it is stale."""
+    if ours.review == theirs.review or theirs.review == base.review:
+        return ours.review
+    if ours.review == base.review or ours.review is None:
+        return theirs.review
+    return ours.review if theirs.review is None or ours.review.at >= theirs.review.at else theirs.review
+
+
+def _answers(words: Iterable[tuple[Group, Answer]]) -> Iterator[tuple[str, int | None]]:
+    """A rule in indices."""
+    for group, word in words:
+        if word is not ABSENT:
+            yield group.name, group.options.index(word) if isinstance(word, str) else None
+
+
+def _order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], members: set[str]) -> list[str]:
+    """The members in the order of the side that changed it, ours if both did; those of the other side follow theirs."""
+    both = set(base) & set(ours)
+    kept = [n for n in ours if n in both] == [n for n in base if n in both]
+    first, second = (theirs, ours) if kept else (ours, theirs)
+    found = [name for name in first if name in members]
+    there = set(found)
+    before: str | None = None
+    for name in (*second, *(n for n in base if n in members)):
+        if name in members and name not in there:
+            found.insert(found.index(before) + 1 if before is not None else 0, name)
+            there.add(name)
+        if name in members:
+            before = name
+    return found
+
+
+def _same_groups(base: Tree, side: Tree) -> dict[str, str]:
+    """Groups that the side only renamed: nothing else is like them."""
+    gone = [(g.name, (g.prompt, g.options)) for g in base.groups if side.group(g.name) is None]
+    come = [(g.name, (g.prompt, g.options)) for g in side.groups if base.group(g.name) is None]
+    return _only_pairs(gone, come)
+
+
+def _same_classes(base: Tree, side: Tree) -> dict[str, str]:
+    """Classes that the side only renamed: the names are alike, and no other class has just these answers."""
+    groups = list(dict.fromkeys(g.name for g in (*base.groups, *side.groups)))
+
+    def said(tree: Tree) -> list[tuple[str, tuple[Answer, ...]]]:
+        draft = MutableTree(tree)
+        return [(name, tuple(draft.answer(name, g) for g in groups)) for name in draft.rules]
+
+    before, after = said(base), said(side)
+    old, new = {name for name, _ in before}, {name for name, _ in after}
+    silent = {None, ABSENT}
+    gone = [(n, s) for n, s in before if n not in new and not set(s) <= silent]
+    come = [(n, s) for n, s in after if n not in old]
+    return {a: b for a, b in _only_pairs(gone, come).items() if resemblance(a, b) >= ALIKE}
+
+
+def _only_pairs(gone: Sequence[tuple[str, Hashable]], come: Sequence[tuple[str, Hashable]]) -> dict[str, str]:
+    """Names that stand for the same thing, where exactly one that went and one that came do."""
+    before, after = Counter(what for _, what in gone), Counter(what for _, what in come)
+    names = {what: name for name, what in come}
+    return {name: names[what] for name, what in gone if before[what] == 1 and after[what] == 1}

@@ -1,0 +1,36 @@
+"""A tree as text for people and for `git diff`: rules in words, one answer a line."""
+
+from collections.abc import Iterator
+
+from treegen.tree.document import digest_of
+from treegen.tree.model import Tree
+from treegen.tree.validation.schema import printable
+
+
+def lines_of(tree: Tree) -> Iterator[str]:
+    """The tree in words. A line never depends on an index, so that a diff of two such texts shows what changed."""
+    yield f"domain: {printable(tree.domain)}"
+    if tree.review:
+        stale = "" if tree.review.digest == digest_of(tree) else ", and changed since"
+        yield f"{tree.review.status} by {printable(tree.review.by)} at {tree.review.at}{stale}"
+    for conflict in tree.conflicts:
+        yield f"CONFLICT {printable(conflict.what)}"
+    for group in tree.groups:
+        yield ""
+        yield f"group {printable(group.name)}: {printable(group.prompt)}"
+        for option in group.options:
+            yield f"  - {printable(option)}"
+    known = {group.name: group.options for group in tree.groups}
+    for rule in tree.rules:
+        yield ""
+        yield f"class {printable(rule.name)}"
+        for name, index in rule.answers:
+            yield f"  {printable(name)}: {_answer(known.get(name), index)}"
+
+
+def _answer(options: tuple[str, ...] | None, index: int | None) -> str:
+    if index is None:
+        return "(no answer)"
+    if options is None:
+        return f"(option {index} of a group that the tree does not have)"
+    return printable(options[index]) if 0 <= index < len(options) else f"(option {index}, which does not exist)"

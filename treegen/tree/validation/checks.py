@@ -1,0 +1,292 @@
+"""All problems of a tree at once: text, schema, then what only the whole tree shows."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from treegen.tree.document import Document, digest_of, parse_json, read_text, save, tree_from, unwritable
+from treegen.tree.model import ClassRule, Group, Tree
+from treegen.tree.validation.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
+from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.problems import Edit, Fix, Place, Problem, pointer_to
+from treegen.tree.validation.schema import schema_problems, show
+
+#: after these, the types of a document are not those of a tree
+_UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG107"})
+#: more missing classes than this are another domain's, not misspelt
+_MOST_CANDIDATES = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What was read and everything found wrong with it.
+
+    Attributes:
+        document: the tree, also when it has problems; `None` if its types are not those of a tree, or if it has
+            unknown keys, which a tree would drop.
+        data: the plain data, `None` if the text cannot be read.
+        problems: in the order of checks and places.
+    """
+
+    document: Document | None
+    data: Any
+    problems: tuple[Problem, ...]
+
+
+def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
+    """Checks the JSON text of a tree; see `check_data`."""
+    data, problems = parse_json(text)
+    if data is None:
+        problems = list(_git_markers(text)) or problems
+        if not problems:
+            problems = [Problem(code="TG103", pointer="", message="expected an object, found null")]
+        return CheckResult(document=None, data=None, problems=tuple(problems))
+    checked = check_data(data, classes=classes, domain=domain, stored=True)
+    return CheckResult(document=checked.document, data=data, problems=(*problems, *checked.problems))
+
+
+def _git_markers(text: str) -> Iterator[Problem]:
+    """That git merged lines, for a text that is not JSON: in JSON no line begins like that, not even in a string."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("<<<<<<< "):
+            told = (
+                f"git's conflict markers stand in the file, from line {number}: `treegen git-setup`, "
+                "then `git checkout --merge FILE` merges again by names"
+            )
+            yield Problem(code="TG101", pointer="", message=told, place=Place(line=number, column=1))
+            return
+
+
+def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
+    """Checks a tree file.
+
+    Raises:
+        InputError: the file cannot be opened or is not UTF-8.
+    """
+    return check_text(read_text(path), classes=classes, domain=domain)
+
+
+def check_data(
+    data: Any, *, classes: Sequence[str] | None = None, domain: str | None = None, stored: bool = False
+) -> CheckResult:
+    """Checks plain data as a tree.
+
+    Args:
+        data: what JSON gives.
+        classes: the classes of the domain, if one is known; then every one of them needs a rule.
+        domain: the name of the domain, if one is known.
+        stored: the data came from a tree file, so its digest counts.
+    """
+    problems = [*schema_problems(data, "tree"), *unwritable(data)]
+    outside = {p.code for p in problems if not in_review(p)}
+    if outside & _UNTYPED:
+        problems += _name_problems(data, classes=classes, domain=domain)
+        return CheckResult(document=None, data=data, problems=tuple(problems))
+    sound = {k: v for k, v in data.items() if k != "review"} if any(map(in_review, problems)) else data
+    tree = tree_from(sound)
+    problems = [with_merge_fix(p, data) if p.code == "TG111" else p for p in problems]
+    problems += _blanks(tree)
+    problems += cross_problems(tree, classes=classes, domain=domain)
+    problems += conflict_problems(tree)
+    if stored:
+        problems += _digest_problems(tree, data.get("digest"))
+    document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
+    return CheckResult(document=document, data=data, problems=tuple(problems))
+
+
+def in_review(problem: Problem) -> bool:
+    """Whether it is about the sign-off."""
+    return problem.pointer == "/review" or problem.pointer.startswith("/review/")
+
+
+def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | None) -> Iterator[Problem]:
+    """What the names alone show in data whose types are wrong, so that one round of repair sees as much as it can."""
+    if not isinstance(data, dict):
+        return
+    groups, rules = data.get("classification_groups"), data.get("rules")
+    if isinstance(data.get("domain"), str):
+        yield from _domain_problems(data["domain"], domain)
+    if isinstance(rules, dict):
+        yield from _classes(tuple(rules), classes)
+    if isinstance(rules, dict) and isinstance(groups, dict):
+        kept = {name: rule for name, rule in rules.items() if isinstance(rule, dict)}
+        yield from _answers(
+            Tree(
+                domain="",
+                groups=tuple(Group(name=name, prompt="", options=()) for name in groups),
+                rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in kept.items()),
+            )
+        )
+
+
+def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Iterator[Problem]:
+    """What only groups and rules together show, and what the domain adds."""
+    yield from _domain_problems(tree.domain, domain)
+    yield from _classes(tree.classes, classes)
+    yield from _answers(tree)
+    yield from _twins(tree)
+    yield from _unused(tree)
+
+
+def conflict_problems(tree: Tree) -> Iterator[Problem]:
+    """What a merge left to decide."""
+    for number, conflict in enumerate(tree.conflicts):
+        told = f"merge conflict: {conflict.what}; `treegen resolve` takes a side"
+        yield Problem(code="TG305", pointer=pointer_to("conflicts", number), message=told)
+
+
+def _domain_problems(found: str, wanted: str | None) -> Iterator[Problem]:
+    if wanted is not None and found != wanted:
+        told = f"the tree is for the domain {show(found)}, not {show(wanted)}"
+        yield Problem(code="TG304", pointer="/domain", message=told)
+
+
+def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Problem]:
+    """Classes of the domain, if one is known, without a rule; rules without a class of the domain."""
+    if classes is None:
+        return
+    known, have = set(classes), set(names)
+    missing = [c for c in classes if c not in have]
+    for name in missing:
+        told = f"the class {show(name)} has no rule; give its option in every group"
+        yield Problem(code="TG201", pointer="/rules", message=told)
+    candidates = missing if len(missing) <= _MOST_CANDIDATES else ()
+    unknown = [name for name in names if name not in known]
+    written = _only_ones(classes) if unknown and missing else {}
+    renamed = {name: written.get(word) for word, name in _only_ones(unknown).items()}
+    for name in unknown:
+        told = f"the domain has no class {show(name)}" + _meant(name, candidates)
+        right = renamed.get(name)
+        fix = rename_fix(name, right) if right and right not in have else None
+        yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told, fix=fix)
+
+
+def _meant(name: str, candidates: Sequence[str]) -> str:
+    close = get_close_matches(name, candidates, n=1, cutoff=0.7)
+    return f"; {show(close[0])} is meant?" if close else ""
+
+
+def _answers(tree: Tree) -> Iterator[Problem]:
+    """Rules without any answer, answers for unknown groups, groups without an answer."""
+    names = {g.name: g for g in tree.groups}
+    folded = _only_ones(names)
+    for rule in tree.rules:
+        given = dict(rule.answers)
+        if all(index is None for index in given.values()):
+            told = f"the rule of {show(rule.name)} answers nothing; give its option in at least one group"
+            yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=told)
+            continue
+        unknown = [g for g in given if g not in names]
+        renamed = {wrong: folded.get(word) for word, wrong in _only_ones(unknown).items()}
+        for group in unknown:
+            yield _unknown_group(rule, group, renamed.get(group), given, list(names))
+        for group in names:
+            if group not in given and group not in renamed.values():
+                told = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
+                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=told)
+
+
+def _only_ones(names: Iterable[str]) -> dict[str, str]:
+    """Normalised name -> name, without those that several names share: there no fix is certain."""
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(normalise(name), []).append(name)
+    return {word: same[0] for word, same in folded.items() if len(same) == 1}
+
+
+def _unknown_group(
+    rule: ClassRule, group: str, same: str | None, given: dict[str, int | None], names: Sequence[str]
+) -> Problem:
+    """TG202, with a fix where the group's name is written differently and is still free."""
+    pointer = pointer_to("rules", rule.name, group)
+    told = f"{show(rule.name)} has an answer for the group {show(group)}, which the tree does not have"
+    if same is None or same in given:
+        return Problem(code="TG202", pointer=pointer, message=told + _meant(group, names))
+    edits = (
+        Edit(op="remove", pointer=pointer),
+        Edit(op="add", pointer=pointer_to("rules", rule.name, same), value=given[group]),
+    )
+    return Problem(
+        code="TG202",
+        pointer=pointer,
+        message=f"{told}; {show(same)} is meant",
+        fix=Fix(summary=f"rename it to {show(same)}", edits=edits),
+    )
+
+
+def _twins(tree: Tree) -> Iterator[Problem]:
+    """Classes that nothing can tell apart."""
+    groups = [g.name for g in tree.groups]
+    first: dict[tuple[int | None, ...], str] = {}
+    for rule in tree.rules:
+        given = dict(rule.answers)
+        if all(index is None for index in given.values()):  # TG201 says so already
+            continue
+        key = tuple(given.get(g) for g in groups)
+        earlier = first.setdefault(key, rule.name)
+        if earlier != rule.name:
+            told = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
+            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=told)
+
+
+def _unused(tree: Tree) -> Iterator[Problem]:
+    """Options that no rule points to."""
+    used = {(group, index) for rule in tree.rules for group, index in rule.answers}
+    for group in tree.groups:
+        for index, option in enumerate(group.options):
+            if (group.name, index) not in used:
+                pointer = pointer_to("classification_groups", group.name, "options", index)
+                told = f"no class has {show(option)} in {show(group.name)}"
+                yield Problem(code="TG205", pointer=pointer, message=told)
+
+
+def _blanks(tree: Tree) -> Iterator[Problem]:
+    """Texts with white space around them."""
+    for group in tree.groups:
+        base = ("classification_groups", group.name)
+        texts: Iterable[tuple[str, str]] = [
+            (pointer_to(*base, "prompt"), group.prompt),
+            *((pointer_to(*base, "options", i), option) for i, option in enumerate(group.options)),
+        ]
+        for pointer, text in texts:
+            if text != text.strip() and text.strip():
+                told = f"white space around {show(text)}"
+                yield Problem(code="TG113", pointer=pointer, message=told, fix=blank_fix(pointer, text))
+
+
+def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
+    """A missing or stale digest, a stale approval."""
+    current = digest_of(tree)
+    if written != current:
+        missing = written is None
+        told = "the digest is missing" if missing else "the digest is not that of the content: edited by hand or merged"
+        edit = Edit(op="add" if missing else "replace", pointer="/digest", value=current)
+        fix = Fix(summary="write the digest", edits=(edit,))
+        yield Problem(code="TG301" if missing else "TG302", pointer="/digest", message=told, fix=fix)
+    if tree.review and tree.review.digest != current:
+        told = f"approved by {show(tree.review.by)} on {show(tree.review.at)}, and changed since"
+        yield Problem(code="TG303", pointer="/review/digest", message=told)
+
+
+def fix_file(
+    path: Path, checked: CheckResult, *, classes: Sequence[str] | None = None, domain: str | None = None
+) -> CheckResult:
+    """Applies the certain fixes to a tree file and writes it canonically.
+
+    A file of which something would be lost stays as it is: wrong types, a key that stands twice, a broken review.
+
+    Returns:
+        What is left to find in the file.
+    """
+    if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
+        return checked
+    fixed = checked
+    while any(p.fix for p in fixed.problems):  # texts without their white space can be the same; it never grows
+        data, _ = apply_fixes(fixed.data, fixed.problems)
+        fixed = check_data(data, classes=classes, domain=domain)
+    if fixed.document is None:
+        return checked
+    save(path, fixed.document.tree)
+    return check_file(path, classes=classes, domain=domain)

@@ -1,0 +1,147 @@
+"""Where a JSON Pointer points in a text: line and column, found without parsing what no pointer asks for."""
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Final
+
+from treegen.tree.validation.problems import Place, Problem
+
+_STRING: Final = r'"(?:[^"\\]++|\\.)*+"'  # possessive: a text that breaks off costs one pass
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_TEXT: Final = re.compile(_STRING, re.DOTALL)
+_PLAIN: Final = re.compile(r"[^\s,{}\[\]\"]+")
+#: an object or a list that holds no other: what most members of a tree are
+_FLAT: Final = re.compile(rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING})*+[}}\]]', re.DOTALL)
+_BRACKET: Final = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
+_STEPS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
+
+_Wanted = dict[str, "_Wanted"]
+
+
+class _Node:
+    """A value: where it, or its key, begins, and those of its members that are wanted."""
+
+    __slots__ = ("inner", "offset")
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.inner: dict[str, _Node] = {}
+
+
+def locate(text: str, pointers: Iterable[str]) -> dict[str, Place]:
+    """The place of each pointer: of the key of a member, of the value in a list.
+
+    What is not there is at its nearest parent that is; of a key that stands twice the last counts, as in JSON.
+
+    Args:
+        text: JSON. Of a text that breaks off, what is there is found.
+        pointers: RFC 6901.
+
+    >>> locate('{"a": [1, 2]}', ["/a/1"])
+    {'/a/1': Place(line=1, column=11)}
+    """
+    paths = {pointer: _parts(pointer) for pointer in pointers}
+    wanted: _Wanted = {}
+    for parts in paths.values():
+        below = wanted
+        for part in parts:
+            below = below.setdefault(part, {})
+    start = _skip_space(text, 0)
+    root = _Node(start)
+    if wanted:
+        _read(text, start, wanted, root)
+    starts = [0, *(m.end() for m in re.finditer("\n", text))]
+    return {pointer: _place(starts, _nearest(root, parts)) for pointer, parts in paths.items()}
+
+
+def problem_places(text: str, problems: Iterable[Problem]) -> list[Place]:
+    """The place of each problem in the text it was found in."""
+    problems = list(problems)
+    found = locate(text, {p.pointer for p in problems if p.place is None})
+    return [p.place or found[p.pointer] for p in problems]
+
+
+def place_at(text: str, offset: int) -> Place:
+    """Line and column of the character at `offset`, both from 1."""
+    return _place([0, *(m.end() for m in re.finditer("\n", text[:offset]))], offset)
+
+
+def bracket_deeper_than(text: str, most: int) -> int:
+    """Offset of the first bracket that opens more than `most` levels; 0 if none does."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth += _STEPS.get(bracket[0], 0)
+        if depth > most:
+            return bracket.start()
+    return 0
+
+
+def _place(starts: list[int], offset: int) -> Place:
+    line = bisect_right(starts, offset)
+    return Place(line=line, column=offset - starts[line - 1] + 1)
+
+
+def _parts(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def _nearest(node: _Node, parts: list[str]) -> int:
+    for part in parts:
+        if part not in node.inner:
+            break
+        node = node.inner[part]
+    return node.offset
+
+
+def _read(text: str, at: int, wanted: _Wanted, node: _Node) -> int:
+    """Reads the value that begins at `at` and notes its wanted members; returns where it ends."""
+    if not wanted or text[at : at + 1] not in ("{", "["):
+        return _skip_value(text, at)
+    is_object, number = text[at] == "{", 0
+    at = _skip_space(text, at + 1)
+    while at < len(text) and text[at] not in "}]":
+        begun, key = at, str(number)
+        if is_object:
+            found = _TEXT.match(text, at)
+            if not found:
+                return len(text)
+            key = _key(found[0])
+            at = _skip_space(text, _skip_space(text, found.end()) + 1)  # the colon
+        if key in wanted:
+            node.inner[key] = _Node(begun)
+            at = _read(text, at, wanted[key], node.inner[key])
+        else:
+            at = _skip_value(text, at)
+        at, number = _skip_space(text, at), number + 1
+        if text[at : at + 1] == ",":
+            at = _skip_space(text, at + 1)
+    return at + 1
+
+
+def _key(token: str) -> str:
+    if "\\" not in token:
+        return token[1:-1]
+    try:
+        return str(json.loads(token)).encode(errors="replace").decode()  # half a surrogate pair: as in pointers
+    except ValueError:
+        return token[1:-1]
+
+
+def _skip_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _skip_value(text: str, at: int) -> int:
+    """Where the value that begins at `at` ends: always behind `at`, so that reading ends in any text."""
+    found = _TEXT.match(text, at) or _PLAIN.match(text, at) or _FLAT.match(text, at)
+    if found:
+        return found.end()
+    depth = 0
+    for bracket in _BRACKET.finditer(text, at):
+        depth += _STEPS.get(bracket[0], 0)
+        if depth <= 0:
+            return bracket.end()
+    return len(text)

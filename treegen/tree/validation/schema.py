@@ -1,0 +1,198 @@
+"""treegen's own JSON Schema keywords and the validator that knows them.
+
+A misspelt keyword in a schema is ignored silently by JSON Schema, so each has a test of its own.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from treegen.resources import read_schema
+from treegen.tree.validation.fast_path import doubtful_part
+from treegen.tree.validation.normalise import normalise
+from treegen.tree.validation.problems import Problem, pointer_to
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_TYPE_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    type(None): "null",
+}
+_WANTED = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+_CODES = {"slots": "TG110", "distinctNormalised": "TG111", "indexInto": "TG112", "type": "TG103"}
+_SHOWN = 60
+
+
+def printable(text: str) -> str:
+    r"""The text with everything escaped that a terminal obeys or cannot show.
+
+    >>> print(printable("red\x1b[31m"))
+    red\u001b[31m
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 2**16 else f"\\U{ord(c):08x}" for c in text)
+
+
+def quote(value: Any) -> str:
+    """A value as JSON on one line; control characters are escaped."""
+    return printable(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def show(value: Any) -> str:
+    """A value as JSON, cut to what fits in a message; control characters are escaped."""
+    text = quote(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _slots(_: Any, wanted: int, value: Any, __: Any) -> "Iterator[ValidationError]":
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and (found := value.count("{}")) != wanted:
+        told = "the prompt must hold {} exactly once" if wanted else "an option must not hold {}"
+        yield ValidationError(f"{told}, found {found}: {show(value)}")
+
+
+def _distinct(_: Any, wanted: bool, value: Any, __: Any) -> "Iterator[ValidationError]":
+    from jsonschema.exceptions import ValidationError
+
+    if not wanted or not isinstance(value, list):
+        return
+    first: dict[str, int] = {}
+    for index, option in enumerate(value):
+        if isinstance(option, str):
+            earlier = first.setdefault(normalise(option), index)
+            if earlier != index:
+                yield ValidationError(
+                    f"option {index} {show(option)} is the same as option {earlier} {show(value[earlier])}; "
+                    "options must exclude each other",
+                    path=[index],
+                )
+
+
+def _index_into(_: Any, spec: dict[str, str], value: Any, __: Any) -> "Iterator[ValidationError]":
+    """Every index below `indices` must lie in the list `key` of the object of the same name below `lists`."""
+    from jsonschema.exceptions import ValidationError
+
+    if not isinstance(value, dict):
+        return
+    lists, owners = value.get(spec["lists"]), value.get(spec["indices"])
+    if not isinstance(lists, dict) or not isinstance(owners, dict):
+        return
+    lengths = {
+        name: len(entry[spec["key"]])
+        for name, entry in lists.items()
+        if isinstance(entry, dict) and isinstance(entry.get(spec["key"]), list)
+    }
+    for owner, indices in owners.items():
+        for name, index in indices.items() if isinstance(indices, dict) else ():
+            if isinstance(index, bool) or not isinstance(index, int) or name not in lengths:
+                continue
+            if index >= lengths[name]:  # below 0 is the schema's own minimum
+                valid = f" (0 to {lengths[name] - 1})" if lengths[name] else ""
+                yield ValidationError(
+                    f"{show(owner)} has option {index} in {show(name)}, which has {lengths[name]} options{valid}",
+                    path=[spec["indices"], owner, name],
+                )
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+@cache
+def validator_of(schema: str) -> Any:
+    """A Draft 2020-12 validator of `schemas/SCHEMA.schema.json` that also knows treegen's keywords."""
+    from jsonschema import Draft202012Validator, validators
+
+    extended: Any = validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator,
+        {"slots": _slots, "distinctNormalised": _distinct, "indexInto": _index_into},
+        # 1.0 is no index, and TOML's nan is no fraction: it is neither below nor above any limit
+        type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number}),
+    )
+    return extended(json.loads(read_schema(schema)))
+
+
+def schema_problems(data: Any, schema: str) -> list[Problem]:
+    """All findings of the schema, in the order of the document's places."""
+    problems: list[Problem] = []
+    if schema == "tree" and isinstance(data, dict):
+        data = doubtful_part(data)
+        if data is None:
+            return []
+    for error in validator_of(schema).iter_errors(data):
+        problems += problems_of(error)
+    return sorted(problems, key=lambda p: (p.pointer, p.code))
+
+
+def problems_of(error: "ValidationError") -> list[Problem]:
+    """One schema error as problems in treegen's words."""
+    path, keyword = list(error.absolute_path), str(error.validator)
+    value: Any = error.instance
+    expected: Any = error.validator_value
+    if keyword == "required":
+        missing = [k for k in expected if k not in value and f"'{k}'" in error.message]
+        return [
+            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing") for k in missing
+        ]
+    if keyword == "dependentRequired":
+        wanted_by = {k: key for key, others in expected.items() if key in value for k in others if k not in value}
+        return [
+            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing beside {show(key)}")
+            for k, key in wanted_by.items()
+            if error.message.startswith(f"'{k}'")
+        ]
+    if keyword == "additionalProperties" and expected is False:
+        known = set((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
+        extra = [k for k in value if k not in known]
+        told = f"; known here: {', '.join(sorted(known))}"
+        return [
+            Problem(code="TG105", pointer=pointer_to(*path, k), message=f"unknown key {show(k)}{told}") for k in extra
+        ]
+    code, message = _CODES.get(keyword, "TG106"), error.message
+    if keyword == "type":
+        wanted = " or ".join(_WANTED[t] for t in ([expected] if isinstance(expected, str) else expected))
+        message = f"expected {wanted}, found {_TYPE_NAMES.get(type(value), 'something else')}: {show(value)}"
+    elif code == "TG106":
+        message = _not_allowed(keyword, expected, value)
+    return [Problem(code=code, pointer=pointer_to(*path), message=message, fix=None)]
+
+
+def _not_allowed(keyword: str, expected: Any, value: Any) -> str:
+    """The sentence for a value that has the right type but is not allowed."""
+    if keyword == "pattern" and expected == "\\S":
+        return f"a text must not be blank: {show(value)}"
+    sentences = {
+        "minItems": f"expected at least {expected} entries, found {len(value) if isinstance(value, list) else 0}",
+        "maxItems": f"expected at most {expected} entries, found {len(value) if isinstance(value, list) else 0}",
+        "minProperties": "must not be empty",
+        "minimum": f"must be at least {expected}: {show(value)}",
+        "maximum": f"must be at most {expected}: {show(value)}",
+        "exclusiveMinimum": f"must be more than {expected}: {show(value)}",
+        "exclusiveMaximum": f"must be less than {expected}: {show(value)}",
+        "const": f"must be {show(expected)}: {show(value)}",
+        "enum": f"must be one of {show(expected)}: {show(value)}",
+        "pattern": f"must match {expected}: {show(value)}",
+    }
+    return sentences.get(keyword, f"not allowed by {keyword}: {show(value)}")

@@ -1,0 +1,1 @@
+"""Trees in git: files at a revision, the merge driver, and what was approved."""

@@ -1,0 +1,206 @@
+"""What a repository needs so that git shows trees in words and merges them by names: written, shown and undone."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from treegen.errors import InputError
+from treegen.tree.document import read_text, write_atomically
+from treegen.vcs.git import repository_of, run_git
+
+BEGIN: Final = "# treegen: begin (`treegen git-setup --undo` takes these lines out)"
+END: Final = "# treegen: end"
+PATTERNS: Final = ("tree.json",)
+ATTRIBUTES: Final = ".gitattributes"
+PRE_COMMIT: Final = ".pre-commit-config.yaml"
+_LINES: Final = (
+    rf"[ \t]*{re.escape(BEGIN)}[ \t]*\r?\n(?:(?![ \t]*{re.escape(BEGIN)}).*\n)*?[ \t]*{re.escape(END)}[ \t]*"
+)
+#: a block with the end of its last line; without one, with the end of the line before it
+_BLOCK: Final = re.compile(rf"\r?\n{_LINES}\Z|^{_LINES}(?:\r?\n|\Z)", re.MULTILINE)
+#: what a pattern of .gitattributes is made of: see "PATTERN FORMAT" in gitignore(5)
+_PARTS: Final = re.compile(r"(?:(?<=/)|^)\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^\]/]*\]|\\.|.", re.DOTALL)
+_WILD: Final = {"**/": "(.*/)?", "/**": "/.*", "?": "[^/]", "[": "(?!)", "[]": "(?!)"}
+_REPOS: Final = re.compile(r"repos:\s*(#.*)?$")
+
+
+def set_up(folder: Path, command: str, *, patterns: Sequence[str] = PATTERNS, pre_commit: bool = False) -> list[str]:
+    """Writes attributes and configuration into the repository of `folder`; a second run writes the same again.
+
+    Args:
+        folder: anywhere in the working tree.
+        command: how a shell starts treegen; goes into the repository's own configuration, which is not committed.
+        patterns: the trees, as .gitattributes names files.
+        pre_commit: also a hook for pre-commit that runs `treegen check`.
+
+    Returns:
+        What was done, one sentence each.
+
+    Raises:
+        InputError: no repository, a pattern that cannot be written, or a file that cannot be changed.
+    """
+    top = repository_of(folder)
+    for pattern in patterns:
+        if not _can_be_written(pattern):
+            raise InputError(f"{pattern!r} is no pattern", "write it as in .gitattributes, ? for a space: trees/*.json")
+    block = "\n".join(f"{pattern} diff=treegen merge=treegen" for pattern in patterns)
+    done = [_write_block(top / ATTRIBUTES, block)]
+    for key, value in _settings(command):
+        _configure(top, key, value)
+        done.append(f"set {key} = {value} in the repository's configuration")
+    if pre_commit:
+        done.append(_add_hook(top / PRE_COMMIT, patterns))
+    return done
+
+
+def undo(folder: Path) -> list[str]:
+    """Takes out what `set_up` wrote and nothing else.
+
+    Returns:
+        What was done, one sentence each; empty if there was nothing.
+
+    Raises:
+        InputError: no repository, or a file that cannot be changed.
+    """
+    top = repository_of(folder)
+    done = []
+    for name in (ATTRIBUTES, PRE_COMMIT):
+        done += _remove_blocks(top / name)
+    for key, _ in _settings(""):
+        if run_git(["config", "--local", "--unset-all", key], top).code == 0:
+            done.append(f"removed {key} from the repository's configuration")
+    return done
+
+
+def _can_be_written(pattern: str) -> bool:
+    """Whether git takes the pattern in .gitattributes, and pre-commit what it becomes."""
+    if not pattern or pattern[0] == "!" or pattern[-1] in "/\\" or any(c.isspace() or c in '"#' for c in pattern):
+        return False
+    try:
+        re.compile(_expression([pattern]))
+    except re.error:
+        return False
+    return True
+
+
+def _settings(command: str) -> Iterator[tuple[str, str]]:
+    yield "diff.treegen.textconv", f"{command} show --textconv"
+    yield "diff.treegen.xfuncname", "^((group|class) .*)$"  # git shows what the first parentheses hold
+    yield "merge.treegen.name", "treegen: trees by names"
+    yield "merge.treegen.driver", f"{command.replace('%', '%%')} merge --driver --path %P %O %A %B"
+
+
+def _configure(top: Path, key: str, value: str) -> None:
+    done = run_git(["config", "--local", "--replace-all", key, value], top)
+    if done.code != 0:
+        raise InputError(f"git config {key}: {done.err}", "check that the repository is writable")
+
+
+def _text(path: Path) -> str:
+    return read_text(path) if path.exists() else ""
+
+
+def _end_of_line(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _without_blocks(text: str) -> str:
+    """The text without any block, byte for byte as it was before; a block that does not end stays."""
+    return _BLOCK.sub("", text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a text that `read_text` gave; a byte order mark stays."""
+    marked = path.exists() and path.read_bytes().startswith(b"\xef\xbb\xbf")
+    write_atomically(path, ("\ufeff" if marked else "") + text)
+
+
+def _write_block(path: Path, block: str) -> str:
+    """Puts the block at the end: in .gitattributes the last line that matches counts."""
+    before = _text(path)
+    rest, eol = _without_blocks(before), _end_of_line(before)
+    lines = eol.join([BEGIN, *block.split("\n"), END])
+    # a last line that does not end gets its end from the block, which then has none itself: so both go together
+    after = rest + (eol + lines if rest and not rest.endswith("\n") else lines + eol)
+    if after == before:
+        return f"{path.name} is as it should be"
+    _write(path, after)
+    return f"wrote to {path.name}: {block}"
+
+
+def _remove_blocks(path: Path) -> list[str]:
+    before = _text(path)
+    after = _without_blocks(before)
+    if after == before:
+        return []
+    if after not in ("", "repos:\n"):
+        _write(path, after)
+        return [f"took treegen's lines out of {path.name}"]
+    path.unlink()
+    return [f"removed {path.name}, which held nothing else"]
+
+
+def _add_hook(path: Path, patterns: Sequence[str]) -> str:
+    """Puts the hook first below `repos:`, indented like the entries there.
+
+    Raises:
+        InputError: the file has no line `repos:` to put it below.
+    """
+    before = _text(path)
+    eol = _end_of_line(before)
+    lines = (_without_blocks(before) or "repos:\n").splitlines(keepends=True)
+    place = next((number for number, line in enumerate(lines) if _REPOS.match(line)), None)
+    if place is None:
+        shown = "\n".join(_hook("", patterns))
+        raise InputError(f"{path}: has no line `repos:`; everything else is done", f"add this hook by hand:\n{shown}")
+    entry = next((line for line in lines[place + 1 :] if line.lstrip().startswith("- ")), "- ")
+    hook = eol.join(_hook(entry[: len(entry) - len(entry.lstrip())], patterns))
+    whole = lines[place].endswith("\n")
+    after = "".join([*lines[: place + 1], hook + eol if whole else eol + hook, *lines[place + 1 :]])
+    if path.exists() and after == before:
+        return f"{path.name} is as it should be"
+    _write(path, after)
+    return f"wrote a hook that runs `treegen check` to {path.name}; `pre-commit install` makes git run it"
+
+
+def _hook(indent: str, patterns: Sequence[str]) -> list[str]:
+    """The hook for the treegen that is on the path."""
+    lines = [
+        BEGIN,
+        "- repo: local",
+        "  hooks:",
+        "    - id: treegen-check",
+        "      name: treegen check",
+        "      entry: treegen check",
+        "      language: system",
+        f"      files: '{_expression(patterns)}'",
+        END,
+    ]
+    return [indent + line for line in lines]
+
+
+def _expression(patterns: Sequence[str]) -> str:
+    """The patterns as one regular expression on paths from the top, as pre-commit wants it."""
+    parts = []
+    for pattern in patterns:
+        body = "".join(map(_translated, _PARTS.findall(pattern.removeprefix("/"))))
+        parts.append(f"^{body}$" if "/" in pattern else f"(^|/){body}$")
+    return "|".join(parts).replace("'", "''")
+
+
+def _translated(part: str) -> str:
+    """One part of a pattern of .gitattributes as a regular expression."""
+    if part in _WILD:
+        return _WILD[part]
+    if part.startswith("*"):
+        return "[^/]*"
+    if part.startswith("["):
+        negated = part[1] in "!^"
+        return f"[^/{_inside(part[2:-1])}]" if negated else f"[{_inside(part[1:-1])}]"
+    return re.escape(part.removeprefix("\\") or part)
+
+
+def _inside(characters: str) -> str:
+    """What stands between brackets; only a hyphen keeps its meaning."""
+    return re.sub(r"([\\\[\]^&|~])", r"\\\1", characters)

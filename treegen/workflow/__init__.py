@@ -1,0 +1,1 @@
+"""What a command and the review both call. Nothing here prints or draws."""

@@ -1,0 +1,176 @@
+"""Everything wrong with a tree, for whoever judges one: schema and cross checks, lints, the project's severities.
+
+Drafting and repair use `treegen.tree.validation.checks` alone: lints must not change what a language model is sent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.config.domain import Domain, domain_path, read_domain
+from treegen.config.toml_locations import locate_toml
+from treegen.history.store import stored_scores
+from treegen.tree.changes import Change
+from treegen.tree.document import Document, content_of, digest_of, read_text
+from treegen.tree.lint.rules import lint
+from treegen.tree.lint.word_lists import CONTEXT
+from treegen.tree.model import Tree
+from treegen.tree.validation.checks import CheckResult, check_data, check_text, conflict_problems, fix_file
+from treegen.tree.validation.locations import problem_places
+from treegen.tree.validation.problems import Place, Problem, pointer_to, with_levels
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+
+
+_MEASURED: Final = {"drop": "TG703", "reword": "TG705", "separate": "TG706"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What was found in one file.
+
+    Attributes:
+        path: the file.
+        document: the tree; `None` if the types are not those of a tree.
+        problems: in the order of their places, with the severities of the project.
+        places: line and column of each problem; `None` where none is known.
+        switched_off: how many problems the project has switched off.
+        since: the git revision with which the file was compared; `None` if with none.
+        changes: what changed since; `None` if the file is new.
+    """
+
+    path: Path
+    problems: tuple[Problem, ...]
+    places: tuple[Place | None, ...]
+    document: Document | None = None
+    switched_off: int = 0
+    since: str | None = None
+    changes: tuple[Change, ...] | None = None
+
+    @property
+    def errors(self) -> int:
+        """How many of the problems are errors."""
+        return sum(p.severity == "error" for p in self.problems)
+
+    def with_more(self, problems: Sequence[Problem]) -> "Findings":
+        """The same with problems found by others, as a gate; they stand at the end."""
+        if not problems:
+            return self
+        places = problem_places(read_text(self.path), problems)
+        return replace(self, problems=(*self.problems, *problems), places=(*self.places, *places))
+
+    def without(self, code: str) -> "Findings":
+        """The same without the problems of a code."""
+        kept = [pair for pair in zip(self.problems, self.places, strict=True) if pair[0].code != code]
+        return replace(self, problems=tuple(p for p, _ in kept), places=tuple(place for _, place in kept))
+
+
+def check_tree_file(
+    path: Path, domain: Domain | None = None, *, encoder: "Encoder | None" = None, fix: bool = False
+) -> Findings:
+    """Checks a tree file with everything there is.
+
+    Args:
+        path: the tree file.
+        domain: its classes need rules, its severities, aliases and language count; without one the defaults do.
+        encoder: also counts the tokens of its own context and compares the embeddings of options.
+        fix: applies the certain fixes first and writes the file, if there are any; also those of what is switched off.
+
+    Raises:
+        InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
+    """
+    text = read_text(path)
+    if fix:
+        checked = check_text(text, **_against(domain))
+        if any(p.fix for p in checked.problems):
+            fix_file(path, checked, **_against(domain))
+            text = read_text(path)
+    return check_tree_text(text, path, domain, encoder=encoder)
+
+
+def check_tree_text(
+    text: str, path: Path, domain: Domain | None = None, *, encoder: "Encoder | None" = None
+) -> Findings:
+    """The same for a text that is or will be the content of `path`, such as that of another revision."""
+    checked = check_text(text, **_against(domain))
+    problems, off = _judge(checked, domain, encoder, path)
+    places = problem_places(text, problems) if problems else []
+    pairs = sorted(zip(places, problems, strict=True), key=lambda pair: (pair[0].line, pair[0].column))
+    return Findings(
+        path=path,
+        document=checked.document,
+        switched_off=off,
+        problems=tuple(problem for _, problem in pairs),
+        places=tuple(place for place, _ in pairs),
+    )
+
+
+def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
+    """Reads a domain file, or the domain.toml in a folder: the domain, `None` if it has problems, and these.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML.
+    """
+    path = domain_path(path)
+    domain, problems = read_domain(path)
+    places = locate_toml(read_text(path), {p.pointer for p in problems}) if problems else {}
+    return domain, Findings(path=path, problems=problems, places=tuple(places[p.pointer] for p in problems))
+
+
+def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
+    """The same for a tree that is in no file, as one that is being edited: what it would be told when saved."""
+    checked = check_data(content_of(tree), **_against(domain))
+    checked = replace(checked, problems=(*checked.problems, *conflict_problems(tree)))
+    return _judge(checked, domain, None)[0]
+
+
+def _judge(
+    checked: CheckResult, domain: Domain | None, encoder: "Encoder | None", path: Path | None = None
+) -> tuple[tuple[Problem, ...], int]:
+    """The problems with lints and the project's severities, and how many of them are switched off."""
+    problems = list(checked.problems)
+    if checked.document:
+        settings: dict[str, Any] = {"language": domain.language, "aliases": domain.aliases} if domain else {}
+        problems += lint(checked.document.tree, context=None if encoder else CONTEXT, **settings)
+        if encoder:
+            from treegen.clip.text_checks import encoder_problems
+
+            told = {p.pointer for p in problems if p.code in ("TG111", "TG601")}
+            found = encoder_problems(checked.document.tree, encoder)
+            problems += [p for p in found if p.code != "TG601" or p.pointer not in told]
+            problems += measured_problems(path, checked.document.tree, encoder.fingerprint) if path else []
+    return with_levels(problems, dict(domain.check.severity) if domain else {})
+
+
+def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
+    """TG703 to TG706: what the last score of this content by this encoder advises, if there is one beside the tree.
+
+    Hints that the images do not prove are left out, but for options that cannot be told apart.
+    """
+    from treegen.clip.diagnosis.advice import advise
+
+    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
+    problems = []
+    for each in advise(scores[-1]["dev"]) if scores else ():
+        pair = each.kind == "merge" or len(each.target) == 3
+        if each.shown or pair:
+            code = "TG704" if pair else _MEASURED[each.kind]
+            told = f"{each.sentence} (dev part of the last score)"
+            problems.append(Problem(code=code, pointer=_pointer(tree, each.kind, each.target), message=told))
+    return problems
+
+
+def _pointer(tree: Tree, kind: str, target: Sequence[str]) -> str:
+    """Where a piece of advice points: a class, a group, or the last of its options that is named."""
+    if kind == "separate":
+        return pointer_to("rules", target[0])
+    group = tree.group(target[0])
+    if len(target) == 1 or group is None:
+        return pointer_to("classification_groups", target[0])
+    return pointer_to("classification_groups", target[0], "options", group.options.index(target[-1]))
+
+
+def _against(domain: Domain | None) -> dict[str, Any]:
+    return {"classes": domain.classes, "domain": domain.name} if domain else {}

@@ -1,0 +1,113 @@
+"""Labels images with the chain of answers behind each label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from treegen.errors import InputError
+from treegen.images import Crop, open_image
+from treegen.tree.model import Tree
+from treegen.workflow.workspace import Workspace
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from treegen.clip.classifier import Labeller
+    from treegen.clip.decisions import DecisionRule, FittedRule
+
+_BATCH: Final = 64  # images that are decoded and labelled together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one group says about one image: its most probable option, and how probable that is (0 to 1)."""
+
+    group: str
+    option: str
+    probability: float
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """One image: the best classes with their scores, and the answers behind them.
+
+    Under the decision rule `sum` scores are 0 to the number of groups; under another they have its scale. `unsure` if
+    the two best lie closer than the domain's `least_margin`.
+    """
+
+    path: Path
+    ranking: tuple[tuple[str, float], ...]
+    answers: tuple[Answer, ...]
+    failure: str = ""
+    rule: str = "sum"
+    unsure: bool = False
+
+
+def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classification]:
+    """Labels images with the chain of answers behind each label. An image that cannot be read carries the reason.
+
+    Raises:
+        ProblemsError: the tree has errors.
+        ModelError: the encoder cannot be had.
+    """
+    from treegen.clip.classifier import Labeller
+
+    tree, _ = workspace.load()
+    crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
+    decision = _decision(workspace, tree)
+    labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
+    results: list[Classification] = []
+    least = workspace.domain.decision.least_margin
+    for start in range(0, len(paths), _BATCH):
+        found = _classify_batch(labeller, paths[start : start + _BATCH], crop)
+        results += [replace(each, rule=decision.rule.name, unsure=_is_unsure(each, least)) for each in found]
+        workspace.progress("classifying", len(results), len(paths))
+    return results
+
+
+def _is_unsure(result: Classification, least: float) -> bool:
+    return len(result.ranking) > 1 and result.ranking[0][1] - result.ranking[1][1] < least
+
+
+def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
+    """The domain's decision rule; one that learns and is not frozen learns on the dev part.
+
+    Raises:
+        InputError: it learns, and the domain has no images.
+    """
+    from treegen.clip.decisions import decision_of
+
+    def learn(rule: "DecisionRule") -> "FittedRule":
+        if not workspace.domain.images:
+            told = f"the decision rule {rule.name} learns on the dev part, and the domain has no images"
+            raise InputError(told, "freeze it where there are: `treegen score TREE --rules all --freeze`")
+        return workspace.evaluator.decide(tree)
+
+    return decision_of(workspace.domain.decision, workspace.encoder.fingerprint, learn)
+
+
+def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> list[Classification]:
+    """One batch, in the order of the paths."""
+    pictures: list[Image] = []
+    failures: dict[int, str] = {}
+    for number, path in enumerate(paths):
+        try:
+            pictures.append(open_image(path, crop))
+        except ValueError as error:
+            failures[number] = str(error)
+    labels = iter(labeller.label(pictures) if pictures else ())
+    results = []
+    for number, path in enumerate(paths):
+        if number in failures:
+            results.append(Classification(path=path, ranking=(), answers=(), failure=failures[number]))
+            continue
+        if (found := next(labels)) is None:
+            told = "the model makes no numbers of it"
+            results.append(Classification(path=path, ranking=(), answers=(), failure=told))
+            continue
+        ranking, answers = found
+        chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
+        results.append(Classification(path=path, ranking=ranking, answers=chain))
+    return results

@@ -1,0 +1,95 @@
+"""Lays out the bundled domain in a folder: its domain file, the recorded conversation and freshly drawn images."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from treegen.config.domain import read_class_names
+from treegen.errors import InputError, TreegenError
+from treegen.resources import sketchbook_dir
+from treegen.tree.document import write_atomically
+
+IMAGES_PER_CLASS: Final = 60
+FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt")
+_MANIFEST: Final = ".laid-out.json"
+
+
+def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> int:
+    """Copies the domain's files and draws its images, unless the same ones are there already.
+
+    A file that was edited since an earlier layout is kept; one that was not is brought up to date.
+
+    Args:
+        folder: made if missing.
+        count: images of each class.
+        seed: of the generator; the same seed gives the same bytes.
+
+    Returns:
+        How many images were drawn now.
+
+    Raises:
+        InputError: the folder cannot be written.
+        TreegenError: the generator failed.
+    """
+    source = sketchbook_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        manifest = _read_manifest(folder / _MANIFEST)
+        copied = _copy_files(source, folder, manifest.get("files", {}))
+        wanted = {"count": count, "seed": seed, "generator": _generator_digest(source)}
+        drawn = 0
+        if manifest.get("images") != wanted or not _complete(source, folder, count):
+            drawn = _draw(source, folder / "images", count, seed)
+        write_atomically(folder / _MANIFEST, json.dumps({"files": copied, "images": wanted}, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}", "name another folder") from None
+    return drawn
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """What an earlier layout wrote; nothing if there was none or it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _copy_files(source: Path, folder: Path, before: dict[str, str]) -> dict[str, str]:
+    """Copies what is missing or was not edited; file name -> SHA-256 of what was copied last."""
+    copied = {}
+    for name in FILES:
+        target, content = folder / name, (source / name).read_bytes()
+        if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() != before.get(name):
+            if target.read_bytes() != content:
+                continue
+        else:
+            target.write_bytes(content)
+        copied[name] = hashlib.sha256(content).hexdigest()
+    return copied
+
+
+def _generator_digest(source: Path) -> str:
+    """Changes with whatever could change a picture."""
+    files = sorted([*source.glob("*.py"), source / "creatures.json"])
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
+
+
+def _complete(source: Path, folder: Path, count: int) -> bool:
+    """Every class that the generator draws has its images; the folder's own class list may have been edited."""
+    names = read_class_names(source / "classes.txt")
+    return all(len(list((folder / "images" / name).glob("*.png"))) >= count for name in names)
+
+
+def _draw(source: Path, images: Path, count: int, seed: int) -> int:
+    """Runs the generator and returns how many images it drew."""
+    command = [sys.executable, str(source / "draw.py"), str(images), "--count", str(count), "--seed", str(seed)]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if finished.returncode in (130, -2):
+        raise KeyboardInterrupt
+    if finished.returncode != 0:
+        raise TreegenError("the drawings could not be made", f"run it by itself: {' '.join(command)}")
+    return int(finished.stdout.split()[0])

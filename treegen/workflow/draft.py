@@ -1,0 +1,185 @@
+"""The first tree of a domain: with pictures or without, as a whole or in parts, written and kept as a revision."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from treegen.config.settings import LlmSettings
+from treegen.errors import InputError, ProblemsError
+from treegen.history.checkpoints import Checkpoints
+from treegen.history.store import Revision
+from treegen.images.data_urls import pictures_of
+from treegen.tree.document import read_text, save
+from treegen.tree.model import Tree
+from treegen.tree.validation.checks import check_text
+from treegen.workflow.recording import Listener, ProgressChat, recorder, result_of
+from treegen.workflow.workspace import Workspace
+
+if TYPE_CHECKING:
+    from treegen.llm.chat.interface import Chat, OnText
+    from treegen.llm.tasks.attempts import Conversation
+
+#: a number of classes whose rules are asked for together, or when a tree is drafted in parts at all
+Parts = Literal["auto", "never"] | int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftResult:
+    """A finished draft: the file is written and the revision kept.
+
+    Attributes:
+        tree: what was written.
+        revision: under which it is kept.
+        conversation: all attempts at the tree; those at descriptions are in the history.
+        descriptions: what the model saw in the pictures of each class.
+    """
+
+    tree: Tree
+    revision: Revision
+    conversation: "Conversation"
+    descriptions: tuple[tuple[str, str], ...] = ()
+
+
+def draft_tree(
+    workspace: Workspace,
+    chat: "Chat",
+    *,
+    tries: int,
+    force: bool = False,
+    parts: Parts = "auto",
+    images: int = 0,
+    fresh: bool = False,
+    concurrency: int = 1,
+    settings: LlmSettings | None = None,
+    on_attempt: Listener | None = None,
+    on_text: "OnText | None" = None,
+) -> DraftResult:
+    """Has a language model draft the tree of the workspace's domain and writes it.
+
+    Args:
+        workspace: its tree file is written.
+        chat: who answers; with `concurrency` above 1 from several threads.
+        tries: most replies for the tree or for each of its parts.
+        force: an existing tree may be replaced; what it held is kept as a revision first.
+        parts: `auto` drafts more than 60 classes in parts, and fewer if a reply stays cut at the token limit; a number
+            drafts in parts of so many classes.
+        images: pictures of each class, of the dev part, that a model with vision describes first.
+        fresh: finished parts of an earlier run are forgotten.
+        concurrency: most requests at a time.
+        settings: of the model, to tell whether it sees; the domain's with the chat's name if not given.
+        on_attempt: is told of each attempt.
+        on_text: is told each reply while it comes; may raise `Cancelled`.
+
+    Raises:
+        InputError: the file exists and `force` is not given; there are no images to show, or nobody to show them to.
+        ProblemsError: no attempt was without errors; nothing is written, all attempts are in the store.
+        ModelError: the model failed, or does not see; finished parts are kept.
+        Cancelled: `on_text` raised it; finished parts are kept.
+    """
+    keep_existing(workspace, force)
+    store = workspace.store
+    listener, calls = recorder(store, chat.name, on_attempt)
+    asked = chat if on_text else ProgressChat(chat, workspace.progress)
+    asking = _Asking(workspace, asked, tries, Checkpoints(store, fresh=fresh), concurrency, listener, on_text)
+    described = asking.describe(images, settings) if images else {}
+    conversation = asking.draft(parts, described)
+    tree = result_of(conversation, workspace.path)
+    parent = keep_existing(workspace, force) or store.latest()  # what was written while the model was thinking
+    save(workspace.path, tree)
+    revision = store.add_revision(
+        tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
+    )
+    store.attach_calls(calls, revision.id)
+    return DraftResult(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What all requests of a draft share."""
+
+    workspace: Workspace
+    chat: "Chat"
+    tries: int
+    kept: Checkpoints
+    concurrency: int
+    listener: Listener
+    on_text: "OnText | None"
+
+    def describe(self, images: int, settings: LlmSettings | None) -> dict[str, str]:
+        """What the model sees in pictures of the classes.
+
+        Raises:
+            ProblemsError: some class was not described.
+        """
+        from treegen.llm.tasks.describe import describe, refuse_blind
+
+        domain = self.workspace.domain
+        refuse_blind(settings or replace(domain.llm, model=self.chat.name))
+        pictures = pictures_of(domain, self.workspace.dev_images(), images)
+        found, conversation = describe(
+            domain,
+            self.chat,
+            pictures,
+            tries=self.tries,
+            kept=self.kept,
+            concurrency=self.concurrency,
+            on_attempt=self.listener,
+            on_text=self.on_text,
+            progress=self.workspace.progress,
+        )
+        if conversation.stopped:
+            tip = "ask again: what is described is kept; or draft without --images"
+            raise ProblemsError(f"not all classes were described: {conversation.stopped}", tip)
+        return found
+
+    def draft(self, parts: Parts, descriptions: dict[str, str]) -> "Conversation":
+        """The conversation of the draft, as a whole or in parts."""
+        from treegen.llm.tasks.batched_draft import BATCH, THRESHOLD
+        from treegen.llm.tasks.draft import draft
+
+        domain = self.workspace.domain
+        if parts == "never" or (parts == "auto" and len(domain.classes) <= THRESHOLD):
+            whole = draft(
+                domain,
+                self.chat,
+                tries=self.tries,
+                descriptions=descriptions,
+                leave_cut=parts == "auto",
+                on_attempt=self.listener,
+                on_text=self.on_text,
+            )
+            if parts == "never" or whole.tree or not whole.attempts[-1].cut:
+                return whole
+        return self._in_parts(BATCH if isinstance(parts, str) else parts, descriptions)
+
+    def _in_parts(self, size: int, descriptions: dict[str, str]) -> "Conversation":
+        from treegen.llm.tasks.batched_draft import draft_in_parts
+
+        return draft_in_parts(
+            self.workspace.domain,
+            self.chat,
+            tries=self.tries,
+            size=size,
+            kept=self.kept,
+            concurrency=self.concurrency,
+            descriptions=descriptions,
+            on_attempt=self.listener,
+            on_text=self.on_text,
+            progress=self.workspace.progress,
+        )
+
+
+def keep_existing(workspace: Workspace, force: bool) -> Revision | None:
+    """The revision of a tree file that is about to be replaced; `None` if there is no file.
+
+    Raises:
+        InputError: there is a file and `force` is not given, or it is no tree.
+    """
+    if not workspace.path.exists():
+        return None
+    if not force:
+        tip = "--force replaces it (its content stays in the history), or -o FILE"
+        raise InputError(f"{workspace.path} exists", tip)
+    checked = check_text(read_text(workspace.path))
+    if checked.document is None:
+        raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
+    return workspace.current(checked.document.tree)

@@ -1,0 +1,237 @@
+"""A proposal under review: what was asked, its units, what each would do, and what the reviewer made of each."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from treegen.tree.changes import (
+    Change,
+    ChangeError,
+    ClassRenamed,
+    GroupRenamed,
+    OptionAdded,
+    OptionRenamed,
+    PromptChanged,
+    apply,
+    from_json,
+)
+from treegen.tree.changes.conflicts import conflict_changes
+from treegen.tree.changes.difference import difference
+from treegen.tree.document import dump
+from treegen.tree.feedback_target import WHOLE, Target
+from treegen.tree.merge.three_way import merge
+from treegen.tree.model import Tree
+from treegen.vcs.versions import tree_of
+from treegen.workflow.proposal_units import ChangeGroup, alone, closure, take, units_of
+from treegen.workflow.session import Session
+
+if TYPE_CHECKING:
+    from treegen.clip.preview import Preview
+
+Fate = Literal["open", "taken", "rejected"]
+_KEPT: Final = "proposal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """One step in which units were taken.
+
+    Attributes:
+        place: of the step in the session.
+        label: of the step.
+        numbers: of the units.
+        edits: what the reviewer worded otherwise, as changes of the proposed tree.
+    """
+
+    place: int
+    label: str
+    numbers: tuple[int, ...]
+    edits: tuple[Change, ...] = ()
+
+    def done_in(self, session: Session) -> bool:
+        """Whether the step is done: neither undone nor replaced by another."""
+        return self.place < session.position and session.steps[self.place].label == self.label
+
+
+@dataclass(slots=True, kw_only=True)
+class ProposalReview:
+    """One proposal of a language model for a session's tree.
+
+    Attributes:
+        feedback: what was asked.
+        origin: the tree that the proposal was made for.
+        proposed: the language model's answer.
+        target: what the feedback was about.
+        locks: what was locked when it was sent.
+        units: its parts, which are taken or left one by one.
+        previews: what each unit, with what it needs, would do on the dev part; empty until it is computed.
+        previewing: they are being computed.
+        fates: what the reviewer made of each unit.
+        acceptances: the steps in which units were taken, also those that are undone.
+    """
+
+    feedback: str
+    origin: Tree
+    proposed: Tree
+    target: Target = WHOLE
+    locks: frozenset[str] = frozenset()
+    units: tuple[ChangeGroup, ...]
+    previews: "tuple[Preview, ...]" = ()
+    previewing: bool = False
+    fates: list[Fate] = field(default_factory=list)
+    acceptances: list[Acceptance] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, feedback: str, origin: Tree, proposed: Tree, target: Target, locks: Collection[str]
+    ) -> "ProposalReview":
+        """The units of a proposed tree."""
+        units = units_of(origin, difference(origin, proposed), target=target, locks=locks)
+        return cls(
+            feedback=feedback,
+            origin=origin,
+            proposed=proposed,
+            target=target,
+            locks=frozenset(locks),
+            units=units,
+            fates=["open"] * len(units),
+        )
+
+    @classmethod
+    def left_in(cls, session: Session) -> "ProposalReview | None":
+        """The last proposal for a session's tree as it was left; `None` if there is none."""
+        text = session.kept(_KEPT)
+        if not text:
+            return None
+        data = json.loads(text)
+        origin, proposed = (tree_of(data[key], str(session.path)) for key in ("origin", "proposed"))
+        asked = cls.of(data["feedback"], origin, proposed, Target(**data["target"]), data["locks"])
+        if len(data["fates"]) == len(asked.units):  # else another treegen divided it otherwise: all is open again
+            asked.fates = data["fates"]
+            asked.acceptances = [
+                Acceptance(place=place, label=label, numbers=tuple(numbers), edits=tuple(map(from_json, edits)))
+                for place, label, numbers, edits in data["acceptances"]
+                if session.resumed
+            ]
+        return asked
+
+    def keep(self, session: Session) -> None:
+        """Keeps the proposal with what was made of it: who quits finds it again."""
+        acceptances = [(a.place, a.label, a.numbers, [c.as_json() for c in a.edits]) for a in self.acceptances]
+        data = {
+            "feedback": self.feedback,
+            "origin": dump(self.origin),
+            "proposed": dump(self.proposed),
+            "target": asdict(self.target),
+            "locks": sorted(self.locks),
+            "fates": self.fates,
+            "acceptances": acceptances,
+        }
+        session.keep(_KEPT, json.dumps(data))
+
+    @property
+    def open(self) -> int:
+        """How many units nothing was made of yet and could be taken."""
+        return sum(fate == "open" and not unit.refused for fate, unit in zip(self.fates, self.units, strict=True))
+
+    @property
+    def variants(self) -> list[tuple[Change, ...]]:
+        """What `Evaluator.preview` is asked for."""
+        return alone(self.origin, self.units)
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """The numbers of the units that were taken."""
+        return frozenset(n for n, fate in enumerate(self.fates) if fate == "taken")
+
+    @property
+    def takeable(self) -> list[int]:
+        """The open units that "all" means: neither refused nor outside what was asked."""
+        return [u.number for u in self.units if self.fates[u.number] == "open" and not u.refused and not u.outside]
+
+    def accept(self, session: Session, numbers: Collection[int], edits: Sequence[Change] = ()) -> list[int]:
+        """Makes units, with all that they need, one step of the session; returns the numbers that were taken.
+
+        Where the reviewer has changed the tree since, the units are merged into it by names.
+
+        Args:
+            session: its tree is changed.
+            numbers: of the units.
+            edits: what the reviewer words otherwise, as changes of the proposed tree.
+
+        Raises:
+            ChangeError: a unit is refused, or contradicts what the reviewer changed since; nothing is changed.
+        """
+        wanted = closure(self.units, numbers) | self.taken
+        new = sorted(wanted - self.taken)
+        if not new:
+            return []
+        done = [acceptance for acceptance in self.acceptances if acceptance.done_in(session)]
+        worded = [change for acceptance in done for change in acceptance.edits]
+        before = self._with(self.taken, worded)
+        after = self._with(wanted, [*worded, *edits])
+        merged = merge(before, session.tree, after)
+        added = conflict_changes(session.tree.conflicts, merged.tree.conflicts)
+        if added:
+            raise ChangeError(f"it contradicts what you changed since: {added[0].sentence}")
+        sentence = self.units[new[0]].sentences[0]
+        more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+        place, label = session.position, f"accepted: {sentence}{more}"
+        session.become(label, merged.tree)
+        if session.position > place:
+            step = Acceptance(place=place, label=label, numbers=tuple(new), edits=tuple(edits))
+            self.acceptances = [*done, step]
+        self._decide(session, new, "taken", "; ".join(f"with {change.sentence}" for change in edits))
+        return new
+
+    def _with(self, numbers: Collection[int], edits: Sequence[Change]) -> Tree:
+        """The origin with units taken and worded otherwise. The edits speak of proposed names: renamed groups last."""
+        taken = apply(self.origin, take(self.origin, self.units, numbers))
+        return apply(taken, sorted(edits, key=lambda change: isinstance(change, GroupRenamed)))
+
+    def _decide(self, session: Session, numbers: Sequence[int], fate: Fate, why: str) -> None:
+        for number in numbers:
+            self.fates[number] = fate
+        changes = [change for number in numbers for change in self.units[number].changes]
+        session.decide(self.feedback, changes, taken=fate == "taken", why=why)
+        self.keep(session)
+
+    def follow(self, session: Session) -> None:
+        """What was taken and is undone is open again, and taken when it is done again."""
+        for step in self.acceptances:
+            fate: Fate = "taken" if step.done_in(session) else "open"
+            if any(self.fates[number] != fate for number in step.numbers):
+                self._decide(session, step.numbers, fate, "" if fate == "taken" else "taken, then undone")
+
+    def reject(self, session: Session, number: int, why: str) -> None:
+        """Leaves a unit, and those that need it; the next request tells the language model, and why."""
+        left = [u.number for u in self.units if u.number == number or number in u.needs]
+        self._decide(session, [n for n in left if self.fates[n] == "open"], "rejected", why)
+
+
+def wording(unit: ChangeGroup) -> str | None:
+    """The text that a unit proposes, if it is about one: a prompt, an option, a name."""
+    return next((text for change in unit.changes if (text := _text_of(change)) is not None), None)
+
+
+def reworded(unit: ChangeGroup, text: str) -> tuple[Change, ...]:
+    """The change of the proposed tree that words a unit otherwise; nothing if the text is the same."""
+    change = next(c for c in unit.changes if _text_of(c) is not None)
+    old = _text_of(change)
+    if old is None or old == text:
+        return ()
+    match change:
+        case PromptChanged(group=group):
+            return (PromptChanged(group=group, old=old, new=text),)
+        case OptionRenamed(group=group) | OptionAdded(group=group):
+            return (OptionRenamed(group=group, old=old, new=text),)
+        case GroupRenamed():
+            return (GroupRenamed(old=old, new=text),)
+    return (ClassRenamed(old=old, new=text),)
+
+
+def _text_of(change: Change) -> str | None:
+    if isinstance(change, OptionAdded):
+        return change.option
+    return change.new if isinstance(change, PromptChanged | OptionRenamed | GroupRenamed | ClassRenamed) else None

@@ -1,0 +1,209 @@
+"""A review with everything a screen shows: the session, the domain if there is one, problems, and scores by and by."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from treegen.config.domain import FILE_NAME, Domain, load_domain
+from treegen.config.settings import EncoderSettings
+from treegen.errors import TreegenError
+from treegen.history.store import Store
+from treegen.progress import Cancelled, Progress, no_progress
+from treegen.tree.model import Tree
+from treegen.tree.validation.problems import Problem, errors_of
+from treegen.workflow.check import check_tree
+from treegen.workflow.session import Session
+from treegen.workflow.workspace import Workspace
+
+if TYPE_CHECKING:
+    from treegen.clip.diagnosis.mistakes import Mistake
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """How a tree does on the dev part, by the domain's decision rule.
+
+    Attributes:
+        tree: what was measured.
+        dev: the `dev` part of a score document.
+        mistakes: what is wrongly classified.
+        rule: name of the decision rule.
+    """
+
+    tree: Tree
+    dev: dict[str, Any]
+    mistakes: "tuple[Mistake, ...]" = ()
+    rule: str = "sum"
+
+    def group(self, name: str) -> dict[str, Any] | None:
+        """What is known of a group."""
+        return next((g for g in self.dev["groups"] if g["name"] == name), None)
+
+    def class_(self, name: str) -> dict[str, Any] | None:
+        """What is known of a class."""
+        return next((c for c in self.dev["classes"] if c["name"] == name), None)
+
+
+def _measure(workspace: Workspace, tree: Tree) -> Measurement:
+    evaluator = workspace.evaluator
+    rule = workspace.domain.decision.rule
+    return Measurement(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree), rule=rule)
+
+
+class ReviewModel:
+    """A tree under review. Nothing here waits for a model: that happens on a thread of its own.
+
+    Who makes one closes it: with `with`, or with `close`.
+
+    Attributes:
+        session: the tree and its steps.
+        domain: `None` if there is none or it has problems; `missing` says which and what to do.
+        measured: the last score on the dev part, perhaps of an earlier state of the tree.
+        scores: all accuracies on the dev part since the review began, 0 to 1.
+        tested: the last score document, with the test part.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        domain_path: Path | None = None,
+        encoder: EncoderSettings | None = None,
+        thread: Executor | None = None,
+    ) -> None:
+        """Opens the tree, the session it was left in, and its domain.
+
+        Args:
+            path: the tree file.
+            domain_path: the domain file or its folder; the tree's folder if not given.
+            encoder: overrides the domain's [encoder].
+            thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
+
+        Raises:
+            InputError: the tree cannot be read.
+            ProblemsError: it is no tree.
+        """
+        with ExitStack() as opened:
+            self.session = Session(path, opened.enter_context(Store(path)))
+            opened.callback(self.session.close)
+            self._opened = opened.pop_all()
+        self.missing = ""
+        self.domain: Domain | None = None
+        found = domain_path or path.parent / FILE_NAME
+        try:
+            self.domain = load_domain(found)
+        except TreegenError as error:
+            self.missing = f"{error.message.splitlines()[0]}: {error.tip}"
+        if self.domain and not self.domain.images:
+            self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
+        self.measured: Measurement | None = None
+        self.scores: list[float] = []
+        self.tested: dict[str, Any] | None = None
+        self.path, self.domain_path, self._encoder = path, found, encoder
+        self._thread = thread or ThreadPoolExecutor(1, "clip")  # the models stay in one thread
+        self._workspace: Workspace | None = None
+        self._lock, self._users, self._closed = Lock(), 0, False
+        self._progress: Progress = no_progress
+        self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
+
+    @property
+    def tree(self) -> Tree:
+        """As it is now."""
+        return self.session.tree
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything wrong with the tree as it is now."""
+        if self._checked is None or self._checked[0] is not self.tree:
+            self._checked = (self.tree, check_tree(self.tree, self.domain))
+        return self._checked[1]
+
+    @property
+    def known_problems(self) -> tuple[Problem, ...]:
+        """Those that were found last, perhaps in an earlier state: nothing is looked for."""
+        return self._checked[1] if self._checked else ()
+
+    @property
+    def can_score(self) -> bool:
+        """Whether there are images, and the tree has no errors."""
+        return self.domain is not None and self.domain.images is not None and not errors_of(self.problems)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last score is of an earlier state."""
+        return self.measured is None or self.measured.tree is not self.tree
+
+    def measure(self, progress: Progress = no_progress) -> "Future[Measurement]":
+        """Scores the tree as it is now on the dev part, on the models' thread."""
+        tree = self.tree
+        return self.on_models(lambda work: _measure(work, tree), progress)
+
+    def on_models(self, job: Callable[[Workspace], T], progress: Progress = no_progress) -> "Future[T]":
+        """Runs a job with the workspace on the models' thread, which loads models when they are first needed.
+
+        `Cancelled` is the failure of a job that the end of the review finds at work.
+        """
+
+        def run() -> T:
+            self._progress = progress  # one job at a time: its own progress
+            with self.workspace() as work:
+                return job(work)
+
+        return self._thread.submit(run)
+
+    @contextmanager
+    def workspace(self) -> Iterator[Workspace]:
+        """The one workspace of the review, on any thread; its models are for the models' thread alone.
+
+        Raises:
+            Cancelled: the review is closed.
+            InputError: there is no domain.
+            ProblemsError: the domain has problems.
+        """
+        with self._lock:
+            if self._closed:
+                raise Cancelled
+            if self._workspace is None:
+                self._workspace = Workspace(
+                    self.path, domain_path=self.domain_path, encoder=self._encoder, progress=self._tell
+                )
+            self._users += 1
+            work = self._workspace
+        try:
+            yield work
+        finally:
+            with self._lock:
+                self._users -= 1
+                self._close_unused()
+
+    def _tell(self, task: str, done: int, total: int) -> None:
+        if self._closed:
+            raise Cancelled
+        self._progress(task, done, total)
+
+    def _close_unused(self) -> None:
+        if self._closed and not self._users and self._workspace:
+            self._workspace.close()
+
+    def close(self) -> None:
+        """Ends the review. What is unsaved is kept; what threads still use is closed when they are done with it."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+            self._close_unused()
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,224 @@
+"""A review session: a tree that is edited by changes, with undo that survives a restart and saves that lose nothing."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from treegen.errors import InputError
+from treegen.history.sessions import Journal, Step
+from treegen.history.store import Revision, Store
+from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
+from treegen.tree.changes.conflicts import conflict_changes
+from treegen.tree.changes.difference import difference, undo
+from treegen.tree.document import digest_of, dump, read_text, save
+from treegen.tree.merge.three_way import MergeResult, merge
+from treegen.tree.model import Tree
+from treegen.vcs.versions import tree_of
+
+
+class ConflictError(InputError):
+    """The file was changed by somebody else since the session last saw it; nothing was written."""
+
+
+class Session:
+    """The tree under review. Every step is in the store before `tree` shows it.
+
+    Attributes:
+        path: the tree file.
+        tree: as it is now.
+        steps: all steps that can be undone or done again; the first `position` are done.
+        resumed: the session was taken up where it was left.
+        locks: what language models may not change: `group NAME` or `class NAME`.
+    """
+
+    def __init__(self, path: Path, store: Store) -> None:
+        """Opens the file, and the session it was left in, if nobody else has that now.
+
+        Raises:
+            InputError: the file cannot be read.
+            ProblemsError: it is no tree; its text has to be mended first.
+        """
+        self.path, self.store = path, store
+        self._journal = Journal(store)
+        try:
+            self._open(read_text(path))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, text: str) -> None:
+        """Takes up the session that was left, or begins one."""
+        found, hashed = tree_of(text, str(self.path)), _hash(text)
+        left = self._journal.latest()
+        self.resumed = False
+        if left is not None:
+            self._id, self.steps, self.position = left.id, left.steps, left.position
+            self.locks, self._file_hash = left.locks, left.file_hash
+            self.saved = tree_of(left.saved, str(self.path))
+            done = (change for step in self.steps[: self.position] for change in step.changes)
+            self.tree = apply(tree_of(left.base, str(self.path)), done)
+            self.resumed = self.unsaved or hashed == left.file_hash
+        if left is not None and not self.resumed:
+            self._journal.end(left.id)  # nothing unsaved, and the file went on without it
+        if not self.resumed:
+            self._begin(found, hashed)
+
+    def _begin(self, tree: Tree, hashed: str) -> None:
+        self._id = self._journal.begin(dump(tree), hashed)
+        self.saved = self.tree = tree
+        self.steps, self.position = tuple[Step, ...](), 0
+        self.locks, self._file_hash = frozenset[str](), hashed
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the tree is another than the session last saw in the file."""
+        return self.tree != self.saved
+
+    @property
+    def file_changed(self) -> bool:
+        """Whether the file is another than the session last saw."""
+        return _hash(read_text(self.path)) != self._file_hash if self.path.exists() else True
+
+    def do(self, label: str, changes: Iterable[Change]) -> None:
+        """Makes changes as one step.
+
+        Raises:
+            ChangeError: one does not fit; nothing is changed.
+        """
+        made: list[Change] = []
+        back: list[Change] = []
+        tree = self.tree
+        for change in changes:
+            back[:0] = undo(tree, change)
+            tree = apply(tree, (change,))
+            made.append(change)
+        if not made:
+            return
+        step = Step(label=label, changes=tuple(made), back=tuple(back))
+        self._journal.add(self._id, self.position, step)
+        self.steps = (*self.steps[: self.position], step)
+        self.position += 1
+        self.tree = tree
+        self._follow_names(step.changes)
+
+    def become(self, label: str, tree: Tree) -> None:
+        """Makes what leads to another tree one step: after an editor, a merge or a proposal."""
+        self.do(label, (*difference(self.tree, tree), *conflict_changes(self.tree.conflicts, tree.conflicts)))
+
+    def undo(self) -> Step | None:
+        """Takes the last step back; `None` if there is none."""
+        if not self.position:
+            return None
+        step = self.steps[self.position - 1]
+        tree = apply(self.tree, step.back)
+        self._journal.move(self._id, self.position - 1)
+        self.position -= 1
+        self.tree = tree
+        self._follow_names(step.back)
+        return step
+
+    def redo(self) -> Step | None:
+        """Makes the step that was taken back last again; `None` if there is none."""
+        if self.position == len(self.steps):
+            return None
+        step = self.steps[self.position]
+        tree = apply(self.tree, step.changes)
+        self._journal.move(self._id, self.position + 1)
+        self.position += 1
+        self.tree = tree
+        self._follow_names(step.changes)
+        return step
+
+    def save(self) -> Revision:
+        """Writes the canonical text and keeps the tree as a revision.
+
+        Raises:
+            ConflictError: somebody else changed the file; `merge_file` brings that in, `overwrite` goes over it.
+            InputError: the file cannot be written.
+        """
+        if self.file_changed:
+            tip = "merge their changes into yours, or write yours under another name; nothing is lost either way"
+            raise ConflictError(f"{self.path} was changed by somebody else meanwhile", tip)
+        return self._write()
+
+    def overwrite(self) -> Revision:
+        """Writes over what somebody else wrote, which is kept as a revision first.
+
+        Raises:
+            InputError: the file cannot be read or written.
+            ProblemsError: what is in the file is no tree and could not be kept.
+        """
+        if self.path.exists():
+            theirs = tree_of(read_text(self.path), str(self.path))
+            latest = self.store.latest()
+            note = "found in the file, then written over"
+            self.store.add_revision(theirs, author="human", note=note, parent=latest.id if latest else None)
+        return self._write()
+
+    def merge_file(self) -> MergeResult:
+        """Merges what somebody else wrote into the tree, as one step. The next save writes the result.
+
+        Raises:
+            InputError: the file cannot be read.
+            ProblemsError: it is no tree, or one of the trees cannot be merged by names.
+        """
+        text = read_text(self.path)
+        theirs = tree_of(text, str(self.path))
+        merged = merge(self.saved, self.tree, theirs)
+        self.become("merge what another wrote into the file", merged.tree)
+        self.saved, self._file_hash = theirs, _hash(text)
+        self._journal.saw_file(self._id, dump(theirs), self._file_hash)
+        return merged
+
+    def set_lock(self, what: str, locked: bool) -> None:
+        """Locks or unlocks `group NAME` or `class NAME` for language models."""
+        self.locks = self.locks | {what} if locked else self.locks - {what}
+        self._journal.lock(self._id, self.locks)
+
+    def decide(self, feedback: str, changes: Iterable[Change], *, taken: bool, why: str) -> None:
+        """Keeps what the reviewer made of proposed changes."""
+        self._journal.decide(feedback, list(changes), taken=taken, why=why)
+
+    def decisions(self) -> list[tuple[str, bool, str]]:
+        """What was made of proposed changes so far, oldest first: sentence, taken, why."""
+        return self._journal.decisions()
+
+    def keep(self, name: str, text: str) -> None:
+        """Keeps a text beside the tree: something unfinished that the next session goes on with."""
+        self._journal.keep(self._id, name, text)
+
+    def kept(self, name: str) -> str:
+        """What was kept under the name, empty if nothing was."""
+        return self._journal.kept(self._id, name)
+
+    def _follow_names(self, changes: Iterable[Change]) -> None:
+        """A lock is on a group or class, whatever that is called now."""
+        locks = self.locks
+        for change in changes:
+            if isinstance(change, GroupRenamed | ClassRenamed):
+                kind = "group" if isinstance(change, GroupRenamed) else "class"
+                named = {f"{kind} {change.old}": f"{kind} {change.new}"}
+                locks = frozenset(named.get(lock, lock) for lock in locks)
+        if locks != self.locks:
+            self._journal.lock(self._id, locks)
+            self.locks = locks
+
+    def close(self) -> None:
+        """Ends the process's hold. What is unsaved is kept, and the next session goes on with it."""
+        self._journal.release()
+
+    def _write(self) -> Revision:
+        text = save(self.path, self.tree)
+        labels = [step.label for step in self.steps[: self.position]]
+        latest = self.store.latest()
+        note = "; ".join(labels[-3:]) or "saved"
+        revision = self.store.find_revision(digest_of(self.tree)) or self.store.add_revision(
+            self.tree, author="human", note=f"review: {note}", parent=latest.id if latest else None
+        )
+        self.saved, self._file_hash = self.tree, _hash(text)
+        self._journal.saw_file(self._id, text, self._file_hash)
+        return revision
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

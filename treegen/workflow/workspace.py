@@ -1,0 +1,173 @@
+"""An open tree: its file, its domain, its history, and the models that are loaded when they are first needed."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from treegen.config.domain import FILE_NAME, Domain, load_domain
+from treegen.config.domain import domain_path as domain_file
+from treegen.config.settings import EncoderSettings, SplitSettings
+from treegen.errors import InputError, ProblemsError
+from treegen.extras import require
+from treegen.history.store import Revision, Store, store_folder
+from treegen.images import LabelledImage, divide, fixed_parts, list_images
+from treegen.progress import Progress, no_progress
+from treegen.tree.document import digest_of, read_text
+from treegen.tree.model import Tree
+from treegen.tree.validation.checks import CheckResult, check_text
+from treegen.tree.validation.problems import Problem, errors_of
+
+if TYPE_CHECKING:
+    from treegen.clip.encoders.interface import Encoder
+    from treegen.clip.evaluator import Evaluator
+
+TREE_NAME: Final = "tree.json"
+
+
+def split_settings(split: SplitSettings) -> str:
+    """Under which name a division is recorded."""
+    return f"dev={split.dev} seed={split.seed}"
+
+
+class Workspace:
+    """A tree file with its domain and its store. Heavy models are loaded when they are first needed.
+
+    Who makes one closes it: with `with`, or with `close`.
+    """
+
+    def __init__(
+        self,
+        tree_path: Path,
+        *,
+        domain_path: Path | None = None,
+        encoder: EncoderSettings | None = None,
+        progress: Progress = no_progress,
+    ) -> None:
+        """Opens the domain; the tree file need not exist yet.
+
+        Args:
+            tree_path: the tree file.
+            domain_path: the domain file or its folder; the tree's folder if not given.
+            encoder: overrides the domain's [encoder].
+            progress: is told how far long steps are.
+
+        Raises:
+            InputError: there is no domain, or it cannot be read.
+            ProblemsError: the domain has problems.
+        """
+        if tree_path.is_dir():
+            raise InputError(f"{tree_path} is a folder", f"name the tree file, such as {tree_path / TREE_NAME}")
+        found = domain_path or tree_path.parent / FILE_NAME
+        if domain_path is None and not found.is_file():
+            raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")
+        self.path, self.domain_path = tree_path, domain_file(found)
+        self.domain: Domain = load_domain(found)
+        self.encoder_settings = encoder or self.domain.encoder
+        self.progress = progress
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        """Closes the history and the cache, if they are open; what is asked for afterwards is opened again."""
+        for name in ("evaluator", "store"):
+            self.__dict__.pop(name, None)
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def store(self) -> Store:
+        """The history beside the tree."""
+        return self._opened.enter_context(Store(self.path))
+
+    @property
+    def cache_path(self) -> Path:
+        """The embedding cache, in the store's folder."""
+        return store_folder(self.path) / "embeddings.sqlite"
+
+    @cached_property
+    def encoder(self) -> "Encoder":
+        """The encoder, loaded on first use (seconds)."""
+        require("clip")
+        from treegen.clip.encoders import open_encoder
+
+        self.progress("loading the encoder", 0, 1)
+        encoder = open_encoder(self.encoder_settings, self.domain.folder)
+        self.progress("loading the encoder", 1, 1)
+        return encoder
+
+    @cached_property
+    def evaluator(self) -> "Evaluator":
+        """The embedded images; embeds what is new on first use."""
+        require("clip")
+        from treegen.clip.embedding.cache import EmbeddingCache
+        from treegen.clip.encoders.drift import settle
+        from treegen.clip.evaluator import Evaluator
+
+        with ExitStack() as opened:  # closed after an error, and if it is cancelled: the next call goes on
+            cache = opened.enter_context(EmbeddingCache(self.cache_path))
+            settle(self.encoder, cache)
+            made = Evaluator(self.domain, self.encoder, cache, self.divide, lambda *step: self.progress(*step))
+            self._opened.push(opened.pop_all())
+        return made
+
+    def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
+        """The split that the images bring along or that is recorded, extended to new images."""
+        parts = divide(images, self.domain.classes, self.domain.split, self.recorded_parts())
+        self.store.record_split(self._split_settings, parts)
+        # what another process recorded first counts, but not against the image set itself
+        return {**self.recorded_parts(), **fixed_parts(images)}
+
+    def recorded_parts(self) -> dict[str, str]:
+        """Content digest -> part, of the images that were divided so far."""
+        return self.store.recorded_split(self._split_settings)
+
+    @property
+    def _split_settings(self) -> str:
+        return split_settings(self.domain.split)
+
+    def dev_images(self) -> tuple[LabelledImage, ...]:
+        """The images of the dev part by the recorded split: all that a language model may be shown.
+
+        Raises:
+            InputError: there are no images.
+        """
+        found = list_images(self.domain).images
+        parts = self.divide(found)
+        return tuple(image for image in found if parts[image.digest] == "dev")
+
+    def check(self) -> CheckResult:
+        """Everything wrong with the tree file, against the domain's classes."""
+        return check_text(read_text(self.path), classes=self.domain.classes, domain=self.domain.name)
+
+    def load(self) -> tuple[Tree, tuple[Problem, ...]]:
+        """The tree, which has no errors, and its warnings.
+
+        Raises:
+            InputError: the file cannot be read.
+            ProblemsError: the tree has errors.
+        """
+        checked = self.check()
+        errors = errors_of(checked.problems)
+        if errors or checked.document is None:
+            first = f"{errors[0].code} {errors[0].pointer}: {errors[0].message}" if errors else ""
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise ProblemsError(f"{self.path}: {first}{more}", f"`treegen check {self.path}` lists all problems")
+        return checked.document.tree, checked.problems
+
+    def current(self, tree: Tree) -> Revision:
+        """The revision of the file's content; what was edited outside of treegen is kept as a new one."""
+        known = self.store.find_revision(digest_of(tree))
+        if known:
+            return known
+        latest = self.store.latest()
+        note = "edited by hand" if latest else "found"
+        return self.store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
