@@ -47,7 +47,7 @@ async def first_score(path: Path) -> tuple[float, str]:
         await painted.wait()
         began = time.perf_counter()
         while app.review.measured is None:
-            assert time.perf_counter() - began < 60, app.scorer.status()
+            assert time.perf_counter() - began < 60, app.scoring.status()
             await asyncio.sleep(0.01)
         took = time.perf_counter() - began
     app.review.close()

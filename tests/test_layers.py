@@ -32,13 +32,7 @@ LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}
 
 #: Slow to import (torch 2.3 s, open_clip 5.6 s, litellm 6.1 s): never when a module is loaded, except in those named.
 HEAVY = {
-    "torch": (
-        "treegen.clip.scoring",
-        "treegen.clip.classifier",
-        "treegen.clip.decisions",
-        "treegen.clip.diagnosis.ablation",
-        "treegen.clip.streaming",
-    ),
+    "torch": (),
     "torchvision": (),
     "open_clip": (),
     "transformers": (),
@@ -167,6 +161,12 @@ def test_every_module_of_the_package_has_its_layer() -> None:
     assert units - {None} == set(LAYER), "a unit without a layer, or a layer without its unit"
 
 
+@pytest.mark.parametrize("name", [*HEAVY["textual"], *(unit for units in SEAMS.values() for unit in units)])
+def test_every_exception_names_something_that_exists(name: str) -> None:
+    path = PACKAGE / name.removeprefix("treegen.").replace(".", "/")
+    assert path.is_dir() or path.with_suffix(".py").is_file()
+
+
 @pytest.mark.parametrize(
     ("file", "source", "faults"),
     [
@@ -250,3 +250,69 @@ def test_a_fresh_python_that_imports_the_core_loads_no_heavy_library(modules: st
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=env)
     assert done.stderr == ""
     assert done.stdout.strip().isdigit(), f"loaded: {done.stdout}"
+
+
+def modules_imported(imports: list[Import], modules: set[str]) -> dict[str, set[str]]:
+    """Module -> the modules of the package that it imports anywhere, for the type checker alone too."""
+    graph: dict[str, set[str]] = {module: set() for module in modules}
+    for each in imports:
+        name = each.target if each.target in modules else each.target.rpartition(".")[0]
+        public = each.module == "treegen" and not each.at_load  # names that are loaded when they are first used
+        if name in modules and name != each.module and not public:
+            graph[each.module].add(name)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """The modules in circles, or between two: what is left when those at the ends are taken out."""
+    rest = dict(graph)
+    while ends := [module for module, targets in rest.items() if not targets & rest.keys()]:
+        for module in ends:
+            del rest[module]
+    while starts := rest.keys() - {target for targets in rest.values() for target in targets}:
+        for module in starts:
+            del rest[module]
+    return sorted(rest)
+
+
+@pytest.mark.parametrize(
+    ("planted", "in_circles", "above_the_app"),
+    [
+        ({}, [], []),
+        (
+            {"clip/a.py": "def f():\n    import treegen.clip.b", "clip/b.py": "from treegen.clip import a"},
+            ["clip.a", "clip.b"],
+            [],
+        ),
+        (
+            {
+                "tree/a.py": "from treegen.tree.b import x",
+                "tree/b.py": "if TYPE_CHECKING:\n    from treegen.tree.c import y",
+                "tree/c.py": "from treegen.tree.a import z\nfrom treegen.errors import E",
+                "tree/d.py": "from treegen.tree.a import z",
+            },
+            ["tree.a", "tree.b", "tree.c"],
+            [],
+        ),
+        ({"review/flows.py": "if TYPE_CHECKING:\n    from treegen.review.app import App"}, [], ["review.flows"]),
+        ({"review/a.py": "def f():\n    from treegen.review import app"}, [], ["review.a"]),
+        ({"cli/a.py": "from treegen.review.app import App"}, [], []),
+    ],
+)
+def test_no_module_imports_itself_by_way_of_others_and_only_the_commands_import_the_application(
+    tmp_path: Path, planted: dict[str, str], in_circles: list[str], above_the_app: list[str]
+) -> None:
+    """In the package itself nothing is found; in a made-up one exactly what is planted."""
+    package = PACKAGE
+    if planted:
+        package = tmp_path / "treegen"
+        for file, source in {"errors.py": "", "review/app.py": "", **planted}.items():
+            (package / file).parent.mkdir(parents=True, exist_ok=True)
+            (package / file).write_text(source)
+    imports = imports_of(package)
+    graph = modules_imported(imports, {module_name(path, package) for path in package.rglob("*.py")})
+    assert circles(graph) == [f"treegen.{name}" for name in in_circles]
+    users = {module for module, targets in graph.items() if "treegen.review.app" in targets}
+    assert {module for module in users if not module.startswith("treegen.cli.")} == {
+        f"treegen.{n}" for n in above_the_app
+    }

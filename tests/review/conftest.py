@@ -121,6 +121,13 @@ def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
     settle_by_the_loop(monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def _no_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A fault in background work does not end the application, but the test."""
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.levelname in ("ERROR", "CRITICAL")] == []
+
+
 @pytest.fixture
 def play() -> Open:
     """`async with play(path, size) as player` runs the application on a tree file."""

@@ -8,10 +8,13 @@ import pytest
 from textual.binding import Binding
 
 from tests.review.conftest import Open, Player
-from treegen.review.keys import PANES, help_rows
+from treegen.review.context import PANES
 from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.screens.jump import JumpScreen
-from treegen.review.widgets.panes import ProblemsPane
+from treegen.review.widgets.bars import key_rows
+from treegen.review.widgets.feedback import FeedbackField, ProposalGrid
+from treegen.review.widgets.grid import PaneGrid
+from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 
 pytestmark = pytest.mark.anyio
 
@@ -187,14 +190,25 @@ async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None
     async with play(unseen, (100, 60)) as player:
         await player.press("question_mark")
         assert isinstance(player.app.screen, PagesDialog)
-        told = {key.strip() for keys, _ in help_rows(player.app) for key in keys.split(",")}
+        told = {key.strip() for keys, _ in key_rows(player.app) for key in keys.split(",")}
         shown = {"slash": "/", "question_mark": "?"}
-        bindings = [binding for binding in player.app.BINDINGS if isinstance(binding, Binding)]
-        assert len(bindings) == len(player.app.BINDINGS)
+        kinds = (
+            type(player.app),
+            GroupsPane,
+            OptionsPane,
+            RulesPane,
+            ProblemsPane,
+            PaneGrid,
+            FeedbackField,
+            ProposalGrid,
+        )
+        bindings = [binding for kind in kinds for binding in kind.BINDINGS if isinstance(binding, Binding)]
+        assert len(bindings) == sum(len(kind.BINDINGS) for kind in kinds)
         bound = [key for binding in bindings for key in binding.key.split(",")]
-        assert {shown.get(key, key) for key in bound} <= told
+        assert {shown.get(key, key) for key in bound} <= told | {"enter"}
+        assert len(told) > 50
         screen = player.screen
-        for keys, what in help_rows(player.app)[:20]:
+        for keys, what in key_rows(player.app)[:20]:
             assert keys in screen
             assert what in screen
         await player.press("escape")
@@ -204,8 +218,8 @@ async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None
 async def test_a_click_moves_the_cursor_and_a_second_one_chooses(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.click("#groups", 3, 3)
-        assert player.app.group
-        assert player.app.group.name == "scene"
+        assert player.app.selection.group
+        assert player.app.selection.group.name == "scene"
         await player.click("#groups", 3, 3)
         assert player.at == "options"
         await player.press("2")
@@ -255,8 +269,9 @@ async def test_nothing_needed_is_cut_off(play: Open, unseen: Path, size: tuple[i
         for pane in ("groups", *PANES):
             if pane != "groups":
                 await player.press("escape", str(PANES.index(pane) + 1))
-            assert "? keys" in player.screen.splitlines()[-1]
-            assert "q quit" in player.screen.splitlines()[-1]
+            last = player.screen.splitlines()[-1]
+            assert ("escape leave the text" if pane == "ask" else "? keys") in last  # in a text, ? is a letter
+            assert "q quit" in last
         await player.press("escape", "2")
         screen = player.screen
         assert all(name in screen for name in player.tree.classes)
@@ -285,13 +300,13 @@ async def test_enter_on_a_problem_goes_to_its_place(play: Open, tmp_path: Path) 
         places = [(p.code, p.pointer) for p in problems]
         await go_to(player, places.index(("TG112", "/rules/Abrosk/form")))
         assert player.at == "rules"
-        assert player.app.class_name == "Abrosk"
-        assert player.app.rule_group
-        assert player.app.rule_group.name == "form"
+        assert player.app.selection.class_name == "Abrosk"
+        assert player.app.selection.rule_group
+        assert player.app.selection.rule_group.name == "form"
         await player.press("3")
         await go_to(player, places.index(("TG111", "/classification_groups/colour/options/1")))
         assert player.at == "options"
-        assert player.app.option == "White"
+        assert player.app.selection.option == "White"
 
 
 async def go_to(player: Player, row: int) -> None:

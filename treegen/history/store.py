@@ -1,6 +1,7 @@
 """The history beside a tree: SQLite in `.treegen/` with every revision, LLM call, score and the recorded split."""
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from treegen.remote.secrets import scrub
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
+logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
 _VERSION: Final = 6
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
@@ -161,6 +163,7 @@ class Store:
                 self._db.execute(statement)
             if scripts:
                 self._db.execute(f"PRAGMA user_version={_VERSION}")
+                logger.info("%s: migrated from version %d to %d", self._path, version, _VERSION)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

@@ -1,7 +1,10 @@
 """litellm, kept from the network and from files; the keys it needs and the prices it knows."""
 
+import logging
 import os
 import re
+import sys
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +12,7 @@ from treegen.errors import ModelError
 from treegen.extras import require
 from treegen.remote.bodies import install
 
+logger = logging.getLogger(__name__)
 _USER: Final = re.compile(r"//[^/@]*@")
 
 
@@ -47,8 +51,11 @@ def load_litellm() -> Any:
     require("llm")
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    began, is_new = time.monotonic(), "litellm" not in sys.modules
     import litellm
 
+    if is_new:
+        logger.info("litellm imported in %.1f s", time.monotonic() - began)
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
     install(litellm)

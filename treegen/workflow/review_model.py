@@ -1,7 +1,7 @@
 """A review with everything a screen shows: the session, the domain if there is one, problems, and scores by and by."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +72,21 @@ class ReviewModel:
         tested: the last score document, with the test part.
     """
 
-    def __init__(self, path: Path, *, domain_path: Path | None = None, encoder: EncoderSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        domain_path: Path | None = None,
+        encoder: EncoderSettings | None = None,
+        thread: Executor | None = None,
+    ) -> None:
         """Opens the tree, the session it was left in, and its domain.
+
+        Args:
+            path: the tree file.
+            domain_path: the domain file or its folder; the tree's folder if not given.
+            encoder: overrides the domain's [encoder].
+            thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
 
         Raises:
             InputError: the tree cannot be read.
@@ -96,7 +109,7 @@ class ReviewModel:
         self.scores: list[float] = []
         self.tested: Score | None = None
         self.path, self.domain_path, self._encoder = path, found, encoder
-        self._thread = ThreadPoolExecutor(1, "clip")  # the models stay in one thread
+        self._thread = thread or ThreadPoolExecutor(1, "clip")  # the models stay in one thread
         self._workspace: Workspace | None = None
         self._lock, self._users, self._closed = Lock(), 0, False
         self._progress: Progress = no_progress

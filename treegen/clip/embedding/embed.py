@@ -1,5 +1,6 @@
 """Embeds image sets through the cache: pictures are decoded beside the model, and none is embedded twice."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
     from treegen.config.domain import Domain
 
+logger = logging.getLogger(__name__)
 _BATCH: Final = {"cuda": 256}
 _SMALL_BATCH: Final = 64  # elsewhere: larger ones are no faster on a CPU, and progress and cancelling come later
 
@@ -108,6 +110,7 @@ def embed_images(
             rest.fill(found, vectors)
     first = dict(zip(reversed(rows), reversed(images), strict=True))
     wanted = [row for row in range(len(keys)) if not rest.filled[row]]
+    logger.info("%d of %d images are not in the cache", len(wanted), len(keys))
     reasons = _embed([first[row] for row in wanted], wanted, keys, rest, encoder, cache, crop, workers, progress)
     skipped = [
         Skipped(path=image.path, reason=reasons[row], member=image.member)

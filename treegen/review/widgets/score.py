@@ -1,15 +1,17 @@
 """The score pane: accuracy with its interval, baseline and controls, and every class as a bar."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
 from treegen.history.score_document import as_tested
-from treegen.review.widgets.grid import Column, Grid, widths_of
-from treegen.review.widgets.panes import percent, tone_of
+from treegen.review.context import ReviewContext
+from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
 from treegen.text import printable
 
 if TYPE_CHECKING:
@@ -27,13 +29,16 @@ def _share(part: Mapping[str, Any]) -> str:
 class ScorePane(Vertical):
     """What is known of how the tree does."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
+
     def compose(self) -> ComposeResult:
         """Numbers above, classes below."""
         yield Static(id="numbers", markup=False)
-        yield Grid(id="classes")
+        yield PaneGrid(id="classes")
 
-    def show(self, review: "ReviewModel") -> None:
-        """Shows the last scores."""
+    def show(self, context: ReviewContext) -> None:
+        """Repaint the last scores."""
+        review = context.review
         self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
         known = review.measured.dev["classes"] if review.measured else []
         ordered = sorted(known, key=lambda c: 2.0 if c["recall"] is None else c["recall"])

@@ -88,7 +88,7 @@ async def test_a_broken_encoder_is_told_in_the_status_line_and_edits_go_on(play:
 
 async def test_leaving_while_it_scores_ends_at_once(play: Open, tree_file: Path) -> None:
     async with play(tree_file) as player:
-        await player.until(lambda: player.app.scorer._running)
+        await player.until(lambda: player.app.scoring.running)
         await player.press("q")
         assert not player.app.is_running or player.app._exit
 
@@ -155,9 +155,9 @@ async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fau
         assert any(line[at.x : at.right].strip() for line in drawn), "the picture itself"
         await player.press("enter")
         assert player.at == "rules"
-        assert player.app.class_name == one.true
-        assert player.app.rule_group
-        assert player.app.rule_group.name == one.at_fault.group
+        assert player.app.selection.class_name == one.true
+        assert player.app.selection.rule_group
+        assert player.app.selection.rule_group.name == one.at_fault.group
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ async def test_an_option_moves_and_the_cursor_moves_with_it(play: Open, unseen: 
         await player.press("enter", "J")
         assert player.options("colour")[:2] == ("green", "white")
         assert player.word("Abrosk", "colour") == "white"
-        assert player.app.option == "white"
+        assert player.app.selection.option == "white"
         await player.press("K")
         assert player.tree == before
         await player.press("K")
@@ -172,8 +172,8 @@ async def test_a_group_moves(play: Open, unseen: Path) -> None:
         before = player.tree
         await player.press("shift+down")
         assert [g.name for g in player.tree.groups][:2] == ["form", "colour"]
-        assert player.app.group
-        assert player.app.group.name == "colour"
+        assert player.app.selection.group
+        assert player.app.selection.group.name == "colour"
         await is_one_step(player, before)
 
 

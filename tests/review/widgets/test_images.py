@@ -59,12 +59,12 @@ async def test_enter_goes_to_the_rule_at_fault_or_to_the_chosen_group(play: Open
         assert one
         await player.press("enter")
         assert player.at == "rules"
-        assert player.app.class_name == one.true
-        assert player.app.rule_group
-        assert player.app.rule_group.name == one.at_fault.group
+        assert player.app.selection.class_name == one.true
+        assert player.app.selection.rule_group
+        assert player.app.selection.rule_group.name == one.at_fault.group
         await player.press("6", "tab", "G", "enter")
-        assert player.app.class_name == one.true
-        assert player.app.rule_group.name == one.votes[-1].group
+        assert player.app.selection.class_name == one.true
+        assert player.app.selection.rule_group.name == one.votes[-1].group
 
 
 async def test_the_name_of_the_file_is_copied(play: Open, tree_file: Path) -> None:
