@@ -30,17 +30,16 @@ bench: $(VENV)/.dev  ## speed as ratios within one run, written to benchmarks/RE
 	$(BIN)/python benchmarks/run.py
 
 lock: $(BIN)/uv  ## the newest versions that the ranges in pyproject.toml allow, into constraints.txt
-	printf '%s\n' $(PINNED) | $(BIN)/uv pip compile $(COMPILE) --upgrade
+	printf '%s\n' $(PINNED) | $(BIN)/uv pip compile $(COMPILE) $(LOCK) --upgrade
 
-# The versions that are pinned already stay: the file changes only if pyproject.toml asks for something that it lacks.
+# The versions that are pinned already stay: the copy changes only if pyproject.toml asks for something that the lock lacks.
 lock-check: $(BIN)/uv
-	@cp $(LOCK) $(VENV)/locked.txt
-	@printf '%s\n' $(PINNED) | $(BIN)/uv pip compile $(COMPILE) >$(VENV)/compile.log 2>&1 || { cat $(VENV)/compile.log; exit 1; }
-	@cmp -s $(LOCK) $(VENV)/locked.txt || { diff $(VENV)/locked.txt $(LOCK); cp $(VENV)/locked.txt $(LOCK); \
-	  echo "$(LOCK) does not satisfy pyproject.toml: run make lock"; exit 1; }
+	@cp $(LOCK) $(VENV)/$(LOCK)
+	@printf '%s\n' $(PINNED) | $(BIN)/uv pip compile $(COMPILE) $(VENV)/$(LOCK) >$(VENV)/compile.log 2>&1 || { cat $(VENV)/compile.log; exit 1; }
+	@diff $(LOCK) $(VENV)/$(LOCK) || { echo "$(LOCK) does not satisfy pyproject.toml: run make lock"; exit 1; }
 
 COMPILE := pyproject.toml --extra dev --universal --python-version 3.11 --constraint /dev/stdin --no-annotate \
-  --custom-compile-command 'make lock' --quiet --output-file $(LOCK)
+  --custom-compile-command 'make lock' --quiet --output-file
 
 # Environments of their own, and 3 GB of downloads each: whether the ranges in pyproject.toml are true.
 test-latest: $(BIN)/uv  ## the fast tests with the newest versions

@@ -4,7 +4,7 @@ Models are open_clip's ViT-B-32 and ViT-L-14 with random weights, which are as f
 
 - bare: images a second of the forward pass alone, of a batch that lies on the device, and its share of the rate that
   the same card reaches in one large matrix product in bf16;
-- end to end: files are decoded by worker processes, prepared, moved, embedded and written to an empty cache; the rate
+- end to end: files are decoded by threads, prepared, moved, embedded and written to an empty cache; the rate
   from the time when a tenth is done, so that the start of the workers is told apart. Goal: at least 90 % of bare;
 - the workers alone: decoding and preparing without a model. Below the bare rate it is what limits the end-to-end rate;
 - torch.compile and the other layout (the encoder runs channels last, but on mps), as ratios to bare;
@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a tiny model and few images: only shows that it works")
     parser.add_argument("--images", type=int, help="files to embed")
     parser.add_argument("--batch", type=int, default=256, help="images in a forward pass")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="processes that decode")
+    parser.add_argument("--workers", type=int, default=available_cores(), help="threads that decode")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     args = parser.parse_args()
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-import torch
+import numpy as np
 
 from treegen.clip import scoring
+from treegen.clip.arrays import softmax
 from treegen.clip.memo import LruMemo
 from treegen.clip.preview import PreviewContext, preview
 from treegen.tree.changes import Change, OptionRenamed, PromptChanged, RuleChanged, apply
@@ -23,7 +24,7 @@ from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import errors_of
 
 WIDTH = 512
-Ask = Callable[[Sequence[str]], torch.Tensor]
+Ask = Callable[[Sequence[str]], np.ndarray]
 
 
 def example_tree(classes: int, groups: int, options: int) -> Tree:
@@ -59,20 +60,19 @@ class Embedded:
     """Vectors of texts, drawn from a seed and kept: what the evaluator's cache is in a session."""
 
     def __init__(self) -> None:
-        self.known: dict[str, torch.Tensor] = {}
+        self.known: dict[str, np.ndarray] = {}
 
-    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
         for text in texts:
             if text not in self.known:
-                generator = torch.Generator().manual_seed(hash(text) % 2**31)
-                drawn = torch.randn(WIDTH, generator=generator)
-                self.known[text] = drawn / drawn.norm()
-        return torch.stack([self.known[t] for t in texts])
+                drawn = np.random.default_rng(hash(text) % 2**31).standard_normal(WIDTH, np.float32)
+                self.known[text] = drawn / np.linalg.norm(drawn)
+        return np.stack([self.known[t] for t in texts])
 
 
 def evaluate(ask: Ask, tree: Tree) -> Any:
     """One tree from scratch, its texts and images embedded already."""
-    probabilities = torch.cat([ask(group.fill()) for group in tree.groups]).T
+    probabilities = np.concatenate([ask(group.fill()) for group in tree.groups]).T
     return scoring.class_scores(probabilities, scoring.rule_matrix(tree)).argmax(1)
 
 
@@ -95,7 +95,8 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=20)
     args = parser.parse_args()
     tree = example_tree(args.classes, args.groups, args.options)
-    features = torch.nn.functional.normalize(torch.randn(args.images, WIDTH), dim=-1)
+    features = np.random.default_rng(0).standard_normal((args.images, WIDTH), np.float32)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
 
     def obstacle(changed: Tree) -> str:
         problems = errors_of(check_data(content_of(changed), classes=tree.classes, domain=tree.domain).problems)
@@ -103,8 +104,9 @@ def main() -> None:
 
     embed, known = Embedded(), LruMemo()
 
-    def ask(question: Sequence[str]) -> torch.Tensor:
-        return scoring.similarity_logits(features, embed(question), 100.0).T.softmax(0)
+    def ask(question: Sequence[str]) -> np.ndarray:
+        answers: np.ndarray = softmax(scoring.similarity_logits(features, embed(question), 100.0).T, 0)
+        return answers
 
     ground = PreviewContext(
         labels=tuple(i % args.classes for i in range(args.images)),
@@ -116,7 +118,7 @@ def main() -> None:
     )
     variants = single_changes(tree, args.changes)
     previews = preview(ground, tree, variants)
-    wanted = [int((evaluate(ask, apply(tree, v)) == torch.tensor(ground.labels)).sum()) for v in variants]
+    wanted = [int((evaluate(ask, apply(tree, v)) == np.array(ground.labels)).sum()) for v in variants]
     assert [p.after for p in previews] == wanted, "previews and evaluations differ"
     one = timed(5, evaluate, ask, tree)
 

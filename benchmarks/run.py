@@ -24,6 +24,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("preview.py",),
     ("proposals.py",),
     ("imports.py",),
+    ("cached_score.py",),
     ("check.py",),
     ("diff.py",),
     ("review.py",),

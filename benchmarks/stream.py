@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
+import numpy as np
 
 WIDTH, GROUPS, OPTIONS, CLASSES = 512, 30, 10, 100
 
@@ -24,14 +24,21 @@ def key(number: int) -> bytes:
 
 def fill(path: Path, first: int, last: int) -> None:
     """Puts drawn vectors for these images into the cache."""
+    import torch
+
     from treegen.clip.embedding.cache import EmbeddingCache
 
-    cache, generator = EmbeddingCache(path), torch.Generator().manual_seed(first)
+    cache, draw = EmbeddingCache(path), np.random.default_rng(first)
     for start in range(first, last, 10_000):
         count = min(10_000, last - start)
         keys = [key(number * 2_654_435_761 % 2**64) for number in range(start, start + count)]
-        cache.put("drawn", keys, torch.randn(count, WIDTH, generator=generator))
+        cache.put("drawn", keys, torch.from_numpy(draw.standard_normal((count, WIDTH), np.float32)))
     cache.close()
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
 
 
 def memory(what: str) -> float:
@@ -42,18 +49,18 @@ def memory(what: str) -> float:
 
 def measure(path: Path, count: int) -> dict[str, float]:
     """Seconds of reading and scoring, of the bare product, and the peak of memory in MB."""
+    from treegen.clip.arrays import to_numpy
     from treegen.clip.embedding.cache import CHUNK, EmbeddingCache
     from treegen.clip.embedding.prefetch import read_ahead
     from treegen.clip.streaming import predict
 
-    torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(0)
-    texts = torch.nn.functional.normalize(torch.randn(GROUPS * OPTIONS, WIDTH, generator=generator), dim=1)
-    matrix = torch.zeros(CLASSES, GROUPS * OPTIONS)
+    draw = np.random.default_rng(0)
+    texts = unit(draw.standard_normal((GROUPS * OPTIONS, WIDTH), np.float32))
+    matrix = np.zeros((CLASSES, GROUPS * OPTIONS), np.float32)
     for group in range(GROUPS):
-        picks = torch.randint(OPTIONS, (CLASSES,), generator=generator)
-        matrix[torch.arange(CLASSES), group * OPTIONS + picks] = 1
-    piece = torch.nn.functional.normalize(torch.randn(CHUNK, WIDTH, generator=generator), dim=1)
+        picks = draw.integers(OPTIONS, size=CLASSES)
+        matrix[np.arange(CLASSES), group * OPTIONS + picks] = 1
+    piece = unit(draw.standard_normal((CHUNK, WIDTH), np.float32))
     bare = float("inf")
     for _ in range(3):
         began = time.perf_counter()
@@ -67,7 +74,8 @@ def measure(path: Path, count: int) -> dict[str, float]:
     took = float("inf")
     for _ in range(2):
         began = time.perf_counter()
-        found = predict(read_ahead(cache.chunks("drawn", keys)), count, texts, (OPTIONS,) * GROUPS, matrix, 100.0)
+        chunks = ((places, to_numpy(rows)) for places, rows in read_ahead(cache.chunks("drawn", keys)))
+        found = predict(chunks, count, texts, (OPTIONS,) * GROUPS, matrix, 100.0)
         took = min(took, time.perf_counter() - began)
     assert int(found.min()) >= 0, "an image was not found"
     peak = memory("VmHWM")

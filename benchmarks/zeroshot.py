@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import torch
 from rescore import example_tree
 
+from treegen.clip.encoders import open_encoder
 from treegen.images import open_picture
 from treegen.resources import sketchbook_dir
 from treegen.workflow.demo import lay_out
@@ -133,7 +134,8 @@ def main() -> None:
         if args.photos:
             as_photos(Path(name) / "images")
         workspace = Workspace(Path(name) / "tree.json")
-        encoder, data = workspace.encoder, Drawings(workspace, transform)
+        encoder = open_encoder(workspace.encoder_settings, workspace.domain.folder)  # one that caches no texts
+        data = Drawings(workspace, transform)
         encoder.encode_texts(["warm"])
         cores = os.cpu_count() or 1
         rivals = {

@@ -18,6 +18,7 @@ from weakref import ref
 
 import pytest
 
+from tests.waiting import PATIENCE
 from treegen.cli.main import main
 from treegen.history import store
 from treegen.history.store import Call, Revision, Store
@@ -33,9 +34,6 @@ def present(items: Iterable[T | None]) -> list[T]:
     found = [item for item in listed if item is not None]
     assert len(found) == len(listed)
     return found
-
-
-_PATIENCE = 2  # seconds; a thread that a test leaves behind closes what it used when it ends
 
 
 class _Connection(sqlite3.Connection):
@@ -69,10 +67,13 @@ def _connections() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_open(_connections: None) -> Iterator[None]:
-    """A connection that is still open, and would warn whenever it is collected, fails the test that opened it."""
+    """A connection that stays open, and would warn whenever it is collected, fails the test that opened it.
+
+    A thread that a test leaves behind closes what it used when it ends.
+    """
     before = _open_connections()
     yield
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while (left := _open_connections() - before) and time.monotonic() < deadline:
         time.sleep(0.02)
     for connection in left:  # told here: not once more when it is collected
@@ -83,6 +84,23 @@ def _nothing_left_open(_connections: None) -> Iterator[None]:
 def _open_connections() -> set[_Connection]:
     found = (reference() for reference in _Connection.alive.copy())  # threads open and close meanwhile
     return {connection for connection in found if connection is not None and connection.is_open}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded by `record_property("figure", text)`, also those of other processes."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(str(value))
+
+
+@pytest.fixture(autouse=True)
+def _litellm_only_where_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that imports litellm without the mark that keeps it out of `make test-fast`."""
+    before = "litellm" in sys.modules
+    yield
+    imported = "litellm" in sys.modules and not before
+    assert not imported or request.node.get_closest_marker("litellm"), "mark this test with pytest.mark.litellm"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ def test_the_distribution_has_the_name_that_messages_tell() -> None:
     assert PROJECT["name"] == DISTRIBUTION
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXTRAS)
 def test_an_extra_installs_the_modules_of_the_table_and_no_others(name: str) -> None:
     assert own(name) == {distribution_of(module) for module in EXTRAS[name].modules}
@@ -47,6 +48,7 @@ def test_all_includes_every_extra_of_the_table_and_users_are_offered_no_others()
     assert set(DECLARED) - set(EXTRAS) == {"all", "bench", "dev"}
 
 
+@pytest.mark.slow
 def test_every_import_of_the_package_is_of_the_base_or_in_the_table() -> None:
     base = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     optional = {module for extra in EXTRAS.values() for module in extra.modules} | set(BROUGHT_ALONG)

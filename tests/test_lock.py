@@ -46,6 +46,7 @@ def test_every_line_is_an_exact_pin() -> None:
     assert [str(line) for line in LINES if not re.fullmatch(r"==[^,*]+", str(line.specifier))] == []
 
 
+@pytest.mark.package
 def test_this_environment_was_made_from_the_lock() -> None:
     """Whatever else somebody installed: what the lock names has its version, and needs nothing beside the lock."""
     pinned = pins({})

@@ -5,6 +5,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ import pytest
 from tests.conftest import DOMAIN, TREE, Git
 from treegen.cli.main import COMMANDS
 from treegen.extras import EXTRAS
+
+pytestmark = pytest.mark.package
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -90,7 +93,7 @@ def test_the_installed_demo_shows_what_the_loop_is_worth(treegen: Path, tmp_path
 
 # --- the base alone
 
-_MOST: Final = 40 * 2**20  # bytes of an environment with the base
+_MOST: Final = 40e6  # bytes of an environment with the base
 _LLM: Final = ("--model", "openai/gpt-4o-mini")
 
 #: The commands that work without any extra: a call that shows it, its exit code, and a word of its output.
@@ -160,14 +163,14 @@ def test_every_command_is_here() -> None:
     assert set(BASE) | {name.partition(" ")[0] for name in NEED_AN_EXTRA} == set(COMMANDS)
 
 
-def test_an_environment_with_the_base_is_small(base: Path) -> None:
+def test_an_environment_with_the_base_is_small(base: Path, record_property: Callable[[str, object], None]) -> None:
     """Tens of megabytes, with the demo's model, and no package of any extra."""
     folder = base.parent.parent
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     script = "import sys; from importlib.util import find_spec; print([m for m in sys.argv[1:] if find_spec(m)])"
     modules = sorted({module for extra in EXTRAS.values() for module in extra.modules})
     assert _run(base.with_name("python"), "-I", "-c", script, *modules, cwd=folder).stdout == "[]\n"
-    print(f"the environment with the base: {size / 2**20:.1f} MiB")
+    record_property("figure", f"the environment with the base alone: {size / 1e6:.1f} MB")
     assert size < _MOST
 
 

@@ -21,6 +21,7 @@ def python(*arguments: str, folder: Path, **more: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.litellm
 @pytest.mark.parametrize("flags", ASKING, ids=" ".join)
 def test_a_warning_of_a_library_neither_ends_a_request_nor_is_shown(flags: tuple[str, ...], tmp_path: Path) -> None:
     """A real request through litellm, whose types make pydantic warn."""

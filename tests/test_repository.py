@@ -144,6 +144,7 @@ def test_trees_in_folders_with_odd_names_are_merged_too(ready: Git) -> None:
     assert words(read(ready, name)) == MERGED
 
 
+@pytest.mark.slow
 def test_a_conflict_leaves_a_tree_that_check_refuses_and_resolve_ends(ready: Git) -> None:
     eel = {"class_name": "Eel", "group": "legs", "old": "no"}
     branch(ready, (*TOAD, RuleChanged(**eel, new="four")), (*GRAY, RuleChanged(**eel, new="two")))
@@ -238,6 +239,7 @@ def test_stash_pop_uses_the_driver(ready: Git) -> None:
     assert ready("stash", "list") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("diff",), ("log", "-p", "-1"), ("show",)])
 def test_git_shows_words_and_no_indices(ready: Git, command: tuple[str, ...]) -> None:
     """The class stands in the head of its hunk; lines whose index alone moved are not there."""
@@ -288,6 +290,7 @@ def test_after_undo_git_merges_lines_again(ready: Git) -> None:
     assert "<<<<<<< " in (ready.folder / "tree.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_clone_has_the_attributes_and_needs_the_setup_once(ready: Git, tmp_path: Path) -> None:
     """Until then git merges lines, and the digest conflicts."""
     branch(ready, TOAD, GRAY)
@@ -328,6 +331,7 @@ def hooks(pond: Git, tmp_path: Path) -> Git:
     return pond
 
 
+@pytest.mark.slow
 def test_the_hook_stops_a_broken_tree_and_lets_a_sound_one_through(hooks: Git) -> None:
     assert treegen(hooks, "git-setup", "--pre-commit")[0] == 0
     done = hooks.run("install", program="pre-commit")
@@ -351,6 +355,7 @@ def test_the_hook_stops_a_broken_tree_and_lets_a_sound_one_through(hooks: Git) -
     assert hooks("log", "-1", "--format=%s") == "sound"
 
 
+@pytest.mark.slow
 def test_a_merge_with_conflicts_cannot_be_committed_past_the_hook(hooks: Git) -> None:
     assert treegen(hooks, "git-setup", "--pre-commit")[0] == 0
     assert hooks.run("install", program="pre-commit").returncode == 0
@@ -368,6 +373,7 @@ def test_a_merge_with_conflicts_cannot_be_committed_past_the_hook(hooks: Git) ->
     assert commit.returncode == 0, commit.stderr + commit.stdout
 
 
+@pytest.mark.slow
 def test_the_hooks_that_this_repository_offers_run(hooks: Git) -> None:
     """As somebody else's configuration would name them; pre-commit takes the files as they are, committed or not."""
     if hooks.run("rev-parse", "--verify", "HEAD:.pre-commit-hooks.yaml", folder=ROOT).returncode:

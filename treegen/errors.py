@@ -9,14 +9,17 @@ class TreegenError(Exception):
     Attributes:
         message: what failed, with the file and the place in it.
         tip: what to do next; empty where the message says it all.
+        code: what kind of failure it is, in stable kebab-case, for code that decides on it; empty where none does.
+            Messages are for people: nothing decides on their wording.
     """
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, message: str, tip: str = "") -> None:
+    def __init__(self, message: str, tip: str = "", *, code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.tip = tip
+        self.code = code
 
 
 class InputError(TreegenError):

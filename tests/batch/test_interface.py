@@ -1,8 +1,5 @@
 """The set of keys against Python's own."""
 
-import hashlib
-import pickle
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -26,14 +23,3 @@ def test_the_order_and_the_number_of_times_do_not_matter() -> None:
     keys = [bytes([n]) * 32 for n in (3, 1, 2, 1)]
     assert len(KeySet(keys)) == 4
     assert all(key in KeySet(reversed(keys)) for key in keys)
-
-
-@pytest.mark.parametrize("count", [0, 1, 1000])
-def test_a_set_in_a_file_is_the_same_set_and_only_its_path_is_sent(tmp_path: Path, count: int) -> None:
-    keys = [hashlib.sha256(b"%d" % number).digest() for number in range(2 * count)]
-    found = KeySet(keys[:count]).in_file(tmp_path / "keys.npy")
-    packed = pickle.dumps(found)
-    assert len(packed) < 300 + len(str(tmp_path))
-    for each in (found, pickle.loads(packed)):
-        assert len(each) == count
-        assert [key in each for key in keys] == [True] * count + [False] * count

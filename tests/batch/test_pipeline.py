@@ -48,10 +48,11 @@ def few(drawn: Path, tmp_path: Path) -> Path:
 
 def slow_vectors(encoder: Encoder, paths: list[Path]) -> np.ndarray:
     """Each picture for itself: (B, D) float16, as the cache keeps them."""
-    rows = [unit_rows(encoder.encode_images([open_image(p)]).numpy().astype(np.float16)).numpy() for p in paths]
+    rows = [unit_rows(encoder.encode_images([open_image(p)]).numpy().astype(np.float16)) for p in paths]
     return np.concatenate(rows).astype(np.float16)
 
 
+@pytest.mark.slow
 def test_the_table_holds_for_every_picture_what_the_encoder_says_of_it_alone(
     few: Path, tmp_path: Path, embed: Embed, encoder: Encoder
 ) -> None:
@@ -67,6 +68,7 @@ def test_the_table_holds_for_every_picture_what_the_encoder_says_of_it_alone(
     assert summary.accuracy is None
 
 
+@pytest.mark.slow
 def test_what_is_in_the_cache_is_not_embedded_again_under_any_name(
     few: Path, tmp_path: Path, embed: Embed, encoder: Encoder
 ) -> None:
@@ -84,7 +86,7 @@ def test_what_is_in_the_cache_is_not_embedded_again_under_any_name(
     keys = [image_key(digest, WHOLE) for digest in table.columns["digest"]]
     kept = opened.get(encoder.fingerprint, keys)
     opened.close()
-    assert (table.vectors == np.stack([kept[k].numpy() for k in keys]).astype(np.float16)).all()
+    assert (table.vectors == np.stack([kept[k] for k in keys]).astype(np.float16)).all()
 
 
 def test_a_table_from_the_cache_and_one_without_are_equal_to_the_bit(few: Path, tmp_path: Path, embed: Embed) -> None:
@@ -94,6 +96,7 @@ def test_a_table_from_the_cache_and_one_without_are_equal_to_the_bit(few: Path, 
     assert (read_table(tmp_path / "plain").vectors == read_table(tmp_path / "cached").vectors).all()
 
 
+@pytest.mark.slow
 def test_rows_that_are_written_stay_and_a_changed_file_gets_a_new_one(few: Path, tmp_path: Path, embed: Embed) -> None:
     out = tmp_path / "out"
     embed(few, output=out, batch=2, rows=2)
@@ -112,6 +115,7 @@ def test_rows_that_are_written_stay_and_a_changed_file_gets_a_new_one(few: Path,
     assert embed(few, output=out).counts.finished == 6
 
 
+@pytest.mark.slow
 def test_what_was_done_before_a_cancellation_is_kept(few: Path, tmp_path: Path, embed: Embed) -> None:
     def stop(task: str, done: int, total: int) -> None:
         if task == "embedding images" and done >= 4:
@@ -137,6 +141,7 @@ embed_images(plan, LocalEngine(), EncoderSettings(), batch=4, rows=8, progress=l
 """
 
 
+@pytest.mark.slow
 def test_after_a_kill_only_the_rest_is_embedded(drawn: Path, tmp_path: Path, embed: Embed) -> None:
     out, images = tmp_path / "out", drawn / "images"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(images), str(out)], stdout=subprocess.PIPE, text=True)
@@ -171,6 +176,7 @@ def test_rows_of_another_crop_or_tree_are_refused(
         embed(sketchbook / "images" / "Wendle", output=tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_answers_and_the_accuracy_are_those_of_treegen_score(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
@@ -201,6 +207,7 @@ def test_the_answers_and_the_accuracy_are_those_of_treegen_score(
     workspace.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", ['rule = "vote"', 'rule = "temperature"\n[decision.parameters]\ntemperature = 3.0'])
 def test_a_decision_rule_of_the_domain_decides_and_its_accuracy_is_a_look_at_the_test_part(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed, lines: str
@@ -216,6 +223,7 @@ def test_a_decision_rule_of_the_domain_decides_and_its_accuracy_is_a_look_at_the
     assert score["test_looks"] == 1
 
 
+@pytest.mark.slow
 def test_a_decision_rule_that_has_learnt_nothing_and_a_sealed_test_part_are_respected(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
@@ -228,6 +236,7 @@ def test_a_decision_rule_that_has_learnt_nothing_and_a_sealed_test_part_are_resp
     assert embed(sketchbook, output=tmp_path / "out").accuracy is None
 
 
+@pytest.mark.slow
 def test_pictures_that_are_not_the_domains_own_count_but_for_those_that_it_has_itself(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
@@ -246,6 +255,7 @@ def test_pictures_that_are_not_the_domains_own_count_but_for_those_that_it_has_i
     workspace.close()
 
 
+@pytest.mark.slow
 def test_rows_of_pictures_that_are_gone_do_not_count_and_a_mended_label_does(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
@@ -269,6 +279,7 @@ def test_rows_of_pictures_that_are_gone_do_not_count_and_a_mended_label_does(
     assert len(read_table(out).columns["path"]) == 3
 
 
+@pytest.mark.slow
 def test_a_set_of_one_split_is_divided_as_for_a_score(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
@@ -340,6 +351,7 @@ def test_requests_that_cannot_be_followed_say_why(
         embed(few, **{key: tmp_path / value for key, value in arguments.items()})
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_picture_that_can_be_read_is_an_error(few: Path, tmp_path: Path, embed: Embed) -> None:
     for path in few.rglob("*.png"):
         path.write_bytes(b"no picture")

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -27,6 +28,8 @@ from treegen.batch.ray_engine import ClusterEngine
 from treegen.clip.encoders.interface import Batch, Encoder, Prepared, Preprocessor
 from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
+
+pytestmark = pytest.mark.ray
 
 
 @pytest.fixture
@@ -61,10 +64,6 @@ class DiesOnce:
     inner: Preprocessor
     marker: Path
 
-    @property
-    def start(self) -> float:
-        return self.inner.start
-
     def __call__(self, image: Image.Image) -> Prepared:
         if not self.marker.exists():
             self.marker.touch()
@@ -80,9 +79,9 @@ def die_once(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
     real = treegen.clip.encoders.open_encoder
 
     def opened(settings: EncoderSettings, folder: Path) -> Encoder:
-        encoder = real(settings, folder)
+        encoder: Any = real(settings, folder)
         encoder.preprocessor = DiesOnce(encoder.preprocessor, marker)
-        return encoder
+        return encoder  # type: ignore[no-any-return]
 
     monkeypatch.setattr(treegen.clip.encoders, "open_encoder", opened)
 
@@ -112,7 +111,7 @@ def rows_of(cache: Path) -> int:
     if not cache.exists():
         return 0
     try:
-        with sqlite3.connect(f"file:{cache}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{cache}?mode=ro", uri=True)) as db:
             return int(db.execute("SELECT count(*) FROM embedding").fetchone()[0])
     except sqlite3.OperationalError:
         return 0

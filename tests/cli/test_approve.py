@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import DOMAIN, TREE, Git, Run
 from treegen.workflow.workspace import Workspace
 
@@ -17,6 +19,7 @@ def test_an_approval_without_images_is_one_without_a_score(run: Run, workspace: 
     assert json.loads(workspace.path.read_text(encoding="utf-8"))["review"]["by"] == "Ada <ada@example.org>"
 
 
+@pytest.mark.slow
 def test_a_tree_with_images_is_scored_and_the_gates_read_that(run: Run, tree_file: Path) -> None:
     """The score is in the tree, so the gates need neither images nor the history."""
     done = run("approve", tree_file, "--by", "Ada")

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Run, revisions_of
 from treegen.history.store import Store
 from treegen.tree.validation.checks import check_file
 from treegen.tree.validation.problems import errors_of
 
 
+@pytest.mark.slow
 def test_the_demo_shows_the_loop_and_what_it_is_worth(run: Run, tmp_path: Path) -> None:
     """Draft with real mistakes, repair, score, revision: the tree beats chance five times over and the baseline by 25
     points, the revision beats the draft, shuffled rules stay within chance's interval."""
@@ -37,6 +40,7 @@ def test_the_demo_shows_the_loop_and_what_it_is_worth(run: Run, tmp_path: Path) 
     store.close()
 
 
+@pytest.mark.slow
 def test_the_demo_runs_twice_in_one_folder(run: Run, tmp_path: Path) -> None:
     """A second run draws nothing again and loses nothing of the first."""
     folder = tmp_path / "demo"

@@ -16,6 +16,7 @@ from treegen.cli.display import (
     show_problems,
 )
 from treegen.cli.display_groups import show_advice, show_groups, show_rules
+from treegen.history.score_document import Paired
 from treegen.history.store import Revision
 from treegen.llm.chat.interface import Reply
 from treegen.llm.tasks.attempts import Attempt
@@ -33,7 +34,7 @@ def attempt(**more: Any) -> Attempt:
 
 def test_a_problem_is_one_line_that_obeys_no_name() -> None:
     assert "\x1b[2J" not in problem_line(ERROR, "tree\x1b.json")
-    assert "twice \\x1b[2J" in problem_line(ERROR)
+    assert "twice \\u001b[2J" in problem_line(ERROR)
     assert problem_line(ERROR, "tree.json", Place(line=3, column=9)).startswith("tree.json:3:9: ")
     assert problem_line(ERROR, "", Place(line=3, column=9)) == problem_line(ERROR)
 
@@ -44,7 +45,7 @@ def test_problems_go_where_they_are_wanted(capsys: pytest.CaptureFixture[str]) -
     show_problems([WARNING], err=True)
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        "tree.json: error TG111 /a\\x1b/0: twice \\x1b[2J",
+        "tree.json: error TG111 /a\\u001b/0: twice \\u001b[2J",
         "tree.json: warning TG301 /: no digest (fix: write it)",
     ]
     assert err == "warning TG301 /: no digest (fix: write it)\n"
@@ -60,8 +61,8 @@ def test_an_attempt_is_told_with_its_cost_and_its_errors(capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "draft (reply 1 of m\\x1b, 7 + 3 tokens, $0.2500): 1 error, its syntax had to be repaired",
-        "error TG111 /a\\x1b/0: twice \\x1b[2J",
+        "draft (reply 1 of m\\u001b, 7 + 3 tokens, $0.2500): 1 error, read as JSON5",
+        "error TG111 /a\\u001b/0: twice \\u001b[2J",
         "draft (reply 1 of manual): no errors",
         "draft (request 1 to m): cancelled before the end",
     ]
@@ -99,15 +100,16 @@ def test_of_a_long_list_the_first_ten_are_shown_and_the_rest_counted(
     ],
 )
 def test_a_paired_test_claims_a_difference_only_below_five_percent(p: float, told: str) -> None:
-    paired = {"wins": 30, "losses": 10, "difference": -0.0512, "p": p}
+    paired: Paired = {"wins": 30, "losses": 10, "difference": -0.0512, "p": p}
     assert paired_sentence(paired, "the parent") == f"against the parent: -5.1 points, 30 images won, 10 lost, {told}"
 
 
 def test_what_could_be_shown_is_told_or_said_to_be_nothing() -> None:
-    effect = {"difference": 0.08, "discordant": 0.25, "alpha": 0.05, "power": 0.8}
-    told = effect_sentence({"minimum_detectable_effect": effect, "test": {"n": 390}})
+    effect: Any = {"difference": 0.08, "discordant": 0.25, "alpha": 0.05, "power": 0.8}
+    shown: Any = {"minimum_detectable_effect": effect, "test": {"n": 390}}
+    told = effect_sentence(shown)
     assert "from 8.0 points up can be shown with 390 images (power 0.8, 25.0 % of them differ)" in told
-    nothing = {"minimum_detectable_effect": {**effect, "difference": None}, "test": {"n": 9}}
+    nothing: Any = {"minimum_detectable_effect": {**effect, "difference": None}, "test": {"n": 9}}
     assert effect_sentence(nothing) == "too few images differ to show any difference"
 
 
@@ -134,7 +136,7 @@ def test_notes_on_a_score_go_to_stderr_and_the_score_comes_back(capsys: pytest.C
     assert capsys.readouterr() == ("", "note: look here\n")
 
 
-def rules_section(p_holm: float) -> dict[str, Any]:
+def rules_section(p_holm: float) -> Any:
     share = {"n": 50, "correct": 40, "accuracy": 0.8, "interval": [0.67, 0.89], "mean_per_class_recall": 0.8}
     against = {"wins": 9, "losses": 2, "difference": 0.14, "p": p_holm, "p_holm": p_holm}
     entries = [

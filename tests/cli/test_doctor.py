@@ -14,6 +14,8 @@ from tests.conftest import ROOT, Git, Run
 from tests.llm.chat.server import serving
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.litellm
+
 KEY = "sk-a-planted-secret-key"
 
 

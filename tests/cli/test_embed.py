@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import Run
 
 
+@pytest.mark.slow
 def test_a_domain_fills_its_cache_and_a_second_run_finds_all_of_it(run: Run, sketchbook: Path) -> None:
     first = run("embed", sketchbook)
     assert (first.code, first.out.splitlines()[0]) == (0, "104 images: 104 embedded, 0 skipped")
@@ -17,6 +18,7 @@ def test_a_domain_fills_its_cache_and_a_second_run_finds_all_of_it(run: Run, ske
     assert again.out.splitlines()[0] == "104 images: 0 embedded, 104 in the cache already, 0 skipped"
 
 
+@pytest.mark.slow
 def test_with_a_tree_the_table_has_answers_and_the_accuracy_says_of_what(
     run: Run, tree_file: Path, tmp_path: Path
 ) -> None:
@@ -31,7 +33,7 @@ def test_with_a_tree_the_table_has_answers_and_the_accuracy_says_of_what(
     assert names[-4:] == ["embedding", "predicted", "score", "answers"]
     shown = run("embed", tree_file.parent, "-o", tmp_path / "out")
     assert "105 images: 0 embedded, 104 written already, 1 skipped" in shown.out
-    assert "Wendle/\\x1b[31mred.png: not an image" in shown.out
+    assert "Wendle/\\u001b[31mred.png: not an image" in shown.out
     assert "accuracy on the test part: " in shown.out
     assert "(n = 52, 95 % interval; 52 of the dev part left out)" in shown.out
 

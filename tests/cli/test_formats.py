@@ -64,7 +64,7 @@ def decoded(line: str) -> tuple[str, dict[str, str], str]:
 def test_github_reads_back_what_was_written() -> None:
     name, properties, message = decoded(next(github_lines(findings("a,b:c%/t.json"), Path("/repo"))))
     assert (name, properties) == ("error", {"file": "a,b:c%/t.json", "line": "3", "col": "7", "title": "TG112"})
-    assert message == "/rules/A: B,\nC: 100% wrong:\\x0d\nyes, \\x1b[2J"
+    assert message == "/rules/A: B,\nC: 100% wrong:\\u000d\nyes, \\u001b[2J"
 
 
 def test_github_gets_no_line_where_none_is_known_and_the_projects_severity() -> None:

@@ -1,7 +1,10 @@
 """The entry point: help, wrong usage, and a reader that closes the pipe."""
 
+import logging
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,7 @@ def test_unknown_command_is_wrong_usage(run: Run) -> None:
     assert "frobnicate" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["log --json", "log --calls", "check --format json", "schema tree"])
 def test_a_reader_that_closes_the_pipe_is_no_failure(tree_file: Path, arguments: str) -> None:
     """More than a pipe holds goes to a reader that reads nothing: exit code 0 and not a word on stderr."""
@@ -79,3 +83,20 @@ def test_an_interrupt_is_exit_130_without_a_traceback(run: Run, monkeypatch: pyt
     assert done.code == 130
     assert "interrupted" in done.err
     assert "Traceback" not in done.err
+
+
+def test_verbose_shows_the_log_on_stderr_and_only_then(run: Run, tree_file: Path) -> None:
+    """An old history is migrated: a line names it, with control characters shown; results stay alone on stdout."""
+    told = []
+    for arguments in (("--verbose",), ()):
+        with Store(tree_file) as store:
+            folder = store.folder
+        with closing(sqlite3.connect(folder / "store.sqlite")) as database:
+            database.execute("PRAGMA user_version=5")
+        done = run(*arguments, "log", tree_file)
+        assert "migrated" not in done.out
+        told.append(done.err)
+    assert "treegen.history.store: " in told[0]
+    assert "store.sqlite: migrated from version 5 to 6" in told[0]
+    assert "migrated" not in told[1]
+    assert logging.getLogger("treegen").handlers == []

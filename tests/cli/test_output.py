@@ -34,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("é 名前 🦎", "é 名前 🦎"), ("a\nb", "a\nb"), ("\x1b[2J", "\\x1b[2J"), ("\r\x9b", "\\x0d\\x9b"), (5, "5")],
+    [("é 名前 🦎", "é 名前 🦎"), ("a\nb", "a\nb"), ("\x1b[2J", "\\u001b[2J"), ("\r\x9b", "\\u000d\\u009b"), (5, "5")],
 )
 def test_control_characters_are_shown_and_not_obeyed(text: object, shown: str) -> None:
     assert plain(text) == shown
@@ -46,8 +46,8 @@ def test_results_go_to_stdout_and_everything_else_to_stderr(capsys: pytest.Captu
     complain("wrong \x1b", "do this \x1b")
     complain("wrong", "")
     out, err = capsys.readouterr()
-    assert out == "result \\x1b\n"
-    assert err.splitlines() == ["told \\x1b", "error: wrong \\x1b", "  do this \\x1b", "error: wrong"]
+    assert out == "result \\u001b\n"
+    assert err.splitlines() == ["told \\u001b", "error: wrong \\u001b", "  do this \\u001b", "error: wrong"]
 
 
 def test_json_is_readable_and_reads_back(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import TREE, Run
 from treegen.history.store import Store
 from treegen.tree.validation.schema import schema_problems
@@ -23,6 +25,7 @@ def test_score_of_a_missing_encoder_is_exit_3(run: Run, tree_file: Path) -> None
     assert "/nowhere" in done.err
 
 
+@pytest.mark.slow
 def test_score_json_validates_and_counts_a_broken_image(run: Run, tree_file: Path) -> None:
     """The document follows its schema; a truncated image is skipped, named and counted."""
     broken = tree_file.parent / "images" / "Wendle" / "000.png"
@@ -38,6 +41,7 @@ def test_score_json_validates_and_counts_a_broken_image(run: Run, tree_file: Pat
     assert "shuffled rules" in shown.out
 
 
+@pytest.mark.slow
 def test_an_edit_by_hand_becomes_a_revision_of_its_own(run: Run, tree_file: Path) -> None:
     """What a person changed in an editor is in the line of revisions, with a score paired with its parent."""
     assert run("score", tree_file).code == 0

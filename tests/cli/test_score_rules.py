@@ -29,6 +29,7 @@ def document(run: Run, *arguments: object) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_each_new_look_at_the_test_part_is_counted_and_told_and_the_dev_part_is_free(run: Run, tree_file: Path) -> None:
     """The same tree again is no new look; neither is any score of the dev part alone."""
     done = run("score", tree_file)
@@ -45,6 +46,7 @@ def test_each_new_look_at_the_test_part_is_counted_and_told_and_the_dev_part_is_
     assert "the test part was looked at 4 times" in run("log", tree_file).out
 
 
+@pytest.mark.slow
 def test_a_sealed_test_part_is_only_looked_at_when_that_is_asked_for(run: Run, tree_file: Path) -> None:
     """Also by the log and by a sign-off."""
     seal(tree_file)
@@ -74,6 +76,7 @@ def test_options_that_contradict_each_other_are_refused(run: Run, tree_file: Pat
     assert "log-product" in unknown.err
 
 
+@pytest.mark.slow
 def test_rules_are_compared_chosen_on_dev_and_frozen_with_the_files_comments_kept(run: Run, tree_file: Path) -> None:
     """Then scores, previews and labels are made with it, and the log goes on."""
     domain = tree_file.parent / "domain.toml"
@@ -98,6 +101,7 @@ def test_rules_are_compared_chosen_on_dev_and_frozen_with_the_files_comments_kep
     assert json.loads(run("classify", tree_file, image, "--json").out)[0]["rule"] == chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["temperature", "gated", "vote"])
 def test_a_rule_that_the_domain_names_is_used_without_being_frozen(run: Run, tree_file: Path, rule: str) -> None:
     """One that learns does so on the dev part, for labels too."""
@@ -122,6 +126,7 @@ def test_a_rule_that_learns_needs_images_or_to_be_frozen(run: Run, tree_file: Pa
     assert run("classify", tree_file, image).code == 0
 
 
+@pytest.mark.slow
 def test_the_log_corrects_p_for_all_revisions_compared_on_the_same_test_part(run: Run, tree_file: Path) -> None:
     for words in ('"tiny"', '"small"', '"minute"'):
         tree_file.write_text(TREE.replace('"tiny"', words), encoding="utf-8")
@@ -135,6 +140,7 @@ def test_the_log_corrects_p_for_all_revisions_compared_on_the_same_test_part(run
     assert min(told[2]["p_holm"], told[3]["p_holm"]) == min(1.0, 2 * min(plain))
 
 
+@pytest.mark.slow
 def test_check_with_the_encoder_tells_what_the_last_score_by_it_advises(run: Run, tree_file: Path) -> None:
     """Without a score, without the encoder, and after an edit it has nothing to tell; severities can be set."""
 
@@ -160,6 +166,7 @@ def test_check_with_the_encoder_tells_what_the_last_score_by_it_advises(run: Run
 MEASURED = ("TG703", "TG704", "TG705", "TG706")
 
 
+@pytest.mark.slow
 def test_every_group_is_told_in_full_when_asked(run: Run, tree_file: Path) -> None:
     assert "ECE" not in run("score", tree_file, "--dev").out
     shown = run("score", tree_file, "--dev", "--groups").out
@@ -168,6 +175,7 @@ def test_every_group_is_told_in_full_when_asked(run: Run, tree_file: Path) -> No
         assert told in head
 
 
+@pytest.mark.slow
 def test_an_image_whose_best_scores_are_close_is_called_unsure(run: Run, tree_file: Path) -> None:
     """As close as the domain says; a rule that is frozen again keeps that, and one with another scale does not."""
     domain, image = tree_file.parent / "domain.toml", next((tree_file.parent / "images").rglob("*.png"))
@@ -192,6 +200,7 @@ def test_no_command_and_no_screen_has_the_word_for_what_only_a_test_can_show() -
         assert not re.search(r"\bbetter\b", path.read_text(encoding="utf-8"), re.IGNORECASE), path
 
 
+@pytest.mark.slow
 def test_nothing_is_called_better_than_anything(run: Run, tree_file: Path) -> None:
     """Not in any score, comparison, log, check or list of changes: p-values and intervals are told instead."""
     printed = [run("score", tree_file, "--rules", "all", "--groups")]

@@ -12,6 +12,8 @@ from tests.conftest import Run
 from tests.embedding_service import COLOURS, KEY, EmbeddingService, serving
 from treegen.resources import read_schema
 
+pytestmark = pytest.mark.litellm
+
 CLASSES = {"Rubra": "red", "Virid": "green", "Azura": "blue"}
 EACH = 4
 
@@ -71,7 +73,7 @@ def test_an_image_without_numbers_is_left_out_and_named(run: Run, tree: Path, se
     score = json.loads(done.out)
     assert score["images"]["test"] + score["images"]["dev"] == 3 * EACH - 1
     assert len(score["images"]["skipped"]) == 1
-    assert "no numbers" in score["images"]["skipped"][0]["reason"]
+    assert "NaN" in score["images"]["skipped"][0]["reason"]
 
 
 def test_a_service_that_fails_is_an_error_with_exit_code_3(run: Run, tree: Path, service: EmbeddingService) -> None:

@@ -28,8 +28,6 @@ WIDTH = 7  # D
 class FakePreprocessor:
     """Implements `Preprocessor`: a picture is prepared as its mode, size and bytes."""
 
-    start = 0.2
-
     def __call__(self, image: Image.Image) -> bytes:
         return f"{image.mode} {image.size} ".encode() + image.tobytes()
 

@@ -65,6 +65,7 @@ def workspace(drawn: Path, shards: Path, tmp_path: Path) -> Iterator[Workspace]:
         yield opened
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:WebDataset.shardshuffle", "ignore:unclosed file:ResourceWarning")
 def test_the_name_baseline_agrees_image_by_image(workspace: Workspace, shards: Path) -> None:
     predicted, labels = theirs(shards)

@@ -180,7 +180,7 @@ def test_the_comparison_is_part_of_the_document(domain: Domain, tree: Tree, eval
     evaluator, rules = evaluate(domain), list(RULES.values())
     for sealed in (False, True):
         chosen, section = evaluator.compare(tree, rules, sealed=sealed)
-        document = {**evaluator.score(tree, sealed=sealed), "rules": section}
+        document: Any = {**evaluator.score(tree, sealed=sealed), "rules": section}
         assert schema_problems(document, "score") == []
         assert section["entries"][0]["dev"]["correct"] == document["dev"]["correct"]
         assert ("test" in section["entries"][0]) is not sealed

@@ -81,6 +81,7 @@ def test_a_group_less_is_a_preview_as_well(evaluate: Evaluate, domain: Domain, t
     assert found == slow_preview(evaluator, tree, apply(less, [differs]))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_previews_of_any_trees_are_those_of_scoring_from_scratch(

@@ -138,6 +138,7 @@ LATIN = st.text(st.characters(max_codepoint=0x24F), max_size=40)
 WORDY = st.from_regex(r"[A-Za-z0-9 ,.'’/&;_-]{0,60}")
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(LATIN | WORDY)
 def test_the_lower_bound_of_tokens_is_never_more_than_clips_own_count(text: str) -> None:

@@ -176,8 +176,8 @@ def test_a_code_or_class_that_is_nearly_right_is_asked_about(tmp_path: Path) -> 
         tmp_path, HEAD + '[aliases]\nSwam = ["Cygnus"]\n[check.severity]\ntg603 = "off"\nTG204 = "warning"\n'
     )
     assert [p.message for p in read_domain(path)[1]] == [
-        'another name for "Swam", which is no class of the domain; "Swan" is meant?',
-        'there is no problem code "tg603"; "TG603" is meant?',
+        'another name for "Swam", which is no class of the domain; did you mean "Swan"?',
+        'there is no problem code "tg603"; did you mean "TG603"?',
         "TG204 (two classes with identical rules) is always an error: such a tree cannot be used",
     ]
 

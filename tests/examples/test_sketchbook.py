@@ -79,6 +79,7 @@ def test_every_creature_has_a_twin_or_differs_in_more(generator: Generator) -> N
     assert distances.count(1) >= 5
 
 
+@pytest.mark.slow
 def test_training_never_sees_a_class(generator: Generator) -> None:
     """No training look has a class's colour, form and feature; no caption holds a class name."""
     script = f"""
@@ -126,6 +127,7 @@ def test_the_committed_model_is_small_and_loads() -> None:
     assert (SOURCE / "clip" / "training.log").is_file()
 
 
+@pytest.mark.slow
 def test_a_short_training_run_writes_a_model_that_loads(tmp_path: Path) -> None:
     """The documented script trains a few steps and its folder is an open_clip local-dir."""
     from treegen.clip.encoders import open_encoder

@@ -95,6 +95,7 @@ def test_what_cannot_be_read_is_one_message_with_file_and_place(
     assert found.value.tip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["{", "[", '"', ",", "a: b,", "a,b\n", "```\n", "{'a':1}", "# ", "(", "\\", "'x',"])
 def test_repetition_costs_no_more_than_its_length(write: Write, text: str) -> None:
     """A quadratic reader would take hours here; what becomes of it does not matter."""

@@ -56,6 +56,7 @@ def test_shapes_and_metadata(tree_file: Path, exported: Path) -> None:
     assert 1 < told["logit_scale"] <= 101
 
 
+@pytest.mark.slow
 def test_the_snippet_of_the_readme_labels_as_treegen_does(
     tree_file: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

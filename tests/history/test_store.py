@@ -65,7 +65,7 @@ def store(path: Path, opened: Callable[[Path], Store]) -> Store:
     return opened(path)
 
 
-def score_document(accuracy: float) -> dict[str, Any]:
+def score_document(accuracy: float) -> Any:
     return {"encoder": {"fingerprint": "f"}, "images": {"digest": "sha256:0"}, "accuracy": accuracy, "p": None}
 
 

@@ -49,7 +49,7 @@ def test_what_could_not_be_reached_is_told_by_the_innermost_cause(cause: Excepti
     failure = explain(outer, model="m", api_base="https://me:word@host/v1")
     assert told in failure.message
     assert "https://host/v1" in failure.message
-    assert (failure.sent, failure.again) == (False, False)
+    assert (failure.sent, failure.again, failure.code) == (False, False, "unreached")
     assert "sk-a-key" not in failure.message + failure.tip
 
 
@@ -58,3 +58,26 @@ def test_an_error_nobody_knows_is_told_by_its_class_alone() -> None:
     assert "KeyError" in failure.message
     assert "sk-a-key" not in failure.message + failure.tip
     assert not failure.again
+
+
+class BadRequestError(Exception):
+    """As litellm raises it."""
+
+    status_code = 400
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("nothing known", "bad-request"),
+        ("this model has no vision", "no-vision"),
+        ("maximum context length", "context-window-exceeded"),
+        ("LLM provider not provided", "unknown-provider"),
+    ],
+)
+def test_a_failure_has_a_code_to_decide_on_and_names_the_settings_of_its_table(words: str, code: str) -> None:
+    failure = explain(BadRequestError(words), model="m", wanted="list of embeddings", table="[encoder]")
+    assert failure.code == code
+    page = explain(ValueError("invalid response from llm"), model="m", wanted="list of embeddings", table="[encoder]")
+    assert (page.code, "is no list of embeddings" in page.message) == ("no-completion", True)
+    assert "api_base below [encoder]" in page.tip

@@ -121,3 +121,15 @@ def test_waiting_can_be_ended_at_any_moment() -> None:
     with pytest.raises(Cancelled):
         call(Flaky(clock, passing(30.0)), Retry(), meaning, sleep=clock.sleep, clock=clock, on_pulse=ended)
     assert clock.now == pytest.approx(0.75)
+
+
+def test_requests_and_waits_are_logged_without_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+    """The kind of a failure is told, never its message: a server may repeat a prompt in it."""
+    caplog.set_level("INFO", "treegen")
+    clock = Clock()
+    run(Flaky(clock, passing(7.0), seconds=2.0), clock)
+    assert [r.getMessage() for r in caplog.records] == [
+        "request 1 of 4 failed: RuntimeError",
+        "waiting 7.0 s before the next request",
+        "request 2 answered in 2.0 s",
+    ]

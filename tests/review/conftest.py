@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -122,6 +121,13 @@ def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
     settle_by_the_loop(monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def _no_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A fault in background work does not end the application, but the test."""
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.levelname in ("ERROR", "CRITICAL")] == []
+
+
 @pytest.fixture
 def play() -> Open:
     """`async with play(path, size) as player` runs the application on a tree file."""
@@ -139,6 +145,6 @@ def unseen(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    terminal = Terminal(tmp_path / "tmux.socket")
+    terminal = Terminal(tmp_path)
     yield terminal
-    subprocess.run(["tmux", "-S", str(tmp_path / "tmux.socket"), "kill-server"], capture_output=True, check=False)
+    terminal.stop()

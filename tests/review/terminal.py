@@ -11,14 +11,22 @@ import pytest
 
 from tests.waiting import wait_until
 
-NEEDS_TMUX = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+NEEDS_TMUX = [
+    pytest.mark.terminal,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+]
 
 
 class Terminal:
-    """A tmux server of its own with one window of 100 x 30."""
+    """A tmux server of its own with one window of 100 x 30; each start has a new one, as the last may be ending yet."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._starts = 0
+
+    @property
+    def _socket(self) -> Path:
+        return self._folder / f"tmux.{self._starts}"
 
     def tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments]
@@ -27,6 +35,7 @@ class Terminal:
         return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
 
     def start(self, *command: str) -> None:
+        self._starts += 1
         line = f"{shlex.join(command)}; echo ended with $?; exec cat"
         self.tmux("new-session", "-d", "-s", "review", "-x", "100", "-y", "30", "sh", "-c", line)
 
@@ -49,4 +58,5 @@ class Terminal:
         return self.until(lambda screen: text in screen)
 
     def stop(self) -> None:
-        self.tmux("kill-session", "-t", "review")
+        command = ["tmux", "-S", str(self._socket), "kill-server"]
+        subprocess.run(command, capture_output=True, check=False)  # there may be none

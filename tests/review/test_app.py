@@ -2,15 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.binding import Binding
 
 from tests.review.conftest import Open, Player
-from treegen.review.keys import PANES, help_rows
+from treegen.review.context import PANES
 from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.screens.jump import JumpScreen
-from treegen.review.widgets.panes import ProblemsPane
+from treegen.review.widgets.bars import key_rows
+from treegen.review.widgets.feedback import FeedbackField, ProposalGrid
+from treegen.review.widgets.grid import PaneGrid
+from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +63,7 @@ async def test_undo_and_redo_go_on_after_a_restart_of_the_application(play: Open
         assert player.tree == first
 
 
+@pytest.mark.slow
 async def test_undo_goes_back_behind_a_save_also_after_a_restart(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         first = player.tree
@@ -180,18 +185,30 @@ async def test_the_command_palette_opens_and_knows_the_edits(play: Open, unseen:
         assert [g.name for g in player.tree.groups][:2] == ["form", "colour"]
 
 
+@pytest.mark.slow
 async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None:
     async with play(unseen, (100, 60)) as player:
         await player.press("question_mark")
         assert isinstance(player.app.screen, PagesDialog)
-        told = {key.strip() for keys, _ in help_rows(player.app) for key in keys.split(",")}
+        told = {key.strip() for keys, _ in key_rows(player.app) for key in keys.split(",")}
         shown = {"slash": "/", "question_mark": "?"}
-        bindings = [binding for binding in player.app.BINDINGS if isinstance(binding, Binding)]
-        assert len(bindings) == len(player.app.BINDINGS)
+        kinds = (
+            type(player.app),
+            GroupsPane,
+            OptionsPane,
+            RulesPane,
+            ProblemsPane,
+            PaneGrid,
+            FeedbackField,
+            ProposalGrid,
+        )
+        bindings = [binding for kind in kinds for binding in kind.BINDINGS if isinstance(binding, Binding)]
+        assert len(bindings) == sum(len(kind.BINDINGS) for kind in kinds)
         bound = [key for binding in bindings for key in binding.key.split(",")]
-        assert {shown.get(key, key) for key in bound} <= told
+        assert {shown.get(key, key) for key in bound} <= told | {"enter"}
+        assert len(told) > 50
         screen = player.screen
-        for keys, what in help_rows(player.app)[:20]:
+        for keys, what in key_rows(player.app)[:20]:
             assert keys in screen
             assert what in screen
         await player.press("escape")
@@ -201,8 +218,8 @@ async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None
 async def test_a_click_moves_the_cursor_and_a_second_one_chooses(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.click("#groups", 3, 3)
-        assert player.app.group
-        assert player.app.group.name == "scene"
+        assert player.app.selection.group
+        assert player.app.selection.group.name == "scene"
         await player.click("#groups", 3, 3)
         assert player.at == "options"
         await player.press("2")
@@ -237,6 +254,7 @@ async def test_light_and_dark(play: Open, unseen: Path) -> None:
         assert player.app.theme == "textual-dark"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
 async def test_nothing_needed_is_cut_off(play: Open, unseen: Path, size: tuple[int, int]) -> None:
     """All tabs, the state, and the keys that help next can be read at once."""
@@ -251,8 +269,9 @@ async def test_nothing_needed_is_cut_off(play: Open, unseen: Path, size: tuple[i
         for pane in ("groups", *PANES):
             if pane != "groups":
                 await player.press("escape", str(PANES.index(pane) + 1))
-            assert "? keys" in player.screen.splitlines()[-1]
-            assert "q quit" in player.screen.splitlines()[-1]
+            last = player.screen.splitlines()[-1]
+            assert ("escape leave the text" if pane == "ask" else "? keys") in last  # in a text, ? is a letter
+            assert "q quit" in last
         await player.press("escape", "2")
         screen = player.screen
         assert all(name in screen for name in player.tree.classes)
@@ -271,6 +290,7 @@ async def test_dialogs_fit_into_a_small_terminal(play: Open, unseen: Path) -> No
         assert "leave a dialog" in player.screen
 
 
+@pytest.mark.slow
 async def test_enter_on_a_problem_goes_to_its_place(play: Open, tmp_path: Path) -> None:
     path = tmp_path / "tree.json"
     path.write_text(json.dumps(BROKEN))
@@ -280,13 +300,13 @@ async def test_enter_on_a_problem_goes_to_its_place(play: Open, tmp_path: Path) 
         places = [(p.code, p.pointer) for p in problems]
         await go_to(player, places.index(("TG112", "/rules/Abrosk/form")))
         assert player.at == "rules"
-        assert player.app.class_name == "Abrosk"
-        assert player.app.rule_group
-        assert player.app.rule_group.name == "form"
+        assert player.app.selection.class_name == "Abrosk"
+        assert player.app.selection.rule_group
+        assert player.app.selection.rule_group.name == "form"
         await player.press("3")
         await go_to(player, places.index(("TG111", "/classification_groups/colour/options/1")))
         assert player.at == "options"
-        assert player.app.option == "White"
+        assert player.app.selection.option == "White"
 
 
 async def go_to(player: Player, row: int) -> None:
@@ -373,3 +393,20 @@ async def test_edit_keys_do_nothing_where_what_they_would_change_is_not_seen(pla
         assert player.labels == []
         assert not player.app.review.session.locks
         assert "groups, options and rules" in player.said
+
+
+async def test_the_history_shows_a_revision_whose_score_did_not_look_at_the_test_split(
+    play: Open, unseen: Path
+) -> None:
+    dev_only: Any = {"encoder": {"fingerprint": "f"}, "images": {"digest": "sha256:0"}, "dev": {"accuracy": 0.5}}
+    whole: Any = {**dev_only, "test": {"accuracy": 0.25}}
+    async with play(unseen, (120, 40)) as player:
+        store = player.app.review.session.store
+        for note, score in (("sealed", dev_only), ("open", whole)):
+            revision = store.add_revision(player.tree, author="human", note=note, parent=None)
+            store.add_score(revision.id, score)
+        await player.press("5")
+        (sealed,) = (line for line in player.screen.splitlines() if line.rstrip().endswith("sealed"))
+        (seen,) = (line for line in player.screen.splitlines() if line.rstrip().endswith("open"))
+        assert "test" not in sealed
+        assert "test 25.0 %" in seen

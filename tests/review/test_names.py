@@ -7,7 +7,7 @@ import pytest
 from rich.segment import Segment
 
 from tests.review.conftest import Open, Player
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +51,7 @@ async def shown(player: Player, name: str) -> None:
     assert printable(name)[:12] in player.screen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_name_is_text_in_every_pane_and_dialog(play: Open, tmp_path: Path, name: str) -> None:
     async with play(written(tmp_path / "tree.json", name), (120, 40)) as player:
@@ -77,6 +78,7 @@ async def test_a_hostile_name_is_text_in_every_pane_and_dialog(play: Open, tmp_p
         assert len(player.app.screen_stack) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_name_that_is_not_touched_stays_as_it_is(play: Open, tmp_path: Path, name: str) -> None:
     """A dialog that only shows a name, and is answered with enter, must not take anything out of it."""
@@ -88,6 +90,7 @@ async def test_a_hostile_name_that_is_not_touched_stays_as_it_is(play: Open, tmp
         assert player.labels == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_name_in_messages_is_text(play: Open, tmp_path: Path, name: str) -> None:
     async with play(written(tmp_path / "tree.json", name), (120, 40)) as player:

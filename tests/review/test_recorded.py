@@ -11,10 +11,11 @@ import pytest
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
+from treegen.files import read_text
 from treegen.llm.chat import Message, Reply, ResponseSchema, open_chat
 from treegen.tree.changes import Change, apply
 from treegen.tree.changes.edits import change_prompt, point_rule, rename_option
-from treegen.tree.document import content_text, dump, read_text
+from treegen.tree.document import content_text, dump
 from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from tests.review.terminal import NEEDS_TMUX, Terminal
-from treegen.tree.document import dump, read_text
+from treegen.files import read_text
+from treegen.tree.document import dump
 from treegen.vcs.versions import tree_of
 
 pytestmark = NEEDS_TMUX
@@ -43,5 +44,16 @@ def test_an_option_is_fixed_and_saved_and_can_be_taken_back_after_a_restart(
     terminal.press("C-s")
     terminal.until(lambda screen: screen.splitlines()[0].rstrip().endswith(" saved"))
     assert read_text(tree_file) == dump(before)
+    terminal.press("q")
+    terminal.shows("ended with 0")
+
+
+def test_the_first_score_of_a_fresh_clone_embeds_all_pictures_beside_the_screen(
+    terminal: Terminal, tree_file: Path
+) -> None:
+    """No `.treegen` comes with a clone. Processes for pictures could not start under Textual: the review ended."""
+    assert not (tree_file.parent / ".treegen").exists()
+    terminal.start(sys.executable, "-m", "treegen", "review", str(tree_file))
+    terminal.shows("n=52")  # the dev part of 104 pictures
     terminal.press("q")
     terminal.shows("ended with 0")

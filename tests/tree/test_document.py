@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from treegen import files
 from treegen.errors import InputError
-from treegen.tree import document
-from treegen.tree.document import content_text, digest_of, dump, parse_json, read_text, tree_from, unwritable
+from treegen.files import read_text
+from treegen.tree.document import content_text, digest_of, dump, parse_json, tree_from, unwritable
 from treegen.tree.model import ClassRule, Group, Review, Tree
 from treegen.tree.validation.checks import check_text
 from treegen.tree.validation.normalise import normalise
@@ -210,7 +211,7 @@ def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path, monkeyp
     with pytest.raises(InputError, match="cannot be read: File name too long"):
         read_text(tmp_path / ("x" * 300))
     (tmp_path / "big.json").write_text("12345678901")
-    monkeypatch.setattr(document, "MOST_BYTES", 10)
+    monkeypatch.setattr(files, "MOST_BYTES", 10)
     with pytest.raises(InputError, match=r"big.json: larger than"):
         read_text(tmp_path / "big.json")
 

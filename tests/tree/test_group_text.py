@@ -9,6 +9,7 @@ from treegen.tree.group_text import group_text, with_group
 from treegen.tree.model import Tree
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(trees())
 def test_a_group_that_comes_back_unchanged_changes_nothing(tree: Tree) -> None:

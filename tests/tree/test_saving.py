@@ -12,14 +12,15 @@ from typing import Any, NoReturn
 import pytest
 
 from treegen.errors import InputError
-from treegen.tree.document import dump, save, write_atomically
+from treegen.files import write_atomically
+from treegen.tree.document import dump, save
 from treegen.tree.model import Tree
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from treegen.tree.document import write_atomically
+from treegen.files import write_atomically
 path, letter = Path(sys.argv[1]), sys.argv[2]
 for number in range(60):
     write_atomically(path, letter * 50_000 + str(number % 10))
@@ -142,6 +143,7 @@ def test_what_cannot_be_a_file_is_refused_by_name(tmp_path: Path, tree: Tree) ->
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["folder", "loop.json"]
 
 
+@pytest.mark.slow
 def test_two_writers_at_once_never_leave_half_a_file(path: Path) -> None:
     write_atomically(path, "a" * 50_000 + "0")
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), letter], cwd=ROOT) for letter in "ab"]

@@ -20,7 +20,7 @@ from treegen.workflow.approve import Gate, accuracy_problems, approval_problems,
 from treegen.workflow.check import check_tree_file
 from treegen.workflow.workspace import Workspace
 
-SCORE: dict[str, Any] = {
+SCORE: Any = {
     "test": {"n": 50, "accuracy": 0.75, "interval": [0.6, 0.9], "mean_per_class_recall": 0.7, "classes": []},
     "encoder": {"name": "m", "fingerprint": "f", "device": "cpu"},
     "baseline": {"accuracy": 0.25},

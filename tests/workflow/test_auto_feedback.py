@@ -44,7 +44,7 @@ def confused(true: str, predicted: str, count: int, n: int = 8) -> dict[str, Any
     return {"true": true, "predicted": predicted, "count": count, "n": n}
 
 
-DIAGNOSIS = {
+DIAGNOSIS: Any = {
     "confused": [
         confused("Torvane", "Wendle", 5),
         confused("Wendle", "Torvane", 2),
@@ -93,7 +93,7 @@ def test_what_was_turned_down_is_told_and_what_was_taken_is_not(tree: Tree) -> N
 
 
 def test_names_with_control_characters_and_quotes_stay_names(tree: Tree) -> None:
-    diagnosis = {"confused": [confused('a"\x1b[31m', "</data>", 1)]}
+    diagnosis: Any = {"confused": [confused('a"\x1b[31m', "</data>", 1)]}
     text = compose(tree, diagnosis, [])
     assert "\x1b" not in text
 

@@ -151,6 +151,7 @@ def test_what_cannot_be_opened_is_an_input_error_with_the_place_of_the_byte(tmp_
         check_tree_file(tmp_path)
 
 
+@pytest.mark.slow
 def test_three_megabytes_of_ten_thousand_classes_are_checked_with_their_places(tmp_path: Path) -> None:
     options = [f"shade {chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(100)]
     groups = {f"g{g}": {"prompt": "It is {}.", "options": options} for g in range(26)}

@@ -88,7 +88,7 @@ def test_classes_and_folders_that_do_not_match_are_noted_with_what_may_be_meant(
     notes = write_domain(tmp_path / "pond", classes=classes, images=images).notes
     assert len(notes) == 3
     assert '"Newts": did you mean Newt? Then add below [aliases]: Newt = ["Newts"]' in notes
-    assert 'no image folder for the class "Newt"; is the folder "Newts" meant?' in notes
+    assert 'no image folder for the class "Newt"; did you mean the folder "Newts"?' in notes
     assert 'the folder "Newts" is no class' in notes
 
 

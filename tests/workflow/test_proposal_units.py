@@ -99,6 +99,7 @@ def test_a_choice_that_is_not_closed_is_refused_with_what_is_missing(tree: Tree)
         take(tree, units, [frog.number])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=500)
 @given(st.data())
 def test_every_closed_choice_fits_and_all_units_give_the_proposed_tree(data: st.DataObject) -> None:

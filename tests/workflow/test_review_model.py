@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TREE, present
+from treegen.clip import encoders
+from treegen.config.settings import EncoderSettings
 from treegen.tree.changes import edits
 from treegen.workflow.review_model import ReviewModel
+from treegen.workflow.score import diagnose
 
 
 def test_without_a_domain_it_opens_and_says_what_supplies_one(tmp_path: Path) -> None:
@@ -68,3 +71,25 @@ def test_a_job_that_fails_leaves_the_next_one_its_thread(tree_file: Path) -> Non
     assert isinstance(review.on_models(lambda work: 1 // 0).exception(60), ZeroDivisionError)
     assert review.on_models(lambda work: work.path).result(60) == tree_file
     review.close()
+
+
+def test_feedback_before_the_first_score_loads_the_encoder_once_and_embeds_once(
+    tree_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ask the one workspace of the review, on the thread of the models."""
+    loads, opened = list[EncoderSettings](), encoders.open_encoder
+
+    def open_it(settings: EncoderSettings, folder: Path) -> encoders.Encoder:
+        loads.append(settings)
+        return opened(settings, folder)
+
+    monkeypatch.setattr(encoders, "open_encoder", open_it)
+    told = list[str]()
+    with ReviewModel(tree_file) as review:
+        tree = review.tree
+        asked = review.on_models(lambda work: diagnose(work, tree), lambda task, *_: told.append(task))
+        scored = review.measure(lambda task, *_: told.append(task))
+        dev, measured = asked.result(120), scored.result(120)
+    assert dev == measured.dev
+    assert len(loads) == 1
+    assert told.count("embedding images") == 2  # batches of 64: 104 images once

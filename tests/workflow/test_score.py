@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,7 @@ def test_a_session_tree_is_sent_and_the_file_is_left_alone(workspace: Workspace)
 
 def test_a_known_diagnosis_is_sent_and_nothing_is_scored(workspace: Workspace) -> None:
     workspace.path.write_text(TREE, encoding="utf-8")
-    dev = {"accuracy": 0.25, "n": 8, "mean_per_class_recall": 0.25, "groups": [], "confused": []}
+    dev: Any = {"accuracy": 0.25, "n": 8, "mean_per_class_recall": 0.25, "groups": [], "confused": []}
     chat = QueuedChat(TREE)
     propose_revision(workspace, chat, "better", tries=1, diagnosis=dev)
     assert "accuracy 25 % of 8 images" in chat.asked[0][1].content
@@ -241,6 +242,8 @@ def test_a_cancelled_request_is_kept_with_what_had_come(workspace: Workspace) ->
     assert told == [TREE[:100], TREE]
 
 
+@pytest.mark.slow
+@pytest.mark.litellm
 def test_an_estimate_is_made_of_the_request_that_would_be_sent(workspace: Workspace) -> None:
     workspace.path.write_text(TREE, encoding="utf-8")
     settings = LlmSettings(model="openai/gpt-4o-mini")

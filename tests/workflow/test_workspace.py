@@ -1,6 +1,11 @@
 """An open tree: where its domain is, what is wrong with it, and which revision it is."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +13,12 @@ import pytest
 from tests.conftest import DOMAIN, TREE
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError, ProblemsError
+from treegen.resources import sketchbook_dir
+from treegen.workflow.score import score_tree
 from treegen.workflow.workspace import Workspace
+
+#: What scoring itself may load; nothing, once it computes with NumPy alone.
+SCORING: set[str] = set()
 
 
 def test_a_tree_without_a_domain_beside_it_says_how_to_name_one(tmp_path: Path) -> None:
@@ -55,6 +65,7 @@ def test_the_encoder_is_loaded_once_and_its_loading_is_told(workspace: Workspace
     assert told == [("loading the encoder", 0, 1), ("loading the encoder", 1, 1)]
 
 
+@pytest.mark.slow
 def test_the_division_of_images_is_the_recorded_one(sketchbook: Path) -> None:
     """Another process that opens the tree has the same parts, also after an image went."""
     (sketchbook / "tree.json").write_text(TREE, encoding="utf-8")
@@ -112,3 +123,82 @@ def test_the_content_of_the_file_is_one_revision_however_often_it_is_asked_for(w
     ]
     workspace.path.write_text(TREE, encoding="utf-8")
     assert workspace.current(workspace.load()[0]) == found
+
+
+CACHED = """
+import sys
+from treegen.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end
+print(*sorted({"torch", "torchvision", "open_clip", "transformers"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Run a command in a process of its own; return which heavy libraries it loaded."""
+    command = [sys.executable, "-c", CACHED, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "100"})
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_what_is_cached_is_scored_and_checked_without_loading_a_model(tree_file: Path) -> None:
+    first = loaded_by("score", str(tree_file))
+    assert {"torch", "open_clip"} <= first
+    assert loaded_by("score", str(tree_file)) <= SCORING
+    assert loaded_by("check", "--encoder", "bundled", str(tree_file)) <= SCORING
+    text = tree_file.read_text(encoding="utf-8").replace('"octopus"', '"octopus with eight arms"')
+    tree_file.write_text(text.replace('"an octopus"', '"an octopus with eight arms"'), encoding="utf-8")
+    assert "open_clip" in loaded_by("score", str(tree_file))
+    assert loaded_by("score", str(tree_file)) <= SCORING
+
+
+def test_a_check_without_a_cache_leaves_none_behind(tree_file: Path) -> None:
+    assert "open_clip" in loaded_by("check", "--encoder", "bundled", str(tree_file))
+    assert not (tree_file.parent / ".treegen").exists()
+
+
+def test_a_model_that_changed_behind_the_same_size_and_time_is_told_and_the_tree_scored_anew(
+    tree_file: Path, tmp_path: Path
+) -> None:
+    """With another tower the cached vectors would be nonsense: the job begins again with the new fingerprint."""
+    from safetensors.torch import load_file, save_file
+
+    model = Path(shutil.copytree(sketchbook_dir() / "clip", tmp_path / "model"))
+    for file in model.iterdir():
+        os.utime(file, ns=(10**18, 10**18))
+    settings = EncoderSettings(name=f"local-dir:{model}", device="cpu")
+    with Workspace(tree_file, encoder=settings) as workspace:
+        before = score_tree(workspace)
+    (weights,) = model.glob("*.safetensors")
+    changed = load_file(weights)
+    changed["logit_scale"].fill_(1.0)
+    save_file(changed, weights)
+    os.utime(weights, ns=(10**18, 10**18))
+    with Workspace(tree_file, encoder=settings) as workspace:
+        assert workspace.encoder.fingerprint == before.score["encoder"]["fingerprint"]
+        tree = workspace.load()[0]
+        same = score_tree(workspace, tree)  # all of it is cached: nothing shows the change
+        assert same.score["encoder"] == before.score["encoder"]
+        longer = replace(tree, groups=(replace(tree.groups[0], prompt="This beast is mainly {}."), *tree.groups[1:]))
+        after = score_tree(workspace, longer)
+        assert after.score["encoder"]["fingerprint"] != before.score["encoder"]["fingerprint"]
+        assert after.score["encoder"]["logit_scale"] == pytest.approx(2.718, abs=1e-3)
+        assert any("no longer the model it was" in note for note in after.notes)
+        assert workspace.evaluator.score(longer)["test"] == after.score["test"]
+
+
+def test_encoder_and_evaluator_share_one_cache_and_close_it(sketchbook: Path) -> None:
+    (sketchbook / "tree.json").write_text(TREE, encoding="utf-8")
+    workspace = Workspace(sketchbook / "tree.json")
+    workspace.encoder.encode_texts(["a drawing"])
+    assert set(workspace.cache.get_texts(workspace.encoder.fingerprint, ["a drawing"])) == {"a drawing"}
+    workspace.close()
+    assert {"cache", "encoder", "evaluator", "store"}.isdisjoint(vars(workspace))
+
+
+def test_without_images_no_folder_is_made_for_a_cache(workspace: Workspace) -> None:
+    assert workspace.domain.images is None
+    workspace.encoder.count_tokens("a drawing")
+    assert not (workspace.path.parent / ".treegen").exists()

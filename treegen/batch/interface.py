@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
 
 NO_LABEL: Final = -1  # of an image of which no class is known
-_EMPTY: Final = 128  # bytes of a file of no keys, which cannot be mapped
 
 
 class KeySet:
-    """A set of byte strings of one length: 32 bytes a key instead of 100; `in_file` shares it between processes."""
+    """A set of byte strings of one length: 32 bytes a key instead of 100."""
 
     def __init__(self, keys: Iterable[bytes] = (), width: int = 32) -> None:
         """Sorts the keys, which are all `width` bytes long."""
@@ -35,23 +34,6 @@ class KeySet:
         wanted = np.frombuffer(key, dtype=self._sorted.dtype)  # as an array: scalars lose zero bytes at their end
         place = int(np.searchsorted(self._sorted, wanted)[0])
         return bool((self._sorted[place : place + 1] == wanted).any())
-
-    def in_file(self, path: "Path") -> "KeysInFile":
-        """The same set in a file, so that processes of this machine share it."""
-        np.save(path, self._sorted)
-        return KeysInFile(path)
-
-
-class KeysInFile(KeySet):
-    """Sorted keys in a file that each process maps into its memory; what is sent to it is the path."""
-
-    def __init__(self, path: "Path") -> None:
-        """Maps what `KeySet.in_file` wrote."""
-        self._path = path
-        self._sorted = np.load(path, mmap_mode="r" if path.stat().st_size > _EMPTY else None)
-
-    def __reduce__(self) -> "tuple[type[KeysInFile], tuple[Path]]":
-        return KeysInFile, (self._path,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,7 @@ from treegen.tree.document import digest_of
 from treegen.workflow.score import encoder_notes
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from treegen.clip.embedding.cache import Vectors
     from treegen.clip.encoders.interface import Encoder
 
 _BATCH: Final = 64
@@ -245,9 +244,7 @@ class _Keeper:
             vectors = self.cache.get(self.encoder.fingerprint, list(dict.fromkeys(keys)))
             found = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
             if found:
-                import torch
-
-                self._add_rows([o for o, _ in found], torch.stack([v for _, v in found]))
+                self._add_rows([o for o, _ in found], np.stack([v for _, v in found]))
             known = [o for o, _ in found]
         else:
             there = self.cache.has(self.encoder.fingerprint, keys)
@@ -269,11 +266,7 @@ class _Keeper:
             matrix = np.stack([o.vector for o in new if o.vector is not None])
             vectors = unit_rows(matrix.astype(np.float16))
             if self.cache:
-                import torch
-
-                vectors = self.cache.put(
-                    self.encoder.fingerprint, [self._key(o) for o in new], torch.from_numpy(matrix)
-                )
+                vectors = self.cache.put(self.encoder.fingerprint, [self._key(o) for o in new], matrix)
             self._add_rows(new, vectors)
             self.counts.embedded += len(new)
         if self.cache:
@@ -304,14 +297,14 @@ class _Keeper:
         left_out.sort(key=lambda each: -each.count)
         return Census(read=found - len(self._broken), left_out=tuple(left_out))
 
-    def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Tensor") -> None:
+    def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Vectors") -> None:
         if self.table is None:
             return
         self.table.add(
             [o.source for o in outcomes],
             [o.digest for o in outcomes],
             [self.plan.listing.label(o.source) for o in outcomes],
-            vectors.numpy(),
+            vectors,
             self._scorer.answer(vectors) if self._scorer else None,
         )
 

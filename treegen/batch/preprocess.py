@@ -1,20 +1,21 @@
-"""What every engine does to a picture: the part that needs no model, which many processes can do, and the model's."""
+"""What every engine does to a picture: the part that needs no model, which many threads can do, and the model's."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from treegen.batch.interface import Outcome, Source, Work, content_key
+from treegen.clip.arrays import to_numpy
+from treegen.clip.embedding.preprocess import NO_NUMBERS, prepare_picture
 from treegen.images import open_image, read_bytes
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder, Preprocessor
-
-_NO_NUMBERS: Final = "the encoder gave values that are not numbers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +48,10 @@ def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[
     if content_key(source.image, digest, work.crop) in work.known:
         return Outcome(source=source, digest=digest), None
     try:
-        picture = open_image(BytesIO(data), source.image.crop or work.crop)
+        item = prepare_picture(partial(open_image, BytesIO(data), source.image.crop or work.crop), preprocessor)
     except ValueError as error:
         return Outcome(source=source, digest=digest, reason=str(error)), None
-    try:
-        return Outcome(source=source, digest=digest), preprocessor(picture)
-    except Exception as error:  # a picture one pixel high, made as large as the model wants it
-        return Outcome(source=source, digest=digest, reason=f"cannot be prepared for the model: {error}"), None
+    return Outcome(source=source, digest=digest), item
 
 
 def prepare_batch(sources: Sequence[Source], work: Work, preprocessor: "Preprocessor") -> Prepared:
@@ -73,7 +71,7 @@ def encode(encoder: "Encoder", prepared: Prepared) -> tuple[Outcome, ...]:
     if not prepared.ready:
         return prepared.outcomes
     outcomes = list(prepared.outcomes)
-    for number, row in zip(prepared.ready, encoder.encode_prepared(prepared.batch).numpy(), strict=True):
+    for number, row in zip(prepared.ready, to_numpy(encoder.encode_prepared(prepared.batch)), strict=True):
         good = bool(np.isfinite(row).all())
-        outcomes[number] = replace(outcomes[number], vector=row if good else None, reason="" if good else _NO_NUMBERS)
+        outcomes[number] = replace(outcomes[number], vector=row if good else None, reason="" if good else NO_NUMBERS)
     return tuple(outcomes)

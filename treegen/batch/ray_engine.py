@@ -25,6 +25,7 @@ from treegen.batch.preprocess import Prepared, encode, prepare_batch
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError, ModelError, TreegenError
 from treegen.extras import require
+from treegen.text import first_line
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder, Preprocessor
@@ -71,7 +72,8 @@ class ClusterEngine:
                     ray.init(**quiet)
             except (ConnectionError, ValueError, RuntimeError, OSError, TimeoutError) as error:
                 tip = f"is there a cluster at {_ADDRESS}={address}? Without {_ADDRESS}, Ray is started on this machine"
-                raise InputError(f"Ray cannot be reached: {_first_line(error)}", tip if address else "") from None
+                told = f"Ray cannot be reached: {type(error).__name__}: {first_line(error)}"
+                raise InputError(told, tip if address else "") from None
             self._started = True
         return self
 
@@ -117,7 +119,7 @@ class ClusterEngine:
             raise
         except ray.exceptions.RayError as error:
             tip = "if memory ran out, name fewer --workers or a smaller --batch; what was embedded is kept"
-            raise ModelError(f"Ray could not go on: {_first_line(error)}", tip) from error
+            raise ModelError(f"Ray could not go on: {type(error).__name__}: {first_line(error)}", tip) from error
         finally:
             with _closed_mouth():
                 batches.close()
@@ -274,8 +276,3 @@ def _outcomes(row: bytes) -> tuple[Outcome, ...]:
     if value and isinstance(value[0], str):
         raise ModelError(*value)
     return value
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -1,8 +1,7 @@
 """What a tree says about embedded images, as columns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -12,13 +11,11 @@ from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
+    from treegen.clip.arrays import Array
     from treegen.clip.decisions import DecisionRule
     from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
-
-_TEXTS: Final = 64  # prompts that are embedded together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +75,7 @@ class Scorer:
             ProblemsError: a prompt is longer than the encoder's context.
             ModelError: the encoder fails.
         """
-        import torch
-
-        from treegen.clip import scoring
+        from treegen.clip.classifier import TreeClassifier
         from treegen.clip.decisions import SUM, decision_of
         from treegen.clip.text_checks import length_problems
 
@@ -89,56 +84,25 @@ class Scorer:
             told = f"the encoder would cut {len(too_long)} prompts, first {too_long[0].message}"
             raise ProblemsError(told, "shorten prompt or option")
         self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else SUM
-        self._texts = torch.stack(_text_features(tree.prompts(), encoder, cache))
-        self._tree, self._scale = tree, encoder.logit_scale
-        self._matrix = scoring.rule_matrix(tree)
-        self._names: Tensor | None = None
-        if self.decision.rule.uses_names and domain:
-            names = [domain.name_prompt(name) for name in tree.classes]
-            self._names = torch.stack(_text_features(names, encoder, cache))
+        self._classifier = TreeClassifier.embedded(tree, encoder, self.decision, domain, cache)
 
-    def answer(self, features: "Tensor") -> Answered:
+    def answer(self, features: "Array") -> Answered:
         """The answers about images (N, D)."""
-        from treegen.clip import scoring
-        from treegen.clip.decisions import RuleInputs
+        from treegen.clip.arrays import to_numpy
+        from treegen.clip.scoring import split_groups
 
-        sizes = tuple(len(group.options) for group in self._tree.groups)
-        logits = scoring.similarity_logits(features, self._texts, self._scale)
-        probabilities = scoring.group_probabilities(logits, sizes)
-        names = None if self._names is None else scoring.similarity_logits(features, self._names, self._scale)
-        best = self.decision.scores(
-            RuleInputs(
-                logits=logits,
-                probabilities=probabilities,
-                matrix=self._matrix,
-                sizes=sizes,
-                names=names,
-                groups=tuple(group.name for group in self._tree.groups),
-            )
-        ).max(1)
-        chosen = [part.max(1) for part in scoring.split_groups(probabilities, sizes)]
+        tree, evidence = self._classifier.tree, self._classifier.evidence(to_numpy(features))
+        scores, parts = self.decision.scores(evidence), split_groups(evidence.probabilities, evidence.sizes)
         return Answered(
-            classes=self._tree.classes,
-            groups=tuple((g.name, g.options) for g in self._tree.groups),
-            predicted=best.indices.numpy(),
-            scores=best.values.numpy(),
-            options=np.stack([c.indices.numpy() for c in chosen]),
-            probabilities=np.stack([c.values.numpy() for c in chosen]),
+            classes=tree.classes,
+            groups=tuple((g.name, g.options) for g in tree.groups),
+            predicted=scores.argmax(1),
+            scores=scores.max(1),
+            options=np.stack([part.argmax(1) for part in parts]),
+            probabilities=np.stack([part.max(1) for part in parts]),
         )
 
 
 def _refuse_to_learn(rule: "DecisionRule") -> NoReturn:
     told = f"the decision rule {rule.name} has still to learn on the dev part"
     raise InputError(told, "`treegen score TREE --rules all --freeze` keeps what it learns in domain.toml")
-
-
-def _text_features(texts: Sequence[str], encoder: "Encoder", cache: "EmbeddingCache | None") -> "list[Tensor]":
-    found = cache.get_texts(encoder.fingerprint, texts) if cache else {}
-    missing = [text for text in dict.fromkeys(texts) if text not in found]
-    for start in range(0, len(missing), _TEXTS):
-        part = missing[start : start + _TEXTS]
-        vectors = encoder.encode_texts(part)
-        if cache:
-            cache.put_texts(encoder.fingerprint, part, vectors)
-        found.update(zip(part, vectors, strict=True))
-    return [found[text] for text in texts]

@@ -10,8 +10,10 @@ import click
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
+    from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
     from treegen.config.domain import Domain
+    from treegen.config.settings import EncoderSettings
     from treegen.workflow.check import Findings
 
     Encoders = Callable[[Domain | None, Path], Encoder | None]
@@ -84,23 +86,51 @@ def _gate(against: str | None, approved: bool, least: float | None) -> "Callable
 
 
 def _encoders(choice: EncoderChoice, loaded: "dict[object, Encoder]") -> "Encoders":
-    """What gives the encoder for a domain: `None` if none is named, else each one once, kept among `loaded`."""
+    """Return what gives the encoder for a domain: `None` if none is named, else each one once, kept among `loaded`."""
 
     def load(domain: "Domain | None", folder: Path) -> "Encoder | None":
         if choice.name is None:
             return None
+        from treegen.clip.encoders.cached import open_cached_encoder
+
+        settings = choice.settings(domain)
+        if (settings, folder) not in loaded:
+            loaded[settings, folder] = open_cached_encoder(
+                settings, folder, _cache_in(folder), lambda: load_model(settings, folder)
+            )
+        return loaded[settings, folder]
+
+    def load_model(settings: "EncoderSettings", folder: Path) -> "Encoder":
         from treegen.cli.output import ProgressLine
         from treegen.clip.encoders import open_encoder
 
-        progress = ProgressLine()
-        settings = choice.settings(domain)
-        if settings not in loaded:
+        own = settings.name.startswith(("local-dir:", "hf:"))  # may be relative to the folder
+        if (settings, folder if own else None) not in models:
+            progress = ProgressLine()
             progress("loading the encoder", 0, 1)
-            loaded[settings] = open_encoder(settings, folder)
+            models[settings, folder if own else None] = open_encoder(settings, folder)
             progress("loading the encoder", 1, 1)
-        return loaded[settings]
+        return models[settings, folder if own else None]
 
+    models: dict[tuple[EncoderSettings, Path | None], Encoder] = {}
     return load
+
+
+def _cache_in(folder: Path) -> "EmbeddingCache | None":
+    """The embedding cache of a folder, closed when the command ends; `None` if there is none that can be used."""
+    from treegen.clip.embedding.cache import EmbeddingCache
+    from treegen.errors import InputError
+    from treegen.history.store import FOLDER
+    from treegen.workflow.workspace import CACHE_NAME
+
+    if not (folder / FOLDER).is_dir():  # a check leaves nothing behind where there was nothing
+        return None
+    try:
+        cache = EmbeddingCache(folder / FOLDER / CACHE_NAME)
+    except InputError:
+        return None
+    click.get_current_context().call_on_close(cache.close)
+    return cache
 
 
 def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders", gated: bool) -> "Iterator[Findings]":
@@ -110,6 +140,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
         InputError: a file cannot be read, or there is a gate and no tree for it: to pass would be to approve nothing.
     """
     from treegen.cli.output import tell
+    from treegen.clip.encoders.interface import again_if_changed
     from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
     from treegen.workflow.check import check_domain_file, check_images, check_tree_file
@@ -133,7 +164,8 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
             yield findings
     else:
         tell(f"{path}: no domain.toml beside it, so its classes were not compared with the domain's")
-    yield check_tree_file(path, domain, encoder=encoders(domain, path.parent), fix=fix)
+    encoder = encoders(domain, path.parent)
+    yield again_if_changed(lambda: check_tree_file(path, domain, encoder=encoder, fix=fix))
 
 
 def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:

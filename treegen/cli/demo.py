@@ -1,8 +1,9 @@
 """`treegen demo`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -73,17 +74,17 @@ def _summary(tree: Path) -> None:
     """First draft and revised tree beside chance, baseline and shuffled rules."""
     from treegen.cli.display import paired_sentence
     from treegen.cli.output import interval, percent, say, table
+    from treegen.history.score_document import as_tested
     from treegen.history.store import Store
 
     with Store(tree) as store:
         scores, revisions = store.scores(), store.revisions()
-    tested = [r for r in reversed(revisions) if "test" in scores.get(r.id, {})]
-    if len(tested) < 2:  # domain.toml was edited since, and seals the test part
+    seen = [(r, score) for r in reversed(revisions) if (score := as_tested(scores.get(r.id)))]
+    if len(seen) < 2:  # domain.toml was edited since, and seals the test part
         say("the test part was not looked at in two revisions, so there is nothing to compare")
         return
-    revised, draft = tested[:2]
-    first, last = scores[draft.id], scores[revised.id]
-    rows = [
+    (revised, last), (draft, first) = seen[:2]
+    rows: list[tuple[str, Mapping[str, Any]]] = [
         ("chance", last["controls"]["chance"]),
         ("name baseline", last["baseline"]),
         (f"first draft (revision {draft.id})", first["test"]),
@@ -93,7 +94,8 @@ def _summary(tree: Path) -> None:
     click.echo("\n" + click.style("== What the loop was worth", bold=True))
     shown = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"]) for name, p in rows]
     table(("test part", "accuracy", "95 % interval", "n"), shown, right=(1, 2, 3))
-    say(f"revised tree {paired_sentence(last['mcnemar']['parent'], 'the first draft')}")
+    if parent := last["mcnemar"]["parent"]:
+        say(f"revised tree {paired_sentence(parent, 'the first draft')}")
     say(f"revised tree {paired_sentence(last['mcnemar']['baseline'], 'the name baseline')}")
     seeds = last["controls"]["shuffled_rules"]["seeds"]
     say(f"shuffled rules: mean of {seeds} shuffles and the middle 95 % of them; chance: what luck gives")

@@ -5,6 +5,7 @@ import sys
 import click
 
 from treegen.cli.options import colour_option
+from treegen.text import counted
 
 
 @click.command("diff")
@@ -36,7 +37,7 @@ def command(old: str, new: str | None, as_json: bool, exit_code: bool, colour: b
         print_json({**names, "changes": [change.as_json() for change in changes]})
     else:
         show_changes(changes, colour=colour)
-        count = f"{len(changes)} change{'s' if len(changes) != 1 else ''}" if changes else "no change"
+        count = counted(len(changes), "change") if changes else "no change"
         say(f"{count} from {before.name} to {after.name}")
     if exit_code and changes:
         sys.exit(1)

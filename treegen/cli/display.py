@@ -1,12 +1,14 @@
 """How scores, problems, attempts and changes look on a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
 from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Score, TestedScore, as_tested
+from treegen.text import counted
 from treegen.tree.changes import Change
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.proposal_units import ChangeGroup
@@ -45,8 +47,8 @@ def show_attempt(attempt: "Attempt") -> None:
     if reply.cached:
         used, cost = ", kept from an earlier run; --fresh asks anew", ""
     errors = sum(p.severity == "error" for p in attempt.problems)
-    found = f"{errors} error{'s' if errors != 1 else ''}" if errors else "no errors"
-    repaired = ", its syntax had to be repaired" if attempt.repaired else ""
+    found = counted(errors, "error") if errors else "no errors"
+    repaired = ", read as JSON5" if attempt.repaired else ""
     tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {found}{repaired}")
     show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
 
@@ -72,10 +74,10 @@ def show_proposal(units: Iterable[ChangeGroup]) -> None:
         click.echo(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
 
 
-def score_rows(score: dict[str, Any], label: str = "tree") -> list[tuple[str, str, str, str]]:
+def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, str, str]]:
     """Rows of the comparison table: what, accuracy, interval, n."""
     controls = score["controls"]
-    parts = [
+    parts: list[tuple[str, Mapping[str, Any] | None]] = [
         ("chance", controls["chance"]),
         ("name baseline", score["baseline"]),
         (label, score["test"]),
@@ -93,7 +95,7 @@ def show_notes(scored: "ScoreResult") -> "ScoreResult":
     return scored
 
 
-def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
+def show_score(score: Score, *, groups: bool = False) -> None:
     """The score of a tree: the test part with its controls, then the diagnosis on the dev part.
 
     Args:
@@ -117,8 +119,8 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
         say(f"{count} class{'es' if count > 1 else ''} without images:")
         say_some([f"  {name}" for name in images["classes_without_images"]])
     say()
-    if "test" in score:
-        show_test(score)
+    if seen := as_tested(score):
+        show_test(seen)
     else:
         dev = score["dev"]
         say(
@@ -133,7 +135,7 @@ def show_score(score: dict[str, Any], *, groups: bool = False) -> None:
     show_diagnosis(score["dev"], groups=groups)
 
 
-def census_sentence(files: dict[str, Any]) -> str:
+def census_sentence(files: ImageFiles) -> str:
     """What became of the picture files of a set, in one line."""
     from treegen.images import Census, LeftOut
 
@@ -141,22 +143,25 @@ def census_sentence(files: dict[str, Any]) -> str:
     return Census(read=files["read"], left_out=left_out).sentence(files["below"])
 
 
-def show_test(score: dict[str, Any]) -> None:
+def show_test(score: TestedScore) -> None:
     """The test part: accuracy beside its controls, paired tests, and how often it was looked at."""
     table(("test part", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
     say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
-    for name, words in (("shuffled_rules", "rules"), ("shuffled_columns", "answers")):
-        if shuffled := score["controls"].get(name):
+    controls = score["controls"]
+    for shuffled, words in ((controls["shuffled_rules"], "rules"), (controls.get("shuffled_columns"), "answers")):
+        if shuffled:
             say(
                 f"as good as the tree by a random deal of its {words}: p = {shuffled['p']:.4f} "
                 f"({shuffled['seeds']} shuffles)"
             )
-    recalls = score.get("recall_difference", {})
-    for other, words in (("baseline", "the name baseline"), ("parent", "the parent revision")):
-        if score["mcnemar"][other]:
-            recall = recalls.get(other)
+    recalls, tests = score.get("recall_difference"), score["mcnemar"]
+    for paired, recall, words in (
+        (tests["baseline"], recalls and recalls["baseline"], "the name baseline"),
+        (tests["parent"], recalls and recalls["parent"], "the parent revision"),
+    ):
+        if paired:
             told = f"; mean recall {points(recall['difference'])} {interval(recall['interval'])}" if recall else ""
-            say(paired_sentence(score["mcnemar"][other], words) + told)
+            say(paired_sentence(paired, words) + told)
     say(effect_sentence(score))
     if looks := score.get("test_looks"):
         say(f"the test part was looked at {looks} time{'s' if looks > 1 else ''} (trees, encoders, decision rules)")
@@ -170,7 +175,7 @@ def say_some(lines: Sequence[str], most: int = 10) -> None:
         say(f"  and {len(lines) - most} more (--json lists all)")
 
 
-def paired_sentence(paired: dict[str, Any], other: str) -> str:
+def paired_sentence(paired: Paired, other: str) -> str:
     """McNemar's test in words."""
     verdict = "" if paired["p"] < 0.05 else ", no difference shown"
     return (
@@ -179,7 +184,7 @@ def paired_sentence(paired: dict[str, Any], other: str) -> str:
     )
 
 
-def effect_sentence(score: dict[str, Any]) -> str:
+def effect_sentence(score: TestedScore) -> str:
     """What a comparison on this many images can show."""
     effect = score["minimum_detectable_effect"]
     if effect["difference"] is None:
@@ -190,7 +195,7 @@ def effect_sentence(score: dict[str, Any]) -> str:
     )
 
 
-def show_diagnosis(dev: dict[str, Any], *, groups: bool = False) -> None:
+def show_diagnosis(dev: Diagnosis, *, groups: bool = False) -> None:
     """Groups and classes on the dev part, weakest classes first, and what could be done."""
     rows = []
     for group in dev["groups"]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from treegen.cli.output import interval, percent, say, table
+from treegen.history.score_document import Comparison, Diagnosis
+from treegen.text import counted
 
 _MOST_ADVICE: Final = 6
 
@@ -57,7 +59,7 @@ def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:
     say("fire together: the two most probable options on so many images, the second at least half as probable.")
 
 
-def show_advice(dev: Mapping[str, Any]) -> None:
+def show_advice(dev: Diagnosis) -> None:
     """What could be done about the tree, in sentences."""
     advice = dev.get("advice") or []
     if not advice:
@@ -70,7 +72,7 @@ def show_advice(dev: Mapping[str, Any]) -> None:
         say(f"  and {len(advice) - _MOST_ADVICE} more (--json lists all)")
 
 
-def show_rules(rules: Mapping[str, Any]) -> None:
+def show_rules(rules: Comparison) -> None:
     """Compared decision rules, and what the chosen one does if it may say nothing."""
     say()
     tested = "test" in rules["entries"][0]
@@ -86,7 +88,7 @@ def show_rules(rules: Mapping[str, Any]) -> None:
     others = len(rules["entries"]) - 1
     say(
         f"dev: cross-validated in {rules['folds']} parts, and what the choice is made by. p is corrected for "
-        f"{others} comparison{'s' if others != 1 else ''} (Holm)."
+        f"{counted(others, 'comparison')} (Holm)."
     )
     _say_choice(rules, "test" if tested else "dev")
     say()
@@ -101,7 +103,7 @@ def show_rules(rules: Mapping[str, Any]) -> None:
     )
 
 
-def _say_choice(rules: Mapping[str, Any], part: str) -> None:
+def _say_choice(rules: Comparison, part: str) -> None:
     """What the choice is worth, in a sentence that says no more than the test does."""
     entry = next(e for e in rules["entries"] if e["rule"] == rules["chosen"])
     against = entry[f"{part}_against"]

@@ -128,6 +128,6 @@ def _is_terminal() -> bool:
 
 def _confirm(name: str, meant: str) -> bool:
     """Ask whether a name of a notes file means a class."""
-    from treegen.tree.validation.schema import show
+    from treegen.text import show
 
     return click.confirm(f"notes on {show(name)}: is the class {show(meant)} meant?", default=False, err=True)

@@ -30,7 +30,7 @@ _SHOWN: Final = 10
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="With ray: models at work; one for each GPU, else each core. Else processes that decode; 0: threads.",
+    help="With ray: models at work; one for each GPU, else each core. Else threads that decode; 0: that of the model.",
 )
 @click.option("--batch", type=click.IntRange(1), help="Images that the model sees at once; 256 on a GPU, else 64.")
 @encoder_options

@@ -13,6 +13,7 @@ from treegen import __version__
 from treegen.cli.display import change_line, problem_line
 from treegen.cli.output import plain
 from treegen.images import below
+from treegen.text import counted
 from treegen.tree.validation.problems import CODES, Place, Problem
 from treegen.workflow.check import Findings
 
@@ -24,7 +25,7 @@ def text_lines(findings: Findings) -> Iterator[str]:
     for problem, place in zip(findings.problems, findings.places, strict=True):
         yield problem_line(problem, str(findings.path), place)
     warnings = len(findings.problems) - findings.errors
-    counts = f"{_counted(findings.errors, 'error')}, {_counted(warnings, 'warning')}"
+    counts = f"{counted(findings.errors, 'error')}, {counted(warnings, 'warning')}"
     yield f"{plain(findings.path)}: {counts}{switched_off(findings)}"
     if findings.images:
         yield f"{plain(findings.path)}: {plain(image_line(findings))}"
@@ -45,13 +46,9 @@ def change_lines(findings: Findings) -> Iterator[str]:
     if findings.changes is None:
         yield told + "new"
         return
-    yield told + _counted(len(findings.changes), "change")
+    yield told + counted(len(findings.changes), "change")
     for change in findings.changes:
         yield f"  {change_line(change)}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def switched_off(findings: Findings) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treegen.cli.options import PATH
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from treegen.exchange.importing import ImportResult
@@ -65,6 +66,4 @@ def _show(done: "ImportResult", as_json: bool) -> None:
     tree = done.tree
     say(f"wrote {done.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {done.revision.id}")
     if errors:
-        tell(
-            f"{errors} error{'s' if errors != 1 else ''} to repair: edit {done.path}, then `treegen check {done.path}`"
-        )
+        tell(f"{counted(errors, 'error')} to repair: edit {done.path}, then `treegen check {done.path}`")

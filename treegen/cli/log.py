@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treegen.cli.options import PATH
+from treegen.history.score_document import Score, as_tested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,25 +102,26 @@ def _show_revisions(store: "Store") -> None:
         say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test part")
     if any(score.get("decision_rule", "sum") != "sum" for score in scores.values()):
         say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two lines")
-    looks = [score["test_looks"] for score in scores.values() if "test_looks" in score]
+    looks = [score["test_looks"] for score in map(as_tested, scores.values()) if score and "test_looks" in score]
     if looks:
         say(f"the test part was looked at {max(looks)} time{'s' if max(looks) > 1 else ''} (trees, encoders, rules)")
     say(f"all calls, failed ones too: {_used(calls)}")
 
 
-def _scored_by(score: "dict[str, Any]") -> str:
+def _scored_by(score: Score) -> str:
     """The encoder, and the decision rule if it is not the sum."""
     rule = score.get("decision_rule", "sum")
     return str(score["encoder"]["name"]) + (f", {rule}" if rule != "sum" else "")
 
 
-def _test_cells(score: "dict[str, Any] | None", holm: float | None) -> tuple[str, str, str, str]:
+def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str, str]:
     """Accuracy on the test part, interval, n, and the difference from the parent."""
     from treegen.cli.output import interval, percent
 
-    if score is None or "test" not in score:
+    seen = as_tested(score)
+    if seen is None:
         return "-" if score is None else "not seen", "", "", ""
-    paired, test = score["mcnemar"]["parent"], score["test"]
+    paired, test = seen["mcnemar"]["parent"], seen["test"]
     told = "" if holm is None else f", Holm {holm:.2g}"
     change = f"{100 * paired['difference']:+.1f} (p {paired['p']:.2g}{told})" if paired else ""
     return percent(test["accuracy"]), interval(test["interval"]), str(test["n"]), change

@@ -1,14 +1,17 @@
 """The entry point: finds commands by name without importing the others, and turns every error into an exit code."""
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
 import click
 
 from treegen import __version__
-from treegen.cli.output import complain
+from treegen.cli.output import complain, plain
 from treegen.errors import TreegenError
 from treegen.extras import explain_import_error
 
@@ -71,13 +74,39 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="treegen")
-def treegen() -> None:
+@click.option("--verbose", is_flag=True, help="Show on stderr what is requested, retried, migrated and embedded.")
+@click.pass_context
+def treegen(ctx: click.Context, verbose: bool) -> None:
     """Classification trees for CLIP-like models.
 
     An LLM drafts a tree, a schema checks it, a person corrects it, CLIP scores every revision.
 
     Exit codes: 0 done; 1 problems found; 2 wrong usage or unreadable input; 3 language model or encoder failed.
     """
+    if verbose:
+        ctx.with_resource(_log_to_stderr())
+
+
+class _PlainFormatter(logging.Formatter):
+    """Shows control characters instead of obeying them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
+@contextmanager
+def _log_to_stderr() -> Iterator[None]:
+    """Write the log of treegen to stderr."""
+    handler, logger = logging.StreamHandler(), logging.getLogger("treegen")
+    handler.setFormatter(_PlainFormatter("%(name)s: %(message)s"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
 
 
 def main() -> NoReturn:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from treegen.text import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -15,7 +17,7 @@ _PATIENCE: Final = 1.0  # seconds before progress is shown
 
 def plain(text: object) -> str:
     """Text whose control characters are shown, not obeyed; line feeds stay."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
+    return printable(text, keep="\n")
 
 
 def say(text: object = "") -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 import click
 
 from treegen.cli.options import PATH
+from treegen.text import counted
 
 
 @click.command("resolve")
@@ -16,7 +17,8 @@ def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs"
     """List the conflicts that a merge left in TREE; with --take resolve those NUMBERed, or all."""
     from treegen.cli.display import show_changes
     from treegen.cli.output import say
-    from treegen.tree.document import read_text, save
+    from treegen.files import read_text
+    from treegen.tree.document import save
     from treegen.tree.merge.disputes import changes_of, take_side
     from treegen.tree.merge.three_way import SIDES
     from treegen.vcs.versions import tree_of
@@ -33,4 +35,4 @@ def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs"
             changes = changes_of(conflict, side)
             say(f"   --take {side}:" + ("" if changes else " as the file stands"))
             show_changes(changes, indent="     ")
-    say(f"{tree}: {len(found.conflicts)} conflict{'s' if len(found.conflicts) != 1 else ''}")
+    say(f"{tree}: {counted(len(found.conflicts), 'conflict')}")

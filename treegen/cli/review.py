@@ -1,10 +1,19 @@
 """`treegen review`."""
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from treegen.cli.options import PATH, domain_option
+from treegen.cli.output import complain
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+T = TypeVar("T")
+_FAULT: Final = 70  # the exit code of a fault of treegen's own
 
 
 @click.command("review")
@@ -21,9 +30,19 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
 
     require("review")
     from treegen.review.app import open_app
-    from treegen.review.repair import RepairApp, is_tree
+    from treegen.review.log_file import log_to
+    from treegen.review.repair_app import RepairApp, is_tree
 
-    if is_tree(tree) or RepairApp(tree).run():
+    if is_tree(tree) or _run(RepairApp(tree)):
         app = open_app(tree, domain_path, model=model, api_base=api_base)
-        with app.review:
-            app.run()
+        with app.review, log_to(app.review.session.store.folder):
+            _run(app)
+
+
+def _run(app: "App[T]") -> "T | None":
+    """Run an application; what ended it by an error is printed, and is no success."""
+    result = app.run()
+    if app.return_code:
+        complain("the review ended by a fault in treegen", "every step is kept: start it again to go on")
+        sys.exit(_FAULT)
+    return result

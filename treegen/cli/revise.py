@@ -147,7 +147,7 @@ def _check_out(out: Path | None, apply: bool) -> None:
 
 def _feedback(message: str | None, file: Path | None, auto: bool) -> str:
     from treegen.errors import InputError
-    from treegen.tree.document import read_text
+    from treegen.files import read_text
 
     if message is None and file is None and auto:
         return ""

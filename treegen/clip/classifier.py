@@ -1,19 +1,24 @@
-"""Labels single images, with the answers behind each label."""
+"""A tree whose texts are embedded: one image or a million are classified by the same code."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-import torch
+import numpy as np
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, like, to_numpy
 from treegen.clip.decisions import SUM, FittedRule, RuleInputs
+from treegen.clip.embedding.texts import embed_texts
+from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.text_checks import length_problems, refuse_long
 from treegen.config.domain import Domain
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
 
 _SHOWN = 5
@@ -23,64 +28,127 @@ Ranking = tuple[tuple[str, float], ...]
 Answers = tuple[tuple[str, str, float, str | None], ...]
 
 
+class TreeClassifier:
+    """A tree ready to classify features of images. Shapes: B images, Q prompts, K classes, D embedding width.
+
+    Attributes:
+        tree: its groups are asked.
+        decision: how their answers become scores.
+        matrix: the rules (K, Q), as `scoring.rule_matrix` gives them, in the library and on the device of the texts.
+        sizes: number of options of each group (G).
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        texts: Array,
+        logit_scale: float,
+        *,
+        decision: FittedRule = SUM,
+        names: Array | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        """Prepare the rules.
+
+        Args:
+            tree: without errors.
+            texts: (Q, D) features of its prompts, rows of length 1.
+            logit_scale: the model's own.
+            decision: how answers become scores.
+            names: (K, D) features of the class names; needed by a decision rule that looks at them.
+            classes: their order in scores and predictions (K); as in the tree if not given.
+
+        Raises:
+            ProblemsError: a class has no rule, or an index is out of range.
+        """
+        self.tree, self.decision, self._texts, self._names, self._scale = tree, decision, texts, names, logit_scale
+        self.sizes = tuple(len(group.options) for group in tree.groups)
+        self.matrix = like(scoring.rule_matrix(tree, classes), texts)
+
+    @classmethod
+    def embedded(
+        cls,
+        tree: Tree,
+        encoder: "Encoder",
+        decision: FittedRule = SUM,
+        domain: Domain | None = None,
+        cache: "EmbeddingCache | None" = None,
+    ) -> Self:
+        """Embed the prompts of a tree, and the class names if the decision rule looks at them.
+
+        Args:
+            tree: without errors.
+            encoder: embeds them.
+            decision: how answers become scores.
+            domain: the tree's; needed by a decision rule that looks at the class names.
+            cache: of texts.
+
+        Raises:
+            ModelError: the encoder fails.
+        """
+        named = domain if decision.rule.uses_names else None
+        prompts, names = tree.prompts(), [named.name_prompt(name) for name in tree.classes] if named else []
+        known = embed_texts([*prompts, *names], encoder, cache)
+        return cls(
+            tree,
+            np.stack([known[text] for text in prompts]),
+            encoder.logit_scale,
+            decision=decision,
+            names=np.stack([known[text] for text in names]) if names else None,
+        )
+
+    def evidence(self, features: Array) -> RuleInputs:
+        """Return what the decision rule decides on, of images (B, D)."""
+        logits = scoring.similarity_logits(features, self._texts, self._scale)
+        return RuleInputs(
+            logits=logits,
+            probabilities=scoring.group_probabilities(logits, self.sizes),
+            matrix=self.matrix,
+            groups=tuple(group.name for group in self.tree.groups),
+            sizes=self.sizes,
+            names=None if self._names is None else scoring.similarity_logits(features, self._names, self._scale),
+        )
+
+    def predict(self, features: Array) -> "NDArray[np.int64]":
+        """Return the class of each image (B), of features (B, D); the sum rule keeps only a few images' logits."""
+        if self.decision.rule.name != "sum":
+            found: NDArray[np.int64] = to_numpy(self.decision.scores(self.evidence(features))).argmax(1)
+            return found
+        return predict(in_chunks(features), len(features), self._texts, self.sizes, self.matrix, self._scale)
+
+
 class Labeller:
-    """A tree ready to label images: its prompts are embedded once."""
+    """A tree ready to label pictures, with the answers behind each label."""
 
     def __init__(
         self, tree: Tree, encoder: "Encoder", decision: FittedRule = SUM, domain: Domain | None = None
     ) -> None:
-        """Embeds the prompts of a tree without errors, and the class names if the decision rule looks at them.
-
-        Args:
-            tree: without errors.
-            encoder: embeds prompts and images.
-            decision: how answers become scores.
-            domain: the tree's; needed by a decision rule that looks at the class names.
+        """Embed the texts, see `TreeClassifier.embedded`.
 
         Raises:
             ProblemsError: a prompt is longer than the encoder reads.
         """
         refuse_long(length_problems(tree, encoder))
-        self._tree, self._encoder, self._decision = tree, encoder, decision
-        self._sizes = tuple(len(g.options) for g in tree.groups)
-        self._texts = encoder.encode_texts(tree.prompts())
-        self._matrix = scoring.rule_matrix(tree)
-        self._names: torch.Tensor | None = None
-        if decision.rule.uses_names and domain is not None:
-            self._names = encoder.encode_texts([domain.name_prompt(name) for name in tree.classes])
+        self._encoder, self._classifier = encoder, TreeClassifier.embedded(tree, encoder, decision, domain)
 
     def label(self, images: Sequence["Image"]) -> list[tuple[Ranking, Answers] | None]:
-        """For each RGB picture the best five classes with their scores, and every group's answer.
+        """Return for each RGB picture the best five classes with their scores, and every group's answer.
 
-        `None` for a picture of which the model makes no numbers.
+        `None` for a picture of which the encoder returned NaN.
         """
-        features, scale = self._encoder.encode_images(images), self._encoder.logit_scale
-        logits = scoring.similarity_logits(features, self._texts, scale)
-        probabilities = scoring.group_probabilities(logits, self._sizes)
-        scores = self._decision.scores(
-            RuleInputs(
-                logits=logits,
-                probabilities=probabilities,
-                matrix=self._matrix,
-                sizes=self._sizes,
-                groups=tuple(group.name for group in self._tree.groups),
-                names=None if self._names is None else scoring.similarity_logits(features, self._names, scale),
-            )
-        )
+        evidence = self._classifier.evidence(to_numpy(self._encoder.encode_images(images)))
+        scores = self._classifier.decision.scores(evidence)
         return [
-            _label(self._tree, p, s) if bool(s.isfinite().all()) else None
-            for p, s in zip(probabilities, scores, strict=True)
+            _label(self._classifier.tree, p, s) if np.isfinite(s).all() else None
+            for p, s in zip(evidence.probabilities, scores, strict=True)
         ]
 
 
-def _label(tree: Tree, probabilities: torch.Tensor, scores: torch.Tensor) -> tuple[Ranking, Answers]:
-    best = scores.topk(min(_SHOWN, len(scores)))
-    ranking = tuple((tree.classes[k], s) for k, s in zip(best.indices.tolist(), best.values.tolist(), strict=True))
-    rule = tree.rules[best.indices[0]]
-    answers, start = [], 0
-    for group in tree.groups:
-        part = probabilities[start : start + len(group.options)]
+def _label(tree: Tree, probabilities: "NDArray[np.float32]", scores: "NDArray[np.float64]") -> tuple[Ranking, Answers]:
+    best = (-scores).argsort(kind="stable")[:_SHOWN]
+    ranking = tuple(zip([tree.classes[k] for k in best], scores[best].tolist(), strict=True))
+    answers, sizes, rule = [], tuple(len(group.options) for group in tree.groups), tree.rules[best[0]]
+    for group, part in zip(tree.groups, scoring.split_groups(probabilities, sizes), strict=True):
         index = int(part.argmax())
         answers.append((group.name, group.options[index], float(part[index]), tree.word(rule, group.name)))
-        start += len(group.options)
     return ranking, tuple(answers)

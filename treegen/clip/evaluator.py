@@ -3,49 +3,55 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
 
 from treegen.clip import scoring
-from treegen.clip.decisions import DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
+from treegen.clip.classifier import TreeClassifier
+from treegen.clip.decisions import SUM, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
 from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
+from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.accuracy import accuracy_of, comparisons, spread
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
 from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
-from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError
+from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
 from treegen.images import LabelledImage, below, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import errors_of
-from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import NDArray
 
     from treegen.clip.encoders.interface import Encoder
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
 _KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test part are kept
-_BATCH: Final = 64
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B)."""
+    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B).
 
-    features: "Tensor"
+    Features are a NumPy array (float32), or a torch tensor on the GPU if that is where the encoder is.
+    """
+
+    features: Array
     labels: tuple[int, ...]
     images: tuple[LabelledImage, ...]
 
@@ -54,8 +60,8 @@ class Part:
 class Answers:
     """What a tree says about images: `probabilities` (B, Q) per option, `scores` (B, K), `predictions` (B)."""
 
-    probabilities: "Tensor"
-    scores: "Tensor"
+    probabilities: Array
+    scores: Array
     predictions: tuple[int, ...]
     evidence: RuleInputs
     decision: FittedRule
@@ -86,7 +92,7 @@ class Evaluator:
         """
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
-        self._texts: dict[str, Tensor] = {}
+        self._texts: dict[str, NDArray[np.float32]] = {}
         self._answers, self._found = LruMemo(), LruMemo()  # of questions, and about groups, on the dev part
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
         found = read_image_set(domain, cache, progress)
@@ -99,9 +105,9 @@ class Evaluator:
             found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
         )
         self.cache_damaged = cache.damaged
-        self.parts = self._divide(divide, embedded.features, [row for _, row in kept])
+        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in kept])
 
-    def _divide(self, divide: Divide, features: "Tensor", rows: Sequence[int]) -> dict[str, Part]:
+    def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, Part]:
         """The parts of the images; `rows` gives for each image its row of the features."""
         assigned, parts = divide(self.images.images), {}
         for name in ("dev", "test"):
@@ -120,71 +126,72 @@ class Evaluator:
             )
         return parts
 
-    def text_features(self, texts: Sequence[str]) -> "Tensor":
+    def text_features(self, texts: Sequence[str]) -> Array:
         """Embeds texts through the cache: (N, D), rows of length 1, in the order given."""
-        import torch
-
-        unknown = [t for t in dict.fromkeys(texts) if t not in self._texts]
+        unknown = [text for text in texts if text not in self._texts]
         if unknown:
-            self._texts |= self._cache.get_texts(self.encoder.fingerprint, unknown)
-            missing = [t for t in unknown if t not in self._texts]
-            for start in range(0, len(missing), _BATCH):
-                batch = missing[start : start + _BATCH]
-                vectors = self.encoder.encode_texts(batch)
-                self._cache.put_texts(self.encoder.fingerprint, batch, vectors)
-                self._texts.update(zip(batch, vectors, strict=True))
-                self._progress("embedding texts", start + len(batch), len(missing))
-        return torch.stack([self._texts[t] for t in texts])
+            self._texts |= embed_texts(unknown, self.encoder, self._cache, self._progress)
+        return to_device(np.stack([self._texts[text] for text in texts]), self.encoder.device)
 
-    def answer(self, tree: Tree, features: "Tensor", matrix: "Tensor | None" = None) -> Answers:
+    def answer(self, tree: Tree, features: Array) -> Answers:
         """What the tree says about images.
 
         Args:
             tree: its rules are those of the domain's classes.
             features: (B, D).
-            matrix: (K, Q), computed from the tree if not given.
         """
         decision = self.decide(tree)
-        evidence = self.evidence(tree, features, names=decision.rule.uses_names, matrix=matrix)
+        evidence = self.evidence(tree, features, names=decision.rule.uses_names)
         scores = decision.scores(evidence)
         return Answers(
             probabilities=evidence.probabilities,
             scores=scores,
-            predictions=tuple(scores.argmax(1).tolist()),
+            predictions=tuple(to_numpy(scores).argmax(1).tolist()),
             evidence=evidence,
             decision=decision,
         )
 
-    def evidence(self, tree: Tree, features: "Tensor", *, names: bool, matrix: "Tensor | None" = None) -> RuleInputs:
+    def evidence(self, tree: Tree, features: Array, *, names: bool) -> RuleInputs:
         """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
-        import torch
-
-        sizes = tuple(len(g.options) for g in tree.groups)
-        texts = self.text_features(tree.prompts())  # all at once, also if they are then asked group by group
-        if features is self.parts["dev"].features:
-            self._answers.turn()
-            answers = [self._answer_of(group.fill(), self._answers) for group in tree.groups]
-            logits, probabilities = (torch.cat(columns).T for columns in zip(*answers, strict=True))
-        else:
-            logits = scoring.similarity_logits(features, texts, self.encoder.logit_scale)
-            probabilities = scoring.group_probabilities(logits, sizes)
+        classifier = self._classifier(tree, names=names)  # embeds all texts at once, also if groups are asked singly
+        if features is not self.parts["dev"].features:
+            return classifier.evidence(features)
+        self._answers.turn()
+        answers = [self._answer_of(group.fill(), self._answers) for group in tree.groups]
+        xp = namespace(features)
+        logits, probabilities = (xp.concat(columns).T for columns in zip(*answers, strict=True))
         return RuleInputs(
             logits=logits,
             probabilities=probabilities,
-            matrix=self._matrix(tree) if matrix is None else matrix,
+            matrix=classifier.matrix,
             groups=tuple(g.name for g in tree.groups),
-            sizes=sizes,
+            sizes=classifier.sizes,
             names=self._name_logits(features) if names else None,
         )
 
-    def _answer_of(self, question: Question, known: LruMemo) -> "tuple[Tensor, Tensor]":
+    def _classifier(self, tree: Tree, decision: FittedRule = SUM, *, names: bool) -> TreeClassifier:
+        """The tree with its classes in the order of the domain's.
+
+        Raises:
+            ProblemsError: the tree's classes are not the domain's.
+        """
+        return TreeClassifier(
+            tree,
+            self.text_features(tree.prompts()),
+            self.encoder.logit_scale,
+            decision=decision,
+            names=self.text_features(self.domain.name_prompts()) if names else None,
+            classes=self.domain.classes,
+        )
+
+    def _answer_of(self, question: Question, known: LruMemo) -> tuple[Array, Array]:
         """Logits and probabilities (O, B) of a question on the dev part. Asked one by one, so that they are the same
         whatever else is asked, and one that has not changed is not asked again."""
 
-        def ask() -> "tuple[Tensor, Tensor]":
+        def ask() -> tuple[Array, Array]:
             features = self.parts["dev"].features
             logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
-            return logits, logits.softmax(0)
+            return logits, softmax(logits, 0)
 
         return known.get(question, ask)
 
@@ -196,7 +203,7 @@ class Evaluator:
         dev = self.parts["dev"]
         return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
 
-    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, dict[str, Any]]:
+    def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, Comparison]:
         """The decision rule chosen on the dev part, and the `rules` section of the score document.
 
         Args:
@@ -211,37 +218,16 @@ class Evaluator:
             rules, seen, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
         )
 
-    def _predict(self, tree: Tree, features: "Tensor", matrix: "Tensor") -> tuple[int, ...]:
-        """The predictions of `answer` alone; under the sum rule in memory that does not grow with the images."""
-        if self.domain.decision.rule != "sum":
-            return self.answer(tree, features, matrix).predictions
-        texts, sizes = self.text_features(tree.prompts()), tuple(len(g.options) for g in tree.groups)
-        found = predict(in_chunks(features), len(features), texts, sizes, matrix, self.encoder.logit_scale)
-        return tuple(found.tolist())
-
-    def _matrix(self, tree: Tree) -> "Tensor":
-        """The rule matrix with its rows in the order of the domain's classes.
-
-        Raises:
-            ProblemsError: the tree's classes are not the domain's.
-        """
-        rows = {name: i for i, name in enumerate(tree.classes)}
-        missing = [name for name in self.domain.classes if name not in rows]
-        if missing:
-            told = f"the tree has no rule for {', '.join(map(show, missing[:5]))}"
-            raise ProblemsError(told, "`treegen check` lists all problems of the tree")
-        return scoring.rule_matrix(tree)[[rows[name] for name in self.domain.classes]]
-
     def baseline(self, part: Part) -> tuple[int, ...]:
         """Predictions by class name alone, in the domain's name template."""
-        return tuple(self._name_logits(part.features).argmax(1).tolist())
+        return tuple(to_numpy(self._name_logits(part.features)).argmax(1).tolist())
 
-    def _name_logits(self, features: "Tensor") -> "Tensor":
+    def _name_logits(self, features: Array) -> Array:
         """(B, K)."""
         names = self.text_features(self.domain.name_prompts())
         return scoring.similarity_logits(features, names, self.encoder.logit_scale)
 
-    def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> dict[str, Any]:
+    def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> Score:
         """The score document of a tree (`schemas/score.schema.json`).
 
         Args:
@@ -254,26 +240,29 @@ class Evaluator:
         """
         check_lengths(tree, self.domain.name_prompts(), self.encoder)
         decision = self.decide(tree)
-        return {
+        encoder: ScoredBy = {
+            "name": self.encoder.name,
+            "fingerprint": self.encoder.fingerprint,
+            "logit_scale": self.encoder.logit_scale,
+            "precision": self.encoder.precision,
+            "device": self.encoder.device,
+        }
+        if self.encoder.scale_assumed:
+            encoder["logit_scale_assumed"] = True
+        score: dict[str, Any] = {
             "$schema": SCORE_SCHEMA,
             "domain": self.domain.name,
             "tree": digest_of(tree),
-            "encoder": {
-                "name": self.encoder.name,
-                "fingerprint": self.encoder.fingerprint,
-                "logit_scale": self.encoder.logit_scale,
-                "precision": self.encoder.precision,
-                "device": self.encoder.device,
-                **({"logit_scale_assumed": True} if self.encoder.scale_assumed else {}),
-            },
+            "encoder": encoder,
             "decision_rule": decision.rule.name,
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
             "images": self._images_json,
             **({} if sealed else self._tested(tree, parent, decision)),
             "dev": self.diagnose(tree),
         }
+        return cast(Score, score)  # the keys stand in the order of the schema, which a typed literal cannot keep
 
-    def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> dict[str, Any]:
+    def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """The sections of the test part."""
         test = self.parts["test"]
         found, base = self._tested_as(tree), self.baseline(test)
@@ -290,10 +279,12 @@ class Evaluator:
         if tree not in self._predictions:
             for old in list(self._predictions)[: -_KEPT + 1]:
                 del self._predictions[old]
-            self._predictions[tree] = self._predict(tree, self.parts["test"].features, self._matrix(tree))
+            decision = self.decide(tree)
+            classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
+            self._predictions[tree] = tuple(classifier.predict(self.parts["test"].features).tolist())
         return self._predictions[tree]
 
-    def diagnose(self, tree: Tree) -> dict[str, Any]:
+    def diagnose(self, tree: Tree) -> Diagnosis:
         """The `dev` part of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, dev.features)
@@ -330,9 +321,9 @@ class Evaluator:
         )
         return preview(ground, tree, variants)
 
-    def _predict_dev(self, tree: Tree) -> "Tensor":
+    def _predict_dev(self, tree: Tree) -> "NDArray[np.int64]":
         """Predictions (B) on the dev part."""
-        return self.answer(tree, self.parts["dev"].features).scores.argmax(1)
+        return np.asarray(self.answer(tree, self.parts["dev"].features).predictions)
 
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
         """The wrongly classified images of the dev part, with what every group said about them.
@@ -340,8 +331,8 @@ class Evaluator:
         Raises:
             ProblemsError: the tree does not fit the domain, or an index is out of range.
         """
-        dev, matrix = self.parts["dev"], self._matrix(tree)
-        answers = self.answer(tree, dev.features, matrix)
+        dev = self.parts["dev"]
+        answers = self.answer(tree, dev.features)
         return find_mistakes(
             tree,
             self.domain.classes,
@@ -350,7 +341,7 @@ class Evaluator:
             answers.predictions,
             answers.probabilities,
             answers.scores,
-            matrix,
+            answers.evidence.matrix,
         )
 
     def _obstacle(self, tree: Tree) -> str:
@@ -363,7 +354,7 @@ class Evaluator:
         return f"{problems[0].code} {problems[0].pointer or '/'}: {problems[0].message}{more}" if problems else ""
 
     @cached_property
-    def _images_json(self) -> dict[str, Any]:
+    def _images_json(self) -> ScoredImages:
         assert self.domain.images is not None
         seen = {image.label for image in self.images.images}
         root = self.domain.images.root  # paths below it: a score that is kept in git names no machine's folders
@@ -377,9 +368,10 @@ class Evaluator:
             "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},
         }
 
-    def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> dict[str, Any]:
+    def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> Controls:
         """What numbers mean nothing: chance, rules dealt out at random in two ways, random words as options."""
-        test, matrix, worded = self.parts["test"], self._matrix(tree), list[float]()
+        test, worded = self.parts["test"], list[float]()
+        classifier = self._classifier(tree, names=decision.rule.uses_names)
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
             drawn = self._tested_as(with_random_words(tree, seed))  # an edited option makes no other tree of words
@@ -387,9 +379,9 @@ class Evaluator:
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
 
         def asked(rows: Sequence[int]) -> RuleInputs:
-            return self.evidence(tree, test.features[list(rows)], names=decision.rule.uses_names, matrix=matrix)
+            return classifier.evidence(test.features[list(rows)])
 
         return {
-            **shuffled_controls(decision, matrix, test.labels, predictions, asked),
+            **shuffled_controls(decision, classifier.matrix, test.labels, predictions, asked),
             "random_words": spread(len(test.labels), worded),
         }

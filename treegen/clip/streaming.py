@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-import torch
+import numpy as np
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, to_numpy
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import NDArray
 
     from treegen.clip.embedding.cache import Places
 
@@ -16,13 +17,13 @@ _SLICE: Final = 1024  # (Q, b) float32 of 300 options then stays in the processo
 
 
 def predict(
-    chunks: "Iterable[tuple[Places | Tensor, Tensor]]",
+    chunks: "Iterable[tuple[Places, Array]]",
     count: int,
-    text_features: "Tensor",
+    text_features: Array,
     sizes: tuple[int, ...],
-    matrix: "Tensor",
+    matrix: Array,
     logit_scale: float,
-) -> "Tensor":
+) -> "NDArray[np.int64]":
     """Predictions of the sum rule: what `scoring` gives, without ever holding more than some images' logits.
 
     Args:
@@ -36,20 +37,20 @@ def predict(
     Returns:
         (B) class indices; -1 for a place that no chunk holds.
     """
-    predictions = torch.full((count,), -1)
-    texts = logit_scale * text_features
+    predictions = np.full(count, -1)
+    texts = scoring.padded(logit_scale * text_features)
     for places, features in chunks:
         for start in range(0, len(features), _SLICE):
-            columns = texts @ features[start : start + _SLICE].T  # (Q, b): the options of a group stand side by side
+            columns = texts @ features[start : start + _SLICE].T
+            columns = columns[: len(text_features)]  # (Q, b): the options of a group stand side by side
             scoring.share_columns(columns, sizes)
-            where = torch.as_tensor(places[start : start + _SLICE])
-            best = (matrix @ columns).cpu().numpy().argmax(0)  # three times as fast as torch's; the first of equals
-            predictions[where] = torch.from_numpy(best)
+            scores = to_numpy(scoring.class_scores(columns.T, matrix))
+            predictions[places[start : start + _SLICE]] = scores.argmax(1)
     return predictions
 
 
-def in_chunks(features: "Tensor") -> "Iterator[tuple[Tensor, Tensor]]":
+def in_chunks(features: Array) -> "Iterator[tuple[Places, Array]]":
     """Features (B, D) that are all there, as `predict` takes them."""
     for start in range(0, len(features), _SLICE):
         part = features[start : start + _SLICE]
-        yield torch.arange(start, start + len(part)), part
+        yield np.arange(start, start + len(part)), part

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from treegen.clip.embedding.texts import embed_texts
 from treegen.errors import ProblemsError
+from treegen.text import show
 from treegen.tree.model import Tree
 from treegen.tree.validation.problems import Problem, pointer_to
-from treegen.tree.validation.schema import show
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -16,11 +19,10 @@ if TYPE_CHECKING:
 #: 0.99, D = 512 and CLIP's scale of 100 by 0.6, which makes odds of 2 to 1. Prompts of one group share most of their
 #: words, so that their cosines lie well above those of bare phrases, for which 0.9 is a usual limit.
 SAME_COSINE: Final = 0.99
-_BATCH: Final = 64
 
 
 def encoder_problems(tree: Tree, encoder: "Encoder") -> Iterator[Problem]:
-    """TG120 and TG601 by the encoder's own tokens and embeddings."""
+    """Yield TG120 and TG601 by the encoder's own tokens and embeddings."""
     yield from length_problems(tree, encoder)
     yield from similar_options(tree, encoder)
 
@@ -86,18 +88,13 @@ def similar_options(tree: Tree, encoder: "Encoder", threshold: float = SAME_COSI
 
     Each option is told once, with the earlier one that it is closest to.
     """
-    import torch
-
-    texts = list(dict.fromkeys(tree.prompts()))
-    rows = {text: number for number, text in enumerate(texts)}
-    if not texts:
-        return
-    features = torch.cat([encoder.encode_texts(texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)])
+    known = embed_texts(tree.prompts(), encoder)
     for group in tree.groups:
-        own = features[[rows[text] for text in group.fill()]]  # (O, D)
-        cosines = (own @ own.T).tril(-1)  # (O, O), earlier options in the columns
-        best = cosines.max(1)
-        for later, (cosine, earlier) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
+        own = np.stack([known[text] for text in group.fill()])  # (O, D)
+        cosines = np.tril(own @ own.T, -1)  # (O, O), earlier options in the columns
+        for later, row in enumerate(cosines):
+            earlier = int(row.argmax())
+            cosine = float(row[earlier])
             if later > 0 and cosine >= threshold:
                 told = (
                     f"{show(group.options[later])} is nearly {show(group.options[earlier])} to {encoder.name}: "

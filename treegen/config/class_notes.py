@@ -14,8 +14,8 @@ from unicodedata import normalize as unicode_form
 from treegen.config.domain import Domain
 from treegen.config.notes_files import Entry, NotesFile, read_notes
 from treegen.errors import InputError
+from treegen.text import show
 from treegen.tree.validation.normalise import normalise_name
-from treegen.tree.validation.schema import show
 
 #: characters of one class's notes from files in one request, and of all of them: about 10,000 tokens
 MOST_OF_CLASS: Final = 2000

@@ -5,7 +5,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,16 +17,16 @@ from treegen.config.settings import (
     SplitSettings,
 )
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text
 from treegen.remote.budget import Limits
-from treegen.tree.document import read_text
+from treegen.text import did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
-from treegen.tree.validation.schema import printable, schema_problems, show
+from treegen.tree.validation.schema import schema_problems
 
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
 _PLACE: Final = re.compile(r"\{\w*\}")
-_MOST_CANDIDATES: Final = 100  # more names are not searched for one that is close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +202,7 @@ def _class_keys(data: dict[str, Any], classes: tuple[str, ...]) -> Iterator[Prob
     for table, code, what in (("notes", "TG406", "a note on"), ("aliases", "TG407", "another name for")):
         for name in data.get(table, {}):
             if known and name not in known:
-                told = f"{what} {show(name)}, which is no class of the domain{_meant(name, classes)}"
+                told = f"{what} {show(name)}, which is no class of the domain{did_you_mean(name, classes)}"
                 yield Problem(code=code, pointer=pointer_to(table, name), message=told)
 
 
@@ -212,16 +211,11 @@ def _severities(levels: dict[str, str]) -> Iterator[Problem]:
     for code, level in levels.items():
         pointer = pointer_to("check", "severity", code)
         if code not in CODES:
-            told = f"there is no problem code {show(code)}{_meant(code.upper(), tuple(CODES))}"
+            told = f"there is no problem code {show(code)}{did_you_mean(code.upper(), tuple(CODES))}"
             yield Problem(code="TG408", pointer=pointer, message=told)
         elif code not in ADJUSTABLE and level != "error":
             told = f"{code} ({CODES[code][1]}) is always an error: such a tree cannot be used"
             yield Problem(code="TG408", pointer=pointer, message=told)
-
-
-def _meant(name: str, known: tuple[str, ...]) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.7) if len(known) <= _MOST_CANDIDATES else []
-    return f"; {show(close[0])} is meant?" if close else ""
 
 
 def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Domain:

@@ -17,9 +17,10 @@ from stat import S_ISDIR, S_ISREG
 from typing import Any, Final
 
 from treegen.errors import InputError
-from treegen.tree.document import parse_json, read_text, refuse_binary
+from treegen.files import read_text, refuse_binary
+from treegen.text import printable, show
+from treegen.tree.document import parse_json
 from treegen.tree.validation.problems import pointer_to
-from treegen.tree.validation.schema import printable, show
 
 MOST_BYTES: Final = 16 * 2**20
 _LONGEST_NAME: Final = 200  # characters of a text that may be a class

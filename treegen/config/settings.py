@@ -26,7 +26,7 @@ class ImageSettings:
         classnames: a file of names, one a line, that labels which are numbers count from 0.
         columns: what the manifest calls path, label, split and crop, where it is not so.
         crop: left, top, right, bottom as fractions in 0 to 1.
-        workers: processes that decode; `None` takes as many as there are cores.
+        workers: threads that decode; 0 decodes in the thread of the model, `None` takes as many as there are cores.
     """
 
     folder: Path | None = None

@@ -1,26 +1,35 @@
-"""Writes one table of a TOML text and leaves every other character, comments and order, as it is."""
+"""Write one table of a TOML file; comments, order and every other character stay as they are."""
 
-import json
-import re
 import tomllib
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from treegen.config.toml_locations import locate_toml
 from treegen.errors import InputError
+from treegen.files import read_text, write_atomically
 
 Value = str | int | float | bool | Mapping[str, float]
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_MARK: Final = "\ufeff"
+
+
+def write_table(path: Path, name: str, values: Mapping[str, Value]) -> None:
+    """Write a table of a file as `with_table` does; a byte order mark stays.
+
+    Raises:
+        InputError: the file cannot be read or written, or its table cannot be edited.
+    """
+    text = with_table(read_text(path), name, values)
+    write_atomically(path, _MARK + text if path.read_bytes().startswith(_MARK.encode()) else text)
 
 
 def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
-    r"""The text with the table `[name]` holding these values and no others.
+    r"""Return the text with the table `[name]` holding these values and no others.
 
     A key that is there already keeps its line and the comment behind it; a new one comes behind the table's last key; a
     table that is not there comes at the end.
 
     Raises:
-        InputError: the table is written in a way that cannot be edited line by line, such as `name = {...}`.
+        InputError: the table is written in a way that cannot be edited.
 
     >>> print(with_table('[decision]\nrule = "sum"  # for now', "decision", {"rule": "weighted"}))
     [decision]
@@ -28,14 +37,18 @@ def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
     """
     if "\r\n" in text and text.count("\r\n") == text.count("\n"):
         return with_table(text.replace("\r\n", "\n"), name, values).replace("\n", "\r\n")
+    import tomlkit
+
     before = tomllib.loads(text)
-    shown = "\n".join([f"[{name}]", *(f"{_key(key)} = {_value(value)}" for key, value in values.items())])
-    if name not in before:
-        after = text + ("" if not text or text.endswith("\n") else "\n") + ("\n" if text.strip() else "") + shown + "\n"
+    shown = tomlkit.dumps({name: {key: _item(value) for key, value in values.items()}})
+    if name not in before:  # appended by hand: tomlkit would put it before comments at the end
+        after = text + ("" if not text or text.endswith("\n") else "\n") + ("\n" if text.strip() else "") + shown
     else:
-        after = _edited(text, name, before[name], values)
+        document = tomlkit.parse(text)
+        _edit(document[name], values)
+        after = tomlkit.dumps(document)
     try:
-        same = tomllib.loads(after) == {**before, name: {key: _plain(value) for key, value in values.items()}}
+        same = tomllib.loads(after) == {**before, name: dict(values)}
     except tomllib.TOMLDecodeError:
         same = False
     if not same:
@@ -43,44 +56,26 @@ def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
     return after
 
 
-def _edited(text: str, name: str, there: Mapping[str, object], values: Mapping[str, Value]) -> str:
-    lines = text.split("\n")
-    pointers = {key: f"/{name}/" + key.replace("~", "~0").replace("/", "~1") for key in there}
-    places = locate_toml(text, [f"/{name}", *pointers.values()])
-    numbers = {key: places[pointer].line - 1 for key, pointer in pointers.items()}
-    last = max([places[f"/{name}"].line - 1, *numbers.values()])
-    new = [f"{_key(key)} = {_value(value)}" for key, value in values.items() if key not in there]
-    for key, number in numbers.items():
-        if key in values:
-            lines[number] = f"{_key(key)} = {_value(values[key])}{_comment(lines[number])}"
-    gone = {number for key, number in numbers.items() if key not in values}
-    kept = [line for number, line in enumerate(lines[: last + 1]) if number not in gone]
-    return "\n".join([*kept, *new, *lines[last + 1 :]])
+def _edit(table: Any, values: Mapping[str, Value]) -> None:
+    """Make the table hold the values alone; comments behind its last key stay behind it."""
+    from tomlkit.items import Table
+
+    for key in [key for key in table if key not in values]:
+        del table[key]
+    body = table.value.body if isinstance(table, Table) else []
+    last = max((number + 1 for number, (key, _) in enumerate(body) if key is not None), default=0)
+    rest = body[last:]
+    del body[last:]
+    for key, value in values.items():
+        table[key] = _item(value)
+    body += rest
 
 
-def _comment(line: str) -> str:
-    """The comment behind a key and its value, with the white space before it; empty if there is none."""
-    for mark in re.finditer(r"\s*#", line):
-        try:
-            if tomllib.loads(line[: mark.start()]) == tomllib.loads(line):
-                return line[mark.start() :]
-        except tomllib.TOMLDecodeError:
-            continue
-    return ""
+def _item(value: Value) -> Any:
+    import tomlkit
 
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _value(key)
-
-
-def _value(value: Value) -> str:
-    """A TOML value; JSON's escapes are among TOML's."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(key)} = {_value(own)}" for key, own in value.items()) + " }" if value else "{}"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value)
-
-
-def _plain(value: Value) -> object:
-    return dict(value) if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    inline = tomlkit.inline_table()
+    inline.update(value)
+    return inline

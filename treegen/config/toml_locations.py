@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from treegen.tree.validation.problems import Place
+from treegen.tree.validation.problems import Place, path_of
 
 _HEADER: Final = re.compile(r"\s*\[[^\[\]]*\]\s*(#.*)?$")
 _KEY: Final = re.compile(r"""\s*((?:[A-Za-z0-9_.\s-]|"(?:[^"\\]|\\.)*"|'[^']*')+?)\s*=""")
@@ -27,7 +27,7 @@ def locate_toml(text: str, pointers: Iterable[str]) -> dict[str, Place]:
             found.setdefault(path[:length], place)
     places = {}
     for pointer in pointers:
-        path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+        path = tuple(path_of(pointer))
         places[pointer] = next(found[path[:n]] for n in range(len(path), -1, -1) if path[:n] in found)
     return places
 

@@ -11,9 +11,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from treegen.config.settings import LlmSettings
 from treegen.doctor.findings import Finding
-from treegen.errors import ModelError, TreegenError
+from treegen.errors import TreegenError
 from treegen.extras import MissingExtraError
-from treegen.remote.litellm import key_for, load_litellm, without_credentials
+from treegen.remote.litellm import NoKeyError, key_for, load_litellm, without_credentials
 
 _PATIENCE: Final = 2.0  # seconds for a server to answer
 _MOST: Final = 2**20  # bytes of a list of models
@@ -59,9 +59,8 @@ def model(settings: LlmSettings, folder: Path) -> Finding:
         return Finding(topic="language", name=name, state="missing", told=told, tip=tip)
     try:
         given = key_for(litellm, name, settings.api_base)
-    except ModelError as error:
-        told = error.message.removeprefix(f"{name}: ")
-        return Finding(topic="language", name=name, state="missing", told=told, tip=error.tip)
+    except NoKeyError as error:
+        return Finding(topic="language", name=name, state="missing", told=error.reason, tip=error.tip)
     told = "no key is set, and a server of your own may need none" if given else "its key is set, or it needs none"
     return Finding(topic="language", name=name, state="ok", told=told)
 

@@ -19,7 +19,7 @@ def terminal() -> Iterator[Finding]:
     """Size, colours, characters and pictures. A terminal is asked about pictures only if there is one."""
     watched = sys.stdin.isatty() and sys.stdout.isatty()
     if not watched:
-        told = "standard input or output is none: `treegen review` needs one"
+        told = "standard input or output is not a terminal; `treegen review` needs one"
         yield Finding(topic="terminal", name="terminal", state="off", told=told, tip="run it in a terminal to see more")
         return
     width, height = shutil.get_terminal_size()

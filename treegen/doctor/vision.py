@@ -8,9 +8,8 @@ from pathlib import Path
 
 from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
 from treegen.doctor.findings import Finding
-from treegen.errors import ModelError
 from treegen.extras import EXTRAS, MissingExtraError, is_installed, missing_modules
-from treegen.remote.litellm import key_for, load_litellm
+from treegen.remote.litellm import NoKeyError, key_for, load_litellm
 from treegen.resources import sketchbook_dir
 
 
@@ -45,9 +44,10 @@ def _folder(folder: Path, name: str, told: str) -> Finding:
 def _service(name: str) -> Finding:
     try:
         key_for(load_litellm(), name)
-    except (ModelError, MissingExtraError) as error:
-        told = error.message.removeprefix(f"{name}: ")
-        return Finding(topic="vision", name=name, state="missing", told=told, tip=error.tip.partition(", or")[0])
+    except MissingExtraError as error:
+        return Finding(topic="vision", name=name, state="missing", told=error.message, tip=error.tip)
+    except NoKeyError as error:
+        return Finding(topic="vision", name=name, state="missing", told=error.reason, tip=error.remedy)
     own = name.partition("/")[0].upper() + "_API_KEY"
     if own in os.environ:
         return Finding(topic="vision", name=name, state="ok", told="an embedding service; its key is set")

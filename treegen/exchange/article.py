@@ -1,5 +1,6 @@
 """Trees of others: the article's format and everything the tolerant reader makes a tree's shape of."""
 
+import ast
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -7,10 +8,10 @@ from typing import Any
 
 from treegen.exchange.comments import Comments, check_comments
 from treegen.exchange.sources import Source
-from treegen.llm.reading.lexer import UnreadableError, scan, text_in
+from treegen.llm.reading.lexer import UnreadableError, scan
+from treegen.text import show
 from treegen.tree.model import Tree
 from treegen.tree.validation.normalise import normalise
-from treegen.tree.validation.schema import show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,8 @@ def _named_by_rules(text: str) -> str:
     """NAME of the key `NAME_rules`; empty if there is none."""
     for lexeme, after in pairwise(scan(text)):
         if lexeme.kind in ("text", "word") and after.said in (":", "=") and "_rules" in lexeme.said:
-            with suppress(UnreadableError):
-                key = text_in(lexeme) if lexeme.kind == "text" else lexeme.said
+            with suppress(SyntaxError, ValueError):
+                key = str(ast.literal_eval(lexeme.said)) if lexeme.kind == "text" else lexeme.said
                 if key.endswith("_rules") and key.removesuffix("_rules").strip():
                     return key.removesuffix("_rules")
     return ""

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from treegen.exchange.sources import GROUP_KEYS
 from treegen.llm.reading.lexer import Lexeme, objects_in, scan
+from treegen.text import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import normalise
-from treegen.tree.validation.schema import show
 
 _PARTS: Final = re.compile(r"[,;:/=|]|\s-\s|->|→|\band\b")
 _NUMBER: Final = re.compile(r"(?:#|index|option)?\s*(\d{1,6})", re.IGNORECASE)

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from treegen.config.domain import FILE_NAME, Domain, load_domain
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError
 from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
+from treegen.files import write_atomically
 from treegen.images import labels_of
-from treegen.tree.document import write_atomically
+from treegen.text import printable
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_file
-from treegen.tree.validation.problems import errors_of
-from treegen.tree.validation.schema import printable
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -44,12 +43,7 @@ def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | No
     if path.is_dir():
         raise InputError(f"{path} is a folder", f"name the tree file, such as {path / 'tree.json'}")
     checked = check_file(path, classes=known.classes if known else None, domain=known.name if known else None)
-    errors = errors_of(checked.problems)
-    if errors or checked.document is None:
-        first = f"{errors[0].code} {printable(errors[0].pointer) or '/'}: {errors[0].message}" if errors else ""
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise ProblemsError(f"{path}: {first}{more}", f"repair it first: `treegen check {path}` lists all problems")
-    return checked.document.tree, known
+    return checked.sound_tree(path), known
 
 
 def export_tree(

@@ -11,11 +11,12 @@ from treegen.exchange.article import article_comments, read_article, worded_note
 from treegen.exchange.naming import match_classes
 from treegen.exchange.report import Report
 from treegen.exchange.sources import read_source
+from treegen.files import read_text
 from treegen.history.store import Revision, Store
-from treegen.tree.document import digest_of, read_text, save
+from treegen.text import printable, show
+from treegen.tree.document import digest_of, save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data, check_text
-from treegen.tree.validation.schema import printable, show
 from treegen.workflow.check import check_tree
 
 
@@ -181,7 +182,7 @@ def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Pa
     import json
 
     from treegen.exchange.report import as_json, as_markdown, as_text
-    from treegen.tree.document import write_atomically
+    from treegen.files import write_atomically
 
     check_report(path, force=force, others=others)
     if path.suffix.lower() == ".json":

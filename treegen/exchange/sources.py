@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.errors import InputError
+from treegen.files import read_text, refuse_binary
 from treegen.llm.reading.lexer import UnreadableError
 from treegen.llm.reading.parser import parse_reply, tree_shape
-from treegen.tree.document import parse_json, read_text, refuse_binary, unwritable
+from treegen.text import printable
+from treegen.tree.document import parse_json, unwritable
 from treegen.tree.validation.problems import Problem
-from treegen.tree.validation.schema import printable
 
 GROUP_KEYS: Final = ("classification_groups", "classification_cot")
 

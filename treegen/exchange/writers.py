@@ -8,9 +8,9 @@ from typing import Final
 
 from treegen.errors import InputError
 from treegen.llm.reading.parser import parse_reply
+from treegen.text import show
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.model import ClassRule, Tree
-from treegen.tree.validation.schema import show
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 

@@ -1,6 +1,7 @@
 """The history beside a tree: SQLite in `.treegen/` with every revision, LLM call, score and the recorded split."""
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,12 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from treegen.errors import InputError
+from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
+logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
 _VERSION: Final = 6
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
@@ -95,7 +98,7 @@ class Call:
     """One LLM call. Unknown tokens and cost (USD) are `None`.
 
     Attributes:
-        repaired: the reply's syntax had to be mended.
+        repaired: the reply was neither JSON nor Python and was read as JSON5.
         problems: those of the reply, as plain data.
         requests: how many were sent for it; `None` if that is not known.
         cached: it was answered from an earlier run.
@@ -160,6 +163,7 @@ class Store:
                 self._db.execute(statement)
             if scripts:
                 self._db.execute(f"PRAGMA user_version={_VERSION}")
+                logger.info("%s: migrated from version %d to %d", self._path, version, _VERSION)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -295,7 +299,7 @@ class Store:
         rows = self._rows(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
         return [_call(dict(zip(names, row, strict=True))) for row in rows]
 
-    def add_score(self, revision: int, score: dict[str, Any]) -> None:
+    def add_score(self, revision: int, score: Score) -> None:
         """Keeps a score document of a revision."""
         with self._transaction():
             self._db.execute(
@@ -322,20 +326,20 @@ class Store:
             query = "SELECT count(*) FROM look WHERE images=? AND split=?"
             return int(self._db.execute(query, (images, split)).fetchone()[0])
 
-    def scores(self) -> dict[int, dict[str, Any]]:
+    def scores(self) -> dict[int, Score]:
         """The latest score document of every scored revision of this file; one of the dev part alone if no other is."""
         rows = self._rows(
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
         )
-        found: dict[int, dict[str, Any]] = {}
+        found: dict[int, Score] = {}
         for revision, text in rows:
-            score = json.loads(text)
-            if "test" in score or "test" not in found.get(revision, {}):
+            score: Score = json.loads(text)
+            if as_tested(score) or not as_tested(found.get(revision)):
                 found[revision] = score
         return found
 
-    def scores_of(self, digest: str) -> list[dict[str, Any]]:
+    def scores_of(self, digest: str) -> list[Score]:
         """All score documents of this file with that content, oldest first."""
         rows = self._rows(
             "SELECT score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=? AND digest=?) ORDER BY id",
@@ -357,7 +361,7 @@ class Store:
             )
 
 
-def stored_scores(tree_path: Path, digest: str) -> list[dict[str, Any]]:
+def stored_scores(tree_path: Path, digest: str) -> list[Score]:
     """All score documents of a content in the history beside a tree, oldest first; none if there is no history."""
     if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
         return []

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 from unicodedata import combining, normalize
 
 from treegen.config.domain import Domain
 from treegen.config.settings import ImageSettings
+from treegen.history.score_document import FileCounts, LeftOutFiles
 
 Crop = tuple[float, float, float, float]
 WHOLE: Final[Crop] = (0.0, 0.0, 1.0, 1.0)
@@ -132,9 +133,11 @@ class Census:
         listed = ", ".join(f"{each.count} {each.kind}" for each in self.left_out)
         return f"{told}; left out: {listed}" if listed else told
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> FileCounts:
         """Return the census as plain data."""
-        left_out = [{"reason": e.kind, "count": e.count, "paths": list(e.names)} for e in self.left_out]
+        left_out: list[LeftOutFiles] = [
+            {"reason": e.kind, "count": e.count, "paths": list(e.names)} for e in self.left_out
+        ]
         return {"found": self.found, "read": self.read, "left_out": left_out}
 
 

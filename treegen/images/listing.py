@@ -16,7 +16,7 @@ from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
 from treegen.images.shards import read_shards, shard_paths
 from treegen.images.splitting import as_divided, fixed_parts
-from treegen.tree.validation.schema import show
+from treegen.text import show
 
 _READERS: Final[dict[str, Reader]] = {
     "folder": read_folders,

@@ -13,7 +13,7 @@ from treegen.images.files import SUFFIXES, picture_files, regular
 from treegen.images.interface import PARTS, Crop, Findings, LabelledImage, Labels, PartName
 from treegen.images.parquet import holds_pictures, part_of_file, read_parquet
 from treegen.images.tables import Row, read_rows
-from treegen.tree.validation.schema import show
+from treegen.text import show
 
 _MOST_TOLD: Final = 5
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system

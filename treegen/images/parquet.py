@@ -7,7 +7,7 @@ from treegen.errors import InputError
 from treegen.images.files import unreadable_ending
 from treegen.images.interface import Findings, LabelledImage, Labels, PartName, part_called
 from treegen.images.tables import label_names, open_parquet, picture_columns
-from treegen.tree.validation.schema import show
+from treegen.text import show
 
 _BATCH = 64  # rows: of the pictures only the sizes are kept
 

@@ -11,7 +11,7 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, unreadable_ending
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
-from treegen.tree.validation.schema import show
+from treegen.text import show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption: it counts if nothing else is there

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.extras import require
+from treegen.files import read_text
 from treegen.images.files import SUFFIXES as PICTURES
-from treegen.tree.document import read_text
-from treegen.tree.validation.schema import show
+from treegen.text import counted, first_line, show
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
@@ -106,8 +106,7 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
             if not checked and cells:
                 _require_columns(path, 1, heads, wanted, dict(zip(heads, cells, strict=False)))
             if cells and len(cells) != len(heads):
-                number = f"{len(cells)} cell{'s' if len(cells) > 1 else ''}"
-                told = f"{path}: line {reader.line_num}: {number} under {len(heads)} columns"
+                told = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
                 few = "give every line a cell for each column, if only an empty one"
                 raise InputError(told, few if len(cells) < len(heads) else _QUOTES)
             if cells:
@@ -115,7 +114,7 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
             begun = reader.line_num + 1
         _require_columns(path, 1, heads, wanted, None)
     except csv.Error as error:
-        if str(error) == "unexpected end of data":
+        if str(error) == "unexpected end of data":  # csv's errors carry no code
             told = f"{path}: line {begun}: a double quote is opened and not closed before the end of the file"
             raise InputError(told, 'close it; a double quote within text is written twice: ""') from None
         raise InputError(f"{path}: line {reader.line_num}: {error}", "correct the line") from None
@@ -188,7 +187,7 @@ def open_parquet(path: Path) -> Any:
 
 
 def _not_parquet(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: not Parquet: {(str(error) or 'broken').splitlines()[0]}", "write the table again")
+    return InputError(f"{path}: not Parquet: {first_line(error) or 'broken'}", "write the table again")
 
 
 def picture_columns(path: Path) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from treegen.errors import ModelError
+from treegen.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +48,17 @@ class Bill:
     @property
     def words(self) -> str:
         """In a line. What is not known is called so."""
-        parts = [_counted(self.calls, "request")]
+        parts = [counted(self.calls, "request")]
         if self.calls > self.untold:
             parts.append(f"{self.prompt_tokens} + {self.completion_tokens} tokens")
         if self.untold:
-            parts.append(f"about {self.guessed_tokens} tokens in {_counted(self.untold, 'request')} that told none")
+            parts.append(f"about {self.guessed_tokens} tokens in {counted(self.untold, 'request')} that told none")
         if self.calls > self.unpriced:
             parts.append(f"${self.cost:.4f}")
         if self.unpriced:
             guess = f" (about ${self.guessed_cost:.4f})" if self.guessed_cost else ""
-            parts.append(f"cost of {_counted(self.unpriced, 'request')} unknown{guess}")
+            parts.append(f"cost of {counted(self.unpriced, 'request')} unknown{guess}")
         return ", ".join(parts)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +72,16 @@ class Ticket:
 class Budget:
     """Counts what a run spends and refuses the request that would exceed a cap. Threads may share it."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        """Without limits it only counts."""
+    def __init__(self, limits: Limits | None = None, table: str = "") -> None:
+        """Without limits it only counts.
+
+        Args:
+            limits: the caps.
+            table: the table of domain.toml that holds the caps; empty where they are options of the command line.
+        """
         self.limits = limits or Limits()
+        self._raise = f"raise it below {table} to go on" if table else "raise it to go on"
+        self._table = table
         self._bill = Bill()
         self._open: list[Ticket] = []
         self._lock = threading.Lock()
@@ -159,19 +163,24 @@ class Budget:
         most, bill = self.limits, self._bill
         spent = f"so far: {bill.words}"
         if most.max_calls is not None and bill.calls + 1 > most.max_calls:
-            raise ModelError(f"--max-calls {most.max_calls} is used up; {spent}", "raise it to go on")
+            raise ModelError(f"{self._cap('max-calls')} {most.max_calls} is used up; {spent}", self._raise)
         used = bill.tokens + sum(t.tokens for t in self._open)
         if most.max_tokens is not None and used + tokens > most.max_tokens:
-            told = f"the next request (about {tokens} tokens) would exceed --max-tokens {most.max_tokens}"
-            raise ModelError(f"{told}; {spent}", "raise it to go on")
+            told = f"the next request (about {tokens} tokens) would exceed {self._cap('max-tokens')} {most.max_tokens}"
+            raise ModelError(f"{told}; {spent}", self._raise)
         if most.max_cost is None:
             return
         if cost is None:
             tip = "cap with --max-tokens or --max-calls, or give price_in and price_out below [llm]"
-            raise ModelError("the price of the model is not known, so --max-cost cannot be kept", tip)
+            if self._table:
+                tip = f"give price_in below {self._table}, in USD per million tokens"
+            raise ModelError(f"the price of the model is not known, so {self._cap('max-cost')} cannot be kept", tip)
         if self._paid() + cost > most.max_cost:
-            told = f"the next request (about ${cost:.4f}) would exceed --max-cost {most.max_cost:g}"
-            raise ModelError(f"{told}; {spent}", "raise it to go on")
+            told = f"the next request (about ${cost:.4f}) would exceed {self._cap('max-cost')} {most.max_cost:g}"
+            raise ModelError(f"{told}; {spent}", self._raise)
+
+    def _cap(self, option: str) -> str:
+        return option.replace("-", "_") if self._table else f"--{option}"
 
     def _paid(self) -> float:
         """USD, with what is estimated and what is under way."""

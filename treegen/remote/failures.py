@@ -20,6 +20,7 @@ class Failure:
         again: the same request may succeed later.
         wait: seconds that the server asks to wait; `None` if it does not say.
         sent: whether a server may have seen the request.
+        code: what kind of failure it is, for code that decides on it.
     """
 
     message: str
@@ -27,19 +28,20 @@ class Failure:
     again: bool = False
     wait: float | None = None
     sent: bool = True
+    code: str = ""
 
 
-_SERVER: Final = "is the server running, is --api-base right?"
+_SERVER: Final = "is the server running, is {api_base} right?"
 #: a class along the chain of causes -> what to tell; looked up in this order
 _UNREACHED: Final = {
     "SSLCertVerificationError": (
         "the certificate of {where} is not trusted",
-        "is --api-base right? Behind a company proxy, name its certificate in SSL_CERT_FILE",
+        "is {api_base} right? Behind a company proxy, name its certificate in SSL_CERT_FILE",
     ),
-    "SSLError": ("no secure connection to {where}", "does the server speak https, or http only? See --api-base"),
-    "gaierror": ("{where} cannot be reached: there is no such host name", "is --api-base right, is the network up?"),
-    "UnsupportedProtocol": ("{where} cannot be reached: it is no address", "write --api-base as http://HOST:PORT/v1"),
-    "InvalidURL": ("{where} cannot be reached: it is no address", "write --api-base as http://HOST:PORT/v1"),
+    "SSLError": ("no secure connection to {where}", "does the server speak https, or http only? See {api_base}"),
+    "gaierror": ("{where} cannot be reached: there is no such host name", "is {api_base} right, is the network up?"),
+    "UnsupportedProtocol": ("{where} cannot be reached: it is no address", "write {api_base} as http://HOST:PORT/v1"),
+    "InvalidURL": ("{where} cannot be reached: it is no address", "write {api_base} as http://HOST:PORT/v1"),
     "ConnectionRefusedError": ("{where} cannot be reached: it refused the connection", _SERVER),
     "ConnectTimeout": ("{where} cannot be reached: it did not answer the connection", _SERVER),
     "ConnectError": ("{where} cannot be reached", _SERVER),
@@ -52,7 +54,7 @@ _FINAL: Final = {
     "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),
     "PermissionDeniedError": ("{where} does not allow this key to use the model (403)", "check the account"),
     "PaymentRequiredError": ("{where} wants to be paid first (402)", "check the account"),
-    "NotFoundError": ("{where} does not know this model (404)", "check the name after the first slash, and --api-base"),
+    "NotFoundError": ("{where} does not know this model (404)", "check the name after the first slash, and {api_base}"),
     "ContextWindowExceededError": ("the request is longer than the model's context", "use a larger model"),
     "ContentPolicyViolationError": ("{where} refused the content", "reword the domain's texts"),
     "UnknownProvider": (
@@ -69,15 +71,15 @@ _FINAL: Final = {
     ),
     "TooLong": (
         "{where} sent more than a reply can hold, and was cut off",
-        "is it the right server? See --api-base",
+        "is it the right server? See {api_base}",
     ),
     "NoCompletion": (
-        "what {where} sent is no chat completion",
-        "is it a proxy's page, or an address without /v1? See --api-base",
+        "what {where} sent is no {wanted}",
+        "is it a proxy's page, or an address without /v1? See {api_base}",
     ),
     "UnsupportedParamsError": (
         "the model does not take one of temperature and max_tokens",
-        "remove it from [llm] in domain.toml",
+        "remove it from {table} in domain.toml",
     ),
 }
 #: words of a provider -> the error that litellm does not make of them
@@ -95,19 +97,34 @@ _KINDS: Final[dict[int | None, str]] = {
 }
 
 
-def explain(error: BaseException, *, model: str, api_base: str | None = None, seconds: float | None = None) -> Failure:
-    """One clear message for an error of litellm, or of a library below it.
+def explain(
+    error: BaseException,
+    *,
+    model: str,
+    api_base: str | None = None,
+    seconds: float | None = None,
+    wanted: str = "chat completion",
+    table: str = "[llm]",
+) -> Failure:
+    """Return one clear message for an error of litellm, or of a library below it.
 
     Args:
         error: as it was raised.
         model: the model's name.
         api_base: where it is, if the user says.
         seconds: how long an answer was waited for.
+        wanted: what the answer should be.
+        table: the table of domain.toml that holds the settings.
     """
+    words = {
+        "wanted": wanted,
+        "table": table,
+        "api_base": "--api-base" if table == "[llm]" else f"api_base below {table}",
+    }
     chain = list(causes(error))
     names = {type(e).__name__ for e in chain}
     status = next((s for e in chain if isinstance(s := getattr(e, "status_code", None), int)), None)
-    where = without_credentials(api_base) or "the provider"
+    words["where"] = where = without_credentials(api_base) or "the provider"
     kind = type(error).__name__
     if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError") or names & _SILENT):
         waited = f" within {seconds:g} s" if seconds else ""
@@ -115,27 +132,40 @@ def explain(error: BaseException, *, model: str, api_base: str | None = None, se
             message=f"{model}: {where} gave no answer{waited}",
             again=True,
             wait=_wait(chain),
-            tip="try again later; a slow model needs a longer `timeout` below [llm]",
+            tip=f"try again later; a slow model needs a longer `timeout` below {table}",
+            code="no-answer",
         )
     unreached = next((told for name, told in _UNREACHED.items() if name in names), None)
     if unreached and "HTTPStatusError" not in names:
-        return Failure(message=f"{model}: {unreached[0].format(where=where)}", tip=unreached[1], sent=False)
+        told, tip = (part.format(**words) for part in unreached)
+        return Failure(message=f"{model}: {told}", tip=tip, sent=False, code="unreached")
     kind = _kind(error, names, status)
     if kind in _FINAL:
-        told, tip = _FINAL[kind]
+        told, tip = (part.format(**words) for part in _FINAL[kind])
         unsent = kind in ("UnknownProvider", "UnsupportedParamsError") and "HTTPStatusError" not in names
-        return Failure(message=f"{model}: {told.format(where=where)}", tip=tip, sent=not unsent)
+        return Failure(message=f"{model}: {told}", tip=tip, sent=not unsent, code=_code(kind))
     if status is None and not names & _BROKEN:
-        return Failure(message=f"{model}: litellm failed ({kind})", tip="is the name right? TREEGEN_DEBUG=1 shows more")
+        tip = "is the name right? TREEGEN_DEBUG=1 shows more"
+        return Failure(message=f"{model}: litellm failed ({kind})", tip=tip, code="litellm-failed")
     if status is None or (status >= 500 and names & _BROKEN):
-        return Failure(message=f"{model}: the connection to {where} broke", tip="try again later", again=True)
+        told = f"{model}: the connection to {where} broke"
+        return Failure(message=told, tip="try again later", again=True, code="connection-broke")
     said = "limits the rate (429)" if status == 429 else f"failed ({status})"
     again = status in (408, 429) or status >= 500
-    return Failure(message=f"{model}: {where} {said}", tip="try again later", again=again, wait=_wait(chain))
+    code = "rate-limited" if status == 429 else "server-failed"
+    return Failure(message=f"{model}: {where} {said}", tip="try again later", again=again, wait=_wait(chain), code=code)
+
+
+def _code(kind: str) -> str:
+    """`NoVisionError` as `no-vision`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.removesuffix("Error")).lower()
 
 
 def _kind(error: BaseException, names: set[str], status: int | None) -> str:
-    """The key into `_FINAL`. The provider's words are read for it, and never shown."""
+    """The key into `_FINAL`.
+
+    Providers say in words alone what litellm's BadRequestError means, so their words are read here, and never shown.
+    """
     kind, words = type(error).__name__, str(error).lower()
     if "TooLongError" in names:
         return "TooLong"

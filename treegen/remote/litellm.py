@@ -1,7 +1,10 @@
 """litellm, kept from the network and from files; the keys it needs and the prices it knows."""
 
+import logging
 import os
 import re
+import sys
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +12,22 @@ from treegen.errors import ModelError
 from treegen.extras import require
 from treegen.remote.bodies import install
 
+logger = logging.getLogger(__name__)
 _USER: Final = re.compile(r"//[^/@]*@")
+
+
+class NoKeyError(ModelError):
+    """There is no key for a provider.
+
+    Attributes:
+        reason: what is missing, without the name of the model.
+        remedy: which variables of the environment to set.
+    """
+
+    def __init__(self, model: str, reason: str, variables: str) -> None:
+        self.reason, self.remedy = reason, f"set {variables} in the environment"
+        tip = f"{self.remedy}, or use --api-base for a server of your own, or --model manual"
+        super().__init__(f"{model}: {reason}", tip, code="no-key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +51,11 @@ def load_litellm() -> Any:
     require("llm")
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    began, is_new = time.monotonic(), "litellm" not in sys.modules
     import litellm
 
+    if is_new:
+        logger.info("litellm imported in %.1f s", time.monotonic() - began)
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
     install(litellm)
@@ -50,7 +71,7 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
         api_base: the address of a server of one's own, which may need no key.
 
     Raises:
-        ModelError: there is no key for the provider, or it is blank.
+        NoKeyError: there is no key for the provider, or it is blank.
     """
     told = litellm.validate_environment(model).get("missing_keys") or []
     missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults, or other sources
@@ -62,8 +83,7 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
     if missing:
         names = " or ".join(missing)
         blank = any(os.environ.get(name) is not None for name in missing)
-        tip = f"set {names} in the environment, or use --api-base for a server of your own, or --model manual"
-        raise ModelError(f"{model}: no key in {names}" + (", which is set but blank" if blank else ""), tip)
+        raise NoKeyError(model, f"no key in {names}" + (", which is set but blank" if blank else ""), names)
     return {}
 
 

@@ -1,5 +1,6 @@
 """Tries a request again: waits with full jitter, asks as long as the server wants it, ends at a deadline."""
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from treegen.errors import ModelError
 from treegen.remote.failures import Failure
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 _SLICE: Final = 0.25  # seconds of waiting after which a listener is asked again
 _SHORTEST: Final = 1.0  # seconds below which a further request is not worth sending
 
@@ -62,24 +64,30 @@ def call(
     started = clock()
     for number in range(1, policy.tries + 1):
         left = float("inf") if policy.total is None else policy.total - (clock() - started)
+        sent = clock()
         try:
-            return function(min(policy.per_call, max(left, _SHORTEST)))
+            result = function(min(policy.per_call, max(left, _SHORTEST)))
+            logger.info("request %d answered in %.1f s", number, clock() - sent)
+            return result
         except Exception as error:
+            logger.info("request %d of %d failed: %s", number, policy.tries, type(error).__name__)
             failure = explain(error)
             if failure is None:
                 raise
         if not failure.again:
-            raise ModelError(failure.message, failure.tip) from None
+            raise ModelError(failure.message, failure.tip, code=failure.code) from None
         if number == policy.tries:
             times = f", {number} times" if number > 1 else ""
-            raise ModelError(failure.message + times, failure.tip) from None
+            raise ModelError(failure.message + times, failure.tip, code=failure.code) from None
         wait = failure.wait if failure.wait is not None else draw() * min(policy.cap, policy.base * 2 ** (number - 1))
         if wait > policy.cap:
-            raise ModelError(f"{failure.message} and asks to wait {wait:.0f} s", "try again then") from None
+            told = f"{failure.message} and asks to wait {wait:.0f} s"
+            raise ModelError(told, "try again then", code=failure.code) from None
         left = float("inf") if policy.total is None else policy.total - (clock() - started)
         if wait + _SHORTEST > left:
             told = f"{failure.message}; {policy.total:.0f} s are over"
-            raise ModelError(told, failure.tip) from None
+            raise ModelError(told, failure.tip, code=failure.code) from None
+        logger.info("waiting %.1f s before the next request", wait)
         pause(wait, sleep, on_pulse)
     raise AssertionError("the last try returns or raises")
 

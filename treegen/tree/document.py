@@ -1,12 +1,10 @@
-"""JSON text <-> document <-> Tree: strict reading with places, one canonical text, digest, atomic save."""
+"""JSON text <-> document <-> Tree: strict reading with places, one canonical text, digest."""
 
 import hashlib
 import json
 import math
-import os
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,27 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from treegen.errors import InputError
+from treegen.files import write_atomically
+from treegen.text import show
 from treegen.tree.model import SCHEMA_ID, ClassRule, Conflict, Group, Review, Tree
 from treegen.tree.validation.locations import bracket_deeper_than, place_at
 from treegen.tree.validation.problems import Place, Problem, pointer_to
-from treegen.tree.validation.schema import show
 
-MOST_BYTES: Final = 64 * 2**20
 MOST_DEPTH: Final = 100
-_SIGNATURES: Final = {
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"RIFF": "an image or sound",
-    b"PK\x03\x04": "a ZIP archive (or an office document)",
-    b"%PDF": "a PDF",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x93NUMPY": "a numpy array",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-}
-#: a string or a fraction, which have no limit, or an integer
 #: a string or a fraction, which have no limit, or an integer
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\d++[.eE][\d.eE+-]*+|(?P<integer>\d++)', re.DOTALL)
 
@@ -158,47 +142,6 @@ def unwritable(data: Any) -> Iterator[Problem]:
             yield Problem(code="TG107", pointer=pointer_to(*path), message=told)
 
 
-def refuse_binary(path: Path) -> None:
-    """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
-
-    Raises:
-        InputError: it begins like an image, an archive or UTF-16 text, or holds a zero byte.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError:
-        return
-    for signature, kind in _SIGNATURES.items():
-        if head.startswith(signature):
-            raise InputError(f"{path}: {kind}, not UTF-8 text", "name a text file, or save it as UTF-8")
-    if b"\0" in head:
-        told = f"{path}: holds a zero byte at {head.index(0)}: not a text file"
-        raise InputError(told, "name a text file, or save it as UTF-8")
-
-
-def read_text(path: Path) -> str:
-    """The UTF-8 text of a file, without a byte order mark.
-
-    Raises:
-        InputError: not there, a folder, not readable, larger than 64 MiB, or not UTF-8 (with the byte's place).
-    """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "is this the right file?")
-        content = path.read_bytes()
-        return content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "check the name") from None
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
-        place = f"line {before.count(10) + 1}, column {column}"
-        raise InputError(f"{path}: not UTF-8 at byte {error.start} ({place})", "save the file as UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """What a tree file holds: its tree and the digest written in it, if any."""
@@ -304,44 +247,6 @@ def _review_text(review: Review) -> str:
 def _conflict_text(conflict: Conflict) -> str:
     sides = {"ours": json.loads(conflict.ours_json), "theirs": json.loads(conflict.theirs_json)}
     return _text({"what": conflict.what, **sides})
-
-
-def write_atomically(path: Path, text: str | bytes) -> None:
-    """Writes the whole file or leaves the old one: temporary file beside it, fsync, rename. Keeps the file's mode.
-
-    Raises:
-        InputError: the folder is missing or not writable; the old file is untouched.
-    """
-    temporary: Path | None = None
-    try:
-        target = path.resolve()
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        fd, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(fd, "wb") as file:
-            file.write(text.encode() if isinstance(text, str) else text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        temporary = None
-        _sync_folder(target.parent)
-    except (OSError, RuntimeError) as error:  # Python 3.11 and 3.12 raise RuntimeError for a loop of links
-        told = f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
-        raise InputError(told, "nothing was changed; check that the folder is there and writable") from None
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself durable, where the file system can: the file is whole either way."""
-    with suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def save(path: Path, tree: Tree) -> str:

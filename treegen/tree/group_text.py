@@ -3,10 +3,10 @@
 import json
 
 from treegen.errors import ProblemsError
+from treegen.text import show
 from treegen.tree.changes import MutableTree
 from treegen.tree.document import parse_json
 from treegen.tree.model import Tree
-from treegen.tree.validation.schema import show
 
 
 def group_text(tree: Tree, group: str) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from treegen.text import printable
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
-from treegen.tree.validation.schema import printable
 
 
 def lines_of(tree: Tree) -> Iterator[str]:

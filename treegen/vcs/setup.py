@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError
-from treegen.tree.document import read_text, write_atomically
+from treegen.files import read_text, write_atomically
 from treegen.vcs.git import repository_of, run_git
 
 BEGIN: Final = "# treegen: begin (`treegen git-setup --undo` takes these lines out)"

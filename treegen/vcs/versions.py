@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text
 from treegen.history.store import FOLDER, Store
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
-from treegen.tree.document import digest_of, read_text
+from treegen.tree.document import digest_of
 from treegen.tree.merge.three_way import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text, in_review

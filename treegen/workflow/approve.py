@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
+from treegen.files import read_text
+from treegen.history.score_document import TestedScore, as_tested
 from treegen.history.store import now, stored_scores
-from treegen.tree.document import compact, digest_of, read_text, save
+from treegen.text import counted, quote
+from treegen.tree.document import compact, digest_of, save
 from treegen.tree.model import Review, Tree
 from treegen.tree.validation.checks import check_text
 from treegen.tree.validation.problems import Problem, errors_of
-from treegen.tree.validation.schema import quote
 from treegen.vcs.git import identity
 from treegen.vcs.versions import changes_since, changes_since_approval
 from treegen.workflow.check import Findings, check_tree_file
@@ -61,9 +63,9 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
     errors = errors_of(checked.problems)
     if errors or checked.document is None:
         listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
-        count = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
         raise ProblemsError(
-            f"{workspace.path}: not approved, it has {count}\n{listed}", "mend them, then approve again"
+            f"{workspace.path}: not approved, it has {counted(len(errors), 'error')}\n{listed}",
+            "mend them, then approve again",
         )
     name = by or identity(workspace.path.resolve().parent)
     if not name or not name.strip():
@@ -80,7 +82,8 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
         notes = (_UNSCORED,)
     elif recorded is None and workspace.domain.images:
         scored = score_tree(workspace, tree)
-        recorded, notes = (scored.score, scored.notes) if "test" in scored.score else (None, (*scored.notes, _SEALED))
+        recorded = as_tested(scored.score)
+        notes = scored.notes if recorded else (*scored.notes, _SEALED)
     workspace.current(tree)
     score = _summary(recorded) if recorded else None
     review = Review(status="approved", by=name.strip(), at=now(), digest=digest, score_json=compact(score or {}))
@@ -92,19 +95,26 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
     return ApprovalResult(tree=signed, score=score, warnings=left, notes=notes)
 
 
-def _summary(score: dict[str, Any]) -> dict[str, Any]:
+def _summary(score: TestedScore) -> dict[str, Any]:
     """What of a score document goes into the tree: enough to compare and to gate, without paths."""
-    test = {key: score["test"][key] for key in ("n", "accuracy", "interval", "mean_per_class_recall")}
-    encoder = {key: score["encoder"][key] for key in ("name", "fingerprint")}
-    return {**test, "baseline": score["baseline"]["accuracy"], "encoder": encoder, "images": score["images"]["digest"]}
+    test = score["test"]
+    return {
+        "n": test["n"],
+        "accuracy": test["accuracy"],
+        "interval": test["interval"],
+        "mean_per_class_recall": test["mean_per_class_recall"],
+        "baseline": score["baseline"]["accuracy"],
+        "encoder": {"name": score["encoder"]["name"], "fingerprint": score["encoder"]["fingerprint"]},
+        "images": score["images"]["digest"],
+    }
 
 
-def _stored_scores(path: Path, digest: str) -> list[dict[str, Any]]:
+def _stored_scores(path: Path, digest: str) -> list[TestedScore]:
     """All scores of this content that looked at the test part, oldest first."""
-    return [score for score in stored_scores(path, digest) if "test" in score]
+    return [score for score in map(as_tested, stored_scores(path, digest)) if score]
 
 
-def _stored_score(path: Path, digest: str) -> dict[str, Any] | None:
+def _stored_score(path: Path, digest: str) -> TestedScore | None:
     """The latest of them."""
     return next(reversed(_stored_scores(path, digest)), None)
 

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.history.score_document import Findings
+from treegen.text import quote
 from treegen.tree.model import ClassRule, Tree
-from treegen.tree.validation.schema import quote
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
@@ -17,9 +18,7 @@ _MOST_IDEAS: Final = 12
 Decision = tuple[str, bool, str]
 
 
-def compose(
-    tree: Tree, diagnosis: dict[str, Any], mistakes: "Sequence[Mistake]", decisions: Sequence[Decision] = ()
-) -> str:
+def compose(tree: Tree, diagnosis: Findings, mistakes: "Sequence[Mistake]", decisions: Sequence[Decision] = ()) -> str:
     """Feedback in the reviewer's stead, in English; empty if no two classes are confused.
 
     Args:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
 from treegen.errors import InputError
+from treegen.files import read_text
 from treegen.history.store import stored_scores
 from treegen.images import ImageSet, is_there, survey_images
 from treegen.tree.changes import Change
-from treegen.tree.document import Document, content_of, digest_of, read_text
+from treegen.tree.document import Document, content_of, digest_of
 from treegen.tree.lint.rules import lint
 from treegen.tree.lint.word_lists import CONTEXT
 from treegen.tree.model import Tree
@@ -146,6 +147,20 @@ def check_images(domain: Domain, findings: Findings) -> Findings:
 def _of_toml(path: Path, problems: tuple[Problem, ...]) -> Findings:
     places = locate_toml(read_text(path), {p.pointer for p in problems}) if problems else {}
     return Findings(path=path, problems=problems, places=tuple(places[p.pointer] for p in problems))
+
+
+def load_tree(path: Path, domain: Domain | None = None) -> Tree:
+    """Read a tree file that has no errors; its warnings are left to `check_tree`.
+
+    Args:
+        path: the tree file.
+        domain: its classes need rules, and its name must be that of the tree; without one neither is compared.
+
+    Raises:
+        InputError: the file cannot be opened, or is not UTF-8.
+        ProblemsError: the tree has errors; the message has the first.
+    """
+    return check_text(read_text(path), **_against(domain)).sound_tree(path)
 
 
 def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:

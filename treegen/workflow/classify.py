@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from treegen.clip.embedding.preprocess import NO_NUMBERS
 from treegen.errors import InputError
 from treegen.images import Crop, open_image
 from treegen.tree.model import Tree
@@ -52,9 +53,13 @@ def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classif
         ProblemsError: the tree has errors.
         ModelError: the encoder cannot be had.
     """
+    tree, _ = workspace.load()
+    return workspace.run(lambda: _classify(workspace, tree, paths))
+
+
+def _classify(workspace: Workspace, tree: Tree, paths: Sequence[Path]) -> list[Classification]:
     from treegen.clip.classifier import Labeller
 
-    tree, _ = workspace.load()
     crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
     decision = _decision(workspace, tree)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
@@ -104,8 +109,7 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
             results.append(Classification(path=path, ranking=(), answers=(), failure=failures[number]))
             continue
         if (found := next(labels)) is None:
-            told = "the model makes no numbers of it"
-            results.append(Classification(path=path, ranking=(), answers=(), failure=told))
+            results.append(Classification(path=path, ranking=(), answers=(), failure=NO_NUMBERS))
             continue
         ranking, answers = found
         chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)

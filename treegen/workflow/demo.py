@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from treegen.config.domain import read_class_names
 from treegen.errors import InputError, TreegenError
+from treegen.files import write_atomically
 from treegen.resources import sketchbook_dir
-from treegen.tree.document import write_atomically
 
 IMAGES_PER_CLASS: Final = 60
 FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt")

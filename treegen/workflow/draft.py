@@ -7,10 +7,11 @@ from treegen.config.class_notes import with_notes
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Revision
 from treegen.images.data_urls import pictures_of
-from treegen.tree.document import read_text, save
+from treegen.tree.document import save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
 from treegen.workflow.recording import Listener, ProgressChat, recorder, result_of

@@ -1,21 +1,19 @@
 """Writes the first, commented domain.toml of a new domain."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_domain
 from treegen.errors import InputError
+from treegen.files import read_text, write_atomically
 from treegen.images import Findings, below, part_called, picture_files, survey_images
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.tables import columns_of, guess_columns, label_names, picture_columns
-from treegen.tree.document import read_text, write_atomically
-from treegen.tree.validation.schema import show
+from treegen.text import did_you_mean, show
 
 _TEMPLATE: Final = """\
 # A treegen domain: what is to be classified. `treegen schema domain` explains every key.
@@ -238,15 +236,13 @@ def _holds_classes(folder: Path) -> bool:
 def _mismatches(classes: Sequence[str], folders: Sequence[str], kind: str) -> list[str]:
     """Classes without a folder (or label) and folders without a class."""
     lacking, strange = [c for c in classes if c not in folders], [f for f in folders if f not in classes]
-    notes = [f"no image {kind} for the class {show(n)}{_meant(n, strange, kind)}" for n in lacking[:_MOST_NOTES]]
+    notes = [
+        f"no image {kind} for the class {show(name)}{did_you_mean(name, strange, kind=f'the {kind}', cutoff=0.6)}"
+        for name in lacking[:_MOST_NOTES]
+    ]
     notes += [f"the {kind} {show(name)} is no class" for name in strange[:_MOST_NOTES]]
     more = max(0, len(lacking) - _MOST_NOTES) + max(0, len(strange) - _MOST_NOTES)
     return [*notes, f"and {more} more like these"] if more else notes
-
-
-def _meant(name: str, folders: Sequence[str], kind: str) -> str:
-    close = get_close_matches(name, folders, n=1, cutoff=0.6)
-    return f"; is the {kind} {show(close[0])} meant?" if close else ""
 
 
 def _relative(path: Path | None, folder: Path) -> str:
@@ -255,8 +251,10 @@ def _relative(path: Path | None, folder: Path) -> str:
 
 
 def _toml(text: str) -> str:
-    """A TOML basic string; JSON's escapes are among TOML's."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a TOML basic string."""
+    import tomlkit
+
+    return tomlkit.string(text).as_string()
 
 
 def _names(names: Sequence[str]) -> str:

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.files import write_atomically
 from treegen.images import LabelledImage, open_picture
 from treegen.images.near_duplicates import fingerprint, nearly_same
-from treegen.tree.document import write_atomically
 
 if TYPE_CHECKING:
     from treegen.clip.evaluator import Evaluator
@@ -87,7 +87,9 @@ def _likely_pairs(evaluator: "Evaluator") -> Sequence[tuple[int, int]]:
     """The pairs (test, dev) whose embeddings are most alike, the likeliest first."""
     import numpy as np
 
-    dev, test = (np.asarray(evaluator.parts[name].features, dtype=np.float32) for name in ("dev", "test"))
+    from treegen.clip.arrays import to_numpy
+
+    dev, test = (to_numpy(evaluator.parts[name].features).astype(np.float32, copy=False) for name in ("dev", "test"))
     count, found = min(_NEIGHBOURS, len(dev)), list[tuple[float, int, int]]()
     for start in range(0, len(test), _ROWS):
         cosines = test[start : start + _ROWS] @ dev.T

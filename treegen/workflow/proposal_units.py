@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -28,7 +29,6 @@ from treegen.tree.changes import (
 from treegen.tree.changes.interface import MutableTree
 from treegen.tree.feedback_target import WHOLE, Target
 from treegen.tree.model import Tree
-from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A review with everything a screen shows: the session, the domain if there is one, problems, and scores by and by."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.config.settings import EncoderSettings
 from treegen.errors import TreegenError
+from treegen.history.score_document import Diagnosis, Score
 from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
+from treegen.text import first_line
 from treegen.tree.model import Tree
 from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.check import check_tree
@@ -38,7 +40,7 @@ class Measurement:
     """
 
     tree: Tree
-    dev: dict[str, Any]
+    dev: Diagnosis
     mistakes: "tuple[Mistake, ...]" = ()
     rule: str = "sum"
 
@@ -70,8 +72,21 @@ class ReviewModel:
         tested: the last score document, with the test part.
     """
 
-    def __init__(self, path: Path, *, domain_path: Path | None = None, encoder: EncoderSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        domain_path: Path | None = None,
+        encoder: EncoderSettings | None = None,
+        thread: Executor | None = None,
+    ) -> None:
         """Opens the tree, the session it was left in, and its domain.
+
+        Args:
+            path: the tree file.
+            domain_path: the domain file or its folder; the tree's folder if not given.
+            encoder: overrides the domain's [encoder].
+            thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
 
         Raises:
             InputError: the tree cannot be read.
@@ -87,14 +102,14 @@ class ReviewModel:
         try:
             self.domain = load_domain(found)
         except TreegenError as error:
-            self.missing = f"{error.message.splitlines()[0]}: {error.tip}"
+            self.missing = f"{first_line(error.message)}: {error.tip}"
         if self.domain and not self.domain.images:
             self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
         self.measured: Measurement | None = None
         self.scores: list[float] = []
-        self.tested: dict[str, Any] | None = None
+        self.tested: Score | None = None
         self.path, self.domain_path, self._encoder = path, found, encoder
-        self._thread = ThreadPoolExecutor(1, "clip")  # the models stay in one thread
+        self._thread = thread or ThreadPoolExecutor(1, "clip")  # the models stay in one thread
         self._workspace: Workspace | None = None
         self._lock, self._users, self._closed = Lock(), 0, False
         self._progress: Progress = no_progress
@@ -141,7 +156,7 @@ class ReviewModel:
         def run() -> T:
             self._progress = progress  # one job at a time: its own progress
             with self.workspace() as work:
-                return job(work)
+                return work.run(lambda: job(work))
 
         return self._thread.submit(run)
 

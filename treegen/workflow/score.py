@@ -1,18 +1,20 @@
 """What one does with a tree: score, revise. The CLI and the TUI show what these return."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from treegen.config.class_notes import without_asking
 from treegen.config.domain import BUNDLED_DOMAIN, Domain
 from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings, LlmSettings
-from treegen.config.toml_editing import with_table
+from treegen.config.toml_editing import write_table
 from treegen.errors import InputError, ProblemsError
+from treegen.files import read_text
+from treegen.history.score_document import Diagnosis, Score, TestedScore
 from treegen.history.sessions import Journal
 from treegen.history.store import Revision
 from treegen.tree.changes import Change, apply
 from treegen.tree.changes.difference import difference
-from treegen.tree.document import content_text, dump, read_text, save, write_atomically
+from treegen.tree.document import content_text, dump, save
 from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_text
@@ -23,6 +25,9 @@ from treegen.workflow.recording import Listener, ProgressChat, recorder, result_
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treegen.clip.decisions import DecisionRule
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat, OnText
     from treegen.llm.tasks.attempts import Conversation
@@ -33,7 +38,7 @@ class ScoreResult:
     """A revision with its score document, and what a reader of the score must know about the images."""
 
     revision: Revision
-    score: dict[str, Any]
+    score: Score
     notes: tuple[str, ...] = ()
 
 
@@ -83,10 +88,15 @@ def score_tree(
         ModelError: the encoder cannot be had.
     """
     from treegen.clip.decisions import rules_named
-    from treegen.clip.text_checks import check_lengths
 
     compared = rules_named(rules) if rules else ()
-    tree = tree or workspace.load()[0]
+    scored = tree or workspace.load()[0]
+    return workspace.run(lambda: _score(workspace, scored, sealed, compared))
+
+
+def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Sequence[DecisionRule]") -> ScoreResult:
+    from treegen.clip.text_checks import check_lengths
+
     check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # before images are embedded for nothing
     closed = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator
@@ -94,22 +104,22 @@ def score_tree(
     if compared:
         score["rules"] = evaluator.compare(tree, compared, sealed=closed)[1]
     if not closed:
-        score["test_looks"] = _look(workspace, score)
+        cast(TestedScore, score)["test_looks"] = _look(workspace, score)
     workspace.store.add_score(revision.id, score)
     return ScoreResult(revision=revision, score=score, notes=_score_notes(workspace))
 
 
-def _look(workspace: Workspace, score: dict[str, Any]) -> int:
+def _look(workspace: Workspace, score: Score) -> int:
     """Records that a score's test part was looked at, once for each decision rule in it; returns how often by now."""
     from treegen.clip.decisions.interface import words_of
 
     used = [(score["decision_rule"], score.get("decision_parameters", {}))]
-    used += [(entry["rule"], entry["parameters"]) for entry in score.get("rules", {}).get("entries", ())]
+    used += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
     looks = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in used]
     return workspace.store.look(score["images"]["digest"], split_settings(workspace.domain.split), looks)
 
 
-def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
+def freeze_rule(workspace: Workspace, score: Score) -> str:
     """Writes the decision rule that a score's comparison chose into the domain file; returns its name.
 
     From then on scores, previews and labels are made with it. Comments and order of the file stay as they are; a
@@ -120,7 +130,7 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
         score: of `score_tree` with `rules`.
 
     Raises:
-        InputError: the file's table [decision] cannot be edited line by line, or the file cannot be written.
+        InputError: the file's table [decision] cannot be edited, or the file cannot be written.
     """
     chosen = score["rules"]["chosen"]
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
@@ -128,7 +138,7 @@ def freeze_rule(workspace: Workspace, score: dict[str, Any]) -> str:
     before = workspace.domain.decision
     kept = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
     values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **kept}
-    write_atomically(workspace.domain_path, with_table(read_text(workspace.domain_path), "decision", values))
+    write_table(workspace.domain_path, "decision", values)
     return str(chosen)
 
 
@@ -168,7 +178,7 @@ def propose_revision(
     *,
     tries: int,
     tree: Tree | None = None,
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     on_attempt: Listener | None = None,
     on_text: "OnText | None" = None,
 ) -> Proposal:
@@ -255,7 +265,7 @@ def estimate_revision(
     feedback: str | Feedback,
     *,
     tree: Tree | None = None,
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
 ) -> "Estimate":
     """What the first request of `propose_revision` will take, before it is sent; nothing is kept.
 
@@ -280,10 +290,10 @@ class _Start:
 
     tree: Tree
     problems: tuple[Problem, ...]
-    diagnosis: dict[str, Any] | None
+    diagnosis: Diagnosis | None
 
 
-def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str, Any] | None) -> _Start:
+def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: Diagnosis | None) -> _Start:
     """The given tree or that of the file.
 
     Raises:
@@ -299,7 +309,7 @@ def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: dict[str
     return _Start(tree=checked.document.tree, problems=problems, diagnosis=diagnosis)
 
 
-def diagnose(workspace: Workspace, tree: Tree) -> dict[str, Any] | None:
+def diagnose(workspace: Workspace, tree: Tree) -> Diagnosis | None:
     """The `dev` part of a tree's score; `None` if the tree has errors or there are no images.
 
     Raises:
@@ -309,7 +319,7 @@ def diagnose(workspace: Workspace, tree: Tree) -> dict[str, Any] | None:
     return _diagnosed(workspace, check_text(dump(tree), classes=domain.classes, domain=domain.name))
 
 
-def _diagnosed(workspace: Workspace, checked: CheckResult) -> dict[str, Any] | None:
+def _diagnosed(workspace: Workspace, checked: CheckResult) -> Diagnosis | None:
     if checked.document is None or not workspace.domain.images or errors_of(checked.problems):
         return None
     return workspace.evaluator.diagnose(checked.document.tree)

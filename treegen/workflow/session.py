@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from treegen.errors import InputError
+from treegen.files import read_text
 from treegen.history.sessions import Journal, Step
 from treegen.history.store import Revision, Store
 from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
 from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.changes.difference import difference, undo
-from treegen.tree.document import digest_of, dump, read_text, save
+from treegen.tree.document import digest_of, dump, save
 from treegen.tree.merge.three_way import MergeResult, merge
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of

@@ -1,30 +1,35 @@
 """An open tree: its file, its domain, its history, and the models that are loaded when they are first needed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.config.domain import domain_path as domain_file
 from treegen.config.settings import EncoderSettings, SplitSettings
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError
 from treegen.extras import require
-from treegen.history.store import Revision, Store, store_folder
+from treegen.files import read_text
+from treegen.history.store import FOLDER, Revision, Store, store_folder
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
-from treegen.tree.document import digest_of, read_text
+from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_text
-from treegen.tree.validation.problems import Problem, errors_of
+from treegen.tree.validation.problems import Problem
 
 if TYPE_CHECKING:
+    from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
     from treegen.clip.evaluator import Evaluator
 
 TREE_NAME: Final = "tree.json"
+CACHE_NAME: Final = "embeddings.sqlite"
+
+T = TypeVar("T")
 
 
 def split_settings(split: SplitSettings) -> str:
@@ -71,7 +76,7 @@ class Workspace:
 
     def close(self) -> None:
         """Closes the history and the cache, if they are open; what is asked for afterwards is opened again."""
-        for name in ("evaluator", "store"):
+        for name in ("evaluator", "encoder", "cache", "store"):
             self.__dict__.pop(name, None)
         self._opened.close()
 
@@ -91,12 +96,27 @@ class Workspace:
     @property
     def cache_path(self) -> Path:
         """The embedding cache, in the store's folder."""
-        return store_folder(self.path) / "embeddings.sqlite"
+        return store_folder(self.path) / CACHE_NAME
+
+    @cached_property
+    def cache(self) -> "EmbeddingCache":
+        """The embedding cache beside the tree, which evaluator and encoder share."""
+        require("clip")
+        from treegen.clip.embedding.cache import EmbeddingCache
+
+        return self._opened.enter_context(EmbeddingCache(self.cache_path))
 
     @cached_property
     def encoder(self) -> "Encoder":
-        """The encoder, loaded on first use (seconds)."""
+        """The encoder; its model is loaded (seconds) for the first text or image that is not in the cache."""
         require("clip")
+        from treegen.clip.encoders.cached import open_cached_encoder
+
+        return open_cached_encoder(
+            self.encoder_settings, self.domain.folder, self._cache_for_encoder(), self._load_encoder
+        )
+
+    def _load_encoder(self) -> "Encoder":
         from treegen.clip.encoders import open_encoder
 
         self.progress("loading the encoder", 0, 1)
@@ -104,20 +124,34 @@ class Workspace:
         self.progress("loading the encoder", 1, 1)
         return encoder
 
+    def _cache_for_encoder(self) -> "EmbeddingCache | None":
+        """The cache, if it can be had and is worth it: without images only a folder that is there already is used."""
+        if self.domain.images is None and not (self.path.resolve().parent / FOLDER).is_dir():
+            return None
+        try:
+            return self.cache
+        except InputError:  # not writable, for instance: who scores is told when the evaluator is made
+            return None
+
     @cached_property
     def evaluator(self) -> "Evaluator":
         """The embedded images; embeds what is new on first use."""
         require("clip")
-        from treegen.clip.embedding.cache import EmbeddingCache
         from treegen.clip.encoders.drift import settle
         from treegen.clip.evaluator import Evaluator
 
-        with ExitStack() as opened:  # closed after an error, and if it is cancelled: the next call goes on
-            cache = opened.enter_context(EmbeddingCache(self.cache_path))
-            settle(self.encoder, cache)
-            made = Evaluator(self.domain, self.encoder, cache, self.divide, lambda *step: self.progress(*step))
-            self._opened.push(opened.pop_all())
-        return made
+        settle(self.encoder, self.cache)
+        return Evaluator(self.domain, self.encoder, self.cache, self.divide, lambda *step: self.progress(*step))
+
+    def run(self, job: Callable[[], T]) -> T:
+        """Return what a job makes with encoder and evaluator; begin again if the encoder is not the one it was."""
+        from treegen.clip.encoders.interface import EncoderChangedError
+
+        try:
+            return job()
+        except EncoderChangedError:  # it is the new one by now, and a note says so
+            self.__dict__.pop("evaluator", None)
+            return job()
 
     def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """The split that the images bring along or that is recorded, extended to new images."""
@@ -156,12 +190,7 @@ class Workspace:
             ProblemsError: the tree has errors.
         """
         checked = self.check()
-        errors = errors_of(checked.problems)
-        if errors or checked.document is None:
-            first = f"{errors[0].code} {errors[0].pointer}: {errors[0].message}" if errors else ""
-            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-            raise ProblemsError(f"{self.path}: {first}{more}", f"`treegen check {self.path}` lists all problems")
-        return checked.document.tree, checked.problems
+        return checked.sound_tree(self.path), checked.problems
 
     def current(self, tree: Tree) -> Revision:
         """The revision of the file's content; what was edited outside of treegen is kept as a new one."""

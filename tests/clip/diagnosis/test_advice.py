@@ -31,12 +31,12 @@ def pair(crossed: int, n: int, p: float, needed: tuple[str, ...] = ()) -> dict[s
     return {"options": ["red", "green"], "crossed": crossed, "n": n, "p": p, "needed": list(needed)}
 
 
-def dev(*groups: dict[str, Any], confused: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+def dev(*groups: dict[str, Any], confused: tuple[dict[str, Any], ...] = ()) -> Any:
     classes = [{"name": name, "n": 30} for name in ("Newt", "Olm", "Swan")]
     return {"groups": list(groups), "classes": classes, "confused": list(confused)}
 
 
-def only(diagnosis: dict[str, Any]) -> Advice:
+def only(diagnosis: Any) -> Advice:
     (found,) = advise(diagnosis)
     return found
 

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from random import Random
-from typing import Any
 
 import pytest
 import torch
 
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.metrics.statistics import wilson_interval
+from treegen.history.score_document import Findings
 from treegen.tree.model import ClassRule, Tree
 
 CLASSES = ("Abrosk", "Wendle", "Corvane", "Ilmet", "Quill")  # not the order of the tree's rules
@@ -24,7 +24,7 @@ def case(tree: Tree, seed: int = 0) -> tuple[list[int], list[int], torch.Tensor]
     return labels, predictions, torch.rand(B, width, generator=torch.Generator().manual_seed(seed))
 
 
-def diagnosed(tree: Tree, seed: int = 0) -> dict[str, Any]:
+def diagnosed(tree: Tree, seed: int = 0) -> Findings:
     labels, predictions, probabilities = case(tree, seed)
     return diagnose(tree, CLASSES, labels, predictions, probabilities)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from treegen.clip.decisions import RULES, SUM, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
@@ -22,12 +21,12 @@ CLASSES = ("Abrosk", "Wendle", "Corvane", "Ilmet", "Quill")  # not the order of 
 B, STARTS = 67, (0, 4, 6)
 
 
-def case(tree: Tree, seed: int = 0) -> tuple[list[int], torch.Tensor]:
+def case(tree: Tree, seed: int = 0) -> tuple[list[int], np.ndarray]:
     """Labels without class 3, and probabilities (B, Q) that lean to the true options."""
-    draw, generator = Random(seed), torch.Generator().manual_seed(seed)
+    draw = Random(seed)
     labels = [draw.choice((0, 1, 1, 2, 4)) for _ in range(B)]
     rules = {rule.name: rule for rule in tree.rules}
-    logits = torch.randn(B, sum(len(g.options) for g in tree.groups), generator=generator)
+    logits = np.random.default_rng(seed).standard_normal((B, sum(len(g.options) for g in tree.groups)), np.float32)
     start = 0
     for group in tree.groups:
         for b, label in enumerate(labels):
@@ -183,10 +182,10 @@ def test_the_order_of_images_changes_nothing(tree: Tree) -> None:
         assert one == other
 
 
-def evidence_of(tree: Tree, probabilities: torch.Tensor) -> RuleInputs:
+def evidence_of(tree: Tree, probabilities: np.ndarray) -> RuleInputs:
     rows = {name: number for number, name in enumerate(tree.classes)}
     return RuleInputs(
-        logits=probabilities.log(),
+        logits=np.log(probabilities),
         probabilities=probabilities,
         matrix=rule_matrix(tree)[[rows[c] for c in CLASSES]],
         groups=tuple(g.name for g in tree.groups),
@@ -194,7 +193,7 @@ def evidence_of(tree: Tree, probabilities: torch.Tensor) -> RuleInputs:
     )
 
 
-def slow_without(tree: Tree, name: str, probabilities: torch.Tensor) -> list[int]:
+def slow_without(tree: Tree, name: str, probabilities: np.ndarray) -> list[int]:
     """Predictions of a real tree without the group; of equal scores the first class."""
     less = replace(
         tree,
@@ -203,9 +202,9 @@ def slow_without(tree: Tree, name: str, probabilities: torch.Tensor) -> list[int
     )
     start = STARTS[[g.name for g in tree.groups].index(name)]
     end = start + len(next(g for g in tree.groups if g.name == name).options)
-    kept = torch.cat([probabilities[:, :start], probabilities[:, end:]], 1).double()
+    kept = np.delete(probabilities, slice(start, end), 1).astype(np.float64)
     rows = {rule.name: number for number, rule in enumerate(less.rules)}
-    scores = class_scores(kept, rule_matrix(less)[[rows[c] for c in CLASSES]].double())
+    scores = class_scores(kept, rule_matrix(less)[[rows[c] for c in CLASSES]].astype(np.float64))
     return [next(k for k, s in enumerate(row) if s >= max(row) - 1e-9) for row in scores.tolist()]
 
 
@@ -269,7 +268,7 @@ def test_groups_are_looked_at_in_the_order_of_the_domains_classes() -> None:
     """The tree's rules stand in another order; the matrix of a group has the domain's."""
     group = Group(name="g", prompt="{}", options=("a", "b"))
     rules = (ClassRule(name="Y", answers=(("g", 1),)), ClassRule(name="X", answers=(("g", 0),)))
-    seen = look(Tree(domain="d", groups=(group,), rules=rules), ("X", "Y"), [0, 1], torch.tensor([[0.9, 0.1]] * 2))
+    seen = look(Tree(domain="d", groups=(group,), rules=rules), ("X", "Y"), [0, 1], np.array([[0.9, 0.1]] * 2))
     assert seen[0].matrix.tolist() == [[1, 0], [0, 1]]
     assert seen[0].expected.tolist() == [0, 1]
 

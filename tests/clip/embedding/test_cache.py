@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from numpy.typing import NDArray
 
 import treegen
-from treegen.clip.embedding.cache import EmbeddingCache, image_key
+from treegen.clip.embedding.cache import EmbeddingCache, image_key, unit_rows
 from treegen.errors import InputError
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -22,20 +22,22 @@ def key(text: str) -> bytes:
     return image_key(text, WHOLE)
 
 
-def vectors(count: int, width: int = 12, seed: int = 0) -> torch.Tensor:
-    drawn = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.normalize(drawn, dim=-1)
+def vectors(count: int, width: int = 12, seed: int = 0) -> NDArray[np.float32]:
+    drawn = np.random.default_rng(seed).standard_normal((count, width), np.float32)
+    unit: NDArray[np.float32] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return unit
 
 
+@pytest.mark.slow
 def test_vectors_come_back_within_float16_and_of_length_one(cache: EmbeddingCache) -> None:
     kept, keys = vectors(5), [image_key(str(i), WHOLE) for i in range(5)]
     cache.put("f", keys, kept)
     found = cache.get("f", keys)
     assert set(found) == set(keys)
     for key, vector in zip(keys, kept, strict=True):
-        assert found[key].dtype == torch.float32
-        torch.testing.assert_close(found[key], vector, atol=1e-3, rtol=0)
-        assert float(found[key].norm()) == pytest.approx(1, abs=1e-6)
+        assert found[key].dtype == np.float32
+        np.testing.assert_allclose(found[key], vector, atol=1e-3, rtol=0)
+        assert float(np.linalg.norm(found[key])) == pytest.approx(1, abs=1e-6)
 
 
 def test_put_returns_bit_for_bit_what_get_will_give(cache: EmbeddingCache) -> None:
@@ -43,7 +45,42 @@ def test_put_returns_bit_for_bit_what_get_will_give(cache: EmbeddingCache) -> No
     keys = [key(str(i)) for i in range(70)]
     kept = cache.put("f", keys, vectors(70, 33))
     found = cache.get("f", list(reversed(keys)))
-    assert all(torch.equal(found[key], row) for key, row in zip(keys, kept, strict=True))
+    assert all(np.array_equal(found[key], row) for key, row in zip(keys, kept, strict=True))
+
+
+def test_vectors_of_torch_are_kept_as_those_of_numpy(cache: EmbeddingCache) -> None:
+    """On a GPU or as another type: what comes back is float32 on the CPU."""
+    import torch
+
+    kept = vectors(3)
+    given = torch.from_numpy(kept)
+    assert np.array_equal(cache.put("f", [key(n) for n in "abc"], given), cache.put("g", [key(n) for n in "abc"], kept))
+    cache.put_texts("f", list("abc"), given.double())
+    assert all(np.array_equal(cache.get_texts("f", list("abc"))[n], row) for n, row in zip("abc", kept, strict=True))
+
+
+@pytest.mark.parametrize("width", [3, 96, 512, 4096])
+def test_lengths_are_those_that_torch_computes(cache: EmbeddingCache, width: int) -> None:
+    import torch
+
+    given, keys = 7 * vectors(40, width), [key(str(n)) for n in range(40)]
+    half = torch.nn.functional.normalize(torch.from_numpy(given)).half().float()
+    expected = half / torch.linalg.vector_norm(half, dim=1, keepdim=True)
+    np.testing.assert_allclose(cache.put("f", keys, given), expected.numpy(), atol=1e-3 / np.sqrt(width), rtol=0)
+    assert np.isnan(unit_rows(np.zeros((1, width), np.float16))).all()
+
+
+def test_identities_and_token_counts_are_kept_until_they_are_replaced(cache: EmbeddingCache) -> None:
+    assert (cache.identity("k"), cache.tokens("f")) == (None, {})
+    cache.keep_identity("k", "one")
+    cache.keep_identity("k", "two")
+    cache.keep_tokens("f", "a text", 4)
+    cache.keep_tokens("f", "a text", 5)
+    cache.keep_tokens("g", "a text", 6)
+    assert (cache.identity("k"), cache.identity("l")) == ("two", None)
+    assert (cache.tokens("f"), cache.tokens("g")) == ({"a text": 5}, {"a text": 6})
+    cache.keep_identity("k", None)
+    assert cache.identity("k") is None
 
 
 def test_only_what_was_put_is_found(cache: EmbeddingCache) -> None:
@@ -70,7 +107,7 @@ def test_texts_come_back_bit_for_bit_and_only_to_their_encoder(cache: EmbeddingC
     cache.put_texts("f", texts, kept)
     found = cache.get_texts("f", [*texts, "another"])
     assert set(found) == set(texts)
-    assert all(torch.equal(found[text], row) for text, row in zip(texts, kept, strict=True))
+    assert all(np.array_equal(found[text], row) for text, row in zip(texts, kept, strict=True))
     assert (cache.get_texts("g", texts), cache.get_texts("f", [])) == ({}, {})
     cache.put_texts("g", texts[:1], vectors(1, 5))
     assert len(cache.get_texts("g", texts[:1])[texts[0]]) == 5
@@ -79,7 +116,7 @@ def test_texts_come_back_bit_for_bit_and_only_to_their_encoder(cache: EmbeddingC
 def test_a_damaged_text_counts_as_not_there(cache: EmbeddingCache, tmp_path: Path) -> None:
     cache.put_texts("f", list("abcd"), vectors(4))
     db = sqlite3.connect(tmp_path / "cache.sqlite")
-    nan = (torch.ones(12) * float("nan")).numpy().tobytes()
+    nan = np.full(12, np.nan, np.float32).tobytes()
     with db:
         db.executemany("UPDATE text SET vector=? WHERE text=?", [(b"short", "a"), (nan, "b")])
     db.close()
@@ -125,7 +162,7 @@ def test_what_cannot_be_written_is_an_input_error(cache: EmbeddingCache, tmp_pat
 def test_a_vector_put_again_replaces_the_old_one(cache: EmbeddingCache) -> None:
     cache.put("f", [key("a")], vectors(1, seed=1))
     second = cache.put("f", [key("a")], vectors(1, seed=2))
-    assert torch.equal(cache.get("f", [key("a")])[key("a")], second[0])
+    assert np.array_equal(cache.get("f", [key("a")])[key("a")], second[0])
 
 
 def test_more_keys_than_sqlite_binds_at_once_are_all_found(cache: EmbeddingCache) -> None:
@@ -133,7 +170,7 @@ def test_more_keys_than_sqlite_binds_at_once_are_all_found(cache: EmbeddingCache
     kept = cache.put("f", keys, vectors(2345, 3))
     found = cache.get("f", keys)
     assert len(found) == 2345
-    assert all(torch.equal(found[keys[i]], kept[i]) for i in (0, 499, 500, 1000, 2344))
+    assert all(np.array_equal(found[keys[i]], kept[i]) for i in (0, 499, 500, 1000, 2344))
 
 
 def test_vectors_are_there_after_the_database_is_opened_again(tmp_path: Path) -> None:
@@ -155,17 +192,18 @@ def test_two_processes_may_hold_the_cache_at_once(tmp_path: Path, cache: Embeddi
 
 
 _WRITER = """
-import sys, torch
+import sys, numpy
 from pathlib import Path
 from treegen.clip.embedding.cache import EmbeddingCache, image_key
 cache, batch = EmbeddingCache(Path(sys.argv[1])), 0
 while True:
-    cache.put("f", [image_key(f"{batch} {i}", (0.0, 0.0, 1.0, 1.0)) for i in range(50)], torch.randn(50, 256))
+    cache.put("f", [image_key(f"{batch} {i}", (0.0, 0.0, 1.0, 1.0)) for i in range(50)], numpy.random.randn(50, 256))
     batch += 1
     print(batch, flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_writing_leaves_whole_batches_and_a_sound_file(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     environment = {**os.environ, "PYTHONPATH": str(Path(treegen.__file__).parents[1])}

@@ -62,7 +62,8 @@ def _tokenizer(length: int, *, start: bool, pad: int) -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    special = {pad: "<pad>", 2: "<s>", 3: "</s>", 4 if pad != 4 else 1: "<unk>"}
+    unused = {number: f"<unused {number}>" for number in range(5)}  # tokenizers 0.22 prints a warning of every hole
+    special = unused | {pad: "<pad>", 2: "<s>", 3: "</s>", 4 if pad != 4 else 1: "<unk>"}
     vocabulary = {name: number for number, name in special.items()} | {w: 5 + i for i, w in enumerate(WORDS)}
     made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     made.normalizer = normalizers.Lowercase()

@@ -52,6 +52,7 @@ def tiny(tiny_clip: Path) -> OpenClipEncoder:
     return load(tiny_clip)
 
 
+@pytest.mark.slow
 def test_embeddings_are_those_that_open_clip_computes_itself(tiny: OpenClipEncoder, tiny_clip: Path) -> None:
     import open_clip
 
@@ -349,6 +350,7 @@ def elsewhere(tiny_clip: Path) -> Elsewhere:
     return fingerprint, asked, errors
 
 
+@pytest.mark.slow
 def test_the_fingerprint_is_the_same_in_another_process(tiny: OpenClipEncoder, elsewhere: Elsewhere) -> None:
     assert elsewhere[0] == tiny.fingerprint
 

@@ -1,8 +1,6 @@
 """Pixels from pictures to the model: bytes that become the numbers torchvision makes, and batches under way."""
 
 import pickle
-import subprocess
-import sys
 from concurrent.futures import Future
 from random import Random
 from typing import Any
@@ -12,8 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from treegen.clip.encoders.fitting import preprocessor_of
-from treegen.clip.encoders.pixels import HEAVY, LIGHT, Fit, PixelPreprocessor, Staged, Transfer, normalised
+from treegen.clip.encoders.pixels import PixelPreprocessor, Staged, Transfer, normalised
 
 
 def half(image: Image.Image) -> Image.Image:
@@ -37,52 +34,6 @@ def test_bytes_become_the_numbers_that_torchvision_makes(mode: str) -> None:
     assert found.shape == (3, 3, 5, 4)
     assert torch.equal(found, wanted)
     assert torch.equal(normalised(Transfer("cpu").finish(batch[1:]), *columns), wanted[1:])
-
-
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
-@pytest.mark.parametrize("size", [32, (24, 40)])
-def test_pillow_alone_does_what_torchvision_does(size: Any, interpolation: str) -> None:
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
-
-    steps = [Resize(size, InterpolationMode(interpolation))]
-    slow = Compose([*steps, CenterCrop(size)] if isinstance(size, int) else steps)
-    prepare = preprocessor_of(slow)
-    assert isinstance(prepare.resize, Fit)
-    assert prepare.start == LIGHT
-    draw = Random(interpolation)
-    for _ in range(20):
-        width, height = draw.randint(1, 120), draw.randint(1, 120)
-        picture = Image.frombytes("RGB", (width, height), draw.randbytes(3 * width * height))
-        assert np.array_equal(prepare(picture), np.asarray(slow(picture))), (width, height)
-
-
-def test_a_transform_with_other_steps_is_used_as_it_is() -> None:
-    from torchvision.transforms import CenterCrop, Compose, Grayscale, Resize
-
-    for steps in (
-        [Resize(32)],
-        [Resize(32), CenterCrop(30)],
-        [Resize(32, max_size=40), CenterCrop(32)],
-        [],
-        [Resize((8, 9)), Grayscale(3)],
-        [CenterCrop(32)],
-    ):
-        other = Compose(steps)
-        assert (preprocessor_of(other).resize, preprocessor_of(other).start) == (other, HEAVY)
-
-
-def test_pictures_are_prepared_without_torch() -> None:
-    """Or every process that decodes would take seconds and 200 MB to start."""
-    code = """if True:
-        import pickle, sys
-        from PIL import Image
-        from treegen.clip.embedding import preprocess as preparing
-        from treegen.clip.encoders.pixels import Fit, PixelPreprocessor
-        prepare = PixelPreprocessor(Fit(height=8, width=8, whole=False, resampling=3))
-        assert prepare.collate([prepare(Image.new("RGB", (20, 30)))]).shape == (1, 8, 8, 3)
-        print(sorted({"torch", "torchvision", "open_clip", "scipy"} & set(sys.modules)))
-    """
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("part", [slice(0, 5), slice(2, 4), slice(3, 99), slice(4, 4)])

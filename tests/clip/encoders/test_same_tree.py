@@ -16,6 +16,8 @@ from treegen.config.settings import EncoderSettings
 from treegen.images import divide
 from treegen.tree.model import Tree
 
+pytestmark = pytest.mark.litellm
+
 
 def test_a_tree_is_scored_by_every_kind_of_encoder(
     saved: Callable[[str], Path],

@@ -65,6 +65,7 @@ def plainly(folder: Path, pictures: list[Image.Image], padding: str | bool) -> t
     return rows[0] / rows[0].norm(dim=1, keepdim=True), rows[1] / rows[1].norm(dim=1, keepdim=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "padding"), [("clip", True), ("siglip", "max_length"), ("siglip2", "max_length")])
 def test_embeddings_are_those_of_transformers_used_plainly(
     saved: Saved, pictures: list[Image.Image], kind: str, padding: str | bool

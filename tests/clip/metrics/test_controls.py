@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from treegen.clip.decisions import RULES, SUM, FittedRule, RuleInputs
 from treegen.clip.metrics.controls import (
@@ -20,6 +18,7 @@ from treegen.clip.metrics.controls import (
 )
 from treegen.clip.metrics.statistics import shuffled_accuracies
 from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
+from treegen.history.score_document import ShuffledControls
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import normalise
 
@@ -82,8 +81,8 @@ def slow_columns(tree: Tree, seed: int) -> Tree:
 
 def evidence_of(tree: Tree, images: int = 19) -> RuleInputs:
     sizes = tuple(len(group.options) for group in tree.groups)
-    logits = 2 * torch.randn(images, sum(sizes), generator=torch.Generator().manual_seed(1))
-    names = torch.randn(images, len(tree.rules), generator=torch.Generator().manual_seed(2))
+    logits = 2 * np.random.default_rng(1).standard_normal((images, sum(sizes)), np.float32)
+    names = np.random.default_rng(2).standard_normal((images, len(tree.rules)), np.float32)
     return RuleInputs(
         logits=logits,
         probabilities=group_probabilities(logits, sizes),
@@ -94,11 +93,9 @@ def evidence_of(tree: Tree, images: int = 19) -> RuleInputs:
     )
 
 
-def controls(decision: FittedRule, evidence: RuleInputs, labels: list[int], predictions: list[int]) -> dict[str, Any]:
+def controls(decision: FittedRule, evidence: RuleInputs, labels: list[int], predictions: list[int]) -> ShuffledControls:
     """Asks for no more images than are sampled, unless the rule looks at names."""
-    return shuffled_controls(
-        decision, evidence.matrix, labels, predictions, lambda rows: evidence.take(torch.tensor(list(rows)))
-    )
+    return shuffled_controls(decision, evidence.matrix, labels, predictions, evidence.take)
 
 
 def test_dealing_out_columns_is_scoring_a_tree_whose_answers_are_dealt_out_group_by_group(tree: Tree) -> None:
@@ -121,9 +118,9 @@ def test_dealing_out_columns_is_scoring_a_tree_whose_answers_are_dealt_out_group
 def test_dealt_columns_keep_how_many_classes_have_each_answer_and_make_rules_that_no_class_had(tree: Tree) -> None:
     matrix, sizes = rule_matrix(tree), tuple(len(group.options) for group in tree.groups)
     dealt = column_deal(matrix, sizes, 3)
-    torch.testing.assert_close(dealt.sum(0), matrix.sum(0))
-    assert torch.equal(dealt, column_deal(matrix, sizes, 3))
-    assert not torch.equal(dealt, column_deal(matrix, sizes, 4))
+    np.testing.assert_allclose(dealt.sum(0), matrix.sum(0), rtol=1e-6)
+    assert np.array_equal(dealt, column_deal(matrix, sizes, 3))
+    assert not np.array_equal(dealt, column_deal(matrix, sizes, 4))
     known = {tuple(row) for row in matrix.tolist()}
     assert any(tuple(row) not in known for row in dealt.tolist())
 
@@ -132,7 +129,7 @@ def test_of_very_many_images_a_sample_is_asked_and_the_rest_is_counted_whole(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evidence, labels = evidence_of(tree), [b % 5 for b in range(19)]
-    monkeypatch.setattr("treegen.clip.metrics.controls._WORK", 11 * evidence.matrix.numel())
+    monkeypatch.setattr("treegen.clip.metrics.controls._WORK", 11 * evidence.matrix.size)
     found = controls(SUM, evidence, labels, SUM.scores(evidence).argmax(1).tolist())
     assert (found["shuffled_columns"]["n"], found["shuffled_rules"]["n"]) == (11, 19)
     assert sample(19, 11) == sample(19, 11) != list(range(11))

@@ -15,6 +15,8 @@ from tests.waiting import wait_until
 from treegen.config.settings import LlmSettings
 from treegen.tree.validation.schema import schema_problems
 
+pytestmark = pytest.mark.litellm
+
 __all__ = ["sketchbook", "waits"]  # fixtures
 
 

@@ -20,6 +20,8 @@ from treegen.llm.reading.parser import parse_reply
 from treegen.remote.failures import explain
 from treegen.remote.litellm import key_for, load_litellm, price_of
 
+pytestmark = pytest.mark.litellm
+
 KEY = "sk-a-secret-key"
 REQUEST = [Message(role="system", content="You build trees."), Message(role="user", content="Build one, é.")]
 

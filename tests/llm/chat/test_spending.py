@@ -11,7 +11,7 @@ from tests.llm.chat.cases import COST, GOOD, OTHER, USAGE, WRONG
 from tests.llm.chat.server import OpenAIServer
 
 __all__ = ["sketchbook", "waits"]  # fixtures
-pytestmark = pytest.mark.usefixtures("waits")
+pytestmark = [pytest.mark.usefixtures("waits"), pytest.mark.litellm]
 
 
 def test_three_calls_at_most_are_exactly_three_requests(

@@ -16,6 +16,8 @@ from treegen.llm.chat.interface import Message
 from treegen.progress import Cancelled
 from treegen.remote.litellm import load_litellm
 
+pytestmark = pytest.mark.litellm
+
 Connect = Callable[..., Client]
 __all__ = ["connect", "environment"]  # fixtures
 

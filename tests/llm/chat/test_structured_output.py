@@ -21,6 +21,8 @@ from treegen.progress import Cancelled
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import load_litellm
 
+pytestmark = pytest.mark.litellm
+
 __all__ = ["environment"]  # a fixture
 
 CLOSED = {

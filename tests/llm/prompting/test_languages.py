@@ -61,6 +61,7 @@ def test_a_language_is_named_in_words(code: str, words: str) -> None:
     assert is_foreign(code) == (not code.casefold().startswith("en"))
 
 
+@pytest.mark.litellm
 def test_a_german_domain_is_drafted_from_end_to_end(
     birds: Path, run: Run, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

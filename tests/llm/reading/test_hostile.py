@@ -129,6 +129,7 @@ def test_hostile_names_on_the_command_line(run: Run, tmp_path: Path) -> None:
 G = '{"classification_groups": {"a": {"prompt": "x {}", "options": ["b"]}}, "rules": '
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -250,6 +250,7 @@ def test_groups_that_cannot_tell_so_many_classes_apart_are_refused(tmp_path: Pat
 DOMAIN = 'name = "things"\nnoun = "thing"\nclasses_file = "classes.txt"\n'
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_and_no_finished_part_is_asked_for_again(tmp_path: Path) -> None:
     """The real command against a real server, SIGKILL in the middle, and the same command again."""
     (tmp_path / "domain.toml").write_text(DOMAIN + "\n[llm]\nconcurrency = 1\n", encoding="utf-8")

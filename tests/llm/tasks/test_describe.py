@@ -117,6 +117,7 @@ def test_what_is_described_is_kept_and_other_pictures_are_described_anew(domain:
     assert len(again.requests) == 1
 
 
+@pytest.mark.litellm
 def test_a_draft_with_pictures_describes_first_and_keeps_it_in_the_log(sketchbook: Path) -> None:
     workspace = Workspace(sketchbook / "tree.json")
     chat = FakeChat(*replies(list(workspace.domain.classes[:7]), list(workspace.domain.classes[7:])), TREE)
@@ -145,6 +146,7 @@ def is_refused(settings: LlmSettings) -> bool:
     return False
 
 
+@pytest.mark.litellm
 @pytest.mark.parametrize(
     ("model", "refused"),
     [("openai/gpt-3.5-turbo", True), ("openai/gpt-4o-mini", False), ("openai/my-own", False), ("replay/x", False)],
@@ -160,7 +162,7 @@ def test_pictures_cannot_be_pasted() -> None:
 
 
 def test_a_server_that_does_not_take_pictures_is_a_clear_message(domain: Domain) -> None:
-    chat: Any = FakeChat(ModelError("openai/x: the provider did not accept the request (400)"))
+    chat: Any = FakeChat(ModelError("openai/x: the provider did not accept the request (400)", code="bad-request"))
     with pytest.raises(ModelError, match="perhaps fake does not see") as raised:
         describe(domain, chat, {"Abrosk": [PIXEL]}, tries=1)
     assert "--images" in raised.value.tip

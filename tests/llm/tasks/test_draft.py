@@ -180,7 +180,7 @@ def test_half_a_surrogate_pair_is_a_problem_and_not_a_crash(domain: Domain) -> N
     assert "TG107" in [p.code for p in conversation.problems]
 
 
-DIAGNOSIS = {
+DIAGNOSIS: Any = {
     "accuracy": 0.4567,
     "n": 90,
     "mean_per_class_recall": 0.4321,

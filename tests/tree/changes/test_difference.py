@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,6 +133,7 @@ def test_no_sentence_holds_anything_that_a_terminal_obeys(tree: Tree) -> None:
     assert [s for s in told if not s.isprintable()] == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=600)
 @given(wild_trees(), wild_trees())
 def test_the_changes_of_any_two_trees_lead_from_one_to_the_other_and_each_can_be_undone(old: Tree, new: Tree) -> None:
@@ -146,6 +148,7 @@ def test_the_changes_of_any_two_trees_lead_from_one_to_the_other_and_each_can_be
     assert at == new
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_one_change_is_found_as_one_change(data: st.DataObject) -> None:
@@ -156,6 +159,7 @@ def test_one_change_is_found_as_one_change(data: st.DataObject) -> None:
     assert len(found) <= 1 or unused
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(trees(), trees())
 def test_every_change_of_a_sound_tree_is_undone_by_its_inverse_alone(old: Tree, new: Tree) -> None:
@@ -165,6 +169,7 @@ def test_every_change_of_a_sound_tree_is_undone_by_its_inverse_alone(old: Tree, 
         at = apply(at, (change,))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(wild_trees(), wild_trees())
 def test_changes_are_undone_together_as_well_as_one_by_one(old: Tree, new: Tree) -> None:
@@ -179,6 +184,7 @@ def test_changes_are_undone_together_as_well_as_one_by_one(old: Tree, new: Tree)
         assert together == tuple(back)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(trees(), trees())
 def test_two_trees_differ_exactly_if_their_digests_do(old: Tree, new: Tree) -> None:

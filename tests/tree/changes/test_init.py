@@ -88,6 +88,7 @@ def test_the_inverse_of_the_inverse_is_the_change(change: Change) -> None:
     assert change.inverse().inverse() == change
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(wild_trees(), wild_trees())
 def test_all_changes_between_two_trees_come_back_from_json_and_do_the_same(old: Tree, new: Tree) -> None:
@@ -121,6 +122,7 @@ def test_a_value_of_another_type_is_refused_in_every_field(change: Change, value
             from_json({**change.as_json(), field.name: value})
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.data(), wild_trees())
 def test_hostile_json_gives_a_change_error_or_a_tree_that_can_be_written(data: st.DataObject, tree: Tree) -> None:

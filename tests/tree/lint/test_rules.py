@@ -280,6 +280,7 @@ def test_any_tree_can_be_linted(options: list[str], prompt: str, classes: list[s
         assert problem.message.isprintable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "option", ["x" * 300_000, "word " * 100_000, "a b " * 50_000, "no " * 100_000, "wren " * 50_000, "/" * 100_000]
 )
@@ -298,6 +299,7 @@ def test_class_names_that_begin_alike_are_looked_up_and_not_gone_through() -> No
     assert_linear(found, 100)
 
 
+@pytest.mark.slow
 def test_classes_are_not_compared_in_pairs() -> None:
     def found(count: int) -> int:
         rules = {f"Bird {i}": [i // 1000 % 5, i // 200 % 5, i // 40 % 5, i // 8 % 5, i % 5, 0] for i in range(count)}

@@ -326,6 +326,7 @@ def test_an_edited_conflict_does_not_hinder_another_that_renames(tree: Tree) -> 
     assert found.conflicts == (edited,)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=250)
 @given(st.data())
 def test_a_tree_with_the_conflicts_of_any_merge_is_read_as_it_was_written(data: st.DataObject) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tree.strategies import Branch, changed, trees
 from treegen.errors import ProblemsError
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -37,7 +38,6 @@ from treegen.tree.merge.disputes import Side, resolve, take_side
 from treegen.tree.merge.three_way import EMPTY, MergeResult, merge
 from treegen.tree.model import Conflict, Review, Tree
 from treegen.tree.validation.checks import check_data
-from treegen.tree.validation.schema import quote
 
 
 @st.composite
@@ -74,6 +74,7 @@ def is_told(tree: Tree, name: str, group: str) -> bool:
     return any(all(p in c.what for p in pair) or c.what.startswith(whole) for c in tree.conflicts)
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None)
 @given(branches())
 def test_a_merge_never_gives_a_class_a_word_that_nobody_gave_it(case: tuple[Tree, Branch, Branch]) -> None:
@@ -98,6 +99,7 @@ def plain_branches(draw: st.DrawFn) -> tuple[Tree, Tree, Tree]:
     return base, draw(changed(base, renames=False)).tree, draw(changed(base, renames=False)).tree
 
 
+@pytest.mark.slow
 @settings(max_examples=800, deadline=None)
 @given(plain_branches())
 def test_each_word_is_what_one_side_made_of_it_or_the_bases_or_a_conflict(case: tuple[Tree, Tree, Tree]) -> None:
@@ -124,6 +126,7 @@ def test_each_word_is_what_one_side_made_of_it_or_the_bases_or_a_conflict(case: 
         assert name in draft.rules or not (there or new)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(branches())
 def test_merging_commutes_up_to_order(case: tuple[Tree, Branch, Branch]) -> None:
@@ -135,6 +138,7 @@ def test_merging_commutes_up_to_order(case: tuple[Tree, Branch, Branch]) -> None
         assert meaning(one.tree) == meaning(two.tree)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(branches())
 def test_merging_with_an_unchanged_side_gives_the_other(case: tuple[Tree, Branch, Branch]) -> None:
@@ -146,6 +150,7 @@ def test_merging_with_an_unchanged_side_gives_the_other(case: tuple[Tree, Branch
         assert merged.clean
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(branches(), st.sampled_from(["ours", "theirs"]))
 def test_taking_one_side_throughout_ends_every_conflict(case: tuple[Tree, Branch, Branch], side: Side) -> None:
@@ -702,6 +707,7 @@ def test_a_conflict_about_a_class_goes_with_the_class(tree: Tree) -> None:
     assert [c.what for c in gone.conflicts if '"Eel"' in c.what] == []
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(branches(), st.randoms(use_true_random=False))
 def test_taking_now_one_side_and_now_the_other_ends_every_conflict(

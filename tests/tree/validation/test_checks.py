@@ -46,7 +46,7 @@ def test_a_rule_for_a_class_that_the_domain_lacks_names_the_class_that_is_meant(
     content["rules"]["Sawn"] = content["rules"].pop("Swan")
     problems = check_data(content, classes=CLASSES).problems
     assert places(problems) == [("TG201", "/rules"), ("TG203", "/rules/Sawn")]
-    assert message_of(problems, "TG203") == 'the domain has no class "Sawn"; "Swan" is meant?'
+    assert message_of(problems, "TG203") == 'the domain has no class "Sawn"; did you mean "Swan"?'
 
 
 def test_no_class_is_proposed_that_has_its_rule_already(content: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ def test_an_answer_for_an_unknown_group_has_no_fix_where_none_is_certain(
 def test_a_close_name_of_an_unknown_group_is_asked_about(content: dict[str, Any]) -> None:
     content["rules"]["Newt"] = {"color": 1, "legs": 2}
     told = message_of(check_data(content).problems, "TG202")
-    assert told == '"Newt" has an answer for the group "color", which the tree does not have; "colour" is meant?'
+    assert told == '"Newt" has an answer for the group "color", which the tree does not have; did you mean "colour"?'
 
 
 def test_fixes_apply_at_escaped_places_and_in_lists(content: dict[str, Any]) -> None:

@@ -48,6 +48,7 @@ DATA: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(DATA)
 def test_the_findings_are_those_of_the_whole_schema(data: dict[str, Any]) -> None:

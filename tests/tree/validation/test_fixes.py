@@ -162,6 +162,7 @@ def meaning(data: dict[str, Any]) -> list[tuple[str, dict[str, str | None]]]:
     return said
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(messy_trees(), st.randoms())
 def test_any_fixes_keep_the_meaning_and_a_second_round_ends(data: dict[str, Any], random: Any) -> None:

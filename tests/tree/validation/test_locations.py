@@ -106,6 +106,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(VALUES, st.booleans())
 def test_every_place_of_any_document_is_found(data: Any, ascii_only: bool) -> None:
     text = json.dumps(data, ensure_ascii=ascii_only)

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from treegen.resources import read_schema, schema_names
-from treegen.tree.validation.schema import schema_problems, show, validator_of
+from treegen.tree.validation.schema import schema_problems, validator_of
 
 OWN = {"slots", "distinctNormalised", "indexInto"}
 STANDARD = set(Draft202012Validator.VALIDATORS) | {
@@ -162,22 +162,3 @@ def test_a_missing_key_and_an_unknown_key_are_named(content: dict[str, Any]) -> 
     assert (missing.code, missing.pointer, missing.message) == ("TG104", "", 'the key "domain" is missing')
     assert (unknown.code, unknown.pointer) == ("TG105", "/domian")
     assert unknown.message.startswith('unknown key "domian"; known here: $schema, classification_groups, conflicts')
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("a", '"a"'),
-        (None, "null"),
-        (True, "true"),
-        ("Évoli 🦎", '"Évoli 🦎"'),
-        ("\x1b[31m", '"\\u001b[31m"'),
-        ("\x7f\x9b\u202e", '"\\u007f\\u009b\\u202e"'),
-        ("\U000e0041", '"\\U000e0041"'),
-        ("\ud83e", '"\\ud83e"'),
-        ("x" * 100, '"' + "x" * 56 + "..."),
-    ],
-)
-def test_a_value_is_shown_short_and_without_anything_a_terminal_obeys(value: Any, shown: str) -> None:
-    assert show(value) == shown
-    assert len(show(value)) <= 60

@@ -4,33 +4,35 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.arrays import Array, to_numpy, top_two
 from treegen.clip.metrics.accuracy import share_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: shares of the dev images that are to be answered
 COVERAGES: Final = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
-def margins(scores: "Tensor") -> "Tensor":
+def margins(scores: Array) -> "NDArray[np.float64]":
     """(B): score of the best class less that of the second, of (B, K); 0 for a tie."""
-    tops = scores.topk(2, dim=1).values
-    return tops[:, 0] - tops[:, 1]
+    _, _, best, second = top_two(scores.T)
+    return to_numpy(best - second)
 
 
-def thresholds(scores: "Tensor") -> list[tuple[float, float]]:
+def thresholds(scores: Array) -> list[tuple[float, float]]:
     """(coverage, margin) for each of `COVERAGES`: so many of these images (B, K) have at least that margin.
 
     Where margins are equal, more have it. Full coverage asks for no margin.
     """
-    ordered = margins(scores).sort(descending=True).values
+    ordered = sorted(margins(scores).tolist(), reverse=True)
     count = len(ordered)
     last = {wanted: max(0, math.ceil(wanted * count - 1e-9) - 1) for wanted in COVERAGES}  # 0.7 * 10 is above 7
-    return [(wanted, 0.0 if wanted == 1 else float(ordered[last[wanted]])) for wanted in COVERAGES]
+    return [(wanted, 0.0 if wanted == 1 else ordered[last[wanted]]) for wanted in COVERAGES]
 
 
-def curve(scores: "Tensor", labels: Sequence[int], limits: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
+def curve(scores: Array, labels: Sequence[int], limits: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
     """For each threshold how many images are answered and how many of these rightly.
 
     Args:
@@ -38,7 +40,7 @@ def curve(scores: "Tensor", labels: Sequence[int], limits: Sequence[tuple[float,
         labels: (B).
         limits: from `thresholds`, of these images or of others.
     """
-    found, sure = scores.argmax(1).tolist(), margins(scores).tolist()
+    found, sure = to_numpy(scores).argmax(1).tolist(), margins(scores).tolist()
     entries = []
     for wanted, least in limits:
         answered = [t == p for t, p, margin in zip(labels, found, sure, strict=True) if margin >= least]

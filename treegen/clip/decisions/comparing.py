@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import torch
+import numpy as np
 
+from treegen.clip.arrays import to_numpy
 from treegen.clip.decisions.abstaining import curve, thresholds
 from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInputs, fit
 from treegen.clip.metrics.accuracy import accuracy_of, paired
 from treegen.clip.metrics.statistics import holm
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from treegen.history.score_document import Comparison
 
 FOLDS: Final = 5
 
 
 def compare_rules(
     rules: Sequence[DecisionRule], dev: tuple[RuleInputs, Sequence[int]], test: tuple[RuleInputs, Sequence[int]] | None
-) -> tuple[FittedRule, dict[str, Any]]:
+) -> tuple[FittedRule, Comparison]:
     """The chosen rule, fitted on the whole dev part, and the `rules` section of the score document.
 
     A rule's dev accuracy is that of cross-validation: each fifth of the dev part is predicted with what was learnt on
@@ -42,13 +41,18 @@ def compare_rules(
         for each, accuracy, against in zip(fitted, accuracies, on_dev, strict=True)
     ]
     if test is not None:
-        scores = [each.scores(test[0]) for each in fitted]
-        predictions = [each.argmax(1).tolist() for each in scores]
+        predictions = [_predict(each, test[0]) for each in fitted]
         for entry, predicted, against in zip(entries, predictions, _against_first(test[1], predictions), strict=True):
             entry |= {"test": accuracy_of(test[1], predicted), "test_against": against}
     chosen = fitted[best]
-    section = {"chosen": chosen.rule.name, "first": rules[0].name, "folds": FOLDS, "entries": entries}
-    return chosen, section | {"abstaining": _abstaining(chosen, dev, test)}
+    section: Comparison = {
+        "chosen": chosen.rule.name,
+        "first": rules[0].name,
+        "folds": FOLDS,
+        "entries": entries,
+        "abstaining": _abstaining(chosen, dev, test),
+    }
+    return chosen, section
 
 
 def _abstaining(
@@ -72,9 +76,9 @@ def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[i
     """Prediction of each image (B) by what the rule learnt on the other folds."""
     if not rule.parameters:
         return _predict(FittedRule(rule=rule), evidence)
-    fold, predictions = torch.tensor(folds_of(labels)), [0] * len(labels)
+    fold, predictions = np.array(folds_of(labels)), [0] * len(labels)
     for number in sorted(set(fold.tolist())):
-        held, rest = (fold == number).nonzero()[:, 0], (fold != number).nonzero()[:, 0]
+        held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()]) if len(rest) else None
         found = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
         for b, predicted in zip(held.tolist(), found, strict=True):
@@ -94,7 +98,6 @@ def folds_of(labels: Sequence[int]) -> list[int]:
     return places
 
 
-def _predict(fitted: FittedRule, evidence: RuleInputs) -> "list[int]":
-    scores: Tensor = fitted.scores(evidence)
-    predictions: list[int] = scores.argmax(1).tolist()
+def _predict(fitted: FittedRule, evidence: RuleInputs) -> list[int]:
+    predictions: list[int] = to_numpy(fitted.scores(evidence)).argmax(1).tolist()
     return predictions

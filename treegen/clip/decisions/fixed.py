@@ -1,15 +1,13 @@
 """Decision rules that learn nothing. A null answer counts as all options alike: 1/len(options)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import torch
+import numpy as np
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, double, like, log_softmax, namespace
 from treegen.clip.decisions.interface import Parameters, RuleInputs
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 #: What the sum may add to a score that it only breaks the ties of: votes differ by 1/len(options) and its differences.
 _TIE: Final = 1e-6
@@ -31,7 +29,7 @@ class SumRule(Fixed):
 
     name = "sum"
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K)."""
         return scoring.class_scores(evidence.probabilities, evidence.matrix)
 
@@ -46,12 +44,13 @@ class LogProduct(Fixed):
 
     name = "log-product"
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K)."""
-        logs = torch.cat([part.log_softmax(0) for part in evidence.columns(evidence.logits)])  # (Q, B)
-        nulls = (evidence.expected() < 0).to(logs.dtype)  # (K, G)
-        shares = torch.tensor(evidence.sizes, dtype=logs.dtype, device=nulls.device).log()
-        given = torch.where(evidence.matrix == 1, evidence.matrix, 0)
+        xp = namespace(evidence.logits)
+        logs = xp.concat([log_softmax(part, 0) for part in evidence.columns(evidence.logits)])  # (Q, B)
+        nulls = xp.astype(evidence.expected() < 0, logs.dtype)  # (K, G)
+        shares = xp.astype(like(np.log(np.array(evidence.sizes)), logs), logs.dtype)
+        given = xp.astype(evidence.matrix == 1, logs.dtype)
         return (given @ logs - (nulls @ shares)[:, None]).T
 
 
@@ -63,11 +62,12 @@ class Vote(Fixed):
 
     name = "vote"
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64."""
-        tops = [(part == part.amax(0)).double() for part in evidence.columns(evidence.probabilities)]
-        votes = torch.cat([top / top.sum(0) for top in tops])  # (Q, B)
-        return (evidence.matrix.double() @ votes).T + tie_breaker(evidence)
+        xp = namespace(evidence.probabilities)
+        tops = [double(part == xp.max(part, axis=0)) for part in evidence.columns(evidence.probabilities)]
+        votes = xp.concat([top / xp.sum(top, axis=0) for top in tops])  # (Q, B)
+        return (double(evidence.matrix) @ votes).T + tie_breaker(evidence)
 
 
 class Maximum(Fixed):
@@ -78,17 +78,17 @@ class Maximum(Fixed):
 
     name = "max"
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64."""
         matrices = scoring.split_groups(evidence.matrix, evidence.sizes)
         first, *parts = evidence.columns(evidence.probabilities)
         best = matrices[0] @ first  # (K, B)
         for part, matrix in zip(parts, matrices[1:], strict=True):
-            torch.maximum(best, matrix @ part, out=best)
-        return best.double().T + tie_breaker(evidence)
+            best = namespace(best).maximum(best, matrix @ part)
+        return double(best).T + tie_breaker(evidence)
 
 
-def tie_breaker(evidence: RuleInputs, exact: "Tensor | None" = None) -> "Tensor":
+def tie_breaker(evidence: RuleInputs, exact: Array | None = None) -> Array:
     """(B, K): the sum, too small to change what is not a tie; `exact` are the probabilities in float64."""
-    probabilities = evidence.probabilities.double() if exact is None else exact
-    return (_TIE / len(evidence.sizes)) * scoring.class_scores(probabilities, evidence.matrix.double())
+    probabilities = double(evidence.probabilities) if exact is None else exact
+    return (_TIE / len(evidence.sizes)) * scoring.class_scores(probabilities, double(evidence.matrix))

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import torch
+import numpy as np
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, namespace
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 Parameters = Mapping[str, float]
 T = TypeVar("T")
@@ -28,43 +29,42 @@ class RuleInputs:
         names: (B, K), scaled similarities to the class names; `None` where no rule asks for them.
     """
 
-    logits: "Tensor"
-    probabilities: "Tensor"
-    matrix: "Tensor"
+    logits: Array
+    probabilities: Array
+    matrix: Array
     groups: tuple[str, ...]
     sizes: tuple[int, ...]
-    names: "Tensor | None" = None
+    names: Array | None = None
 
-    def take(self, rows: "Tensor") -> "RuleInputs":
+    def take(self, rows: Array) -> "RuleInputs":
         """The same for some of the images, by number."""
         names = None if self.names is None else self.names[rows]
         return replace(self, logits=self.logits[rows], probabilities=self.probabilities[rows], names=names)
 
     def without(self, group: int) -> "RuleInputs":
         """The same without a group, by number."""
-        kept = torch.ones(len(self.sizes), dtype=torch.bool)
-        kept[group] = False
-        columns = torch.repeat_interleave(kept, torch.tensor(self.sizes)).to(self.logits.device)
+        columns = np.flatnonzero(np.repeat(np.arange(len(self.sizes)) != group, self.sizes))
         return replace(
             self,
-            logits=self.logits[:, columns],
-            probabilities=self.probabilities[:, columns],
+            logits=self.logits.T[columns].T,
+            probabilities=self.probabilities.T[columns].T,
             matrix=self.matrix[:, columns],
             groups=_less(self.groups, group),
             sizes=_less(self.sizes, group),
         )
 
-    def columns(self, values: "Tensor") -> "tuple[Tensor, ...]":
+    def columns(self, values: Array) -> tuple[Array, ...]:
         """Logits or probabilities (B, Q) as one view (O, B) for each group: the way they lie in memory."""
-        return torch.split(values.T, list(self.sizes))
+        return tuple(values.T[start:end] for start, end in scoring.spans(self.sizes))
 
-    def expected(self) -> "Tensor":
+    def expected(self) -> Array:
         """(K, G): index of the class's option in each group, -1 where its answer is null."""
-        columns = []
-        for part in scoring.split_groups(self.matrix, self.sizes):
-            given, place = part.max(1)
-            columns.append(torch.where(given == 1, place, -1))
-        return torch.stack(columns, 1)
+        xp = namespace(self.matrix)
+        columns = [
+            xp.where(xp.max(part, axis=1) == 1, xp.argmax(part, axis=1), -1)
+            for part in scoring.split_groups(self.matrix, self.sizes)
+        ]
+        return xp.stack(columns, axis=1)
 
 
 def _less(values: tuple[T, ...], place: int) -> tuple[T, ...]:
@@ -93,7 +93,7 @@ class DecisionRule(Protocol):
         """The parameters that suit labelled images (B): plain numbers, the same for the same images."""
         ...
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K); the class with the highest score is the prediction."""
         ...
 
@@ -115,7 +115,7 @@ class FittedRule:
         """Name and parameters, as looks at the test part are told apart."""
         return words_of(self.rule.name, dict(self.parameters))
 
-    def scores(self, evidence: RuleInputs) -> "Tensor":
+    def scores(self, evidence: RuleInputs) -> Array:
         """(B, K)."""
         return self.rule.scores(evidence, dict(self.parameters))
 

@@ -4,15 +4,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import torch
+import numpy as np
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, double, like, namespace, softmax, to_numpy, top_two
 from treegen.clip.decisions.fixed import tie_breaker
 from treegen.clip.decisions.interface import Parameters, RuleInputs
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
+    from numpy.typing import NDArray
 
 _HOTTEST: Final = 100.0  # temperatures are looked for from one in this to this
 _PULL: Final = 1.0  # of a Gaussian prior on the gate's weights, in images
@@ -34,26 +34,23 @@ class Weighted:
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Group -> weight, at least 0."""
-        expected = evidence.expected()[list(labels)].T.cpu().numpy()  # (G, B)
+        expected = to_numpy(evidence.expected())[list(labels)].T  # (G, B)
         found: dict[str, float | None] = {}
         for group, true, part in zip(evidence.groups, expected, evidence.columns(evidence.probabilities), strict=True):
-            found[group] = _reliability(true, part.cpu().numpy().argmax(0), len(part))
+            found[group] = _reliability(true, to_numpy(part).argmax(0), len(part))
         known = [value for value in found.values() if value is not None]
         mean = sum(known) / len(known) if known else 0.0
         return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64; a group without a weight, as one that was added since, weighs 1."""
-        weights = torch.tensor([parameters.get(group, 1.0) for group in evidence.groups], dtype=torch.float64)
-        columns = torch.repeat_interleave(weights, torch.tensor(evidence.sizes)).to(evidence.matrix.device)
-        weighed, exact = evidence.matrix.double() * columns, evidence.probabilities.double()
+        weights = np.repeat([float(parameters.get(group, 1.0)) for group in evidence.groups], evidence.sizes)
+        weighed, exact = double(evidence.matrix) * like(weights, evidence.matrix), double(evidence.probabilities)
         return scoring.class_scores(exact, weighed) + tie_breaker(evidence, exact)
 
 
-def _reliability(expected: "np.ndarray", answers: "np.ndarray", options: int) -> float | None:
+def _reliability(expected: "NDArray[np.int64]", answers: "NDArray[np.int64]", options: int) -> float | None:
     """0 to 1, of the true option, -1 for none, and the answer of each image (B); `None` below two true options."""
-    import numpy as np
-
     known = expected >= 0
     images = np.bincount(expected[known], minlength=options)
     right = np.bincount(expected[known & (expected == answers)], minlength=options)
@@ -80,15 +77,15 @@ class Temperature:
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """The temperature, 0.01 to 100."""
-        expected, parts = evidence.expected()[list(labels)], []
-        for number, part in enumerate(evidence.columns(evidence.logits.double())):
-            asked = expected[:, number] >= 0
+        expected, parts = to_numpy(evidence.expected())[list(labels)], []
+        for number, part in enumerate(evidence.columns(double(evidence.logits))):
+            asked = np.flatnonzero(expected[:, number] >= 0)
             parts.append((part[:, asked], expected[asked, number]))
         if not sum(len(true) for _, true in parts):
             return {"temperature": 1.0}
         return {"temperature": 1 / _likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), 0 to G."""
         tempered = scoring.group_probabilities(evidence.logits / parameters["temperature"], evidence.sizes)
         return scoring.class_scores(tempered, evidence.matrix)
@@ -114,41 +111,48 @@ class Gated:
         from scipy.optimize import minimize
 
         assert evidence.names is not None
-        tree, true = scoring.class_scores(evidence.probabilities, evidence.matrix), torch.tensor(labels)
+        tree, true = scoring.class_scores(evidence.probabilities, evidence.matrix), np.asarray(labels)
         scales = {"tree_scale": _likely_scale(tree, true), "name_scale": _likely_scale(evidence.names, true)}
-        p_tree, p_name = (tree.double() * scales["tree_scale"]).softmax(1), _names(evidence, scales)
-        features = _features(p_tree, p_name).numpy()  # (B, 3)
-        own = [p.gather(1, true[:, None].to(p.device))[:, 0].cpu().numpy() for p in (p_tree, p_name)]
+        p_tree, p_name = softmax(double(tree) * scales["tree_scale"], 1), _names(evidence, scales)
+        features = to_numpy(_features(p_tree, p_name))  # (B, 3)
+        own = [to_numpy(p)[np.arange(len(true)), true] for p in (p_tree, p_name)]
         found = minimize(_gate_loss, [0.0, 0.0, 0.0], args=(features, *own), jac=True, method="L-BFGS-B")
         return {**scales, **dict(zip(("bias", "tree_margin", "name_margin"), map(float, found.x), strict=True))}
 
-    def scores(self, evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """(B, K), float64; rows sum to 1."""
-        sums = scoring.class_scores(evidence.probabilities, evidence.matrix).double()
-        p_tree, p_name = (sums * parameters["tree_scale"]).softmax(1), _names(evidence, parameters)
-        weights = [parameters[key] for key in ("bias", "tree_margin", "name_margin")]
-        gate = (_features(p_tree, p_name) @ torch.tensor(weights).double().to(p_tree.device)).sigmoid()[:, None]
+        sums = double(scoring.class_scores(evidence.probabilities, evidence.matrix))
+        p_tree, p_name = softmax(sums * parameters["tree_scale"], 1), _names(evidence, parameters)
+        weights = np.array([float(parameters[key]) for key in ("bias", "tree_margin", "name_margin")])
+        gate = _sigmoid(_features(p_tree, p_name) @ like(weights, p_tree))[:, None]
         return (1 - gate) * p_tree + gate * p_name
 
 
-def _names(evidence: RuleInputs, parameters: Parameters) -> "Tensor":
+def _sigmoid(values: Array) -> Array:
+    """1 / (1 + exp(-x)), without an overflow for any x."""
+    xp = namespace(values)
+    small = xp.exp(-xp.abs(values))
+    return xp.where(values < 0, small, 1) / (1 + small)
+
+
+def _names(evidence: RuleInputs, parameters: Parameters) -> Array:
     assert evidence.names is not None
-    return (evidence.names.double() * parameters["name_scale"]).softmax(1)
+    return softmax(double(evidence.names) * parameters["name_scale"], 1)
 
 
-def _features(p_tree: "Tensor", p_name: "Tensor") -> "Tensor":
+def _features(p_tree: Array, p_name: Array) -> Array:
     """(B, 3): 1, and the difference of the two largest probabilities of either."""
-    tops = [p.topk(2, dim=1).values for p in (p_tree, p_name)]
-    return torch.stack([torch.ones_like(tops[0][:, 0]), *(top[:, 0] - top[:, 1] for top in tops)], 1)
+    xp = namespace(p_tree)
+    tops = [top_two(p.T) for p in (p_tree, p_name)]
+    return xp.stack([xp.ones_like(p_tree[:, 0]), *(best - second for _, _, best, second in tops)], axis=1)
 
 
-def _likely_scale(scores: "Tensor", true: "Tensor") -> float:
+def _likely_scale(scores: Array, true: "NDArray[np.int64]") -> float:
     """The factor on scores (B, K) whose softmax makes the true classes (B) likeliest, 0.01 to 10,000."""
-    columns = scores.double().T.contiguous()
-    return _likely_factor([(columns, true.to(columns.device))], 1 / _HOTTEST, _HOTTEST**2)
+    return _likely_factor([(double(scores).T, true)], 1 / _HOTTEST, _HOTTEST**2)
 
 
-def _likely_factor(parts: "Sequence[tuple[Tensor, Tensor]]", least: float, most: float) -> float:
+def _likely_factor(parts: "Sequence[tuple[Array, NDArray[np.int64]]]", least: float, most: float) -> float:
     """The factor on logits whose softmaxes make what is true likeliest: where the slope of a convex function is zero.
 
     Args:
@@ -158,12 +162,12 @@ def _likely_factor(parts: "Sequence[tuple[Tensor, Tensor]]", least: float, most:
     """
     from scipy.optimize import brentq
 
-    own = sum(float(logits.gather(0, true[None]).sum()) for logits, true in parts)
+    own = sum(float(logits[true, np.arange(len(true))].sum()) for logits, true in parts)
 
     def slope(log_factor: float) -> float:
         """Of the negative log-likelihood by the factor: logits as they are expected, less those of what is true."""
         factor = math.exp(log_factor)
-        return sum(float((logits * (factor * logits).softmax(0)).sum()) for logits, _ in parts) - own
+        return sum(float((logits * softmax(factor * logits, 0)).sum()) for logits, _ in parts) - own
 
     low, high = math.log(least), math.log(most)
     at_least, at_most = slope(low), slope(high)
@@ -177,8 +181,11 @@ def _likely_factor(parts: "Sequence[tuple[Tensor, Tensor]]", least: float, most:
 
 
 def _gate_loss(
-    weights: "np.ndarray", features: "np.ndarray", tree: "np.ndarray", names: "np.ndarray"
-) -> "tuple[float, np.ndarray]":
+    weights: "NDArray[np.float64]",
+    features: "NDArray[np.float64]",
+    tree: "NDArray[np.float64]",
+    names: "NDArray[np.float64]",
+) -> "tuple[float, NDArray[np.float64]]":
     """Negative log-likelihood with its penalty, and its gradient.
 
     Args:
@@ -187,10 +194,7 @@ def _gate_loss(
         tree: probability that the tree gives the true class (B).
         names: that the names give it (B).
     """
-    import numpy as np
-    from scipy.special import expit
-
-    gate = expit(features @ weights)
+    gate = _sigmoid(features @ weights)
     mixed = np.maximum((1 - gate) * tree + gate * names, _LEAST)
     slope = gate * (1 - gate) * (names - tree) / mixed
     loss = -np.log(mixed).sum() + _PULL * (weights @ weights) / 2

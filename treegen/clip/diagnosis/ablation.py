@@ -1,13 +1,12 @@
 """What each group is worth: the predictions again without it."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, double, namespace, to_numpy
 from treegen.clip.decisions import FittedRule, RuleInputs
 from treegen.clip.diagnosis.group_report import identical, rests
 from treegen.clip.metrics.accuracy import paired
@@ -15,7 +14,6 @@ from treegen.clip.metrics.statistics import holm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
 _BLOCK: Final = 2**16  # scores that are computed together: 512 KiB, which a core's cache holds
 _TIE: Final = 1e-9  # float64 sums of the same numbers differ by less
@@ -49,12 +47,12 @@ def without_each(
     guesses = (
         _sums_without(evidence)
         if decision.rule.name == "sum"
-        else [decision.scores(evidence.without(g)).argmax(1).cpu().numpy() for g in range(count)]
+        else [to_numpy(decision.scores(evidence.without(g))).argmax(1) for g in range(count)]
     )
     true, whole = np.asarray(labels), np.asarray(predictions)
     tests = [paired(true, guess, whole) for guess in guesses]
     corrected = holm([test["p"] for test in tests])
-    parts = [part.double().cpu().numpy() for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
+    parts = [to_numpy(double(part)) for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
     return [
         {**test, "p_holm": p, "identical": identical(alike, classes)}
         for test, p, alike in zip(tests, corrected, rests(parts), strict=True)
@@ -67,21 +65,18 @@ def _sums_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
     Classes that only this group tells apart are tied then; the first of them is the prediction, as it would be of
     scores that are exactly equal.
     """
-    offsets = torch.tensor((0, *evidence.sizes)).cumsum(0).tolist()
-    matrix, found = evidence.matrix.double(), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
+    matrix, found = double(evidence.matrix), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
     step = max(1, _BLOCK // len(matrix))
     for start in range(0, len(evidence.probabilities), step):
-        own = evidence.probabilities[start : start + step].double()
-        columns = own.T.contiguous()  # (Q, b): the highest of a column is found faster than that of a row
+        columns = double(evidence.probabilities.T[:, start : start + step])  # (Q, b)
         whole = matrix @ columns
-        for group, (left, right) in enumerate(pairwise(offsets)):
-            rest = torch.addmm(whole, matrix[:, left:right], columns[left:right], alpha=-1)
-            found[group].append(_first_best(rest))
+        for group, (left, right) in enumerate(scoring.spans(evidence.sizes)):
+            found[group].append(_first_best(whole - matrix[:, left:right] @ columns[left:right]))
     return [np.concatenate(own) for own in found]
 
 
-def _first_best(scores: "Tensor") -> "NDArray[np.int64]":
+def _first_best(scores: Array) -> "NDArray[np.int64]":
     """For scores (K, b) the first class whose score is the highest, but for rounding."""
-    near = scores >= scores.amax(0) - _TIE
-    best: NDArray[np.int64] = near.cpu().numpy().argmax(0)
+    near = scores >= namespace(scores).max(scores, axis=0) - _TIE
+    best: NDArray[np.int64] = to_numpy(near).argmax(0)
     return best

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from treegen.clip.metrics.statistics import wilson_interval
-from treegen.tree.validation.schema import show
+from treegen.history.score_document import Findings
+from treegen.text import show
 
 Kind = Literal["drop", "merge", "reword", "separate"]
 
@@ -64,7 +65,7 @@ def advice_from(data: Mapping[str, Any]) -> Advice:
     )
 
 
-def advise(diagnosis: Mapping[str, Any]) -> tuple[Advice, ...]:
+def advise(diagnosis: Findings) -> tuple[Advice, ...]:
     """What follows from a diagnosis: what is shown first, then what most images are about.
 
     Args:
@@ -153,7 +154,7 @@ def _reword(group: Mapping[str, Any], merged: set[str]) -> Iterator[Advice]:
         yield _advice("reword", (group["name"], option["option"]), told, True, n - hits, evidence)
 
 
-def _separate(diagnosis: Mapping[str, Any]) -> Iterator[Advice]:
+def _separate(diagnosis: Findings) -> Iterator[Advice]:
     """Classes that are taken for each other, with the groups that should tell them apart."""
     images, pairs = {one["name"]: one["n"] for one in diagnosis["classes"]}, dict[tuple[str, ...], dict[str, Any]]()
     for entry in diagnosis["confused"]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from treegen.text import counted
+
 if TYPE_CHECKING:
     from treegen.clip.evaluator import Evaluator
 
@@ -15,21 +17,21 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
     if evaluator.cache_rebuilt:
         notes.append("the embedding cache was damaged: it was set aside and computed anew")
     if evaluator.cache_damaged:
-        were = _many(evaluator.cache_damaged, "embedding of the cache was", "embeddings of the cache were")
+        were = counted(evaluator.cache_damaged, "embedding of the cache was", "embeddings of the cache were")
         notes.append(f"{were} damaged and computed anew")
     if images.in_two_classes:
-        stand = _many(images.in_two_classes, "picture stands", "pictures stand")
+        stand = counted(images.in_two_classes, "picture stands", "pictures stand")
         count = f"count{'s' * (images.in_two_classes == 1)} for each"
         notes.append(f"{stand} in more than one class, and {count}: {_listed(images.named_in_two_classes)}")
     if images.copies:
-        are = _many(images.copies, "image is an exact copy", "images are exact copies")
+        are = counted(images.copies, "image is an exact copy", "images are exact copies")
         notes.append(f"{are} of others of the same class: each counts, so that n is larger than what was seen")
     if images.strangers:
         listed = _listed([f"{name} ({count})" for name, count in images.strangers])
-        are = _many(len(images.strangers), "label is no class and was", "labels are no class and were")
+        are = counted(len(images.strangers), "label is no class and was", "labels are no class and were")
         notes.append(f"{are} left out, with the images: {listed}")
     if images.leaks:
-        stand = _many(images.leaks, "picture stands", "pictures stand")
+        stand = counted(images.leaks, "picture stands", "pictures stand")
         notes.append(f"{stand} in the dev and in the test part of the set: left out of dev")
     return (*notes, *images.notes, *_few_images(evaluator))
 
@@ -46,10 +48,6 @@ def _few_images(evaluator: "Evaluator") -> list[str]:
         if lacking:
             notes.append(f"all images of {_listed(lacking)} are in the {other} part: {part} says nothing about them")
     return notes
-
-
-def _many(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from treegen.clip.arrays import Array
 from treegen.clip.decisions import SUM, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.advice import advise
 from treegen.clip.diagnosis.group_report import GroupPredictions, asked, group_truth, look
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.statistics import wilson_interval
+from treegen.history.score_document import Findings
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from treegen.clip.metrics.statistics import Indices
 
 _MOST_PAIRS: Final = 8
@@ -28,12 +28,12 @@ def diagnose(
     classes: Sequence[str],
     labels: Sequence[int],
     predictions: Sequence[int],
-    probabilities: "Tensor",
+    probabilities: Array,
     *,
     evidence: RuleInputs | None = None,
     decision: FittedRule = SUM,
     known: LruMemo | None = None,
-) -> dict[str, Any]:
+) -> Findings:
     """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
 
     Args:
@@ -59,7 +59,7 @@ def diagnose(
     if evidence is not None:
         for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
             group["without"] = without
-    found = {
+    found: Findings = {
         "classes": [_class(name, totals[k], mistaken.get(k, {}), classes) for k, name in enumerate(classes)],
         "groups": groups,
         "confused": [
@@ -74,7 +74,8 @@ def diagnose(
         ],
         "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
     }
-    return {**found, "advice": [each.as_json() for each in advise(found)]}
+    found["advice"] = [each.as_json() for each in advise(found)]
+    return found
 
 
 def separating(seen: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, double, to_numpy, top_two
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.mutual_information import contingency, mutual_information, possible_information
 from treegen.clip.metrics.statistics import fisher_exact
@@ -18,7 +19,6 @@ from treegen.tree.model import Group, Tree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
 BINS: Final = 10
 _MOST: Final = 8  # pairs of options that a list holds
@@ -53,7 +53,7 @@ class GroupPredictions:
 
 
 def look(
-    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: "Tensor", known: LruMemo | None = None
+    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: Array, known: LruMemo | None = None
 ) -> list[GroupPredictions]:
     """What every group of the tree answers.
 
@@ -65,9 +65,9 @@ def look(
         known: what was found on the same images: a group that has not changed is not looked at again.
     """
     known = known or LruMemo()
-    rows = {name: number for number, name in enumerate(tree.classes)}
-    whole = scoring.rule_matrix(tree)[[rows[name] for name in classes]]
-    rules, sizes = [tree.rules[rows[name]] for name in classes], tuple(len(g.options) for g in tree.groups)
+    whole = scoring.rule_matrix(tree, classes)
+    rows = {rule.name: rule for rule in tree.rules}
+    rules, sizes = [rows[name] for name in classes], tuple(len(g.options) for g in tree.groups)
     matrices, parts = scoring.split_groups(whole, sizes), scoring.split_groups(probabilities, sizes)
     true, seen = np.asarray(labels, dtype=np.int64), []
     for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
@@ -78,36 +78,24 @@ def look(
 
 
 def _look_at(
-    group: Group, matrix: "Tensor", probabilities: "Tensor", answered: "NDArray[np.int64]", true: "NDArray[np.int64]"
+    group: Group,
+    matrix: "NDArray[np.float32]",
+    probabilities: Array,
+    answered: "NDArray[np.int64]",
+    true: "NDArray[np.int64]",
 ) -> GroupPredictions:
     """One group: its part of the rule matrix (K, O), its probabilities (B, O), what each class answers (K)."""
-    columns = probabilities.T.double().cpu().contiguous().numpy().copy()  # (O, B), and written to
-    answers, seconds, first, second = _top_two(columns)
+    answers, seconds, first, second = top_two(to_numpy(double(probabilities.T)))
     return GroupPredictions(
         name=group.name,
         options=group.options,
-        matrix=matrix.double().numpy(),
+        matrix=matrix.astype(np.float64),
         expected=answered[true],
         answers=answers,
         seconds=seconds,
         confidence=first,
         odds=first / second.clip(min=1e-300),
     )
-
-
-def _top_two(
-    columns: "NDArray[np.float64]",
-) -> tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]:
-    """Of probabilities (O, B) the two most probable options and their probabilities, each (B); the first of equals.
-
-    The second of a single option is that option. `columns` is written to.
-    """
-    images = np.arange(columns.shape[1])
-    answers: NDArray[np.int64] = columns.argmax(0)
-    first = columns[answers, images]
-    columns[answers, images] = -1.0
-    seconds: NDArray[np.int64] = columns.argmax(0)
-    return answers, seconds, first, first if len(columns) == 1 else columns[seconds, images]
 
 
 def group_truth(

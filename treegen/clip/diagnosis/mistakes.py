@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from treegen.clip import scoring
+from treegen.clip.arrays import Array, to_numpy
 from treegen.images import LabelledImage
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +70,9 @@ def find_mistakes(
     images: Sequence[LabelledImage],
     labels: Sequence[int],
     predictions: Sequence[int],
-    probabilities: "Tensor",
-    scores: "Tensor",
-    matrix: "Tensor",
+    probabilities: Array,
+    scores: Array,
+    matrix: Array,
 ) -> tuple[Mistake, ...]:
     """All mistakes, in the order of the images.
 
@@ -86,7 +88,8 @@ def find_mistakes(
     """
     wrong = [i for i, (t, p) in enumerate(zip(labels, predictions, strict=True)) if t != p]
     true, predicted = [labels[i] for i in wrong], [predictions[i] for i in wrong]
-    votes = _votes(tree, classes, true, predicted, probabilities[wrong], matrix)
+    votes = _votes(tree, classes, true, predicted, to_numpy(probabilities)[wrong], to_numpy(matrix))
+    scores = to_numpy(scores)
     own, others = scores[wrong, true].tolist(), scores[wrong, predicted].tolist()
     return tuple(
         Mistake(
@@ -107,8 +110,8 @@ def _votes(
     classes: Sequence[str],
     true: Sequence[int],
     predicted: Sequence[int],
-    probabilities: "Tensor",
-    matrix: "Tensor",
+    probabilities: "NDArray[np.float32]",
+    matrix: "NDArray[np.float32]",
 ) -> list[tuple[GroupVote, ...]]:
     """For each wrong image the votes of all groups; W wrong images.
 
@@ -126,8 +129,7 @@ def _votes(
     columns: list[list[GroupVote]] = []
     for group, own, share in zip(tree.groups, scoring.split_groups(probabilities, sizes), shares, strict=True):
         words = [tree.word(rules[name], group.name) for name in classes]
-        best, place = own.max(1)
-        numbers = zip(best.tolist(), place.tolist(), share.sum(1).tolist(), true, predicted, strict=True)
+        numbers = zip(own.max(1).tolist(), own.argmax(1).tolist(), share.sum(1).tolist(), true, predicted, strict=True)
         columns.append(
             [
                 GroupVote(

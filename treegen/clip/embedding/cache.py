@@ -1,4 +1,7 @@
-"""The embedding cache: SQLite, keyed by encoder fingerprint and content, so that nothing is embedded twice."""
+"""The embedding cache: SQLite, keyed by encoder fingerprint and content, so that nothing is embedded twice.
+
+It also keeps what encoders told of themselves, so that a model is loaded only to embed.
+"""
 
 import hashlib
 import sqlite3
@@ -11,21 +14,23 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from treegen.clip.arrays import Array, to_numpy
 from treegen.errors import InputError
 from treegen.images.interface import Crop
 from treegen.images.pictures import DECODING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
     Half = NDArray[np.float16]
+    Vectors = NDArray[np.float32]
     Places = NDArray[np.int64]
 
 CHUNK: Final = 1024  # rows that are read at a time: more fall out of the processor's cache
 _BATCH: Final = 500  # below SQLite's limit on bound values
 _SCAN: Final = 0.2  # a larger share of an encoder's rows is found sooner by reading all than by looking each up
 _KEY: Final = 32  # bytes of a key
+_SHORTEST: Final = 1e-12  # a vector of length 0 has no direction, and stays 0
 _ROUNDING: Final = 1e-3  # rounding to float16 moves a length of 1 by half of this at most
 _TIP: Final = "check that the folder is writable and the disk not full; if all is well, delete the file"
 _TABLES: Final = """
@@ -36,6 +41,9 @@ CREATE TABLE IF NOT EXISTS text (encoder INTEGER NOT NULL, text TEXT NOT NULL, v
   PRIMARY KEY (encoder, text)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (
   path TEXT PRIMARY KEY, size INTEGER NOT NULL, changed INTEGER NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, told TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tokens (encoder INTEGER NOT NULL, text TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (encoder, text)) WITHOUT ROWID;
 """
 
 
@@ -82,14 +90,14 @@ class EmbeddingCache:
     ) -> None:
         self.close()
 
-    def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Tensor"]:
+    def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Vectors"]:
         """The vectors that are there: key -> (D,) float32 of length 1. For many keys see `chunks`."""
-        found: dict[bytes, Tensor] = {}
+        found: dict[bytes, Vectors] = {}
         for places, rows in self.chunks(fingerprint, keys):
             found.update(zip((keys[p] for p in places.tolist()), rows, strict=True))
         return found
 
-    def chunks(self, fingerprint: str, keys: Sequence[bytes]) -> Iterator[tuple["Places", "Tensor"]]:
+    def chunks(self, fingerprint: str, keys: Sequence[bytes]) -> Iterator[tuple["Places", "Vectors"]]:
         """The vectors that are there, in pieces and in no order. Memory is that of one piece and of the keys.
 
         A vector of another width, without numbers or not of length 1 as it was written counts as not there: it is
@@ -119,7 +127,7 @@ class EmbeddingCache:
                 joined = bytearray().join(vectors)
             places = wanted.places(b"".join(found))
             features = unit_rows(np.frombuffer(joined, np.float16).reshape(-1, width))
-            good = features[:, 0].isfinite().numpy()  # or all of the row is NaN
+            good = np.isfinite(features[:, 0])  # or all of the row is NaN
             self.damaged += int((~good & (places >= 0)).sum())
             good &= places >= 0
             yield (places, features) if good.all() else (places[good], features[good])
@@ -157,16 +165,14 @@ class EmbeddingCache:
             k for (k,) in self._db.execute("SELECT key FROM embedding WHERE encoder=?", (self._encoder(fingerprint),))
         )
 
-    def put(self, fingerprint: str, keys: Sequence[bytes], vectors: "Tensor") -> "Tensor":
+    def put(self, fingerprint: str, keys: Sequence[bytes], vectors: Array) -> "Vectors":
         """Keeps the directions of vectors (N, D); a transaction, so that an interrupted run loses at most one batch.
 
         Returns:
             The vectors as `get` will give them, (N, D): a first run computes with what every later run reads.
         """
-        import torch
-
-        encoder, exact = self._encoder(fingerprint), torch.nn.functional.normalize(vectors.to("cpu").float())
-        rows = exact.numpy().astype(np.float16)
+        encoder, exact = self._encoder(fingerprint), to_numpy(vectors).astype(np.float32)
+        rows = (exact / np.maximum(_lengths(exact), _SHORTEST)).astype(np.float16)
         with self._writing():
             self._db.executemany(
                 "INSERT OR REPLACE INTO embedding(encoder, key, vector) VALUES (?,?,?)",
@@ -175,10 +181,8 @@ class EmbeddingCache:
         self._widths.setdefault(encoder, rows.shape[1])
         return unit_rows(rows)
 
-    def get_texts(self, fingerprint: str, texts: Sequence[str]) -> dict[str, "Tensor"]:
+    def get_texts(self, fingerprint: str, texts: Sequence[str]) -> dict[str, "Vectors"]:
         """The vectors of texts that are there: text -> (D,) float32. A damaged one counts as not there."""
-        import torch
-
         encoder, found = self._encoder(fingerprint), dict[str, bytes]()
         for start in range(0, len(texts), _BATCH):
             part = texts[start : start + _BATCH]
@@ -191,22 +195,45 @@ class EmbeddingCache:
         widths = Counter(len(vector) for vector in found.values())
         (width, _), *_ = widths.most_common(1) or [(0, 0)]
         vectors = {
-            text: torch.frombuffer(bytearray(vector), dtype=torch.float32)
+            text: np.frombuffer(bytearray(vector), np.float32)
             for text, vector in found.items()
             if len(vector) == width and width and width % 4 == 0
         }
-        sound = {text: vector for text, vector in vectors.items() if bool(vector.isfinite().all())}
+        sound = {text: vector for text, vector in vectors.items() if np.isfinite(vector).all()}
         self.damaged += len(found) - len(sound)
         return sound
 
-    def put_texts(self, fingerprint: str, texts: Sequence[str], vectors: "Tensor") -> None:
+    def put_texts(self, fingerprint: str, texts: Sequence[str], vectors: Array) -> None:
         """Keeps the vectors of texts (N, D), as `put` does those of images."""
-        encoder, rows = self._encoder(fingerprint), vectors.to("cpu").numpy().astype(np.float32)
+        encoder, rows = self._encoder(fingerprint), to_numpy(vectors).astype(np.float32)
         with self._writing():
             self._db.executemany(
                 "INSERT OR REPLACE INTO text VALUES (?,?,?)",
                 [(encoder, text, row.tobytes()) for text, row in zip(texts, rows, strict=True)],
             )
+
+    def identity(self, key: str) -> str | None:
+        """Return what was kept of an encoder's identity; see `treegen.clip.encoders.cached`."""
+        row = self._db.execute("SELECT told FROM identity WHERE key=?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep_identity(self, key: str, told: str | None) -> None:
+        """Keep what an encoder told of itself in place of what it told before; `None` only forgets that."""
+        with self._writing():
+            if told is None:
+                self._db.execute("DELETE FROM identity WHERE key=?", (key,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO identity VALUES (?,?)", (key, told))
+
+    def tokens(self, fingerprint: str) -> dict[str, int]:
+        """Return the number of tokens of every text that was counted."""
+        return dict(self._db.execute("SELECT text, count FROM tokens WHERE encoder=?", (self._encoder(fingerprint),)))
+
+    def keep_tokens(self, fingerprint: str, text: str, count: int) -> None:
+        """Keep the number of tokens of a text."""
+        encoder = self._encoder(fingerprint)
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO tokens VALUES (?,?,?)", (encoder, text, count))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -307,13 +334,20 @@ def _set_aside(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def unit_rows(rows: "Half") -> "Tensor":
+def unit_rows(rows: "Half") -> "Vectors":
     """Vectors (N, D) float32 of length 1 from rows of float16; one that is not of about that length becomes NaN."""
-    import torch
+    features = rows.astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # what was damaged may hold any number
+        lengths = _lengths(features)
+        lengths[~(abs(lengths - 1) < _ROUNDING)] = np.nan
+        features /= lengths
+    return features
 
-    features = torch.from_numpy(rows).float()
-    lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-    return features.div_(lengths.masked_fill_(~((lengths - 1).abs() < _ROUNDING), float("nan")))
+
+def _lengths(rows: "Vectors") -> "Vectors":
+    """Euclidean lengths (N, 1) of rows (N, D)."""
+    lengths: Vectors = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    return lengths
 
 
 def image_key(digest: str, crop: Crop) -> bytes:

@@ -1,5 +1,6 @@
 """Embeds image sets through the cache: pictures are decoded beside the model, and none is embedded twice."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -7,23 +8,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from treegen.clip.arrays import to_numpy
 from treegen.clip.embedding.cache import EmbeddingCache, image_key
 from treegen.clip.embedding.prefetch import read_ahead
-from treegen.clip.embedding.preprocess import PreparedBatch, prepare_stream
+from treegen.clip.embedding.preprocess import NO_NUMBERS, PreparedBatch, prepare_stream
 from treegen.clip.encoders.interface import UnfinishedError
 from treegen.images import Crop, ImageSet, LabelledImage, Skipped, hash_image, list_images, shown
 from treegen.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from treegen.clip.embedding.cache import Places
+    from treegen.clip.embedding.cache import Places, Vectors
     from treegen.clip.encoders.interface import Encoder
     from treegen.config.domain import Domain
 
+logger = logging.getLogger(__name__)
 _BATCH: Final = {"cuda": 256}
 _SMALL_BATCH: Final = 64  # elsewhere: larger ones are no faster on a CPU, and progress and cancelling come later
-_NO_NUMBERS: Final = "the model makes no numbers of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class EmbeddedImages:
         skipped: images that cannot be decoded or embedded, in the order of the set.
     """
 
-    features: "Tensor"
+    features: "Vectors"
     rows: tuple[int, ...]
     skipped: tuple[Skipped, ...]
 
@@ -98,7 +100,7 @@ def embed_images(
         progress: is told how many are done; it may raise `Cancelled`.
 
     Raises:
-        ModelError: the model fails, or a process that decodes was killed.
+        ModelError: the model fails.
     """
     places: dict[bytes, int] = {}
     rows = [places.setdefault(image_key(i.digest, i.crop or crop), len(places)) for i in images]
@@ -108,6 +110,7 @@ def embed_images(
             rest.fill(found, vectors)
     first = dict(zip(reversed(rows), reversed(images), strict=True))
     wanted = [row for row in range(len(keys)) if not rest.filled[row]]
+    logger.info("%d of %d images are not in the cache", len(wanted), len(keys))
     reasons = _embed([first[row] for row in wanted], wanted, keys, rest, encoder, cache, crop, workers, progress)
     skipped = [
         Skipped(path=image.path, reason=reasons[row], member=image.member)
@@ -124,22 +127,17 @@ class _Rows:
 
     def __init__(self, count: int) -> None:
         self.filled = bytearray(count)
-        self._matrix: Tensor | None = None
+        self._matrix: Vectors | None = None
 
-    def fill(self, places: "Sequence[int] | Places", vectors: "Tensor") -> None:
-        import torch
-
+    def fill(self, places: "Sequence[int] | Places", vectors: "Vectors") -> None:
         if self._matrix is None:
-            self._matrix = torch.zeros(len(self.filled), vectors.shape[1])
-        where = torch.as_tensor(places)
-        self._matrix[where] = vectors
-        for place in where.tolist():
+            self._matrix = np.zeros((len(self.filled), vectors.shape[1]), np.float32)
+        self._matrix[places] = vectors
+        for place in places:
             self.filled[place] = 1
 
-    def matrix(self) -> "Tensor":
-        import torch
-
-        return torch.zeros(len(self.filled), 0) if self._matrix is None else self._matrix
+    def matrix(self) -> "Vectors":
+        return np.zeros((len(self.filled), 0), np.float32) if self._matrix is None else self._matrix
 
 
 def _embed(
@@ -158,6 +156,8 @@ def _embed(
     While the model computes a batch, the next is on its way to the device and the last is written to the cache.
     """
     reasons: dict[int, str] = {}
+    if not images:  # nor is the model loaded, if it is not yet
+        return reasons
     size = _BATCH.get(encoder.device, _SMALL_BATCH)
     stream = prepare_stream(images, crop, encoder.preprocessor, workers=workers, batch=size)
     with closing(stream), ThreadPoolExecutor(1) as writer:
@@ -168,11 +168,11 @@ def _embed(
             if staged is not None:
                 failure: UnfinishedError | None = None
                 try:
-                    vectors = encoder.encode_prepared(staged)
+                    vectors = to_numpy(encoder.encode_prepared(staged))
                 except UnfinishedError as error:
-                    vectors, failure = error.vectors, error
-                good = vectors.isfinite().all(1).tolist()
-                reasons.update((places[i], _NO_NUMBERS) for i, fine in zip(batch.good, good, strict=True) if not fine)
+                    vectors, failure = to_numpy(error.vectors), error
+                good = np.isfinite(vectors).all(1)
+                reasons.update((places[i], NO_NUMBERS) for i, fine in zip(batch.good, good, strict=True) if not fine)
                 into = [places[i] for i, fine in zip(batch.good, good, strict=True) if fine]
                 if pending:
                     pending.result()
@@ -200,6 +200,6 @@ def _staged(stream: Iterator[PreparedBatch], encoder: "Encoder") -> "Iterator[tu
 
 
 def _keep(
-    cache: EmbeddingCache, fingerprint: str, keys: Sequence[bytes], rows: _Rows, into: list[int], vectors: "Tensor"
+    cache: EmbeddingCache, fingerprint: str, keys: Sequence[bytes], rows: _Rows, into: list[int], vectors: "Vectors"
 ) -> None:
     rows.fill(into, cache.put(fingerprint, [keys[place] for place in into], vectors))

@@ -1,15 +1,20 @@
-"""Decodes and prepares pictures beside the model, in threads or processes, a few batches ahead of it."""
+"""Decodes pictures and makes them ready for the model, in threads that run ahead of it."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.embedding.prefetch import beside
+from treegen.clip.embedding.prefetch import prefetch
 from treegen.images import Crop, LabelledImage, open_picture
 
 if TYPE_CHECKING:
-    from treegen.clip.encoders.interface import Batch, Preprocessor
+    from PIL.Image import Image
+
+    from treegen.clip.encoders.interface import Batch, Prepared, Preprocessor
+
+#: Why a picture has no vector although it could be prepared.
+NO_NUMBERS: Final = "the encoder returned NaN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,38 +40,43 @@ def prepare_stream(
     workers: int | None = None,
     batch: int = 64,
 ) -> Generator[PreparedBatch, None, None]:
-    """Prepares images, about in their order; two batches for each worker are kept ahead.
+    """Yield the images prepared, batch by batch in their order; two batches for each worker are kept ahead.
 
     Args:
         images: read when their turn comes.
         crop: of images that have none of their own.
         preprocessor: makes of a picture what the model reads.
-        workers: processes. 0 decodes in threads of this process, which cost nothing to start and wait for each other
-            where Python itself works. `None` takes as many processes as there are cores if the rest takes longer than
-            starting them; until they are there this process prepares batches itself.
+        workers: threads that decode, see `prefetch`.
         batch: most images at a time.
-
-    Raises:
-        ModelError: a process was killed.
     """
-    parts = ((start, images[start : start + batch]) for start in range(0, len(images), batch))
-    prepare = partial(_prepare, crop=crop, preprocessor=preprocessor)
-    yield from beside(parts, prepare, workers=workers, start=preprocessor.start, count=-(-len(images) // batch))
+    prepare = partial(_prepare, images, crop, preprocessor, batch)
+    yield from prefetch(range(0, len(images), batch), prepare, workers=workers)
 
 
-def _prepare(start: int, images: Sequence[LabelledImage], *, crop: Crop, preprocessor: "Preprocessor") -> PreparedBatch:
-    """One batch; `start` is the index of its first image."""
+def _prepare(
+    images: Sequence[LabelledImage], crop: Crop, preprocessor: "Preprocessor", batch: int, start: int
+) -> PreparedBatch:
+    """Prepare one batch; `start` is the index of its first image."""
     good, prepared, broken = list[int](), list[Any](), list[tuple[int, str]]()
-    for index, image in enumerate(images, start):
+    for index, image in enumerate(images[start : start + batch], start):
         try:
-            picture = open_picture(image, crop)
-            try:
-                prepared.append(preprocessor(picture))
-            except Exception as error:  # a picture one pixel high, made as large as the model wants it
-                raise ValueError(f"cannot be prepared for the model: {error}") from None
+            prepared.append(prepare_picture(partial(open_picture, image, crop), preprocessor))
             good.append(index)
         except ValueError as error:
             broken.append((index, str(error)))
     return PreparedBatch(
         good=tuple(good), prepared=preprocessor.collate(prepared) if prepared else None, broken=tuple(broken)
     )
+
+
+def prepare_picture(decode: "Callable[[], Image]", preprocessor: "Preprocessor") -> "Prepared":
+    """Decode a picture and make it ready for the model.
+
+    Raises:
+        ValueError: it cannot be decoded or prepared; the text says why.
+    """
+    picture = decode()
+    try:
+        return preprocessor(picture)
+    except Exception as error:  # a picture one pixel high, made as large as the model wants it
+        raise ValueError(f"cannot be prepared for the model: {error}") from None

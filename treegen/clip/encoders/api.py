@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.encoders.base import ASSUMED_SCALE
 from treegen.clip.encoders.interface import Batch, Preprocessor, UnfinishedError
-from treegen.clip.encoders.pixels import LIGHT
 from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
 from treegen.remote.budget import Budget, Limits, Ticket
 from treegen.remote.failures import Failure, explain
-from treegen.remote.litellm import key_for, load_litellm, price_of, without_credentials
+from treegen.remote.litellm import NoKeyError, key_for, load_litellm, price_of, without_credentials
 from treegen.remote.retrying import Retry, call
 
 if TYPE_CHECKING:
@@ -55,11 +54,9 @@ class PngPreprocessor:
 
     Attributes:
         side: in pixels.
-        start: see `Preprocessor.start`.
     """
 
     side: int = _SIDE
-    start: float = LIGHT
 
     def __call__(self, image: "Image") -> bytes:
         """PNG, which loses nothing; in RGB."""
@@ -96,7 +93,7 @@ class ServiceEncoder:
         self._litellm = load_litellm()
         self._check_name()
         self._key = self._find_key()
-        self._budget = Budget(Limits(max_calls=settings.max_calls, max_cost=settings.max_cost))
+        self._budget = Budget(Limits(max_calls=settings.max_calls, max_cost=settings.max_cost), table="[encoder]")
         self._more: list[str] = []
         self._told: list[int] = []  # tokens of an image, as replies told them
         self.device, self.precision = "remote", "fp32"
@@ -122,9 +119,9 @@ class ServiceEncoder:
             raise ModelError(f"{self.name}: no key in {_JINA_KEYS[1]}", f"set {_JINA_KEYS[1]} in the environment")
         try:
             return key_for(self._litellm, self.name, base)
-        except ModelError as error:
-            tip = f"{error.tip.partition(', or')[0]}; a model of the hub is hf:{self.name}"
-            raise ModelError(error.message, tip) from None
+        except NoKeyError as error:
+            tip = f"{error.remedy}; a model of the hub is hf:{self.name}"
+            raise ModelError(error.message, tip, code=error.code) from None
 
     def _fingerprint(self) -> str:
         base = without_credentials(self._settings.api_base)
@@ -244,10 +241,8 @@ class ServiceEncoder:
     def _ticket(self, tokens: int) -> Ticket:
         try:
             return self._budget.before(tokens=tokens, cost=self._price(tokens))
-        except ModelError as error:  # the caps of an encoder stand in the domain
-            told = error.message.replace("--max-calls", "max_calls").replace("--max-cost", "max_cost")
-            tip = "give price_in below [encoder], in USD per million tokens" if "price" in told else error.tip
-            raise ModelError(f"{self.name}: {told}", tip.replace("raise it", "raise it below [encoder]")) from None
+        except ModelError as error:
+            raise ModelError(f"{self.name}: {error.message}", error.tip) from None
 
     def _estimate(self, items: list[Any], images: bool) -> int:
         if images:
@@ -261,16 +256,19 @@ class ServiceEncoder:
         return price_of(self._litellm, self.name, tokens, 0, api_base=self._settings.api_base)
 
     def _explain(self, error: Exception) -> Failure | None:
-        """As for language models, in words that fit."""
         if isinstance(error, ModelError):
             return None
-        where = self._settings.api_base
-        failure = explain(error, model=self.name, api_base=where, seconds=self._retry.per_call)
-        message = failure.message.replace("is no chat completion", "is no list of embeddings")
-        tip = failure.tip.replace("--api-base", "api_base below [encoder]").replace("[llm]", "[encoder]")
-        if "did not accept the request" in message:
-            tip = "does this model embed images? A smaller `batch` below [encoder] may help too"
-        return replace(failure, message=message, tip=tip)
+        failure = explain(
+            error,
+            model=self.name,
+            api_base=self._settings.api_base,
+            seconds=self._retry.per_call,
+            wanted="list of embeddings",
+            table="[encoder]",
+        )
+        if failure.code != "bad-request":
+            return failure
+        return replace(failure, tip="does this model embed images? A smaller `batch` below [encoder] may help too")
 
     def _in_order(self, reply: Any, count: int) -> list[list[float | None]]:
         """The vectors by their index: a service may answer in any order."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.encoders.batching import Batcher
@@ -29,6 +30,8 @@ class LocalEncoder:
     context_length: int | None
     preprocessing: dict[str, Any]
     preprocessor: Preprocessor
+    #: files and folders that the model was loaded from; empty if they are not known
+    sources: tuple[Path, ...] = ()
 
     def __init__(self, name: str, *, device: str, precision: str, auto: str | None = None) -> None:
         """Finds the device and the number format.
@@ -129,3 +132,18 @@ def fingerprint_of(weights: "Mapping[str, Tensor]", settings: Mapping[str, Any],
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return "sha256:" + digest.hexdigest()
+
+
+def hub_sources(repository: str) -> tuple[Path, ...]:
+    """Return the files of a repository of the Hugging Face hub on this machine; empty if it is not there.
+
+    They are the reference to the newest commit that was loaded, and the folder of that commit.
+    """
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    reference = folder / "refs" / "main"
+    try:
+        return reference, folder / "snapshots" / reference.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ()

@@ -4,6 +4,7 @@ import hashlib
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from treegen.clip.arrays import to_numpy
 from treegen.clip.embedding.cache import EmbeddingCache, text_key
 from treegen.clip.encoders.api import PROBES, ServiceEncoder
 
@@ -35,6 +36,6 @@ def settle(encoder: "Encoder", cache: EmbeddingCache) -> None:
             if seen:
                 encoder.tell(f"{encoder.name} is no longer the model it was: everything is embedded anew")
             break
-        if all(float(kept[key] @ row) >= _SAME for key, row in zip(keys, encoder.probe, strict=True)):
+        if all(float(kept[key] @ row) >= _SAME for key, row in zip(keys, to_numpy(encoder.probe), strict=True)):
             break
     encoder.fingerprint = fingerprint

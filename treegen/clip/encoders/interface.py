@@ -1,12 +1,12 @@
 """The protocol of everything that embeds images and texts into one space.
 
-An image is embedded in two steps, so that the first can run in other processes than the model's: the `Preprocessor`
+An image is embedded in two steps, so that the first can run in threads ahead of the model: the `Preprocessor`
 makes of a picture what the model reads, and `encode_prepared` embeds batches of that. What lies between is the
 encoder's own affair: pixels of one size for a model in this process, the bytes of a file for a service.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from treegen.errors import ModelError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+T = TypeVar("T")
 #: One picture as the encoder reads it; only the encoder looks inside.
 Prepared: TypeAlias = Any
 #: Several of them, put together by `Preprocessor.collate`: an array, a tensor or a list, so `len` and slices work.
@@ -32,17 +33,20 @@ class UnfinishedError(ModelError):
         self.vectors = vectors
 
 
+class EncoderChangedError(ModelError):
+    """The encoder is not the one that the cache knew: what was read by its fingerprint is of no use; begin again."""
+
+
+def again_if_changed(job: Callable[[], T]) -> T:
+    """Return what a job makes, done once more after an `EncoderChangedError`: a note of the encoder tells of that."""
+    try:
+        return job()
+    except EncoderChangedError:
+        return job()
+
+
 class Preprocessor(Protocol):
-    """The part of an encoder that needs no model: it can be pickled and sent to a process that has no model.
-
-    Attributes:
-        start: seconds after which a new process can begin to prepare pictures: what it has to import first.
-    """
-
-    @property
-    def start(self) -> float:
-        """See above."""
-        ...
+    """The part of an encoder that needs no model: threads share it, and it can be pickled for workers of Ray."""
 
     def __call__(self, image: "Image") -> Prepared:
         """Makes an RGB picture ready for the model."""
@@ -77,8 +81,16 @@ class Encoder(Protocol):
     context_length: int | None
     device: str
     precision: str
-    preprocessing: dict[str, Any]
-    preprocessor: Preprocessor
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """See above."""
+        ...
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """See above."""
+        ...
 
     def stage(self, batch: Batch) -> Batch:
         """Begins to move a batch to where the model is, and returns at once; optional before `encode_prepared`.

@@ -9,10 +9,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.base import LocalEncoder, fingerprint_of, first_lines
-from treegen.clip.encoders.fitting import preprocessor_of
+from treegen.clip.encoders.base import LocalEncoder, fingerprint_of, first_lines, hub_sources
 from treegen.clip.encoders.interface import Batch
-from treegen.clip.encoders.pixels import normalised
+from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
 from treegen.errors import ModelError
 from treegen.extras import EXTRAS
 
@@ -48,7 +47,7 @@ class OpenClipEncoder(LocalEncoder):
 
         super().__init__(shown or source, device=device, precision=precision)
         model, transform, tokenizer, config = _load(source, self.name)
-        self.preprocessing = config["preprocess"]
+        self.preprocessing, self.sources = config["preprocess"], _sources(source, config["model"] or {})
         self.fingerprint = fingerprint_of(model.state_dict(), config, self.precision)
         self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
         bias = getattr(model, "logit_bias", None)
@@ -57,7 +56,7 @@ class OpenClipEncoder(LocalEncoder):
         self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
         self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
         resize, self._mean, self._std = _in_two(transform)
-        self.preprocessor = preprocessor_of(resize)
+        self.preprocessor = PixelPreprocessor(resize)
         self._tokenizer = tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
 
@@ -116,6 +115,34 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
     config = {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
     inner = getattr(getattr(tokenizer, "tokenizer", None), "backend_tokenizer", None)
     return model, preprocess, tokenizer, config if inner is None else config | {"tokenizer": inner.to_str()}
+
+
+def _sources(source: str, settings: dict[str, Any]) -> tuple[Path, ...]:
+    """Return the files and folders that a model was loaded from; empty if one of them is not known."""
+    text = settings.get("text_cfg") or {}
+    places: list[tuple[Path, ...]]
+    hubs = [text.get("hf_model_name"), None if source.startswith("local-dir:") else text.get("hf_tokenizer_name")]
+    if source.startswith("local-dir:"):
+        places = [(Path(source.removeprefix("local-dir:")).resolve(),)]
+    elif source.startswith("hf-hub:"):
+        places = [hub_sources(source.removeprefix("hf-hub:"))]
+    else:
+        places = [_weights_of(source)]
+    places += [hub_sources(name) for name in hubs if name]
+    return tuple(path for place in places for path in place) if all(places) else ()
+
+
+def _weights_of(source: str) -> tuple[Path, ...]:
+    """Return where open_clip keeps the weights of a model of its own list."""
+    import open_clip
+
+    model, _, tag = source.partition(":")
+    if Path(tag).is_file():
+        return (Path(tag).resolve(),)
+    known = open_clip.get_pretrained_cfg(model.replace("/", "-"), tag)
+    if known.get("hf_hub"):
+        return hub_sources(known["hf_hub"].rpartition("/")[0])
+    return (Path("~/.cache/clip").expanduser() / Path(known["url"]).name,) if known.get("url") else ()
 
 
 def _in_two(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:

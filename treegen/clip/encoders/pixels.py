@@ -1,13 +1,9 @@
-"""Pictures as pixels: what worker processes do to them, and how they reach the model.
-
-Nothing here needs torch until the pixels are at the model, so that a process which only prepares pictures starts in a
-fifth of a second and takes 40 MB.
-"""
+"""Pictures as pixels: how they are prepared, and how they reach the model."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,53 +16,18 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-LIGHT: Final = 0.2  # seconds that a process takes to start and to import Pillow and numpy
-HEAVY: Final = 8.0  # seconds that one takes to import torch or transformers, all processes starting at once
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """Brings a picture to the model's size with Pillow alone, bit by bit as torchvision does it.
-
-    Attributes:
-        height: of the result, in pixels.
-        width: of the result.
-        whole: all of the picture, its sides stretched; else the shorter side becomes `height`, and the middle of the
-            longer one is kept: the result is square.
-        resampling: number of Pillow's filter.
-    """
-
-    height: int
-    width: int
-    whole: bool
-    resampling: int
-
-    def __call__(self, image: "Image") -> "Image":
-        """A picture of `width` x `height`."""
-        from PIL.Image import Resampling
-
-        if self.whole:
-            return image.resize((self.width, self.height), Resampling(self.resampling))
-        short, side = min(image.size), self.height
-        size = (int(side * image.width / short), int(side * image.height / short))
-        left, top = (round((length - side) / 2) for length in size)
-        resized = image.resize(size, Resampling(self.resampling))
-        return resized.crop((left, top, left + side, top + side))
-
 
 @dataclass(frozen=True, slots=True)
 class PixelPreprocessor:
     """Resizes and crops a picture to (H, W, 3) uint8; the model's device turns the bytes into normalised numbers.
 
-    Bytes are a quarter of float32 between processes and to the device, and the division is cheap there.
+    Bytes are a quarter of float32 on the way to the device, and the division is cheap there.
 
     Attributes:
         resize: an RGB picture -> one of the model's size.
-        start: see `Preprocessor.start`.
     """
 
     resize: Callable[["Image"], "Image"]
-    start: float = HEAVY
 
     def __call__(self, image: "Image") -> "Pixels":
         """(H, W, 3) uint8."""

@@ -1,10 +1,10 @@
-"""What models of transformers do to pictures, in a form that worker processes can do it."""
+"""What models of transformers do to pictures, in a form that many threads, or workers of Ray, can do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from treegen.clip.encoders.pixels import HEAVY, LIGHT, normalised
+from treegen.clip.encoders.pixels import normalised
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,13 +17,11 @@ class ProcessorPreprocessor:
 
     Attributes:
         processor: can be pickled, it holds no model.
-        start: see `Preprocessor.start`.
         bytes_only: leave scaling and normalising to the device, and give bytes; see `can_give_bytes`.
     """
 
     processor: Any
     bytes_only: bool
-    start: float = HEAVY
 
     def __call__(self, image: "Image") -> "dict[str, Tensor]":
         """Tensors of one picture, without the dimension of the batch."""
@@ -41,8 +39,6 @@ class ProcessorPreprocessor:
 @dataclass(frozen=True, slots=True)
 class AsTheyAre:
     """For models that prepare pictures themselves: passes them on."""
-
-    start: float = LIGHT
 
     def __call__(self, image: "Image") -> "Image":
         """The picture."""

@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.base import ASSUMED_SCALE, LocalEncoder, fingerprint_of, first_lines
+from treegen.clip.encoders.base import ASSUMED_SCALE, LocalEncoder, fingerprint_of, first_lines, hub_sources
 from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.pixels import normalised
 from treegen.clip.encoders.processors import AsTheyAre, ProcessorPreprocessor, can_give_bytes, mean_and_std
@@ -79,6 +79,7 @@ class TransformersEncoder(LocalEncoder):
             self.tell(f"{name} tells no logit scale: {self.logit_scale:g} is assumed ([encoder] logit_scale)")
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
+        self.sources = (Path(source).resolve(),) if Path(source).is_dir() else hub_sources(source)
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
         self._tokenizer = found.tokenizer
         self._fixed_length = str(model.config.model_type).startswith("siglip")  # trained on padding to the full length
@@ -234,7 +235,7 @@ def _tokenizer(transformers: Any, source: str, shown: str, trusted: bool, *, nee
 
 
 def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool, trusted: bool) -> ModelError:
-    """What a failed load means for the user."""
+    """What a failed load means for the user; transformers says in words alone which it is."""
     told = first_lines(error)
     if not trusted and "trust_remote_code" in str(error):
         tip = "if you trust its authors: --trust-remote-code, or trust_remote_code = true below [encoder]"

@@ -1,7 +1,9 @@
 """Parts of the score document that several of its sections share: an accuracy, a paired test, a spread over seeds."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from treegen.clip.metrics.statistics import (
     holm,
@@ -12,28 +14,35 @@ from treegen.clip.metrics.statistics import (
     recall_difference,
     wilson_interval,
 )
+from treegen.history.score_document import (
+    Accuracy,
+    AgainstOthers,
+    Comparisons,
+    Paired,
+    Resampled,
+    Score,
+    Share,
+    Spread,
+    as_tested,
+)
 
 if TYPE_CHECKING:
     from treegen.clip.metrics.statistics import Indices
 
 
-def accuracy_of(labels: "Indices", predictions: "Indices") -> dict[str, Any]:
+def accuracy_of(labels: "Indices", predictions: "Indices") -> Accuracy:
     """n, correct, accuracy with its Wilson interval, and mean per-class recall."""
-    import numpy as np
-
     correct = int(np.equal(labels, predictions).sum())
     return {**share_of(correct, len(labels)), "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
 
 
-def share_of(correct: int, n: int) -> dict[str, Any]:
+def share_of(correct: int, n: int) -> Share:
     """n, correct, accuracy with its Wilson interval; n is at least 1."""
     return {"n": n, "correct": correct, "accuracy": correct / n, "interval": list(wilson_interval(correct, n))}
 
 
-def paired(labels: "Indices", new: "Indices", old: "Indices") -> dict[str, Any]:
+def paired(labels: "Indices", new: "Indices", old: "Indices") -> Paired:
     """McNemar's test of two predictions on the same images."""
-    import numpy as np
-
     right, before = np.equal(labels, new), np.equal(labels, old)
     wins, losses = int((right & ~before).sum()), int((before & ~right).sum())
     return {
@@ -44,7 +53,7 @@ def paired(labels: "Indices", new: "Indices", old: "Indices") -> dict[str, Any]:
     }
 
 
-def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> dict[str, Any]:
+def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> Resampled:
     """The difference of the mean per-class recalls with its bootstrap interval."""
     found = recall_difference(labels, new, old)
     assert found is not None
@@ -53,17 +62,19 @@ def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> dict[str
 
 def comparisons(
     labels: "Indices", predictions: "Indices", *, baseline: "Indices", parent: "Indices | None"
-) -> dict[str, Any]:
+) -> Comparisons:
     """The tree against the baseline and its parent, and what so many images could show."""
-    others = {"baseline": baseline, "parent": parent}
-    against = {name: None if other is None else paired(labels, predictions, other) for name, other in others.items()}
+    against: AgainstOthers = {
+        "baseline": paired(labels, predictions, baseline),
+        "parent": None if parent is None else paired(labels, predictions, parent),
+    }
     differing = against["parent"] or against["baseline"]
-    assert isinstance(differing, dict)
     discordant = (differing["wins"] + differing["losses"]) / len(labels)
     return {
         "mcnemar": against,
         "recall_difference": {
-            name: None if other is None else paired_recall(labels, predictions, other) for name, other in others.items()
+            "baseline": paired_recall(labels, predictions, baseline),
+            "parent": None if parent is None else paired_recall(labels, predictions, parent),
         },
         "minimum_detectable_effect": {
             "difference": minimum_detectable_effect(len(labels), discordant),
@@ -76,29 +87,30 @@ def comparisons(
 
 def permutation_p(labels: "Indices", predictions: "Indices", shuffled: Sequence[float]) -> float:
     """One-sided p-value of the permutation test: how often luck does as well, the tree's own deal counted in."""
-    accuracy = float(accuracy_of(labels, predictions)["accuracy"])
+    accuracy = accuracy_of(labels, predictions)["accuracy"]
     return (1 + sum(s >= accuracy for s in shuffled)) / (1 + len(shuffled))
 
 
-def spread(n: int, accuracies: Sequence[float]) -> dict[str, Any]:
+def spread(n: int, accuracies: Sequence[float]) -> Spread:
     """Mean over seeds, and the range that holds the middle 95 % of them."""
     mean = sum(accuracies) / len(accuracies)
     return {"n": n, "seeds": len(accuracies), "accuracy": mean, "interval": list(middle_interval(accuracies))}
 
 
-def corrected_over(scores: Mapping[int, dict[str, Any]]) -> dict[int, float]:
+def corrected_over(scores: Mapping[int, Score]) -> dict[int, float]:
     """Revision -> the p of its comparison with its parent, corrected for all that were made on the same test part.
 
     Args:
         scores: revision -> its score document, also such as have no test part.
     """
     families: dict[str, list[int]] = {}
-    for revision, score in scores.items():
-        if "test" in score and score["mcnemar"]["parent"]:
+    values: dict[int, float] = {}
+    for revision, each in scores.items():
+        if (score := as_tested(each)) and (parent := score["mcnemar"]["parent"]):
+            values[revision] = parent["p"]
             split = score["images"]["split"]
             families.setdefault(f"{score['images']['digest']} {split['dev']} {split['seed']}", []).append(revision)
     corrected: dict[int, float] = {}
     for family in families.values():
-        values = holm([scores[revision]["mcnemar"]["parent"]["p"] for revision in family])
-        corrected |= dict(zip(family, values, strict=True))
+        corrected |= dict(zip(family, holm([values[revision] for revision in family]), strict=True))
     return corrected

@@ -5,16 +5,19 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from treegen.clip.arrays import Array, like, namespace, to_numpy
 from treegen.clip.metrics.accuracy import permutation_p, spread
 from treegen.clip.metrics.statistics import shuffled_accuracies, wilson_interval
+from treegen.clip.scoring import padded
+from treegen.history.score_document import ShuffledControls
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from treegen.clip.decisions import FittedRule, RuleInputs
 
@@ -65,11 +68,11 @@ def _random_words(seed: int, group: str, count: int) -> tuple[str, ...]:
 
 def shuffled_controls(
     decision: "FittedRule",
-    matrix: "Tensor",
+    matrix: Array,
     labels: Sequence[int],
     predictions: Sequence[int],
     evidence: Callable[[Sequence[int]], "RuleInputs"],
-) -> dict[str, Any]:
+) -> ShuffledControls:
     """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
 
     Args:
@@ -79,8 +82,6 @@ def shuffled_controls(
         predictions: predicted class of each.
         evidence: of some of the images, by number; all of them are only asked for by a rule that uses names.
     """
-    import numpy as np
-
     n, k, true = len(labels), len(matrix), np.asarray(labels)
     if decision.rule.uses_names:  # the names stay with their classes: predictions do not move with the rules
         whole = evidence(range(n))
@@ -88,7 +89,7 @@ def shuffled_controls(
         shuffled = [_accuracy(decision, deal, true) for deal in deals]
     else:
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
-    rows = sample(n, max(k, _WORK // matrix.numel()))
+    rows = sample(n, max(k, _WORK // (k * matrix.shape[1])))
     asked, own, found = evidence(rows), true[rows], np.asarray(predictions)[rows]
     dealt = (column_deal(matrix, asked.sizes, seed) for seed in range(SHUFFLES))
     if decision.rule.name == "sum":
@@ -117,40 +118,34 @@ def _dealt(classes: int, seed: int) -> list[int]:
     return rows
 
 
-def column_deal(matrix: "Tensor", sizes: Sequence[int], seed: int) -> "Tensor":
+def column_deal(matrix: Array, sizes: Sequence[int], seed: int) -> Array:
     """The rule matrix (K, Q) with each group's answers dealt out among the classes at random, apart from the others'.
 
     Every group keeps how many classes have which answer; what is lost is which answers go together in a class, and
     whose they are. Unlike whole rules dealt out, it has rules that no class had, so that its mean need not be chance.
     """
-    import numpy as np
-    import torch
-
     rows = np.repeat(_orders(len(matrix), len(sizes), seed), sizes, axis=1)  # (K, Q)
-    return torch.from_numpy(np.take_along_axis(matrix.cpu().numpy(), rows, 0)).to(matrix.device)
+    return like(np.take_along_axis(to_numpy(matrix), rows, 0), matrix)
 
 
 @lru_cache(maxsize=2 * SHUFFLES)
 def _orders(classes: int, groups: int, seed: int) -> "NDArray[np.int64]":
     """(K, G): for each group the class that each class gets its answer from; the same for every tree of these sizes."""
-    import numpy as np
-
     order = np.tile(np.arange(classes), (groups, 1))
     return np.random.default_rng(seed).permuted(order, axis=1).T.copy()
 
 
-def _sum_accuracies(probabilities: "Tensor", matrices: "Iterator[Tensor]", labels: "NDArray[np.int64]") -> list[float]:
+def _sum_accuracies(probabilities: Array, matrices: Iterator[Array], labels: "NDArray[np.int64]") -> list[float]:
     """As `_accuracy` of each matrix (K, Q) under the sum rule: of several at once, in half the time."""
-    import torch
-
-    found, columns = list[float](), probabilities.T.contiguous()
+    found, columns = list[float](), probabilities.T
     while part := list(islice(matrices, _TOGETHER)):
-        scores = (torch.cat(part) @ columns).view(len(part), -1, len(labels))
-        right = (scores.cpu().numpy().argmax(1) == labels).sum(1)
+        rows = namespace(columns).concat(part)
+        scores = to_numpy(padded(rows) @ columns)[: len(rows)].reshape(len(part), -1, len(labels))
+        right = (scores.argmax(1) == labels).sum(1)
         found += (right / len(labels)).tolist()
     return found
 
 
 def _accuracy(decision: "FittedRule", evidence: "RuleInputs", labels: "NDArray[np.int64]") -> float:
-    found = decision.scores(evidence).cpu().numpy().argmax(1)  # faster than torch's; both give the first of equals
+    found = to_numpy(decision.scores(evidence)).argmax(1)
     return int((found == labels).sum()) / len(labels)  # as of the tree itself: equal ones are equal

@@ -58,11 +58,14 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     >>> round(mcnemar_exact(15, 5), 4)
     0.0414
     """
+    import numpy as np
+
     n, k = wins + losses, min(wins, losses)
     if n == 0:
         return 1.0
-    logs = [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) - n * math.log(2) for i in range(k + 1)]
-    return min(1.0, 2 * math.fsum(math.exp(x) for x in logs))
+    order = np.arange(1, k + 1)
+    logs = np.concatenate([[0.0], np.log((n + 1 - order) / order).cumsum()])  # of the binomial coefficients
+    return min(1.0, 2 * math.fsum(np.exp(logs - n * math.log(2))))
 
 
 def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:

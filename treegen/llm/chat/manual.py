@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError, ModelError
+from treegen.files import read_text, write_atomically
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
-from treegen.tree.document import read_text, write_atomically
 
 END: Final = "."
 _END_LINE: Final = re.compile(rb"^[ \t]*\.[ \t\r]*\n|\x04", re.MULTILINE)  # or Ctrl-D

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import Any, Final
 
 from treegen.errors import InputError, ModelError
+from treegen.files import read_text
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
-from treegen.tree.document import read_text
 
 _Said = tuple[str, str, tuple[str, ...]]  # role, text, pictures
 _MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)

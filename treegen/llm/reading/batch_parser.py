@@ -7,11 +7,11 @@ from typing import Any
 from treegen.config.domain import Domain
 from treegen.llm.reading.parser import keyed, parse_reply
 from treegen.llm.tasks.attempts import Read, Reader
+from treegen.text import show
 from treegen.tree.model import Group
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.normalise import normalise
 from treegen.tree.validation.problems import Problem, errors_of, pointer_to
-from treegen.tree.validation.schema import show
 
 Plain = dict[str, Any]
 

@@ -1,17 +1,16 @@
-"""The lexemes of a reply: where its objects begin and end, what no reader could be sure of, what it says in order.
+"""The lexemes of a reply: where its objects begin and end, and what no reader could be sure of.
 
 One lexical grammar for JSON, Python literals and JavaScript objects: they differ in quotation marks and comments only.
 """
 
-import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
+from treegen.text import show
 from treegen.tree.document import MOST_DEPTH
 from treegen.tree.validation.problems import Problem
-from treegen.tree.validation.schema import show
 
 MOST_OBJECTS: Final = 1000
 _LEXEME: Final = re.compile(
@@ -24,12 +23,8 @@ _LEXEME: Final = re.compile(
 _NAME: Final = re.compile(r"\s*(?:(?:const|let|var)\s+)?[A-Za-z_][\w.]*\s*(?::[^={\n]*)?=\s*(?=\{)")
 _NEXT_NAME: Final = re.compile(r"(?:\s|;|#[^\n]*\n)*[A-Za-z_][\w.]*\s*(?::[^={\n]*)?=\s*(?=\{)")
 _LEFT_OUT: Final = re.compile(r"(?:#+|//+|/\*+)\s*(?:\.\.\.|…)")
-_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|\"", re.DOTALL)
 _BEFORE_KEY: Final = re.compile(r"""["'“”{}\[\],\n]""")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _GOES_ON: Final = re.compile(r"""\s*(?:\}|,\s*(?:["'“]|\w+\s*:))""")
-_CLOSES: Final = {"}": "{", "]": "[", ")": "("}
-_VALUES: Final = {"null": None, "None": None, "true": True, "True": True, "false": False, "False": False}
 
 
 class UnreadableError(Exception):
@@ -49,16 +44,11 @@ class Lexeme:
     line: int
 
 
-def _at(lexeme: Lexeme, code: str, message: str) -> UnreadableError:
-    return UnreadableError(code, f"line {lexeme.line} of the object: {message}")
-
-
 @dataclass(slots=True)
 class _Bracket:
-    """A bracket that is open: the keys in it so far, whether it has a comma, and whether texts in it stand together."""
+    """A bracket that is open: whether it has a comma, and the first text in it that follows another one."""
 
     sign: str
-    keys: set[str] = field(default_factory=set)
     comma: bool = False
     joined: Lexeme | None = None
 
@@ -123,135 +113,51 @@ def scan(text: str) -> Iterator[Lexeme]:
         line += said.count("\n")
 
 
-def lexemes_of(text: str) -> list[Lexeme]:
-    """Without white space and comments.
+def refuse_unclear(text: str) -> None:
+    """Refuse what Python and JSON5 would read in silence, each in its own way, and what is not all there.
 
     Raises:
-        UnreadableError: TG502 for a comment with half a pair of quotation marks, TG504 for `...` outside texts and for
-            a comment that begins with it.
-    """
-    found = []
-    for lexeme in scan(text):
-        kind, said, line = lexeme.kind, lexeme.said, lexeme.line
-        if kind == "dots" or (kind == "comment" and _LEFT_OUT.match(said)):
-            told = f"line {line} of the object leaves something out with {show(said)}; write everything out"
-            raise UnreadableError("TG504", told)
-        if kind == "comment" and said[:2] != "/*" and said.count('"') % 2:
-            told = f"line {line} of the object: a comment or the end of a text? {show(said)}"
-            raise UnreadableError("TG502", told)
-        if kind != "comment":
-            found.append(lexeme)
-    return found
-
-
-def refuse_unclear(lexemes: Sequence[Lexeme]) -> None:
-    """Refuses what the readers behind this would read in silence, each in its own way.
-
-    Raises:
-        UnreadableError: TG102 for a key that stands twice, TG501 for nesting too deep, TG502 for brackets that do not
-            match, a comma without an entry, or texts without a comma between them, TG503 for brackets that stay open.
+        UnreadableError: TG501 for nesting too deep, TG502 for texts without a comma between them and for a comment with
+            half a pair of quotation marks, TG503 for brackets that stay open, TG504 for `...` outside texts.
     """
     stack: list[_Bracket] = []
-    for before, lexeme, after in zip([None, *lexemes], lexemes, [*lexemes[1:], None], strict=False):
+    before: Lexeme | None = None
+    for lexeme in scan(text):
+        if lexeme.kind == "dots" or (lexeme.kind == "comment" and _LEFT_OUT.match(lexeme.said)):
+            raise _at(lexeme, "TG504", f"something is left out with {show(lexeme.said)}; write everything out")
+        if lexeme.kind == "comment":
+            if lexeme.said[:2] != "/*" and lexeme.said.count('"') % 2:
+                raise _at(lexeme, "TG502", f"a comment or the end of a text? {show(lexeme.said)}")
+            continue
         if lexeme.kind == "open":
             stack.append(_Bracket(lexeme.said))
             if len(stack) > MOST_DEPTH:
                 raise UnreadableError("TG501", f"the reply is nested deeper than {MOST_DEPTH} levels")
-        elif lexeme.kind == "close":
-            if not stack or stack.pop().sign != _CLOSES[lexeme.said]:
-                raise _at(lexeme, "TG502", f"{lexeme.said!r} closes a bracket of another kind, or none")
+        elif lexeme.kind == "close" and stack:
+            stack.pop()  # of the right kind or not: the readers refuse the latter
         elif stack:
-            _refuse_inside(stack[-1], before, lexeme, after)
+            _refuse_joined(stack[-1], before, lexeme)
+        before = lexeme
     if stack:
         told = "the reply ends before its brackets and quotation marks close; give the whole object"
         raise UnreadableError("TG503", told)
 
 
-def _refuse_inside(bracket: _Bracket, before: Lexeme | None, lexeme: Lexeme, after: Lexeme | None) -> None:
-    """What `refuse_unclear` looks for between two brackets."""
+def _refuse_joined(bracket: _Bracket, before: Lexeme | None, lexeme: Lexeme) -> None:
+    """Refuse what Python reads as one text, unless it is clearly meant: `("one text in " "two parts")`."""
     if lexeme.said == ",":
         bracket.comma = True
-        if before and (before.said == "," or before.kind == "open"):
-            raise _at(lexeme, "TG502", "a comma without an entry before it")
     if lexeme.kind == "text" and before and before.kind == "text":
         bracket.joined = lexeme
-    if bracket.joined and (bracket.comma or bracket.sign != "("):  # ("one text in " "two parts") is deliberate
+    if bracket.joined and (bracket.comma or bracket.sign != "("):
         raise _at(bracket.joined, "TG502", f"two texts without a comma between them: ... {bracket.joined.said}")
-    if lexeme.kind in ("text", "word") and after and after.said == ":" and bracket.sign == "{":
-        key = text_in(lexeme) if lexeme.kind == "text" else lexeme.said
-        if key in bracket.keys:
-            raise _at(lexeme, "TG102", f"the key {show(key)} stands twice in one object; keep one")
-        bracket.keys.add(key)
 
 
-def text_in(lexeme: Lexeme) -> str:
-    """The text between the quotation marks.
-
-    Raises:
-        UnreadableError: TG502 for a prefix such as `f` and for escapes that JSON does not have.
-    """
-    said = lexeme.said
-    width = 3 if len(said) >= 6 and said[:3] in ('"""', "'''") else 1
-    inner = _ESCAPE.sub(_as_json, said[width:-width])
-    try:
-        if said[0] not in "\"'“":
-            raise ValueError(said[0])
-        return str(json.loads(f'"{inner}"', strict=False))
-    except ValueError:
-        raise _at(lexeme, "TG502", f"a prefix or an escape that JSON does not have: {show(said)}") from None
-
-
-def _as_json(match: re.Match[str]) -> str:
-    return {"\\'": "'", '"': '\\"'}.get(match.group(), match.group())
+def _at(lexeme: Lexeme, code: str, message: str) -> UnreadableError:
+    return UnreadableError(code, f"line {lexeme.line} of the object: {message}")
 
 
 def keys_in(text: str) -> set[str]:
     """Everything that stands before a colon, also in an object that cannot be read."""
     parts = text.split(":")[:-1]
     return {_BEFORE_KEY.split(part.rstrip().rstrip("\"'”"))[-1].strip() for part in parts}
-
-
-def content_of_lexemes(lexemes: Sequence[Lexeme]) -> list[Any]:
-    """Brackets, keys and values in their order, to compare with `content_of_data`.
-
-    Raises:
-        UnreadableError: TG501 for a sign that no object has, TG502 for a text without quotation marks.
-    """
-    content: list[Any] = []
-    for lexeme, after in zip(lexemes, [*lexemes[1:], None], strict=False):
-        if lexeme.kind in ("open", "close"):
-            content.append(("bracket", {"(": "[", ")": "]"}.get(lexeme.said, lexeme.said)))
-        elif lexeme.kind == "text":
-            content.append((str, text_in(lexeme)))
-        elif lexeme.kind == "word":
-            key = after is not None and after.said == ":"
-            value = lexeme.said if key else _value_of(lexeme)
-            content.append((type(value), value))
-        elif lexeme.said not in ",:":
-            raise _at(lexeme, "TG501", f"cannot be read at {show(lexeme.said)}")
-    return content
-
-
-def _value_of(word: Lexeme) -> Any:
-    """null, true, false or a number, the latter as JSON writes it."""
-    if word.said in _VALUES:
-        return _VALUES[word.said]
-    if _NUMBER.fullmatch(word.said) and len(word.said) < 20:
-        return json.loads(word.said)
-    raise _at(word, "TG502", f"a text without quotation marks: {show(word.said)}")
-
-
-def content_of_data(value: Any) -> list[Any]:
-    """What `content_of_lexemes` gives for a reply that says exactly this."""
-    if isinstance(value, dict):
-        inner = [part for key, entry in value.items() for part in [(str, key), *content_of_data(entry)]]
-        return [("bracket", "{"), *inner, ("bracket", "}")]
-    if isinstance(value, list | tuple):
-        return [("bracket", "["), *(part for entry in value for part in content_of_data(entry)), ("bracket", "]")]
-    return [(type(value), value)]
-
-
-def plain_text(lexemes: Sequence[Lexeme]) -> str:
-    """The reply without comments, each text with JSON's own quotation marks and escapes."""
-    texts = (json.dumps(text_in(one), ensure_ascii=False) if one.kind == "text" else one.said for one in lexemes)
-    return " ".join(texts)

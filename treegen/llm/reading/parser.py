@@ -1,41 +1,37 @@
 """Reads a tree out of an LLM's reply: tolerant of wrapping and syntax, strict about meaning.
 
-Steps: strip reasoning, find the outermost braces (with `name =` before them), read as JSON, then as Python literals,
-then with json-repair, whose result must say what the reply says. Whatever can be read in two ways, is cut off or
-abbreviated is a problem, not a guess.
+Steps: strip reasoning, find the outermost braces (with `name =` before them), read as JSON, else as Python literals,
+else as JSON5. Each of the three is an exact grammar: whatever none of them reads, can be read in two ways, is cut off
+or abbreviated is a problem for the model to repair, not a guess.
 """
 
 import ast
 import json
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from treegen.llm.reading.lexer import (
-    Lexeme,
-    UnreadableError,
-    content_of_data,
-    content_of_lexemes,
-    keys_in,
-    lexemes_of,
-    objects_in,
-    plain_text,
-    refuse_unclear,
-)
+from treegen.llm.reading.lexer import UnreadableError, keys_in, objects_in, refuse_unclear
+from treegen.text import show
 from treegen.tree.document import parse_json
+from treegen.tree.validation.locations import place_at
 from treegen.tree.validation.problems import Problem, pointer_to
-from treegen.tree.validation.schema import show
 
 MOST_CHARACTERS: Final = 4 * 2**20
 _THINK: Final = re.compile(r"<(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
 _END_THINK: Final = re.compile(r"</(?:think(?:ing)?|reasoning|thought)>", re.IGNORECASE)
-_UNSHARED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"'bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+#: json5 is written in Python: 100,000 characters a second
+MOST_CHARACTERS_OF_JSON5: Final = 2**19
+_JSON_WORDS: Final = {"null": None, "true": True, "false": False}
+#: a backslash that begins no escape, or half a surrogate pair: the three notations read these differently
+_UNSHARED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"'/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _FENCED: Final = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LIST: Final = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*)?[\[(]")
-_GROUPS: Final = ("classification_groups", "classification_cot")
-_KEYS: Final = frozenset({*_GROUPS, "rules", "prompt", "options"})
+GROUP_KEYS: Final = ("classification_groups", "classification_cot")
+_KEYS: Final = frozenset({*GROUP_KEYS, "rules", "prompt", "options"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +41,7 @@ class ParsedReply:
     Attributes:
         data: in the tree's own shape (`domain` not yet set), `None` if there are problems.
         problems: TG102 and TG501 to TG504.
-        repaired: the syntax had to be repaired by json-repair; a reviewer should know.
+        repaired: the syntax is neither JSON nor Python and was read as JSON5; a reviewer should know.
     """
 
     data: dict[str, Any] | None
@@ -97,7 +93,7 @@ def answer_begins(text: str) -> int | None:
 
 
 def read_value(text: str) -> tuple[Any, bool]:
-    """One object or list of any shape, read as tolerantly as a reply, and whether json-repair was needed.
+    """One object or list of any shape, read as tolerantly as a reply, and whether it is JSON5.
 
     Code fences and prose around one object are dropped; around a list there may be a fence or `name =`.
 
@@ -167,64 +163,104 @@ def _refuse_same_subject(text: str, tree: dict[str, Any]) -> None:
 
 
 def _read(text: str) -> tuple[Any, bool]:
-    """The data of one object, and whether json-repair was needed."""
+    """Read one object, and say whether it is JSON5."""
     data, problems = parse_json(text)
     if data is not None and not problems:
         return data, False
-    if any(p.message.startswith("nested deeper") for p in problems):
-        raise UnreadableError("TG501", f"the reply is {problems[0].message}")
     twice = next((p for p in problems if p.code == "TG102"), None)
     if twice:
         raise UnreadableError("TG102", twice.message, twice.pointer)
-    lexemes = lexemes_of(text)
-    refuse_unclear(lexemes)
+    refuse_unclear(text)
+    if odd := _UNSHARED.search(text):
+        raise _unreadable(text, odd.end() - 1, "an escape outside JSON, or half of a surrogate pair")
     try:
         return _read_python(text), False
-    except (SyntaxError, ValueError, MemoryError):
-        return _read_repaired(lexemes), True
+    except SyntaxError as error:
+        lines = text.split("\n")[: (error.lineno or 1) - 1]
+        return _read_json5(text, sum(len(line) + 1 for line in lines) + (error.offset or 1) - 1), True
+    except (ValueError, MemoryError):
+        return _read_json5(text, 0), True
+
+
+class _JsonWords(ast.NodeTransformer):
+    """Makes `null`, `true` and `false` literals: JSON with a trailing comma is then Python, and read fast."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Replace a word of JSON."""
+        return ast.copy_location(ast.Constant(_JSON_WORDS[node.id]), node) if node.id in _JSON_WORDS else node
 
 
 def _read_python(text: str) -> Any:
-    """Python literals: one expression, or assignments of literals.
+    """Read Python literals: one expression, or assignments of literals.
 
     Raises:
-        SyntaxError, ValueError: it is not that, or has an escape that means something else in JSON.
+        SyntaxError, ValueError: it is not that, or has an escape that Python does not have.
+        UnreadableError: TG102 for a name or key that is given twice.
     """
-    if _UNSHARED.search(text):
-        raise ValueError("an escape that JSON and Python do not share")
-    module = ast.parse(text)
-    values: dict[str, Any] = {}
+    if "\\/" in text:
+        raise ValueError("Python has no such escape")
+    module = _JsonWords().visit(ast.parse(text.lstrip()))
+    for node in ast.walk(module):
+        if isinstance(node, ast.Dict):
+            _refuse_duplicates(str(key.value) for key in node.keys if isinstance(key, ast.Constant))
+    if len(module.body) == 1 and isinstance(expression := module.body[0], ast.Expr):
+        return ast.literal_eval(expression.value)
+    values: list[tuple[str, Any]] = []
     for statement in module.body:
         match statement:
-            case ast.Expr(value=literal) if len(module.body) == 1:
-                return ast.literal_eval(literal)
             case ast.Assign(targets=[ast.Name(id=name)], value=literal):
                 pass
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as literal):
                 pass
             case _:
                 raise ValueError("not an assignment of a literal")
-        if name in values:
-            raise UnreadableError("TG102", f"the name {show(name)} is given twice; keep one")
-        values[name] = ast.literal_eval(literal)
-    if not values:
-        raise ValueError("empty")
-    return next(iter(values.values())) if len(values) == 1 else values
+        values.append((name, ast.literal_eval(literal)))
+    _refuse_duplicates(name for name, _ in values)
+    return values[0][1] if len(values) == 1 else dict(values)
 
 
-def _read_repaired(lexemes: Sequence[Lexeme]) -> Any:
-    """json-repair, with the check that it lacks: brackets, keys and values are those of the reply, in their order."""
-    import json_repair
+def _read_json5(text: str, reached: int) -> Any:
+    """Read JSON5 from the first bracket on, which may stand behind `name =`.
 
-    first = next(i for i, lexeme in enumerate(lexemes) if lexeme.kind == "open")  # behind `name =`
-    said = content_of_lexemes(lexemes[first:])
-    data = json_repair.loads(plain_text(lexemes[first:]))
-    read = content_of_data(data)
-    if said != read:
-        same = next((i for i, (a, b) in enumerate(zip(said, read, strict=False)) if a != b), min(len(said), len(read)))
-        place = show(said[same][1]) if same < len(said) else "its end"
-        raise UnreadableError("TG502", f"the reply can be read in more than one way from {place} on; write plain JSON")
-    return data
+    Args:
+        text: what is not Python.
+        reached: how far Python came: the problem is where the better of the two readers stopped.
+
+    Raises:
+        UnreadableError: TG102 for a key that is given twice, TG502 for what is not JSON5.
+    """
+    import json5
+
+    if len(text) > MOST_CHARACTERS_OF_JSON5:
+        told = f"neither JSON nor Python, and too long to be read as JSON5 (over {MOST_CHARACTERS_OF_JSON5} characters)"
+        raise UnreadableError("TG502", f"{told}; write plain JSON")
+    listed = _LIST.match(text)
+    start = listed.end() - 1 if listed else text.index("{")
+    value, error, place = json5.parse(text, start=start, object_pairs_hook=_object)
+    if error is not None:
+        raise _unreadable(text, max(place, reached), "neither JSON nor Python nor JSON5")
+    return value
+
+
+def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    pairs = list(pairs)
+    _refuse_duplicates(key for key, _ in pairs)
+    return dict(pairs)
+
+
+def _refuse_duplicates(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UnreadableError("TG102", f"the key {show(name)} is given twice in one object; keep one")
+        seen.add(name)
+
+
+def _unreadable(text: str, offset: int, what: str) -> UnreadableError:
+    place = place_at(text, offset)
+    here = text[offset : offset + 30].partition("\n")[0]
+    told = f"line {place.line}, column {place.column} of the object: {what} at {show(here)}; write plain JSON"
+    return UnreadableError("TG502", told)
 
 
 def tree_shape(data: Any) -> dict[str, Any]:
@@ -268,7 +304,7 @@ class Shape:
     """
 
     of: Callable[[Any], dict[str, Any]] = tree_shape
-    keys: tuple[str, ...] = _GROUPS
+    keys: tuple[str, ...] = GROUP_KEYS
     plural: str = "trees"
 
 
@@ -330,7 +366,7 @@ def _all_have(value: Any, key: str) -> bool:
 
 
 def _groups_in(data: dict[str, Any]) -> list[str]:
-    return [k for k in _GROUPS if k in data]
+    return [k for k in GROUP_KEYS if k in data]
 
 
 def _listed(value: Any) -> Any:
@@ -342,6 +378,8 @@ def _listed(value: Any) -> Any:
         return {_written(str(k)): _listed(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_listed(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UnreadableError("TG502", f"{value} is not a number of JSON")
     if not isinstance(value, str | int | float | bool | None):
         raise UnreadableError("TG501", f"JSON has no {type(value).__name__}; use a list or a text")
     return _written(value) if isinstance(value, str) else value

@@ -17,7 +17,7 @@ class Read:
         problems: everything found in it.
         data: its plain data, as far as it could be read.
         tree: the tree of the reply if its types are those of a tree, with errors or without.
-        repaired: json-repair had to mend the reply's syntax.
+        repaired: the reply was neither JSON nor Python and was read as JSON5.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -44,7 +44,7 @@ class Attempt:
         problems: everything found in the reply.
         data: what the reply says, as plain data.
         tree: the tree of the reply if its types are those of a tree, with errors or without.
-        repaired: json-repair had to mend the reply's syntax.
+        repaired: the reply was neither JSON nor Python and was read as JSON5.
         failure: why there is no reply, or no whole one.
     """
 

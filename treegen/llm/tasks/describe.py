@@ -19,8 +19,8 @@ from treegen.llm.reading.parser import keyed, parse_reply
 from treegen.llm.tasks.attempts import Conversation, Listener, Read, Reader
 from treegen.llm.tasks.batched_draft import Kept, NothingKept, Part, PartMaker, Stopped
 from treegen.progress import Progress, no_progress
+from treegen.text import show
 from treegen.tree.validation.problems import Problem, pointer_to
-from treegen.tree.validation.schema import show
 
 MOST_IMAGES: Final = 16  # pictures of one request
 MOST_CLASSES: Final = 12  # described together
@@ -111,7 +111,7 @@ def describe(
     except Stopped:
         return {}, Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
     except ModelError as error:
-        if "did not accept the request (400)" not in error.message:
+        if error.code != "bad-request":
             raise  # its cause is known
         told = f"{error.message}: with pictures; perhaps {chat.name} does not see any"
         raise ModelError(told, "use a model with vision, or draft without --images") from None

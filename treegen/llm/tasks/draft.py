@@ -6,6 +6,7 @@ from typing import Any, Final
 from treegen.config.class_notes import notes_of
 from treegen.config.domain import Domain
 from treegen.errors import InputError
+from treegen.history.score_document import Diagnosis
 from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
 from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.response_schemas import PATCH, WHOLE_TREE
@@ -83,7 +84,7 @@ def revise(
     chat: Chat,
     *,
     problems: Sequence[Problem] = (),
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     tries: int = DEFAULT_TRIES,
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
@@ -131,7 +132,7 @@ def revision_request(
     feedback: str | Feedback,
     *,
     problems: Sequence[Problem] = (),
-    diagnosis: dict[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     patch: bool | None = None,
 ) -> tuple[Message, ...]:
     """The messages that `revise` begins with; `patch` asks for a JSON Patch, as is done of a long tree.

@@ -11,10 +11,10 @@ from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import parse_patch, parse_reply
 from treegen.llm.tasks.attempts import Read, Reader
+from treegen.text import show
 from treegen.tree.model import Group
 from treegen.tree.validation.checks import check_data
-from treegen.tree.validation.problems import Problem, errors_of, pointer_to
-from treegen.tree.validation.schema import show
+from treegen.tree.validation.problems import Problem, errors_of, path_of, pointer_to
 
 _PARTS: Final = ("classification_groups", "rules")
 _NOT_OURS: Final = ("$schema", "digest", "review", "conflicts", "domain")
@@ -103,10 +103,10 @@ def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Proble
     errors = errors_of(problems)[:_MOST_SHOWN]
     fragments: dict[str, Any] = {}
     for problem in errors:
-        for pointer, value in _fragments(domain, data, problem):
+        for pointer, value in _fragments(data, problem):
             fragments.setdefault(pointer, value)
     names = {part for pointer in fragments for part in [_class_at(pointer)] if part}
-    names |= {name for name in domain.classes if any(show(name) in p.message for p in errors)}
+    names |= {name for problem in errors for name in problem.classes}
     notes = [(name, note) for name, note in notes_of(domain, names)["notes"].items() if name in names]
     text = render(
         "mend",
@@ -121,9 +121,9 @@ def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Proble
     return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
 
 
-def _fragments(domain: Domain, data: dict[str, Any], problem: Problem) -> Iterator[tuple[str, Any]]:
+def _fragments(data: dict[str, Any], problem: Problem) -> Iterator[tuple[str, Any]]:
     """What stands at the problem's place: a rule or a group is told as a whole."""
-    parts = _parts(problem.pointer)
+    parts = path_of(problem.pointer)
     if len(parts) >= 2:
         pointer = pointer_to(*parts[:2])
         yield pointer, _at(data, parts[:2])
@@ -134,17 +134,12 @@ def _fragments(domain: Domain, data: dict[str, Any], problem: Problem) -> Iterat
             if rule == own and name != parts[1]:
                 yield pointer_to("rules", name), rule
     if problem.code == "TG201" and problem.pointer == "/rules":
-        for name in domain.classes:
-            if name not in data.get("rules", {}) and show(name) in problem.message:
-                yield pointer_to("rules", name), None
-
-
-def _parts(pointer: str) -> tuple[str, ...]:
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+        for name in problem.classes:
+            yield pointer_to("rules", name), None
 
 
 def _class_at(pointer: str) -> str:
-    parts = _parts(pointer)
+    parts = path_of(pointer)
     return parts[1] if len(parts) > 1 and parts[0] == "rules" else ""
 
 
@@ -161,8 +156,8 @@ def _groups_needed(data: dict[str, Any], problems: Sequence[Problem]) -> list[Gr
     named = found if isinstance(found, dict) else {}
     wanted: set[str] = set()
     for problem in problems:
-        parts = _parts(problem.pointer)
-        if parts[:1] == ("rules",):
+        parts = path_of(problem.pointer)
+        if parts[:1] == ["rules"]:
             wanted |= {parts[2]} if len(parts) > 2 and parts[2] in named else set(named)
     return [
         Group(name=name, prompt=str(group.get("prompt", "")), options=tuple(map(str, group.get("options") or ())))

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from treegen.review.widgets.field import Field
 from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 
 Judge = Callable[[str], str]  # what is wrong with a text; empty if nothing
 

@@ -1,15 +1,17 @@
 """The feedback pane: what is asked of a language model, what it answers, and its proposal one change at a time."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
 from treegen.clip.diagnosis.advice import LEVEL
-from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.validation.schema import printable
+from treegen.review.context import ReviewContext
+from treegen.review.widgets.grid import Column, PaneGrid
+from treegen.text import printable
 
 if TYPE_CHECKING:
     from treegen.clip.preview import Preview
@@ -18,32 +20,104 @@ if TYPE_CHECKING:
 _MARKS = {"open": "", "taken": "taken", "rejected": "left"}
 
 
+#: keys for the conversation that work in every pane
+CONVERSATION: Final = (
+    Binding("F", "app.do('feedback', 'write')", "feedback", tooltip="Feedback to the language model"),
+    Binding("ctrl+g", "app.do('feedback', 'send')", "send", tooltip="Send the feedback"),
+    Binding(
+        "ctrl+t",
+        "app.do('feedback', 'next_target')",
+        "about something else",
+        tooltip="Feedback about something else",
+    ),
+    Binding(
+        "ctrl+l",
+        "app.do('feedback', 'compose')",
+        "from mistakes",
+        tooltip="Feedback from the mistakes",
+    ),
+    Binding("A", "app.do('feedback', 'accept_all')", "take all", tooltip="Take all proposed changes"),
+)
+
+
+class FeedbackField(TextArea):
+    """The text to send, and the answer that is pasted."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "leave the text", key_display="escape"),
+        *CONVERSATION[1:4],
+    ]
+
+    def action_leave(self) -> None:
+        """Give the focus to the proposal: in the text its keys would write."""
+        self.screen.query_one(ProposalGrid).focus()
+
+
+class ProposalGrid(PaneGrid):
+    """The proposed changes."""
+
+    ENTER = "app.do('feedback', 'accept_one')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "take", key_display="enter"),
+        Binding("e", "app.do('feedback', 'edit')", "reword", tooltip="Take a proposed change in your words"),
+        Binding("x", "app.do('feedback', 'reject')", "leave"),
+        CONVERSATION[-1],
+        CONVERSATION[0],
+    ]
+
+
 class FeedbackPane(Vertical):
     """A text to send, what comes back as it arrives, and the changes that are proposed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave_text", "Leave the text", show=False)]
-
-    _asked: "ProposalReview | None" = None
-
-    def action_leave_text(self) -> None:
-        """Gives the keys to the proposal: in the text they would write."""
-        self.query_one("#proposal", Grid).focus()
+    def __init__(self, *, id: str | None = None) -> None:
+        """A pane in which nothing was said yet."""
+        super().__init__(id=id)
+        self._about, self._talk = "", ""
+        self._asked: ProposalReview | None = None
 
     def compose(self) -> ComposeResult:
         """What it is about, the text, the talk, the proposal, the whole of the change under the cursor."""
         yield Static(id="about", markup=False)
-        yield TextArea(id="feedback")
+        yield FeedbackField(id="feedback")
         yield Static(id="talk", markup=False)
-        yield Grid(id="proposal", copied=4)
+        yield ProposalGrid(id="proposal", copied=4)
         yield Static(id="whole", markup=False)
 
-    def show(self, about: str, talk: str, asked: "ProposalReview | None") -> None:
-        """Shows where the conversation is."""
-        self.query_one("#about", Static).update(printable(about))
-        lines = talk.splitlines()[-4:]
+    @property
+    def field(self) -> FeedbackField:
+        """The text field."""
+        return self.query_one(FeedbackField)
+
+    @property
+    def proposal(self) -> ProposalGrid:
+        """The proposed changes."""
+        return self.query_one(ProposalGrid)
+
+    @property
+    def entry(self) -> Widget:
+        """The widget that gets the focus when the pane is shown."""
+        return self.proposal if self._asked and self._asked.open else self.field
+
+    def tell(self, about: str, talk: str, asked: "ProposalReview | None") -> None:
+        """Show where the conversation is.
+
+        Args:
+            about: what the next feedback is about.
+            talk: what was said last; its last lines are shown.
+            asked: the last proposal.
+        """
+        self._about, self._talk, self._asked = about, talk, asked
+        self._paint()
+
+    def show(self, context: ReviewContext) -> None:
+        """Repaint what was told last."""
+        self._paint()
+
+    def _paint(self) -> None:
+        self.query_one("#about", Static).update(printable(self._about))
+        lines = self._talk.splitlines()[-4:]
         self.query_one("#talk", Static).update("\n".join(map(printable, lines)))
-        self._asked = asked
-        self._show_units(asked)
+        self._show_units(self._asked)
         self._show_whole()
 
     def on_grid_moved(self) -> None:
@@ -52,7 +126,7 @@ class FeedbackPane(Vertical):
 
     def _show_whole(self) -> None:
         """What a line of the grid may cut or has no room for: all sentences, its p, and why the change is refused."""
-        asked, row = self._asked, self.query_one("#proposal", Grid).row
+        asked, row = self._asked, self.proposal.row
         lines = list[str]()
         if asked and row < len(asked.units):
             unit = asked.units[row]
@@ -63,7 +137,7 @@ class FeedbackPane(Vertical):
         self.query_one("#whole", Static).update("\n".join(printable(line) for line in lines if line))
 
     def _show_units(self, asked: "ProposalReview | None") -> None:
-        grid = self.query_one("#proposal", Grid)
+        grid = self.proposal
         if asked is None:
             grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")
             return

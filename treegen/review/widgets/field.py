@@ -3,7 +3,7 @@
 from textual.events import Key
 from textual.widgets import Input
 
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 
 
 class Field(Input):

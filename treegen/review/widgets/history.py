@@ -1,27 +1,31 @@
 """The history pane: the scores of the session as a line, its steps, and the revisions that were kept."""
 
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual_plotext import PlotextPlot
 
-from treegen.review.widgets.grid import Column, Grid
-
-if TYPE_CHECKING:
-    from treegen.workflow.review_model import ReviewModel
+from treegen.history.score_document import as_tested
+from treegen.review.context import ReviewContext
+from treegen.review.widgets.grid import Column, Grid, PaneGrid
+from treegen.review.widgets.panes import TO_THE_TREE
 
 
 class HistoryPane(Vertical):
     """What happened, newest first."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
+
     def compose(self) -> ComposeResult:
         """The plot above, the list below."""
         yield PlotextPlot(id="plot")
-        yield Grid(id="steps")
+        yield PaneGrid(id="steps")
 
-    def show(self, review: "ReviewModel") -> None:
-        """Shows scores, steps and revisions."""
+    def show(self, context: ReviewContext) -> None:
+        """Repaint scores, steps and revisions."""
+        review = context.review
         session = review.session
         self._plot([100 * share for share in review.scores])
         steps = list(enumerate(session.steps, 1))[::-1]
@@ -35,7 +39,7 @@ class HistoryPane(Vertical):
         ]
         scores = session.store.scores()
         for revision in reversed(session.store.revisions()):
-            score = scores.get(revision.id)
+            score = as_tested(scores.get(revision.id))
             told = f"test {100 * score['test']['accuracy']:.1f} %  " if score else ""
             rows.append(("revision", str(revision.id), f"{revision.created}  {revision.author}  {told}{revision.note}"))
         columns = [Column(head="", width=8), Column(head="no.", width=5, right=True), Column(head="what", width=300)]

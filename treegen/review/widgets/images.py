@@ -1,18 +1,40 @@
 """The images pane: what is wrongly classified, the picture itself, and what every group answered."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 from textual_image.widget import Image
 
 from treegen.images import open_picture
-from treegen.review.widgets.grid import Column, Grid, widths_of
+from treegen.review.context import ReviewContext
+from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
-    from treegen.workflow.review_model import ReviewModel
+
+
+class MistakesGrid(PaneGrid):
+    """The wrongly classified images."""
+
+    ENTER = "app.do('navigation', 'to_fault')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "the rule at fault", key_display="enter"),
+        Binding("tab", "app.focus_next", "answers"),
+    ]
+
+
+class VotesGrid(PaneGrid):
+    """What every group answers for one image."""
+
+    ENTER = "app.do('navigation', 'to_fault')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "the rule at fault", key_display="enter"),
+        Binding("right,l", "move(0,1)", "more columns", key_display="h l"),
+        Binding("tab", "app.focus_next", "pictures"),
+    ]
 
 
 class ImagesPane(Vertical):
@@ -20,16 +42,16 @@ class ImagesPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """The list above; below, picture and answers."""
-        yield Grid(copied=3, id="mistakes")
+        yield MistakesGrid(copied=3, id="mistakes")
         with Horizontal(id="below"):
             with Vertical(id="frame"):
                 yield Image(id="picture")
                 yield Static(id="broken", markup=False)
-            yield Grid(id="votes")
+            yield VotesGrid(id="votes")
 
-    def show(self, review: "ReviewModel") -> None:
-        """Shows the mistakes of the last score."""
-        self._review = review
+    def show(self, context: ReviewContext) -> None:
+        """Repaint the mistakes of the last score."""
+        self._review = review = context.review
         self.mistakes = review.measured.mistakes if review.measured else ()
         found = self.mistakes
 
@@ -51,8 +73,13 @@ class ImagesPane(Vertical):
         row = self.query_one("#mistakes", Grid).row
         return self.mistakes[row] if row < len(self.mistakes) else None
 
+    def on_grid_moved(self, event: Grid.Moved) -> None:
+        """Follow the cursor of the list."""
+        if event.grid.id == "mistakes":
+            self.show_picture()
+
     def show_picture(self) -> None:
-        """Shows picture and answers of the mistake under the cursor."""
+        """Show picture and answers of the mistake under the cursor."""
         mistake = self.mistake
         self._show_votes(mistake)
         picture, broken = self.query_one("#picture", Image), self.query_one("#broken", Static)

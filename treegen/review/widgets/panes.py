@@ -1,15 +1,38 @@
 """The panes that show a tree as a grid: groups, options, rules, problems."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from treegen.review.widgets.grid import Column, Grid, widths_of
+from textual.binding import Binding, BindingType
+
+from treegen.review.context import ReviewContext
+from treegen.review.widgets.grid import Column, PaneGrid, widths_of
+from treegen.text import show
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
-from treegen.tree.validation.schema import show
+from treegen.tree.validation.problems import path_of
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
+    from treegen.tree.validation.problems import Problem
     from treegen.workflow.review_model import ReviewModel
+
+_ADD: Final = Binding("a", "app.do('edits', 'run', 'add')", "add", tooltip="Add")
+_RENAME: Final = Binding("r", "app.do('edits', 'run', 'rename')", "rename", tooltip="Rename")
+_DELETE: Final = Binding("d", "app.do('edits', 'run', 'delete')", "delete", tooltip="Delete")
+_PROMPT: Final = Binding("p", "app.do('edits', 'run', 'edit_prompt')", "prompt", tooltip="Prompt")
+_MERGE: Final = Binding("m", "app.do('edits', 'run', 'merge')", "merge", tooltip="Merge option")
+_SPLIT: Final = Binding("x", "app.do('edits', 'run', 'split')", "split", tooltip="Split option")
+_MOVES: Final = (
+    Binding("K,shift+up", "app.do('edits', 'move_by', -1)", "move up", show=False, tooltip="Move up"),
+    Binding("J,shift+down", "app.do('edits', 'move_by', 1)", "move", key_display="J K", tooltip="Move down"),
+)
+#: the way back from panes in which nothing is edited
+TO_THE_TREE: Final = (
+    Binding("1", "app.pane('options')", "options"),
+    Binding("2", "app.pane('rules')", "rules"),
+)
+_LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for the language model")
 
 
 def percent(value: float | None) -> str:
@@ -22,11 +45,25 @@ def tone_of(value: float | None) -> str:
     return "" if value is None else "good" if value >= 0.8 else "bad" if value < 0.5 else "warn"
 
 
-class GroupsPane(Grid):
+class GroupsPane(PaneGrid):
     """The groups, with how often CLIP answers each rightly."""
 
-    def show(self, review: "ReviewModel") -> None:
-        """Shows the tree as it is."""
+    ENTER = "app.pane('options')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "options", key_display="enter"),
+        _ADD,
+        _RENAME,
+        _PROMPT,
+        _DELETE,
+        *_MOVES,
+        _LOCK,
+        replace(_MERGE, show=False),  # of the option under the cursor, which is seen beside the groups
+        replace(_SPLIT, show=False),
+    ]
+
+    def show(self, context: ReviewContext) -> None:
+        """Repaint the groups."""
+        review = context.review
         groups = review.tree.groups
         measured = review.measured
         right = [g["accuracy"] if (g := measured and measured.group(group.name)) else None for group in groups]
@@ -48,11 +85,24 @@ class GroupsPane(Grid):
         return groups[self.row] if self.row < len(groups) else None
 
 
-class OptionsPane(Grid):
+class OptionsPane(PaneGrid):
     """The options of a group: who has them, and how often CLIP answers them rightly."""
 
-    def show(self, review: "ReviewModel", group: "Group | None") -> None:
-        """Shows the options of the group."""
+    ENTER = "app.do('edits', 'run', 'rename')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _ADD,
+        _RENAME,
+        _DELETE,
+        _MERGE,
+        _SPLIT,
+        *_MOVES,
+        _PROMPT,
+        replace(_LOCK, show=False),  # of the group
+    ]
+
+    def show(self, context: ReviewContext) -> None:
+        """Repaint the options of the group under the cursor."""
+        review, group = context.review, context.selection.group
         if group is None:
             self.fill([], 0, lambda r, c: "", note="choose a group")
             return
@@ -80,11 +130,23 @@ class OptionsPane(Grid):
         self.fill(columns, len(group.options), cell, tone, "no option yet: a adds one")
 
 
-class RulesPane(Grid):
+class RulesPane(PaneGrid):
     """The matrix of classes and groups, in words."""
 
-    def show(self, review: "ReviewModel") -> None:
-        """Shows the rules."""
+    ENTER = "app.do('edits', 'run', 'point')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "re-point", key_display="enter"),
+        _ADD,
+        _RENAME,
+        _DELETE,
+        *_MOVES,
+        _LOCK,
+        replace(_PROMPT, show=False),  # of the group under the cursor of the groups
+    ]
+
+    def show(self, context: ReviewContext) -> None:
+        """Repaint the rules."""
+        review = context.review
         tree = review.tree
         draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
 
@@ -106,12 +168,20 @@ class RulesPane(Grid):
         self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
 
 
-class ProblemsPane(Grid):
+class ProblemsPane(PaneGrid):
     """Everything wrong with the tree."""
 
-    def show(self, review: "ReviewModel") -> None:
-        """Shows the problems, errors first."""
-        self.problems = sorted(review.problems, key=lambda p: p.severity != "error")
+    ENTER = "app.do('navigation', 'to_problem')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "go there", key_display="enter"),
+        Binding("f", "app.do('edits', 'fix')", "fix", tooltip="Fix the problem, if the fix is certain"),
+        Binding("y", "copy", "copy", tooltip="Copy"),
+    ]
+    problems: "list[Problem]"
+
+    def show(self, context: ReviewContext) -> None:
+        """Repaint the problems, errors first."""
+        self.problems = sorted(context.review.problems, key=lambda p: p.severity != "error")
         found = self.problems
 
         def cell(row: int, column: int) -> str:
@@ -127,7 +197,7 @@ class ProblemsPane(Grid):
 
 def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:
     """Group, option and class that a JSON Pointer names: the option as the number of its place."""
-    parts = [p.replace("~1", "/").replace("~0", "~") for p in pointer.split("/")[1:]]
+    parts = path_of(pointer)
     if parts[:1] == ["classification_groups"] and len(parts) > 1:
         option = parts[3] if len(parts) > 3 and parts[2] == "options" else None
         return parts[1], option, None

@@ -1,14 +1,18 @@
 """The score pane: accuracy with its interval, baseline and controls, and every class as a bar."""
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from treegen.review.widgets.grid import Column, Grid, widths_of
-from treegen.review.widgets.panes import percent, tone_of
-from treegen.tree.validation.schema import printable
+from treegen.history.score_document import as_tested
+from treegen.review.context import ReviewContext
+from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
+from treegen.text import printable
 
 if TYPE_CHECKING:
     from treegen.workflow.review_model import ReviewModel
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 _MOST_ADVICE: Final = 3
 
 
-def _share(part: dict[str, Any]) -> str:
+def _share(part: Mapping[str, Any]) -> str:
     low, high = part["interval"]
     return f"{100 * part['accuracy']:5.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {part['n']}"
 
@@ -25,13 +29,16 @@ def _share(part: dict[str, Any]) -> str:
 class ScorePane(Vertical):
     """What is known of how the tree does."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
+
     def compose(self) -> ComposeResult:
         """Numbers above, classes below."""
         yield Static(id="numbers", markup=False)
-        yield Grid(id="classes")
+        yield PaneGrid(id="classes")
 
-    def show(self, review: "ReviewModel") -> None:
-        """Shows the last scores."""
+    def show(self, context: ReviewContext) -> None:
+        """Repaint the last scores."""
+        review = context.review
         self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
         known = review.measured.dev["classes"] if review.measured else []
         ordered = sorted(known, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
@@ -63,23 +70,27 @@ class ScorePane(Vertical):
             lines.append(f"dev part        {_share(review.measured.dev)}{rule}{stale}")
             for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
                 lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
-        tested = review.tested
-        if tested is None:
+        if review.tested is None:
             return [*lines, "test part: s scores the saved tree, with baseline and controls"]
-        if "test" not in tested:
+        score = as_tested(review.tested)
+        if score is None:
             return [*lines, "test part: sealed by the domain; `treegen score --unseal` looks at it"]
-        controls = tested["controls"]
+        controls = score["controls"]
         lines += [
-            f"test part       {_share(tested['test'])}",
-            f"name baseline   {_share(tested['baseline'])}",
+            f"test part       {_share(score['test'])}",
+            f"name baseline   {_share(score['baseline'])}",
             f"shuffled rules  {_share(controls['shuffled_rules'])}",
             f"random words    {_share(controls['random_words'])}",
             f"chance          {_share(controls['chance'])}",
         ]
-        if looks := tested.get("test_looks"):
+        if looks := score.get("test_looks"):
             lines.append(f"the test part was looked at {looks} time{'s' if looks > 1 else ''}")
-        for name, words in (("parent", "since the parent revision"), ("baseline", "against the name baseline")):
-            if paired := tested["mcnemar"][name]:
+        against = score["mcnemar"]
+        for paired, words in (
+            (against["parent"], "since the parent revision"),
+            (against["baseline"], "against the name baseline"),
+        ):
+            if paired:
                 lines.append(
                     f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
                     f"{paired['losses']} lost, p = {paired['p']:.4f}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
+from treegen.text import quote
 from treegen.tree.changes.classes import (
     AnswersReordered,
     ClassAdded,
@@ -18,7 +19,6 @@ from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, 
 from treegen.tree.changes.interface import ABSENT, Answer, Change, ChangeError, MutableTree
 from treegen.tree.changes.options import OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered
 from treegen.tree.model import Tree
-from treegen.tree.validation.schema import quote
 
 __all__ = [
     "ABSENT",

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from treegen.text import quote
 from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap, told
 from treegen.tree.changes.order import arranged, behind, following, inserted, order_told, renamed
-from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

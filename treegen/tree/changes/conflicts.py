@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from treegen.text import quote
 from treegen.tree.changes.interface import Change, ChangeError, MutableTree
 from treegen.tree.model import Conflict
-from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

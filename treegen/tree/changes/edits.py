@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from treegen.text import quote
 from treegen.tree.changes import (
     Answer,
     Change,
@@ -31,7 +32,6 @@ from treegen.tree.merge.disputes import Side, take_side
 from treegen.tree.model import Tree
 from treegen.tree.validation.fixes import apply_fixes
 from treegen.tree.validation.problems import Problem
-from treegen.tree.validation.schema import quote
 
 Changes = tuple[Change, ...]
 

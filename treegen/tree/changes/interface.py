@@ -6,9 +6,9 @@ from enum import Enum
 from typing import Any, ClassVar, Final, Literal, Self
 
 from treegen.errors import ProblemsError
+from treegen.text import quote
 from treegen.tree.changes.order import inserted
 from treegen.tree.model import ClassRule, Group, Tree
-from treegen.tree.validation.schema import quote
 
 
 class Absent(Enum):

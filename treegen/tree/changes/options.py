@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from treegen.text import quote
 from treegen.tree.changes.interface import Change, ChangeError, MutableTree, Swap
 from treegen.tree.changes.order import arranged, behind, order_told, place_behind
-from treegen.tree.validation.schema import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from treegen.tree.validation.schema import quote
+from treegen.text import quote
 
 
 def inserted(entries: dict[str, Any], key: str, value: Any, before: str | None) -> dict[str, Any]:

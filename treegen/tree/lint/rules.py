@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from treegen.text import show
 from treegen.tree.lint.word_lists import CONTEXT, content_words, doubtful_words, least_tokens, only_achromatic
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import is_sign, normalise
 from treegen.tree.validation.problems import Problem, pointer_to
-from treegen.tree.validation.schema import show
 
 Aliases = Iterable[tuple[str, Sequence[str]]]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from treegen.errors import InputError
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -27,7 +28,6 @@ from treegen.tree.changes import (
 from treegen.tree.changes.interface import told, whole_class, whole_group
 from treegen.tree.document import compact
 from treegen.tree.model import Conflict, Tree
-from treegen.tree.validation.schema import quote
 
 Side = Literal["ours", "theirs"]
 Taken = dict[Side, tuple[Change, ...]]

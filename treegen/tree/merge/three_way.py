@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from treegen.errors import ProblemsError
+from treegen.text import quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -38,7 +39,6 @@ from treegen.tree.merge.disputes import (
 from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import Problem, errors_of, pointer_to
-from treegen.tree.validation.schema import quote
 
 SIDES: Final[tuple[Side, Side]] = ("ours", "theirs")
 EMPTY: Final = Tree(domain="", groups=(), rules=())  # the base of two files that were both new

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from treegen.tree.document import Document, digest_of, parse_json, read_text, save, tree_from, unwritable
+from treegen.errors import ProblemsError
+from treegen.files import read_text
+from treegen.text import did_you_mean, printable, show
+from treegen.tree.document import Document, digest_of, parse_json, save, tree_from, unwritable
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.validation.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
 from treegen.tree.validation.normalise import normalise
-from treegen.tree.validation.problems import Edit, Fix, Place, Problem, pointer_to
-from treegen.tree.validation.schema import schema_problems, show
+from treegen.tree.validation.problems import Edit, Fix, Place, Problem, errors_of, pointer_to
+from treegen.tree.validation.schema import schema_problems
 
 #: after these, the types of a document are not those of a tree
 _UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG107"})
 #: more missing classes than this are another domain's, not misspelt
-_MOST_CANDIDATES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,19 @@ class CheckResult:
     document: Document | None
     data: Any
     problems: tuple[Problem, ...]
+
+    def sound_tree(self, path: Path) -> Tree:
+        """Return the tree, which has no errors.
+
+        Raises:
+            ProblemsError: it has; the message has the first.
+        """
+        errors = errors_of(self.problems)
+        if self.document and not errors:
+            return self.document.tree
+        first = f"{errors[0].code} {printable(errors[0].pointer) or '/'}: {errors[0].message}" if errors else ""
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ProblemsError(f"{path}: {first}{more}", f"repair it first: `treegen check {path}` lists all problems")
 
 
 def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
@@ -151,21 +165,15 @@ def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Pr
     missing = [c for c in classes if c not in have]
     for name in missing:
         told = f"the class {show(name)} has no rule; give its option in every group"
-        yield Problem(code="TG201", pointer="/rules", message=told)
-    candidates = missing if len(missing) <= _MOST_CANDIDATES else ()
+        yield Problem(code="TG201", pointer="/rules", message=told, classes=(name,))
     unknown = [name for name in names if name not in known]
     written = _only_ones(classes) if unknown and missing else {}
     renamed = {name: written.get(word) for word, name in _only_ones(unknown).items()}
     for name in unknown:
-        told = f"the domain has no class {show(name)}" + _meant(name, candidates)
+        told = f"the domain has no class {show(name)}" + did_you_mean(name, missing)
         right = renamed.get(name)
         fix = rename_fix(name, right) if right and right not in have else None
         yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told, fix=fix)
-
-
-def _meant(name: str, candidates: Sequence[str]) -> str:
-    close = get_close_matches(name, candidates, n=1, cutoff=0.7)
-    return f"; {show(close[0])} is meant?" if close else ""
 
 
 def _answers(tree: Tree) -> Iterator[Problem]:
@@ -203,7 +211,7 @@ def _unknown_group(
     pointer = pointer_to("rules", rule.name, group)
     told = f"{show(rule.name)} has an answer for the group {show(group)}, which the tree does not have"
     if same is None or same in given:
-        return Problem(code="TG202", pointer=pointer, message=told + _meant(group, names))
+        return Problem(code="TG202", pointer=pointer, message=told + did_you_mean(group, names))
     edits = (
         Edit(op="remove", pointer=pointer),
         Edit(op="add", pointer=pointer_to("rules", rule.name, same), value=given[group]),
@@ -228,7 +236,7 @@ def _twins(tree: Tree) -> Iterator[Problem]:
         earlier = first.setdefault(key, rule.name)
         if earlier != rule.name:
             told = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
-            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=told)
+            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=told, classes=(earlier,))
 
 
 def _unused(tree: Tree) -> Iterator[Problem]:

@@ -4,8 +4,8 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from treegen.tree.validation.problems import Edit, Fix, Problem, pointer_to
-from treegen.tree.validation.schema import show
+from treegen.text import show
+from treegen.tree.validation.problems import Edit, Fix, Problem, path_of, pointer_to
 
 
 def blank_fix(pointer: str, text: str) -> Fix:
@@ -55,13 +55,9 @@ def _turn(edit: Edit) -> tuple[int, int]:
     return (2 if edit.op == "move" else 0), 0
 
 
-def _path(pointer: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-
-
 def _option(pointer: str) -> tuple[str, int]:
     """Group and index of an option's pointer."""
-    _, group, _, index = _path(pointer)
+    _, group, _, index = path_of(pointer)
     return group, int(index)
 
 
@@ -69,14 +65,14 @@ def _apply(data: Any, edit: Edit) -> None:
     if edit.op == "merge":
         _merge(data, *_option(edit.pointer), edit.value)
         return
-    *parents, last = _path(edit.pointer)
+    *parents, last = path_of(edit.pointer)
     for part in parents:
         data = data[int(part)] if isinstance(data, list) else data[part]
     key = int(last) if isinstance(data, list) else last
     if edit.op == "remove":
         del data[key]
     elif edit.op == "move":
-        wrong = _path(edit.source)[-1]
+        wrong = path_of(edit.source)[-1]
         members = [(last if name == wrong else name, value) for name, value in data.items()]
         data.clear()
         data.update(members)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
-from treegen.tree.validation.problems import Place, Problem
+from treegen.tree.validation.problems import Place, Problem, path_of
 
 _STRING: Final = r'"(?:[^"\\]++|\\.)*+"'  # possessive: a text that breaks off costs one pass
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
@@ -42,7 +42,7 @@ def locate(text: str, pointers: Iterable[str]) -> dict[str, Place]:
     >>> locate('{"a": [1, 2]}', ["/a/1"])
     {'/a/1': Place(line=1, column=11)}
     """
-    paths = {pointer: _parts(pointer) for pointer in pointers}
+    paths = {pointer: path_of(pointer) for pointer in pointers}
     wanted: _Wanted = {}
     for parts in paths.values():
         below = wanted
@@ -81,10 +81,6 @@ def bracket_deeper_than(text: str, most: int) -> int:
 def _place(starts: list[int], offset: int) -> Place:
     line = bisect_right(starts, offset)
     return Place(line=line, column=offset - starts[line - 1] + 1)
-
-
-def _parts(pointer: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def _nearest(node: _Node, parts: list[str]) -> int:

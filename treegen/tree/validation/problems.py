@@ -1,8 +1,10 @@
 """One shape for every finding, and the table of its codes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
+
+from jsonpointer import JsonPointer
 
 Severity = Literal["error", "warning"]
 Level = Literal["error", "warning", "off"]
@@ -115,6 +117,7 @@ class Problem:
         fix: a repair that is certain, if there is one.
         level: the severity that the project gives it; `None` for that of the code.
         place: where it is, if no pointer can say so: in a text that cannot be read.
+        classes: the classes that it is about beside the one in the pointer.
     """
 
     code: str
@@ -123,6 +126,7 @@ class Problem:
     fix: Fix | None = None
     level: Severity | None = None
     place: Place | None = None
+    classes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def severity(self) -> Severity:
@@ -148,6 +152,15 @@ def pointer_to(*parts: str | int) -> str:
     """
     pointer = "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
     return pointer.encode(errors="replace").decode()
+
+
+def path_of(pointer: str) -> list[str]:
+    """Split a JSON Pointer into the keys and indices of its path.
+
+    >>> path_of("/rules/a~1b/0")
+    ['rules', 'a/b', '0']
+    """
+    return list(JsonPointer(pointer).parts)
 
 
 def with_levels(problems: Iterable[Problem], levels: Mapping[str, Level]) -> tuple[tuple[Problem, ...], int]:

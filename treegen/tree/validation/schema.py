@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from treegen.resources import read_schema
+from treegen.text import show
 from treegen.tree.validation.fast_path import doubtful_part
 from treegen.tree.validation.normalise import normalise
 from treegen.tree.validation.problems import Problem, pointer_to
@@ -35,30 +36,32 @@ _WANTED = {
     "boolean": "true or false",
     "null": "null",
 }
-_CODES = {"slots": "TG110", "distinctNormalised": "TG111", "indexInto": "TG112", "type": "TG103"}
-_SHOWN = 60
+_CODES = {
+    "slots": "TG110",
+    "distinctNormalised": "TG111",
+    "indexInto": "TG112",
+    "type": "TG103",
+    "required": "TG104",
+    "dependentRequired": "TG104",
+}
 
 
-def printable(text: str) -> str:
-    r"""The text with everything escaped that a terminal obeys or cannot show.
+def _required(_: Any, keys: list[str], value: Any, __: Any) -> "Iterator[ValidationError]":
+    """JSON Schema's own keyword: its message alone would say which key is missing."""
+    from jsonschema.exceptions import ValidationError
 
-    >>> print(printable("red\x1b[31m"))
-    red\u001b[31m
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 2**16 else f"\\U{ord(c):08x}" for c in text)
+    for key in keys if isinstance(value, dict) else ():
+        if key not in value:
+            yield ValidationError(f"the key {show(key)} is missing")
 
 
-def quote(value: Any) -> str:
-    """A value as JSON on one line; control characters are escaped."""
-    return printable(json.dumps(value, ensure_ascii=False, default=str))
+def _dependent_required(_: Any, others: dict[str, list[str]], value: Any, __: Any) -> "Iterator[ValidationError]":
+    from jsonschema.exceptions import ValidationError
 
-
-def show(value: Any) -> str:
-    """A value as JSON, cut to what fits in a message; control characters are escaped."""
-    text = quote(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    for key, wanted in others.items() if isinstance(value, dict) else ():
+        for missing in wanted if key in value else ():
+            if missing not in value:
+                yield ValidationError(f"the key {show(missing)} is missing beside {show(key)}")
 
 
 def _slots(_: Any, wanted: int, value: Any, __: Any) -> "Iterator[ValidationError]":
@@ -127,7 +130,13 @@ def validator_of(schema: str) -> Any:
 
     extended: Any = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
-        {"slots": _slots, "distinctNormalised": _distinct, "indexInto": _index_into},
+        {
+            "required": _required,
+            "dependentRequired": _dependent_required,
+            "slots": _slots,
+            "distinctNormalised": _distinct,
+            "indexInto": _index_into,
+        },
         # 1.0 is no index, and TOML's nan is no fraction: it is neither below nor above any limit
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number}),
     )
@@ -151,18 +160,6 @@ def problems_of(error: "ValidationError") -> list[Problem]:
     path, keyword = list(error.absolute_path), str(error.validator)
     value: Any = error.instance
     expected: Any = error.validator_value
-    if keyword == "required":
-        missing = [k for k in expected if k not in value and f"'{k}'" in error.message]
-        return [
-            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing") for k in missing
-        ]
-    if keyword == "dependentRequired":
-        wanted_by = {k: key for key, others in expected.items() if key in value for k in others if k not in value}
-        return [
-            Problem(code="TG104", pointer=pointer_to(*path), message=f"the key {show(k)} is missing beside {show(key)}")
-            for k, key in wanted_by.items()
-            if error.message.startswith(f"'{k}'")
-        ]
     if keyword == "additionalProperties" and expected is False:
         known = set((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
         extra = [k for k in value if k not in known]

@@ -10,7 +10,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from tests.conftest import TREE
 from tests.review.conftest import Open
 from treegen.errors import InputError
-from treegen.review.repair import RepairApp, is_tree
+from treegen.review.repair_app import RepairApp, is_tree
 from treegen.review.widgets.grid import Grid
 
 pytestmark = pytest.mark.anyio

@@ -14,6 +14,7 @@ async def scored(player: Player) -> None:
     await player.until(lambda: not player.app.review.stale)
 
 
+@pytest.mark.slow
 async def test_the_tree_is_scored_without_asking_and_every_pane_shows_it(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (120, 40)) as player:
         await scored(player)
@@ -33,6 +34,7 @@ async def test_the_tree_is_scored_without_asking_and_every_pane_shows_it(play: O
         assert "dev accuracy" in player.screen
 
 
+@pytest.mark.slow
 async def test_after_a_change_the_score_is_stale_until_it_is_there_again(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (120, 40)) as player:
         await scored(player)
@@ -44,6 +46,7 @@ async def test_after_a_change_the_score_is_stale_until_it_is_there_again(play: O
         assert len(player.app.review.scores) == 2
 
 
+@pytest.mark.slow
 async def test_keys_work_while_it_scores_and_only_the_last_state_is_scored(play: Open, tree_file: Path) -> None:
     async with play(tree_file) as player:
         await scored(player)
@@ -56,6 +59,7 @@ async def test_keys_work_while_it_scores_and_only_the_last_state_is_scored(play:
         assert player.app.review.measured.tree is player.tree
 
 
+@pytest.mark.slow
 async def test_a_tree_that_gets_errors_keeps_its_last_score_and_is_scored_when_they_are_gone(
     play: Open, tree_file: Path
 ) -> None:
@@ -70,6 +74,7 @@ async def test_a_tree_that_gets_errors_keeps_its_last_score_and_is_scored_when_t
         assert len(player.app.review.scores) == 2
 
 
+@pytest.mark.slow
 async def test_a_broken_encoder_is_told_in_the_status_line_and_edits_go_on(play: Open, tree_file: Path) -> None:
     domain = tree_file.parent / "domain.toml"
     text = domain.read_text()
@@ -83,11 +88,12 @@ async def test_a_broken_encoder_is_told_in_the_status_line_and_edits_go_on(play:
 
 async def test_leaving_while_it_scores_ends_at_once(play: Open, tree_file: Path) -> None:
     async with play(tree_file) as player:
-        await player.until(lambda: player.app.scorer._running)
+        await player.until(lambda: player.app.scoring.running)
         await player.press("q")
         assert not player.app.is_running or player.app._exit
 
 
+@pytest.mark.slow
 async def test_the_test_part_is_scored_on_request_once_the_work_is_saved(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (120, 40)) as player:
         await scored(player)
@@ -102,6 +108,7 @@ async def test_the_test_part_is_scored_on_request_once_the_work_is_saved(play: O
             assert told in player.screen
 
 
+@pytest.mark.slow
 async def test_the_score_pane_says_what_could_be_done(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (160, 40)) as player:
         await scored(player)
@@ -112,6 +119,7 @@ async def test_the_score_pane_says_what_could_be_done(play: Open, tree_file: Pat
         assert advice[0]["sentence"][:60] in player.screen
 
 
+@pytest.mark.slow
 async def test_a_sealed_test_part_stays_sealed_and_the_pane_says_what_opens_it(play: Open, tree_file: Path) -> None:
     domain = tree_file.parent / "domain.toml"
     domain.write_text(domain.read_text().replace("[split]\n", "[split]\nsealed = true\n"))
@@ -125,6 +133,7 @@ async def test_a_sealed_test_part_stays_sealed_and_the_pane_says_what_opens_it(p
         assert "name baseline" not in player.screen
 
 
+@pytest.mark.slow
 async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fault(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (140, 50)) as player:
         await scored(player)
@@ -146,11 +155,12 @@ async def test_the_images_pane_shows_the_mistake_its_picture_and_the_rule_at_fau
         assert any(line[at.x : at.right].strip() for line in drawn), "the picture itself"
         await player.press("enter")
         assert player.at == "rules"
-        assert player.app.class_name == one.true
-        assert player.app.rule_group
-        assert player.app.rule_group.name == one.at_fault.group
+        assert player.app.selection.class_name == one.true
+        assert player.app.selection.rule_group
+        assert player.app.selection.rule_group.name == one.at_fault.group
 
 
+@pytest.mark.slow
 async def test_the_score_pane_names_a_decision_rule_other_than_the_sum(play: Open, tree_file: Path) -> None:
     domain = tree_file.with_name("domain.toml")
     domain.write_text(f'{domain.read_text()}\n[decision]\nrule = "vote"\n')

@@ -123,6 +123,7 @@ async def test_what_a_merge_cannot_decide_is_shown_among_the_problems_and_not_sa
         assert player.options("colour")[0] == "cream"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["{not json", "[1, 2]", ""])
 async def test_a_file_that_is_no_tree_any_more_loses_nothing(play: Open, unseen: Path, text: str) -> None:
     for answer in ((), ("down",)):

@@ -33,6 +33,7 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Editor:
     return write
 
 
+@pytest.mark.slow
 async def test_what_is_changed_in_the_editor_is_one_step(play: Open, unseen: Path, editor: Editor) -> None:
     editor("""[ "$1" = --wait ] && sed -i 's/"white"/"ivory"/; s/"Wendle"/"Wendel"/' "$2" """)
     async with play(unseen) as player:
@@ -60,6 +61,7 @@ async def test_errors_in_the_text_are_taken_and_become_problems(play: Open, unse
         assert "TG110" in {p.code for p in player.app.review.problems}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "told"),
     [

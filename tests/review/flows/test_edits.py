@@ -51,6 +51,7 @@ async def test_enter_on_an_option_renames_it_too(play: Open, unseen: Path) -> No
         assert player.word("Abrosk", "colour") == "snow white"
 
 
+@pytest.mark.slow
 async def test_deleting_an_option_that_nobody_has_asks_nothing(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("enter", "a")
@@ -124,7 +125,7 @@ async def test_an_option_moves_and_the_cursor_moves_with_it(play: Open, unseen: 
         await player.press("enter", "J")
         assert player.options("colour")[:2] == ("green", "white")
         assert player.word("Abrosk", "colour") == "white"
-        assert player.app.option == "white"
+        assert player.app.selection.option == "white"
         await player.press("K")
         assert player.tree == before
         await player.press("K")
@@ -146,6 +147,7 @@ async def test_a_group_is_added_with_prompt_and_options(play: Open, unseen: Path
         await is_one_step(player, before)
 
 
+@pytest.mark.slow
 async def test_a_group_is_renamed_and_the_rules_follow(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         before = player.tree
@@ -170,8 +172,8 @@ async def test_a_group_moves(play: Open, unseen: Path) -> None:
         before = player.tree
         await player.press("shift+down")
         assert [g.name for g in player.tree.groups][:2] == ["form", "colour"]
-        assert player.app.group
-        assert player.app.group.name == "colour"
+        assert player.app.selection.group
+        assert player.app.selection.group.name == "colour"
         await is_one_step(player, before)
 
 
@@ -229,6 +231,7 @@ async def test_leaving_the_first_of_two_questions_leaves_both(play: Open, unseen
         assert player.labels == []
 
 
+@pytest.mark.slow
 async def test_a_class_is_renamed_and_deleted(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         before = player.tree
@@ -250,6 +253,7 @@ async def test_a_class_moves(play: Open, unseen: Path) -> None:
         await is_one_step(player, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "text", "told"),
     [

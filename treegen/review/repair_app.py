@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from treegen.errors import TreegenError
-from treegen.review.editor import run_editor
+from treegen.files import read_text
+from treegen.review.background import BackgroundApp
+from treegen.review.flows.external_editor import run_editor
 from treegen.review.widgets.grid import Column, Grid
-from treegen.tree.document import read_text
-from treegen.tree.validation.schema import printable
+from treegen.text import printable
 from treegen.vcs.versions import tree_of
 from treegen.workflow.check import check_tree_file
 
@@ -30,7 +31,7 @@ def is_tree(path: Path) -> bool:
     return True
 
 
-class RepairApp(App[bool]):
+class RepairApp(BackgroundApp[bool]):
     """Ends with True as soon as the file is a tree."""
 
     CSS_PATH: ClassVar[str] = "app.tcss"
@@ -79,7 +80,7 @@ class RepairApp(App[bool]):
                 return
             self._show()
         except TreegenError as error:
-            self.notify(f"{error.message}\n{error.tip}".strip(), severity="error", markup=False)
+            self.complain(error)
 
     def action_leave(self) -> None:
         """The file stays as it is."""

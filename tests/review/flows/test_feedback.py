@@ -77,7 +77,7 @@ def units(player: Player) -> list[list[str]]:
 def is_tried(player: Player, times: int) -> bool:
     """The reply is in the store, and if another is needed, its request is out."""
     tried = len(player.app.review.session.store.calls()) == times
-    return tried and ("a request to mend it" in talk(player) or not player.app.asker.running)
+    return tried and ("a request to mend it" in talk(player) or not player.app.feedback.running)
 
 
 async def ask(player: Player, feedback: str) -> None:
@@ -101,7 +101,7 @@ async def hand_in(player: Player, answer: str) -> None:
 async def proposed(player: Player, *changes: Change, feedback: str = "make it better") -> None:
     await ask_by_hand(player, feedback)
     await hand_in(player, answer_of(player, *changes))
-    await player.until(lambda: not player.app.asker.running)
+    await player.until(lambda: not player.app.feedback.running)
 
 
 async def go_to(player: Player, words: str) -> None:
@@ -111,6 +111,7 @@ async def go_to(player: Player, words: str) -> None:
     await player.pilot.pause()
 
 
+@pytest.mark.slow
 async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tree_file: Path) -> None:
     domain = tree_file.with_name("domain.toml")
     domain.write_text(re.sub(r"^model = .*$", 'model = "manual"', domain.read_text(), flags=re.MULTILINE))
@@ -135,8 +136,8 @@ async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tr
             data["classification_groups"]["scene"]["prompt"] = "Behind it is {}."
 
         await hand_in(player, answer_of(player, reword_form, whiten_zandoor, rescene))
-        await player.until(lambda: player.app.asker.asked and player.app.asker.asked.previews)
-        asked = player.app.asker.asked
+        await player.until(lambda: player.app.feedback.asked and player.app.feedback.asked.previews)
+        asked = player.app.feedback.asked
         assert asked
         found = {next(w for w in ("form", "Zandoor", "scene") if w in t[4]): t for t in units(player)}
         assert [found[w][0] for w in ("form", "Zandoor", "scene")] == ["", "outside", "locked"]
@@ -161,6 +162,7 @@ async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tr
         assert "dev" in player.screen.splitlines()[-2]
 
 
+@pytest.mark.slow
 async def test_one_is_taken_one_left_one_worded_otherwise_and_the_next_request_tells(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player, reword_form, rename_gray, whiten_zandoor)
@@ -182,7 +184,7 @@ async def test_one_is_taken_one_left_one_worded_otherwise_and_the_next_request_t
         assert "grey" in request
         assert "One sees {}." in request
         await player.press("ctrl+x")
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
 
 
 async def test_undo_opens_a_taken_change_again(play: Open, unseen: Path) -> None:
@@ -220,11 +222,11 @@ async def test_a_request_that_waits_is_cancelled_and_what_was_written_is_there_a
     async with play(unseen) as player:
         before = player.tree
         await ask_by_hand(player, "make it better")
-        assert player.app.asker.field.text == ""
+        assert player.app.feedback.field.text == ""
         await player.press("ctrl+x")
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
         assert "cancelled; nothing was changed" in talk(player)
-        assert player.app.asker.field.text == "make it better"
+        assert player.app.feedback.field.text == "make it better"
         assert player.tree == before
         await proposed(player, reword_form)
         assert len(units(player)) == 1
@@ -243,7 +245,7 @@ async def test_a_broken_answer_brings_the_request_to_mend_it(play: Open, unseen:
         assert "no usable tree" in talk(player)
         assert "no place for an option" in player.app.clipboard
         await hand_in(player, answer_of(player, reword_form))
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
         assert "It looks like {}." in units(player)[0][4]
 
 
@@ -254,10 +256,10 @@ async def test_answers_that_stay_broken_end_with_what_was_wrong(play: Open, unse
             tried = len(player.app.review.session.store.calls())
             await hand_in(player, "nothing of use")
             await player.until(partial(is_tried, player, tried + 1))
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
         assert "the same problems came back" in talk(player)
         assert "treegen log" in talk(player)
-        assert player.app.asker.field.text == "make it better"
+        assert player.app.feedback.field.text == "make it better"
 
 
 async def test_an_empty_answer_and_an_empty_feedback_say_what_to_do(play: Open, unseen: Path) -> None:
@@ -267,9 +269,9 @@ async def test_an_empty_answer_and_an_empty_feedback_say_what_to_do(play: Open, 
         await ask_by_hand(player, "make it better")
         await hand_in(player, " ")
         assert "the answer is empty" in player.said
-        assert player.app.asker.running
+        assert player.app.feedback.running
         await player.press("ctrl+x")
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
 
 
 async def test_an_answer_that_proposes_nothing_says_so(play: Open, unseen: Path) -> None:
@@ -287,8 +289,8 @@ async def test_without_a_domain_it_says_what_is_missing(play: Open, unseen: Path
     async with play(unseen) as player:
         await ask(player, "make it better")
         assert "domain.toml" in player.said
-        assert not player.app.asker.running
-        assert player.app.asker.field.text == "make it better"
+        assert not player.app.feedback.running
+        assert player.app.feedback.field.text == "make it better"
 
 
 async def test_without_images_the_changes_have_no_deltas(play: Open, unseen: Path) -> None:
@@ -297,6 +299,7 @@ async def test_without_images_the_changes_have_no_deltas(play: Open, unseen: Pat
         assert units(player)[0][1] == "-"
 
 
+@pytest.mark.slow
 async def test_open_changes_and_unsent_feedback_are_there_after_a_restart(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player, reword_form, whiten_zandoor)
@@ -309,7 +312,7 @@ async def test_open_changes_and_unsent_feedback_are_there_after_a_restart(play: 
         await player.press("7")
         assert player.at == "proposal"
         assert sorted(texts[0] for texts in units(player)) == ["", "taken"]
-        assert player.app.asker.field.text == "and now the colours"
+        assert player.app.feedback.field.text == "and now the colours"
         await go_to(player, "Zandoor")
         await player.press("enter")
         assert player.word("Zandoor", "colour") == "white"
@@ -322,7 +325,7 @@ async def test_quitting_while_an_answer_is_awaited_keeps_what_was_sent(play: Ope
         await ask_by_hand(player, "make it better")
         await player.press("escape", "q")
     async with play(unseen) as player:
-        assert player.app.asker.field.text == "make it better"
+        assert player.app.feedback.field.text == "make it better"
 
 
 async def test_what_is_longer_than_a_line_can_be_read_whole_and_copied(play: Open, unseen: Path) -> None:
@@ -338,6 +341,7 @@ async def test_what_is_longer_than_a_line_can_be_read_whole_and_copied(play: Ope
         assert long in player.app.clipboard
 
 
+@pytest.mark.litellm
 async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
     play: Open, served: Path, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,27 +350,27 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         pieces = [answer[n : n + 200] for n in range(0, len(answer), 200)]
         openai_server.will_stream("One moment. ", *pieces, held=1 + len(pieces) // 2)
         told: list[str] = []
-        monkeypatch.setattr("treegen.review.asker._PAUSE", -1.0)  # every piece is shown
-        say = player.app.asker._say
+        monkeypatch.setattr("treegen.review.flows.feedback._PAUSE", -1.0)  # every piece is shown
+        say = player.app.feedback._say
 
         def heard(text: str) -> None:
             told.append(text)
             say(text)
 
-        monkeypatch.setattr(player.app.asker, "_say", heard)
+        monkeypatch.setattr(player.app.feedback, "_say", heard)
         await ask(player, "make it better")
         await player.until(lambda: any(" characters, " in text and " groups, " in text for text in told))
         (first, *_) = [text for text in told if " groups, " in text]
         assert "colour: This creature's body is mainly {}." in first
         (sent,) = [text for text in told if "sent to openai/some-model: about" in text]
         assert "tokens, cost unknown" in sent
-        assert player.app.asker.running
+        assert player.app.feedback.running
         await player.press("escape", "1", "J")
         assert player.labels, "the reviewer goes on meanwhile"
         await ask(player, "one more")
         assert "one request at a time" in player.said
         openai_server.go_on.set()
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
         assert "reply 1: 7 + 3 tokens" in talk(player)
         assert "1 change proposed" in talk(player)
         assert len(openai_server.requests) == 1
@@ -374,21 +378,23 @@ async def test_the_text_appears_as_it_arrives_with_tokens_and_cost(
         assert next(g.prompt for g in player.tree.groups if g.name == "form") == "It looks like {}."
 
 
+@pytest.mark.litellm
 async def test_a_wrong_key_is_one_clear_message_and_the_text_stays(
     play: Open, served: Path, openai_server: OpenAIServer
 ) -> None:
     async with play(served, (120, 40)) as player:
         openai_server.will_fail(401, "Incorrect API key provided", code="invalid_api_key")
         await ask(player, "make it better")
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
         assert "refused the key (401)" in talk(player)
         assert "check the key" in talk(player)
         assert "Traceback" not in player.screen
         assert "sk-a-secret-key" not in player.screen
-        assert player.app.asker.field.text == "make it better"
+        assert player.app.feedback.field.text == "make it better"
         assert len(openai_server.requests) == 1
 
 
+@pytest.mark.litellm
 async def test_a_stream_is_cancelled_and_another_request_is_made(
     play: Open, served: Path, openai_server: OpenAIServer
 ) -> None:
@@ -397,7 +403,7 @@ async def test_a_stream_is_cancelled_and_another_request_is_made(
         await ask(player, "make it better")
         await player.until(lambda: "never ending" in talk(player))
         await player.press("ctrl+x")
-        await player.until(lambda: not player.app.asker.running)
+        await player.until(lambda: not player.app.feedback.running)
         assert "cancelled; nothing was changed" in talk(player)
         (call,) = player.app.review.session.store.calls()
         assert call.finish == "cancelled"
@@ -405,9 +411,10 @@ async def test_a_stream_is_cancelled_and_another_request_is_made(
         openai_server.will_stream(answer_of(player, reword_form))
         await ask(player, "make it better")
         await player.until(lambda: units(player))
-        assert player.app.asker.field.text == "", "it was answered"
+        assert player.app.feedback.field.text == "", "it was answered"
 
 
+@pytest.mark.slow
 async def test_feedback_is_composed_from_the_mistakes_behind_what_is_written(play: Open, tree_file: Path) -> None:
     """ctrl+l writes what `revise --auto` says; the reviewer changes it before it is sent."""
     async with play(tree_file, (120, 40)) as player:
@@ -418,7 +425,7 @@ async def test_feedback_is_composed_from_the_mistakes_behind_what_is_written(pla
         await player.write("Mind the fish.")
         await player.press("ctrl+l")
         told = compose(review.tree, review.measured.dev, review.measured.mistakes)
-        assert player.app.asker.field.text == f"Mind the fish.\n\n{told}"
+        assert player.app.feedback.field.text == f"Mind the fish.\n\n{told}"
         assert "confused most often" in told
 
 
@@ -427,4 +434,4 @@ async def test_nothing_is_composed_before_the_tree_is_scored(play: Open, tree_fi
         player.app.review.measured = None
         await player.press("F", "ctrl+l")
         assert "being scored" in player.said
-        assert player.app.asker.field.text == ""
+        assert player.app.feedback.field.text == ""

@@ -20,6 +20,7 @@ async def opened(player: Player) -> ImagesPane:
     return pane
 
 
+@pytest.mark.slow
 async def test_the_wrongly_classified_are_listed_with_picture_and_votes(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (120, 40)) as player:
         pane = await opened(player)
@@ -58,12 +59,12 @@ async def test_enter_goes_to_the_rule_at_fault_or_to_the_chosen_group(play: Open
         assert one
         await player.press("enter")
         assert player.at == "rules"
-        assert player.app.class_name == one.true
-        assert player.app.rule_group
-        assert player.app.rule_group.name == one.at_fault.group
+        assert player.app.selection.class_name == one.true
+        assert player.app.selection.rule_group
+        assert player.app.selection.rule_group.name == one.at_fault.group
         await player.press("6", "tab", "G", "enter")
-        assert player.app.class_name == one.true
-        assert player.app.rule_group.name == one.votes[-1].group
+        assert player.app.selection.class_name == one.true
+        assert player.app.selection.rule_group.name == one.votes[-1].group
 
 
 async def test_the_name_of_the_file_is_copied(play: Open, tree_file: Path) -> None:
@@ -74,6 +75,7 @@ async def test_the_name_of_the_file_is_copied(play: Open, tree_file: Path) -> No
         assert player.app.clipboard == pane.mistake.image.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["missing", "corrupt"])
 async def test_a_picture_that_cannot_be_shown_says_so(play: Open, tree_file: Path, harm: str) -> None:
     async with play(tree_file, (120, 40)) as player:
@@ -100,6 +102,7 @@ async def test_without_images_it_says_what_is_missing(play: Open, unseen: Path) 
         assert player.app.pane == "images"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_list_picture_and_votes_fit(play: Open, tree_file: Path, size: tuple[int, int]) -> None:
     async with play(tree_file, size) as player:

@@ -1,0 +1,483 @@
+"""Feedback to a language model while the reviewer goes on: sent, streamed, cancelled, and its proposal previewed."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import wait
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from textual.actions import SkipAction
+from textual.widgets import TextArea
+
+from treegen.config.settings import LlmSettings
+from treegen.errors import TreegenError
+from treegen.files import write_atomically
+from treegen.llm.reading.partial import Arriving, PartialReply
+from treegen.progress import Cancelled
+from treegen.review.background import DaemonThread
+from treegen.review.context import ReviewContext
+from treegen.review.messages import PreviewsReady, ProposalReady, ReplyArrived, RequestFailed, RequestReady, reason_of
+from treegen.review.screens.dialogs import TextDialog
+from treegen.review.widgets.feedback import FeedbackPane
+from treegen.text import counted
+from treegen.tree.feedback_target import WHOLE, Feedback, Target
+from treegen.tree.model import Tree
+from treegen.tree.validation.problems import errors_of
+from treegen.workflow.auto_feedback import compose
+from treegen.workflow.proposal_review import ProposalReview, reworded, wording
+from treegen.workflow.score import Proposal, diagnose, estimate_revision, propose_revision
+from treegen.workflow.session import Session
+from treegen.workflow.workspace import Workspace
+
+if TYPE_CHECKING:
+    from treegen.clip.preview import Preview
+    from treegen.history.score_document import Diagnosis
+    from treegen.llm.chat.interface import Chat
+    from treegen.llm.chat.manual_exchange import ManualExchange
+    from treegen.llm.tasks.attempts import Attempt
+    from treegen.tree.changes import Change
+
+logger = logging.getLogger(__name__)
+_KEPT: Final = "feedback"
+_QUIET: Final = 0.5  # seconds without a key after which the typed feedback is kept
+_PAUSE: Final = 0.1  # seconds between two looks at what is arriving
+
+
+class FeedbackFlow:
+    """The conversation of a review with a language model: one request at a time.
+
+    Attributes:
+        target: what the next feedback is about.
+        asked: the last proposal, of which units may still be open.
+        running: a request is under way.
+    """
+
+    def __init__(self, context: ReviewContext, settings: LlmSettings) -> None:
+        """Prepare a conversation.
+
+        Args:
+            context: the application.
+            settings: the language model.
+        """
+        self.context, self.settings = context, settings
+        self.target: Target = WHOLE
+        self.asked: ProposalReview | None = None
+        self._thread = DaemonThread("language")
+        self._talk = ""
+        self._cancelled = False
+        self._exchange: ManualExchange | None = None
+        self._sent: Feedback | None = None
+        self._attempts: list[Attempt] = []
+        self._arriving = Arriving()
+        self._heard = 0.0
+        self.running = False
+
+    @property
+    def pane(self) -> FeedbackPane:
+        """The widget that shows it."""
+        return self.context.query_one(FeedbackPane)
+
+    def show(self) -> None:
+        """Repaint the pane."""
+        if self._exchange and self._exchange.request:
+            about = "paste the answer here    ctrl+g hand in  ctrl+x cancel"
+        else:
+            about = f"about {self.target.words}    ctrl+t other  ctrl+l from the mistakes  ctrl+g send  ctrl+x cancel"
+        self.pane.tell(about, self._talk or self._before(), self.asked)
+
+    @property
+    def field(self) -> TextArea:
+        """The text field, where feedback is written and answers are pasted."""
+        return self.pane.field
+
+    def take_up(self) -> None:
+        """Go on where the last review was left: with feedback that was not sent, and with open changes."""
+        session = self.context.review.session
+        self.field.text = session.kept(_KEPT)
+        self.context.start(partial(self._restore, session), "restore")
+        self.show()
+
+    async def _restore(self, session: Session) -> None:
+        """Show what was left open, unless another proposal has come meanwhile."""
+        review = await asyncio.wrap_future(self._thread.submit(ProposalReview.left_in, session))
+        if review is None or self.asked is not None:
+            return
+        self.asked = review
+        review.follow(session)  # a step may have been undone while it was read
+        if review.open:
+            self._talk = f"{counted(review.open, 'change')} open of the feedback: {review.feedback}"
+            self.context.notify(f"{counted(review.open, 'change')} still open; 7 shows them", timeout=5)
+            self._preview(review)
+        self.show()
+
+    def typed(self) -> None:
+        """Keep what is being written, after a moment of quiet."""
+        self.context.start(self._keep_typed, "typing")
+
+    async def _keep_typed(self) -> None:
+        await asyncio.sleep(_QUIET)
+        self._keep_text()
+
+    def _keep_text(self) -> None:
+        """Keep the text of the field; while an answer is awaited the field is for that, and what was sent is kept."""
+        if not self.context.is_shown:  # the screen is being taken down: `close` has kept it
+            return
+        text = self._sent.text if self.running and self._sent else self.field.text
+        if text != self.context.review.session.kept(_KEPT):
+            self.context.review.session.keep(_KEPT, text)
+
+    def follow(self) -> None:
+        """Open again what was taken and is undone."""
+        if self.asked:
+            self.asked.follow(self.context.review.session)
+
+    def close(self) -> None:
+        """Keep what was typed before the review ends, and wait for nobody."""
+        self._keep_text()
+        if self.running:
+            self._stop()
+        self._thread.shutdown(cancel_futures=True)
+
+    def _before(self) -> str:
+        if self.by_hand:
+            return "no language model is named: the request is for your chat window, and you paste its answer here"
+        return f"asks {self.settings.model}"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person carries the messages: no model is named, or `manual` is."""
+        return self.settings.model in (None, "manual")
+
+    def targets(self) -> list[Target]:
+        """Return what feedback can be about, given where the cursors are."""
+        found = [WHOLE]
+        at = self.context.selection
+        if group := at.group:
+            found.append(Target(kind="group", group=group.name))
+            if at.option:
+                found.append(Target(kind="option", group=group.name, option=at.option))
+        if name := at.class_name:
+            found.append(Target(kind="class", class_name=name))
+        return found
+
+    def next_target(self) -> None:
+        """Let the next feedback be about something else."""
+        found = self.targets()
+        place = found.index(self.target) + 1 if self.target in found else 0
+        self.target = found[place % len(found)]
+        self.show()
+
+    def write(self) -> None:
+        """Give the focus to the text for the language model."""
+        self.context.show_pane("ask")
+        self.field.screen.set_focus(self.field)  # at once: the text may come already
+
+    def compose(self) -> None:
+        """Write into the field what the mistakes on the dev part suggest, behind what stands there."""
+        self.write()
+        review = self.context.review
+        if self.running:
+            self.context.notify("one request at a time", timeout=3)
+        elif review.measured is None or review.stale:
+            self.context.notify("the tree is being scored on the dev part; try again in a moment", timeout=3)
+        else:
+            measured, decisions = review.measured, review.session.decisions()
+            text = compose(measured.tree, measured.dev, measured.mistakes, decisions)
+            if not text:
+                self.context.notify("no class is taken for another on the dev part", timeout=3)
+                return
+            own = self.field.text.strip()
+            self.field.text = f"{own}\n\n{text}" if own else text
+
+    def send(self) -> None:
+        """Send the feedback; the reviewer goes on meanwhile."""
+        self.context.show_pane("ask")
+        review, text = self.context.review, self.field.text
+        if self._exchange and self._exchange.request:
+            self._hand_in(text)
+            return
+        if self.running or not text.strip():
+            self.context.notify("one request at a time" if self.running else "write what to change", timeout=3)
+            return
+        if review.domain is None:
+            self.context.notify(review.missing, severity="warning")
+            return
+        session = review.session
+        feedback = Feedback(text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions()))
+        self.running, self._cancelled = True, False
+        self._sent, self._attempts = feedback, []
+        self._arriving = Arriving()
+        self._say("preparing the request")
+        dev = review.measured.dev if review.measured and not review.stale else None
+        self.context.start(partial(self._request, feedback, review.tree, dev), "request")
+
+    async def _request(self, feedback: Feedback, tree: Tree, dev: "Diagnosis | None") -> None:
+        try:
+            proposal, asked = await asyncio.wrap_future(self._thread.submit(self._ask, feedback, tree, dev))
+        except Cancelled:
+            self.context.post_message(RequestFailed(feedback, "cancelled; nothing was changed"))
+        except TreegenError as error:
+            text = "\n".join([*error.message.splitlines()[:2], error.tip])
+            self.context.post_message(RequestFailed(feedback, text))
+        except Exception as error:
+            self.context.post_message(RequestFailed(feedback, f"the request failed: {reason_of(error)}"))
+            raise
+        else:
+            self.context.post_message(ProposalReady(feedback, proposal, asked))
+
+    def _ask(self, feedback: Feedback, tree: Tree, dev: "Diagnosis | None") -> tuple[Proposal, ProposalReview]:
+        """Ask the language model and divide its proposal, on the language thread."""
+        with self.context.review.workspace() as workspace:
+            chat = self._chat(workspace)
+            dev = dev or self._diagnose(tree)
+            expected = estimate_revision(workspace, self.settings, feedback, tree=tree, diagnosis=dev)
+            self._check()
+            if not self.by_hand:
+                self.context.post_message(ReplyArrived(f"sent to {self.settings.model}: {expected.words}"))
+            proposal = propose_revision(
+                workspace,
+                chat,
+                feedback,
+                tries=4,
+                tree=tree,
+                diagnosis=dev,
+                on_text=self._hear,
+                on_attempt=self._tried,
+            )
+        return proposal, ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
+
+    def _diagnose(self, tree: Tree) -> "Diagnosis | None":
+        """Ask the models' thread how the tree does on the dev part, on the language thread."""
+        job = self.context.review.on_models(lambda work: diagnose(work, tree), lambda *step: self._check())
+        while not wait([job], _PAUSE).done:
+            if self._cancelled:
+                job.cancel()
+                raise Cancelled
+        return job.result()
+
+    def _chat(self, workspace: Workspace) -> "Chat":
+        from treegen.llm.chat import Kept, open_chat
+        from treegen.llm.chat.manual_exchange import ManualExchange
+
+        if not self.by_hand:
+            return open_chat(self.settings, workspace.domain.folder, kept=Kept(workspace.path))
+
+        def give_out(request: str) -> None:
+            self.context.post_message(RequestReady(request))
+
+        self._exchange = ManualExchange(give_out)
+        return self._exchange
+
+    def _give_out(self, request: str) -> None:
+        """Put the request for a chat window into the clipboard and into a file."""
+        path = self.context.review.session.store.folder / "request.txt"
+        write_atomically(path, request)
+        self.context.copy_to_clipboard(request)
+        self.field.text = ""
+        self.field.focus()
+        broken = f"{_used(self._attempts[-1])}\n" if self._attempts else ""
+        what = "a request to mend it" if broken else "the request"
+        self._say(f"{broken}{what} is in the clipboard and in {path}; paste the answer above, then ctrl+g")
+
+    def _hand_in(self, answer: str) -> None:
+        """Give what the person pasted to the request that waits."""
+        assert self._exchange is not None
+        try:
+            self._exchange.answer(answer)
+        except TreegenError as error:
+            self.context.complain(error)
+            return
+        self.field.text = ""
+
+    def _tried(self, attempt: "Attempt") -> None:
+        self._attempts.append(attempt)
+        self.context.post_message(ReplyArrived(_used(attempt)))
+
+    def _check(self) -> None:
+        """Raise `Cancelled` if the request was given up, on the language thread."""
+        if self._cancelled:
+            raise Cancelled
+
+    def _hear(self, text: str) -> None:
+        """Tell what has come so far, on the language thread."""
+        self._check()
+        if text and not self.by_hand and monotonic() - self._heard > _PAUSE:
+            self._heard = monotonic()
+            self._arriving.hear(text)
+            self.context.post_message(ReplyArrived(_arriving(text, self._arriving.now)))
+
+    def cancel(self) -> None:
+        """Give the request up; what came of it is in the history.
+
+        Raises:
+            SkipAction: there is none: the key is the text field's own.
+        """
+        if not self.running:
+            raise SkipAction
+        self._stop()
+        self._say("cancelled as soon as the next piece comes")
+
+    def _stop(self) -> None:
+        self._cancelled = True
+        if self._exchange:
+            self._exchange.cancel()
+
+    def _say(self, text: str) -> None:
+        self._talk = text
+        self.show()
+
+    def take(self, message: RequestReady | ReplyArrived | ProposalReady | RequestFailed | PreviewsReady) -> None:
+        """Show what the threads have come to."""
+        try:
+            match message:
+                case RequestReady():
+                    self._give_out(message.request)
+                case ReplyArrived():
+                    self._say(message.text)
+                case ProposalReady():
+                    self._answered(message.feedback, message.proposal, message.asked)
+                case RequestFailed():
+                    self._give_back(message.feedback, message.text)
+                case PreviewsReady():
+                    self._previewed(message)
+        except TreegenError as error:
+            self.context.complain(error)
+
+    def _answered(self, feedback: Feedback, proposal: Proposal, asked: ProposalReview) -> None:
+        """Show the proposal and ask what each change would do."""
+        self.running = False
+        self.asked = asked
+        self.asked.keep(self.context.review.session)
+        count = len(self.asked.units)
+        if count and self.field.text == feedback.text:
+            self.field.text = ""
+        keys = "enter takes one, e in your words, x leaves it, A takes all"
+        told = f"{counted(count, 'change')} proposed: {keys}" if count else "no change proposed; say it in other words"
+        self._say("\n".join([*map(_used, proposal.conversation.attempts[-2:]), told]))
+        if self.context.pane == "ask":
+            (self.pane.proposal if count else self.field).focus()
+        else:
+            self.context.notify(f"{told.partition(':')[0]}; 7 shows it", timeout=5)
+        self._preview(self.asked)
+
+    def _give_back(self, feedback: Feedback, text: str) -> None:
+        """Put the feedback of a request that failed into the field again."""
+        self.running = False
+        if self.by_hand or not self.field.text.strip():
+            self.field.text = feedback.text
+        self._say(text)
+
+    def _preview(self, asked: ProposalReview) -> None:
+        if self.context.review.can_score and asked.units:
+            asked.previewing = True
+            self.context.start(partial(self._compute_previews, asked), "preview")
+
+    async def _compute_previews(self, asked: ProposalReview) -> None:
+        def job(work: Workspace) -> "tuple[Preview, ...]":
+            return work.evaluator.preview(asked.origin, asked.variants)
+
+        try:
+            previews = await asyncio.wrap_future(self.context.review.on_models(job))
+        except Cancelled:
+            return
+        except Exception as error:
+            logger.exception("what the changes would do could not be computed")
+            self.context.post_message(PreviewsReady(asked, (), reason_of(error)))
+        else:
+            self.context.post_message(PreviewsReady(asked, previews))
+
+    def _previewed(self, message: PreviewsReady) -> None:
+        message.asked.previewing = False
+        message.asked.previews = message.previews
+        if message.failure:
+            told = f"what the changes would do could not be computed: {message.failure}"
+            self.context.notify(told, severity="warning")
+        self.show()
+
+    def accept(self, numbers: list[int], edits: "Sequence[Change]" = ()) -> None:
+        """Make units one step, with what the reviewer words otherwise."""
+        if self.asked is None:
+            return
+        if not numbers:
+            self.context.notify("nothing of what was asked is open", timeout=3)
+            return
+        try:
+            taken = self.asked.accept(self.context.review.session, numbers, edits)
+        except TreegenError as error:
+            self.context.complain(error)
+            return
+        self.context.notify(f"{len(taken)} taken; u undoes" if taken else "taken already; u undoes", timeout=2)
+        self.context.tree_changed()
+        self.show()
+
+    def accept_one(self) -> None:
+        """Take the unit under the cursor, with what it needs."""
+        grid = self.pane.proposal
+        if self.asked and grid.row < len(self.asked.units):
+            self.accept([grid.row])
+
+    def accept_all(self) -> None:
+        """Take all open units that were asked for."""
+        if self.asked and self.context.pane == "ask":
+            self.accept(self.asked.takeable)
+
+    def edit(self) -> None:
+        """Take the unit under the cursor in the reviewer's own words."""
+        self.context.start(self._edit, "edit")
+
+    async def _edit(self) -> None:
+        grid = self.pane.proposal
+        if self.asked is None or grid.row >= len(self.asked.units) or self.asked.fates[grid.row] != "open":
+            return
+        unit = self.asked.units[grid.row]
+        text = wording(unit)
+        if text is None:
+            self.context.notify("take it, then change it with the keys of its pane", timeout=3)
+            return
+        answer = await self.context.ask(TextDialog("Take it as", text))
+        if answer is not None and answer.strip():
+            self.accept([unit.number], reworded(unit, answer.strip()))
+
+    def reject(self) -> None:
+        """Leave the unit under the cursor; ask why, for the next request."""
+        self.context.start(self._reject, "edit")
+
+    async def _reject(self) -> None:
+        grid = self.pane.proposal
+        if self.asked is None or grid.row >= len(self.asked.units):
+            return
+        if self.asked.fates[grid.row] == "taken":
+            self.context.notify("taken already; u undoes", timeout=3)
+        elif self.asked.fates[grid.row] == "open":
+            why = await self.context.ask(TextDialog("Why not? (may stay empty; the next request tells it)"))
+            if why is not None:
+                self.asked.reject(self.context.review.session, grid.row, why.strip())
+                self.show()
+
+
+def _arriving(text: str, arrived: PartialReply) -> str:
+    """What has come so far: the last groups with their options, and how many rules; before any, the text itself."""
+    lines = [f"{len(text)} characters"]
+    if arrived.groups:
+        lines[0] += f", {len(arrived.groups)} groups, {len(arrived.classes)} rules"
+        lines += [f"{g.name}: {g.prompt} {', '.join(g.options)}" for g in arrived.groups[-3:]]
+    else:
+        lines[0] += f": {text[-300:]}"
+    return "\n".join(lines)
+
+
+def _used(attempt: "Attempt") -> str:
+    """What an attempt was, with its tokens and cost, and what is wrong with it first of all."""
+    reply = attempt.reply
+    if reply is None:
+        return str(attempt.failure)
+    tokens = (
+        "tokens unknown" if reply.prompt_tokens is None else f"{reply.prompt_tokens} + {reply.completion_tokens} tokens"
+    )
+    cost = "cost unknown" if reply.cost is None else f"${reply.cost:.4f}"
+    errors = errors_of(attempt.problems)
+    wrong = f"no usable tree: {errors[0].message}" if errors else "no errors"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"reply {attempt.number}: {tokens}, {cost}, {wrong}{more}"

@@ -1,0 +1,91 @@
+"""Where the cursors are, and the way to another pane, to a row that is sought, or to the place of a problem."""
+
+from functools import partial
+from typing import Final
+
+from textual.widget import Widget
+
+from treegen.review.context import ReviewContext, Selection
+from treegen.review.flows.edits import EditFlow
+from treegen.review.screens.jump import JumpScreen
+from treegen.review.widgets.grid import Grid
+from treegen.review.widgets.images import ImagesPane
+from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
+from treegen.review.widgets.search_bar import SearchBar
+from treegen.tree.validation.problems import pointer_to
+
+_KINDS: Final = {"groups": "group", "options": "option", "rules": "class"}
+
+
+def selection_of(context: ReviewContext, focused: Widget | None) -> Selection:
+    """Return what the cursors are on, by the widget that has the focus."""
+    tree = context.review.tree
+    group = context.query_one(GroupsPane).chosen(context.review)
+    rules, row = context.query_one(RulesPane), context.query_one(OptionsPane).row
+    return Selection(
+        group=group,
+        option=group.options[row] if group and row < len(group.options) else None,
+        class_name=tree.classes[rules.row] if rules.row < len(tree.classes) else None,
+        rule_group=tree.groups[rules.column - 1] if 0 < rules.column <= len(tree.groups) else None,
+        kind=_KINDS.get((focused.id or "") if focused else "", ""),
+        grid=focused if isinstance(focused, Grid) else None,
+    )
+
+
+class NavigationFlow:
+    """The keys that lead elsewhere and change nothing."""
+
+    def __init__(self, context: ReviewContext) -> None:
+        self.context = context
+
+    def search(self) -> None:
+        """Ask what to search for in the grid that has the focus, or among the groups."""
+        grid = self.context.selection.grid or self.context.query_one(GroupsPane)
+        self.context.query_one(SearchBar).ask(grid)
+
+    def find(self, direction: int) -> None:
+        """Go to the next or previous row that holds the text."""
+        if grid := self.context.selection.grid:
+            self.context.query_one(SearchBar).find(grid, direction)
+
+    def leave_search(self) -> None:
+        """Hide the search field."""
+        self.context.query_one(SearchBar).action_leave()
+
+    def jump(self) -> None:
+        """Show a letter on every grid; pressing it goes there."""
+        self.context.push_screen(JumpScreen(self.context.query(Grid)))
+
+    def to_problem(self) -> None:
+        """Go to the place of the problem under the cursor, or ask what a merge left to decide."""
+        pane = self.context.query_one(ProblemsPane)
+        pointer = pane.problems[pane.row].pointer
+        if pointer.startswith("/conflicts/"):
+            self.context.start(partial(EditFlow(self.context).decide, int(pointer.split("/")[2])), "edit")
+        else:
+            self._go_to(pointer)
+
+    def to_fault(self) -> None:
+        """Go to the rule of the true class in the group at fault, or in the one that was chosen."""
+        pane = self.context.query_one(ImagesPane)
+        if mistake := pane.mistake:
+            votes = pane.query_one("#votes", Grid)
+            vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
+            self._go_to(pointer_to("rules", mistake.true, vote.group))
+
+    def _go_to(self, pointer: str) -> None:
+        """Put the cursor where a JSON Pointer leads, and show the pane of it."""
+        context = self.context
+        group, option, name = place_of(pointer)
+        names, classes = [g.name for g in context.review.tree.groups], context.review.tree.classes
+        if group in names:
+            context.query_one(GroupsPane).put_cursor(names.index(group))
+        if name in classes:
+            context.show_pane("rules")
+            context.query_one(RulesPane).put_cursor(
+                classes.index(name), names.index(group) + 1 if group in names else 0
+            )
+        elif group in names:
+            context.show_pane("options")
+            if option is not None and option.isdigit():
+                context.query_one(OptionsPane).put_cursor(int(option))

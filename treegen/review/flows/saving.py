@@ -1,0 +1,59 @@
+"""Saving: what happens when somebody else wrote the file meanwhile is the reviewer's to say."""
+
+from functools import partial
+
+from treegen.errors import TreegenError
+from treegen.review.context import ReviewContext
+from treegen.review.screens.dialogs import ChoiceDialog
+from treegen.workflow.session import ConflictError
+
+
+class SavingFlow:
+    """The way of the tree into its file."""
+
+    def __init__(self, context: ReviewContext) -> None:
+        self.context = context
+
+    def save(self) -> None:
+        """Write the file; if somebody else did meanwhile, ask what to do."""
+        self.context.start(partial(_save, self.context), "save")
+
+
+async def _save(context: ReviewContext) -> None:
+    session = context.review.session
+    try:
+        session.save()
+    except ConflictError as error:
+        choices = [
+            "merge theirs into mine, then save",
+            "write mine over it (theirs is kept in the history)",
+            "wait",
+        ]
+        chosen = await context.ask(ChoiceDialog(error.message, choices))
+        if chosen in (None, 2) or not _settle(context, merge=chosen == 0):
+            return
+    except TreegenError as error:
+        context.complain(error)
+        return
+    context.notify(f"saved {session.path.name}", timeout=2)
+    context.tree_changed()
+
+
+def _settle(context: ReviewContext, *, merge: bool) -> bool:
+    """Merge with what is in the file, or write over it. False if something is left to decide."""
+    session = context.review.session
+    try:
+        if not merge:
+            session.overwrite()
+            return True
+        merged = session.merge_file()
+        if merged.clean:
+            session.save()
+            return True
+    except TreegenError as error:
+        context.complain(error)
+        return False
+    context.tree_changed()
+    context.show_pane("problems")
+    context.notify("merged; what could not be decided is among the problems", severity="warning", timeout=8)
+    return False

@@ -1,0 +1,62 @@
+"""Text for messages: control characters made visible, values shown as JSON, counted nouns, suggestions."""
+
+import json
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import Any, Final
+
+_SHOWN: Final = 60
+_MOST_CANDIDATES: Final = 100  # difflib compares with each: a check of 1,000 unknown names would take minutes
+
+
+def printable(text: object, *, keep: str = "") -> str:
+    r"""Escape everything that a terminal obeys or cannot show, except the characters of `keep`.
+
+    >>> print(printable("red\x1b[31m"))
+    red\u001b[31m
+    """
+    text = str(text)
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 2**16 else f"\\U{code:08x}"
+
+
+def quote(value: Any) -> str:
+    """Return a value as JSON on one line, with control characters escaped."""
+    return printable(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def show(value: Any) -> str:
+    """Return a value as JSON, cut to what fits in a message, with control characters escaped."""
+    text = quote(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "class", "classes"), counted(0, "option")
+    ('1 class', '0 options')
+    """
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def did_you_mean(name: str, candidates: Collection[str], *, kind: str = "", cutoff: float = 0.7) -> str:
+    """Return the end of a sentence that suggests the nearest candidate; empty if none is near.
+
+    >>> did_you_mean("Sawn", ["Newt", "Swan"])
+    '; did you mean "Swan"?'
+    >>> did_you_mean("Newt", ["Newts"], kind="the folder")
+    '; did you mean the folder "Newts"?'
+    """
+    few = candidates if len(candidates) <= _MOST_CANDIDATES else ()
+    close = get_close_matches(name, few, n=1, cutoff=cutoff)
+    return f"; did you mean {kind and kind + ' '}{show(close[0])}?" if close else ""
+
+
+def first_line(text: object) -> str:
+    """Return the first line that is not blank, without white space around it; empty if there is none."""
+    return next((line.strip() for line in str(text).splitlines() if line.strip()), "")
