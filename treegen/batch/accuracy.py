@@ -1,4 +1,4 @@
-"""How well a tree's answers agree with the labels of the pictures, on those that may be reported on."""
+"""Agreement of a tree's answers with the pictures' labels, on pictures that may be reported on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +79,7 @@ def measure(
 def _counting(
     workspace: Workspace, images: Sequence[LabelledImage], domains: Sequence[LabelledImage], *, own: bool
 ) -> list[bool]:
-    """Whether each image counts: of the domain's own those of test as `treegen score` divides them."""
+    """Whether each image counts: of the domain's own, those that `treegen score` assigns to the test split."""
     if own:
         parts = workspace.divide(domains)
         return [parts[image.digest] == "test" and image.part != "dev" for image in images]

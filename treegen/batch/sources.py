@@ -1,4 +1,4 @@
-"""Finds the pictures that a user names: below a folder, in a manifest or in shards, or the image set of a domain."""
+"""Find the pictures that a user names: below a folder, in a manifest or in shards, or the image set of a domain."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ class Listing:
         return not self.own and self.settings.kind == "folder"
 
     def sources(self) -> Iterator[Source]:
-        """The pictures, in the order of the set; nothing is read but its table of contents."""
+        """Yield the pictures, in the order of the set; only its table of contents is read."""
         for image in self._in_folders() if self.in_folders else self._in_set():
             try:
                 status = image.path.stat()
@@ -121,21 +121,21 @@ class Listing:
             yield LabelledImage(path=path, label=label, part=part)
 
     def label(self, source: Source) -> str | None:
-        """The name of its class, if it is known."""
+        """Return the name of its class, if known."""
         return self.names[source.image.label] if source.image.label != NO_LABEL else None
 
 
 def is_domain(path: Path) -> bool:
-    """Whether a path that a user named as images means the image set of a domain."""
+    """Whether an image path given by a user refers to a domain's image set."""
     return path.suffix == ".toml" or (path.is_dir() and (path / FILE_NAME).is_file())
 
 
 def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
-    """What is to be embedded.
+    """Return the listing of pictures to embed.
 
     Args:
         path: a folder, a manifest or a pattern of shards.
-        domain: gives the crop, and the images themselves if they are its `own`.
+        domain: supplies the crop, and the images themselves if they are its `own`.
 
     Raises:
         InputError: there is no such folder or file, or the domain has no images.

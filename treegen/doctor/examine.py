@@ -1,4 +1,4 @@
-"""Looks at everything in turn."""
+"""Run all examinations in turn."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from treegen.remote.environment import read_env_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """Everything that was looked at."""
+    """The results of all examinations."""
 
     findings: tuple[Finding, ...]
 

@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""The result of one examination."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -23,5 +23,5 @@ class Finding:
     tip: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the finding as plain data."""
         return asdict(self)

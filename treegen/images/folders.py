@@ -1,4 +1,4 @@
-"""One folder for each class, at any depth."""
+"""Image sets with one folder per class, at any depth."""
 
 from collections.abc import Collection, Iterator
 from operator import attrgetter

@@ -1,4 +1,4 @@
-"""What an image set is, and the interface of everything that reads one."""
+"""Image sets, and the interface of their readers."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ Crop = tuple[float, float, float, float]
 WHOLE: Final[Crop] = (0.0, 0.0, 1.0, 1.0)
 PartName = Literal["dev", "test"]
 
-#: what an image set may call its parts -> ours
+#: split names in image sets -> ours
 PARTS: Final[dict[str, PartName]] = {
     **dict.fromkeys(("dev", "train", "training", "val", "valid", "validation"), "dev"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
@@ -45,17 +45,17 @@ def part_called(name: str) -> PartName | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledImage:
-    """One picture of a class, named by where its bytes stand.
+    """One picture of a class, identified by the location of its bytes.
 
     Attributes:
-        path: the file, or the tar that holds it.
+        path: the file, or the tar that contains it.
         label: index of the class in the domain.
-        digest: SHA-256 of the bytes in hex; empty while a reader has only found the image.
+        digest: SHA-256 of the bytes in hex; empty until computed.
         member: name within the tar; empty for a file of its own.
-        offset: where the bytes begin in `path`.
+        offset: start of the bytes in `path`.
         size: number of bytes; `None` for the whole file.
-        crop: the part of this picture to look at, if the set gives each its own: left, top, right, bottom in 0 to 1.
-        part: the part of the split that the set itself puts it in.
+        crop: this picture's own crop, if the set defines one: left, top, right, bottom in 0 to 1.
+        part: the split that the set itself assigns.
     """
 
     path: Path
@@ -69,11 +69,11 @@ class LabelledImage:
 
     @property
     def name(self) -> str:
-        """The last part of its name, for lists."""
+        """The last component of its name, for lists."""
         return self.member.rpartition("/")[2] or self.path.name
 
     def below(self, folder: Path) -> str:
-        """Its name below a folder, as text that UTF-8 can write: what is kept names no machine's folders."""
+        """Return its name below a folder, encodable as UTF-8, so that stored names contain no machine's folders."""
         return below(self.path, folder) + (f"/{self.member}" if self.member else "")
 
 
@@ -96,7 +96,7 @@ class Skipped:
     exists: bool = True
 
     def below(self, folder: Path) -> str:
-        """Its name below a folder."""
+        """Return its name below a folder."""
         return below(self.path, folder) + (f"/{self.member}" if self.member else "")
 
 
@@ -189,7 +189,7 @@ class ImageSet:
 
     @property
     def in_two_classes(self) -> int:
-        """Number of contents that stand in more than one class: at least one of their labels is wrong."""
+        """Number of contents that are in more than one class: at least one of their labels is wrong."""
         return len(self.named_in_two_classes)
 
     @property
@@ -203,7 +203,7 @@ class ImageSet:
 
     @property
     def copies(self) -> int:
-        """Number of images that repeat another of their class, under the same crop: n counts them all."""
+        """Number of images that duplicate another of their class, under the same crop: n counts them all."""
         return len(self.images) - len({(image.digest, image.crop, image.label) for image in self.images})
 
     @property
@@ -252,7 +252,7 @@ class Labels:
             self._numbered, self._given = names, True
 
     def find(self, label: str) -> int | None:
-        """Index of the class, `None` if the label means none."""
+        """Return the index of the class, `None` if the label matches none."""
         named = self.named(label)
         return self._classes.get(normalize("NFC", named))
 
@@ -318,7 +318,7 @@ def _bare(label: str) -> str:
 
 
 class Findings:
-    """What a reader leaves out, gathered while it reads."""
+    """What a reader left out, collected while it reads."""
 
     def __init__(self) -> None:
         self.skipped: list[Skipped] = []
@@ -341,7 +341,7 @@ class Reader(Protocol):
     """Reads one kind of image set."""
 
     def __call__(self, settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-        """Finds the images, without their digests; no picture is decoded, and what is left out joins the findings.
+        """Yield the images, without digests and without decoding; what is left out is added to the findings.
 
         Raises:
             InputError: the set as a whole cannot be read; for a table the message gives the line.
@@ -350,12 +350,12 @@ class Reader(Protocol):
 
 
 def shown(path: Path) -> str:
-    """The path as text that UTF-8 can write: a name in another encoding gets its odd bytes as \\xe9."""
+    """Return the path as text that UTF-8 can encode: undecodable bytes become \\xe9 and the like."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def below(path: Path, folder: Path) -> str:
-    """The path relative to a folder, with slashes; a path outside of it goes up by `..`."""
+    """Return the path relative to a folder, with slashes; a path outside of it uses `..`."""
     try:
         return shown(Path(os.path.relpath(path, folder))).replace(os.sep, "/")
     except ValueError:  # another drive

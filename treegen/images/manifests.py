@@ -1,4 +1,4 @@
-"""Tables that name images and labels: CSV and JSON Lines, also as cards with a box that keeps their picture."""
+"""Tables of images and labels: CSV and JSON Lines, optionally with a split and a crop box per picture."""
 
 import os
 import re
@@ -91,7 +91,7 @@ class Held:
 
 
 def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. Paths are relative to the manifest's folder, or to `folder` if the settings name one."""
+    """See `Reader`. Paths are relative to the manifest's folder, or to `folder` if the settings give one."""
     columns = {name: name for name in ("path", "label", "split", "crop")} | dict(settings.columns)
     table = settings.source
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
@@ -208,7 +208,7 @@ def _part(row: Row, columns: Mapping[str, str]) -> PartName | None:
 
 
 def _crop(text: str) -> Crop | None:
-    """Four fractions, with spaces, commas or semicolons between them, also in brackets."""
+    """Parse four fractions, separated by spaces, commas or semicolons, optionally in brackets."""
     if not text.strip():
         return None
     try:

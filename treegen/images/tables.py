@@ -1,4 +1,4 @@
-"""Rows of tables as text: CSV, TSV, JSON Lines and Parquet, with their line numbers."""
+"""Rows of tables as text: CSV, TSV, JSON Lines and Parquet, with line numbers."""
 
 import csv
 import json
@@ -93,7 +93,7 @@ def _require_columns(path: Path, line: int, names: Sequence[str], wanted: Sequen
 def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[int, Row]]:
     text = read_text(path)
     reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text, wanted, delimiter), strict=True)
-    begun = 1  # where the row begins that is read next
+    begun = 1  # start of the row that is read next
     try:
         heads = [head.strip() for head in next(reader, None) or ()]
         if not heads:
@@ -252,7 +252,7 @@ def picture_bytes(path: Path, column: str, row: int) -> bytes:
 
 
 def _text(value: Any) -> str:
-    """A cell as CSV would hold it."""
+    """Return a cell as CSV would contain it."""
     if value is None:
         return ""
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Writes the first, commented domain.toml of a new domain."""
+"""Write the first, commented domain.toml of a new domain."""
 
 import os
 from collections import Counter
