@@ -1,4 +1,4 @@
-"""The one root of the errors that a user can meet, each with an exit code and a tip on what to do next."""
+"""The root of all errors shown to users, each with an exit code and a tip on what to do next."""
 
 from typing import ClassVar
 
@@ -23,11 +23,11 @@ class TreegenError(Exception):
 
 
 class InputError(TreegenError):
-    """Wrong usage or input that cannot be read: exit code 2."""
+    """Wrong usage or unreadable input: exit code 2."""
 
 
 class ProblemsError(TreegenError):
-    """Problems found in what was read, or a gate not met: exit code 1."""
+    """Problems found in the input, or a gate not met: exit code 1."""
 
     exit_code = 1
 

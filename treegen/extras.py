@@ -16,8 +16,8 @@ class Extra:
     Attributes:
         name: as in `pip install 'treegen-clip[NAME]'`.
         purpose: what needs it, as the subject of a sentence.
-        modules: the import names of its packages, without those of the extras that it includes.
-        includes: names of other extras that it installs too.
+        modules: the import names of its packages, except those of included extras.
+        includes: names of other extras that it also installs.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Extra:
         return f"pip install '{DISTRIBUTION}[{self.name}]'"
 
 
-#: Every optional package of treegen; pyproject.toml holds their versions.
+#: Every optional package of treegen; their versions are in pyproject.toml.
 EXTRAS: Final = {
     extra.name: extra
     for extra in (
@@ -59,17 +59,17 @@ class MissingExtraError(InputError):
 
 
 def missing_modules(name: str) -> tuple[str, ...]:
-    """Return the import names of an extra's packages that are not installed, of the extras that it includes first."""
+    """Return the import names of an extra's packages that are not installed, included extras first."""
     extra = EXTRAS[name]
     inherited = (module for included in extra.includes for module in missing_modules(included))
     return (*inherited, *(module for module in extra.modules if not is_installed(module)))
 
 
 def is_installed(module: str) -> bool:
-    """Tell whether a top-level module can be imported, without importing it."""
+    """Check whether a top-level module can be imported, without importing it."""
     try:
         return find_spec(module) is not None
-    except ValueError:  # loaded by other means than a finder
+    except ValueError:  # loaded without a finder
         return True
 
 
@@ -80,7 +80,7 @@ def require(name: str, *, otherwise: str = "") -> None:
 
     Args:
         name: a key of `EXTRAS`.
-        otherwise: what one can do without them, for the tip.
+        otherwise: what works without them, for the tip.
 
     Raises:
         MissingExtraError: at least one is missing; the message names them, the tip is the command that installs them.
@@ -91,7 +91,7 @@ def require(name: str, *, otherwise: str = "") -> None:
 
 
 def explain_import_error(error: ImportError) -> MissingExtraError | None:
-    """Return what to say of a failed import: `None` unless an optional package is not installed."""
+    """Explain a failed import; `None` unless an optional package is missing."""
     module = (error.name or "").partition(".")[0]
     owner = next((extra for extra in EXTRAS.values() if module in extra.modules), None)
     return _error(owner, missing) if owner and (missing := missing_modules(owner.name)) else None

@@ -1,14 +1,14 @@
-"""How long steps tell how far they are, whoever shows it."""
+"""The interface for progress reports of long steps."""
 
 from collections.abc import Callable
 
-#: what is being done, how many steps are done, of how many
+#: task, steps done, total steps
 Progress = Callable[[str, int, int], None]
 
 
-class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
-    """A long step is to end early. Whoever is told of its progress may raise this; what is done by then is kept."""
+class Cancelled(Exception):  # noqa: N818 - not an error: it was requested
+    """A long step should end early. Progress listeners may raise this; what is done so far is kept."""
 
 
 def no_progress(task: str, done: int, total: int) -> None:
-    """Shows nothing."""
+    """Ignore the progress."""

@@ -1,4 +1,4 @@
-"""Finds the folders that live at the top of the checkout and inside the wheel: prompts, schemas, examples."""
+"""Find the folders at the top of the checkout or inside the wheel: prompts, schemas, examples."""
 
 from pathlib import Path
 from typing import Final
@@ -9,12 +9,12 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 
 
 def data_dir(name: str) -> Path:
-    """The folder `name` of the live checkout (also of an editable install), else the copy in the wheel.
+    """Return the folder `name` of the live checkout (or editable install), else the copy in the wheel.
 
-    The checkout comes first: an editable install must not read a stale copy.
+    The checkout takes precedence: an editable install must not read a stale copy.
 
     Raises:
-        InputError: neither is there; the installation is incomplete.
+        InputError: neither exists; the installation is incomplete.
     """
     checkout = _PACKAGE.parent
     candidates = (checkout / name, _PACKAGE / name) if (checkout / "pyproject.toml").is_file() else (_PACKAGE / name,)
@@ -25,10 +25,10 @@ def data_dir(name: str) -> Path:
 
 
 def read_schema(name: str) -> str:
-    """The text of `schemas/NAME.schema.json`.
+    """Return the text of `schemas/NAME.schema.json`.
 
     Raises:
-        InputError: there is no schema of that name; the message lists those there are.
+        InputError: there is no schema with that name; the message lists the existing ones.
     """
     path = data_dir("schemas") / f"{name}.schema.json"
     if not path.is_file():
@@ -37,10 +37,10 @@ def read_schema(name: str) -> str:
 
 
 def schema_names() -> list[str]:
-    """Names of the documents that have a schema."""
+    """Return the names of the documents that have a schema."""
     return sorted(p.name.removesuffix(".schema.json") for p in data_dir("schemas").glob("*.schema.json"))
 
 
 def sketchbook_dir() -> Path:
-    """The bundled domain: generator, recorded conversation and tiny CLIP."""
+    """Return the bundled domain: generator, recorded conversation and tiny CLIP."""
     return data_dir("examples") / "sketchbook"

@@ -1,1 +1,1 @@
-"""Embeds and scores any number of images: by this process, or by Ray on one machine or many."""
+"""Embed and score any number of images: in this process, or with Ray on one machine or many."""

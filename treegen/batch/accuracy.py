@@ -1,4 +1,4 @@
-"""How well a tree's answers agree with the labels of the pictures, on those that may be reported on."""
+"""Agreement of a tree's answers with the pictures' labels, on pictures that may be reported on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,23 +14,23 @@ from treegen.workflow.workspace import split_settings
 
 
 def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet) -> dict[str, Any] | None:
-    """Accuracy over the rows of the pictures that were listed, with n and interval.
+    """Return the accuracy over the rows of the listed pictures, with n and interval.
 
-    Of the domain's own images it is that of the test part, and counts as a look at it. Other images count unless the
-    domain has their content itself: by its dev part its trees may have been chosen, and its test part is looked at
-    where looks are counted.
+    For the domain's own images this is the test split's, and is recorded as a test evaluation. Other images count
+    unless the domain contains them: its trees may have been chosen on its dev split, and its test split is only
+    evaluated where evaluations are counted.
 
     Args:
-        plan: whose tree has answered.
-        table: the answers; rows of earlier runs, of pictures that are gone, do not count.
-        encoder: its fingerprint.
+        plan: supplies the tree and the listing.
+        table: the answers; rows of earlier runs for pictures that no longer exist are ignored.
+        encoder: the encoder's fingerprint.
         rule: the decision rule with its parameters, in words.
-        listed: paths of this run's pictures, as `key_of` gives them.
+        listed: paths of this run's pictures, as keys from `key_of`.
 
     Returns:
-        `part` (`test`, or `all` for images that are not the domain's own), `n`, `correct`, `accuracy`, `interval`,
-        and `left_out`, the number of other listed images with a class; `None` without a tree, without images that
-        count, or where the domain seals the test part.
+        `part` (`test`, or `all` for images other than the domain's own), `n`, `correct`, `accuracy`, `interval`, and
+        `left_out`, the number of other listed images with a class; `None` without a tree, without images that count, or
+        if the domain seals the test split.
     """
     if plan.tree is None or plan.workspace is None or (plan.listing.own and plan.workspace.domain.split.sealed):
         return None
@@ -64,7 +64,7 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
 
 
 def _counting(plan: Plan, images: Sequence[LabelledImage]) -> list[bool]:
-    """Whether each image counts: of the domain's own those of test as `treegen score` divides them."""
+    """Whether each image counts: of the domain's own, those that `treegen score` assigns to the test split."""
     assert plan.workspace is not None
     if plan.listing.own:
         parts = plan.workspace.divide(images)

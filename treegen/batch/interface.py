@@ -1,4 +1,4 @@
-"""What is embedded, what becomes of it, and the protocol of the engines that do it."""
+"""The inputs and outcomes of embedding, and the protocol of the engines that do it."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from treegen.clip.encoders.interface import Encoder
 
-NO_LABEL: Final = -1  # of an image of which no class is known
+NO_LABEL: Final = -1  # of an image of unknown class
 
 
 class KeySet:
     """A set of byte strings of one length: 32 bytes a key instead of 100."""
 
     def __init__(self, keys: Iterable[bytes] = (), width: int = 32) -> None:
-        """Sorts the keys, which are all `width` bytes long."""
+        """Sort the keys, which are all `width` bytes long."""
         self._sorted = np.frombuffer(b"".join(keys), dtype=f"S{width}").copy()
         self._sorted.sort()
 
@@ -31,7 +31,7 @@ class KeySet:
         return len(self._sorted)
 
     def __contains__(self, key: bytes) -> bool:
-        wanted = np.frombuffer(key, dtype=self._sorted.dtype)  # as an array: scalars lose zero bytes at their end
+        wanted = np.frombuffer(key, dtype=self._sorted.dtype)  # as an array: scalars lose trailing zero bytes
         place = int(np.searchsorted(self._sorted, wanted)[0])
         return bool((self._sorted[place : place + 1] == wanted).any())
 
@@ -41,10 +41,10 @@ class Source:
     """A picture to embed.
 
     Attributes:
-        image: where its bytes stand; its digest is empty, its label may be `NO_LABEL`.
-        path: its name in results, below the folder that was named.
-        size: bytes of the file.
-        changed: when the file changed last, in ns.
+        image: the location of its bytes; its digest is empty, its label may be `NO_LABEL`.
+        path: its name in results, relative to the given folder.
+        size: size of the file in bytes.
+        changed: mtime of the file, in ns.
     """
 
     image: LabelledImage
@@ -54,13 +54,13 @@ class Source:
 
     @property
     def name(self) -> str:
-        """As the cache remembers the file."""
+        """The name by which the cache identifies the file."""
         return remembered_name(self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a picture: it has a vector, or a reason why not, or neither: its content was known already.
+    """The outcome for a picture: a vector, or a reason why there is none, or neither if its content was known already.
 
     Attributes:
         source: the picture.
@@ -80,10 +80,10 @@ class Work:
     """What all pictures have in common.
 
     Attributes:
-        settings: the encoder's, with device and precision as they are where the model runs.
-        fingerprint: of the encoder as it is opened, there and here.
+        settings: the encoder's, with device and precision as resolved for where the model runs.
+        fingerprint: of the encoder, both there and here.
         folder: what a `local-dir:` of the encoder may be relative to.
-        crop: the part of each picture that counts, unless a picture has its own.
+        crop: the crop of each picture, unless it has its own.
         batch: pictures that the model embeds at once.
         known: keys of contents that need no embedding.
     """
@@ -97,15 +97,15 @@ class Work:
 
 
 def content_key(image: LabelledImage, digest: str, crop: Crop) -> bytes:
-    """The cache's key of the content that was found in an image's place, under its own crop or else this one."""
+    """Return the cache key of an image's content, under its own crop or else the given one."""
     return image_key(digest, image.crop or crop)
 
 
 class Engine(Protocol):
-    """Embeds pictures somewhere. A context manager: what it started ends with it."""
+    """Embeds pictures somewhere. A context manager: it ends what it started."""
 
     def __enter__(self) -> "Engine":
-        """Makes sure that there is something to work with.
+        """Connect to the resources to work with.
 
         Raises:
             InputError: it is not installed, or there is no cluster at the address.
@@ -113,17 +113,17 @@ class Engine(Protocol):
         ...
 
     def __exit__(self, *raised: object) -> None:
-        """Ends what was started."""
+        """End what was started."""
         ...
 
     def settle(self, settings: EncoderSettings) -> EncoderSettings:
-        """The encoder's settings with what is `auto` decided, as far as the machines that work decide it."""
+        """Resolve the encoder settings that are `auto`, as far as the working machines determine them."""
         ...
 
     def embed(
         self, sources: Iterator[Source], work: Work, encoder: "Encoder"
     ) -> Generator[Sequence[Outcome], None, None]:
-        """Embeds pictures, in any order; how many there are does not show in the memory of this process.
+        """Embed pictures, in any order, with memory use in this process independent of their number.
 
         Args:
             sources: the pictures.
@@ -131,6 +131,6 @@ class Engine(Protocol):
             encoder: this process's own.
 
         Raises:
-            ModelError: the encoder fails, or all that work died.
+            ModelError: the encoder fails, or all workers died.
         """
         ...

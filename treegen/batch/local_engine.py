@@ -26,7 +26,7 @@ class LocalEngine:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """Nothing was started."""
+        """Do nothing: nothing was started."""
 
     def settle(self, settings: EncoderSettings) -> EncoderSettings:
         """See `Engine.settle`: the encoder itself decides."""

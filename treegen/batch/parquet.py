@@ -1,7 +1,7 @@
-"""Embeddings and answers as a folder of Parquet files, which every program reads as one table.
+"""Embeddings and answers as a folder of Parquet files, which any program reads as one table.
 
-Each file is written whole and then renamed, so that what a kill leaves is finished files, and these say by themselves
-what need not be done again.
+Each file is written whole and then renamed, so that a killed run leaves complete files, which themselves show what
+need not be redone.
 """
 
 import hashlib
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     from treegen.batch.tree_predictor import Answered
 
-ROWS: Final = 8192  # of one file: 8 MB of embeddings 512 wide
-_SECONDS: Final = 60.0  # what was computed for longer than this is not kept waiting for more rows
-_WRITING: Final = ".writing-"  # a leading dot: readers of the folder pass it over
+ROWS: Final = 8192  # per file: 8 MB of embeddings of width 512
+_SECONDS: Final = 60.0  # most time that computed rows wait for more
+_WRITING: Final = ".writing-"  # a leading dot: readers of the folder ignore it
 _ABOUT: Final = b"treegen."
 KEY_WIDTH: Final = 16
 
 
 @dataclass(slots=True, kw_only=True)
 class _Rows:
-    """What will be the next file."""
+    """The rows of the next file."""
 
     sources: list[Source] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
@@ -42,24 +42,24 @@ class _Rows:
 
 
 class ParquetFolder:
-    """The folder: what is in it, and what is added. One process writes it at a time."""
+    """The folder: its contents, and additions. Only one process may write it at a time."""
 
     def __init__(self, folder: Path, about: dict[str, str], *, rows: int = ROWS) -> None:
-        """Opens or makes the folder.
+        """Open or create the folder.
 
         Args:
             folder: its files end in `.parquet`.
-            about: what all rows have in common: encoder, crop, tree. It stands in every file's metadata.
-            rows: most rows of one file.
+            about: what all rows have in common: encoder, crop, tree. Stored in every file's metadata.
+            rows: most rows per file.
 
         Raises:
-            InputError: it cannot be made, holds other things, or rows of another encoder, crop or tree.
+            InputError: it cannot be created, contains other things, or rows of another encoder, crop or tree.
         """
         self.folder, self._about, self._most = folder, about, rows
         self._rows, self._since = _Rows(), time.monotonic()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for file in folder.glob(f"{_WRITING}*"):  # of a run that was killed
+            for file in folder.glob(f"{_WRITING}*"):  # left by a killed run
                 file.unlink()
         except OSError as error:
             raise InputError(f"{folder}: {error.strerror or error}", "name a folder to write to") from None
@@ -74,7 +74,7 @@ class ParquetFolder:
         self._paths, self._states = KeySet(paths, KEY_WIDTH), KeySet(states, KEY_WIDTH)
 
     def files(self) -> list[Path]:
-        """The finished files."""
+        """Return the finished files."""
         return sorted(self.folder.glob("part-*.parquet"))
 
     def _check(self, file: Path) -> None:
@@ -92,16 +92,16 @@ class ParquetFolder:
                 raise InputError(told, "name another folder, or delete this one")
 
     def has(self, source: Source, label: str | None) -> bool:
-        """Whether the picture has its row, and neither the file nor what the set says of it has changed since."""
+        """Whether the picture has its row, and neither the file nor its entry in the image set has changed since."""
         state = [source.size, source.changed, label, source.image.part]
         return key_of(f"{source.path}\n{state}") in self._states
 
     def outdated(self, source: Source, label: str | None) -> bool:
-        """Whether the picture has a row of what the file held, or the set said, earlier."""
+        """Whether the picture has a row for an earlier state of the file or of its entry in the image set."""
         return key_of(source.path) in self._paths and not self.has(source, label)
 
     def drop(self, paths: Sequence[str]) -> None:
-        """Takes out the rows of files that have changed: new ones will come."""
+        """Remove the rows of changed files, which will be replaced."""
         import pyarrow as pa
         import pyarrow.compute
         import pyarrow.parquet
@@ -121,7 +121,7 @@ class ParquetFolder:
         vectors: "NDArray[np.float32]",
         answered: "Answered | None",
     ) -> None:
-        """Adds rows; `vectors` is (N, D). They are on disk when a file is full, after a minute, and at `flush`."""
+        """Add rows; `vectors` is (N, D). They are written when a file is full, after a minute, and at `flush`."""
         rows = self._rows
         rows.sources += sources
         rows.digests += digests
@@ -133,7 +133,7 @@ class ParquetFolder:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was added as a file.
+        """Write the added rows as a file.
 
         Raises:
             InputError: it cannot be written.
@@ -177,14 +177,14 @@ class ParquetFolder:
             raise InputError(f"{file}: cannot be written: {error.strerror or error}", "is the disk full?") from None
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Some columns of all finished rows, file by file."""
+        """Yield the given columns of all finished rows, file by file."""
         for file in self.files():
             for batch in _columns(file, columns):
                 yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _columns(file: Path, columns: Sequence[str]) -> Iterator[Any]:
-    """Some columns of a file in their order, a few thousand rows at a time."""
+    """Yield the given columns of a file in order, a few thousand rows at a time."""
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(file) as opened:
@@ -193,5 +193,5 @@ def _columns(file: Path, columns: Sequence[str]) -> Iterator[Any]:
 
 
 def key_of(text: str) -> bytes:
-    """A text in 16 bytes, for `KeySet`: millions of paths would fill the memory."""
+    """Hash a text to 16 bytes, for `KeySet`: millions of paths would exhaust the memory."""
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=KEY_WIDTH).digest()

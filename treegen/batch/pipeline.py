@@ -1,4 +1,4 @@
-"""Embeds pictures with an engine and keeps the results: in the cache, in Parquet files, or in both."""
+"""Embed pictures with an engine and store the results: in the cache, in Parquet files, or in both."""
 
 import pickle
 import tempfile
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 64
 _GPU_BATCH: Final = 256
-_NAMED: Final = 100  # skipped pictures that are named; of the others the number is told
-_LOOKED_UP: Final = 500  # pictures that are looked up together
+_NAMED: Final = 100  # skipped pictures listed by name; the others are counted
+_LOOKED_UP: Final = 500  # pictures looked up at once
 
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """How the pictures fared; each is counted once.
+    """The numbers of pictures by outcome; each is counted once.
 
     Attributes:
-        embedded: those that the model saw.
+        embedded: those that the model embedded.
         cached: those whose content was in the cache.
-        finished: those whose rows stood in the output.
+        finished: those whose rows were in the output already.
         skipped: those that could not be embedded.
     """
 
@@ -52,19 +52,19 @@ class Counts:
 
     @property
     def images(self) -> int:
-        """All of them."""
+        """The total number of pictures."""
         return self.embedded + self.cached + self.finished + self.skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a run did.
+    """The results of a run.
 
     Attributes:
-        counts: how the pictures fared.
+        counts: the numbers of pictures by outcome.
         skipped: the first hundred of those that could not be embedded.
         encoder: name, fingerprint, device and precision.
-        accuracy: of the tree on the pictures with labels that may be reported on, see `measure`; `None` without.
+        accuracy: of the tree on the labelled pictures that may be reported on, see `measure`; `None` without.
         notes: what a reader should know.
     """
 
@@ -76,7 +76,7 @@ class Summary:
 
 
 def open_engine(name: str, plan: Plan, workers: int | None = None) -> Engine:
-    """The engine called `local` or `ray`; without `workers` the local one has as many as the plan's domain says.
+    """Open the engine `local` or `ray`; without `workers` the local one uses the domain's setting.
 
     Raises:
         InputError: no workers with ray.
@@ -100,20 +100,20 @@ def embed_images(
     rows: int = ROWS,
     progress: Progress = no_progress,
 ) -> Summary:
-    """Embeds what is not yet in the cache or the output, and keeps it batch by batch: a kill loses only the last ones.
+    """Embed what is not yet in the cache or the output, storing each batch: a kill loses only the last ones.
 
     Args:
-        plan: what is to be done.
-        engine: does it.
+        plan: what to do.
+        engine: does the embedding.
         settings: the encoder's.
         batch: pictures that the model embeds at once; 256 on a GPU and 64 elsewhere, if not given.
         rows: most rows of a Parquet file.
-        progress: is told how far it is.
+        progress: called with the progress.
 
     Raises:
-        InputError: no picture could be embedded, or the output holds rows of another encoder or tree.
+        InputError: no picture could be embedded, or the output has rows of another encoder or tree.
         ProblemsError: a prompt is too long for the encoder.
-        ModelError: the encoder cannot be had, or fails.
+        ModelError: the encoder cannot be loaded, or fails.
     """
     from treegen.clip.encoders import open_encoder
 
@@ -146,7 +146,7 @@ def embed_images(
 
 
 def _unspooled(spool: IO[bytes]) -> Iterator[Source]:
-    """The pictures that were put aside on disk: a list of millions would fill the memory."""
+    """Yield the pictures spooled to disk: a list of millions would exhaust the memory."""
     spool.seek(0)
     while True:
         try:
@@ -157,7 +157,7 @@ def _unspooled(spool: IO[bytes]) -> Iterator[Source]:
 
 @dataclass(slots=True)
 class _Keeper:
-    """The only one who writes: to the cache, to the Parquet files, or to both."""
+    """The only writer: to the cache, to the Parquet files, or to both."""
 
     plan: Plan
     settings: EncoderSettings
@@ -168,7 +168,7 @@ class _Keeper:
     table: ParquetFolder | None = field(init=False, default=None)
     _scorer: Scorer | None = field(init=False, default=None)
     _skipped: list[Skipped] = field(init=False, default_factory=list)
-    _listed: list[bytes] = field(init=False, default_factory=list)  # paths, hashed: rows of others are of earlier runs
+    _listed: list[bytes] = field(init=False, default_factory=list)  # hashed paths: other rows are from earlier runs
 
     def __post_init__(self) -> None:
         from treegen.clip.encoders.drift import settle
@@ -192,7 +192,7 @@ class _Keeper:
             raise
 
     def close(self) -> None:
-        """Writes what waits, and closes the cache; also after an error, so that nothing that was computed is lost."""
+        """Write pending rows and close the cache; also after an error, so that no computed result is lost."""
         try:
             if self.table:
                 self.table.flush()
@@ -201,7 +201,7 @@ class _Keeper:
                 self.cache.close()
 
     def sort_out(self, sources: Iterator[Source], spool: IO[bytes], progress: Progress) -> int:
-        """Keeps what is known already, puts the rest on the spool, and returns how many these are."""
+        """Store what is known already, spool the rest, and return its number."""
         waiting, outdated, seen = 0, list[str](), 0
         while part := list(islice(sources, _LOOKED_UP)):
             if self.table:
@@ -228,7 +228,7 @@ class _Keeper:
         return [s for s in rest if s.name not in known]
 
     def _keep_known(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Those whose content is in the cache; in Parquet they get their rows."""
+        """Return those whose content is in the cache; add their rows to the Parquet output."""
         assert self.cache is not None
         keys = [self._key(o) for o in outcomes]
         if self.table:
@@ -247,7 +247,7 @@ class _Keeper:
         return content_key(outcome.source.image, outcome.digest, self.plan.listing.crop)
 
     def keep(self, outcomes: Sequence[Outcome]) -> None:
-        """Keeps what an engine gave, at once."""
+        """Store the results of an engine at once."""
         new = [o for o in outcomes if o.vector is not None]
         known = [o for o in outcomes if o.vector is None and not o.reason]
         for outcome in outcomes:
@@ -294,10 +294,10 @@ class _Keeper:
         )
 
     def finish(self) -> Summary:
-        """What was done; all of it is on disk.
+        """Summarise the run, after writing everything to disk.
 
         Raises:
-            InputError: there was nothing that could be embedded.
+            InputError: nothing could be embedded.
         """
         findings = self.plan.listing.findings
         for left_out in findings.skipped:

@@ -1,4 +1,4 @@
-"""What a user asked for: which pictures, where the results go, and the tree and the domain that belong to them."""
+"""The user's request: which pictures, where the results go, and the tree and the domain that belong to them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,15 @@ from treegen.workflow.workspace import TREE_NAME, Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done.
+    """What to do.
 
     Attributes:
         listing: the pictures.
         output: the folder of Parquet files; `None` if only the cache is filled.
-        cache: the embedding cache; `None` if there is to be none.
-        workspace: of the domain; `None` if none is known.
-        tree: answers about every picture; `None` if they are embedded only.
-        notes: what the user should know of it.
+        cache: the embedding cache; `None` for none.
+        workspace: of the domain; `None` if there is no domain.
+        tree: answers about every picture; `None` to only embed them.
+        notes: what the user should know about it.
     """
 
     listing: Listing
@@ -34,7 +34,7 @@ class Plan:
 
     @property
     def domain(self) -> Domain | None:
-        """The domain, if one is known."""
+        """The domain, if there is one."""
         return self.workspace.domain if self.workspace else None
 
     def __enter__(self) -> Self:
@@ -43,7 +43,7 @@ class Plan:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the workspace."""
+        """Close the workspace."""
         if self.workspace:
             self.workspace.close()
 
@@ -56,18 +56,18 @@ def make_plan(
     domain: Path | None = None,
     tree: Path | None = None,
 ) -> Plan:
-    """Puts together what belongs together.
+    """Combine the user's arguments into a plan.
 
     Args:
         images: a folder, a manifest, a pattern of shards, or a domain (its file or its folder): its image set.
         output: a folder of Parquet files.
-        cache: the embedding cache; that of the domain if there is one.
-        domain: gives crop, encoder and cache.
-        tree: answers about each picture; with an `output` it is the domain's own, if not given.
+        cache: the embedding cache; by default the domain's, if there is one.
+        domain: supplies crop, encoder and cache.
+        tree: answers about each picture; with an `output`, the domain's own by default.
 
     Raises:
-        InputError: nothing says where results should go, or something is not there.
-        ProblemsError: the domain has problems, or the tree that was named.
+        InputError: no destination is given, or something does not exist.
+        ProblemsError: the domain or the given tree has problems.
     """
     own = is_domain(images)
     if own and domain:

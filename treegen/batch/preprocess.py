@@ -23,9 +23,9 @@ class Prepared:
     """Pictures on their way to the model.
 
     Attributes:
-        outcomes: one for each picture, without vectors.
-        ready: indices of those that the model is to see.
-        batch: these, as the preprocessor collated them; `None` if there are none.
+        outcomes: one per picture, without vectors.
+        ready: indices of those to embed.
+        batch: these, collated by the preprocessor; `None` if there are none.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -34,11 +34,11 @@ class Prepared:
 
 
 def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[Outcome, Any]:
-    """Reads a picture once and makes it ready for the model.
+    """Read a picture once and prepare it for the model.
 
     Returns:
-        Its outcome so far, and what the preprocessor made of it: `None` if its content is known, or if it cannot be
-        read, which the outcome says.
+        Its outcome so far, and the preprocessor's output: `None` if its content is known, or if it cannot be read, in
+        which case the outcome says why.
     """
     try:
         data = read_bytes(source.image)
@@ -55,7 +55,7 @@ def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[
 
 
 def prepare_batch(sources: Sequence[Source], work: Work, preprocessor: "Preprocessor") -> Prepared:
-    """Reads pictures, each once, and makes one batch of those that the model is to see."""
+    """Read pictures, each once, and collate one batch of those to embed."""
     prepared = [_prepare(source, work, preprocessor) for source in sources]
     ready = tuple(number for number, (_, item) in enumerate(prepared) if item is not None)
     batch = preprocessor.collate([prepared[number][1] for number in ready]) if ready else None
@@ -63,7 +63,7 @@ def prepare_batch(sources: Sequence[Source], work: Work, preprocessor: "Preproce
 
 
 def encode(encoder: "Encoder", prepared: Prepared) -> tuple[Outcome, ...]:
-    """Embeds what is ready; the outcomes in their order.
+    """Embed the prepared pictures; return the outcomes in order.
 
     Raises:
         ModelError: the encoder fails.

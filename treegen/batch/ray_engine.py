@@ -1,9 +1,9 @@
 """The engine of many processes: Ray Data, on this machine or on a cluster (RAY_ADDRESS).
 
-Actors, one for each GPU or each core, hold the encoder. Before GPUs, tasks read and prepare the pictures wherever there
+Actors, one per GPU or per core, hold the encoder. For GPU actors, tasks read and prepare the pictures wherever there
 are cores; an actor on a core does that itself, as a second process would only take the core from it. Results stream
-back. A batch is one row, and every row is a block of its own: a batch is done when it is done, whatever its size in
-bytes, and a kill loses no more than what is on its way.
+back. A batch is one row, and every row is a block of its own, so that a batch is delivered as soon as it is done,
+whatever its size in bytes, and a kill loses only batches in flight.
 """
 
 import logging
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder, Preprocessor
 
 _ADDRESS: Final = "RAY_ADDRESS"
-_TRIES: Final = 3  # restarts of an actor that died, and tries of a batch that it died of; Ray's own is without end
+_TRIES: Final = 3  # restarts of a dead actor, and tries of the batch that killed it; Ray's default is unlimited
 _PATIENCE: Final = 10.0  # seconds for the cluster to answer
-_PORTION: Final = 4  # batches that a task or an actor takes at once
-#: Ray reports home, tells of each step and logs to the terminal, unless the user wants it so
+_PORTION: Final = 4  # batches per task or actor call
+#: turn off Ray's telemetry, progress bars and logging, unless the user sets these
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -45,14 +45,14 @@ _QUIET: Final = {
 
 
 class ClusterEngine:
-    """Embeds with Ray Data. A Ray that runs in this process already is used, and left running."""
+    """Embeds with Ray Data. A Ray already running in this process is used, and left running."""
 
     def __init__(self, workers: int | None = None, *, apart: bool | None = None) -> None:
-        """Nothing is started yet.
+        """Configure the engine; nothing is started yet.
 
         Args:
-            workers: actors that embed; one for each GPU if not given, or for each core where there is none.
-            apart: tasks of their own read the pictures; if not given, they do for actors on GPUs.
+            workers: number of embedding actors; by default one per GPU, or per core if there is none.
+            apart: read the pictures in separate tasks; by default only for actors on GPUs.
         """
         self._workers, self._apart = workers, apart
         self._started = False
@@ -78,7 +78,7 @@ class ClusterEngine:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """Ends Ray on this machine, or the connection."""
+        """Shut down Ray on this machine, or close the connection."""
         if self._started:
             with _closed_mouth():
                 _import_ray().shutdown()
@@ -126,7 +126,7 @@ class ClusterEngine:
 
 
 def _knock(address: str) -> None:
-    """Ray would wait minutes for a cluster that is not there.
+    """Fail fast if nothing answers at the address: Ray would wait minutes.
 
     Raises:
         OSError: nobody answers at the address.
@@ -139,7 +139,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _closed_mouth() -> Iterator[None]:
-    """Ray's core writes past Python to file 2: its log level at the start, tasks that it gives up at the end."""
+    """Silence file descriptor 2: Ray's core writes to it directly, at the start and the end."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -152,7 +152,7 @@ def _closed_mouth() -> Iterator[None]:
 
 
 def _import_ray() -> Any:
-    """Ray with its data library.
+    """Import Ray with its data library.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -167,7 +167,7 @@ def _import_ray() -> Any:
 
 
 def _tables(sources: Iterator[Source], batch: int) -> Iterator[Any]:
-    """The pictures as tables, the first ones smaller: few pictures are shared by all workers too."""
+    """Yield the pictures as tables, the first ones smaller, so that few pictures are shared by all workers too."""
     import pyarrow as pa
 
     portion = 1
@@ -177,22 +177,22 @@ def _tables(sources: Iterator[Source], batch: int) -> Iterator[Any]:
 
 
 def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, apart: bool) -> Any:
-    """The dataset whose rows are pickled batches of outcomes, or a failure; nothing runs yet."""
+    """Return the dataset whose rows are pickled batches of outcomes, or a failure; nothing runs yet."""
     import ray
     from ray.data import ActorPoolStrategy, TaskPoolStrategy
 
     pictures: Any = ray.data.from_arrow_refs(refs)
-    pictures.context.target_max_block_size = 1  # bytes: one batch is one block
+    pictures.context.target_max_block_size = 1  # bytes: makes each batch a block
     pictures.context.enable_progress_bars = False
     shared = ray.put((work, encoder.preprocessor))
     on_gpu = work.settings.device == "cuda"
     if apart:
-        # beside actors that take all cores, tasks that ask for one would never start
+        # next to actors that take all cores, tasks that request one would never start
         cores: dict[str, Any] = {"num_cpus": 1} if on_gpu else {"num_cpus": 0, "compute": TaskPoolStrategy(workers)}
         pictures = pictures.map_batches(
             partial(_prepare_table, shared=shared), batch_size=work.batch, batch_format="pyarrow", **cores
         )
-    with warnings.catch_warnings():  # Ray will drop these two, and has nothing in their place so far
+    with warnings.catch_warnings():  # Ray deprecates these two, but has no replacement yet
         warnings.filterwarnings("ignore", message=".*ray_remote_args", category=DeprecationWarning)
         return pictures.map_batches(
             _Worker,
@@ -208,7 +208,7 @@ def _pipeline(refs: list[Any], work: Work, encoder: "Encoder", workers: int, *, 
 
 
 def _prepare_table(table: Any, shared: Any) -> Any:
-    """A batch of pictures as one row."""
+    """Prepare a batch of pictures as one row."""
     import ray
 
     return _one_row(_prepared(table, *ray.get(shared)))
@@ -220,16 +220,16 @@ def _prepared(table: Any, work: Work, preprocessor: "Preprocessor") -> Prepared:
 
 
 class _Worker:
-    """An actor: holds the encoder and embeds one batch after the other."""
+    """An actor that holds the encoder and embeds one batch after the other."""
 
     def __init__(self, shared: Any, settings: EncoderSettings, folder: str, fingerprint: str) -> None:
-        """Loads the encoder. What fails is told with the first batch: Ray would start the actor again and again.
+        """Load the encoder. A failure is reported with the first batch, else Ray would restart the actor endlessly.
 
         Args:
             shared: work and preprocessor, if the actor reads pictures itself.
             settings: the encoder's.
-            folder: what a path in its name is relative to.
-            fingerprint: what it must be.
+            folder: what a path in the encoder's name is relative to.
+            fingerprint: the expected fingerprint of the encoder.
         """
         import ray
 
@@ -249,7 +249,7 @@ class _Worker:
             )
 
     def __call__(self, table: Any) -> Any:
-        """A batch, prepared or not, becomes its outcomes."""
+        """Embed a batch, prepared or not, and return its outcomes."""
         if any(self._failure):
             return _one_row(self._failure)
         try:
@@ -267,7 +267,7 @@ def _one_row(value: Any) -> Any:
 
 
 def _outcomes(row: bytes) -> tuple[Outcome, ...]:
-    """The outcomes of a batch.
+    """Unpickle the outcomes of a batch.
 
     Raises:
         ModelError: the worker failed.

@@ -1,4 +1,4 @@
-"""Finds the pictures that a user names: below a folder, in a manifest or in shards, or the image set of a domain."""
+"""Find the pictures that a user names: below a folder, in a manifest or in shards, or the image set of a domain."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _SHARDS: Final = ".tar"
 
 
 class AnyLabels(Labels):
-    """Labels of an image set that no domain explains: each is a class of its own, and an image may have none."""
+    """Labels of an image set without a domain: each is a class of its own, and an image may have none."""
 
     needed = False
 
@@ -26,7 +26,7 @@ class AnyLabels(Labels):
         self._indices: dict[str, int] = {}
 
     def find(self, label: str) -> int:
-        """Number of the label in the order in which they appear; `NO_LABEL` of an empty one."""
+        """Return the number of the label in order of appearance; `NO_LABEL` for an empty one."""
         if not label:
             return NO_LABEL
         if label not in self._indices:
@@ -35,21 +35,21 @@ class AnyLabels(Labels):
         return self._indices[label]
 
     def named(self, label: str) -> str:
-        """The label itself."""
+        """Return the label itself."""
         return label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The pictures that were named, found while `sources` runs.
+    """The given pictures, found while `sources` runs.
 
     Attributes:
         settings: the image set, or a folder without classes if `labels` is `None`.
-        root: the folder below which the pictures are named.
-        crop: the part of each that counts.
+        root: the folder that the pictures' names are relative to.
+        crop: the crop of each picture.
         labels: finds the class of a label.
-        names: of the classes; it grows while the set is read if no domain says them.
-        own: it is the domain's own image set.
+        names: of the classes; grows while the set is read if there is no domain.
+        own: whether it is the domain's own image set.
         findings: what was left out.
     """
 
@@ -62,7 +62,7 @@ class Listing:
     findings: Findings
 
     def sources(self) -> Iterator[Source]:
-        """The pictures, in the order of the set; nothing is read but its table of contents."""
+        """Yield the pictures, in the order of the set; only its table of contents is read."""
         for image in self._images():
             try:
                 status = image.path.stat()
@@ -78,21 +78,21 @@ class Listing:
         return (LabelledImage(path=path, label=NO_LABEL) for path in _files(self.root, self.findings))
 
     def label(self, source: Source) -> str | None:
-        """The name of its class, if it is known."""
+        """Return the name of its class, if known."""
         return self.names[source.image.label] if source.image.label != NO_LABEL else None
 
 
 def is_domain(path: Path) -> bool:
-    """Whether a path that a user named as images means the image set of a domain."""
+    """Whether an image path given by a user refers to a domain's image set."""
     return path.suffix == ".toml" or (path.is_dir() and (path / FILE_NAME).is_file())
 
 
 def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
-    """What is to be embedded.
+    """Return the listing of pictures to embed.
 
     Args:
         path: a folder, a manifest or a pattern of shards.
-        domain: gives the crop, and the images themselves if they are its `own`.
+        domain: supplies the crop, and the images themselves if they are its `own`.
 
     Raises:
         InputError: there is no such folder or file, or the domain has no images.
@@ -132,7 +132,7 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
 
 
 def _files(folder: Path, findings: Findings) -> Iterator[Path]:
-    """Images below a folder, sorted folder by folder: no list of all is made."""
+    """Yield images below a folder, sorted per folder, without building a list of all."""
 
     def leave_out(error: OSError) -> None:
         findings.leave_out(Path(error.filename), f"cannot be read: {error.strerror or error}")

@@ -1,4 +1,4 @@
-"""What a tree says about embedded images, as columns."""
+"""A tree's answers about embedded images, as columns."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,7 +39,7 @@ class Answered:
     probabilities: "NDArray[np.float32]"
 
     def columns(self) -> dict[str, Any]:
-        """Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability for each group."""
+        """Return Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability per group."""
         import pyarrow as pa
 
         answers = [
@@ -62,16 +62,16 @@ class Scorer:
     def __init__(
         self, tree: Tree, encoder: "Encoder", cache: "EmbeddingCache | None" = None, domain: Domain | None = None
     ) -> None:
-        """Embeds the prompts of a tree without errors, those that are not in the cache.
+        """Embed the tree's prompts that are not in the cache.
 
         Args:
             tree: without errors.
-            encoder: whose vectors will be given.
+            encoder: the encoder of the image vectors.
             cache: of texts.
-            domain: names the decision rule, which is the sum without it.
+            domain: supplies the decision rule; the sum without it.
 
         Raises:
-            InputError: the decision rule has still to learn.
+            InputError: the decision rule has not learnt its parameters yet.
             ProblemsError: a prompt is longer than the encoder's context.
             ModelError: the encoder fails.
         """
@@ -87,7 +87,7 @@ class Scorer:
         self._classifier = TreeClassifier.embedded(tree, encoder, self.decision, domain, cache)
 
     def answer(self, features: "Array") -> Answered:
-        """The answers about images (N, D)."""
+        """Answer about images (N, D)."""
         from treegen.clip.arrays import to_numpy
         from treegen.clip.scoring import split_groups
 

@@ -15,8 +15,8 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 def command(tree: Path, by: str | None, domain_path: Path | None, encoder: EncoderChoice) -> None:
     """Sign TREE off: who, when, the content and its score go into the tree. Refused while it has errors.
 
-    The recorded score of this content is taken; without one the tree is scored. Any later edit makes the approval
-    stale, and `treegen check --require-approved` says so.
+    Uses the recorded score of this content; without one, scores the tree. Any later edit makes the approval stale,
+    which `treegen check --require-approved` reports.
     """
     from treegen.cli.display import show_problems
     from treegen.cli.output import interval, percent, say, tell

@@ -47,9 +47,9 @@ def command(
 ) -> None:
     """List everything wrong with trees (and domain.toml files).
 
-    A tree is checked against the domain.toml beside it, if there is one, whose [check] table sets severities. With
-    --encoder its texts are also counted and compared by that model. Exit code 1 if there are errors, 2 if a file cannot
-    be read; warnings alone exit 0.
+    A tree is checked against the domain.toml next to it, if there is one, whose [check] table sets severities. With
+    --encoder, that model also counts its tokens and compares its texts. Exit code 1 if there are errors, 2 if a file
+    cannot be read; warnings alone exit 0.
     """
     from treegen.cli.output import complain, tell
     from treegen.errors import InputError
@@ -77,7 +77,7 @@ def command(
 
 
 def _gate(against: str | None, approved: bool, least: float | None) -> "Callable[[Findings], Findings]":
-    """What is asked of each tree beyond being sound."""
+    """Return the gate that every tree must pass, if any."""
     if against is None and not approved and least is None:
         return lambda findings: findings
     from treegen.workflow.approve import Gate
@@ -117,7 +117,7 @@ def _encoders(choice: EncoderChoice, loaded: "dict[object, Encoder]") -> "Encode
 
 
 def _cache_in(folder: Path) -> "EmbeddingCache | None":
-    """The embedding cache of a folder, closed when the command ends; `None` if there is none that can be used."""
+    """Open the embedding cache of a folder, closed when the command ends; `None` if there is none that can be used."""
     from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.errors import InputError
     from treegen.history.store import FOLDER
@@ -134,10 +134,10 @@ def _cache_in(folder: Path) -> "EmbeddingCache | None":
 
 
 def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders", gated: bool) -> "Iterator[Findings]":
-    """What was found in one file, after the fixes if they are asked for; before it that in its domain, if anything.
+    """Yield the findings of one file, after the fixes if requested; preceded by those of its domain, if any.
 
     Raises:
-        InputError: a file cannot be read, or there is a gate and no tree for it: to pass would be to approve nothing.
+        InputError: a file cannot be read, or there is a gate but no tree to judge: passing would approve nothing.
     """
     from treegen.cli.output import tell
     from treegen.clip.encoders.interface import again_if_changed

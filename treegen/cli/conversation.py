@@ -1,4 +1,4 @@
-"""How a command talks to a language model: what the options choose, the estimate, what arrives, the bill."""
+"""A command's conversation with a language model: chosen by the options, with estimate, streaming display and bill."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmChoice:
-    """What the options of `llm_options` say; `None` leaves it to the domain."""
+    """The values of `llm_options`; `None` leaves a value to the domain."""
 
     model: str | None = None
     api_base: str | None = None
@@ -32,7 +32,7 @@ class LlmChoice:
     max_cost: float | None = None
 
     def settings(self, domain: "Domain") -> "LlmSettings":
-        """The domain's settings with what the command line names."""
+        """Override the domain's settings with the command line's."""
         given = {"model": _placed(self.model), "api_base": self.api_base, "env_file": self.env_file}
         named = ("max_calls", "max_tokens", "max_cost")
         caps = {name: value for name in named if (value := getattr(self, name)) is not None}
@@ -41,7 +41,7 @@ class LlmChoice:
 
 
 def _placed(model: str | None) -> str | None:
-    """The name; on the command line a recording is looked for where one stands, and then beside the domain."""
+    """Resolve a recording's name relative to the current folder, if it exists there, else leave it to the domain's."""
     kind, _, file = (model or "").partition("/")
     if kind == "replay" and Path(file).is_file():
         return f"replay/{Path(file).absolute()}"
@@ -50,7 +50,7 @@ def _placed(model: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """An open conversation: who answers, by which settings, and where what arrives is shown."""
+    """An open conversation: the chat, its settings, and the view that shows what is streamed."""
 
     chat: "Chat"
     settings: "LlmSettings"
@@ -59,7 +59,7 @@ class Exchange:
 
 @contextmanager
 def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchange]:
-    """A chat that tells on stderr what each request will take, what is arriving, and in the end the bill.
+    """Open a chat that reports on stderr the estimate of each request, the streamed reply, and finally the bill.
 
     Raises:
         InputError: no model is named, or a file cannot be read or written.

@@ -15,10 +15,10 @@ from treegen.cli.options import PATH, EncoderChoice, encoder_options
 @click.option("--model", metavar="NAME", help="A real language model instead of the recorded conversation.")
 @encoder_options
 def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
-    """The whole loop on the bundled domain, offline: draft, check, repair, score, revise, score.
+    """Run the whole loop on the bundled domain, offline: draft, check, repair, score, revise, score.
 
     The language model's part is a recorded conversation and the CLIP is a tiny one, trained for this demonstration;
-    --model and --encoder put real ones in their place. DIR (treegen-demo by default) holds everything afterwards.
+    --model and --encoder replace them with real ones. DIR (treegen-demo by default) contains everything afterwards.
     """
     from treegen.cli.output import say
     from treegen.extras import require
@@ -56,7 +56,7 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
 
 
 def _run(title: str, arguments: Sequence[str]) -> None:
-    """Shows a command as a user would type it and runs it in this process."""
+    """Print a command as a user would type it and run it in this process."""
     import shlex
 
     from treegen.cli.main import treegen
@@ -71,7 +71,7 @@ def _run(title: str, arguments: Sequence[str]) -> None:
 
 
 def _summary(tree: Path) -> None:
-    """First draft and revised tree beside chance, baseline and shuffled rules."""
+    """Print first draft and revised tree next to chance, baseline and shuffled rules."""
     from treegen.cli.display import paired_sentence
     from treegen.cli.output import interval, percent, say, table
     from treegen.history.score_document import as_tested
@@ -80,7 +80,7 @@ def _summary(tree: Path) -> None:
     with Store(tree) as store:
         scores, revisions = store.scores(), store.revisions()
     seen = [(r, score) for r in reversed(revisions) if (score := as_tested(scores.get(r.id)))]
-    if len(seen) < 2:  # domain.toml was edited since, and seals the test part
+    if len(seen) < 2:  # domain.toml was edited since, and seals the test split
         say("the test part was not looked at in two revisions, so there is nothing to compare")
         return
     (revised, last), (draft, first) = seen[:2]

@@ -15,9 +15,9 @@ from treegen.text import counted
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
 @colour_option
 def command(old: str, new: str | None, as_json: bool, exit_code: bool, colour: bool | None) -> None:
-    """What changed from A to B, in words. Each is a file or REVISION:FILE, such as HEAD~1:tree.json.
+    """List the changes from A to B in words. Each is a file or REVISION:FILE, such as HEAD~1:tree.json.
 
-    With A alone: what changed in that file since HEAD.
+    With A alone, list what changed in that file since HEAD.
     """
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How scores, problems, attempts and changes look on a terminal."""
+"""How scores, problems, attempts and changes are printed on a terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ COLOURS = {"error": "red", "warning": "yellow"}
 
 
 def problem_line(problem: Problem, file: str = "", at: Place | None = None) -> str:
-    """One problem on one line, coloured by severity; editors and terminals jump to FILE:LINE:COLUMN."""
+    """Format a problem on one line, coloured by severity; editors and terminals jump to FILE:LINE:COLUMN."""
     severity = click.style(problem.severity, fg=COLOURS[problem.severity])
     place = f"{plain(file)}{f':{at.line}:{at.column}' if at else ''}: " if file else ""
     fix = f" (fix: {plain(problem.fix.summary)})" if problem.fix else ""
@@ -29,13 +29,13 @@ def problem_line(problem: Problem, file: str = "", at: Place | None = None) -> s
 
 
 def show_problems(problems: Iterable[Problem], file: str = "", *, err: bool = False) -> None:
-    """Problems, one a line."""
+    """Print problems, one per line."""
     for problem in problems:
         click.echo(problem_line(problem, file), err=err)
 
 
 def show_attempt(attempt: "Attempt") -> None:
-    """What became of one request, on stderr."""
+    """Report the outcome of one request, on stderr."""
     reply = attempt.reply
     if reply is None:
         return  # the error says why
@@ -54,20 +54,20 @@ def show_attempt(attempt: "Attempt") -> None:
 
 
 def change_line(change: Change) -> str:
-    """A change in words behind a coloured sign."""
+    """Format a change in words after a coloured sign."""
     signs = {"added": click.style("+", fg="green"), "removed": click.style("-", fg="red")}
     sign = signs.get(change.kind.rpartition("_")[2], click.style("~", fg="yellow"))
     return f"{sign} {plain(change.sentence)}"
 
 
 def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | None = None) -> None:
-    """Changes in words, one a line; in colour on a terminal, or as `colour` says."""
+    """Print changes in words, one per line; in colour on a terminal, or as `colour` says."""
     for change in changes:
         click.echo(indent + change_line(change), color=colour)
 
 
 def show_proposal(units: Iterable[ChangeGroup]) -> None:
-    """Proposed changes in words, in the order in which they are made; marked where they are not what was asked."""
+    """Print proposed changes in words, in the order of application; mark those outside the target."""
     pairs = sorted(((p, c, u) for u in units for p, c in zip(u.places, u.changes, strict=True)), key=lambda t: t[0])
     for _, change, unit in pairs:
         mark = f" (refused: {plain(unit.refused)})" if unit.refused else " (not asked for)" if unit.outside else ""
@@ -75,7 +75,7 @@ def show_proposal(units: Iterable[ChangeGroup]) -> None:
 
 
 def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, str, str]]:
-    """Rows of the comparison table: what, accuracy, interval, n."""
+    """Return the rows of the comparison table: what, accuracy, interval, n."""
     controls = score["controls"]
     parts: list[tuple[str, Mapping[str, Any] | None]] = [
         ("chance", controls["chance"]),
@@ -89,18 +89,18 @@ def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, 
 
 
 def show_notes(scored: "ScoreResult") -> "ScoreResult":
-    """What a reader of the score must know, on stderr; returns the score."""
+    """Print on stderr what a reader of the score must know; return the score."""
     for note in scored.notes:
         tell(f"note: {note}")
     return scored
 
 
 def show_score(score: Score, *, groups: bool = False) -> None:
-    """The score of a tree: the test part with its controls, then the diagnosis on the dev part.
+    """Print a tree's score: the test split with its controls, then the diagnosis on the dev split.
 
     Args:
         score: the document.
-        groups: everything that is known of the groups, not only how often they are right.
+        groups: print all details of the groups, not only their accuracy.
     """
     encoder, images = score["encoder"], score["images"]
     rule = "" if score["decision_rule"] == "sum" else f", decision rule {score['decision_rule']}"
@@ -134,7 +134,7 @@ def show_score(score: Score, *, groups: bool = False) -> None:
 
 
 def show_test(score: TestedScore) -> None:
-    """The test part: accuracy beside its controls, paired tests, and how often it was looked at."""
+    """Print the test section: accuracy next to its controls, paired tests, and the number of evaluations."""
     table(("test part", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
     say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
     controls = score["controls"]
@@ -158,7 +158,7 @@ def show_test(score: TestedScore) -> None:
 
 
 def say_some(lines: Sequence[str], most: int = 10) -> None:
-    """The first lines, and how many more there are."""
+    """Print the first lines, and how many more there are."""
     for line in lines[:most]:
         say(line)
     if len(lines) > most:
@@ -166,7 +166,7 @@ def say_some(lines: Sequence[str], most: int = 10) -> None:
 
 
 def paired_sentence(paired: Paired, other: str) -> str:
-    """McNemar's test in words."""
+    """Describe McNemar's test in words."""
     verdict = "" if paired["p"] < 0.05 else ", no difference shown"
     return (
         f"against {other}: {points(paired['difference'])} points, {paired['wins']} images won, "
@@ -175,7 +175,7 @@ def paired_sentence(paired: Paired, other: str) -> str:
 
 
 def effect_sentence(score: TestedScore) -> str:
-    """What a comparison on this many images can show."""
+    """Describe the smallest difference that this many images can show."""
     effect = score["minimum_detectable_effect"]
     if effect["difference"] is None:
         return "too few images differ to show any difference"
@@ -186,7 +186,7 @@ def effect_sentence(score: TestedScore) -> str:
 
 
 def show_diagnosis(dev: Diagnosis, *, groups: bool = False) -> None:
-    """Groups and classes on the dev part, weakest classes first, and what could be done."""
+    """Print groups and classes on the dev split, weakest classes first, and advice."""
     rows = []
     for group in dev["groups"]:
         worst = group["confused"][0] if group["confused"] else None

@@ -1,4 +1,4 @@
-"""How option-level truth, advice and compared decision rules look on a terminal."""
+"""How group reports, advice and compared decision rules are printed on a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,17 +11,17 @@ _MOST_ADVICE: Final = 6
 
 
 def points(difference: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
+    """Format a difference of shares in percentage points, with its sign."""
     return f"{100 * difference:+.1f}"
 
 
 def p_value(p: float) -> str:
-    """A p-value; very small ones as a bound."""
+    """Format a p-value; very small ones as a bound."""
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
 def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:
-    """Everything that is known of the groups but their confusions, one a line."""
+    """Print all details of the groups except their confusions, one per line."""
     rows = []
     for group in groups:
         sure, bits, without = group.get("calibration"), group.get("information"), group.get("without")
@@ -60,7 +60,7 @@ def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_advice(dev: Diagnosis) -> None:
-    """What could be done about the tree, in sentences."""
+    """Print the advice on the tree, in sentences."""
     advice = dev.get("advice") or []
     if not advice:
         return
@@ -73,7 +73,7 @@ def show_advice(dev: Diagnosis) -> None:
 
 
 def show_rules(rules: Comparison) -> None:
-    """Compared decision rules, and what the chosen one does if it may say nothing."""
+    """Print the compared decision rules, and how the chosen one performs if it may abstain."""
     say()
     tested = "test" in rules["entries"][0]
     head = ["decision rule", "dev", "95 % interval", "n", f"against {rules['first']}"]
@@ -104,7 +104,7 @@ def show_rules(rules: Comparison) -> None:
 
 
 def _say_choice(rules: Comparison, part: str) -> None:
-    """What the choice is worth, in a sentence that says no more than the test does."""
+    """Print what the choice gains, claiming no more than the test supports."""
     entry = next(e for e in rules["entries"] if e["rule"] == rules["chosen"])
     against = entry[f"{part}_against"]
     if against is None:

@@ -12,11 +12,11 @@ from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_option
 if TYPE_CHECKING:
     from treegen.workflow.draft import Parts
 
-_MOST: Final = 1000  # classes whose rules fit in a reply
+_MOST: Final = 1000  # most classes whose rules fit in a reply
 
 
 def _parts(_: click.Context, __: click.Parameter, value: str) -> "Parts":
-    """`auto`, `never` or a number of classes."""
+    """Parse `auto`, `never` or a number of classes."""
     if value == "auto" or value == "never":
         return "auto" if value == "auto" else "never"
     if value.isascii() and value.isdigit() and 0 < int(value) <= _MOST:
@@ -83,7 +83,7 @@ def command(
     workspace = open_workspace(tree_path, source, encoder)
     wanted = workspace.domain.images is not None and not no_score
     if wanted:
-        require("clip", otherwise="--no-score drafts without")  # before a model is asked, and paid
+        require("clip", otherwise="--no-score drafts without")  # before paying for a model
     noted, sentences = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
     for sentence in sentences:
         tell(f"note: {sentence}")

@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Embed IMAGES: a folder, a manifest (CSV, JSON Lines), or the image set of a domain.
 
-    What is in the cache or in finished Parquet files is not embedded again: run it anew after a kill.
+    What is in the cache or in finished Parquet files is not embedded again: simply rerun it after a kill.
     """
     from treegen.cli.output import ProgressLine, print_json
     from treegen.extras import require

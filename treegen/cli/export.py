@@ -31,12 +31,12 @@ def command(
 ) -> None:
     """Write TREE in another format, to stdout or with -o to a file.
 
-    \b
+    
     article         the article's Python dict with index comments; imports back to the same tree
     descriptors     class -> its filled prompts, as DCLIP and CuPL keep them
     clip-benchmark  templates.json and classnames.json for clip_benchmark's custom files (-o FOLDER)
-    csv             one line a class, one column a group; safe to open in a spreadsheet
-    python          a module that stands alone, with a function from probabilities to scores
+    csv             one line per class, one column per group; safe to open in a spreadsheet
+    python          a self-contained module, with a function from probabilities to scores
     safetensors     embedded prompts and rules, to classify without treegen (-o FILE)
     """
     from treegen.cli.output import tell
@@ -62,7 +62,7 @@ def command(
 
 
 def _encoder(domain: "Domain | None", choice: EncoderChoice) -> "Encoder":
-    """The encoder of the command line, else the domain's."""
+    """Open the command line's encoder, else the domain's."""
     from treegen.clip.encoders import open_encoder
     from treegen.errors import InputError
 

@@ -20,7 +20,7 @@ _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def text_lines(findings: Findings) -> Iterator[str]:
-    """FILE:LINE:COLUMN: SEVERITY CODE POINTER: MESSAGE, one a line, then the counts."""
+    """Yield FILE:LINE:COLUMN: SEVERITY CODE POINTER: MESSAGE, one per line, then the counts."""
     for problem, place in zip(findings.problems, findings.places, strict=True):
         yield problem_line(problem, str(findings.path), place)
     warnings = len(findings.problems) - findings.errors
@@ -30,7 +30,7 @@ def text_lines(findings: Findings) -> Iterator[str]:
 
 
 def change_lines(findings: Findings) -> Iterator[str]:
-    """What changed since the revision that the file was compared with, in words."""
+    """Yield the changes since the compared revision, in words."""
     if findings.since is None:
         return
     told = f"{plain(findings.path)}: since {plain(findings.since)}: "
@@ -43,12 +43,12 @@ def change_lines(findings: Findings) -> Iterator[str]:
 
 
 def switched_off(findings: Findings) -> str:
-    """What is not told, so that a silent file is not taken for a clean one; empty if there is nothing."""
+    """Mention suppressed problems, so that a silent file is not taken for a clean one; empty if there are none."""
     return f" ({findings.switched_off} switched off in domain.toml)" if findings.switched_off else ""
 
 
 def json_document(found: Sequence[Findings]) -> list[dict[str, Any]]:
-    """For each file its counts and problems; line and column are `null` where they are not known."""
+    """Return the counts and problems of each file; line and column are `null` where unknown."""
     return [
         {
             "file": str(findings.path),
@@ -73,7 +73,7 @@ def _changes_json(findings: Findings) -> dict[str, Any]:
 
 
 def github_lines(findings: Findings, base: Path) -> Iterator[str]:
-    """Workflow commands that GitHub shows as annotations of a pull request.
+    """Yield workflow commands that GitHub shows as annotations of a pull request.
 
     Source: "Workflow commands for GitHub Actions" and the escapes of actions/toolkit, packages/core/src/command.ts.
     """
@@ -99,12 +99,12 @@ def _property(text: str) -> str:
 
 
 def sarif_document(found: Sequence[Findings], base: Path, *, complete: bool = True) -> dict[str, Any]:
-    """One run in SARIF 2.1.0, which code scanning services read.
+    """Return one run in SARIF 2.1.0, the format of code scanning services.
 
     Args:
         found: files with their problems.
-        base: the folder that the addresses of files are relative to.
-        complete: every file could be read.
+        base: the folder that file URIs are relative to.
+        complete: whether every file could be read.
     """
     codes = sorted({p.code for findings in found for p in findings.problems})
     rules = [
@@ -133,7 +133,7 @@ def _result(problem: Problem, place: Place | None, rule: int, uri: str) -> dict[
     location: dict[str, Any] = {"physicalLocation": physical}
     if problem.pointer:
         location["logicalLocations"] = [{"fullyQualifiedName": problem.pointer}]
-    same = "\n".join((uri, problem.code, problem.pointer, problem.message))  # lines move, names seldom do
+    same = "\n".join((uri, problem.code, problem.pointer, problem.message))  # line numbers change, names rarely do
     return {
         "ruleId": problem.code,
         "ruleIndex": rule,
@@ -145,7 +145,7 @@ def _result(problem: Problem, place: Place | None, rule: int, uri: str) -> dict[
 
 
 def _relative(path: Path, base: Path) -> str:
-    """The path from `base`, with forward slashes; absolute for a file that is not below it."""
+    """Return the path relative to `base`, with forward slashes; absolute for a file that is not below it."""
     absolute = Path(os.path.normpath(base / path))
     return (absolute.relative_to(base) if absolute.is_relative_to(base) else absolute).as_posix()
 

@@ -12,10 +12,10 @@ import click
 @click.option("--pre-commit", is_flag=True, help="Also add a hook for pre-commit that runs `treegen check`.")
 @click.option("--undo", is_flag=True, help="Take out what an earlier run wrote.")
 def command(patterns: tuple[str, ...], pre_commit: bool, undo: bool) -> None:
-    """Make git show trees in words and merge them by names, in the repository of the current folder.
+    """Make git show trees in words and merge them by name, in the repository of the current folder.
 
-    PATTERN names the trees as .gitattributes does; tree.json by default, in any folder. Everyone who clones runs it
-    once: git takes programs from the clone's own configuration only.
+    PATTERN selects the trees as in .gitattributes; by default tree.json, in any folder. Run it once in every clone: git
+    only runs programs from the clone's own configuration.
     """
     from treegen.cli.output import say
     from treegen.vcs import setup
@@ -31,7 +31,7 @@ def command(patterns: tuple[str, ...], pre_commit: bool, undo: bool) -> None:
 
 
 def _own_command() -> str:
-    """How a shell starts this very treegen: git may run it where the path is another."""
+    """Return the shell command of this very treegen: git may run it with another path."""
     started = Path(sys.argv[0])
     if started.name == "treegen" and started.is_file():
         return shlex.quote(str(started.absolute()))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from treegen.history.store import Call, Store
 
-_GLANCE: Final = 90  # characters of a text in a list
+_GLANCE: Final = 90  # characters shown of a text in a list
 
 
 @click.command("log")
@@ -23,7 +23,7 @@ _GLANCE: Final = 90  # characters of a text in a list
 @click.option("--cost", is_flag=True, help="What was spent, by model and purpose.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, messages and replies included.")
 def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bool) -> None:
-    """The line of revisions of TREE with their scores and costs, newest first."""
+    """List the revisions of TREE with their scores and costs, newest first."""
     from treegen.cli.output import print_json
     from treegen.errors import InputError
     from treegen.history.store import FOLDER, Store
@@ -109,13 +109,13 @@ def _show_revisions(store: "Store") -> None:
 
 
 def _scored_by(score: Score) -> str:
-    """The encoder, and the decision rule if it is not the sum."""
+    """Return the encoder, and the decision rule if it is not the sum."""
     rule = score.get("decision_rule", "sum")
     return str(score["encoder"]["name"]) + (f", {rule}" if rule != "sum" else "")
 
 
 def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str, str]:
-    """Accuracy on the test part, interval, n, and the difference from the parent."""
+    """Format accuracy on the test split, interval, n, and the difference from the parent."""
     from treegen.cli.output import interval, percent
 
     seen = as_tested(score)
@@ -128,7 +128,7 @@ def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str,
 
 
 def _used(calls: "list[Call]") -> str:
-    """Number of calls, tokens and cost; what no model told is called unknown, not zero."""
+    """Format number of calls, tokens and cost; unreported values are unknown, not zero."""
     if not calls:
         return "none"
     if len(calls) == 1 and calls[0].cached:
@@ -159,7 +159,7 @@ def _show_calls(calls: "list[Call]") -> None:
 
 
 def _descriptions(call: "Call") -> list[tuple[str, str]]:
-    """Class and what was seen in its pictures, of a reply that described some; nothing of one that had problems."""
+    """Return class and description from a reply that described pictures; empty for one with problems."""
     if call.purpose not in ("describe", "repair") or not call.reply or call.problems:
         return []
     from treegen.llm.reading.parser import keyed, parse_reply
@@ -170,19 +170,19 @@ def _descriptions(call: "Call") -> list[tuple[str, str]]:
 
 
 def _headline(call: "Call") -> str:
-    """One line on a call."""
+    """Format a call on one line."""
     revision = f"-> revision {call.revision}" if call.revision else "-> no revision"
     return f"{call.created} {call.purpose} by {call.model or '?'} {revision}: {_used([call])}"
 
 
 def _glance(text: str) -> str:
-    """The beginning of a text on one line, and how long it is."""
+    """Return the start of a text on one line, and its length."""
     line = " ".join(text.split())
     return line if len(line) <= _GLANCE else f"{line[:_GLANCE]}... ({len(text):,} characters)"
 
 
 def _show_call(calls: "list[Call]", number: int) -> None:
-    """Everything that was said in one call.
+    """Print everything that was said in one call.
 
     Raises:
         InputError: there is no such call.
@@ -207,7 +207,7 @@ def _show_call(calls: "list[Call]", number: int) -> None:
 
 
 def _show_cost(calls: "list[Call]") -> None:
-    """Sums by model and purpose. What no model told is called unknown, not zero."""
+    """Print totals by model and purpose. Unreported values are unknown, not zero."""
     from treegen.cli.output import say, table
 
     if not calls:
@@ -225,7 +225,7 @@ def _show_cost(calls: "list[Call]") -> None:
 
 
 def _sums(calls: "list[Call]") -> tuple[object, ...]:
-    """Calls, those answered from an earlier run, those that failed, and what they took as far as it is known."""
+    """Return the numbers of calls, cached and failed ones, and their known usage."""
     kept, failed = sum(c.cached for c in calls), sum(c.reply is None for c in calls)
     return (
         len(calls),
@@ -239,7 +239,7 @@ def _sums(calls: "list[Call]") -> tuple[object, ...]:
 
 
 def _sum(values: "Sequence[float | None]", form: str = "{}") -> str:
-    """The sum of what is known, and of how many it is not."""
+    """Return the sum of known values, and how many are unknown."""
     known = [value for value in values if value is not None]
     unknown = len(values) - len(known)
     if not known:

@@ -45,7 +45,7 @@ class Commands(click.Group):
     """Imports a command's module only when it runs: `--help` stays fast."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; a reader that closed the pipe, such as `head`, is no failure."""
+        """Run the command; a reader that closed the pipe, such as `head`, is not an error."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -55,11 +55,11 @@ class Commands(click.Group):
             ctx.exit(0)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the work, not of the alphabet."""
+        """List the commands in the order of the workflow, not alphabetically."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command's own object."""
+        """Import and return the command."""
         if cmd_name not in COMMANDS:
             return None
         found: Any = import_module(f"treegen.cli.{_MODULES.get(cmd_name, cmd_name)}").command
@@ -67,7 +67,7 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands from the table, without importing any."""
+        """Print the list of commands from the table, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -110,7 +110,7 @@ def _log_to_stderr() -> Iterator[None]:
 
 
 def main() -> NoReturn:
-    """Runs the command line and exits. No traceback reaches the user; TREEGEN_DEBUG=1 shows it."""
+    """Run the command line and exit. No traceback reaches the user; TREEGEN_DEBUG=1 shows it."""
     try:
         code = treegen.main(prog_name="treegen", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -129,7 +129,7 @@ def main() -> NoReturn:
         missing = explain_import_error(error)
         _fault(error) if missing is None else complain(missing.message, missing.tip)
         sys.exit(70 if missing is None else missing.exit_code)
-    except Exception as error:  # the one boundary: a fault of treegen's own
+    except Exception as error:  # the one boundary: a bug in treegen
         _debug()
         _fault(error)
         sys.exit(70)

@@ -31,7 +31,7 @@ def command(
     driver: bool,
     name: str | None,
 ) -> None:
-    """Merge what OURS and THEIRS made of BASE: by names, with indices made anew. Each is a file or REVISION:FILE.
+    """Merge the changes of OURS and THEIRS to BASE by name, with new indices. Each is a file or REVISION:FILE.
 
     What cannot be decided is listed, kept in the merged tree under "conflicts", and exits with 1; `treegen resolve`
     takes a side.
@@ -50,7 +50,7 @@ def command(
             open_version(theirs, here).tree,
             follow_renames=follow_renames,
         )
-    except Exception as error:  # git would leave ours in place, without markers: the driver never ends so
+    except Exception as error:  # git would leave ours in place, without markers: the driver must not
         if not driver:
             raise
         _merge_texts({"base": base, "ours": ours, "theirs": theirs}, name or ours, error)
@@ -89,7 +89,7 @@ def _check_out(out: Path, ours: Path, force: bool) -> None:
 
 
 def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
-    """Leaves git's own conflict markers, and never says that the merge was clean."""
+    """Write git's own conflict markers, and never report the merge as clean."""
     from treegen.cli.output import tell
     from treegen.vcs.git import merge_texts
 
@@ -108,7 +108,7 @@ def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
 
 
 def _named(told: str, sides: dict[str, str], name: str) -> str:
-    """The message with the side's name in place of the temporary file that git made of it."""
+    """Replace git's temporary file name in a message by the side's name."""
     for side, file in sides.items():
         for shown in (file, str(Path.cwd() / file)):
             if told.startswith(f"{shown}: "):

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they become a workspace."""
+"""Options shared by several commands, and opening the workspace they describe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ PATH = click.Path(path_type=Path)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderChoice:
-    """What the command line says of the encoder; `None` where it says nothing."""
+    """The command line's encoder options; `None` where not given."""
 
     name: str | None = None
     device: str | None = None
@@ -28,13 +28,13 @@ class EncoderChoice:
 
     @property
     def arguments(self) -> list[str]:
-        """The options again, for another command."""
+        """The same options for another command."""
         named = (("--encoder", self.name), ("--device", self.device), ("--precision", self.precision))
         found = [part for option, value in named if value for part in (option, value)]
         return [*found, *(["--trust-remote-code"] if self.trust_remote_code else [])]
 
     def settings(self, domain: "Domain | None") -> "EncoderSettings":
-        """The domain's encoder settings, or the defaults, with what the command line says."""
+        """Override the domain's encoder settings, or the defaults, with the command line's."""
         from treegen.workflow.score import settings_with
 
         return settings_with(
@@ -46,7 +46,7 @@ class EncoderChoice:
         )
 
     def _placed(self) -> str | None:
-        """The name; on the command line the path of a folder is relative to where one stands."""
+        """Make a folder's path absolute: on the command line it is relative to the current folder."""
         kind, _, place = (self.name or "").partition(":")
         if kind == "local-dir" or (kind == "hf" and Path(place).is_dir()):
             return f"{kind}:{Path(place).absolute()}"
@@ -54,7 +54,7 @@ class EncoderChoice:
 
 
 def encoder_options(function: F) -> F:
-    """--encoder, --device, --precision and --trust-remote-code, which the command gets as one `EncoderChoice`."""
+    """Add --encoder, --device, --precision and --trust-remote-code, passed on as one `EncoderChoice`."""
 
     @wraps(function)
     def with_choice(
@@ -92,21 +92,21 @@ def encoder_options(function: F) -> F:
 
 
 def colour_option(function: F) -> F:
-    """--color and --no-color; a terminal decides if neither is given, and NO_COLOR."""
+    """Add --color and --no-color; by default the terminal and NO_COLOR decide."""
     return click.option(
         "--color/--no-color", "colour", default=None, help="Colour also where the output is no terminal, or never."
     )(function)
 
 
 def domain_option(function: F) -> F:
-    """--domain."""
+    """Add --domain."""
     return click.option(
         "--domain", "domain_path", type=PATH, metavar="FILE", help="The domain; domain.toml beside the tree by default."
     )(function)
 
 
 def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Everything about the language model; the command gets it as one `LlmChoice` named `llm`."""
+    """Add the language model options, passed to the command as one `LlmChoice` named `llm`."""
     from dataclasses import fields
     from functools import wraps
 
@@ -157,9 +157,9 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_workspace(tree: Path, domain_path: Path | None, encoder: EncoderChoice) -> "Workspace":
-    """The workspace of a tree with what the command line names, showing progress on stderr.
+    """Open a tree's workspace with the command line's options, showing progress on stderr.
 
-    It is closed when the command ends, however it ends.
+    It is closed when the command ends, in any way.
     """
     from treegen.cli.output import ProgressLine
     from treegen.workflow.workspace import Workspace

@@ -1,4 +1,4 @@
-"""How commands print: plain text that no name can colour or break, tables, progress on stderr."""
+"""Printing: plain text that no name can colour or break, tables, progress on stderr."""
 
 import sys
 import time
@@ -16,22 +16,22 @@ _PATIENCE: Final = 1.0  # seconds before progress is shown
 
 
 def plain(text: object) -> str:
-    """Text whose control characters are shown, not obeyed; line feeds stay."""
+    """Show control characters instead of sending them to the terminal; line feeds stay."""
     return printable(text, keep="\n")
 
 
 def say(text: object = "") -> None:
-    """One line of results on stdout."""
+    """Print one line of results on stdout."""
     click.echo(plain(text))
 
 
 def tell(text: object) -> None:
-    """One line that is no result, on stderr."""
+    """Print one line on stderr that is not a result."""
     click.echo(plain(text), err=True)
 
 
 def complain(message: str, tip: str) -> None:
-    """An error and what to do about it, on stderr."""
+    """Print an error and how to fix it, on stderr."""
     prefix = click.style("error:", fg="red", bold=True)
     click.echo(f"{prefix} {plain(message)}", err=True)
     if tip:
@@ -39,14 +39,14 @@ def complain(message: str, tip: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """A document on stdout."""
+    """Print a document on stdout."""
     import json
 
     click.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
-    """Columns on stdout, as wide as their widest cell; the columns numbered in `right` are set flush right."""
+    """Print columns on stdout, as wide as their widest cell; the columns with an index in `right` are right-aligned."""
     from rich.cells import cell_len
 
     cells = [[plain(c).replace("\n", " ") for c in row] for row in [head, *rows]]
@@ -61,17 +61,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Seque
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage with one decimal."""
+    """Format a share as a percentage with one decimal."""
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """An interval of shares as percentages."""
+    """Format an interval of shares as percentages."""
     return "" if bounds is None else f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
 
 
 class ProgressLine:
-    """Progress with a rate for what takes over a second: a bar on a terminal, else a line when a task ends."""
+    """Progress with a rate for tasks over a second: a bar on a terminal, else a line when a task ends."""
 
     def __init__(self) -> None:
         self._started: dict[str, float] = {}
@@ -79,17 +79,17 @@ class ProgressLine:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, task: str, done: int, total: int) -> None:
-        """Is told that `done` of `total` steps of a task are over."""
+        """Report that `done` of `total` steps of a task are finished."""
         now = time.monotonic()
         started = self._started.setdefault(task, now)
         if sys.stderr.isatty() and (task in self._tasks or now - started > _PATIENCE or done < total == 1):
             self._show(task, done, total)
-        if done >= total and task in self._started:  # several may wait for the same
+        if done >= total and task in self._started:  # several threads may wait for the same
             del self._started[task]
             self._end(task, total, now - started)
 
     def tell(self, text: str) -> None:
-        """A line on stderr, above the bar if there is one."""
+        """Print a line on stderr, above the bar if there is one."""
         if self._bar is None:
             tell(text)
         else:
@@ -117,7 +117,7 @@ class ProgressLine:
 
 
 def _waiting() -> "Progress":
-    """For one step whose end nobody knows."""
+    """Return the display of a single step of unknown duration."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -126,7 +126,7 @@ def _waiting() -> "Progress":
 
 
 def _counting() -> "Progress":
-    """For many steps."""
+    """Return the display of many steps."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""Groups and rules on the terminal while they arrive."""
+"""Groups and rules on the terminal while they stream in."""
 
 import sys
 import threading
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
     from treegen.workflow.workspace import Workspace
 
-_PAUSE: Final = 0.1  # seconds between two paintings
+_PAUSE: Final = 0.1  # seconds between repaints
 _MOST_GROUPS: Final = 12
-_LONGEST: Final = 100  # characters of a line
+_LONGEST: Final = 100  # characters per line
 
 
 class ArrivingView:
-    """What has come of a reply, painted over itself on stderr; it goes when the reply is whole.
+    """The reply so far, repainted in place on stderr; removed when the reply is complete.
 
-    Requests run on several threads, and each may have a line to say: one at a time paints or says something.
+    Requests run on several threads, and each may print a line: a lock lets one thread at a time paint or print.
     """
 
     def __init__(self, name: str, *, shown: bool) -> None:
-        """`name` is who answers; `shown` is false where nobody watches."""
+        """Set up the view; `name` is the model, `shown` is false if nobody watches."""
         from treegen.llm.reading.partial import Arriving
 
         self._name, self._shown = name, shown
@@ -42,7 +42,7 @@ class ArrivingView:
 
     @contextmanager
     def steps_of(self, workspace: "Workspace") -> Iterator[None]:
-        """Shows the workspace's steps in this view for a while: two displays at once would paint over each other."""
+        """Show the workspace's progress in this view meanwhile: two displays would overwrite each other."""
         before = workspace.progress
         if self._shown:
             workspace.progress = self._count
@@ -56,11 +56,11 @@ class ArrivingView:
 
     @property
     def on_text(self) -> "OnText | None":
-        """To be told the reply; `None` where nobody watches, so that nothing is streamed."""
+        """The listener for the reply; `None` if nobody watches, so that nothing is streamed."""
         return self._hear if self._shown else None
 
     def then(self, show: "Callable[[Attempt], None]") -> "Callable[[Attempt], None]":
-        """Shows an attempt that is over where the view was."""
+        """Wrap a listener to remove the view before it shows an attempt."""
 
         def over(attempt: "Attempt") -> None:
             with self._lock:
@@ -70,13 +70,13 @@ class ArrivingView:
         return over
 
     def say(self, line: str, tell: Callable[[str], None]) -> None:
-        """A line where the view was; `tell` writes it."""
+        """Print a line with `tell` in place of the view."""
         with self._lock:
             self.pause()
             tell(line)
 
     def pause(self) -> None:
-        """Takes the view away until more comes."""
+        """Remove the view until more text arrives."""
         with self._lock:
             if self._live:
                 self._live.stop()
@@ -100,7 +100,7 @@ class ArrivingView:
 
 
 def as_text(name: str, characters: int, arrived: "PartialReply", step: str = "") -> "Text":
-    """Each group with its options, and how many classes have rules; names in it are neither markup nor escapes."""
+    """Format each group with its options, and the number of rules; names are neither markup nor escapes."""
     from rich.text import Text
 
     lines = [step] if step else []
@@ -114,13 +114,13 @@ def as_text(name: str, characters: int, arrived: "PartialReply", step: str = "")
 
 
 def is_watched() -> bool:
-    """Whether somebody may look at what is arriving."""
+    """Whether stderr is a terminal, so that someone may watch."""
     return sys.stderr.isatty()
 
 
 @contextmanager
 def arriving(name: str) -> Iterator[ArrivingView]:
-    """A view for as long as a conversation lasts: on a terminal, and not for a person who pastes."""
+    """Yield a view for the duration of a conversation: on a terminal, and not for manual pasting."""
     view = ArrivingView(name, shown=is_watched() and name != "manual")
     try:
         yield view

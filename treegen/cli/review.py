@@ -22,9 +22,9 @@ _FAULT: Final = 70  # the exit code of a fault of treegen's own
 @click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model for feedback.")
 @click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
 def command(tree: Path, domain_path: Path | None, model: str | None, api_base: str | None) -> None:
-    """Review TREE in the terminal: edit by keys with undo, see after every step what CLIP makes of it.
+    """Review TREE in the terminal: edit with keys and undo, see CLIP's score after every step.
 
-    Every step is kept beside the tree before it is shown: a session goes on where it was left, also after a crash.
+    Every step is stored next to the tree before it is shown: a session resumes where it was left, even after a crash.
     """
     from treegen.extras import require
 

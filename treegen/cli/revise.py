@@ -41,13 +41,13 @@ def command(
     encoder: EncoderChoice,
     as_json: bool,
 ) -> None:
-    """Send TREE and feedback to the language model; prints the changes it proposes.
+    """Send TREE and feedback to the language model; print the changes it proposes.
 
-    --auto composes the feedback itself: the classes confused most often on the dev part, which groups misled, what the
-    two classes share, and what was turned down before.
+    --auto composes the feedback itself: the classes confused most often on the dev split, which groups misled, what the
+    two classes share, and what was rejected before.
 
-    The model is told the tree, its problems and how it does on the dev part. Changes outside of what the feedback is
-    about are marked; those that touch something locked are shown, and never saved.
+    The model is sent the tree, its problems and its diagnosis on the dev split. Changes outside the target of the
+    feedback are marked; those that touch something locked are shown, but never saved.
     """
     from treegen.cli.display import show_attempt, show_notes, show_problems
     from treegen.cli.output import tell
@@ -81,7 +81,7 @@ def command(
     revision = score = None
     allowed = bool(proposal.allowed())
     if allowed and out:
-        save(out, proposed_tree(workspace, proposal))  # it does not exist: `_check_out`
+        save(out, proposed_tree(workspace, proposal))  # `_check_out` ensures that it does not exist
         decide_proposal(workspace, proposal, taken=False, why="written to another file")
     elif not apply:
         decide_proposal(workspace, proposal, taken=False, why="shown and not applied")
@@ -125,7 +125,7 @@ def _show(proposal: "Proposal", written: Path | None, revision: int | None, scor
 
 
 def _about(workspace: "Workspace", text: str, about: str | None, locks: tuple[str, ...]) -> "Feedback":
-    """The feedback with what it is about and what is locked, as they stand in the tree."""
+    """Build the feedback with its target and locks, checked against the tree."""
     from treegen.tree.feedback_target import WHOLE, Feedback, lock_of, target_of
 
     if about is None and not locks:

@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """Score TREE with CLIP on the images of its domain: accuracy, controls, diagnosis.
 
-    The accuracy is that of the test part; the diagnosis below it is of the dev part, which is for choosing. Each look
-    at the test part is counted; a domain with sealed = true below [split] shows the dev part alone.
+    The accuracy is that of the test split; the diagnosis below it is on the dev split, which is for tuning. Each
+    evaluation of the test split is counted; a domain with sealed = true below [split] shows the dev split only.
     """
     from treegen.cli.display import show_notes, show_score
     from treegen.cli.output import print_json, tell

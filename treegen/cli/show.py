@@ -7,7 +7,7 @@ import click
 @click.argument("tree", metavar="TREE")
 @click.option("--textconv", is_flag=True, help="For git: what is no tree is printed as it stands.")
 def command(tree: str, textconv: bool) -> None:
-    """Print a tree in words, one answer a line. TREE is a file or REVISION:FILE."""
+    """Print a tree in words, one answer per line. TREE is a file or REVISION:FILE."""
     from pathlib import Path
 
     from treegen.errors import TreegenError
@@ -21,4 +21,4 @@ def command(tree: str, textconv: bool) -> None:
             raise
         click.echo(Path(tree).read_bytes(), nl=False)
         return
-    click.echo(text.encode() if textconv else text, nl=False)  # git wants UTF-8, whatever the terminal
+    click.echo(text.encode() if textconv else text, nl=False)  # git expects UTF-8, whatever the terminal

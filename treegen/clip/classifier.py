@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 Ranking = tuple[tuple[str, float], ...]
-#: group, most probable option, its probability, the option that the predicted class has
+#: group, most probable option, its probability, the predicted class's option
 Answers = tuple[tuple[str, str, float, str | None], ...]
 
 

@@ -1,4 +1,4 @@
-"""Scores trees on the images of a domain: each image and each text is embedded once, a revision costs what changed."""
+"""Score trees on a domain's images: each image and text is embedded once, a revision costs only what changed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
-_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test part are kept
+_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split are kept
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
@@ -58,7 +58,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a tree says about images: `probabilities` (B, Q) per option, `scores` (B, K), `predictions` (B)."""
+    """A tree's answers on images: `probabilities` (B, Q) per option, `scores` (B, K), `predictions` (B)."""
 
     probabilities: Array
     scores: Array
@@ -78,23 +78,23 @@ class Evaluator:
         divide: Divide,
         progress: Progress = no_progress,
     ) -> None:
-        """Embeds what is not in the cache.
+        """Embed what is not in the cache.
 
         Args:
             domain: names the image folder, the classes and the crop.
             encoder: embeds images and texts.
-            cache: keeps the embeddings.
-            divide: assigns each content to the dev or the test part.
-            progress: is told how far it is.
+            cache: stores the embeddings.
+            divide: assigns each content to the dev or the test split.
+            progress: called with the progress.
 
         Raises:
-            InputError: there are no images, or one of the parts is empty.
+            InputError: there are no images, or one of the splits is empty.
         """
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
-        self._cache, self._progress = cache, progress  # which may raise `Cancelled` at any step
+        self._cache, self._progress = cache, progress  # progress may raise `Cancelled` at any step
         self._texts: dict[str, NDArray[np.float32]] = {}
-        self._answers, self._found = LruMemo(), LruMemo()  # of questions, and about groups, on the dev part
-        self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test part, of the last trees
+        self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
+        self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
         found = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
@@ -108,7 +108,7 @@ class Evaluator:
         self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in kept])
 
     def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, Part]:
-        """The parts of the images; `rows` gives for each image its row of the features."""
+        """Return the images by split; `rows` gives for each image its row of the features."""
         assigned, parts = divide(self.images.images), {}
         for name in ("dev", "test"):
             members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
@@ -126,14 +126,14 @@ class Evaluator:
         return parts
 
     def text_features(self, texts: Sequence[str]) -> Array:
-        """Embeds texts through the cache: (N, D), rows of length 1, in the order given."""
+        """Embed texts through the cache: (N, D), rows of length 1, in the given order."""
         unknown = [text for text in texts if text not in self._texts]
         if unknown:
             self._texts |= embed_texts(unknown, self.encoder, self._cache, self._progress)
         return to_device(np.stack([self._texts[text] for text in texts]), self.encoder.device)
 
     def answer(self, tree: Tree, features: Array) -> Answers:
-        """What the tree says about images.
+        """Answer the questions of a tree about images.
 
         Args:
             tree: its rules are those of the domain's classes.
@@ -151,7 +151,7 @@ class Evaluator:
         )
 
     def evidence(self, tree: Tree, features: Array, *, names: bool) -> RuleInputs:
-        """What a decision rule decides on, of images (B, D); with `names` also how well the class names fit."""
+        """Return a decision rule's inputs for images (B, D); with `names` also the class-name similarities."""
         classifier = self._classifier(tree, names=names)  # embeds all texts at once, also if groups are asked singly
         if features is not self.parts["dev"].features:
             return classifier.evidence(features)
@@ -169,7 +169,7 @@ class Evaluator:
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = SUM, *, names: bool) -> TreeClassifier:
-        """The tree with its classes in the order of the domain's.
+        """Return the tree with its classes in the order of the domain's.
 
         Raises:
             ProblemsError: the tree's classes are not the domain's.
@@ -184,8 +184,10 @@ class Evaluator:
         )
 
     def _answer_of(self, question: Question, known: LruMemo) -> tuple[Array, Array]:
-        """Logits and probabilities (O, B) of a question on the dev part. Asked one by one, so that they are the same
-        whatever else is asked, and one that has not changed is not asked again."""
+        """Return logits and probabilities (O, B) of a question on the dev split, memoised.
+
+        Computed one by one, so that they do not depend on other questions, and unchanged ones are not recomputed.
+        """
 
         def ask() -> tuple[Array, Array]:
             features = self.parts["dev"].features
@@ -195,7 +197,7 @@ class Evaluator:
         return known.get(question, ask)
 
     def decide(self, tree: Tree) -> FittedRule:
-        """The domain's decision rule, with its frozen parameters or else with what it learns on the dev part."""
+        """Return the domain's decision rule, with its frozen parameters or with what it learns on the dev split."""
         return decision_of(self.domain.decision, self.encoder.fingerprint, lambda rule: self._learn(rule, tree))
 
     def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
@@ -203,12 +205,12 @@ class Evaluator:
         return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
 
     def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, Comparison]:
-        """The decision rule chosen on the dev part, and the `rules` section of the score document.
+        """Return the decision rule chosen on the dev split, and the `rules` section of the score document.
 
         Args:
             tree: without errors.
-            rules: the first is what the others are compared with.
-            sealed: the test part is not looked at.
+            rules: the first is the one the others are compared with.
+            sealed: do not evaluate the test split.
         """
         names = any(rule.uses_names for rule in rules)
         dev, test = self.parts["dev"], self.parts["test"]
@@ -218,21 +220,21 @@ class Evaluator:
         )
 
     def baseline(self, part: Part) -> tuple[int, ...]:
-        """Predictions by class name alone, in the domain's name template."""
+        """Predict by class name alone, in the domain's name template."""
         return tuple(to_numpy(self._name_logits(part.features)).argmax(1).tolist())
 
     def _name_logits(self, features: Array) -> Array:
-        """(B, K)."""
+        """Return the class-name similarities (B, K)."""
         names = self.text_features(self.domain.name_prompts())
         return scoring.similarity_logits(features, names, self.encoder.logit_scale)
 
     def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> Score:
-        """The score document of a tree (`schemas/score.schema.json`).
+        """Return the score document of a tree (`schemas/score.schema.json`).
 
         Args:
             tree: without errors.
             parent: the revision it came from, for the paired test.
-            sealed: without the sections of the test part, which is not looked at.
+            sealed: leave out the sections on the test split, which is not evaluated.
 
         Raises:
             ProblemsError: a prompt is longer than the encoder's context, or the tree does not fit the domain.
@@ -262,7 +264,7 @@ class Evaluator:
         return cast(Score, score)  # the keys stand in the order of the schema, which a typed literal cannot keep
 
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
-        """The sections of the test part."""
+        """Return the sections on the test split."""
         test = self.parts["test"]
         found, base = self._tested_as(tree), self.baseline(test)
         before = None if parent is None else self._tested_as(parent)
@@ -274,7 +276,7 @@ class Evaluator:
         }
 
     def _tested_as(self, tree: Tree) -> tuple[int, ...]:
-        """Predictions of a tree on the test part. The last are kept: the next revision's parent is among them."""
+        """Predict with a tree on the test split. The last results are kept, including the next revision's parent."""
         if tree not in self._predictions:
             for old in list(self._predictions)[: -_KEPT + 1]:
                 del self._predictions[old]
@@ -284,7 +286,7 @@ class Evaluator:
         return self._predictions[tree]
 
     def diagnose(self, tree: Tree) -> Diagnosis:
-        """The `dev` part of the score document: all that feedback and language models may see."""
+        """Return the `dev` entry of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, dev.features)
         return {
@@ -302,10 +304,10 @@ class Evaluator:
         }
 
     def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
-        """What each of several changed trees would do on the dev part, compared with the tree as it is.
+        """Preview the effect of several changed trees on the dev split, compared with the current tree.
 
         Args:
-            tree: as it is, with errors or without.
+            tree: the current tree, with or without errors.
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
         dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, LruMemo()
@@ -321,11 +323,11 @@ class Evaluator:
         return preview(ground, tree, variants)
 
     def _predict_dev(self, tree: Tree) -> "NDArray[np.int64]":
-        """Predictions (B) on the dev part."""
+        """Return predictions (B) on the dev split."""
         return np.asarray(self.answer(tree, self.parts["dev"].features).predictions)
 
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
-        """The wrongly classified images of the dev part, with what every group said about them.
+        """Return the misclassified images of the dev split, with every group's vote.
 
         Raises:
             ProblemsError: the tree does not fit the domain, or an index is out of range.
@@ -344,7 +346,7 @@ class Evaluator:
         )
 
     def _obstacle(self, tree: Tree) -> str:
-        """Why a tree cannot be scored, in a sentence; empty if it can."""
+        """Return why a tree cannot be scored, in a sentence; empty if it can."""
         checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
         problems = errors_of(checked.problems)
         if not problems:
@@ -356,7 +358,7 @@ class Evaluator:
     def _images_json(self) -> ScoredImages:
         assert self.domain.images is not None
         seen = {image.label for image in self.images.images}
-        root = self.domain.images.root  # paths below it: a score that is kept in git names no machine's folders
+        root = self.domain.images.root  # relative paths: a score kept in git names no machine's folders
         return {
             "digest": self.images.digest,
             "test": len(self.parts["test"].labels),
@@ -367,12 +369,12 @@ class Evaluator:
         }
 
     def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> Controls:
-        """What numbers mean nothing: chance, rules dealt out at random in two ways, random words as options."""
+        """Compute the controls: chance, rules permuted across classes in two ways, random words as options."""
         test, worded = self.parts["test"], list[float]()
         classifier = self._classifier(tree, names=decision.rule.uses_names)
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
-            drawn = self._tested_as(with_random_words(tree, seed))  # an edited option makes no other tree of words
+            drawn = self._tested_as(with_random_words(tree, seed))  # independent of an option's wording
             worded.append(accuracy_of(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
 

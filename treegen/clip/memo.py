@@ -1,4 +1,4 @@
-"""Values that need not be computed again while a revision leaves them as they are."""
+"""Memoised values that stay valid while a revision does not change their inputs."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -7,10 +7,10 @@ T = TypeVar("T")
 
 
 class LruMemo:
-    """Keeps what was asked for in this round and in the one before; what neither needed is forgotten.
+    """Keeps values used in this round and the previous one; drops the rest.
 
-    A value must follow from its key and from what never changes for the one who asks, such as images and encoder,
-    whatever was asked before: then a score is the same with and without a memory.
+    A value must depend only on its key and on constants of the caller, such as images and encoder: then a score is the
+    same with and without the memo.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class LruMemo:
         self._before: dict[Hashable, Any] = {}
 
     def turn(self) -> None:
-        """Begins a round."""
+        """Start a new round."""
         self._before, self._now = self._now, {}
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of the key; `make` computes it if it is not remembered."""
+        """Return the value of the key; call `make` if it is not stored."""
         if key not in self._now:
             self._now[key] = self._before[key] if key in self._before else make()
         value: T = self._now[key]

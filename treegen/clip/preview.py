@@ -22,14 +22,14 @@ Question = tuple[str, ...]  # the filled prompts of a group
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a changed tree does on the dev part, compared with the tree as it is.
+    """The effect of a changed tree on the dev split, compared with the current tree.
 
     Attributes:
-        n: images of the dev part.
+        n: images of the dev split.
         before: images that the tree gets right; `None` if it cannot be scored.
         after: images that the changed tree gets right; `None` if `failure` says why not.
-        to_right: images that are only right after the change, as places in the dev part.
-        to_wrong: images that are only right before it.
+        to_right: indices in the dev split of images that are right only after the change.
+        to_wrong: those that are right only before it.
         p: McNemar's exact p, 0 to 1; `None` if one of the two cannot be scored.
         failure: why the changed tree cannot be scored; empty if it can.
     """
@@ -44,7 +44,7 @@ class Preview:
 
     @property
     def difference(self) -> float | None:
-        """Accuracy after less accuracy before, -1 to 1."""
+        """Accuracy after minus accuracy before, -1 to 1."""
         return None if self.before is None or self.after is None else (self.after - self.before) / self.n
 
 

@@ -1,7 +1,7 @@
 """The decision rule as matrix products. Shapes: B images, Q prompts, G groups, K classes, D embedding width.
 
-Logits and probabilities are (B, Q), and what is computed here lies in memory as (Q, B): a softmax over a few options
-is 8 times as fast if the images of each option lie side by side. `.T` of it costs nothing.
+Logits and probabilities are (B, Q), but laid out in memory as (Q, B): a softmax over a few options is 8 times as fast
+if the images of each option are contiguous. `.T` of it costs nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _ROWS: Final = 8  # that a BLAS computes at once, or a multiple of them
 
 
 def similarity_logits(image_features: Array, text_features: Array, logit_scale: float) -> Array:
-    """Scaled cosine similarities.
+    """Return scaled cosine similarities.
 
     Args:
         image_features: (B, D), rows of length 1.
@@ -47,10 +47,10 @@ def padded(rows: Array) -> Array:
 
 
 def group_probabilities(logits: Array, sizes: tuple[int, ...]) -> Array:
-    """Softmax within each group.
+    """Apply a softmax within each group.
 
     Args:
-        logits: (B, Q), the prompts of a group side by side.
+        logits: (B, Q), the prompts of a group adjacent.
         sizes: number of options of each group (G), each at least 1, sum Q.
 
     Returns:
@@ -84,7 +84,7 @@ def split_groups(columns: Array, sizes: tuple[int, ...]) -> tuple[Array, ...]:
 
 
 def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np.float32]":
-    """The rules as M (K, Q), float32: 1 at the class's option; 1/len(options) over a group in which its answer is null.
+    """Return the rules as M (K, Q), float32: 1 at the class's option; 1/len(options) over a group in which its answer is null.
 
     Args:
         tree: its rules.
@@ -118,7 +118,7 @@ def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np
 
 
 def _rules_of(tree: Tree, classes: Sequence[str]) -> list[ClassRule]:
-    """The rules of these classes, in their order."""
+    """Return the rules of these classes, in their order."""
     rules = {rule.name: rule for rule in tree.rules}
     missing = [name for name in classes if name not in rules]
     if missing:
@@ -128,7 +128,7 @@ def _rules_of(tree: Tree, classes: Sequence[str]) -> list[ClassRule]:
 
 
 def class_scores(probabilities: Array, matrix: Array) -> Array:
-    """The sum rule: S = p Mᵀ (B, K), in 0 to G.
+    """Apply the sum rule: S = p Mᵀ (B, K), in 0 to G.
 
     Source: Kittler et al. 1998, "On combining classifiers": of the fixed rules the sum suffers least from errors of
     the single estimates.

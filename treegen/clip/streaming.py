@@ -1,4 +1,4 @@
-"""Predictions of any number of images, a few at a time. Shapes as in `scoring`; B images in all, b at a time."""
+"""Predict any number of images, a few at a time. Shapes as in `scoring`; B images in all, b at a time."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from treegen.clip.embedding.cache import Places
 
-_SLICE: Final = 1024  # (Q, b) float32 of 300 options then stays in the processor's cache
+_SLICE: Final = 1024  # (Q, b) float32 with 300 options fits the processor's cache
 
 
 def predict(
@@ -24,10 +24,10 @@ def predict(
     matrix: Array,
     logit_scale: float,
 ) -> "NDArray[np.int64]":
-    """Predictions of the sum rule: what `scoring` gives, without ever holding more than some images' logits.
+    """Predict with the sum rule, as `scoring` does, without ever holding the logits of more than some images.
 
     Args:
-        chunks: places of images, and their features (b, D).
+        chunks: indices of images, and their features (b, D).
         count: B.
         text_features: (Q, D).
         sizes: options of each group (G), sum Q.
@@ -35,14 +35,14 @@ def predict(
         logit_scale: the model's own.
 
     Returns:
-        (B) class indices; -1 for a place that no chunk holds.
+        (B) class indices; -1 for an index that no chunk contains.
     """
     predictions = np.full(count, -1)
     texts = scoring.padded(logit_scale * text_features)
     for places, features in chunks:
         for start in range(0, len(features), _SLICE):
             columns = texts @ features[start : start + _SLICE].T
-            columns = columns[: len(text_features)]  # (Q, b): the options of a group stand side by side
+            columns = columns[: len(text_features)]  # (Q, b): the options of a group are adjacent
             scoring.share_columns(columns, sizes)
             scores = to_numpy(scoring.class_scores(columns.T, matrix))
             predictions[places[start : start + _SLICE]] = scores.argmax(1)
@@ -50,7 +50,7 @@ def predict(
 
 
 def in_chunks(features: Array) -> "Iterator[tuple[Places, Array]]":
-    """Features (B, D) that are all there, as `predict` takes them."""
+    """Yield features (B, D) already in memory as `predict` takes them."""
     for start in range(0, len(features), _SLICE):
         part = features[start : start + _SLICE]
         yield np.arange(start, start + len(part)), part

@@ -1,4 +1,4 @@
-"""What an encoder says of a tree's texts before it sees an image: too long for it, or one and the same to it."""
+"""What an encoder says about a tree's texts before it sees an image: too long, or indistinguishable."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -14,10 +14,10 @@ from treegen.tree.validation.problems import Problem, pointer_to
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
 
-#: Cosine from which two filled prompts of a group are told as nearly the same. Two texts with the cosine c can differ
-#: in a logit by s*sqrt(2-2c) at most, and do by about that over sqrt(D) for an image that neither text is about: at
-#: 0.99, D = 512 and CLIP's scale of 100 by 0.6, which makes odds of 2 to 1. Prompts of one group share most of their
-#: words, so that their cosines lie well above those of bare phrases, for which 0.9 is a usual limit.
+#: Cosine from which two filled prompts of a group are reported as nearly the same. Two texts of cosine c can differ
+#: in a logit by at most s*sqrt(2-2c), and by about that over sqrt(D) for an image that neither text is about: at
+#: 0.99, D = 512 and CLIP's scale of 100 by 0.6, which means odds of 2 to 1. Prompts of one group share most of their
+#: words, so their cosines are well above those of bare phrases, for which 0.9 is a common limit.
 SAME_COSINE: Final = 0.99
 
 
@@ -28,7 +28,7 @@ def encoder_problems(tree: Tree, encoder: "Encoder") -> Iterator[Problem]:
 
 
 def length_problems(tree: Tree, encoder: "Encoder") -> list[Problem]:
-    """TG120 for every filled prompt that the encoder would cut silently."""
+    """Return TG120 for every filled prompt that the encoder would silently truncate."""
     return [
         Problem(code="TG120", pointer=pointer_to("classification_groups", group.name, "options", index), message=told)
         for group in tree.groups
@@ -38,11 +38,11 @@ def length_problems(tree: Tree, encoder: "Encoder") -> list[Problem]:
 
 
 def name_length_problems(prompts: Sequence[str], encoder: "Encoder") -> list[Problem]:
-    """TG120 for every class whose name prompt, the baseline's text, the encoder would cut silently.
+    """Return TG120 for every class whose name prompt, the baseline's text, would be silently truncated.
 
     Args:
-        prompts: one for each class of the domain, in the order of the classes.
-        encoder: reads them.
+        prompts: one per class of the domain, in order.
+        encoder: embeds them.
     """
     return [
         Problem(code="TG120", pointer=pointer_to("classes", index), message=f"the name prompt {told}")
@@ -52,7 +52,7 @@ def name_length_problems(prompts: Sequence[str], encoder: "Encoder") -> list[Pro
 
 
 def check_lengths(tree: Tree, names: Sequence[str], encoder: "Encoder") -> None:
-    """Lets nothing be embedded that the encoder would cut: neither a tree's prompts nor those of the class names.
+    """Raise if a prompt of the tree or of the class names exceeds the encoder's context length.
 
     Raises:
         ProblemsError: there are such texts.
@@ -61,10 +61,10 @@ def check_lengths(tree: Tree, names: Sequence[str], encoder: "Encoder") -> None:
 
 
 def refuse_long(problems: Sequence[Problem]) -> None:
-    """Makes an error of problems.
+    """Raise if there are problems.
 
     Args:
-        problems: of length, as the functions above find them.
+        problems: length problems from the functions above.
 
     Raises:
         ProblemsError: there are any; the message lists them with their places.
@@ -76,7 +76,7 @@ def refuse_long(problems: Sequence[Problem]) -> None:
 
 
 def _too_long(text: str, encoder: "Encoder") -> str:
-    """What is wrong with a text that is longer than the encoder reads; empty if it is not, or that is not known."""
+    """Describe a text that exceeds the encoder's context length; empty if it does not, or the length is unknown."""
     most = encoder.context_length
     if most is None or (tokens := encoder.count_tokens(text)) <= most:
         return ""
@@ -84,9 +84,9 @@ def _too_long(text: str, encoder: "Encoder") -> str:
 
 
 def similar_options(tree: Tree, encoder: "Encoder", threshold: float = SAME_COSINE) -> Iterator[Problem]:
-    """TG601 at the later of two options of a group whose filled prompts have a cosine of at least `threshold`.
+    """Yield TG601 at the later of two options whose filled prompts have a cosine of at least `threshold`.
 
-    Each option is told once, with the earlier one that it is closest to.
+    Each option is reported once, with the closest earlier one.
     """
     known = embed_texts(tree.prompts(), encoder)
     for group in tree.groups:

@@ -1,1 +1,1 @@
-"""domain.toml: what is to be classified, with its images, encoder and language model."""
+"""domain.toml: what to classify, with its images, encoder and language model."""

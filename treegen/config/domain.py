@@ -1,4 +1,4 @@
-"""domain.toml: what is to be classified. All problems of a file are reported at once, like a tree's."""
+"""domain.toml: what to classify. All problems of a file are reported at once, like a tree's."""
 
 import re
 import tomllib
@@ -56,30 +56,30 @@ class Domain:
     check: CheckSettings = field(default_factory=CheckSettings)
 
     def name_prompts(self) -> tuple[str, ...]:
-        """The baseline's text for every class (K)."""
+        """Return the baseline's text for every class (K)."""
         return tuple(map(self.name_prompt, self.classes))
 
     def name_prompt(self, name: str) -> str:
-        """The baseline's text for one class."""
+        """Return the baseline's text for one class."""
         return _fill_name(self.name_template, noun=self.noun, name=name)
 
 
 def _fill_name(template: str, *, noun: str, name: str) -> str:
-    """Puts noun and name in; nothing else in the template is special."""
+    """Insert noun and name; nothing else in the template is special."""
     return template.replace("{noun}", noun).replace("{name}", name)
 
 
 def domain_path(path: Path) -> Path:
-    """`path` itself, or the domain.toml in it if it is a folder."""
+    """Return `path`, or the domain.toml in it if it is a folder."""
     return path / FILE_NAME if path.is_dir() else path
 
 
 def load_domain(path: Path) -> Domain:
-    """Reads and validates a domain file, or the domain.toml in a folder.
+    """Read and validate a domain file, or the domain.toml in a folder.
 
     Raises:
         InputError: the file is missing, not UTF-8 or not TOML (with line and column).
-        ProblemsError: the file has problems; the message lists all of them with their places.
+        ProblemsError: the file has problems; the message lists all of them with their locations.
     """
     domain, problems = read_domain(path)
     if domain is None:
@@ -90,7 +90,7 @@ def load_domain(path: Path) -> Domain:
 
 
 def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
-    """The domain, or `None` and all problems of the file.
+    """Return the domain, or `None` and all problems of the file.
 
     Raises:
         InputError: the file is missing, not UTF-8 or not TOML.
@@ -100,7 +100,7 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
     try:
         data = tomllib.loads(read_text(path))
-    except (ValueError, RecursionError) as error:  # tomllib lets endless numbers and nesting through as these
+    except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
         raise InputError(
             f"{path}: not TOML: {error}", "mend the line; `treegen schema domain` shows every key"
         ) from None
@@ -118,7 +118,7 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
 
 
 def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[Problem]]:
-    """The class names from the list or the file, with problems TG106, TG401, TG402 and TG404."""
+    """Read the class names from the list or the file, with problems TG106, TG401, TG402 and TG404."""
     inline, file = data.get("classes"), data.get("classes_file")
     if (inline is None) == (file is None):
         told = "give either classes or classes_file" + (", not both" if inline else "")
@@ -151,12 +151,12 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name too long, a folder that may not be searched
+    except OSError:  # name too long, or no permission for the folder
         return False
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Class names of a text file, one a line; blank lines and lines that start with # are left out.
+    """Read class names from a text file, one per line; blank lines and lines that start with # are skipped.
 
     Raises:
         InputError: the file cannot be read.
@@ -166,7 +166,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 
 def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Problem]:
-    """What the schema cannot show: an empty crop box, unknown classes, unknown codes, a template's unknown places."""
+    """Return what the schema cannot check: crop box, class names, problem codes, template placeholders."""
     problems = [*_class_keys(data, classes), *_severities(data.get("check", {}).get("severity", {}))]
     for place in dict.fromkeys(_PLACE.findall(data.get("name_template", ""))):
         if place not in ("{noun}", "{name}"):
@@ -182,7 +182,7 @@ def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Prob
 
 
 def _image_problems(images: dict[str, Any]) -> Iterator[Problem]:
-    """TG409: images named in no way or in two, and keys that belong to another kind of set."""
+    """Yield TG409: images named not at all or more than once, and keys of another kind of set."""
     kinds = [kind for kind in ("manifest", "shards", "hf") if kind in images]
     if len(kinds) > 1 or (kinds and "folder" in images and kinds != ["manifest"]):
         named = ", ".join(kinds + ["folder"] * ("folder" in images))
@@ -197,7 +197,7 @@ def _image_problems(images: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _class_keys(data: dict[str, Any], classes: tuple[str, ...]) -> Iterator[Problem]:
-    """Notes and other names of classes that the domain does not have."""
+    """Yield notes and aliases of classes that the domain does not have."""
     known = set(classes)
     for table, code, what in (("notes", "TG406", "a note on"), ("aliases", "TG407", "another name for")):
         for name in data.get(table, {}):
@@ -207,7 +207,7 @@ def _class_keys(data: dict[str, Any], classes: tuple[str, ...]) -> Iterator[Prob
 
 
 def _severities(levels: dict[str, str]) -> Iterator[Problem]:
-    """TG408: unknown codes, and errors that are to be less."""
+    """Yield TG408: unknown codes, and attempts to downgrade errors."""
     for code, level in levels.items():
         pointer = pointer_to("check", "severity", code)
         if code not in CODES:
@@ -219,7 +219,7 @@ def _severities(levels: dict[str, str]) -> Iterator[Problem]:
 
 
 def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Domain:
-    """The domain of validated data."""
+    """Build the domain from validated data."""
     images = data.get("images")
     plain = ("name", "noun", "description", "language", "name_template")
     return Domain(

@@ -1,4 +1,4 @@
-"""What the tables of domain.toml say, with what holds where they say nothing."""
+"""The tables of domain.toml, with their defaults."""
 
 import re
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class ImageSettings:
 
     @property
     def root(self) -> Path:
-        """The folder below which images are named."""
+        """The folder that image names are relative to."""
         if self.kind == "manifest":
             return self.folder or self.source.parent
         if self.kind == "shards":
@@ -62,9 +62,9 @@ class ImageSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSettings:
-    """Share of each class that goes to the dev part (0 to 1, exclusive), and the seed.
+    """Share of each class that goes to the dev split (0 to 1, exclusive), and the seed.
 
-    A `sealed` test part is only looked at when that is asked for.
+    A `sealed` test split is only evaluated on explicit request.
     """
 
     dev: float = 0.5
@@ -74,18 +74,18 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
-    """The language model; `None` leaves it to the provider.
+    """The language model; `None` means the provider's default.
 
     Attributes:
         model: a litellm name, `replay/FILE` or `manual`.
         api_base: address of an OpenAI-compatible server.
         temperature: of sampling.
         max_tokens: most tokens of one reply.
-        timeout: seconds that a model may say nothing.
+        timeout: seconds that a model may be silent.
         total_timeout: seconds for one reply with all its retries.
-        retries: how often a request that failed for a passing reason is sent again.
-        concurrency: most requests at a time.
-        env_file: where keys are read from besides the environment; no file is read that is not named.
+        retries: how often a request is retried after a transient failure.
+        concurrency: most simultaneous requests.
+        env_file: file to read keys from besides the environment; no other file is read.
         price_in: USD per million tokens read, for a server whose price litellm does not know.
         price_out: the same for tokens written.
         caps: what a run may spend.
@@ -106,7 +106,7 @@ class LlmSettings:
 
     @property
     def price(self) -> Price | None:
-        """The price that the user gives, if both parts are given."""
+        """The user's price, if both parts are given."""
         if self.price_in is None or self.price_out is None:
             return None
         return Price(per_million_in=self.price_in, per_million_out=self.price_out)
@@ -120,14 +120,14 @@ class EncoderSettings:
         name: see `treegen.clip.encoders.open_encoder`.
         device: `auto`, `cuda`, `mps` or `cpu`.
         precision: `auto`, `fp32`, `fp16` or `bf16`.
-        trust_remote_code: run the code that comes with a model of transformers.
-        logit_scale: for an encoder that does not tell its own.
-        context_length: most tokens of a text, for an encoder that does not tell.
+        trust_remote_code: run the code that comes with a transformers model.
+        logit_scale: for an encoder without its own.
+        context_length: most tokens of a text, for an encoder that does not provide it.
         api_base: address of a service.
-        batch: images or texts in one request to a service.
+        batch: images or texts per request to a service.
         max_calls: most requests to a service in one run.
         max_cost: most that a service may cost in one run, in USD.
-        price_in: USD per million tokens of a service, where litellm does not know it.
+        price_in: USD per million tokens of a service, if litellm does not know it.
     """
 
     name: str = BUNDLED_ENCODER
@@ -149,9 +149,9 @@ class DecisionSettings:
 
     Attributes:
         rule: its name, a key of `treegen.clip.decisions.RULES`.
-        parameters: what it learnt; if there are none, it learns on the dev part when it is used.
+        parameters: what it learnt; if empty, it learns on the dev split when used.
         encoder: fingerprint of the encoder with which they were learnt; empty for any.
-        least_margin: of an image whose two best scores lie closer, `treegen classify` says that it is unsure.
+        least_margin: if an image's two best scores differ by less, `treegen classify` reports it as unsure.
     """
 
     rule: str = "sum"

@@ -1,4 +1,4 @@
-"""Where a JSON Pointer points in a TOML text: the line of its key, found by its headers and keys."""
+"""Line and column of JSON Pointers in a TOML text, found by its headers and keys."""
 
 import re
 import tomllib
@@ -13,9 +13,9 @@ _FENCE: Final = re.compile(r'"""|\'\'\'')
 
 
 def locate_toml(text: str, pointers: Iterable[str]) -> dict[str, Place]:
-    """The place of each pointer's key, of the nearest parent that has a line of its own otherwise.
+    """Return the location of each pointer's key, or else of the nearest parent that has a line of its own.
 
-    Members of an inline table or a list are at the line where it begins; what is not there is at the top.
+    Members of an inline table or a list are located at its first line; missing ones at the top.
 
     Args:
         text: TOML without arrays of tables.
@@ -33,7 +33,7 @@ def locate_toml(text: str, pointers: Iterable[str]) -> dict[str, Place]:
 
 
 def _keys(text: str) -> Iterator[tuple[tuple[str, ...], Place]]:
-    """Each header and key with its path and place; lines inside texts of several lines are passed over."""
+    """Yield each header and key with its path and location; lines inside multi-line strings are skipped."""
     table: tuple[str, ...] = ()
     fence = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -51,7 +51,7 @@ def _keys(text: str) -> Iterator[tuple[tuple[str, ...], Place]]:
 
 
 def _path(line: str) -> tuple[str, ...]:
-    """The path that a header or a key makes; empty if it is neither."""
+    """Return the path that a header or a key defines; empty if it is neither."""
     try:
         found: Any = tomllib.loads(line)
     except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""What of a machine treegen can use: keys, servers, encoders, GPU, terminal, git; and what to do about the rest."""
+"""What treegen can use on a machine: keys, servers, encoders, GPU, terminal, git; and how to fix the rest."""
 
 from treegen.doctor.examine import Examination, examine
 from treegen.doctor.findings import Finding

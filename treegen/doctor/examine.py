@@ -1,4 +1,4 @@
-"""Looks at everything in turn."""
+"""Run all examinations in turn."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,26 +16,26 @@ from treegen.remote.environment import read_env_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """Everything that was looked at."""
+    """The results of all examinations."""
 
     findings: tuple[Finding, ...]
 
     @property
     def usable(self) -> bool:
-        """Whether the model and the encoder that are named can be used."""
+        """Whether the chosen model and encoder can be used."""
         return all(finding.state != "missing" for finding in self.findings)
 
 
 def examine(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path) -> Examination:
-    """Looks at everything that can be looked at without loading a model.
+    """Examine everything that can be examined without loading a model.
 
-    A model that litellm knows costs its import (3 s), and a machine with a GPU that of torch (2 s). Servers are given
-    2 s to answer.
+    A litellm model takes the import of litellm (3 s), and a machine with a GPU that of torch (2 s). Servers get 2 s to
+    answer.
 
     Args:
-        llm: the model that is to be used, if one is meant.
-        encoder_settings: the encoder that is to be used; the bundled one if none is meant.
-        folder: the domain's folder, or where one stands.
+        llm: the model to use, if any.
+        encoder_settings: the encoder to use; the bundled one if `None`.
+        folder: the domain's folder, or the current one.
     """
     return Examination(findings=tuple(_findings(llm, encoder_settings, folder)))
 

@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""The result of one examination."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one examination.
 
     Attributes:
         topic: `packages`, `language`, `vision`, `terminal` or `git`.
-        name: what was looked at.
-        state: `ok`; `off`, which one can do without; or `missing`, which the domain or the command line names.
-        told: what was found. Never a key, only whether there is one.
-        tip: what to do about it; empty where nothing need be done.
+        name: what was examined.
+        state: `ok`; `off`, for something optional; or `missing`, for something the domain or the command line names.
+        told: the result. Never a key, only whether there is one.
+        tip: how to fix it; empty if there is nothing to fix.
     """
 
     topic: Literal["packages", "language", "vision", "terminal", "git"]
@@ -23,5 +23,5 @@ class Finding:
     tip: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the finding as plain data."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""Keys, the model that is named, and servers on this machine."""
+"""Keys, the chosen model, and servers on this machine."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from treegen.extras import MissingExtraError
 from treegen.remote.litellm import NoKeyError, key_for, load_litellm, without_credentials
 
 _PATIENCE: Final = 2.0  # seconds for a server to answer
-_MOST: Final = 2**20  # bytes of a list of models
-_SHOWN: Final = 8  # models of a server
+_MOST: Final = 2**20  # most bytes of a list of models
+_SHOWN: Final = 8  # models of a server that are shown
 _OLLAMA: Final = "http://127.0.0.1:11434"
 _MANUAL: Final = "or --model manual, for a chat window"
 
 
 def keys() -> Iterator[Finding]:
-    """Which providers have a key, by the names of the variables."""
+    """Yield which providers have a key, by variable name."""
     names = sorted(name for name in os.environ if name.endswith("_API_KEY"))
     blank = [name for name in names if not os.environ[name].strip()]
     there = [name for name in names if name not in blank]
@@ -38,7 +38,7 @@ def keys() -> Iterator[Finding]:
 
 
 def model(settings: LlmSettings, folder: Path) -> Finding:
-    """Whether the model that is named has what it needs on this side. Nothing is sent."""
+    """Check that the chosen model has what it needs on this side. Nothing is sent."""
     name = settings.model
     if not name:
         tip = f"`model` below [llm], --model NAME or TREEGEN_MODEL; {_MANUAL}"
@@ -53,7 +53,7 @@ def model(settings: LlmSettings, folder: Path) -> Finding:
         return Finding(topic="language", name=name, state="missing", told=error.message, tip=error.tip)
     try:
         litellm.get_llm_provider(name, api_base=settings.api_base)
-    except Exception:  # litellm raises its BadRequestError, and others for names with odd characters
+    except Exception:  # litellm raises BadRequestError, and others for names with special characters
         told = "litellm knows no such provider"
         tip = "write PROVIDER/MODEL, such as openai/gpt-4o-mini; for a server of your own openai/NAME with --api-base"
         return Finding(topic="language", name=name, state="missing", told=told, tip=tip)
@@ -76,11 +76,11 @@ def _recording(path: Path, name: str) -> Finding:
 
 
 def server(address: str, wanted: str | None = None) -> Finding:
-    """Whether an OpenAI-compatible server answers, and which models it lists.
+    """Check whether an OpenAI-compatible server answers, and which models it lists.
 
     Args:
         address: as for --api-base.
-        wanted: the model that it is to have, with its provider in front.
+        wanted: the model that it must have, with its provider prefix.
     """
     shown = without_credentials(address)
     status, data = _get(f"{address.rstrip('/')}/models")
@@ -99,7 +99,7 @@ def server(address: str, wanted: str | None = None) -> Finding:
 
 
 def ollama(*, wanted: bool = False) -> Finding:
-    """Whether Ollama runs on this machine, or where OLLAMA_API_BASE says."""
+    """Check whether Ollama runs on this machine, or at OLLAMA_API_BASE."""
     address = os.environ.get("OLLAMA_API_BASE") or _OLLAMA
     status, data = _get(f"{address.rstrip('/')}/api/tags")
     if status != 200:
@@ -118,7 +118,7 @@ def ollama(*, wanted: bool = False) -> Finding:
 
 
 def _names(data: Any, key: str, name: str) -> list[str]:
-    """The models in a list that somebody else wrote."""
+    """Return the model names in an untrusted list."""
     listed = data.get(key) if isinstance(data, dict) else None
     rows = listed if isinstance(listed, list) else []
     return [str(row[name]) for row in rows if isinstance(row, dict) and name in row]
@@ -130,7 +130,7 @@ def _list(names: list[str]) -> str:
 
 
 def _get(address: str) -> tuple[int | None, Any]:
-    """Status and data of an answer, or `None` and why there is none. No key is sent."""
+    """Return status and data of an answer, or `None` and the reason there is none. No key is sent."""
     if urlsplit(address).scheme not in ("http", "https"):
         return None, "is no address"
     local = urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
@@ -142,9 +142,9 @@ def _get(address: str) -> tuple[int | None, Any]:
         return error.code, None
     except URLError as error:
         return None, f"does not answer: {getattr(error.reason, 'strerror', None) or error.reason}"
-    except ValueError:  # a reply that is no JSON
+    except ValueError:  # a reply that is not JSON
         return 200, None
-    except OSError as error:  # time-outs while reading, connections that are cut
+    except OSError as error:  # time-outs while reading, broken connections
         return None, f"does not answer: {error}"
-    except Exception as error:  # http.client's own, for what is not HTTP
+    except Exception as error:  # http.client's own errors, for replies that are not HTTP
         return None, f"does not speak HTTP: {type(error).__name__}"

@@ -7,7 +7,7 @@ from treegen.extras import EXTRAS, missing_modules
 
 
 def extras() -> Iterator[Finding]:
-    """Yield a finding for each extra of the distribution: what it is for, and whether it is there."""
+    """Yield a finding for each extra of the distribution: its purpose, and whether it is installed."""
     for name, extra in EXTRAS.items():
         missing = missing_modules(name)
         state = f"{', '.join(missing)} not installed" if missing else "installed"

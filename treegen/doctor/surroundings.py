@@ -16,7 +16,7 @@ _SMALL = (80, 24)
 
 
 def terminal() -> Iterator[Finding]:
-    """Size, colours, characters and pictures. A terminal is asked about pictures only if there is one."""
+    """Check size, colours, characters and pictures. The terminal is only queried for pictures if there is one."""
     watched = sys.stdin.isatty() and sys.stdout.isatty()
     if not watched:
         told = "standard input or output is not a terminal; `treegen review` needs one"
@@ -50,7 +50,7 @@ def _colours() -> Finding:
 
 
 def _pictures() -> Finding:
-    """textual-image asks the terminal when it is loaded."""
+    """Check picture support; textual-image queries the terminal when it is imported."""
     if missing_modules("review"):
         told = "not looked at: textual-image is not installed"
         return Finding(topic="terminal", name="pictures", state="off", told=told, tip=EXTRAS["review"].command)
@@ -66,7 +66,7 @@ def _pictures() -> Finding:
 
 
 def git_setup(folder: Path) -> Finding:
-    """Whether git shows and merges trees in the repository of the folder."""
+    """Check whether git shows and merges trees in the folder's repository."""
     if shutil.which("git") is None:
         told = "not installed: diff, merge and history of trees need it"
         return Finding(topic="git", name="git", state="off", told=told, tip="install git")

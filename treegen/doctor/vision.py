@@ -1,4 +1,4 @@
-"""Encoders that can load, libraries that are installed, and the device."""
+"""Loadable encoders, installed libraries, and the device."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from treegen.resources import sketchbook_dir
 
 
 def encoder(settings: EncoderSettings, folder: Path) -> Finding:
-    """Whether the encoder that is named can load. Nothing is loaded or downloaded."""
+    """Check whether the chosen encoder can load. Nothing is loaded or downloaded."""
     name = settings.name
     kind, colon, place = name.partition(":")
     if missing := missing_modules("hf" if kind == "hf" else "clip"):
@@ -56,7 +56,7 @@ def _service(name: str) -> Finding:
 
 
 def _of_open_clip(name: str, architecture: str) -> Finding:
-    """open_clip's list of architectures is a folder, which is read without importing it (5 s)."""
+    """Check the name in open_clip's folder of architectures, without importing it (5 s)."""
     spec = find_spec("open_clip")
     configs = Path(next(iter(spec.submodule_search_locations or ()), "")) / "model_configs" if spec else Path()
     known = {path.stem for path in configs.glob("*.json")}
@@ -69,7 +69,7 @@ def _of_open_clip(name: str, architecture: str) -> Finding:
 
 
 def device() -> Finding:
-    """Where encoders run. torch is imported (2 s) only where there is a sign of a GPU."""
+    """Check where encoders run. torch is imported (2 s) only if there are signs of a GPU."""
     apple = sys.platform == "darwin"
     nvidia = bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists()
     if not (apple or nvidia):

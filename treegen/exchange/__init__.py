@@ -1,1 +1,1 @@
-"""Other people's files: reads what their projects hold as trees, and writes trees in their formats."""
+"""Files of other projects: read their trees, and write trees in their formats."""

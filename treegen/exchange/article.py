@@ -1,4 +1,4 @@
-"""Trees of others: the article's format and everything the tolerant reader makes a tree's shape of."""
+"""Trees of other projects: the article's format and anything the tolerant reader can convert to a tree."""
 
 import ast
 from contextlib import suppress
@@ -16,12 +16,12 @@ from treegen.tree.validation.normalise import normalise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """The plain data of a tree, without its domain if the file names none.
+    """The plain data of a tree, without a domain if the file names none.
 
     Attributes:
-        data: in the tree's shape.
+        data: in the tree's form.
         domain: (name, where it was found), if the file names one.
-        worded: answers that were given as the option's word and became its index.
+        worded: number of answers given in words, converted to indices.
     """
 
     data: dict[str, Any]
@@ -30,7 +30,7 @@ class Article:
 
 
 def read_article(source: Source) -> Article:
-    """The tree that the source holds, answers in words read as indices."""
+    """Read the tree in the source, converting answers in words to indices."""
     data = {key: value for key, value in source.data.items() if key not in ("digest", "review")}
     domain = None
     if isinstance(data.get("domain"), str) and data["domain"].strip():
@@ -42,7 +42,7 @@ def read_article(source: Source) -> Article:
 
 
 def _named_by_rules(text: str) -> str:
-    """NAME of the key `NAME_rules`; empty if there is none."""
+    """Return NAME from the key `NAME_rules`; empty if there is none."""
     for lexeme, after in pairwise(scan(text)):
         if lexeme.kind in ("text", "word") and after.said in (":", "=") and "_rules" in lexeme.said:
             with suppress(SyntaxError, ValueError):
@@ -53,7 +53,7 @@ def _named_by_rules(text: str) -> str:
 
 
 def _indexed(data: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """The rules with indices for answers that are exactly one option's words; all else stays for the schema."""
+    """Replace answers that exactly match one option by its index; keep the rest for the schema to check."""
     groups, rules = data.get("classification_groups"), data.get("rules")
     if not isinstance(groups, dict) or not isinstance(rules, dict):
         return {}, 0
@@ -69,19 +69,19 @@ def _indexed(data: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 def _options(group: Any) -> dict[str, int]:
-    """Normalised option -> index, without those that stand twice."""
+    """Map normalised options to indices, without duplicates."""
     listed = group.get("options") if isinstance(group, dict) else None
     words = [normalise(o) if isinstance(o, str) else "" for o in listed] if isinstance(listed, list) else []
     return {word: i for i, word in enumerate(words) if word and words.count(word) == 1}
 
 
 def article_comments(tree: Tree, source: Source) -> Comments:
-    """The comments of the source against its tree; JSON has none, and prose may hold what is not an object."""
+    """Compare the comments of the source with its tree; JSON has none, and prose may hold what is not an object."""
     with suppress(UnreadableError):
         return Comments() if source.syntax == "JSON" else check_comments(tree, source.text)
     return Comments()
 
 
 def worded_note(count: int) -> tuple[str, ...]:
-    """What the report says of answers in words."""
+    """Return the report's note on answers in words."""
     return (f"{show(count)} answers were given as the option's word and became its index",) if count else ()

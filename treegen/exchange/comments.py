@@ -1,7 +1,7 @@
-"""Index comments of the article's format, checked against what they stand beside.
+"""Index comments of the article's format, checked against the values next to them.
 
-`"white",  # 0`, `"white",  # Absol, Absol G` beside an option and `"dominant_color": 0,  # white` beside a rule say a
-second time what the data says. Where the two differ nobody can know which is right, so it is listed, never guessed.
+`"white",  # 0`, `"white",  # Absol, Absol G` next to an option and `"dominant_color": 0,  # white` next to a rule
+repeat what the data says. If the two differ, it is unknown which is right, so it is listed, never guessed.
 """
 
 import re
@@ -31,12 +31,12 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comments:
-    """What became of the comments of a file.
+    """The results of checking a file's comments.
 
     Attributes:
         contradictions: one sentence each, with the line.
-        agreed: comments of which every word is confirmed by the data.
-        unchecked: (line, comment) of those that say something else, or stand beside several values.
+        agreed: number of comments that the data fully confirms.
+        unchecked: (line, comment) of those about something else, or next to several values.
     """
 
     contradictions: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Comments:
 
 
 class _Places:
-    """Follows brackets, keys and commas, and so knows the path of each value."""
+    """Tracks brackets, keys and commas, to know the path of each value."""
 
     def __init__(self) -> None:
         self._stack: list[list[Any]] = []  # [kind, key or index] of every open bracket
@@ -57,7 +57,7 @@ class _Places:
         return bool(self._stack)
 
     def enter(self, lexeme: Lexeme, after: Lexeme | None) -> tuple[str | int, ...] | None:
-        """The path of the lexeme, if it is a value."""
+        """Return the path of the token, if it is a value."""
         top = self._stack[-1] if self._stack else None
         if lexeme.kind == "open":
             self._stack.append([_OPENS[lexeme.said], 0 if lexeme.said != "{" else None])
@@ -78,12 +78,12 @@ class _Places:
 
 
 def remarks_in(text: str) -> Iterator[Remark]:
-    """Every comment that stands behind exactly one option or answer of its line; others have an empty path."""
+    """Yield every comment; `path` is empty unless it follows exactly one option or answer on its line."""
     end = 0
     for part in objects_in(text):
         start = text.find(part, end)
         end, before = start + len(part), text.count("\n", 0, start)
-        # `objects_in` ends at the last brace; a comment behind it on the line belongs to it
+        # `objects_in` ends at the last brace; a comment after it on the line belongs to it
         yield from _remarks(part + text[end : text.find("\n", end) if "\n" in text[end:] else len(text)], before)
 
 
@@ -107,7 +107,7 @@ def _remarks(text: str, before: int) -> Iterator[Remark]:
 
 
 def option_of(path: Sequence[str | int]) -> tuple[str, int] | None:
-    """(group, index) of a path that leads to an option."""
+    """Return (group, index) if the path leads to an option."""
     match [p for p in path if p not in GROUP_KEYS] if set(path) & set(GROUP_KEYS) else []:
         case [*_, str() as group, "options", int() as index]:
             return group, index
@@ -115,7 +115,7 @@ def option_of(path: Sequence[str | int]) -> tuple[str, int] | None:
 
 
 def answer_of(path: Sequence[str | int]) -> tuple[str, str] | None:
-    """(class, group) of a path that leads to a rule's answer."""
+    """Return (class, group) if the path leads to a rule's answer."""
     match path:
         case [*_, str() as key, str() as name, str() as group] if key == "rules" or key.endswith("_rules"):
             return name, group
@@ -123,7 +123,7 @@ def answer_of(path: Sequence[str | int]) -> tuple[str, str] | None:
 
 
 def check_comments(tree: Tree, text: str) -> Comments:
-    """Compares every comment with the tree of the same text."""
+    """Compare every comment with the tree of the same text."""
     contradictions: list[str] = []
     unchecked: list[tuple[int, str]] = []
     agreed = 0
@@ -143,7 +143,7 @@ def check_comments(tree: Tree, text: str) -> Comments:
 
 
 def _place(tree: Tree, path: Sequence[str | int]) -> tuple[Group, int] | None:
-    """The group and the index that a comment speaks of, if the path leads to one."""
+    """Return the group and the index that a comment is about, if the path leads to one."""
     option, answer = option_of(path), answer_of(path)
     name, index = option or (answer[1] if answer else "", None)
     if answer:
@@ -159,7 +159,7 @@ def _where(group: Group, index: int, path: Sequence[str | int]) -> str:
 
 
 def _compare(tree: Tree, group: Group, index: int, comment: str, classes: dict[str, str]) -> tuple[list[str], bool]:
-    """What the comment says against the data, and whether part of it says something that the data cannot confirm."""
+    """Return where the comment contradicts the data, and whether part of it cannot be checked."""
     options = {normalise(option): i for i, option in enumerate(group.options)}
     whole = normalise(comment)
     parts = [comment] if whole in options or whole in classes else [p for p in _PARTS.split(comment) if p.strip()]

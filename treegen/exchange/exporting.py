@@ -1,4 +1,4 @@
-"""Writes a tree in the formats of others: to a file, a folder, or as text."""
+"""Export a tree to other projects' formats: to a file, a folder, or as text."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,9 @@ _DECIDING: Final = ("python", "safetensors")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult:
-    """The files of an export: (name, content). The name is empty where the user names the one file.
+    """The files of an export: (name, content). The name is empty if the user names the single file.
 
-    `notes` are what who uses them must know.
+    `notes` are what users of the files must know.
     """
 
     files: tuple[tuple[str, str | bytes], ...]
@@ -30,7 +30,7 @@ class ExportResult:
 
 
 def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | None]:
-    """A tree without errors and its domain: the one named, or the one beside the tree, if there is one.
+    """Load a tree without errors and its domain: the given one, or the one next to the tree, if there is one.
 
     Raises:
         InputError: the tree or the domain cannot be read.
@@ -47,12 +47,12 @@ def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | No
 def export_tree(
     tree: Tree, form: str, *, domain: Domain | None = None, encoder: "Encoder | None" = None
 ) -> ExportResult:
-    """The content of an export; nothing is written.
+    """Return the content of an export; nothing is written.
 
     Args:
         tree: without errors.
         form: one of `FORMATS`.
-        domain: for the crop of its images, and its decision rule, which no format holds.
+        domain: for the crop of its images, and for a note on its decision rule, which no format contains.
         encoder: needed for safetensors.
 
     Raises:
@@ -75,7 +75,7 @@ def export_tree(
 
 
 def _rule_notes(form: str, domain: Domain | None) -> tuple[str, ...]:
-    """Formats that give class scores give those of the sum."""
+    """Note that formats with class scores always use the sum rule."""
     if form not in _DECIDING or domain is None or domain.decision.rule == "sum":
         return ()
     return (
@@ -85,7 +85,7 @@ def _rule_notes(form: str, domain: Domain | None) -> tuple[str, ...]:
 
 
 def refuse_targets(form: str, out: Path, *, source: Path, force: bool) -> None:
-    """Says before any work is done that the output cannot be written.
+    """Refuse an unusable output before any work is done.
 
     Raises:
         InputError: it is the tree itself, exists without `force`, or is a folder where a file is needed or the reverse.
@@ -104,7 +104,7 @@ def refuse_targets(form: str, out: Path, *, source: Path, force: bool) -> None:
 
 
 def write_export(exported: ExportResult, out: Path) -> tuple[Path, ...]:
-    """Writes each file whole or not at all; returns their paths.
+    """Write each file whole or not at all; return their paths.
 
     Raises:
         InputError: a file cannot be written.

@@ -30,7 +30,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """A tree that was written: its file, the revision that keeps it, and the report."""
+    """A written tree: its file, its revision, and the report."""
 
     path: Path
     tree: Tree
@@ -39,7 +39,7 @@ class ImportResult:
 
 
 def find_domain(domain: Path | None, out: Path) -> tuple[Domain | None, str]:
-    """The domain that is named, or the one beside the output, and where it was found.
+    """Load the given domain, or the one next to the output; return it and where it was found.
 
     Raises:
         InputError, ProblemsError: it cannot be read.
@@ -123,7 +123,7 @@ def _twins(tree: Tree) -> tuple[tuple[str, ...], ...]:
 
 
 def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> ImportResult:
-    """Writes the tree, whole or not at all, and keeps it as a revision with author `import`.
+    """Write the tree, whole or not at all, and store it as a revision with author `import`.
 
     Raises:
         InputError: the file exists and `force` is not given, or it cannot be written.
@@ -138,10 +138,10 @@ def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Im
 
 
 def refuse_output(source: Path, out: Path, *, force: bool) -> None:
-    """Says before any work is done that the output cannot be written.
+    """Refuse an unusable output before any work is done.
 
     Raises:
-        InputError: it is the source itself, a folder, in no folder, or it exists and `force` is not given.
+        InputError: it is the source itself, a folder, in a missing folder, or it exists and `force` is not given.
     """
     if out.is_dir():
         raise InputError(f"{out} is a folder", f"name the tree file, such as {out / 'tree.json'}")
@@ -154,10 +154,10 @@ def refuse_output(source: Path, out: Path, *, force: bool) -> None:
 
 
 def keep_existing(out: Path, *, force: bool) -> Revision | None:
-    """The revision of a tree file that is about to be replaced; `None` if there is no file.
+    """Return the revision of a tree file about to be replaced; `None` if there is no file.
 
     Raises:
-        InputError: there is a file and `force` is not given, or it is no tree.
+        InputError: the file exists and `force` is not given, or it is not a tree.
     """
     if not out.exists():
         return None
@@ -174,7 +174,7 @@ def keep_existing(out: Path, *, force: bool) -> Revision | None:
 
 
 def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Path]) -> None:
-    """Writes the report as Markdown (.md), JSON (.json) or plain text.
+    """Write the report as Markdown (.md), JSON (.json) or plain text.
 
     Raises:
         InputError: the file exists and `force` is not given, or it is one of the `others`.
@@ -193,7 +193,7 @@ def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Pa
 
 
 def check_report(path: Path, *, force: bool, others: Sequence[Path]) -> None:
-    """Refuses a report that would replace something; see `write_report`."""
+    """Refuse a report path that would replace something; see `write_report`."""
     if path.resolve() in {other.resolve() for other in others}:
         raise InputError(f"{path} is another file of this command", "name another file with --report")
     if path.exists() and not force:

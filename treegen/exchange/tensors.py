@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1.0)) -> bytes:
-    """The bytes of a safetensors file.
+    """Return the bytes of a safetensors file.
 
     Tensors: `text_features` (Q, D) float32, rows of length 1; `rules` (K, Q) float32, 1 at the class's option and
     1/len(options) over a group that says nothing about it; `group_sizes` (G) int64. The metadata's key `treegen` is one
     JSON object: classes, groups with prompt and options, logit scale, encoder, digest, preprocessing and crop.
 
     Raises:
-        ProblemsError: a filled prompt is longer than the encoder reads, or an index is out of range.
+        ProblemsError: a filled prompt exceeds the encoder's context length, or an index is out of range.
         ModelError: the encoder failed.
     """
     import numpy as np

@@ -1,4 +1,4 @@
-"""A tree as text in the formats of others."""
+"""A tree as text in other projects' formats."""
 
 import csv
 import json
@@ -16,10 +16,10 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def article_text(tree: Tree) -> str:
-    """The article's Python dict, with the index beside each option and the option's word beside each answer.
+    """Return the article's Python dict, with the index next to each option and the option next to each answer.
 
     Raises:
-        InputError: a text in it (a control character, say) would not be read back as it is.
+        InputError: a text in it (such as one with a control character) would not be read back unchanged.
     """
     content = content_of(tree)
     lines = [f"{_identifier(tree.domain)}_system = {{", '    "classification_cot": {']
@@ -44,25 +44,25 @@ def article_text(tree: Tree) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text that Python and JSON read alike."""
+    """Quote a text so that Python and JSON read it alike."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def _remark(tree: Tree, rule: ClassRule, group: str) -> str:
-    """The option's word as a comment; without the signs that would end or change it."""
+    """Return the option as a comment, without characters that would end or change it."""
     word = tree.word(rule, group)
     plain = "" if word is None else "".join(c if c.isprintable() and c != '"' else " " for c in word).strip()
     return f"  # {plain}" if plain and not plain.startswith(("...", "…")) else ""
 
 
 def _identifier(name: str) -> str:
-    """The name with everything that a Python name cannot hold as an underscore."""
+    """Turn the name into a Python identifier, with underscores for invalid characters."""
     made = "".join(c if c.isascii() and c.isalnum() else "_" for c in name.casefold()).strip("_") or "tree"
     return f"tree_{made}" if made[0].isdigit() else made
 
 
 def prompts_of(tree: Tree) -> dict[str, list[str]]:
-    """Class -> its filled prompts, one for each answer that is not null."""
+    """Return class -> its filled prompts, one per answer that is not null."""
     filled = {group.name: group.fill() for group in tree.groups}
     return {
         rule.name: [filled[group.name][index] for group in tree.groups if (index := rule.get(group.name)) is not None]
@@ -71,18 +71,18 @@ def prompts_of(tree: Tree) -> dict[str, list[str]]:
 
 
 def descriptors_text(tree: Tree) -> str:
-    """Class -> filled prompts, as DCLIP and CuPL keep them: an option by itself ("white") says nothing."""
+    """Return class -> filled prompts, the format of DCLIP and CuPL: an option alone ("white") says nothing."""
     return json.dumps(prompts_of(tree), ensure_ascii=False, indent=2) + "\n"
 
 
 def csv_text(tree: Tree) -> str:
-    """One line a class, one column a group, the option's words in the cells (RFC 4180); null is an empty cell.
+    """Return one line per class and one column per group, with options in the cells (RFC 4180); null is empty.
 
-    A cell that a spreadsheet would take for a formula begins with an apostrophe, which the import takes off again.
-    Prompts are not in it.
+    A cell that a spreadsheet would take for a formula starts with an apostrophe, which the import removes. Prompts are
+    not included.
     """
     out = StringIO(newline="")
-    writer = csv.writer(out)  # CRLF and quotation marks only where needed, as RFC 4180 has it
+    writer = csv.writer(out)  # CRLF, and quotation marks only where needed, as in RFC 4180
     writer.writerow(["class", *(_guarded(group.name) for group in tree.groups)])
     for rule in tree.rules:
         words = (tree.word(rule, group.name) or "" for group in tree.groups)
@@ -95,7 +95,7 @@ def _guarded(cell: str) -> str:
 
 
 def clip_benchmark_files(tree: Tree) -> dict[str, str]:
-    """`templates.json` and `classnames.json` for clip_benchmark's --custom_template_file and --custom_classname_file.
+    """Return the files for clip_benchmark's --custom_template_file and --custom_classname_file, by name.
 
     Both have the domain's name as key: the dataset is `wds/NAME`. clip_benchmark averages the prompts of a class, which
     is another decision rule than treegen's.
@@ -161,7 +161,7 @@ def class_scores(probabilities: Mapping[str, Sequence[float]]) -> dict[str, floa
 
 
 def python_text(tree: Tree) -> str:
-    """A module that stands alone: constants and one pure function from probabilities to class scores."""
+    """Return a self-contained module: constants and one pure function from probabilities to class scores."""
     from treegen.tree.document import digest_of
 
     groups = [
@@ -182,11 +182,11 @@ def python_text(tree: Tree) -> str:
 
 
 def _literal(text: str) -> str:
-    """A Python literal in ASCII-safe quotation marks; what cannot be printed is escaped."""
+    """Return an ASCII-quoted Python literal; unprintable characters are escaped."""
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-#: format -> what writes it; those with several files or bytes are in `exporting`
+#: format -> writer; formats with several files or bytes are in `exporting`
 TEXTS: Final[dict[str, Callable[[Tree], str]]] = {
     "article": article_text,
     "descriptors": descriptors_text,
@@ -196,7 +196,7 @@ TEXTS: Final[dict[str, Callable[[Tree], str]]] = {
 
 
 def refuse_unknown_format(name: str) -> InputError:
-    """The error for a format that does not exist."""
+    """Return the error for a format that does not exist."""
     return InputError(
         f"no format {show(name)}", "one of: article, descriptors, clip-benchmark, csv, python, safetensors"
     )

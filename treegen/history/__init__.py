@@ -1,1 +1,1 @@
-"""What is kept in `.treegen/`: revisions, scores, requests, review sessions and finished parts of long runs."""
+"""The contents of `.treegen/`: revisions, scores, requests, review sessions and checkpoints of long runs."""

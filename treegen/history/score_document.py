@@ -66,7 +66,7 @@ class Controls(ShuffledControls):
 
 
 class Paired(TypedDict):
-    """McNemar's test of two predictions on the same images."""
+    """Return McNemar's test of two predictions on the same images."""
 
     wins: int
     losses: int

@@ -1,4 +1,4 @@
-"""The journal of a review session: every step is in the store before anybody sees it, and survives a crash."""
+"""The journal of review sessions: every step is stored before it is shown, and survives a crash."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _LOCK: Final = "session-{}.lock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a session: what it is called, its changes, and the changes that take it back."""
+    """One step of a session: its label, its changes, and the changes that undo it."""
 
     label: str
     changes: tuple[Change, ...]
@@ -26,11 +26,11 @@ class Opened:
 
     Attributes:
         id: its number in the store.
-        base: the text of the tree it began with.
+        base: the text of the tree it started with.
         saved: the text of the tree as the session last read or wrote it.
         file_hash: SHA-256 of the file as the session last read or wrote it.
-        steps: all steps that can be undone or done again.
-        position: how many of them are done.
+        steps: all steps that can be undone or redone.
+        position: how many of them are applied.
         locks: what language models may not change: `group NAME`, `class NAME`.
     """
 
@@ -44,14 +44,14 @@ class Opened:
 
 
 class Journal:
-    """The sessions of one tree file. Each belongs to one process at a time, also if that process is killed."""
+    """The sessions of one tree file. Each belongs to one process at a time, released even if that is killed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._held: IO[bytes] | None = None
 
     def latest(self) -> Opened | None:
-        """The last session of the file that is not ended and that no living process has; it is ours from now on."""
+        """Take over the file's last session that has not ended and that no living process holds."""
         query = (
             "SELECT id, base, saved, file_hash, position, locks FROM session WHERE file=? AND ended IS NULL "
             "ORDER BY id DESC"
@@ -70,7 +70,7 @@ class Journal:
         return None
 
     def begin(self, base: str, file_hash: str) -> int:
-        """A new session that starts with a tree's text; returns its number."""
+        """Start a new session with a tree's text; return its number."""
         with self._store.writing() as db:
             cursor = db.execute(
                 "INSERT INTO session(file, base, saved, file_hash, position, locks, created) VALUES (?,?,?,?,0,'[]',?)",
@@ -81,13 +81,13 @@ class Journal:
         return number
 
     def end(self, session: int) -> None:
-        """The session is over: the file went on without it. Its steps stay in the store."""
+        """End the session, as the file has changed without it. Its steps stay in the store."""
         with self._store.writing() as db:
             db.execute("UPDATE session SET ended=? WHERE id=?", (now(), session))
         self.release()
 
     def add(self, session: int, position: int, step: Step) -> None:
-        """Keeps a step behind `position`; steps behind it that were undone can no more be done again, but are kept."""
+        """Store a step after `position`; undone steps after it can no longer be redone, but stay in the store."""
         changes, back = (json.dumps([c.as_json() for c in part]) for part in (step.changes, step.back))
         with self._store.writing() as db:
             db.execute("UPDATE step SET dropped=1 WHERE session=? AND number>?", (session, position))
@@ -98,22 +98,22 @@ class Journal:
             db.execute("UPDATE session SET position=? WHERE id=?", (position + 1, session))
 
     def move(self, session: int, position: int) -> None:
-        """Undo and redo."""
+        """Store the position after undo or redo."""
         with self._store.writing() as db:
             db.execute("UPDATE session SET position=? WHERE id=?", (position, session))
 
     def saw_file(self, session: int, saved: str, file_hash: str) -> None:
-        """The session has read or written the file as it is now."""
+        """Record that the session has read or written the file in its current state."""
         with self._store.writing() as db:
             db.execute("UPDATE session SET saved=?, file_hash=? WHERE id=?", (saved, file_hash, session))
 
     def lock(self, session: int, locks: frozenset[str]) -> None:
-        """Keeps what language models may not change."""
+        """Store what language models may not change."""
         with self._store.writing() as db:
             db.execute("UPDATE session SET locks=? WHERE id=?", (json.dumps(sorted(locks)), session))
 
     def decide(self, feedback: str, changes: Sequence[Change], *, taken: bool, why: str) -> None:
-        """Keeps what a reviewer said to proposed changes: the next request tells it to the language model."""
+        """Store the reviewer's decision on proposed changes; the next request reports it to the language model."""
         rows = [(self._store.file, feedback, json.dumps(c.as_json()), c.sentence, taken, why, now()) for c in changes]
         with self._store.writing() as db:
             db.executemany(
@@ -122,7 +122,7 @@ class Journal:
             )
 
     def decisions(self, most: int = 40) -> list[tuple[str, bool, str]]:
-        """The last decisions, oldest first: sentence, taken, why. What was decided twice counts as it was last."""
+        """Return the last decisions, oldest first: sentence, taken, why. Of repeated ones the last counts."""
         rows = self._store.rows(
             "SELECT sentence, taken, why FROM decision WHERE id IN "
             "(SELECT max(id) FROM decision WHERE file=? GROUP BY sentence) ORDER BY id DESC LIMIT ?",
@@ -131,7 +131,7 @@ class Journal:
         return [(sentence, bool(taken), why) for sentence, taken, why in reversed(rows)]
 
     def keep(self, session: int, name: str, value: str) -> None:
-        """Keeps a text of the session under a name, in place of the one before."""
+        """Store a text of the session under a name, replacing the previous one."""
         with self._store.writing() as db:
             db.execute(
                 "INSERT INTO kept(file, session, name, value) VALUES (?,?,?,?) "
@@ -140,13 +140,13 @@ class Journal:
             )
 
     def kept(self, session: int, name: str) -> str:
-        """The text that the session keeps, or else the last session of the file that kept one; empty if none did."""
+        """Return the session's text, or else that of the file's last session that has one; empty if none has."""
         query = "SELECT value FROM kept WHERE file=? AND name=? ORDER BY session=? DESC, session DESC LIMIT 1"
         rows = self._store.rows(query, (self._store.file, name, session))
         return str(rows[0][0]) if rows else ""
 
     def release(self) -> None:
-        """Lets another process have the session."""
+        """Allow another process to take the session."""
         if self._held:
             self._held.close()
             self._held = None
@@ -165,7 +165,7 @@ class Journal:
         )
 
     def _hold(self, session: int) -> bool:
-        """Takes the session for this process. The system lets go of it when the process ends, however it ends."""
+        """Lock the session for this process. The system releases the lock when the process ends, however it ends."""
         file = (self._store.folder / _LOCK.format(session)).open("ab")
         if not _locked(file):
             file.close()
@@ -178,7 +178,7 @@ class Journal:
 def _locked(file: IO[bytes]) -> bool:
     try:
         import fcntl
-    except ImportError:  # no such locks on this system: one process at a time is up to its user
+    except ImportError:  # no such locks on this system: the user must run one process at a time
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

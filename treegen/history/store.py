@@ -1,4 +1,4 @@
-"""The history beside a tree: SQLite in `.treegen/` with every revision, LLM call, score and the recorded split."""
+"""The history next to a tree: SQLite in `.treegen/` with every revision, LLM call, score and the recorded split."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from treegen.tree.model import Tree
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
 _VERSION: Final = 6
-_REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in its order
+_REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
   id INTEGER PRIMARY KEY, file TEXT NOT NULL, parent INTEGER REFERENCES revision(id), author TEXT NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE score (
 CREATE TABLE split (
   settings TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (settings, digest)) WITHOUT ROWID;
 """
-#: what each version added to the one before it
+#: what each version added to the previous one
 _MIGRATIONS: Final = {
     2: """
 CREATE TABLE session (
@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS look (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One kept state of a tree. `author` is `human`, `llm` or `import`; `created` is UTC in ISO 8601."""
+    """One stored state of a tree. `author` is `human`, `llm` or `import`; `created` is UTC in ISO 8601."""
 
     id: int
     parent: int | None
@@ -122,23 +122,23 @@ class Call:
 
 
 def now() -> str:
-    """The time in UTC, to the second, as 2026-11-21T10:00:00Z."""
+    """Return the time in UTC, to the second, as 2026-11-21T10:00:00Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Store:
-    """The store of one tree file; one database serves all trees of a folder. Threads may share it."""
+    """The store of one tree file; one database serves all trees of a folder. Thread-safe."""
 
     def __init__(self, tree_path: Path) -> None:
-        """Opens or makes `.treegen/store.sqlite` beside the tree.
+        """Open or create `.treegen/store.sqlite` next to the tree.
 
         Raises:
-            InputError: the folder cannot be made, or the database is damaged or of a newer treegen.
+            InputError: the folder cannot be created, or the database is damaged or of a newer treegen.
         """
         self.file = tree_path.resolve().name  # a link and its target share one history
         self.folder = store_folder(tree_path)
         self._path = self.folder / "store.sqlite"
-        self._lock = threading.RLock()  # a transaction is one thread's own; transactions are short
+        self._lock = threading.RLock()  # one transaction at a time; transactions are short
         with self._readable():
             self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
@@ -148,9 +148,9 @@ class Store:
             raise
 
     def _prepare(self) -> None:
-        """Makes the tables of a new database."""
+        """Create or migrate the tables."""
         with self._readable():
-            with suppress(sqlite3.OperationalError):  # locked, without waiting, while another process does the same
+            with suppress(sqlite3.OperationalError):  # raises at once while another process does the same
                 self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
         with self._transaction():
@@ -167,14 +167,14 @@ class Store:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Damage may lie anywhere in the file, so any statement may be the one that finds it."""
+        """Convert database errors: damage may be anywhere in the file, so any statement may be the one to find it."""
         try:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-            raise  # a fault of the caller, not of the file
+            raise  # the caller's fault, not the file's
         except sqlite3.DatabaseError as error:
             tip = "move the file away to start a new history; the tree is not touched"
-            if isinstance(error, sqlite3.OperationalError):  # not damage: no room, no right, locked
+            if isinstance(error, sqlite3.OperationalError):  # not damage: disk full, no permission, or locked
                 tip = "check that the folder is writable and the disk not full; the tree is not touched"
             raise InputError(f"{self._path}: {error}", tip) from None
 
@@ -192,12 +192,12 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction for the tables of others in the same database."""
+        """Run a transaction on other modules' tables in the same database."""
         with self._transaction():
             yield self._db
 
     def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """What a query gives."""
+        """Return the result of a query."""
         return self._rows(query, values)
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -205,7 +205,7 @@ class Store:
             return self._db.execute(query, values).fetchall()
 
     def close(self) -> None:
-        """Closes the database."""
+        """Close the database."""
         with self._lock:
             self._db.close()
 
@@ -218,7 +218,7 @@ class Store:
         self.close()
 
     def add_revision(self, tree: Tree, *, author: str, note: str, parent: int | None) -> Revision:
-        """Keeps a state of the tree; a state equal to its parent is not kept twice."""
+        """Store a state of the tree; a state equal to its parent is not stored again."""
         digest = digest_of(tree)
         with self._transaction():
             if parent is not None:
@@ -234,21 +234,21 @@ class Store:
         return found
 
     def find_revision(self, digest: str) -> Revision | None:
-        """The latest revision of this file with that content."""
+        """Return the latest revision of this file with that content."""
         return self._one(
             f"SELECT {_REVISION} FROM revision WHERE file=? AND digest=? ORDER BY id DESC LIMIT 1", (self.file, digest)
         )
 
     def revision(self, number: int) -> Revision | None:
-        """The revision of that number."""
+        """Return the revision with that number."""
         return self._one(f"SELECT {_REVISION} FROM revision WHERE id=? AND file=?", (number, self.file))
 
     def latest(self) -> Revision | None:
-        """The last revision of this file."""
+        """Return the last revision of this file."""
         return self._one(f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id DESC LIMIT 1", (self.file,))
 
     def revisions(self) -> list[Revision]:
-        """All revisions of this file, oldest first."""
+        """Return all revisions of this file, oldest first."""
         rows = self._rows(
             f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id",
             (self.file,),
@@ -260,7 +260,7 @@ class Store:
         return _revision(rows[0]) if rows else None
 
     def add_call(self, call: Call) -> int:
-        """Keeps an LLM call and returns its number."""
+        """Store an LLM call and return its number."""
         values = (
             self.file,
             call.revision,
@@ -289,18 +289,18 @@ class Store:
         return int(cursor.lastrowid or 0)
 
     def attach_calls(self, calls: Sequence[int], revision: int) -> None:
-        """Records that these calls led to the revision."""
+        """Record that these calls led to the revision."""
         with self._transaction():
             self._db.executemany("UPDATE call SET revision=? WHERE id=?", [(revision, c) for c in calls])
 
     def calls(self) -> list[Call]:
-        """All calls for this file, oldest first."""
+        """Return all calls for this file, oldest first."""
         names = [f.name for f in fields(Call)]
         rows = self._rows(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
         return [_call(dict(zip(names, row, strict=True))) for row in rows]
 
     def add_score(self, revision: int, score: Score) -> None:
-        """Keeps a score document of a revision."""
+        """Store a score document of a revision."""
         with self._transaction():
             self._db.execute(
                 "INSERT INTO score(revision, encoder, images, score, created) VALUES (?,?,?,?,?)",
@@ -308,7 +308,7 @@ class Store:
             )
 
     def look(self, images: str, split: str, looks: Sequence[tuple[str, str, str]]) -> int:
-        """Records who has looked at a test part; the same once only.
+        """Record evaluations of a test split, each distinct one once.
 
         Args:
             images: digest of the image set.
@@ -316,7 +316,7 @@ class Store:
             looks: digest of a tree, fingerprint of an encoder, decision rule.
 
         Returns:
-            How many different ones have looked at it by now, by any tree of the folder.
+            The total number of distinct evaluations of this split, over all trees of the folder.
         """
         with self._transaction():
             self._db.executemany(
@@ -327,7 +327,7 @@ class Store:
             return int(self._db.execute(query, (images, split)).fetchone()[0])
 
     def scores(self) -> dict[int, Score]:
-        """The latest score document of every scored revision of this file; one of the dev part alone if no other is."""
+        """Return the latest score document of every scored revision, preferring those with a test section."""
         rows = self._rows(
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
@@ -340,7 +340,7 @@ class Store:
         return found
 
     def scores_of(self, digest: str) -> list[Score]:
-        """All score documents of this file with that content, oldest first."""
+        """Return all score documents of this file with that content, oldest first."""
         rows = self._rows(
             "SELECT score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=? AND digest=?) ORDER BY id",
             (self.file, digest),
@@ -348,12 +348,12 @@ class Store:
         return [json.loads(text) for (text,) in rows]
 
     def recorded_split(self, settings: str) -> dict[str, str]:
-        """Image content -> part, as recorded under these split settings."""
+        """Return image content -> split, as recorded under these split settings."""
         rows = self._rows("SELECT digest, part FROM split WHERE settings=?", (settings,))
         return {str(digest): str(part) for digest, part in rows}
 
     def record_split(self, settings: str, parts: dict[str, str]) -> None:
-        """Records parts; what is recorded already stays."""
+        """Record the split of images; existing records stay."""
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO split VALUES (?,?,?)",
@@ -362,7 +362,7 @@ class Store:
 
 
 def stored_scores(tree_path: Path, digest: str) -> list[Score]:
-    """All score documents of a content in the history beside a tree, oldest first; none if there is no history."""
+    """Return all score documents of a content in a tree's history, oldest first; empty if there is no history."""
     if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
         return []
     with Store(tree_path) as store:
@@ -370,10 +370,10 @@ def stored_scores(tree_path: Path, digest: str) -> list[Score]:
 
 
 def store_folder(tree_path: Path) -> Path:
-    """`.treegen/` beside the tree, made if missing; it keeps itself out of git.
+    """Return `.treegen/` next to the tree, created if missing; it excludes itself from git.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: it cannot be created.
     """
     folder = tree_path.resolve().parent / FOLDER
     try:
@@ -398,7 +398,7 @@ def _call(row: dict[str, Any]) -> Call:
 
 
 def _writable(text: str | None) -> str | None:
-    """Models send halves of surrogate pairs (a cut emoji), which SQLite cannot keep: they become escapes."""
+    """Escape halves of surrogate pairs (a truncated emoji), which models send and SQLite cannot store."""
     return text and text.encode(errors="backslashreplace").decode()
 
 

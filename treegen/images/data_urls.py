@@ -1,4 +1,4 @@
-"""Pictures for a language model that sees: some of each class, of the dev part alone, small and as data URLs."""
+"""Pictures for a vision language model: some of each class, from the dev split only, small and as data URLs."""
 
 import base64
 import io
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE: Final = 512  # pixels
 _QUALITY: Final = 90
-_MOST_COLOURS: Final = 256  # up to so many PNG is smaller and exact, as of drawings
+_MOST_COLOURS: Final = 256  # up to this many PNG is smaller and lossless, as for drawings
 
 
 def pictures_of(domain: Domain, images: Sequence[LabelledImage], count: int) -> dict[str, tuple[str, ...]]:
-    """For each class up to `count` pictures as data URLs, cropped as the domain says.
+    """Return up to `count` pictures per class as data URLs, cropped as the domain says.
 
     Args:
         domain: names classes and crop.
-        images: of the dev part; which of them are taken depends on their contents alone. Broken ones are left out.
-        count: pictures of each class.
+        images: those of the dev split; the selection depends on their contents only. Broken ones are left out.
+        count: pictures per class.
     """
     assert domain.images is not None
     own: dict[int, dict[str, LabelledImage]] = {}
@@ -43,7 +43,7 @@ def pictures_of(domain: Domain, images: Sequence[LabelledImage], count: int) -> 
 
 
 def data_url(picture: "Image", longest: int = LONGEST_SIDE) -> str:
-    """A picture in RGB as a PNG (few colours) or JPEG, its longer side at most `longest` pixels."""
+    """Encode a picture in RGB as PNG (few colours) or JPEG, its longer side at most `longest` pixels."""
     small = picture.copy()
     small.thumbnail((longest, longest))
     kind = "PNG" if small.getcolors(_MOST_COLOURS) else "JPEG"

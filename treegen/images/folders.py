@@ -1,4 +1,4 @@
-"""One folder for each class, at any depth."""
+"""Image sets with one folder per class, at any depth."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) ->
 
 
 def images_of_folders(root: Path, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """The images by class and name. All below a folder named like a class is of that class; the outermost counts.
+    """Yield the images by class and name. A folder named like a class sets the class of all below; the outermost wins.
 
     Raises:
         InputError: the root cannot be read.
@@ -41,13 +41,13 @@ def images_of_folders(root: Path, labels: Labels, findings: Findings) -> Iterato
 
 
 def part_of(path: Path, root: Path, labels: Labels) -> PartName | None:
-    """The part whose name stands first among the folders from the root to the file; a class may be called train."""
+    """Return the split named first among the folders from the root to the file; a class may be called train."""
     folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
     return next((PARTS[n.lower()] for n in folders if n.lower() in PARTS and labels.find(n) is None), None)
 
 
 def _sort_out(folder: Path, labels: Labels, findings: Findings, of_class: dict[int, list[Path]]) -> None:
-    """Puts a folder's files with those of its class; one that is no class may hold folders that are."""
+    """Add a folder's files to those of its class; a folder that is not a class may contain class folders."""
     label = labels.find(folder.name)
     if label is not None:
         of_class.setdefault(label, []).extend(files_below(folder, findings))
@@ -67,7 +67,7 @@ def _sort_out(folder: Path, labels: Labels, findings: Findings, of_class: dict[i
 
 
 def files_below(folder: Path, findings: Findings) -> list[Path]:
-    """Paths of images below a folder by their names, sorted; a folder that cannot be read joins the findings."""
+    """Return sorted paths of images (by suffix) below a folder; unreadable folders are added to the findings."""
 
     def leave_out(error: OSError) -> None:
         findings.leave_out(Path(error.filename), f"the folder cannot be read: {error.strerror or error}")
@@ -77,11 +77,11 @@ def files_below(folder: Path, findings: Findings) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = map(Path(where).joinpath, names)
         found += [p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    return sorted(found, key=attrgetter("parts"))  # paths compare as slowly as they are made
+    return sorted(found, key=attrgetter("parts"))  # comparing paths is slow
 
 
 def regular(path: Path, findings: Findings) -> bool:
-    """Whether it is a file whose bytes can be had; a folder, a pipe or the like is passed over."""
+    """Whether it is a readable file; a folder, a pipe or the like is skipped silently."""
     try:
         return S_ISREG(path.stat().st_mode)
     except OSError as error:

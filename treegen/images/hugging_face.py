@@ -1,4 +1,4 @@
-"""Folders as Hugging Face's `imagefolder` reads them: metadata tables, or folders of classes, also below the splits."""
+"""Folders in Hugging Face's `imagefolder` format: metadata tables, or class folders, optionally below the splits."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,9 @@ _TABLES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. Paths of a table are relative to its folder; of a split's folder all is of that part."""
+    """See `Reader`. Paths in a table are relative to its folder; everything below a split's folder belongs to that
+    split.
+    """
     root = settings.source
     if not root.is_dir():
         raise InputError(f"{root}: no such image folder", "mend `hf` below [images] in domain.toml")

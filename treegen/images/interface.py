@@ -1,4 +1,4 @@
-"""What an image set is, and the interface of everything that reads one."""
+"""Image sets, and the interface of their readers."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ Crop = tuple[float, float, float, float]
 WHOLE: Final[Crop] = (0.0, 0.0, 1.0, 1.0)
 PartName = Literal["dev", "test"]
 
-#: what an image set may call its parts -> ours
+#: split names in image sets -> ours
 PARTS: Final[dict[str, PartName]] = {
     **dict.fromkeys(("dev", "train", "training", "val", "valid", "validation"), "dev"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -26,17 +26,17 @@ PARTS: Final[dict[str, PartName]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledImage:
-    """One picture of a class, named by where its bytes stand.
+    """One picture of a class, identified by the location of its bytes.
 
     Attributes:
-        path: the file, or the tar that holds it.
+        path: the file, or the tar that contains it.
         label: index of the class in the domain.
-        digest: SHA-256 of the bytes in hex; empty while a reader has only found the image.
+        digest: SHA-256 of the bytes in hex; empty until computed.
         member: name within the tar; empty for a file of its own.
-        offset: where the bytes begin in `path`.
+        offset: start of the bytes in `path`.
         size: number of bytes; `None` for the whole file.
-        crop: the part of this picture to look at, if the set gives each its own: left, top, right, bottom in 0 to 1.
-        part: the part of the split that the set itself puts it in.
+        crop: this picture's own crop, if the set defines one: left, top, right, bottom in 0 to 1.
+        part: the split that the set itself assigns.
     """
 
     path: Path
@@ -50,11 +50,11 @@ class LabelledImage:
 
     @property
     def name(self) -> str:
-        """The last part of its name, for lists."""
+        """The last component of its name, for lists."""
         return self.member.rpartition("/")[2] or self.path.name
 
     def below(self, folder: Path) -> str:
-        """Its name below a folder, as text that UTF-8 can write: what is kept names no machine's folders."""
+        """Return its name below a folder, encodable as UTF-8, so that stored names contain no machine's folders."""
         return below(self.path, folder) + (f"/{self.member}" if self.member else "")
 
 
@@ -67,7 +67,7 @@ class Skipped:
     member: str = ""
 
     def below(self, folder: Path) -> str:
-        """Its name below a folder."""
+        """Return its name below a folder."""
         return below(self.path, folder) + (f"/{self.member}" if self.member else "")
 
 
@@ -76,10 +76,10 @@ class ImageSet:
     """The labelled images of a domain in the order of the set, and what was left out.
 
     Attributes:
-        images: what can be scored.
+        images: the usable images.
         skipped: images that cannot be read, each with its reason.
-        strangers: labels (or folders) that are no class, each with its number of images, which are left out.
-        leaks: contents that the set puts into dev and test at once; their dev copies are among the skipped.
+        strangers: labels (or folders) that are not classes, each with its number of images, which are left out.
+        leaks: number of contents that the set has in both dev and test; their dev copies are among the skipped.
     """
 
     images: tuple[LabelledImage, ...]
@@ -89,7 +89,7 @@ class ImageSet:
 
     @property
     def in_two_classes(self) -> int:
-        """Number of contents that stand in more than one class: at least one of their labels is wrong."""
+        """Number of contents that are in more than one class: at least one of their labels is wrong."""
         labels: dict[tuple[str, Crop | None], set[int]] = {}
         for image in self.images:
             labels.setdefault((image.digest, image.crop), set()).add(image.label)
@@ -97,7 +97,7 @@ class ImageSet:
 
     @property
     def copies(self) -> int:
-        """Number of images that repeat another of their class, under the same crop: n counts them all."""
+        """Number of images that duplicate another of their class, under the same crop: n counts them all."""
         return len(self.images) - len({(image.digest, image.crop, image.label) for image in self.images})
 
     @property
@@ -108,20 +108,20 @@ class ImageSet:
 
 
 class Labels:
-    """Finds the class that a label of an image set means.
+    """Maps labels of an image set to classes.
 
     Attributes:
-        needed: an image without a label is of no use.
+        needed: whether an image without a label is unusable.
     """
 
     needed = True
 
     def __init__(self, domain: Domain, numbered: tuple[str, ...] | None = None) -> None:
-        """Names count as equal if they are so in Unicode's form NFC; other names are the domain's [aliases].
+        """Compare names in Unicode's form NFC; other names are the domain's [aliases].
 
         Args:
             domain: its classes and aliases.
-            numbered: the names that labels which are whole numbers stand for; the domain's classes if not given.
+            numbered: the names that integer labels stand for; the domain's classes if not given.
         """
         self._classes = {normalize("NFC", name): index for index, name in reversed([*enumerate(domain.classes)])}
         for name, others in domain.aliases:
@@ -130,26 +130,26 @@ class Labels:
         self._numbered = numbered if numbered is not None else domain.classes
 
     def find(self, label: str) -> int | None:
-        """Index of the class, `None` if the label means none."""
+        """Return the index of the class, `None` if the label matches none."""
         named = self.named(label)
         return self._classes.get(normalize("NFC", named))
 
     def named(self, label: str) -> str:
-        """The label, or the name that it is the number of."""
+        """Return the label, or the name that it is the number of."""
         known = normalize("NFC", label) in self._classes
         number = int(label) if not known and label.isdecimal() and len(label) < 10 else len(self._numbered)
         return self._numbered[number] if number < len(self._numbered) else label
 
 
 class Findings:
-    """What a reader leaves out, gathered while it reads."""
+    """What a reader left out, collected while it reads."""
 
     def __init__(self) -> None:
         self.skipped: list[Skipped] = []
         self.strangers: Counter[str] = Counter()
 
     def leave_out(self, path: Path, reason: str, member: str = "") -> None:
-        """Names an image, or a folder, that cannot be read."""
+        """Record an unreadable image or folder."""
         self.skipped.append(Skipped(path=path, reason=reason, member=member))
 
 
@@ -157,7 +157,7 @@ class Reader(Protocol):
     """Reads one kind of image set."""
 
     def __call__(self, settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-        """Finds the images, without their digests; no picture is decoded, and what is left out joins the findings.
+        """Yield the images, without digests and without decoding; what is left out is added to the findings.
 
         Raises:
             InputError: the set as a whole cannot be read; for a table the message gives the line.
@@ -166,12 +166,12 @@ class Reader(Protocol):
 
 
 def shown(path: Path) -> str:
-    """The path as text that UTF-8 can write: a name in another encoding gets its odd bytes as \\xe9."""
+    """Return the path as text that UTF-8 can encode: undecodable bytes become \\xe9 and the like."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def below(path: Path, folder: Path) -> str:
-    """The path relative to a folder, with slashes; a path outside of it goes up by `..`."""
+    """Return the path relative to a folder, with slashes; a path outside of it uses `..`."""
     try:
         return shown(Path(os.path.relpath(path, folder))).replace(os.sep, "/")
     except ValueError:  # another drive

@@ -1,4 +1,4 @@
-"""Lists the images of a domain, whatever kind of set holds them."""
+"""List the images of a domain, whatever the kind of image set."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -26,15 +26,15 @@ _LEAK: Final = "the same picture is in the test part: left out of the dev part"
 
 
 def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None = None) -> ImageSet:
-    """Finds the images of a domain and hashes their contents; nothing is decoded yet.
+    """Find the images of a domain and hash their contents; nothing is decoded yet.
 
     Args:
         domain: its [images] name the set.
-        hash_of: gives the SHA-256 of an image's bytes; the default reads them.
+        hash_of: returns the SHA-256 of an image's bytes; reads them by default.
 
     Raises:
-        InputError: the domain names no images, the set is not there or broken as a whole, or it holds no image of
-            any class.
+        InputError: the domain names no images, the set is missing or broken as a whole, or it has no image of any
+            class.
     """
     settings = domain.images
     if settings is None:
@@ -57,21 +57,21 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
 
 
 def labels_of(domain: Domain) -> Labels:
-    """The labels of the domain's own image set.
+    """Return the label mapping of the domain's own image set.
 
     Raises:
-        InputError: the file of the names that numbers stand for cannot be read.
+        InputError: the file of class names cannot be read.
     """
     return Labels(domain, _numbered(domain.images) if domain.images else None)
 
 
 def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """Finds the images of a set one by one, without their digests; see `Reader`."""
+    """Yield the images of a set, without digests; see `Reader`."""
     return _READERS[settings.kind](settings, labels, findings)
 
 
 def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
-    """The names that numbers stand for: as the settings say, or beside shards as clip_benchmark keeps them."""
+    """Return the names that numbers stand for: from the settings, or next to shards, as clip_benchmark stores them."""
     path = settings.classnames
     if path is None and settings.kind == "shards":
         path = next((p for f in (settings.root, settings.root.parent) if (p := f / "classnames.txt").is_file()), None)
@@ -81,7 +81,7 @@ def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
 def _without_leaks(
     images: Sequence[LabelledImage],
 ) -> tuple[tuple[LabelledImage, ...], tuple[Skipped, ...], int]:
-    """The images without those of dev whose content the set has in test too: nothing may be chosen on what is reported.
+    """Drop dev images whose content the set has in test too: the two splits must not overlap.
 
     Returns:
         The images, those left out, and their number of contents.
@@ -98,7 +98,7 @@ def _without_leaks(
 
 
 def _nothing(settings: ImageSettings, classes: int, findings: Findings) -> InputError:
-    """What to say of a set in which nothing can be used."""
+    """Explain why nothing in a set can be used."""
     told = f"{settings.source}: no image of any of the {classes} classes"
     if findings.strangers:
         told += f"; labels that are no class: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"

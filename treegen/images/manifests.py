@@ -1,4 +1,4 @@
-"""Tables that name images and labels: CSV and JSON Lines, also as cards with a box that keeps their picture."""
+"""Tables of images and labels: CSV and JSON Lines, optionally with a split and a crop box per picture."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ _MOST_TOLD: Final = 5
 
 
 def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. Paths are relative to the manifest's folder, or to `folder` if the settings name one."""
+    """See `Reader`. Paths are relative to the manifest's folder, or to `folder` if the settings give one."""
     columns = {name: name for name in ("path", "label", "split", "crop")} | dict(settings.columns)
     yield from read_table(settings.source, settings.root, columns, labels, findings)
 
@@ -29,18 +29,18 @@ def read_table(
     findings: Findings,
     part: PartName | None = None,
 ) -> Iterator[LabelledImage]:
-    """The images that a table names.
+    """Yield the images listed in a table.
 
     Args:
         table: the file.
         folder: what its paths are relative to.
-        columns: what it calls `path`, `label`, `split` and `crop`.
+        columns: the table's names for `path`, `label`, `split` and `crop`.
         labels: finds their classes.
-        findings: gathers what is left out.
-        part: of images to which the table gives none.
+        findings: collects what is left out.
+        part: for images without a split in the table.
 
     Raises:
-        InputError: a column is missing, or lines are broken; the first few are told with their numbers.
+        InputError: a column is missing, or lines are invalid; the first few are listed with their numbers.
     """
     faults, images = list[str](), list[LabelledImage]()
     for number, row in read_rows(table):
@@ -97,7 +97,7 @@ def _part(row: Row, columns: Mapping[str, str]) -> PartName | None:
 
 
 def _crop(text: str) -> Crop | None:
-    """Four fractions, with spaces, commas or semicolons between them, also in brackets."""
+    """Parse four fractions, separated by spaces, commas or semicolons, optionally in brackets."""
     if not text.strip():
         return None
     try:

@@ -13,15 +13,15 @@ from treegen.images.interface import WHOLE, Crop, LabelledImage
 if TYPE_CHECKING:
     from PIL import Image
 
-#: rises when the same bytes give other pixels than before: embeddings of older pixels are then made anew
+#: increase when decoding changes: older embeddings are then recomputed
 DECODING: Final = 2
 _MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
 _HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # not what Pillow hands to other programs, as EPS
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pillow hands to external programs
 
 
 def read_bytes(image: LabelledImage) -> bytes:
-    """The encoded picture, from its file or its place in a tar.
+    """Read the encoded picture, from its file or its location in a tar.
 
     Raises:
         OSError: it cannot be read.
@@ -35,7 +35,7 @@ def read_bytes(image: LabelledImage) -> bytes:
 
 
 def hash_image(image: LabelledImage) -> str:
-    """SHA-256 of the image's bytes as 64 hex digits.
+    """Return the SHA-256 of the image's bytes as 64 hex digits.
 
     Raises:
         OSError: it cannot be read.
@@ -44,7 +44,7 @@ def hash_image(image: LabelledImage) -> str:
 
 
 def open_picture(image: LabelledImage, crop: Crop = WHOLE) -> "Image.Image":
-    """The decoded picture in RGB, upright, cropped to its own box or else to `crop`.
+    """Decode the picture in RGB, upright, cropped to its own box or else to `crop`.
 
     Raises:
         ValueError: see `open_image`.
@@ -59,20 +59,21 @@ def open_picture(image: LabelledImage, crop: Crop = WHOLE) -> "Image.Image":
 
 
 def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
-    """The decoded picture in RGB, upright, cropped to the fractions left, top, right, bottom.
+    """Decode the picture in RGB, upright, cropped to the fractions left, top, right, bottom.
 
-    Of an animated picture it is the first frame; what is transparent shows white, as on a page.
+    Animated pictures yield their first frame; transparency is rendered on white.
 
     Raises:
-        ValueError: the file is no image, is truncated, or is so large that it may be a bomb; the text says which.
+        ValueError: the file is not an image, is truncated, or is so large that it may be a decompression bomb; the text
+            says which.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    # for the whole process: catch_warnings is not safe in threads, and what is broken is reported as an error anyway
+    # process-wide, as catch_warnings is not thread-safe; broken files raise errors anyway
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         with Image.open(path, formats=(*_FORMATS, *_heif())) as file:
-            if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice that
+            if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice this
                 raise Image.DecompressionBombError
             image = _in_rgb(ImageOps.exif_transpose(file))
     except FileNotFoundError:
@@ -85,7 +86,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
         raise ValueError("not an image that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF, HEIC)") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError("more pixels than is safe to decode") from None
-    except Exception as error:  # decoders of damaged files raise many types, struct.error and RuntimeError among them
+    except Exception as error:  # decoders raise many types for damaged files, such as struct.error and RuntimeError
         raise ValueError(f"cannot be decoded: {error}") from None
     if crop == WHOLE:
         return image
@@ -103,7 +104,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
 
 @cache
 def _heif() -> tuple[str, ...]:
-    """Teach Pillow the format of iPhones, if the package for it is installed; return the format's name."""
+    """Register iPhones' image format with Pillow, if its package is installed; return the format's name."""
     if not is_installed("pillow_heif"):
         return ()
     from pillow_heif import register_heif_opener
@@ -113,7 +114,7 @@ def _heif() -> tuple[str, ...]:
 
 
 def _is_heif(path: Path | IO[bytes]) -> bool:
-    """Tell by the first bytes whether a file is HEIC or HEIF."""
+    """Detect HEIC or HEIF by the first bytes."""
     if isinstance(path, Path):
         with path.open("rb") as file:
             return _is_heif(file)
@@ -123,7 +124,7 @@ def _is_heif(path: Path | IO[bytes]) -> bool:
 
 
 def _in_rgb(image: "Image.Image") -> "Image.Image":
-    """8 bits a channel, on white. Pillow's own conversion clips 16-bit grey, and drops alpha: hidden colours show."""
+    """Convert to 8 bits per channel on white. Pillow's own conversion clips 16-bit grey and drops alpha."""
     from PIL import Image
 
     if image.mode.startswith("I;16"):

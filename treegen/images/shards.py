@@ -1,4 +1,4 @@
-"""Webdataset shards: tars of KEY.jpg with KEY.cls, .json or .txt; members are read from their place in the tar."""
+"""Webdataset shards: tars of KEY.jpg with KEY.cls, .json or .txt; members are read in place."""
 
 import json
 import re
@@ -12,12 +12,12 @@ from treegen.errors import InputError
 from treegen.images.interface import PARTS, SUFFIXES, Findings, LabelledImage, Labels, PartName
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
-_LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption: it counts if nothing else is there
+_LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
 _IN_JSON: Final = ("label", "cls", "class", "class_name")
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. The part is that which the tar's folder or name holds: test/0.tar, birds-train-0001.tar."""
+    """See `Reader`. The split comes from the tar's folder or name: test/0.tar, birds-train-0001.tar."""
     paths = shard_paths(settings.source)
     if not paths:
         raise InputError(f"{settings.source}: no such tars", "mend `shards` below [images], such as data/*.tar")
@@ -29,7 +29,7 @@ def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> 
 
 
 def shard_paths(pattern: Path) -> list[Path]:
-    """The tars that a pattern names, sorted: `*`, `?`, `[..]` as in a shell, `{000..012}` as webdataset writes it."""
+    """Expand a pattern to sorted tars: `*`, `?`, `[..]` as in a shell, `{000..012}` as in webdataset."""
     found = _RANGE.search(str(pattern))
     if found:
         first, last = found.groups()
@@ -47,7 +47,7 @@ def _part_of(path: Path, root: Path) -> PartName | None:
 
 
 def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """The labelled pictures of a tar; of one that is damaged those before the damage."""
+    """Yield the labelled pictures of a tar; of a damaged one, those before the damage."""
     samples: dict[str, dict[str, tarfile.TarInfo]] = {}
     try:
         with tarfile.open(path, "r:") as tar:
@@ -68,7 +68,7 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
 
 
 def _parted(name: str) -> tuple[str, str]:
-    """Key and ending as webdataset parts them: at the first dot of the last part of the name."""
+    """Split into key and extension as webdataset does: at the first dot of the name's last component."""
     folder, slash, file = name.rpartition("/")
     stem, _, ending = file.partition(".")
     return f"{folder}{slash}{stem}", ending.lower()
@@ -105,7 +105,7 @@ def _read_sample(
 
 
 def _label(tar: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo]) -> str:
-    """The label of a sample, empty if it has none."""
+    """Return the label of a sample, empty if it has none."""
     ending = next((e for e in _LABELS if e in members), None)
     file = tar.extractfile(members[ending]) if ending else None
     if file is None:

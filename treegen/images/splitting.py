@@ -1,4 +1,4 @@
-"""The dev and the test part: as the image set says, as recorded before, or by a seed."""
+"""The dev and test splits: as the image set says, as recorded before, or seeded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from treegen.images.interface import LabelledImage, PartName
 
 
 def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:
-    """Content digest -> part, for those that the image set itself puts into one; what is in both is of test."""
+    """Return content digest -> split, where the image set itself assigns one; test wins over dev."""
     parts: dict[str, PartName] = {}
     for image in images:
         if image.part is not None and parts.get(image.digest) != "test":
@@ -18,7 +18,7 @@ def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:
 
 
 def as_divided(images: Sequence[LabelledImage], kind: str) -> list[LabelledImage]:
-    """The images of a set of that kind with the parts that it means: folders of one split alone are no division."""
+    """Drop the splits of a set, other than a manifest, whose folders name only one split."""
     if kind != "manifest" and len({image.part for image in images} - {None}) == 1:
         return [replace(image, part=None) for image in images]
     return list(images)
@@ -27,13 +27,13 @@ def as_divided(images: Sequence[LabelledImage], kind: str) -> list[LabelledImage
 def divide(
     images: Sequence[LabelledImage], classes: Sequence[str], settings: SplitSettings, recorded: dict[str, str]
 ) -> dict[str, str]:
-    """Assigns every image content to `dev` or `test`, stratified by class and seeded.
+    """Assign every image content to `dev` or `test`, stratified by class and seeded.
 
-    What the image set fixes comes first. Then contents in `recorded` keep their part, so that new images never move
-    old ones between the parts; equal contents always share a part.
+    The image set's own assignment comes first. Then contents in `recorded` keep their split, so that new images never
+    move old ones; equal contents always share a split.
 
     Returns:
-        Content digest -> part, for all images.
+        Content digest -> split, for all images.
     """
     parts: dict[str, str] = {i.digest: recorded[i.digest] for i in images if i.digest in recorded}
     parts |= fixed_parts(images)

@@ -1,4 +1,4 @@
-"""Rows of tables as text: CSV, TSV, JSON Lines and Parquet, with their line numbers."""
+"""Rows of tables as text: CSV, TSV, JSON Lines and Parquet, with line numbers."""
 
 import csv
 import json
@@ -18,10 +18,10 @@ _QUOTES: Final = "put text that holds a comma in double quotes"
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """The rows with the number of their line in the file (of a Parquet file: of the row), from 1.
+    """Yield the rows with their line number in the file (for Parquet: the row number), from 1.
 
     Raises:
-        InputError: the file is missing, of an unknown kind, empty, or broken; the message names the line.
+        InputError: the file is missing, of an unknown kind, empty, or invalid; the message gives the line.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -38,7 +38,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
     reader = csv.reader(StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
-    begun = 1  # where the row begins that is read next
+    begun = 1  # start of the row that is read next
     try:
         heads = next(reader, None)
         if not heads:
@@ -87,7 +87,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _text(value: Any) -> str:
-    """A cell as CSV would hold it."""
+    """Return a cell as CSV would contain it."""
     if value is None:
         return ""
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""The language side: prompts, the seam to language models, reply parsing, drafting."""
+"""The language side: prompts, the interface to language models, reply parsing, drafting."""

@@ -1,1 +1,1 @@
-"""What every remote service shares: litellm, keys, prices, failures told by their cause, retries and caps."""
+"""Shared by all remote services: litellm, keys, prices, failures explained by cause, retries and caps."""

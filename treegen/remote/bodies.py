@@ -1,10 +1,10 @@
-"""What a server may send: bodies are cut off where no honest reply reaches, before they fill the memory."""
+"""Limits on response bodies: cut off beyond any legitimate reply, before they exhaust the memory."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
-MOST_BYTES: Final = 8 * 2**20  # of a body, or of one event of a stream; the longest useful reply has 4 MB of text
-_MOST_PACKED: Final = 2**18  # bytes of a compressed body, which may grow a thousandfold
+MOST_BYTES: Final = 8 * 2**20  # per body, or per event of a stream; the longest useful reply has 4 MB of text
+_MOST_PACKED: Final = 2**18  # bytes of a compressed body, which may expand a thousandfold
 _MOST_STREAMED: Final = 2**29  # bytes of a stream: an event of 4 characters takes 200 bytes
 
 
@@ -13,18 +13,18 @@ class TooLongError(Exception):
 
 
 class PageError(Exception):
-    """A server answered with a page for people."""
+    """A server answered with an HTML page."""
 
 
 def install(litellm: Any) -> None:
-    """Has every connection that litellm opens from now on keep to the limits."""
+    """Enforce the limits on every connection that litellm opens from now on."""
     import httpx
 
     class Limited(httpx.SyncByteStream):
         """The bytes of a body, up to a limit."""
 
         def __init__(self, inner: Any, headers: Any) -> None:
-            packed = headers.get("content-encoding", "identity") != "identity"  # its line ends cannot be seen
+            packed = headers.get("content-encoding", "identity") != "identity"  # hides line ends
             self._inner, self._by_event = inner, "event-stream" in headers.get("content-type", "") and not packed
             self._most = _MOST_PACKED if packed else MOST_BYTES
 
@@ -54,7 +54,7 @@ def install(litellm: Any) -> None:
             limit(response)
             return response
 
-    if litellm.client_session is None:  # for what goes through OpenAI's client; a hook leaves the proxy settings be
+    if litellm.client_session is None:  # for OpenAI's client; a hook keeps the proxy settings
         headers = {"Accept-Encoding": "identity"}
         litellm.client_session = httpx.Client(
             event_hooks={"response": [limit]}, follow_redirects=True, headers=headers, timeout=None

@@ -1,4 +1,4 @@
-"""Caps on what a run may spend. Every request that is sent counts, also one that fails and one that is sent again."""
+"""Caps on what a run may spend. Every request sent counts, including failed ones and retries."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from treegen.text import counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a run may spend at most; `None` for as much as it takes. `max_cost` is in USD."""
+    """The most a run may spend; `None` for no limit. `max_cost` is in USD."""
 
     max_calls: int | None = None
     max_tokens: int | None = None
@@ -21,14 +21,14 @@ class Bill:
     """What a run has spent.
 
     Attributes:
-        calls: requests that were sent.
-        prompt_tokens: tokens read, as told.
-        completion_tokens: tokens written, as told.
+        calls: requests sent.
+        prompt_tokens: tokens read, as reported.
+        completion_tokens: tokens written, as reported.
         cost: in USD, of the requests whose tokens and price are known.
-        guessed_tokens: of the requests that told none (most of them failed), as estimated.
-        guessed_cost: in USD, of the requests whose cost is not known, as far as it can be estimated.
-        untold: requests that told no tokens.
-        unpriced: requests whose cost is not known.
+        guessed_tokens: estimate for requests without reported tokens (most of them failed).
+        guessed_cost: in USD, estimate for requests of unknown cost.
+        untold: requests without reported tokens.
+        unpriced: requests of unknown cost.
     """
 
     calls: int = 0
@@ -42,12 +42,12 @@ class Bill:
 
     @property
     def tokens(self) -> int:
-        """Read and written, with what is estimated: what a cap counts."""
+        """Read and written, including estimates: what a cap counts."""
         return self.prompt_tokens + self.completion_tokens + self.guessed_tokens
 
     @property
     def words(self) -> str:
-        """In a line. What is not known is called so."""
+        """The bill on one line. Unknown values are marked as such."""
         parts = [counted(self.calls, "request")]
         if self.calls > self.untold:
             parts.append(f"{self.prompt_tokens} + {self.completion_tokens} tokens")
@@ -63,14 +63,14 @@ class Bill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """What one request was expected to take: prompt tokens, and USD for them (`None` if the price is not known)."""
+    """The expected usage of one request: prompt tokens, and their cost in USD (`None` if the price is unknown)."""
 
     tokens: int
     cost: float | None
 
 
 class Budget:
-    """Counts what a run spends and refuses the request that would exceed a cap. Threads may share it."""
+    """Counts what a run spends and refuses a request that would exceed a cap. Thread-safe."""
 
     def __init__(self, limits: Limits | None = None, table: str = "") -> None:
         """Without limits it only counts.
@@ -93,14 +93,14 @@ class Budget:
             return self._bill
 
     def before(self, *, tokens: int, cost: float | None) -> Ticket:
-        """Takes room for one request, before it is sent.
+        """Reserve budget for one request, before it is sent.
 
         Args:
-            tokens: what it will take at least, as estimated: those of its prompt.
-            cost: USD for them; `None` if the price is not known.
+            tokens: the estimated minimum: those of its prompt.
+            cost: USD for them; `None` if the price is unknown.
 
         Raises:
-            ModelError: it would exceed a cap, or there is a cap on the cost and the price is not known.
+            ModelError: it would exceed a cap, or the cost is capped and the price is unknown.
         """
         with self._lock:
             self._refuse(tokens, cost)
@@ -118,14 +118,14 @@ class Budget:
         cost: float | None = None,
         guessed_tokens: int = 0,
     ) -> None:
-        """Counts what the request took.
+        """Record what the request used.
 
         Args:
             ticket: from `before`; each is used once.
-            prompt_tokens: as told; `None` if the request failed or nothing was told: what was estimated counts.
-            completion_tokens: as told.
-            cost: USD; `None` if not known: what was estimated for the prompt counts.
-            guessed_tokens: about those written, where they are not told.
+            prompt_tokens: as reported; `None` if the request failed or nothing was reported: the estimate counts.
+            completion_tokens: as reported.
+            cost: USD; `None` if unknown: the estimate for the prompt counts.
+            guessed_tokens: estimate of those written, if not reported.
         """
         told = prompt_tokens is not None and completion_tokens is not None
         with self._lock:
@@ -143,13 +143,13 @@ class Budget:
             )
 
     def give_back(self, ticket: Ticket) -> None:
-        """The request was not sent after all: nothing listened there."""
+        """Cancel the reservation of a request that was not sent because nothing was listening."""
         with self._lock:
             self._open.remove(ticket)
             self._bill = replace(self._bill, calls=self._bill.calls - 1)
 
     def room(self) -> tuple[int | None, float | None]:
-        """Tokens and USD that are left, without what is under way; `None` where there is no cap."""
+        """Return the tokens and USD left, net of pending requests; `None` where there is no cap."""
         with self._lock:
             tokens = self._bill.tokens + sum(t.tokens for t in self._open)
             cost = self._paid()
@@ -183,5 +183,5 @@ class Budget:
         return option.replace("-", "_") if self._table else f"--{option}"
 
     def _paid(self) -> float:
-        """USD, with what is estimated and what is under way."""
+        """Return USD spent, including estimates and pending requests."""
         return self._bill.cost + self._bill.guessed_cost + sum(t.cost or 0.0 for t in self._open)

@@ -1,4 +1,4 @@
-"""Keys from a file of NAME=VALUE lines, only where the user names the file; nothing is searched for."""
+"""Keys from a file of NAME=VALUE lines, only if the user names the file; nothing is searched for."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ from treegen.errors import InputError
 
 
 def read_env_file(path: Path) -> tuple[str, ...]:
-    """Puts the file's values into the environment of this process; what is set there already stays.
+    """Load the file's values into this process's environment; existing values stay.
 
     Args:
-        path: lines of NAME=VALUE, with or without `export` and quotes; `#` begins a comment. Nothing is expanded.
+        path: lines of NAME=VALUE, with or without `export` and quotes; `#` starts a comment. Nothing is expanded.
 
     Returns:
-        The names that were set now.
+        The names that were set by this call.
 
     Raises:
         InputError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""What a failed request means for the user, told apart by cause: litellm raises one class for several things."""
+"""Explain failed requests to the user by cause: litellm raises one class for several things."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Failure:
 
 
 _SERVER: Final = "is the server running, is {api_base} right?"
-#: a class along the chain of causes -> what to tell; looked up in this order
+#: a class in the chain of causes -> message and tip; looked up in this order
 _UNREACHED: Final = {
     "SSLCertVerificationError": (
         "the certificate of {where} is not trusted",
@@ -49,7 +49,7 @@ _UNREACHED: Final = {
 _SILENT: Final = frozenset({"ReadTimeout", "PoolTimeout", "WriteTimeout"})
 _BROKEN: Final = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "APIConnectionError"})
 _UNREADABLE: Final = frozenset({"JSONDecodeError", "ValidationError", "PageError"})
-#: litellm's error -> what to tell; more of the same request would not help
+#: litellm's error -> message and tip; repeating the request would not help
 _FINAL: Final = {
     "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),
     "PermissionDeniedError": ("{where} does not allow this key to use the model (403)", "check the account"),
@@ -82,13 +82,13 @@ _FINAL: Final = {
         "remove it from {table} in domain.toml",
     ),
 }
-#: words of a provider -> the error that litellm does not make of them
+#: error that litellm fails to raise -> a provider's wording of it
 _WORDS: Final = {
     "ContextWindowExceededError": ("context length", "context window", "context_length", "too many tokens"),
     "ContentPolicyViolationError": ("content management policy", "content_filter", "content policy"),
     "NoVisionError": ("image_url", "image input", "multimodal", "vision"),
 }
-#: litellm raises its bare APIError for these
+#: litellm raises a plain APIError for these
 _KINDS: Final[dict[int | None, str]] = {
     401: "AuthenticationError",
     402: "PaymentRequiredError",
@@ -162,7 +162,7 @@ def _code(kind: str) -> str:
 
 
 def _kind(error: BaseException, names: set[str], status: int | None) -> str:
-    """The key into `_FINAL`.
+    """Return the key into `_FINAL`.
 
     Providers say in words alone what litellm's BadRequestError means, so their words are read here, and never shown.
     """
@@ -181,7 +181,7 @@ def _kind(error: BaseException, names: set[str], status: int | None) -> str:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, along the chain."""
+    """Yield the error and its chain of causes."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -191,7 +191,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _wait(chain: list[BaseException]) -> float | None:
-    """Seconds that the header Retry-After asks for."""
+    """Return the seconds that the header Retry-After asks for."""
     for error in chain:
         for headers in (getattr(error, "litellm_response_headers", None), _headers_of(error)):
             if headers and (value := headers.get("retry-after")):
@@ -204,7 +204,7 @@ def _headers_of(error: BaseException) -> Mapping[str, str] | None:
 
 
 def seconds_until(value: str, now: datetime | None = None) -> float | None:
-    """The value of a Retry-After header as seconds from now, at least 0; `None` if it is neither number nor date.
+    """Return a Retry-After header as seconds from now, at least 0; `None` if it is neither number nor date.
 
     Source: RFC 9110, section 10.2.3.
     """

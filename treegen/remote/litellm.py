@@ -1,4 +1,4 @@
-"""litellm, kept from the network and from files; the keys it needs and the prices it knows."""
+"""litellm without access to the network or files on import; the keys it needs and the prices it knows."""
 
 import logging
 import os
@@ -38,12 +38,12 @@ class Price:
     per_million_out: float
 
     def of(self, prompt: int, completion: int) -> float:
-        """USD for so many tokens."""
+        """Return the cost in USD of these tokens."""
         return (prompt * self.per_million_in + completion * self.per_million_out) / 1e6
 
 
 def load_litellm() -> Any:
-    """Return litellm, imported on first use (3 to 6 s) and kept from the network and from reading a .env file.
+    """Return litellm, imported on first use (3 to 6 s) and prevented from using the network or reading a .env file.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -57,13 +57,13 @@ def load_litellm() -> Any:
     if is_new:
         logger.info("litellm imported in %.1f s", time.monotonic() - began)
     litellm.suppress_debug_info = True
-    litellm.disable_hf_tokenizer_download = True  # else counting tokens of a llama asks huggingface.co, for 23 s
+    litellm.disable_hf_tokenizer_download = True  # else counting llama tokens contacts huggingface.co (23 s)
     install(litellm)
     return litellm
 
 
 def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, str]:
-    """What to pass on as the key: nothing where litellm finds the provider's own in the environment.
+    """Return what to pass on as the key: nothing where litellm finds the provider's own in the environment.
 
     Args:
         litellm: from `load_litellm`.
@@ -74,12 +74,12 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
         NoKeyError: there is no key for the provider, or it is blank.
     """
     told = litellm.validate_environment(model).get("missing_keys") or []
-    missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults, or other sources
+    missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults or other sources
     own = model.partition("/")[0].upper() + "_API_KEY"
     if not missing and not os.environ.get(own, "set").strip():
         missing = [own]  # set, but blank
     if missing and api_base:
-        return {"api_key": "none"}  # a server of one's own: the client wants some key
+        return {"api_key": "none"}  # the user's own server: the client requires some key
     if missing:
         names = " or ".join(missing)
         blank = any(os.environ.get(name) is not None for name in missing)
@@ -88,7 +88,7 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
 
 
 def price_per_million(litellm: Any, model: str, api_base: str | None = None) -> Price | None:
-    """The price of a model in litellm's list; `None` where it is not known, or the server is one's own."""
+    """Return a model's price in litellm's list; `None` if unknown, or if the server is the user's own."""
     provider, _, bare = model.partition("/")
     known = litellm.model_cost.get(model) or litellm.model_cost.get(bare) or {}
     foreign = model not in litellm.model_cost and known.get("litellm_provider") != provider
@@ -101,14 +101,14 @@ def price_per_million(litellm: Any, model: str, api_base: str | None = None) -> 
 def price_of(
     litellm: Any, model: str, prompt: int | None, completion: int | None, *, api_base: str | None = None
 ) -> float | None:
-    """USD for so many tokens, or `None` where the tokens or the price of the model are not known.
+    """Return the cost in USD; `None` if the tokens or the price of the model are unknown.
 
     Args:
         litellm: from `load_litellm`.
         model: a litellm name.
         prompt: tokens read.
         completion: tokens written; 0 for an embedding.
-        api_base: a server of one's own has its own prices, whatever its models are called.
+        api_base: the user's own server has its own prices, whatever its models are called.
     """
     if prompt is None or completion is None or price_per_million(litellm, model, api_base) is None:
         return None
@@ -116,5 +116,5 @@ def price_of(
 
 
 def without_credentials(address: str | None) -> str:
-    """The address without `user:password@` and without a query, which may hold a key: messages are kept."""
+    """Remove `user:password@` and the query, which may contain a key: messages are stored."""
     return _USER.sub("//", address or "").partition("?")[0]

@@ -1,4 +1,4 @@
-"""Tries a request again: waits with full jitter, asks as long as the server wants it, ends at a deadline."""
+"""Retry a request: wait with full jitter, honour the server's requested wait, stop at a deadline."""
 
 import logging
 import random
@@ -12,7 +12,7 @@ from treegen.remote.failures import Failure
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-_SLICE: Final = 0.25  # seconds of waiting after which a listener is asked again
+_SLICE: Final = 0.25  # seconds between calls of the listener while waiting
 _SHORTEST: Final = 1.0  # seconds below which a further request is not worth sending
 
 
@@ -22,10 +22,10 @@ class Retry:
 
     Attributes:
         tries: most requests.
-        base: the wait behind the first request is drawn from 0 to this, behind each further one from twice as much.
-        cap: no drawn wait is longer; a server that asks for longer is not waited for.
+        base: the wait after the first request is drawn from 0 to this; the range doubles with each further one.
+        cap: upper limit of a drawn wait; if a server asks for longer, give up.
         per_call: most for one request.
-        total: most for all of them with the waits; `None` for no end.
+        total: most for all of them including waits; `None` for no limit.
     """
 
     tries: int = 4
@@ -45,19 +45,19 @@ def call(
     draw: Callable[[], float] = random.random,
     on_pulse: Callable[[], None] | None = None,
 ) -> T:
-    """The result of the function, which is called again as long as its failures may pass.
+    """Call the function, again as long as its failures may be transient, and return its result.
 
     Args:
-        function: sends one request; is told the seconds it may take.
+        function: sends one request; its argument is the seconds it may take.
         policy: how often and how long.
-        explain: what an error means; `None` for one that is to be raised as it is.
+        explain: explains an error; `None` for one to re-raise.
         sleep: waits.
-        clock: seconds that only grow.
-        draw: a number from 0 to 1, for the jitter.
-        on_pulse: is called every 0.25 s of waiting and before each try; what it raises ends the waiting.
+        clock: a monotonic clock in seconds.
+        draw: returns a number from 0 to 1, for the jitter.
+        on_pulse: called every 0.25 s while waiting; an exception from it ends the waiting.
 
     Raises:
-        ModelError: a failure that would come again, or the last try failed, or the time is over.
+        ModelError: a permanent failure, the last try failed, or the time is up.
 
     Source: full jitter as in M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
@@ -93,7 +93,7 @@ def call(
 
 
 def pause(seconds: float, sleep: Callable[[float], None], on_pulse: Callable[[], None] | None = None) -> None:
-    """Waits; whoever listens may end the waiting by raising."""
+    """Wait; the listener can abort by raising."""
     left = seconds
     while on_pulse and left > _SLICE:
         on_pulse()

@@ -1,4 +1,4 @@
-"""Keys never reach a file: what is written down is searched for the ones that the environment holds."""
+"""Keep keys out of files: everything written is scrubbed of the keys in the environment."""
 
 import os
 import re
@@ -6,13 +6,13 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _NAMES: Final = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD)$", re.IGNORECASE)
-#: what no word of a text is: a variable of such a name may hold one, and a tree must not lose it
+#: unlike any word: such a variable may contain a plain word, which a tree must not lose
 _LIKE_A_KEY: Final = re.compile(r"(?=.*\d)\S{8,}|\S{16,}")
 REMOVED: Final = "[key removed]"
 
 
 def known_secrets(api_base: str | None = None) -> tuple[str, ...]:
-    """Values of the environment that are keys by their name, and what an address holds of them; longest first."""
+    """Return environment values that are keys by name, and secrets in an address; longest first."""
     values = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
     found = {value for value in values if _LIKE_A_KEY.fullmatch(value)}
     password = urlsplit(api_base).password if api_base and "@" in api_base else None
@@ -24,7 +24,7 @@ def known_secrets(api_base: str | None = None) -> tuple[str, ...]:
 
 
 def scrub(text: str, api_base: str | None = None) -> str:
-    """The text without any known key."""
+    """Remove every known key from the text."""
     for secret in known_secrets(api_base):
         text = text.replace(secret, REMOVED)
     return text

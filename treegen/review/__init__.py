@@ -1,1 +1,1 @@
-"""The review TUI. It shows a `Review` and posts what its user wants; it knows nothing itself."""
+"""The review TUI. It shows a `ReviewModel` and posts the user's requests; it has no logic of its own."""

@@ -53,7 +53,7 @@ class ReviewApp(BackgroundApp[None]):
         self.feedback = FeedbackFlow(self, llm)
 
     def compose(self) -> ComposeResult:
-        """One line above, the panes, two lines below."""
+        """Compose a line above, the panes, and two lines below."""
         yield Static(id="title", markup=False)
         with Horizontal(id="body"):
             yield GroupsPane(id="groups")
@@ -93,7 +93,7 @@ class ReviewApp(BackgroundApp[None]):
 
     @property
     def is_shown(self) -> bool:
-        """Whether the panes are there: not before the first paint, and not while the application ends."""
+        """Whether the panes exist: not before the first paint, and not while the application ends."""
         return self.is_running and bool(self.query(KeysFooter))
 
     def commit(self, label: str, make: Callable[[], Sequence[Change]]) -> bool:
@@ -155,7 +155,7 @@ class ReviewApp(BackgroundApp[None]):
         panes.current = name
         panes.show(self)
         self.refresh_lines()
-        self.screen.set_focus(panes.entry)  # at once: keys may wait already
+        self.screen.set_focus(panes.entry)  # at once: keys may be queued already
 
     action_pane = show_pane
 

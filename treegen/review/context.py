@@ -60,7 +60,7 @@ class ReviewContext(Protocol):
 
     @property
     def is_shown(self) -> bool:
-        """Whether the panes are there: not before the first paint, and not while the application ends."""
+        """Whether the panes exist: not before the first paint, and not while the application ends."""
 
     def commit(self, label: str, make: Callable[[], Sequence[Change]]) -> bool:
         """Make changes as one step and show them; complain and return False if they do not fit."""

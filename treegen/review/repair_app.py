@@ -1,4 +1,4 @@
-"""For a file that is no tree: its problems with their places, and the editor, until it is one."""
+"""Repair of a file that is not a tree: shows its problems with locations, and opens the editor until it is one."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -32,7 +32,7 @@ def is_tree(path: Path) -> bool:
 
 
 class RepairApp(BackgroundApp[bool]):
-    """Ends with True as soon as the file is a tree."""
+    """Shows the problems; exits with True as soon as the file is a tree."""
 
     CSS_PATH: ClassVar[str] = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,13 +45,13 @@ class RepairApp(BackgroundApp[bool]):
         self.path = path
 
     def compose(self) -> ComposeResult:
-        """What is wrong, and the keys."""
+        """Compose the problems and the keys."""
         yield Static(printable(f"{self.path.name} is not a tree yet"), id="title", markup=False)
         yield Grid(id="found")
         yield Static("E or enter opens the file in $EDITOR; the review begins when it is a tree    q leave", id="hints")
 
     def on_mount(self) -> None:
-        """Shows what is wrong."""
+        """Show the problems."""
         self._show()
 
     def _show(self) -> None:
@@ -71,7 +71,7 @@ class RepairApp(BackgroundApp[bool]):
         grid.focus()
 
     def action_edit(self) -> None:
-        """Opens the file itself; nothing of it is lost."""
+        """Open the file itself; nothing in it is lost."""
         try:
             with self.suspend():
                 run_editor(self.path)
@@ -83,5 +83,5 @@ class RepairApp(BackgroundApp[bool]):
             self.complain(error)
 
     def action_leave(self) -> None:
-        """The file stays as it is."""
+        """Quit and leave the file as it is."""
         self.exit(False)

@@ -1,1 +1,1 @@
-"""The tree document: model, text, problems, validation and changes."""
+"""The tree document: model, text format, problems, validation and changes."""

@@ -25,13 +25,13 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\d++[.eE][\d.eE+-]*+|(?P<integer
 
 
 class _Pairs(dict[str, Any]):
-    """An object that remembers keys that stood twice."""
+    """An object that remembers duplicate keys."""
 
     twice: tuple[str, ...] = ()
 
 
 def _walk(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Every value of a document with its path, without recursion limits below `MOST_DEPTH`."""
+    """Yield every value of a document with its path; depth is bounded by `MOST_DEPTH`."""
     yield path, value
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -50,8 +50,8 @@ def _writable(text: str) -> bool:
 
 
 def parse_json(text: str) -> tuple[Any, list[Problem]]:
-    """Strict JSON. Returns the data (`None` if it cannot be read) and problems TG101 and TG102 with places."""
-    odd: list[str] = []  # something in the text that only a walk can place
+    """Parse strict JSON; return the data (`None` if unreadable) and problems TG101 and TG102 with locations."""
+    odd: list[str] = []  # non-empty if the data needs a walk to locate problems
     try:
         data = json.loads(
             text,
@@ -75,7 +75,7 @@ def parse_json(text: str) -> tuple[Any, list[Problem]]:
 
 
 def _endless_number(text: str) -> Problem | None:
-    """The first integer with more digits than Python reads; its own message advises on Python."""
+    """Return the first integer too long for Python; its own error message is about Python settings."""
     most = sys.get_int_max_str_digits()
     for found in _TOKEN.finditer(text):
         if found["integer"] and len(found["integer"]) > most:
@@ -97,7 +97,7 @@ def _object(odd: list[str], pairs: list[tuple[str, Any]]) -> _Pairs:
 
 
 def _number(odd: list[str], written: str) -> float:
-    """NaN and Infinity, which Python knows and JSON does not, and 1e999, which Python reads as infinite, are odd."""
+    """Record NaN and Infinity, which Python accepts and JSON does not, and 1e999, which Python reads as infinite."""
     value = float(written)
     if not math.isfinite(value):
         odd.append(written)
@@ -115,7 +115,7 @@ def _odd_values(data: Any) -> Iterator[Problem]:
 
 
 def _deeper(data: Any, most: int) -> bool:
-    """Whether objects and lists stand in each other more than `most` times."""
+    """Whether objects and lists are nested more than `most` levels deep."""
     level = [data] if isinstance(data, dict | list) else []
     for _ in range(most):
         if not level:
@@ -131,7 +131,7 @@ def _too_deep(text: str) -> Problem:
 
 
 def unwritable(data: Any) -> Iterator[Problem]:
-    """Texts and keys that UTF-8 cannot write (TG107)."""
+    """Yield texts and keys that cannot be encoded as UTF-8 (TG107)."""
     with suppress(ValueError, TypeError, RecursionError):
         compact(data).encode()
         return
@@ -144,14 +144,14 @@ def unwritable(data: Any) -> Iterator[Problem]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a tree file holds: its tree and the digest written in it, if any."""
+    """The content of a tree file: its tree and the digest written in it, if any."""
 
     tree: Tree
     digest: str | None
 
 
 def tree_from(data: Any) -> Tree:
-    """The tree of a document whose types the schema has confirmed. Order is kept."""
+    """Build the tree of a document whose types the schema has confirmed. Order is kept."""
     review = data.get("review")
     return Tree(
         domain=data["domain"],
@@ -177,7 +177,7 @@ def tree_from(data: Any) -> Tree:
 
 
 def content_of(tree: Tree) -> dict[str, Any]:
-    """Domain, groups and rules as plain data: what the digest covers and the LLM sees."""
+    """Return domain, groups and rules as plain data: what the digest covers and the language model sees."""
     return {
         "domain": tree.domain,
         "classification_groups": {g.name: {"prompt": g.prompt, "options": list(g.options)} for g in tree.groups},
@@ -186,14 +186,14 @@ def content_of(tree: Tree) -> dict[str, Any]:
 
 
 def compact(data: Any) -> str:
-    """Canonical JSON on one line."""
+    """Return canonical JSON on one line."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 def digest_of(tree: Tree) -> str:
-    """`sha256:` and 64 hex digits over domain, groups and rules, order included.
+    """Return `sha256:` and 64 hex digits over domain, groups and rules, order included.
 
-    A sign-off is no content, a rule is:
+    A sign-off is not content, a rule is:
 
     >>> from dataclasses import replace
     >>> pond = Tree(domain="pond", groups=(), rules=())
@@ -207,7 +207,7 @@ def digest_of(tree: Tree) -> str:
 
 
 def content_text(tree: Tree) -> str:
-    """Groups and rules as JSON for the language model: one line a group, one line a class."""
+    """Return groups and rules as JSON for the language model: one line per group, one line per class."""
     content = content_of(tree)
     groups = [f"    {_text(n)}: {_text(g)}" for n, g in content["classification_groups"].items()]
     rules = [f"    {_text(n)}: {_text(r)}" for n, r in content["rules"].items()]
@@ -221,7 +221,7 @@ def _text(value: Any) -> str:
 
 
 def dump(tree: Tree) -> str:
-    """The canonical text: 2-space indent, one option a line, one class a line, trailing newline, fresh digest."""
+    """Return the canonical text: 2-space indent, one option and one class per line, trailing newline, fresh digest."""
     lines = [f'  "$schema": {_text(SCHEMA_ID)},', f'  "domain": {_text(tree.domain)},']
     lines += [f'  "digest": {_text(digest_of(tree))},', '  "classification_groups": {']
     for i, group in enumerate(tree.groups):
@@ -250,9 +250,9 @@ def _conflict_text(conflict: Conflict) -> str:
 
 
 def save(path: Path, tree: Tree) -> str:
-    """Writes the canonical text atomically, unless the file holds it already; returns the text."""
+    """Write the canonical text atomically, unless the file holds it already; return the text."""
     text = dump(tree)
-    with suppress(OSError):  # no file yet, or one that cannot be read: writing says what is wrong
+    with suppress(OSError):  # no file yet, or unreadable: writing reports the error
         if path.read_bytes() == text.encode():
             return text
     write_atomically(path, text)

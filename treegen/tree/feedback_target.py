@@ -1,4 +1,4 @@
-"""What feedback is about: the whole tree, a group, one of its options, or a class; and how a person names it."""
+"""The target of feedback: the whole tree, a group, one of its options, or a class; and how a user names it."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,7 +13,7 @@ class Target:
     """A part of a tree.
 
     Attributes:
-        kind: which of the names count.
+        kind: which of the names apply.
         group: for `group` and `option`.
         option: for `option`.
         class_name: for `class`.
@@ -26,7 +26,7 @@ class Target:
 
     @property
     def words(self) -> str:
-        """In a sentence."""
+        """The target in a sentence."""
         if self.kind == "tree":
             return "the tree"
         if self.kind == "class":
@@ -43,10 +43,10 @@ class Feedback:
     """What a reviewer asks a language model for.
 
     Attributes:
-        text: in the reviewer's words.
+        text: the reviewer's words.
         target: what it is about.
-        locks: what must stay as it is: `group NAME`, `class NAME`.
-        decisions: what was said to changes proposed before, oldest first: sentence, taken or not, why (or empty).
+        locks: what must not change: `group NAME`, `class NAME`.
+        decisions: earlier decisions on proposed changes, oldest first: sentence, taken or not, why (or empty).
     """
 
     text: str
@@ -56,13 +56,13 @@ class Feedback:
 
     @property
     def locked_words(self) -> list[str]:
-        """The locks in words, in the order of their names."""
+        """The locks in words, sorted by name."""
         parts = (lock.partition(" ") for lock in sorted(self.locks))
         return [f"the {kind} {quote(name)}" for kind, _, name in parts]
 
 
 def target_of(text: str, tree: Tree) -> Target:
-    """What a person means by `tree`, `group NAME`, `option GROUP: OPTION` or `class NAME`.
+    """Parse `tree`, `group NAME`, `option GROUP: OPTION` or `class NAME`.
 
     Raises:
         InputError: the tree has no such part.
@@ -75,7 +75,7 @@ def target_of(text: str, tree: Tree) -> Target:
     if kind == "class" and name in tree.classes:
         return Target(kind="class", class_name=name)
     if kind == "option":
-        for group in tree.groups:  # names may hold colons
+        for group in tree.groups:  # names may contain colons
             option = name.removeprefix(f"{group.name}:").strip()
             if name.startswith(f"{group.name}:") and option in group.options:
                 return Target(kind="option", group=group.name, option=option)
@@ -85,10 +85,10 @@ def target_of(text: str, tree: Tree) -> Target:
 
 
 def lock_of(text: str, tree: Tree) -> str:
-    """A lock, `group NAME` or `class NAME`, of something that is in the tree.
+    """Return a lock, `group NAME` or `class NAME`, for something in the tree.
 
     Raises:
-        InputError: it is not there, or cannot be locked.
+        InputError: it is missing, or cannot be locked.
     """
     target = target_of(text, tree)
     if target.kind not in ("group", "class"):

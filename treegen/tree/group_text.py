@@ -1,4 +1,4 @@
-"""One group as text to edit: its prompt, its options, and each class's answer in words."""
+"""One group as editable text: its prompt, its options, and each class's answer in words."""
 
 import json
 
@@ -10,7 +10,7 @@ from treegen.tree.model import Tree
 
 
 def group_text(tree: Tree, group: str) -> str:
-    """The group as JSON, one class a line; null where a class has no answer."""
+    """Return the group as JSON, one class per line; null where a class has no answer."""
     draft = MutableTree(tree)
     answers = {name: draft.answer(name, group) for name, rule in draft.rules.items() if group in rule}
     lines = [f"    {_text(name)}: {_text(answer)}" for name, answer in answers.items()]
@@ -24,10 +24,10 @@ def _text(value: object) -> str:
 
 
 def with_group(tree: Tree, group: str, text: str) -> Tree:
-    """The tree with the group as the text has it. Classes that the text leaves out keep no answer but null.
+    """Return the tree with the group as edited. Classes left out of the text get null.
 
     Raises:
-        ProblemsError: the text is not such a group, or an answer is none of its options; the message says which.
+        ProblemsError: the text is not such a group, or an answer is not one of its options; the message says which.
     """
     data, problems = parse_json(text)
     if problems or not isinstance(data, dict) or set(data) != {"prompt", "options", "answers"}:

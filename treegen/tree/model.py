@@ -8,14 +8,14 @@ SCHEMA_ID: Final = "urn:treegen:tree:1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One question: `prompt` holds exactly one `{}`, where each of the mutually exclusive `options` goes."""
+    """One question: `prompt` contains exactly one `{}`, the slot for each of the mutually exclusive `options`."""
 
     name: str
     prompt: str
     options: tuple[str, ...]
 
     def fill(self) -> tuple[str, ...]:
-        """The prompt with each option in its place, in the order of the options.
+        """Return the prompt filled with each option, in the order of the options.
 
         >>> Group(name="legs", prompt="It has {} legs.", options=("no", "four")).fill()
         ('It has no legs.', 'It has four legs.')
@@ -31,13 +31,13 @@ class ClassRule:
     answers: tuple[tuple[str, int | None], ...]
 
     def get(self, group: str) -> int | None:
-        """The class's index in `group`; `None` for null and for a group the rule does not name."""
+        """Return the class's index in `group`; `None` for null and for a group the rule does not name."""
         return dict(self.answers).get(group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """Who approved what: `digest` names the approved content, `score_json` the score then, as canonical JSON."""
+    """Who approved what: `digest` names the approved content, `score_json` its score then, as canonical JSON."""
 
     status: str
     by: str
@@ -48,7 +48,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """What a merge could not decide: in words, and for each side the changes that would take it, as canonical JSON."""
+    """What a merge could not decide: in words, and for each side the changes that take it, as canonical JSON."""
 
     what: str
     ours_json: str = "[]"
@@ -59,8 +59,8 @@ class Conflict:
 class Tree:
     """Groups and rules. The order of groups, options and classes is part of the meaning.
 
-    A tree may hold problems (an index out of range, a rule for an unknown group): `validation` lists them, and a
-    person repairs them. Only its types are certain.
+    A tree may have problems (an index out of range, a rule for an unknown group): `validation` lists them for a person
+    to fix. Only its types are guaranteed.
     """
 
     domain: str
@@ -75,16 +75,16 @@ class Tree:
         return tuple(rule.name for rule in self.rules)
 
     def group(self, name: str) -> Group | None:
-        """The group of that name, if there is one."""
+        """Return the group with that name, if there is one."""
         return next((g for g in self.groups if g.name == name), None)
 
     def word(self, rule: ClassRule, group: str) -> str | None:
-        """The option that the rule names in the group; `None` for null, a missing answer or an index out of range."""
+        """Return the rule's option in the group; `None` for null, a missing answer or an index out of range."""
         index, found = rule.get(group), self.group(group)
         if found is None or index is None or not 0 <= index < len(found.options):
             return None
         return found.options[index]
 
     def prompts(self) -> tuple[str, ...]:
-        """All filled prompts (Q), group after group in the order of the tree."""
+        """Return all filled prompts (Q), group after group in the order of the tree."""
         return tuple(text for group in self.groups for text in group.fill())

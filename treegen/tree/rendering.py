@@ -1,4 +1,4 @@
-"""A tree as text for people and for `git diff`: rules in words, one answer a line."""
+"""A tree as text for people and for `git diff`: rules in words, one answer per line."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from treegen.tree.model import Tree
 
 
 def lines_of(tree: Tree) -> Iterator[str]:
-    """The tree in words. A line never depends on an index, so that a diff of two such texts shows what changed."""
+    """Yield the tree in words. No line depends on an index, so a diff of two such texts shows what changed."""
     yield f"domain: {printable(tree.domain)}"
     if tree.review:
         stale = "" if tree.review.digest == digest_of(tree) else ", and changed since"

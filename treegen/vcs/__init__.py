@@ -1,1 +1,1 @@
-"""Trees in git: files at a revision, the merge driver, and what was approved."""
+"""Trees in git: files at a revision, the merge driver, and approved content."""

@@ -1,4 +1,4 @@
-"""What treegen asks of git: files at a revision, who commits, where the repository is, a merge of texts."""
+"""The git commands that treegen needs: files at a revision, the author's identity, the repository, merging texts."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ from treegen.errors import InputError
 
 
 class NotThereError(InputError):
-    """The revision is there, and the file was not in it."""
+    """The revision exists, but the file is not in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How a git command ended."""
+    """The result of a git command."""
 
     code: int
     out: bytes
@@ -22,7 +22,7 @@ class Done:
 
 
 def run_git(arguments: Sequence[str], folder: Path) -> Done:
-    """Runs git in a folder.
+    """Run git in a folder.
 
     Raises:
         InputError: there is no git, or no such folder.
@@ -36,16 +36,16 @@ def run_git(arguments: Sequence[str], folder: Path) -> Done:
 
 
 def ask_git(arguments: Sequence[str], folder: Path) -> str | None:
-    """What git prints, without the line feed; `None` if it fails."""
+    """Return git's output, without the line feed; `None` if it fails."""
     done = run_git(arguments, folder)
     return done.out.decode(errors="replace").rstrip("\n") if done.code == 0 else None
 
 
 def repository_of(folder: Path) -> Path:
-    """The top of the working tree.
+    """Return the top of the working tree.
 
     Raises:
-        InputError: the folder is in no repository.
+        InputError: the folder is not in a repository.
     """
     top = ask_git(["rev-parse", "--show-toplevel"], folder)
     if not top:
@@ -54,19 +54,19 @@ def repository_of(folder: Path) -> Path:
 
 
 def identity(folder: Path) -> str | None:
-    """`Name <mail>` as git would commit here; `None` if neither the configuration nor the environment says who that is.
+    """Return `Name <mail>` as git would commit here; `None` if neither configuration nor environment defines it.
 
-    The author counts before the committer. Without `useConfigOnly` git would make up a name from user and host.
+    The author takes precedence over the committer. Without `useConfigOnly` git would make up a name from user and host.
     """
     for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
         told = ask_git(["-c", "user.useConfigOnly=true", "var", variable], folder)
         if told:
-            return told[: told.rindex(">") + 1]  # behind it stand seconds and time zone
+            return told[: told.rindex(">") + 1]  # followed by seconds and time zone
     return None
 
 
 def content_at(revision: str, path: str, folder: Path) -> bytes:
-    """A file at a revision. The path counts from the top of the repository, as for git, or from the folder.
+    """Return a file at a revision. The path is relative to the top of the repository, as for git, or to the folder.
 
     Raises:
         InputError: no repository or no such revision.
@@ -84,20 +84,20 @@ def content_at(revision: str, path: str, folder: Path) -> bytes:
 
 
 def path_in_repository(path: Path) -> str:
-    """The path of a file from the top of its repository, with forward slashes.
+    """Return a file's path from the top of its repository, with forward slashes.
 
     Raises:
-        InputError: the file is in no repository.
+        InputError: the file is not in a repository.
     """
     resolved = path.resolve()
     return resolved.relative_to(repository_of(resolved.parent).resolve()).as_posix()
 
 
 def versions_of(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Commit and content of every version of a file, newest first, through renames; nothing outside a repository."""
+    """Yield commit and content of every version of a file, newest first, across renames; none outside a repository."""
     folder = path.resolve().parent
     form = ("--format=%x00%H", "--name-only", "-z", "--no-relative", "--no-show-signature")
-    log = ["--literal-pathspecs", "log", "--follow", "-m", *form]  # -m: what a merge itself changed is a version too
+    log = ["--literal-pathspecs", "log", "--follow", "-m", *form]  # -m: a merge's own changes are a version too
     listed = ask_git([*log, "--", path.resolve().name], folder)
     if not listed:
         return
@@ -107,13 +107,13 @@ def versions_of(path: Path) -> Iterator[tuple[str, bytes]]:
         if len(word) in (40, 64) and all(c in "0123456789abcdef" for c in word):
             commit = word
         elif word and commit and (commit, word) not in seen:
-            seen.add((commit, word))  # a merge stands there once for each parent
+            seen.add((commit, word))  # a merge is listed once per parent
             done = run_git(["cat-file", "blob", f"{commit}:{word}"], folder)
             if done.code == 0:
                 yield commit, done.out
 
 
 def merge_texts(base: Path, ours: Path, theirs: Path, labels: Sequence[str] = ("ours", "base", "theirs")) -> Done:
-    """git's own merge of lines, with conflict markers; code 0 if there are none."""
+    """Run git's own line merge, with conflict markers; code 0 if there are none."""
     named = [part for label in labels for part in ("-L", label)]
     return run_git(["merge-file", "-p", *named, str(ours), str(base), str(theirs)], Path.cwd())

@@ -1,4 +1,4 @@
-"""What a repository needs so that git shows trees in words and merges them by names: written, shown and undone."""
+"""Configure a repository so that git shows trees in words and merges them by name; and undo it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,28 +17,28 @@ PRE_COMMIT: Final = ".pre-commit-config.yaml"
 _LINES: Final = (
     rf"[ \t]*{re.escape(BEGIN)}[ \t]*\r?\n(?:(?![ \t]*{re.escape(BEGIN)}).*\n)*?[ \t]*{re.escape(END)}[ \t]*"
 )
-#: a block with the end of its last line; without one, with the end of the line before it
+#: a block with its trailing line end; at the end of the file, with the one before it
 _BLOCK: Final = re.compile(rf"\r?\n{_LINES}\Z|^{_LINES}(?:\r?\n|\Z)", re.MULTILINE)
-#: what a pattern of .gitattributes is made of: see "PATTERN FORMAT" in gitignore(5)
+#: the syntax of .gitattributes patterns: see "PATTERN FORMAT" in gitignore(5)
 _PARTS: Final = re.compile(r"(?:(?<=/)|^)\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^\]/]*\]|\\.|.", re.DOTALL)
 _WILD: Final = {"**/": "(.*/)?", "/**": "/.*", "?": "[^/]", "[": "(?!)", "[]": "(?!)"}
 _REPOS: Final = re.compile(r"repos:\s*(#.*)?$")
 
 
 def set_up(folder: Path, command: str, *, patterns: Sequence[str] = PATTERNS, pre_commit: bool = False) -> list[str]:
-    """Writes attributes and configuration into the repository of `folder`; a second run writes the same again.
+    """Write attributes and configuration into the repository of `folder`; idempotent.
 
     Args:
         folder: anywhere in the working tree.
-        command: how a shell starts treegen; goes into the repository's own configuration, which is not committed.
-        patterns: the trees, as .gitattributes names files.
-        pre_commit: also a hook for pre-commit that runs `treegen check`.
+        command: the shell command for treegen; stored in the repository's own configuration, which is not committed.
+        patterns: the trees, as .gitattributes patterns.
+        pre_commit: also add a pre-commit hook that runs `treegen check`.
 
     Returns:
         What was done, one sentence each.
 
     Raises:
-        InputError: no repository, a pattern that cannot be written, or a file that cannot be changed.
+        InputError: no repository, an unsupported pattern, or a file that cannot be changed.
     """
     top = repository_of(folder)
     for pattern in patterns:
@@ -55,7 +55,7 @@ def set_up(folder: Path, command: str, *, patterns: Sequence[str] = PATTERNS, pr
 
 
 def undo(folder: Path) -> list[str]:
-    """Takes out what `set_up` wrote and nothing else.
+    """Remove what `set_up` wrote and nothing else.
 
     Returns:
         What was done, one sentence each; empty if there was nothing.
@@ -74,7 +74,7 @@ def undo(folder: Path) -> list[str]:
 
 
 def _can_be_written(pattern: str) -> bool:
-    """Whether git takes the pattern in .gitattributes, and pre-commit what it becomes."""
+    """Whether git accepts the pattern in .gitattributes, and its translation is valid for pre-commit."""
     if not pattern or pattern[0] == "!" or pattern[-1] in "/\\" or any(c.isspace() or c in '"#' for c in pattern):
         return False
     try:
@@ -86,7 +86,7 @@ def _can_be_written(pattern: str) -> bool:
 
 def _settings(command: str) -> Iterator[tuple[str, str]]:
     yield "diff.treegen.textconv", f"{command} show --textconv"
-    yield "diff.treegen.xfuncname", "^((group|class) .*)$"  # git shows what the first parentheses hold
+    yield "diff.treegen.xfuncname", "^((group|class) .*)$"  # git shows the first group
     yield "merge.treegen.name", "treegen: trees by names"
     yield "merge.treegen.driver", f"{command.replace('%', '%%')} merge --driver --path %P %O %A %B"
 
@@ -106,22 +106,22 @@ def _end_of_line(text: str) -> str:
 
 
 def _without_blocks(text: str) -> str:
-    """The text without any block, byte for byte as it was before; a block that does not end stays."""
+    """Remove all blocks, restoring the text byte for byte; an unterminated block stays."""
     return _BLOCK.sub("", text)
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes a text that `read_text` gave; a byte order mark stays."""
+    """Write a text from `read_text`, keeping a byte order mark."""
     marked = path.exists() and path.read_bytes().startswith(b"\xef\xbb\xbf")
     write_atomically(path, ("\ufeff" if marked else "") + text)
 
 
 def _write_block(path: Path, block: str) -> str:
-    """Puts the block at the end: in .gitattributes the last line that matches counts."""
+    """Put the block at the end: in .gitattributes the last matching line wins."""
     before = _text(path)
     rest, eol = _without_blocks(before), _end_of_line(before)
     lines = eol.join([BEGIN, *block.split("\n"), END])
-    # a last line that does not end gets its end from the block, which then has none itself: so both go together
+    # an unterminated last line borrows its line end from the block, so that removing the block restores it
     after = rest + (eol + lines if rest and not rest.endswith("\n") else lines + eol)
     if after == before:
         return f"{path.name} is as it should be"
@@ -142,10 +142,10 @@ def _remove_blocks(path: Path) -> list[str]:
 
 
 def _add_hook(path: Path, patterns: Sequence[str]) -> str:
-    """Puts the hook first below `repos:`, indented like the entries there.
+    """Insert the hook first below `repos:`, indented like the existing entries.
 
     Raises:
-        InputError: the file has no line `repos:` to put it below.
+        InputError: the file has no `repos:` line.
     """
     before = _text(path)
     eol = _end_of_line(before)
@@ -165,7 +165,7 @@ def _add_hook(path: Path, patterns: Sequence[str]) -> str:
 
 
 def _hook(indent: str, patterns: Sequence[str]) -> list[str]:
-    """The hook for the treegen that is on the path."""
+    """Return the lines of a hook that runs the treegen on the path."""
     lines = [
         BEGIN,
         "- repo: local",
@@ -181,7 +181,7 @@ def _hook(indent: str, patterns: Sequence[str]) -> list[str]:
 
 
 def _expression(patterns: Sequence[str]) -> str:
-    """The patterns as one regular expression on paths from the top, as pre-commit wants it."""
+    """Combine the patterns into one regular expression on paths from the top, as pre-commit expects."""
     parts = []
     for pattern in patterns:
         body = "".join(map(_translated, _PARTS.findall(pattern.removeprefix("/"))))
@@ -190,7 +190,7 @@ def _expression(patterns: Sequence[str]) -> str:
 
 
 def _translated(part: str) -> str:
-    """One part of a pattern of .gitattributes as a regular expression."""
+    """Translate one part of a .gitattributes pattern to a regular expression."""
     if part in _WILD:
         return _WILD[part]
     if part.startswith("*"):
@@ -202,5 +202,5 @@ def _translated(part: str) -> str:
 
 
 def _inside(characters: str) -> str:
-    """What stands between brackets; only a hyphen keeps its meaning."""
+    """Escape the text between brackets; only a hyphen keeps its meaning."""
     return re.sub(r"([\\\[\]^&|~])", r"\\\1", characters)

@@ -1,4 +1,4 @@
-"""Trees by name: a file, or a file at a git revision; and what was approved, wherever its content still is."""
+"""Named tree versions: a file, or a file at a git revision; and the approved content, wherever it can be found."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from treegen.vcs.git import NotThereError, content_at, path_in_repository, versi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A tree and where it is from."""
+    """A tree and its origin."""
 
     name: str
     tree: Tree
 
 
 def open_version(name: str, folder: Path) -> Version:
-    """The tree of `FILE` or `REVISION:FILE`. It may have problems, as long as it is a tree.
+    """Open the tree `FILE` or `REVISION:FILE`. It may have problems, as long as it is a tree.
 
     Args:
-        name: a file that is there is meant before a revision. The path behind a revision counts from the top of the
-            repository, as for git, or from `folder`; without one, `REVISION:` is not known.
+        name: an existing file takes precedence over a revision. The path after a revision is relative to the top of the
+            repository, as for git, or to `folder`; it is required.
         folder: where file names start.
 
     Raises:
@@ -46,12 +46,12 @@ def open_version(name: str, folder: Path) -> Version:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name too long for a file
+    except OSError:  # name too long
         return False
 
 
 def open_base(name: str, folder: Path) -> Tree:
-    """The common ancestor of a merge. git gives an empty file where there is none.
+    """Open the common ancestor of a merge. git passes an empty file if there is none.
 
     Raises:
         InputError: see `open_version`.
@@ -64,10 +64,11 @@ def open_base(name: str, folder: Path) -> Tree:
 
 
 def tree_of(text: str, name: str) -> Tree:
-    """The tree of a text. It may have problems, but nothing of the text may be missing in it.
+    """Parse a tree. It may have problems, as long as no part of the text is lost.
 
     Raises:
-        ProblemsError: it is no tree, a key stands twice, or its sign-off is broken; the message has the first problem.
+        ProblemsError: it is not a tree, a key is duplicated, or its sign-off is invalid; the message has the first
+            problem.
     """
     checked = check_text(text)
     lost = [p for p in checked.problems if p.code == "TG102" or (in_review(p) and p.severity == "error")]
@@ -88,12 +89,12 @@ def _decoded(content: bytes, name: str) -> str:
 
 
 def at_revision(path: Path, revision: str) -> Version:
-    """The tree of a file as it was at a git revision.
+    """Return the tree of a file at a git revision.
 
     Raises:
         InputError: no repository or no such revision.
         NotThereError: the file was not in it.
-        ProblemsError: it was no tree then.
+        ProblemsError: it was not a tree then.
     """
     inside = path_in_repository(path)
     name = f"{revision}:{inside}"
@@ -101,11 +102,11 @@ def at_revision(path: Path, revision: str) -> Version:
 
 
 def changes_since(path: Path, tree: Tree, revision: str) -> tuple[Change, ...] | None:
-    """The changes of a file's tree since a git revision; `None` if the file was not in it.
+    """Return the changes of a file's tree since a git revision; `None` if the file was not in it.
 
     Raises:
         InputError: no repository or no such revision.
-        ProblemsError: the file was no tree then.
+        ProblemsError: the file was not a tree then.
     """
     try:
         return difference(at_revision(path, revision).tree, tree)
@@ -114,7 +115,7 @@ def changes_since(path: Path, tree: Tree, revision: str) -> tuple[Change, ...] |
 
 
 def changes_since_approval(path: Path, tree: Tree) -> tuple[Change, ...] | None:
-    """The changes since the content that the tree's sign-off names; `None` if that content is nowhere to be found."""
+    """Return the changes since the content that the sign-off names; `None` if that content cannot be found."""
     if tree.review is None:
         return None
     for approved in _kept(path, tree.review.digest):
@@ -123,14 +124,14 @@ def changes_since_approval(path: Path, tree: Tree) -> tuple[Change, ...] | None:
 
 
 def _kept(path: Path, digest: str) -> Iterator[Tree]:
-    """The content with a digest: from the history beside the tree, then from git."""
+    """Yield the content with a digest: from the history next to the tree, then from git."""
     if (path.resolve().parent / FOLDER / "store.sqlite").is_file():
         with Store(path) as store:
             revision = store.find_revision(digest)
         if revision:
             yield tree_of(revision.tree, str(path))
     for _, content in versions_of(path):
-        if digest.encode() in content:  # written in a tree by its own digest or by a sign-off
+        if digest.encode() in content:  # a tree contains its own digest and that of a sign-off
             document = check_text(content.decode(errors="replace")).document
             if document and digest_of(document.tree) == digest:
                 yield document.tree

@@ -1,1 +1,1 @@
-"""What a command and the review both call. Nothing here prints or draws."""
+"""Operations shared by the commands and the review. Nothing here prints or draws."""

@@ -1,4 +1,4 @@
-"""Sign-off: who approved which content with which score, and the gates that ask for it."""
+"""Sign-off: who approved which content with which score, and the gates that require it."""
 
 import json
 from dataclasses import dataclass, replace
@@ -25,16 +25,16 @@ _SEALED: Final = "the test part is sealed, so no accuracy was recorded: `treegen
 _UNSCORED: Final = (
     f"no accuracy was recorded: scoring needs packages that are not installed here ({EXTRAS['clip'].command})"
 )
-_NAMED: Final = 20  # changes that a message lists; `treegen diff` lists all
+_NAMED: Final = 20  # most changes listed in a message; `treegen diff` lists all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalResult:
-    """A signed tree, which is written.
+    """A signed tree, already written to its file.
 
     Attributes:
         score: what was recorded of the score; `None` if there is none, and `notes` say why if the domain has images.
-        warnings: problems of severity warning that were left standing.
+        warnings: remaining problems of severity warning.
         notes: what a reader of the score must know.
     """
 
@@ -45,19 +45,19 @@ class ApprovalResult:
 
 
 def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
-    """Records in the tree's `review` who approved its content, when, and with which score.
+    """Record in the tree's `review` who approved its content, when, and with which score.
 
-    The score is the recorded one of this content; without one the tree is scored, if the domain has images and CLIP is
+    Uses the score recorded for this content; without one, scores the tree if the domain has images and CLIP is
     installed.
 
     Args:
-        workspace: its tree file is written.
-        by: `Name <mail>`; as git would commit if not given.
+        workspace: its tree file is overwritten.
+        by: `Name <mail>`; git's author identity if not given.
 
     Raises:
-        ProblemsError: the tree has problems of severity error, or somebody changed it meanwhile.
-        InputError: nobody is named, and git has no name and mail.
-        ModelError: the encoder cannot be had.
+        ProblemsError: the tree has problems of severity error, or it changed in the meantime.
+        InputError: no approver is given, and git has no name and mail.
+        ModelError: the encoder cannot be loaded.
     """
     checked = check_tree_file(workspace.path, workspace.domain)
     errors = errors_of(checked.problems)
@@ -88,7 +88,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
     score = _summary(recorded) if recorded else None
     review = Review(status="approved", by=name.strip(), at=now(), digest=digest, score_json=compact(score or {}))
     signed = replace(tree, review=review)
-    if check_text(read_text(workspace.path)).document != checked.document:  # scoring takes its time
+    if check_text(read_text(workspace.path)).document != checked.document:  # may have changed during scoring
         raise ProblemsError(f"{workspace.path}: changed while it was scored, and is not approved", "approve again")
     save(workspace.path, signed)
     left = tuple(p for p in checked.problems if p.code not in ("TG301", "TG302", "TG303"))
@@ -96,7 +96,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
 
 
 def _summary(score: TestedScore) -> dict[str, Any]:
-    """What of a score document goes into the tree: enough to compare and to gate, without paths."""
+    """Extract what the tree records of a score document: enough to compare and to gate, without paths."""
     test = score["test"]
     return {
         "n": test["n"],
@@ -110,17 +110,17 @@ def _summary(score: TestedScore) -> dict[str, Any]:
 
 
 def _stored_scores(path: Path, digest: str) -> list[TestedScore]:
-    """All scores of this content that looked at the test part, oldest first."""
+    """Return all scores of this content that include the test split, oldest first."""
     return [score for score in map(as_tested, stored_scores(path, digest)) if score]
 
 
 def _stored_score(path: Path, digest: str) -> TestedScore | None:
-    """The latest of them."""
+    """Return the latest of these scores, or `None`."""
     return next(reversed(_stored_scores(path, digest)), None)
 
 
 def recorded_score(path: Path, tree: Tree) -> dict[str, Any] | None:
-    """The score of the tree's content that was recorded: by its sign-off, else in the history beside it."""
+    """Return the recorded score of the tree's content: from its sign-off, else from the history next to it."""
     digest = digest_of(tree)
     if tree.review and tree.review.digest == digest:
         signed: dict[str, Any] = json.loads(tree.review.score_json)
@@ -131,7 +131,7 @@ def recorded_score(path: Path, tree: Tree) -> dict[str, Any] | None:
 
 
 def _is_score(score: dict[str, Any]) -> bool:
-    """Whether a sign-off's score has what a gate needs; people may write anything there."""
+    """Whether a sign-off's score has what a gate needs; the file is hand-editable, so it may hold anything."""
     bounds = score.get("interval")
     shares = [score.get("accuracy"), *(bounds if isinstance(bounds, list) else ())]
     return len(shares) == 3 and type(score.get("n")) is int and all(type(s) in (int, float) for s in shares)
@@ -139,11 +139,11 @@ def _is_score(score: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What is asked of a tree beyond being sound.
+    """What is required of a tree beyond being valid.
 
     Attributes:
-        against: a git revision; what changed since is told.
-        approved: the sign-off must be that of the content.
+        against: a git revision; changes since then are reported.
+        approved: require that the sign-off matches the content.
         least: the least recorded accuracy, 0 to 1; `None` if it does not matter.
     """
 
@@ -152,11 +152,11 @@ class Gate:
     least: float | None = None
 
     def judge(self, findings: Findings) -> Findings:
-        """The findings of a tree file with TG801 and TG802, and with the changes.
+        """Add TG801, TG802 and the changes to the findings of a tree file.
 
         Raises:
-            InputError: there is no such revision, or no repository.
-            ProblemsError: the file was no tree at that revision.
+            InputError: the revision or the repository does not exist.
+            ProblemsError: the file was not a tree at that revision.
         """
         if findings.document is None:
             return findings
@@ -165,13 +165,13 @@ class Gate:
         problems += accuracy_problems(path, tree, self.least) if self.least is not None else []
         if self.against:
             findings = replace(findings, since=self.against, changes=changes_since(path, tree, self.against))
-        if any(p.code == "TG801" for p in problems):  # says what TG303 says, and more
+        if any(p.code == "TG801" for p in problems):  # TG801 covers TG303
             findings = findings.without("TG303")
         return findings.with_more(problems)
 
 
 def approval_problems(path: Path, tree: Tree) -> list[Problem]:
-    """TG801 if nobody approved the tree, or if it changed since; the message names the changes."""
+    """Return TG801 if nobody approved the tree, or if it changed since; the message names the changes."""
     if tree.review is None:
         told = "nobody has approved this tree; `treegen approve` does"
         return [Problem(code="TG801", pointer="/review", message=told)]
@@ -188,9 +188,10 @@ def approval_problems(path: Path, tree: Tree) -> list[Problem]:
 
 
 def accuracy_problems(path: Path, tree: Tree, least: float) -> list[Problem]:
-    """TG802 if the recorded accuracy of this very content is missing, below `least` (0 to 1), or not that measured.
+    """Return TG802 if this content's recorded accuracy is missing, below `least` (0 to 1), or not what was measured.
 
-    People may write any score into a sign-off. Where the history is at hand it tells; elsewhere the sign-off counts.
+    Anyone can write any score into a sign-off. The history, where available, is checked against it; elsewhere the
+    sign-off counts.
     """
     score = recorded_score(path, tree)
     pointer = "/review/score" if tree.review else ""
@@ -217,7 +218,7 @@ def accuracy_problems(path: Path, tree: Tree, least: float) -> list[Problem]:
 
 
 def _contradicted(path: Path, tree: Tree, score: dict[str, Any]) -> float | None:
-    """The accuracy last measured, if none of the same content, encoder and images was that of the score."""
+    """Return the last measured accuracy if no score of this content, encoder and images matches the given one."""
     encoder = score.get("encoder")
     same = (encoder.get("fingerprint") if isinstance(encoder, dict) else None, score.get("images"))
     stored = map(_summary, _stored_scores(path, digest_of(tree)))

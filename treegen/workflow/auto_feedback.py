@@ -1,4 +1,4 @@
-"""Feedback that the mistakes themselves suggest: which classes are confused, what spoke for it, what they share."""
+"""Feedback derived from the mistakes: which classes are confused, which groups caused it, and what they share."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
 
 _MOST_PAIRS: Final = 3
-_MOST_GROUPS: Final = 2  # that are named for a pair
+_MOST_GROUPS: Final = 2  # named per pair
 _MOST_IDEAS: Final = 12
 
 Decision = tuple[str, bool, str]
 
 
 def compose(tree: Tree, diagnosis: Findings, mistakes: "Sequence[Mistake]", decisions: Sequence[Decision] = ()) -> str:
-    """Feedback in the reviewer's stead, in English; empty if no two classes are confused.
+    """Write feedback on the reviewer's behalf, in English; empty if no two classes are confused.
 
     Args:
         tree: the current one.
-        diagnosis: the `dev` part of its score; nothing of the test part may be in it.
-        mistakes: those of the dev part.
-        decisions: what was made of changes proposed before, oldest first: sentence, taken, why.
+        diagnosis: the `dev` entry of its score; must not contain anything from the test split.
+        mistakes: those on the dev split.
+        decisions: earlier decisions on proposed changes, oldest first: sentence, taken, why.
     """
     pairs = _pairs(diagnosis["confused"])
     if not pairs:
@@ -47,7 +47,7 @@ def compose(tree: Tree, diagnosis: Findings, mistakes: "Sequence[Mistake]", deci
 
 
 def _pairs(confused: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """The most confused pairs, each with how often it is the other way round."""
+    """Return the most confused pairs, each with the count of the reverse confusion."""
     found: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
     for entry in confused:
         known = any({entry["true"], entry["predicted"]} == {pair["true"], pair["predicted"]} for pair, _ in found)
@@ -64,7 +64,7 @@ def _counted(pair: dict[str, Any], back: dict[str, Any] | None) -> str:
 
 
 def _of_pair(tree: Tree, pair: dict[str, Any], mistakes: "Sequence[Mistake]") -> list[str]:
-    """Which groups spoke for the wrong class, and in which the two classes have the same answer."""
+    """Name the groups that favoured the wrong class, and those in which the two classes have the same answer."""
     own = [m for m in mistakes if (m.true, m.predicted) == (pair["true"], pair["predicted"])]
     lines = [f"   {line}" for line in _misleading(own)]
     rules = {rule.name: rule for rule in tree.rules}
@@ -84,7 +84,7 @@ def _of_pair(tree: Tree, pair: dict[str, Any], mistakes: "Sequence[Mistake]") ->
 
 
 def _misleading(mistakes: "Sequence[Mistake]") -> list[str]:
-    """The groups that gave the wrong class most, over all of these images."""
+    """Describe the groups that favoured the wrong class most, over all of these images."""
     margins: dict[str, float] = {}
     for mistake in mistakes:
         for vote in mistake.votes:
@@ -105,7 +105,7 @@ def _misleading(mistakes: "Sequence[Mistake]") -> list[str]:
 
 
 def _words(tree: Tree, group: str, one: ClassRule, other: ClassRule) -> tuple[str | None, str | None, bool]:
-    """Both answers, and whether they tell the two apart."""
+    """Return both answers, and whether they distinguish the two classes."""
     a, b = tree.word(one, group), tree.word(other, group)
     return a, b, a is not None and b is not None and a != b
 

@@ -1,6 +1,7 @@
-"""Everything wrong with a tree, for whoever judges one: schema and cross checks, lints, the project's severities.
+"""Everything wrong with a tree: schema and cross checks, lints, and the project's severities.
 
-Drafting and repair use `treegen.tree.validation.checks` alone: lints must not change what a language model is sent.
+Drafting and repair use `treegen.tree.validation.checks` alone: lints must not change what is sent to a language
+model.
 """
 
 from collections.abc import Sequence
@@ -35,10 +36,10 @@ class Findings:
     Attributes:
         path: the file.
         document: the tree; `None` if the types are not those of a tree.
-        problems: in the order of their places, with the severities of the project.
-        places: line and column of each problem; `None` where none is known.
+        problems: ordered by location, with the project's severities.
+        places: line and column of each problem; `None` where unknown.
         switched_off: how many problems the project has switched off.
-        since: the git revision with which the file was compared; `None` if with none.
+        since: the git revision that the file was compared with; `None` if it was not compared.
         changes: what changed since; `None` if the file is new.
     """
 
@@ -56,14 +57,14 @@ class Findings:
         return sum(p.severity == "error" for p in self.problems)
 
     def with_more(self, problems: Sequence[Problem]) -> "Findings":
-        """The same with problems found by others, as a gate; they stand at the end."""
+        """Append problems found elsewhere, such as by a gate."""
         if not problems:
             return self
         places = problem_places(read_text(self.path), problems)
         return replace(self, problems=(*self.problems, *problems), places=(*self.places, *places))
 
     def without(self, code: str) -> "Findings":
-        """The same without the problems of a code."""
+        """Drop the problems with the given code."""
         kept = [pair for pair in zip(self.problems, self.places, strict=True) if pair[0].code != code]
         return replace(self, problems=tuple(p for p, _ in kept), places=tuple(place for _, place in kept))
 
@@ -71,13 +72,13 @@ class Findings:
 def check_tree_file(
     path: Path, domain: Domain | None = None, *, encoder: "Encoder | None" = None, fix: bool = False
 ) -> Findings:
-    """Checks a tree file with everything there is.
+    """Run every check on a tree file.
 
     Args:
         path: the tree file.
-        domain: its classes need rules, its severities, aliases and language count; without one the defaults do.
-        encoder: also counts the tokens of its own context and compares the embeddings of options.
-        fix: applies the certain fixes first and writes the file, if there are any; also those of what is switched off.
+        domain: supplies the required classes, the severities, the aliases and the language; defaults without one.
+        encoder: also counts tokens against its context length and compares the embeddings of options.
+        fix: first apply the certain fixes and write the file if there are any, including those of switched-off codes.
 
     Raises:
         InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
@@ -94,7 +95,7 @@ def check_tree_file(
 def check_tree_text(
     text: str, path: Path, domain: Domain | None = None, *, encoder: "Encoder | None" = None
 ) -> Findings:
-    """The same for a text that is or will be the content of `path`, such as that of another revision."""
+    """Check a text that is or will be the content of `path`, such as that of another revision."""
     checked = check_text(text, **_against(domain))
     problems, off = _judge(checked, domain, encoder, path)
     places = problem_places(text, problems) if problems else []
@@ -109,7 +110,7 @@ def check_tree_text(
 
 
 def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
-    """Reads a domain file, or the domain.toml in a folder: the domain, `None` if it has problems, and these.
+    """Read a domain file, or the domain.toml in a folder; return the domain (`None` if invalid) and findings.
 
     Raises:
         InputError: the file is missing, not UTF-8 or not TOML.
@@ -135,7 +136,7 @@ def load_tree(path: Path, domain: Domain | None = None) -> Tree:
 
 
 def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
-    """The same for a tree that is in no file, as one that is being edited: what it would be told when saved."""
+    """Check a tree that is not in a file, such as one being edited, as if it were saved."""
     checked = check_data(content_of(tree), **_against(domain))
     checked = replace(checked, problems=(*checked.problems, *conflict_problems(tree)))
     return _judge(checked, domain, None)[0]
@@ -144,7 +145,7 @@ def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
 def _judge(
     checked: CheckResult, domain: Domain | None, encoder: "Encoder | None", path: Path | None = None
 ) -> tuple[tuple[Problem, ...], int]:
-    """The problems with lints and the project's severities, and how many of them are switched off."""
+    """Add lints and apply the project's severities; return the problems and how many are switched off."""
     problems = list(checked.problems)
     if checked.document:
         settings: dict[str, Any] = {"language": domain.language, "aliases": domain.aliases} if domain else {}
@@ -160,9 +161,9 @@ def _judge(
 
 
 def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
-    """TG703 to TG706: what the last score of this content by this encoder advises, if there is one beside the tree.
+    """Return TG703 to TG706 from the last stored score of this content by this encoder, if there is one.
 
-    Hints that the images do not prove are left out, but for options that cannot be told apart.
+    Advice that the images do not confirm is left out, except for options that cannot be distinguished.
     """
     from treegen.clip.diagnosis.advice import advise
 
@@ -178,7 +179,7 @@ def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
 
 
 def _pointer(tree: Tree, kind: str, target: Sequence[str]) -> str:
-    """Where a piece of advice points: a class, a group, or the last of its options that is named."""
+    """Return where a piece of advice points: a class, a group, or the last option it names."""
     if kind == "separate":
         return pointer_to("rules", target[0])
     group = tree.group(target[0])

@@ -1,4 +1,4 @@
-"""Labels images with the chain of answers behind each label."""
+"""Label images and report the answers behind each label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ _BATCH: Final = 64  # images that are decoded and labelled together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one group says about one image: its most probable option, and how probable that is (0 to 1)."""
+    """What one group says about an image: its most probable option, and the option's probability (0 to 1)."""
 
     group: str
     option: str
@@ -34,8 +34,8 @@ class Answer:
 class Classification:
     """One image: the best classes with their scores, and the answers behind them.
 
-    Under the decision rule `sum` scores are 0 to the number of groups; under another they have its scale. `unsure` if
-    the two best lie closer than the domain's `least_margin`.
+    Scores range from 0 to the number of groups under the decision rule `sum`; other rules have their own scale.
+    `unsure` if the two best scores differ by less than the domain's `least_margin`.
     """
 
     path: Path
@@ -47,11 +47,11 @@ class Classification:
 
 
 def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classification]:
-    """Labels images with the chain of answers behind each label. An image that cannot be read carries the reason.
+    """Label images with the answers behind each label. An unreadable image carries the reason instead.
 
     Raises:
         ProblemsError: the tree has errors.
-        ModelError: the encoder cannot be had.
+        ModelError: the encoder cannot be loaded.
     """
     tree, _ = workspace.load()
     return workspace.run(lambda: _classify(workspace, tree, paths))
@@ -77,10 +77,10 @@ def _is_unsure(result: Classification, least: float) -> bool:
 
 
 def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
-    """The domain's decision rule; one that learns and is not frozen learns on the dev part.
+    """Return the domain's decision rule; fit it on the dev split if it learns and is not frozen.
 
     Raises:
-        InputError: it learns, and the domain has no images.
+        InputError: the rule learns, and the domain has no images.
     """
     from treegen.clip.decisions import decision_of
 
@@ -94,7 +94,7 @@ def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
 
 
 def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> list[Classification]:
-    """One batch, in the order of the paths."""
+    """Classify one batch, in the order of the paths."""
     pictures: list[Image] = []
     failures: dict[int, str] = {}
     for number, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""Lays out the bundled domain in a folder: its domain file, the recorded conversation and freshly drawn images."""
+"""Lay out the bundled domain in a folder: its domain file, the recorded conversation and freshly drawn images."""
 
 import hashlib
 import json
@@ -18,17 +18,17 @@ _MANIFEST: Final = ".laid-out.json"
 
 
 def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> int:
-    """Copies the domain's files and draws its images, unless the same ones are there already.
+    """Copy the domain's files and draw its images, unless up-to-date ones exist already.
 
-    A file that was edited since an earlier layout is kept; one that was not is brought up to date.
+    Files edited since an earlier layout are kept; others are brought up to date.
 
     Args:
-        folder: made if missing.
-        count: images of each class.
+        folder: created if missing.
+        count: images per class.
         seed: of the generator; the same seed gives the same bytes.
 
     Returns:
-        How many images were drawn now.
+        How many images were drawn by this call.
 
     Raises:
         InputError: the folder cannot be written.
@@ -50,7 +50,7 @@ def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> in
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    """What an earlier layout wrote; nothing if there was none or it cannot be read."""
+    """Return what an earlier layout wrote; empty if there was none or it cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -59,7 +59,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _copy_files(source: Path, folder: Path, before: dict[str, str]) -> dict[str, str]:
-    """Copies what is missing or was not edited; file name -> SHA-256 of what was copied last."""
+    """Copy files that are missing or unedited; return file name -> SHA-256 of the last copied content."""
     copied = {}
     for name in FILES:
         target, content = folder / name, (source / name).read_bytes()
@@ -73,19 +73,19 @@ def _copy_files(source: Path, folder: Path, before: dict[str, str]) -> dict[str,
 
 
 def _generator_digest(source: Path) -> str:
-    """Changes with whatever could change a picture."""
+    """Hash everything that could change a picture."""
     files = sorted([*source.glob("*.py"), source / "creatures.json"])
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
 
 
 def _complete(source: Path, folder: Path, count: int) -> bool:
-    """Every class that the generator draws has its images; the folder's own class list may have been edited."""
+    """Whether every class that the generator draws has its images; the folder's own class list may be edited."""
     names = read_class_names(source / "classes.txt")
     return all(len(list((folder / "images" / name).glob("*.png"))) >= count for name in names)
 
 
 def _draw(source: Path, images: Path, count: int, seed: int) -> int:
-    """Runs the generator and returns how many images it drew."""
+    """Run the generator and return how many images it drew."""
     command = [sys.executable, str(source / "draw.py"), str(images), "--count", str(count), "--seed", str(seed)]
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if finished.returncode in (130, -2):

@@ -1,4 +1,4 @@
-"""The first tree of a domain: with pictures or without, as a whole or in parts, written and kept as a revision."""
+"""The first tree of a domain: with or without pictures, in one request or in batches, saved and kept as a revision."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from treegen.llm.chat.interface import Chat, OnText
     from treegen.llm.tasks.attempts import Conversation
 
-#: a number of classes whose rules are asked for together, or when a tree is drafted in parts at all
+#: the number of classes per batch, or when to draft in batches at all
 Parts = Literal["auto", "never"] | int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftResult:
-    """A finished draft: the file is written and the revision kept.
+    """A finished draft: the file is written and the revision stored.
 
     Attributes:
         tree: what was written.
-        revision: under which it is kept.
+        revision: the stored revision of it.
         conversation: all attempts at the tree; those at descriptions are in the history.
         descriptions: what the model saw in the pictures of each class.
     """
@@ -90,7 +90,7 @@ def draft_tree(
     described = asking.describe(images, settings) if images else {}
     conversation = asking.draft(parts, described)
     tree = result_of(conversation, workspace.path)
-    parent = keep_existing(workspace, force) or store.latest()  # what was written while the model was thinking
+    parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
     save(workspace.path, tree)
     revision = store.add_revision(
         tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
@@ -113,10 +113,10 @@ class _Asking:
     on_text: "OnText | None"
 
     def describe(self, images: int, settings: LlmSettings | None) -> dict[str, str]:
-        """What the model sees in pictures of the classes.
+        """Ask the model what it sees in pictures of the classes.
 
         Raises:
-            ProblemsError: some class was not described.
+            ProblemsError: at least one class was not described.
         """
         from treegen.llm.tasks.describe import describe, refuse_blind
 
@@ -140,7 +140,7 @@ class _Asking:
         return found
 
     def draft(self, parts: Parts, descriptions: dict[str, str]) -> "Conversation":
-        """The conversation of the draft, as a whole or in parts."""
+        """Draft the tree in one request or in batches."""
         from treegen.llm.tasks.batched_draft import BATCH, THRESHOLD
         from treegen.llm.tasks.draft import draft
 
@@ -177,10 +177,10 @@ class _Asking:
 
 
 def keep_existing(workspace: Workspace, force: bool) -> Revision | None:
-    """The revision of a tree file that is about to be replaced; `None` if there is no file.
+    """Return the revision of a tree file about to be replaced; `None` if there is no file.
 
     Raises:
-        InputError: there is a file and `force` is not given, or it is no tree.
+        InputError: the file exists and `force` is not given, or it is not a tree.
     """
     if not workspace.path.exists():
         return None

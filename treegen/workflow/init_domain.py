@@ -1,4 +1,4 @@
-"""Writes the first, commented domain.toml of a new domain."""
+"""Write the first, commented domain.toml of a new domain."""
 
 import os
 from collections import Counter
@@ -78,18 +78,18 @@ def write_domain(
     noun: str = "object",
     encoder: str | None = None,
 ) -> Written:
-    """Writes FOLDER/domain.toml, which is valid as it stands.
+    """Write a valid, commented FOLDER/domain.toml.
 
     Args:
-        folder: made if missing.
-        classes: a text file of class names.
+        folder: created if missing.
+        classes: a text file with one class name per line.
         images: a folder with one folder per class.
         name: of the domain; the folder's name if not given.
-        noun: what one thing of the domain is called.
+        noun: what a single item of the domain is called.
         encoder: the encoder's name; left as a comment if not given.
 
     Raises:
-        InputError: neither classes nor images are given, one is not there, or the file exists already.
+        InputError: neither classes nor images are given, one of them does not exist, or the file exists already.
     """
     path = folder / FILE_NAME
     if classes is None and images is None:
@@ -123,10 +123,10 @@ def write_domain(
 
 
 def _class_folders(images: Path) -> tuple[str, ...]:
-    """Names of the folders that hold an image.
+    """Return the names of the folders that contain an image.
 
     Raises:
-        InputError: `images` is no folder.
+        InputError: `images` is not a folder.
     """
     if not images.is_dir():
         raise InputError(f"{images}: no such folder", "give the folder that holds one folder for each class")
@@ -135,7 +135,7 @@ def _class_folders(images: Path) -> tuple[str, ...]:
 
 
 def _mismatches(classes: Sequence[str], folders: Sequence[str]) -> list[str]:
-    """Classes without a folder and folders without a class."""
+    """List classes without a folder and folders without a class."""
     lacking, strange = [c for c in classes if c not in folders], [f for f in folders if f not in classes]
     notes = [
         f"no image folder for the class {show(name)}{did_you_mean(name, strange, kind='the folder', cutoff=0.6)}"

@@ -1,4 +1,4 @@
-"""A proposal under review: what was asked, its units, what each would do, and what the reviewer made of each."""
+"""A proposal under review: the feedback, its change groups, the effect of each, and the reviewer's decisions."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -35,13 +35,13 @@ _KEPT: Final = "proposal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """One step in which units were taken.
+    """One step in which change groups were accepted.
 
     Attributes:
-        place: of the step in the session.
+        place: index of the step in the session.
         label: of the step.
-        numbers: of the units.
-        edits: what the reviewer worded otherwise, as changes of the proposed tree.
+        numbers: of the change groups.
+        edits: what the reviewer reworded, as changes to the proposed tree.
     """
 
     place: int
@@ -50,7 +50,7 @@ class Acceptance:
     edits: tuple[Change, ...] = ()
 
     def done_in(self, session: Session) -> bool:
-        """Whether the step is done: neither undone nor replaced by another."""
+        """Whether the step is in effect: neither undone nor replaced by another."""
         return self.place < session.position and session.steps[self.place].label == self.label
 
 
@@ -59,16 +59,16 @@ class ProposalReview:
     """One proposal of a language model for a session's tree.
 
     Attributes:
-        feedback: what was asked.
+        feedback: the request.
         origin: the tree that the proposal was made for.
         proposed: the language model's answer.
         target: what the feedback was about.
         locks: what was locked when it was sent.
-        units: its parts, which are taken or left one by one.
-        previews: what each unit, with what it needs, would do on the dev part; empty until it is computed.
-        previewing: they are being computed.
-        fates: what the reviewer made of each unit.
-        acceptances: the steps in which units were taken, also those that are undone.
+        units: its change groups, which are accepted or rejected one by one.
+        previews: the effect on the dev split of each group with its prerequisites; empty until computed.
+        previewing: whether the previews are being computed.
+        fates: the reviewer's decision on each group.
+        acceptances: the steps in which groups were accepted, including undone ones.
     """
 
     feedback: str
@@ -106,14 +106,14 @@ class ProposalReview:
 
     @classmethod
     def left_in(cls, session: Session) -> "ProposalReview | None":
-        """The last proposal for a session's tree as it was left; `None` if there is none."""
+        """Restore the last proposal for a session's tree as it was left; `None` if there is none."""
         text = session.kept(_KEPT)
         if not text:
             return None
         data = json.loads(text)
         origin, proposed = (tree_of(data[key], str(session.path)) for key in ("origin", "proposed"))
         asked = cls.of(data["feedback"], origin, proposed, Target(**data["target"]), data["locks"])
-        if len(data["fates"]) == len(asked.units):  # else another treegen divided it otherwise: all is open again
+        if len(data["fates"]) == len(asked.units):  # else an older version grouped them differently
             asked.fates = data["fates"]
             asked.acceptances = [
                 Acceptance(place=place, label=label, numbers=tuple(numbers), edits=tuple(map(from_json, edits)))
@@ -123,7 +123,7 @@ class ProposalReview:
         return asked
 
     def keep(self, session: Session) -> None:
-        """Keeps the proposal with what was made of it: who quits finds it again."""
+        """Persist the proposal and the decisions so that the next session restores them."""
         acceptances = [(a.place, a.label, a.numbers, [c.as_json() for c in a.edits]) for a in self.acceptances]
         data = {
             "feedback": self.feedback,
@@ -137,36 +137,36 @@ class ProposalReview:
 
     @property
     def open(self) -> int:
-        """How many units nothing was made of yet and could be taken."""
+        """How many groups are undecided and can be accepted."""
         return sum(fate == "open" and not unit.refused for fate, unit in zip(self.fates, self.units, strict=True))
 
     @property
     def variants(self) -> list[tuple[Change, ...]]:
-        """What `Evaluator.preview` is asked for."""
+        """The argument for `Evaluator.preview`."""
         return alone(self.origin, self.units)
 
     @property
     def taken(self) -> frozenset[int]:
-        """The numbers of the units that were taken."""
+        """The numbers of the accepted groups."""
         return frozenset(n for n, fate in enumerate(self.fates) if fate == "taken")
 
     @property
     def takeable(self) -> list[int]:
-        """The open units that "all" means: neither refused nor outside what was asked."""
+        """The open groups that "all" means: neither refused nor outside the target."""
         return [u.number for u in self.units if self.fates[u.number] == "open" and not u.refused and not u.outside]
 
     def accept(self, session: Session, numbers: Collection[int], edits: Sequence[Change] = ()) -> list[int]:
-        """Makes units, with all that they need, one step of the session; returns the numbers that were taken.
+        """Apply groups and all their prerequisites as one step of the session; return the numbers newly accepted.
 
-        Where the reviewer has changed the tree since, the units are merged into it by names.
+        If the reviewer has changed the tree since, the groups are merged into it by name.
 
         Args:
             session: its tree is changed.
-            numbers: of the units.
-            edits: what the reviewer words otherwise, as changes of the proposed tree.
+            numbers: of the groups.
+            edits: what the reviewer reworded, as changes to the proposed tree.
 
         Raises:
-            ChangeError: a unit is refused, or contradicts what the reviewer changed since; nothing is changed.
+            ChangeError: a group is refused, or conflicts with what the reviewer changed since; nothing is changed.
         """
         wanted = closure(self.units, numbers) | self.taken
         new = sorted(wanted - self.taken)
@@ -191,7 +191,10 @@ class ProposalReview:
         return new
 
     def _with(self, numbers: Collection[int], edits: Sequence[Change]) -> Tree:
-        """The origin with units taken and worded otherwise. The edits speak of proposed names: renamed groups last."""
+        """Return the origin with groups applied and reworded.
+
+        Edits refer to proposed names, so group renames come last.
+        """
         taken = apply(self.origin, take(self.origin, self.units, numbers))
         return apply(taken, sorted(edits, key=lambda change: isinstance(change, GroupRenamed)))
 
@@ -203,25 +206,25 @@ class ProposalReview:
         self.keep(session)
 
     def follow(self, session: Session) -> None:
-        """What was taken and is undone is open again, and taken when it is done again."""
+        """Reopen accepted groups whose step was undone, and accept them again when it is redone."""
         for step in self.acceptances:
             fate: Fate = "taken" if step.done_in(session) else "open"
             if any(self.fates[number] != fate for number in step.numbers):
                 self._decide(session, step.numbers, fate, "" if fate == "taken" else "taken, then undone")
 
     def reject(self, session: Session, number: int, why: str) -> None:
-        """Leaves a unit, and those that need it; the next request tells the language model, and why."""
+        """Reject a group and those that depend on it; the next request tells the language model, with the reason."""
         left = [u.number for u in self.units if u.number == number or number in u.needs]
         self._decide(session, [n for n in left if self.fates[n] == "open"], "rejected", why)
 
 
 def wording(unit: ChangeGroup) -> str | None:
-    """The text that a unit proposes, if it is about one: a prompt, an option, a name."""
+    """Return the text that a group proposes, if it is a prompt, an option or a name."""
     return next((text for change in unit.changes if (text := _text_of(change)) is not None), None)
 
 
 def reworded(unit: ChangeGroup, text: str) -> tuple[Change, ...]:
-    """The change of the proposed tree that words a unit otherwise; nothing if the text is the same."""
+    """Return the change to the proposed tree that rewords a group; empty if the text is the same."""
     change = next(c for c in unit.changes if _text_of(c) is not None)
     old = _text_of(change)
     if old is None or old == text:

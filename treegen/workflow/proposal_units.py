@@ -1,7 +1,7 @@
-"""A proposal as units: the smallest parts that a reviewer can take or leave, and what each needs.
+"""Split a proposal into change groups: the smallest parts that a reviewer can accept or reject, with dependencies.
 
-A change may only fit after others: a removed option needs its classes moved first, a new class the new option that it
-has. So every unit names the units it needs, and any choice that is closed under `needs` can be made.
+A change may depend on others: an option can be removed only after its classes are moved, a new class may need a new
+option. So every group lists the groups it needs, and any selection closed under `needs` can be applied.
 """
 
 from collections import defaultdict
@@ -33,15 +33,15 @@ from treegen.tree.model import Tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeGroup:
-    """A part of a proposal that is taken or left as a whole.
+    """A part of a proposal that is accepted or rejected as a whole.
 
     Attributes:
-        number: its place among the units.
-        changes: in the order in which they are made.
-        places: where they stand in the proposal.
-        needs: numbers of the units that must be taken with it, those that these need included.
-        outside: it touches something that was not asked for.
-        refused: why it must not be taken: it touches a lock, or needs something that does. Empty if it may.
+        number: its index among the groups.
+        changes: in the order in which they are applied.
+        places: their indices in the proposal.
+        needs: numbers of the groups that must be accepted with it, transitively.
+        outside: it touches something outside the target of the feedback.
+        refused: why it must not be accepted: it touches a lock, or needs something that does. Empty if allowed.
     """
 
     number: int
@@ -60,13 +60,13 @@ class ChangeGroup:
 def units_of(
     tree: Tree, changes: Sequence[Change], *, target: Target = WHOLE, locks: Collection[str] = ()
 ) -> tuple[ChangeGroup, ...]:
-    """The units of a proposal.
+    """Group the changes of a proposal.
 
     Args:
-        tree: what the changes are made on.
-        changes: of `difference`, in its order.
-        target: what was asked about; units elsewhere are `outside`.
-        locks: `group NAME` and `class NAME`, as they are called in the tree: units that touch one are `refused`.
+        tree: the tree that the changes apply to.
+        changes: from `difference`, in its order.
+        target: what the feedback was about; groups elsewhere are `outside`.
+        locks: `group NAME` and `class NAME`, by their names in the tree; groups that touch one are `refused`.
     """
     names = _Names(changes)
     owner = _owners(changes)
@@ -97,23 +97,22 @@ def units_of(
 
 
 def closure(units: Sequence[ChangeGroup], chosen: Iterable[int]) -> frozenset[int]:
-    """The numbers of the units chosen and of all that they need."""
+    """Return the numbers of the chosen groups and of all that they need."""
     return frozenset(n for number in chosen for n in (number, *units[number].needs))
 
 
 def take(tree: Tree, units: Sequence[ChangeGroup], chosen: Collection[int]) -> tuple[Change, ...]:
-    """The changes that make the chosen units, in an order in which each can be made.
+    """Return the changes of the chosen groups, in an order in which each can be applied.
 
-    A class that is kept and a group that is new, or the other way round, get no answer (null) where the proposal had
-    none for them.
+    Where the proposal had no answer for a kept class in a new classification group, or the reverse, the answer is null.
 
     Args:
-        tree: the one that the units were made for.
+        tree: the one that the groups were made for.
         units: all of the proposal.
-        chosen: numbers of units; those they need must be among them.
+        chosen: numbers of groups; must include their prerequisites.
 
     Raises:
-        ChangeError: a unit is refused, or one that it needs is not chosen.
+        ChangeError: a group is refused, or a prerequisite is not chosen.
     """
     taken = set(chosen)  # once: made anew for each unit, it is what makes the choice of all of them slow
     for unit in (units[number] for number in sorted(chosen)):
@@ -129,12 +128,12 @@ def take(tree: Tree, units: Sequence[ChangeGroup], chosen: Collection[int]) -> t
 
 
 def alone(tree: Tree, units: Sequence[ChangeGroup]) -> list[tuple[Change, ...]]:
-    """For each unit the changes of it and of what it needs, for `Evaluator.preview`; none for a refused one."""
+    """Return, per group, its changes with its prerequisites, for `Evaluator.preview`; empty for a refused one."""
     return [() if unit.refused else take(tree, units, closure(units, (unit.number,))) for unit in units]
 
 
 class _Names:
-    """What groups, classes and options of later changes are called in the tree that the first change is made on."""
+    """The original names of groups, classes and options that later changes refer to by their new names."""
 
     def __init__(self, changes: Iterable[Change]) -> None:
         self._groups, self._classes = dict[str, str](), dict[str, str]()
@@ -148,16 +147,16 @@ class _Names:
                 self._options[change.group, change.new] = change.old
 
     def group(self, change: Change) -> str | None:
-        """The group that the change is in, if there is one."""
+        """Return the original name of the change's group, if it has one."""
         name = change.about[0]
         return None if name is None else self._groups.get(name, name)
 
     def class_(self, name: str | None) -> str | None:
-        """The class."""
+        """Return the original name of a class."""
         return None if name is None else self._classes.get(name, name)
 
     def words(self, change: Change) -> set[object]:
-        """The options that the change speaks of."""
+        """Return the original names of the options that the change refers to."""
         group = change.about[0] or ""
         if isinstance(change, OptionAdded | OptionRemoved):
             return {change.option}
@@ -168,10 +167,10 @@ class _Names:
 
 
 def _owners(changes: Sequence[Change]) -> list[int]:
-    """For each change the place of the first of its unit.
+    """Return, for each change, the index of the first change of its group.
 
-    One unit: what replaces a group by another of the same name; several steps of one answer; all answers that are only
-    written in another order.
+    These form one group: replacing a classification group by another of the same name; several steps of one answer; all
+    mere reorderings of answers.
     """
     first: dict[tuple[object, ...], int] = {}
     keys: list[tuple[object, ...]] = []
@@ -232,7 +231,7 @@ class _Made:
             self._inside[change.about[0]].append(place)
 
     def needed_by(self, change: Change) -> set[int]:
-        """The places of what the change speaks of, or of what frees an option that it removes."""
+        """Return the places of what the change refers to, or of what frees an option that it removes."""
         if isinstance(change, GroupRenamed | ClassRenamed):
             return set()  # they come first, and speak of the names of the old tree
         group, name = change.about
@@ -278,7 +277,7 @@ def _all_needs(direct: Sequence[set[int]]) -> list[frozenset[int]]:
 
 
 def _outside(change: Change, target: Target, names: _Names) -> bool:
-    """Whether the change is about something else than what was asked."""
+    """Whether the change is outside the target of the feedback."""
     if target.kind == "tree":
         return False
     if target.kind == "class":
@@ -288,7 +287,7 @@ def _outside(change: Change, target: Target, names: _Names) -> bool:
 
 
 def _with_new_options(units: list[ChangeGroup], target: Target) -> list[ChangeGroup]:
-    """A new option that something asked for needs was asked for as well."""
+    """Count an added option as inside the target if a group inside the target needs it."""
     if target.kind not in ("class", "option"):
         return units
     wanted = {n for unit in units if not unit.outside for n in unit.needs}
@@ -297,10 +296,10 @@ def _with_new_options(units: list[ChangeGroup], target: Target) -> list[ChangeGr
 
 
 def _locked(change: Change, locks: Collection[str], names: _Names) -> str:
-    """Which lock the change touches, in words; empty for none.
+    """Describe the lock that the change touches; empty for none.
 
-    A group's lock covers its name, prompt, options and the answers in it. A class's lock covers its name and its
-    answers; another word for an option moves no class, and a new group takes nothing from one.
+    A group's lock covers its name, prompt, options and answers. A class's lock covers its name and its answers; neither
+    renaming an option nor adding a group changes a class's answers.
     """
     group = names.group(change)
     if group is not None and f"group {group}" in locks:
@@ -315,7 +314,7 @@ def _locked(change: Change, locks: Collection[str], names: _Names) -> str:
 
 
 def _refused_with(unit: ChangeGroup, units: Sequence[ChangeGroup]) -> ChangeGroup:
-    """A unit that needs a refused one is refused as well."""
+    """Refuse a group that needs a refused one."""
     if unit.refused:
         return unit
     for other in sorted(unit.needs):
@@ -325,7 +324,7 @@ def _refused_with(unit: ChangeGroup, units: Sequence[ChangeGroup]) -> ChangeGrou
 
 
 def _without_answer(tree: Tree, changes: Sequence[Change]) -> list[Change]:
-    """Null where a new group and a class, or a new class and a group, have no answer for each other."""
+    """Return null answers for new groups and classes that have no answer for each other."""
     groups = {c.group for c in changes if isinstance(c, GroupAdded)}
     classes = {c.class_name for c in changes if isinstance(c, ClassAdded)}
     if not groups and not classes:  # nearly always: the tree of each single unit need not be made to see this

@@ -1,4 +1,4 @@
-"""What every conversation with a language model shares: waiting is shown, attempts are kept, the result is a tree."""
+"""Shared by all conversations with a language model: report progress, record attempts, extract the resulting tree."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Listener = Callable[["Attempt"], None]
 
 
 class ProgressChat:
-    """A chat whose waiting is shown, once for all that wait; a person who pastes needs no such thing."""
+    """A chat that reports waiting as progress, once for all concurrent requests; not for manual pasting."""
 
     def __init__(self, chat: "Chat", progress: Progress) -> None:
         self.name = chat.name
@@ -30,7 +30,7 @@ class ProgressChat:
     def complete(
         self, messages: "Sequence[Message]", on_text: "OnText | None" = None, *, wire: "ResponseSchema | None" = None
     ) -> "Reply":
-        """The chat's own reply."""
+        """Forward to the wrapped chat."""
         if self.name == "manual":
             return self._chat.complete(messages, on_text, wire=wire)
         self._wait(1)
@@ -40,7 +40,7 @@ class ProgressChat:
             self._wait(-1)
 
     def _wait(self, more: int) -> None:
-        """Tells when the first begins to wait and when nobody does any more."""
+        """Report progress when the first request starts waiting and when none is waiting any more."""
         with self._lock:
             before, self._waiting = self._waiting, self._waiting + more
             if 0 in (before, self._waiting):
@@ -48,7 +48,7 @@ class ProgressChat:
 
 
 def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
-    """A listener that keeps every attempt in the store before it is shown, and the numbers of the calls."""
+    """Return a listener that stores every attempt before it is shown, and the list of stored call numbers."""
     calls: list[int] = []
 
     def record(attempt: "Attempt") -> None:
@@ -77,10 +77,10 @@ def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Lis
 
 
 def result_of(conversation: "Conversation", path: Path) -> Tree:
-    """The tree of a conversation.
+    """Return the tree of a conversation.
 
     Raises:
-        ProblemsError: there is none; the message lists the last problems.
+        ProblemsError: it produced none; the message lists the last problems.
     """
     if conversation.tree is not None:
         return conversation.tree

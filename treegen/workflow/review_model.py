@@ -1,4 +1,4 @@
-"""A review with everything a screen shows: the session, the domain if there is one, problems, and scores by and by."""
+"""The state that the review screens show: session, domain if there is one, problems, and scores as they arrive."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """How a tree does on the dev part, by the domain's decision rule.
+    """A tree's performance on the dev split under the domain's decision rule.
 
     Attributes:
         tree: what was measured.
-        dev: the `dev` part of a score document.
-        mistakes: what is wrongly classified.
+        dev: the `dev` entry of a score document.
+        mistakes: the misclassified images.
         rule: name of the decision rule.
     """
 
@@ -45,11 +45,11 @@ class Measurement:
     rule: str = "sum"
 
     def group(self, name: str) -> dict[str, Any] | None:
-        """What is known of a group."""
+        """Return the diagnosis of a group, if any."""
         return next((g for g in self.dev["groups"] if g["name"] == name), None)
 
     def class_(self, name: str) -> dict[str, Any] | None:
-        """What is known of a class."""
+        """Return the diagnosis of a class, if any."""
         return next((c for c in self.dev["classes"] if c["name"] == name), None)
 
 
@@ -60,16 +60,16 @@ def _measure(workspace: Workspace, tree: Tree) -> Measurement:
 
 
 class ReviewModel:
-    """A tree under review. Nothing here waits for a model: that happens on a thread of its own.
+    """A tree under review. Nothing here blocks on a model: models run on a thread of their own.
 
-    Who makes one closes it: with `with`, or with `close`.
+    The creator must close it, with `with` or `close`.
 
     Attributes:
         session: the tree and its steps.
-        domain: `None` if there is none or it has problems; `missing` says which and what to do.
-        measured: the last score on the dev part, perhaps of an earlier state of the tree.
-        scores: all accuracies on the dev part since the review began, 0 to 1.
-        tested: the last score document, with the test part.
+        domain: `None` if missing or invalid; `missing` then says why and what to do.
+        measured: the last score on the dev split, possibly of an earlier state of the tree.
+        scores: all accuracies on the dev split since the review began, 0 to 1.
+        tested: the last score document, including the test split.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ReviewModel:
         encoder: EncoderSettings | None = None,
         thread: Executor | None = None,
     ) -> None:
-        """Opens the tree, the session it was left in, and its domain.
+        """Open the tree, the session it was left in, and its domain.
 
         Args:
             path: the tree file.
@@ -109,7 +109,7 @@ class ReviewModel:
         self.scores: list[float] = []
         self.tested: Score | None = None
         self.path, self.domain_path, self._encoder = path, found, encoder
-        self._thread = thread or ThreadPoolExecutor(1, "clip")  # the models stay in one thread
+        self._thread = thread or ThreadPoolExecutor(1, "clip")  # models are not shared between threads
         self._workspace: Workspace | None = None
         self._lock, self._users, self._closed = Lock(), 0, False
         self._progress: Progress = no_progress
@@ -117,19 +117,19 @@ class ReviewModel:
 
     @property
     def tree(self) -> Tree:
-        """As it is now."""
+        """The current tree."""
         return self.session.tree
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Everything wrong with the tree as it is now."""
+        """Everything wrong with the current tree."""
         if self._checked is None or self._checked[0] is not self.tree:
             self._checked = (self.tree, check_tree(self.tree, self.domain))
         return self._checked[1]
 
     @property
     def known_problems(self) -> tuple[Problem, ...]:
-        """Those that were found last, perhaps in an earlier state: nothing is looked for."""
+        """The last computed problems, possibly of an earlier state; does not run the checks."""
         return self._checked[1] if self._checked else ()
 
     @property
@@ -139,22 +139,22 @@ class ReviewModel:
 
     @property
     def stale(self) -> bool:
-        """Whether the last score is of an earlier state."""
+        """Whether the last score belongs to an earlier state."""
         return self.measured is None or self.measured.tree is not self.tree
 
     def measure(self, progress: Progress = no_progress) -> "Future[Measurement]":
-        """Scores the tree as it is now on the dev part, on the models' thread."""
+        """Score the current tree on the dev split, on the models' thread."""
         tree = self.tree
         return self.on_models(lambda work: _measure(work, tree), progress)
 
     def on_models(self, job: Callable[[Workspace], T], progress: Progress = no_progress) -> "Future[T]":
-        """Runs a job with the workspace on the models' thread, which loads models when they are first needed.
+        """Run a job with the workspace on the models' thread, which loads models lazily.
 
-        `Cancelled` is the failure of a job that the end of the review finds at work.
+        If the review is closed while the job runs, the job fails with `Cancelled`.
         """
 
         def run() -> T:
-            self._progress = progress  # one job at a time: its own progress
+            self._progress = progress  # safe: one job runs at a time
             with self.workspace() as work:
                 return work.run(lambda: job(work))
 
@@ -162,7 +162,7 @@ class ReviewModel:
 
     @contextmanager
     def workspace(self) -> Iterator[Workspace]:
-        """The one workspace of the review, on any thread; its models are for the models' thread alone.
+        """Yield the review's single workspace, on any thread; its models belong to the models' thread alone.
 
         Raises:
             Cancelled: the review is closed.
@@ -195,7 +195,7 @@ class ReviewModel:
             self._workspace.close()
 
     def close(self) -> None:
-        """Ends the review. What is unsaved is kept; what threads still use is closed when they are done with it."""
+        """End the review. Unsaved work is kept; resources still used by threads are closed when those finish."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._closed = True

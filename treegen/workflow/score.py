@@ -1,4 +1,4 @@
-"""What one does with a tree: score, revise. The CLI and the TUI show what these return."""
+"""Score a tree and revise it. The CLI and the TUI display the results."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreResult:
-    """A revision with its score document, and what a reader of the score must know about the images."""
+    """A revision with its score document, and notes about the images that a reader of the score must know."""
 
     revision: Revision
     score: Score
@@ -44,16 +44,16 @@ class ScoreResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A revised tree that nobody has accepted yet, and how it differs from the current one.
+    """A revised tree that has not been accepted yet, and how it differs from the current one.
 
     Attributes:
         base: the tree that was sent.
         tree: the model's answer.
-        changes: what leads from one to the other.
-        units: the parts that can be taken or left; those that touch a lock are refused.
+        changes: the difference from `base` to `tree`.
+        units: the change groups that can be accepted or rejected; those that touch a lock are refused.
         conversation: all attempts.
         feedback: what the reviewer said.
-        calls: their numbers in the store.
+        calls: numbers of the attempts in the store.
     """
 
     base: Tree
@@ -65,27 +65,27 @@ class Proposal:
     calls: tuple[int, ...]
 
     def allowed(self) -> tuple[Change, ...]:
-        """Everything that may be taken: without what touches a lock."""
+        """Return everything that may be accepted: all changes except those that touch a lock."""
         return take(self.base, self.units, [u.number for u in self.units if not u.refused])
 
 
 def score_tree(
     workspace: Workspace, tree: Tree | None = None, *, sealed: bool | None = None, rules: str = ""
 ) -> ScoreResult:
-    """Scores the tree on the test part, with the paired test against its parent revision, and keeps the score.
+    """Score the tree on the test split, with the paired test against its parent revision, and store the score.
 
-    Every look at the test part is recorded, by tree, encoder and decision rule.
+    Every evaluation of the test split is recorded, by tree, encoder and decision rule.
 
     Args:
         workspace: names tree, domain and encoder.
         tree: the content of the tree file, if it is already loaded.
-        sealed: the dev part alone; as the domain's [split] says if not given.
-        rules: decision rules to compare, as `sum,vote` or `all`; none if empty.
+        sealed: use the dev split only; defaults to the domain's [split].
+        rules: decision rules to compare, such as `sum,vote` or `all`; none if empty.
 
     Raises:
         InputError: there are no images, or no such rule.
         ProblemsError: the tree has errors, or a prompt is too long for the encoder.
-        ModelError: the encoder cannot be had.
+        ModelError: the encoder cannot be loaded.
     """
     from treegen.clip.decisions import rules_named
 
@@ -97,7 +97,7 @@ def score_tree(
 def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Sequence[DecisionRule]") -> ScoreResult:
     from treegen.clip.text_checks import check_lengths
 
-    check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # before images are embedded for nothing
+    check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # fail before embedding the images
     closed = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator
     score = evaluator.score(tree, None if closed else parent_tree(workspace, revision), sealed=closed)
@@ -110,7 +110,7 @@ def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Seq
 
 
 def _look(workspace: Workspace, score: Score) -> int:
-    """Records that a score's test part was looked at, once for each decision rule in it; returns how often by now."""
+    """Record a test evaluation for each decision rule in the score; return how many there have been in total."""
     from treegen.clip.decisions.interface import words_of
 
     used = [(score["decision_rule"], score.get("decision_parameters", {}))]
@@ -120,7 +120,7 @@ def _look(workspace: Workspace, score: Score) -> int:
 
 
 def freeze_rule(workspace: Workspace, score: Score) -> str:
-    """Writes the decision rule that a score's comparison chose into the domain file; returns its name.
+    """Write the decision rule that a score's comparison chose into the domain file; returns its name.
 
     From then on scores, previews and labels are made with it. Comments and order of the file stay as they are; a
     `least_margin` stays if the rule does, for it has the scale of the rule's scores.
@@ -143,7 +143,7 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
 
 
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
-    """What a reader of the score must know about encoder and images."""
+    """Collect what a reader of the score must know about encoder and images."""
     from treegen.clip.diagnosis.dataset_notes import notes_on
 
     chosen = encoder_notes(workspace.encoder_settings, workspace.domain)
@@ -151,7 +151,7 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
 
 
 def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str, ...]:
-    """What a reader of results must know about the choice of the encoder."""
+    """Return what a reader of results must know about the choice of the encoder."""
     if settings.name != BUNDLED_ENCODER or (domain and domain.name == BUNDLED_DOMAIN):
         return ()
     return (
@@ -161,7 +161,7 @@ def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str
 
 
 def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:
-    """The tree of the revision's parent, if it fits the domain and can still be scored."""
+    """Return the tree of the revision's parent, if it fits the domain and can still be scored."""
     parent = workspace.store.revision(revision.parent) if revision.parent else None
     if parent is None:
         return None
@@ -180,21 +180,21 @@ def propose_revision(
     on_attempt: Listener | None = None,
     on_text: "OnText | None" = None,
 ) -> Proposal:
-    """Sends the tree, its problems, its dev diagnosis and the feedback to a language model. Nothing is saved.
+    """Send the tree, its problems, its dev diagnosis and the feedback to a language model. Saves nothing.
 
     Args:
-        workspace: its tree may have errors: the feedback may be about them.
-        chat: who answers.
-        feedback: what the reviewer says, what it is about, what is locked, what was decided before.
-        tries: most replies, repairs included.
-        tree: as it is in a session; that of the file if not given.
-        diagnosis: the `dev` part of the tree's score, if it is known; else the tree is scored.
-        on_attempt: is told of each attempt.
-        on_text: is told each reply while it comes; may raise `Cancelled`.
+        workspace: its tree may have errors; the feedback may be about them.
+        chat: the language model.
+        feedback: the reviewer's text, its target, the locks and earlier decisions.
+        tries: most replies, including repairs.
+        tree: the current one of a session; that of the file if not given.
+        diagnosis: the `dev` entry of the tree's score, if known; otherwise the tree is scored.
+        on_attempt: called with each attempt.
+        on_text: called with each reply as it streams in; may raise `Cancelled`.
 
     Raises:
-        InputError: the file is no tree, or the feedback is blank.
-        ProblemsError: no reply was without errors; all attempts are in the store.
+        InputError: the file is not a tree, or the feedback is blank.
+        ProblemsError: every reply had errors; all attempts are in the store.
         ModelError: the model or the encoder failed.
         Cancelled: `on_text` raised it; the attempt is in the store.
     """
@@ -232,14 +232,14 @@ def propose_revision(
 
 
 def feedback_of_mistakes(workspace: Workspace, feedback: Feedback | None = None) -> Feedback:
-    """Feedback that the mistakes on the dev part suggest, behind what the reviewer says, with all earlier decisions.
+    """Derive feedback from the mistakes on the dev split, append it to the reviewer's, and add all earlier decisions.
 
     Args:
-        workspace: its tree is scored on the dev part; nothing of the test part is looked at.
-        feedback: what the reviewer says besides; its text may be empty.
+        workspace: its tree is scored on the dev split; the test split is not used.
+        feedback: the reviewer's own; its text may be empty.
 
     Raises:
-        InputError: there are no images, or no class is taken for another.
+        InputError: there are no images, or no classes are confused.
         ProblemsError: the tree has errors.
         ModelError: the encoder failed.
     """
@@ -265,11 +265,11 @@ def estimate_revision(
     tree: Tree | None = None,
     diagnosis: Diagnosis | None = None,
 ) -> "Estimate":
-    """What the first request of `propose_revision` will take, before it is sent; nothing is kept.
+    """Estimate the size and cost of the first request of `propose_revision` before it is sent; stores nothing.
 
     Raises:
         InputError: the feedback is blank.
-        ProblemsError: the file is no tree.
+        ProblemsError: the file is not a tree.
         ModelError: the encoder failed.
     """
     from treegen.llm.chat.estimate import estimate
@@ -284,7 +284,7 @@ def estimate_revision(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Start:
-    """What a revision begins with: the tree, what is wrong with it, and how it does on the dev part."""
+    """The starting point of a revision: the tree, its problems, and its diagnosis on the dev split."""
 
     tree: Tree
     problems: tuple[Problem, ...]
@@ -292,10 +292,10 @@ class _Start:
 
 
 def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: Diagnosis | None) -> _Start:
-    """The given tree or that of the file.
+    """Check and diagnose the given tree, or that of the file.
 
     Raises:
-        ProblemsError: the file is no tree.
+        ProblemsError: the file is not a tree.
     """
     domain = workspace.domain
     checked = workspace.check() if tree is None else check_text(dump(tree), classes=domain.classes, domain=domain.name)
@@ -308,7 +308,7 @@ def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: Diagnosi
 
 
 def diagnose(workspace: Workspace, tree: Tree) -> Diagnosis | None:
-    """The `dev` part of a tree's score; `None` if the tree has errors or there are no images.
+    """Return the `dev` entry of a tree's score; `None` if the tree has errors or there are no images.
 
     Raises:
         ModelError: the encoder failed.
@@ -324,12 +324,12 @@ def _diagnosed(workspace: Workspace, checked: CheckResult) -> Diagnosis | None:
 
 
 def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:
-    """Writes what may be taken of a proposal and keeps it as a revision.
+    """Write what may be accepted of a proposal and store it as a revision.
 
-    The file's content before it is a revision already.
+    The previous content of the file is stored as a revision too.
 
     Raises:
-        ProblemsError: without what is refused, the tree has errors.
+        ProblemsError: without the refused changes, the tree has errors.
         InputError: the file cannot be written.
     """
     tree = proposed_tree(workspace, proposal)
@@ -346,9 +346,9 @@ def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:
 
 
 def decide_proposal(workspace: Workspace, proposal: Proposal, *, taken: bool, why: str = "") -> None:
-    """Keeps what was made of a proposal as a whole: later requests tell it to the language model.
+    """Record the decision on a proposal as a whole; later requests report it to the language model.
 
-    What touches a lock is not taken in any case.
+    Changes that touch a lock are recorded as rejected in any case.
     """
     journal = Journal(workspace.store)
     for unit in proposal.units:
@@ -357,10 +357,10 @@ def decide_proposal(workspace: Workspace, proposal: Proposal, *, taken: bool, wh
 
 
 def proposed_tree(workspace: Workspace, proposal: Proposal) -> Tree:
-    """The proposed tree without what is refused.
+    """Return the proposed tree without the refused changes.
 
     Raises:
-        ProblemsError: it has errors then.
+        ProblemsError: the resulting tree has errors.
     """
     if not any(unit.refused for unit in proposal.units):
         return proposal.tree
@@ -381,12 +381,12 @@ def settings_with(
     precision: str | None = None,
     trust_remote_code: bool | None = None,
 ) -> EncoderSettings:
-    """The domain's encoder settings, or the defaults, with what the command line names."""
+    """Override the domain's encoder settings, or the defaults, with the command line's."""
     named = {"name": encoder, "device": device, "precision": precision, "trust_remote_code": trust_remote_code}
     given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     return replace(domain.encoder if domain else EncoderSettings(), **given)
 
 
 def llm_settings_with(domain: Domain, *, model: str | None, api_base: str | None) -> LlmSettings:
-    """The domain's language model settings with what the command line names."""
+    """Override the domain's language model settings with the command line's."""
     return replace(domain.llm, model=model or domain.llm.model, api_base=api_base or domain.llm.api_base)

@@ -1,4 +1,4 @@
-"""A review session: a tree that is edited by changes, with undo that survives a restart and saves that lose nothing."""
+"""A review session: a tree edited by changes, with undo that survives a restart and saves that lose nothing."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,26 +18,26 @@ from treegen.vcs.versions import tree_of
 
 
 class ConflictError(InputError):
-    """The file was changed by somebody else since the session last saw it; nothing was written."""
+    """The file was changed by someone else since the session last read it; nothing was written."""
 
 
 class Session:
-    """The tree under review. Every step is in the store before `tree` shows it.
+    """The tree under review. Every step is stored before `tree` reflects it.
 
     Attributes:
         path: the tree file.
-        tree: as it is now.
-        steps: all steps that can be undone or done again; the first `position` are done.
-        resumed: the session was taken up where it was left.
+        tree: the current tree.
+        steps: all steps that can be undone or redone; the first `position` are applied.
+        resumed: whether an earlier session was resumed.
         locks: what language models may not change: `group NAME` or `class NAME`.
     """
 
     def __init__(self, path: Path, store: Store) -> None:
-        """Opens the file, and the session it was left in, if nobody else has that now.
+        """Open the file, and resume its last session unless another process has it open.
 
         Raises:
             InputError: the file cannot be read.
-            ProblemsError: it is no tree; its text has to be mended first.
+            ProblemsError: it is not a tree; its text must be fixed first.
         """
         self.path, self.store = path, store
         self._journal = Journal(store)
@@ -48,7 +48,7 @@ class Session:
             raise
 
     def _open(self, text: str) -> None:
-        """Takes up the session that was left, or begins one."""
+        """Resume the last session, or begin a new one."""
         found, hashed = tree_of(text, str(self.path)), _hash(text)
         left = self._journal.latest()
         self.resumed = False
@@ -60,7 +60,7 @@ class Session:
             self.tree = apply(tree_of(left.base, str(self.path)), done)
             self.resumed = self.unsaved or hashed == left.file_hash
         if left is not None and not self.resumed:
-            self._journal.end(left.id)  # nothing unsaved, and the file went on without it
+            self._journal.end(left.id)  # nothing unsaved, and the file has changed since
         if not self.resumed:
             self._begin(found, hashed)
 
@@ -72,19 +72,19 @@ class Session:
 
     @property
     def unsaved(self) -> bool:
-        """Whether the tree is another than the session last saw in the file."""
+        """Whether the tree differs from what the session last saw in the file."""
         return self.tree != self.saved
 
     @property
     def file_changed(self) -> bool:
-        """Whether the file is another than the session last saw."""
+        """Whether the file differs from what the session last saw."""
         return _hash(read_text(self.path)) != self._file_hash if self.path.exists() else True
 
     def do(self, label: str, changes: Iterable[Change]) -> None:
-        """Makes changes as one step.
+        """Apply changes as one step.
 
         Raises:
-            ChangeError: one does not fit; nothing is changed.
+            ChangeError: a change cannot be applied; nothing is changed.
         """
         made = tuple(changes)
         if not made:
@@ -98,11 +98,11 @@ class Session:
         self._follow_names(step.changes)
 
     def become(self, label: str, tree: Tree) -> None:
-        """Makes what leads to another tree one step: after an editor, a merge or a proposal."""
+        """Apply the difference to another tree as one step: after an editor, a merge or a proposal."""
         self.do(label, (*difference(self.tree, tree), *conflict_changes(self.tree.conflicts, tree.conflicts)))
 
     def undo(self) -> Step | None:
-        """Takes the last step back; `None` if there is none."""
+        """Undo the last step and return it; `None` if there is none."""
         if not self.position:
             return None
         step = self.steps[self.position - 1]
@@ -114,7 +114,7 @@ class Session:
         return step
 
     def redo(self) -> Step | None:
-        """Makes the step that was taken back last again; `None` if there is none."""
+        """Redo the step that was undone last and return it; `None` if there is none."""
         if self.position == len(self.steps):
             return None
         step = self.steps[self.position]
@@ -126,10 +126,10 @@ class Session:
         return step
 
     def save(self) -> Revision:
-        """Writes the canonical text and keeps the tree as a revision.
+        """Write the canonical text and store the tree as a revision.
 
         Raises:
-            ConflictError: somebody else changed the file; `merge_file` brings that in, `overwrite` goes over it.
+            ConflictError: someone else changed the file; `merge_file` merges that change, `overwrite` replaces it.
             InputError: the file cannot be written.
         """
         if self.file_changed:
@@ -138,11 +138,11 @@ class Session:
         return self._write()
 
     def overwrite(self) -> Revision:
-        """Writes over what somebody else wrote, which is kept as a revision first.
+        """Overwrite what someone else wrote, after storing it as a revision.
 
         Raises:
             InputError: the file cannot be read or written.
-            ProblemsError: what is in the file is no tree and could not be kept.
+            ProblemsError: the file's content is not a tree and could not be stored.
         """
         if self.path.exists():
             theirs = tree_of(read_text(self.path), str(self.path))
@@ -152,11 +152,11 @@ class Session:
         return self._write()
 
     def merge_file(self) -> MergeResult:
-        """Merges what somebody else wrote into the tree, as one step. The next save writes the result.
+        """Merge what someone else wrote into the tree, as one step. The next save writes the result.
 
         Raises:
             InputError: the file cannot be read.
-            ProblemsError: it is no tree, or one of the trees cannot be merged by names.
+            ProblemsError: it is not a tree, or one of the trees cannot be merged by name.
         """
         text = read_text(self.path)
         theirs = tree_of(text, str(self.path))
@@ -167,28 +167,28 @@ class Session:
         return merged
 
     def set_lock(self, what: str, locked: bool) -> None:
-        """Locks or unlocks `group NAME` or `class NAME` for language models."""
+        """Lock or unlock `group NAME` or `class NAME` for language models."""
         self.locks = self.locks | {what} if locked else self.locks - {what}
         self._journal.lock(self._id, self.locks)
 
     def decide(self, feedback: str, changes: Iterable[Change], *, taken: bool, why: str) -> None:
-        """Keeps what the reviewer made of proposed changes."""
+        """Record the reviewer's decision on proposed changes."""
         self._journal.decide(feedback, list(changes), taken=taken, why=why)
 
     def decisions(self) -> list[tuple[str, bool, str]]:
-        """What was made of proposed changes so far, oldest first: sentence, taken, why."""
+        """Return the decisions on proposed changes so far, oldest first: sentence, taken, why."""
         return self._journal.decisions()
 
     def keep(self, name: str, text: str) -> None:
-        """Keeps a text beside the tree: something unfinished that the next session goes on with."""
+        """Store a text next to the tree: unfinished work that the next session continues."""
         self._journal.keep(self._id, name, text)
 
     def kept(self, name: str) -> str:
-        """What was kept under the name, empty if nothing was."""
+        """Return the text stored under the name; empty if there is none."""
         return self._journal.kept(self._id, name)
 
     def _follow_names(self, changes: Iterable[Change]) -> None:
-        """A lock is on a group or class, whatever that is called now."""
+        """Rename locks along with their group or class."""
         locks = self.locks
         for change in changes:
             if isinstance(change, GroupRenamed | ClassRenamed):
@@ -200,7 +200,7 @@ class Session:
             self.locks = locks
 
     def close(self) -> None:
-        """Ends the process's hold. What is unsaved is kept, and the next session goes on with it."""
+        """Release the process's hold on the session. Unsaved changes are kept, and the next session resumes them."""
         self._journal.release()
 
     def _write(self) -> Revision:

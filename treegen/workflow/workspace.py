@@ -1,4 +1,4 @@
-"""An open tree: its file, its domain, its history, and the models that are loaded when they are first needed."""
+"""An open tree: its file, its domain, its history, and lazily loaded models."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -33,14 +33,14 @@ T = TypeVar("T")
 
 
 def split_settings(split: SplitSettings) -> str:
-    """Under which name a division is recorded."""
+    """Return the name under which a split is recorded."""
     return f"dev={split.dev} seed={split.seed}"
 
 
 class Workspace:
-    """A tree file with its domain and its store. Heavy models are loaded when they are first needed.
+    """A tree file with its domain and its store. Heavy models are loaded lazily.
 
-    Who makes one closes it: with `with`, or with `close`.
+    The creator must close it, with `with` or `close`.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Workspace:
         encoder: EncoderSettings | None = None,
         progress: Progress = no_progress,
     ) -> None:
-        """Opens the domain; the tree file need not exist yet.
+        """Load the domain; the tree file need not exist yet.
 
         Args:
             tree_path: the tree file.
             domain_path: the domain file or its folder; the tree's folder if not given.
             encoder: overrides the domain's [encoder].
-            progress: is told how far long steps are.
+            progress: called with the progress of long steps.
 
         Raises:
             InputError: there is no domain, or it cannot be read.
@@ -75,7 +75,7 @@ class Workspace:
         self._opened = ExitStack()
 
     def close(self) -> None:
-        """Closes the history and the cache, if they are open; what is asked for afterwards is opened again."""
+        """Close the history and the cache if they are open; later accesses reopen them."""
         for name in ("evaluator", "encoder", "cache", "store"):
             self.__dict__.pop(name, None)
         self._opened.close()
@@ -90,7 +90,7 @@ class Workspace:
 
     @cached_property
     def store(self) -> Store:
-        """The history beside the tree."""
+        """The history next to the tree."""
         return self._opened.enter_context(Store(self.path))
 
     @property
@@ -125,7 +125,7 @@ class Workspace:
         return encoder
 
     def _cache_for_encoder(self) -> "EmbeddingCache | None":
-        """The cache, if it can be had and is worth it: without images only a folder that is there already is used."""
+        """Open the cache if it is worth it: without images, only in a folder that exists already."""
         if self.domain.images is None and not (self.path.resolve().parent / FOLDER).is_dir():
             return None
         try:
@@ -135,7 +135,7 @@ class Workspace:
 
     @cached_property
     def evaluator(self) -> "Evaluator":
-        """The embedded images; embeds what is new on first use."""
+        """The embedded images; new images are embedded on first use."""
         require("clip")
         from treegen.clip.encoders.drift import settle
         from treegen.clip.evaluator import Evaluator
@@ -154,14 +154,14 @@ class Workspace:
             return job()
 
     def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
-        """The split that the images bring along or that is recorded, extended to new images."""
+        """Split the images as the image set fixes it or as recorded, and extend the split to new images."""
         parts = divide(images, self.domain.classes, self.domain.split, self.recorded_parts())
         self.store.record_split(self._split_settings, parts)
-        # what another process recorded first counts, but not against the image set itself
+        # another process's earlier record takes precedence, but the image set's own split overrides both
         return {**self.recorded_parts(), **fixed_parts(images)}
 
     def recorded_parts(self) -> dict[str, str]:
-        """Content digest -> part, of the images that were divided so far."""
+        """Return content digest -> split, for the images that were split so far."""
         return self.store.recorded_split(self._split_settings)
 
     @property
@@ -169,7 +169,7 @@ class Workspace:
         return split_settings(self.domain.split)
 
     def dev_images(self) -> tuple[LabelledImage, ...]:
-        """The images of the dev part by the recorded split: all that a language model may be shown.
+        """Return the images of the recorded dev split: all that a language model may be shown.
 
         Raises:
             InputError: there are no images.
@@ -179,11 +179,11 @@ class Workspace:
         return tuple(image for image in found if parts[image.digest] == "dev")
 
     def check(self) -> CheckResult:
-        """Everything wrong with the tree file, against the domain's classes."""
+        """Check the tree file against the domain's classes."""
         return check_text(read_text(self.path), classes=self.domain.classes, domain=self.domain.name)
 
     def load(self) -> tuple[Tree, tuple[Problem, ...]]:
-        """The tree, which has no errors, and its warnings.
+        """Return the tree, which has no errors, and its warnings.
 
         Raises:
             InputError: the file cannot be read.
@@ -193,7 +193,7 @@ class Workspace:
         return checked.sound_tree(self.path), checked.problems
 
     def current(self, tree: Tree) -> Revision:
-        """The revision of the file's content; what was edited outside of treegen is kept as a new one."""
+        """Return the revision of this content; store a new one if it was edited outside of treegen."""
         known = self.store.find_revision(digest_of(tree))
         if known:
             return known

@@ -1,4 +1,4 @@
-"""Decision rules: how the answers of the groups become class scores."""
+"""Decision rules: turn the answers of the groups into class scores."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,7 +9,7 @@ from treegen.clip.decisions.learnt import Gated, Temperature, Weighted
 from treegen.config.settings import DecisionSettings
 from treegen.errors import InputError
 
-#: name -> rule, the plainer ones first: of rules that do alike, the first is taken
+#: name -> rule, simpler ones first: of equally good rules, the first is chosen
 RULES: Final[dict[str, DecisionRule]] = {
     rule.name: rule for rule in (SumRule(), LogProduct(), Vote(), Maximum(), Weighted(), Temperature(), Gated())
 }
@@ -21,15 +21,15 @@ __all__ = ["RULES", "SUM", "DecisionRule", "FittedRule", "RuleInputs", "decision
 
 
 def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[DecisionRule], FittedRule]) -> FittedRule:
-    """The rule of a domain, ready to decide.
+    """Return the domain's decision rule, ready to use.
 
     Args:
         settings: the domain's.
-        encoder: fingerprint of the encoder in use; parameters that were learnt with another do not fit it.
-        learn: fits a rule on the dev part; only called if the rule learns and has no parameters that fit.
+        encoder: fingerprint of the encoder in use; parameters learnt with another are not used.
+        learn: fits a rule on the dev split; only called if the rule learns and has no usable parameters.
 
     Raises:
-        InputError: the parameters are not those of the rule, or one is a number that it cannot have learnt.
+        InputError: the parameters are not those of the rule, or one is out of its range.
     """
     rule = RULES[settings.rule]
     given = {name for name, _ in settings.parameters}
@@ -49,10 +49,10 @@ def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[Decis
 
 
 def rules_named(names: str) -> tuple[DecisionRule, ...]:
-    """The rules of a list such as `sum,vote`, or `all`. The sum is always among them, and first.
+    """Return the rules of a list such as `sum,vote`, or `all`. The sum is always included, and first.
 
     Raises:
-        InputError: there is no rule of that name.
+        InputError: there is no rule with that name.
     """
     wanted = list(RULES) if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in RULES]

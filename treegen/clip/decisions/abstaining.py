@@ -1,4 +1,4 @@
-"""Saying nothing where a rule is unsure: how much accuracy is had for how many images left to a person."""
+"""Abstaining where a rule is unsure: the accuracy gained for the share of images left to a person."""
 
 import math
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: shares of the dev images that are to be answered
+#: shares of the dev images to answer
 COVERAGES: Final = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 def margins(scores: Array) -> "NDArray[np.float64]":
-    """(B): score of the best class less that of the second, of (B, K); 0 for a tie."""
+    """Return the score margin between best and second class: (B), from (B, K); 0 for a tie."""
     _, _, best, second = top_two(scores.T)
     return to_numpy(best - second)
 
 
 def thresholds(scores: Array) -> list[tuple[float, float]]:
-    """(coverage, margin) for each of `COVERAGES`: so many of these images (B, K) have at least that margin.
+    """Return (coverage, margin) per entry of `COVERAGES`: that share of the images (B, K) has at least the margin.
 
-    Where margins are equal, more have it. Full coverage asks for no margin.
+    With tied margins, more do. Full coverage requires no margin.
     """
     ordered = sorted(margins(scores).tolist(), reverse=True)
     count = len(ordered)
@@ -33,12 +33,12 @@ def thresholds(scores: Array) -> list[tuple[float, float]]:
 
 
 def curve(scores: Array, labels: Sequence[int], limits: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
-    """For each threshold how many images are answered and how many of these rightly.
+    """Return coverage and accuracy for each threshold.
 
     Args:
         scores: (B, K).
         labels: (B).
-        limits: from `thresholds`, of these images or of others.
+        limits: from `thresholds`, on these images or on others.
     """
     found, sure = to_numpy(scores).argmax(1).tolist(), margins(scores).tolist()
     entries = []

@@ -1,4 +1,4 @@
-"""Compares decision rules on one tree: chosen on the dev part, reported on the test part."""
+"""Compare decision rules on one tree: choose on the dev split, report on the test split."""
 
 from collections.abc import Sequence
 from random import Random
@@ -19,16 +19,16 @@ FOLDS: Final = 5
 def compare_rules(
     rules: Sequence[DecisionRule], dev: tuple[RuleInputs, Sequence[int]], test: tuple[RuleInputs, Sequence[int]] | None
 ) -> tuple[FittedRule, Comparison]:
-    """The chosen rule, fitted on the whole dev part, and the `rules` section of the score document.
+    """Return the chosen rule, fitted on the whole dev split, and the `rules` section of the score document.
 
-    A rule's dev accuracy is that of cross-validation: each fifth of the dev part is predicted with what was learnt on
-    the rest, so that a rule that learns is not favoured by images it has seen. The highest is chosen; of equals the
-    first. On the test part each rule has what it learnt on the whole dev part, and is paired with the first.
+    A rule's dev accuracy is cross-validated: each fifth of the dev split is predicted by what was learnt on the rest,
+    so that a rule that learns is not favoured by images it has seen. The highest is chosen, the first of equals. On the
+    test split each rule uses what it learnt on the whole dev split, and is paired with the first.
 
     Args:
-        rules: the first is the one that the others are compared with.
-        dev: evidence and labels.
-        test: the same; `None` if the test part is not to be looked at.
+        rules: the first is the one the others are compared with.
+        dev: inputs and labels.
+        test: the same; `None` if the test split is not to be evaluated.
     """
     evidence, labels = dev
     guesses = [cross_validated(rule, evidence, labels) for rule in rules]
@@ -58,22 +58,24 @@ def compare_rules(
 def _abstaining(
     chosen: FittedRule, dev: tuple[RuleInputs, Sequence[int]], test: tuple[RuleInputs, Sequence[int]] | None
 ) -> list[dict[str, Any]]:
-    """Coverage and accuracy of the chosen rule when it may say nothing: thresholds of the dev part, shares of the test
-    part, or of the dev part if the test part is not looked at."""
+    """Return coverage and accuracy of the chosen rule when it may abstain.
+
+    Thresholds come from the dev split, shares from the test split, or from the dev split if the test split is sealed.
+    """
     limits = thresholds(chosen.scores(dev[0]))
     evidence, labels = test or dev
     return curve(chosen.scores(evidence), labels, limits)
 
 
 def _against_first(labels: Sequence[int], predictions: Sequence[Sequence[int]]) -> list[dict[str, Any] | None]:
-    """McNemar's test of each with the first, and its p corrected for their number; `None` for the first."""
+    """Return McNemar's test of each against the first, with p corrected for their number; `None` for the first."""
     tests = [paired(labels, each, predictions[0]) for each in predictions[1:]]
     corrected = holm([each["p"] for each in tests])
     return [None, *({**each, "p_holm": p} for each, p in zip(tests, corrected, strict=True))]
 
 
 def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[int]) -> list[int]:
-    """Prediction of each image (B) by what the rule learnt on the other folds."""
+    """Predict each image (B) with what the rule learnt on the other folds."""
     if not rule.parameters:
         return _predict(FittedRule(rule=rule), evidence)
     fold, predictions = np.array(folds_of(labels)), [0] * len(labels)
@@ -87,11 +89,11 @@ def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[i
 
 
 def folds_of(labels: Sequence[int]) -> list[int]:
-    """Fold of each image (B), 0 to `FOLDS` - 1, or fewer of few images: each class dealt out evenly, with a seed."""
+    """Assign each image (B) a fold, 0 to `FOLDS` - 1 (fewer for few images), stratified by class, seeded."""
     count, draw = max(1, min(FOLDS, len(labels))), Random(0)
     order = list(range(len(labels)))
     draw.shuffle(order)
-    order.sort(key=labels.__getitem__)  # stable: within a class as drawn
+    order.sort(key=labels.__getitem__)  # stable: keeps the shuffled order within a class
     places = [0] * len(labels)
     for turn, b in enumerate(order):
         places[b] = turn % count

@@ -1,4 +1,4 @@
-"""Decision rules that learn nothing. A null answer counts as all options alike: 1/len(options)."""
+"""Decision rules without learnt parameters. A null answer counts as all options equally: 1/len(options)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,18 +9,18 @@ from treegen.clip import scoring
 from treegen.clip.arrays import Array, double, like, log_softmax, namespace
 from treegen.clip.decisions.interface import Parameters, RuleInputs
 
-#: What the sum may add to a score that it only breaks the ties of: votes differ by 1/len(options) and its differences.
+#: The most the sum may add as a tie-breaker: votes differ by 1/len(options) and its differences.
 _TIE: Final = 1e-6
 
 
 class Fixed:
-    """Learns nothing."""
+    """Base of rules that learn nothing."""
 
     parameters: tuple[str, ...] = ()
     uses_names = False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
-        """Nothing."""
+        """Return no parameters."""
         return {}
 
 
@@ -30,14 +30,14 @@ class SumRule(Fixed):
     name = "sum"
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K)."""
+        """Return scores (B, K)."""
         return scoring.class_scores(evidence.probabilities, evidence.matrix)
 
 
 class LogProduct(Fixed):
     """S = Σ_g log p_g(option of the class), at most 0: the groups as independent witnesses.
 
-    One group that is sure and wrong outweighs many that are right.
+    One group that is confident but wrong outweighs many that are right.
 
     Source: direct attribute prediction, Lampert et al. 2009, without its class priors.
     """
@@ -45,7 +45,7 @@ class LogProduct(Fixed):
     name = "log-product"
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K)."""
+        """Return scores (B, K)."""
         xp = namespace(evidence.logits)
         logs = xp.concat([log_softmax(part, 0) for part in evidence.columns(evidence.logits)])  # (Q, B)
         nulls = xp.astype(evidence.expected() < 0, logs.dtype)  # (K, G)
@@ -55,7 +55,7 @@ class LogProduct(Fixed):
 
 
 class Vote(Fixed):
-    """S = number of groups whose most probable option is the class's; ties are decided by the sum.
+    """S = number of groups whose most probable option is the class's; the sum breaks ties.
 
     Equally probable options share the group's vote.
     """
@@ -63,7 +63,7 @@ class Vote(Fixed):
     name = "vote"
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K), float64."""
+        """Return scores (B, K), float64."""
         xp = namespace(evidence.probabilities)
         tops = [double(part == xp.max(part, axis=0)) for part in evidence.columns(evidence.probabilities)]
         votes = xp.concat([top / xp.sum(top, axis=0) for top in tops])  # (Q, B)
@@ -71,7 +71,7 @@ class Vote(Fixed):
 
 
 class Maximum(Fixed):
-    """S = max_g p_g(option of the class): one sure group decides; ties are decided by the sum.
+    """S = max_g p_g(option of the class): one confident group decides; the sum breaks ties.
 
     Source: Kittler et al. 1998, "On combining classifiers".
     """
@@ -79,7 +79,7 @@ class Maximum(Fixed):
     name = "max"
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K), float64."""
+        """Return scores (B, K), float64."""
         matrices = scoring.split_groups(evidence.matrix, evidence.sizes)
         first, *parts = evidence.columns(evidence.probabilities)
         best = matrices[0] @ first  # (K, B)
@@ -89,6 +89,6 @@ class Maximum(Fixed):
 
 
 def tie_breaker(evidence: RuleInputs, exact: Array | None = None) -> Array:
-    """(B, K): the sum, too small to change what is not a tie; `exact` are the probabilities in float64."""
+    """Return the sum (B, K), too small to change anything but ties; `exact` are the float64 probabilities."""
     probabilities = double(evidence.probabilities) if exact is None else exact
     return (_TIE / len(evidence.sizes)) * scoring.class_scores(probabilities, double(evidence.matrix))

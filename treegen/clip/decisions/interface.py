@@ -1,4 +1,4 @@
-"""What every decision rule is: how the answers of the groups become class scores. Shapes as in `scoring`."""
+"""The interface of decision rules, which turn the groups' answers into class scores. Shapes as in `scoring`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RuleInputs:
-    """What a rule decides on.
+    """The inputs of a decision rule.
 
     Attributes:
         logits: (B, Q), scaled.
         probabilities: (B, Q), the softmax of `logits` within each group.
-        matrix: (K, Q), the rules as `scoring.rule_matrix` gives them.
+        matrix: (K, Q), the rules as returned by `scoring.rule_matrix`.
         groups: names of the groups (G).
         sizes: number of options of each (G), sum Q.
-        names: (B, K), scaled similarities to the class names; `None` where no rule asks for them.
+        names: (B, K), scaled similarities to the class names; `None` if no rule uses them.
     """
 
     logits: Array
@@ -37,12 +37,12 @@ class RuleInputs:
     names: Array | None = None
 
     def take(self, rows: Array) -> "RuleInputs":
-        """The same for some of the images, by number."""
+        """Select some of the images, by index."""
         names = None if self.names is None else self.names[rows]
         return replace(self, logits=self.logits[rows], probabilities=self.probabilities[rows], names=names)
 
     def without(self, group: int) -> "RuleInputs":
-        """The same without a group, by number."""
+        """Drop a group, by index."""
         columns = np.flatnonzero(np.repeat(np.arange(len(self.sizes)) != group, self.sizes))
         return replace(
             self,
@@ -54,11 +54,11 @@ class RuleInputs:
         )
 
     def columns(self, values: Array) -> tuple[Array, ...]:
-        """Logits or probabilities (B, Q) as one view (O, B) for each group: the way they lie in memory."""
+        """Split logits or probabilities (B, Q) into one view (O, B) per group, following the memory layout."""
         return tuple(values.T[start:end] for start, end in scoring.spans(self.sizes))
 
     def expected(self) -> Array:
-        """(K, G): index of the class's option in each group, -1 where its answer is null."""
+        """Return the index of the class's option in each group: (K, G), -1 where its answer is null."""
         xp = namespace(self.matrix)
         columns = [
             xp.where(xp.max(part, axis=1) == 1, xp.argmax(part, axis=1), -1)
@@ -72,34 +72,34 @@ def _less(values: tuple[T, ...], place: int) -> tuple[T, ...]:
 
 
 class DecisionRule(Protocol):
-    """A pair of functions: what is learnt on the dev part, and what is decided with it."""
+    """A decision rule: `fit` learns parameters on the dev split, `scores` applies them."""
 
     @property
     def name(self) -> str:
-        """As in domain.toml."""
+        """The name in domain.toml."""
         ...
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """What it learns: nothing if empty, one number for each group if `*`."""
+        """The names of learnt parameters: none if empty, one number per group if `*`."""
         ...
 
     @property
     def uses_names(self) -> bool:
-        """Whether it also looks at the similarities to the class names."""
+        """Whether it also uses the similarities to the class names."""
         ...
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
-        """The parameters that suit labelled images (B): plain numbers, the same for the same images."""
+        """Fit the parameters to labelled images (B): plain numbers, deterministic."""
         ...
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K); the class with the highest score is the prediction."""
+        """Return scores (B, K); the class with the highest score is the prediction."""
         ...
 
 
 def words_of(rule: str, parameters: Parameters) -> str:
-    """A decision rule by its name, with its parameters in a line."""
+    """Describe a decision rule on one line: its name and parameters."""
     return " ".join([rule, *(f"{name}={value:.6g}" for name, value in parameters.items())])
 
 
@@ -112,14 +112,14 @@ class FittedRule:
 
     @property
     def words(self) -> str:
-        """Name and parameters, as looks at the test part are told apart."""
+        """Name and parameters, which identify a test evaluation."""
         return words_of(self.rule.name, dict(self.parameters))
 
     def scores(self, evidence: RuleInputs) -> Array:
-        """(B, K)."""
+        """Return scores (B, K)."""
         return self.rule.scores(evidence, dict(self.parameters))
 
 
 def fit(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[int]) -> FittedRule:
-    """The rule with the parameters that suit labelled images (B)."""
+    """Fit the rule's parameters to labelled images (B)."""
     return FittedRule(rule=rule, parameters=tuple(rule.fit(evidence, labels).items()))

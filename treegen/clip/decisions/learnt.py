@@ -1,4 +1,4 @@
-"""Decision rules that learn a few numbers on the dev part, always the same from the same images."""
+"""Decision rules that learn a few numbers on the dev split, deterministically."""
 
 import math
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ from treegen.clip.decisions.interface import Parameters, RuleInputs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HOTTEST: Final = 100.0  # temperatures are looked for from one in this to this
-_PULL: Final = 1.0  # of a Gaussian prior on the gate's weights, in images
-_FLAT: Final = 1e-9  # change of the slope per image that is none but for rounding
-_LEAST: Final = 1e-12  # a probability that no logarithm fears
+_HOTTEST: Final = 100.0  # temperatures are searched from 1 / this to this
+_PULL: Final = 1.0  # strength of a Gaussian prior on the gate's weights, in images
+_FLAT: Final = 1e-9  # change of the slope per image that counts as zero
+_LEAST: Final = 1e-12  # a probability whose logarithm is finite
 
 
 class Weighted:
-    """S = Σ_g w_g p_g(option of the class), each group weighing as much as it proved reliable on the dev part.
+    """S = Σ_g w_g p_g(option of the class), with each group weighted by its reliability on the dev split.
 
-    The reliability is the mean recall of the group's options, less what a constant answer has, as a share of what is
-    left to gain: (r - 1/m) / (1 - 1/m), m the options that have images, r with one image more for each option of
-    which 1/m is right, so that few images promise little. Below 0 counts as 0. Weights have the mean 1. A group that
-    nothing is known of (m < 2) weighs 1, and all do if none is reliable. Classes that only groups of weight 0 tell
-    apart are tied: the sum decides.
+    The reliability is the mean recall of the group's options beyond that of a constant answer, as a share of what can
+    be gained: (r - 1/m) / (1 - 1/m), with m the options that have images, and r smoothed by one extra image per option,
+    of which 1/m is right, so that few images yield little. Negative values count as 0. Weights have mean 1. A group
+    without data (m < 2) gets weight 1, and so do all if none is reliable. Classes that only groups of weight 0
+    distinguish are tied: the sum decides.
     """
 
     name, parameters, uses_names = "weighted", ("*",), False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
-        """Group -> weight, at least 0."""
+        """Return group -> weight, at least 0."""
         expected = to_numpy(evidence.expected())[list(labels)].T  # (G, B)
         found: dict[str, float | None] = {}
         for group, true, part in zip(evidence.groups, expected, evidence.columns(evidence.probabilities), strict=True):
@@ -43,14 +43,14 @@ class Weighted:
         return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K), float64; a group without a weight, as one that was added since, weighs 1."""
+        """Return scores (B, K), float64; a group without a weight, such as one added since, has weight 1."""
         weights = np.repeat([float(parameters.get(group, 1.0)) for group in evidence.groups], evidence.sizes)
         weighed, exact = double(evidence.matrix) * like(weights, evidence.matrix), double(evidence.probabilities)
         return scoring.class_scores(exact, weighed) + tie_breaker(evidence, exact)
 
 
 def _reliability(expected: "NDArray[np.int64]", answers: "NDArray[np.int64]", options: int) -> float | None:
-    """0 to 1, of the true option, -1 for none, and the answer of each image (B); `None` below two true options."""
+    """Return the reliability, 0 to 1, from true options (-1: none) and answers (B); `None` below two true options."""
     known = expected >= 0
     images = np.bincount(expected[known], minlength=options)
     right = np.bincount(expected[known & (expected == answers)], minlength=options)
@@ -64,19 +64,19 @@ def _reliability(expected: "NDArray[np.int64]", answers: "NDArray[np.int64]", op
 
 
 class Temperature:
-    """The sum, with the softmax of every group taken at one temperature T: below 1 sharper, above 1 milder.
+    """The sum, with the softmax of every group at one temperature T: below 1 sharper, above 1 flatter.
 
-    T makes the true options of the dev images as likely as it can (least negative log-likelihood over images and
-    groups), which is convex in 1/T. With no true option to learn from it is 1.
+    T minimises the negative log-likelihood of the true options over dev images and groups, which is convex in 1/T.
+    Without any true option to learn from it is 1.
 
-    Source: Guo et al. 2017, "On calibration of modern neural networks"; one temperature for a whole CLIP after
+    Source: Guo et al. 2017, "On calibration of modern neural networks"; one temperature for a whole CLIP:
     LeVine et al. 2023 (arXiv 2303.12748). Fitted on options here, not on classes.
     """
 
     name, parameters, uses_names = "temperature", ("temperature",), False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
-        """The temperature, 0.01 to 100."""
+        """Return the temperature, 0.01 to 100."""
         expected, parts = to_numpy(evidence.expected())[list(labels)], []
         for number, part in enumerate(evidence.columns(double(evidence.logits))):
             asked = np.flatnonzero(expected[:, number] >= 0)
@@ -86,18 +86,18 @@ class Temperature:
         return {"temperature": 1 / _likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K), 0 to G."""
+        """Return scores (B, K), 0 to G."""
         tempered = scoring.group_probabilities(evidence.logits / parameters["temperature"], evidence.sizes)
         return scoring.class_scores(tempered, evidence.matrix)
 
 
 class Gated:
-    """P = (1 - g) P_tree + g P_name, with a gate g that looks at each image: how sure is either of the two?
+    """P = (1 - g) P_tree + g P_name, with a gate g per image that depends on how confident each of the two is.
 
-    P_tree is the softmax of the sum rule's scores, P_name that of the similarities to the class names, each at a
-    scale of its own, which makes the dev classes as likely as it can. The gate is g = sigmoid(b + u m_tree + v m_name)
-    with m the difference of the two largest probabilities; b, u and v make the dev classes likely, held near 0 by
-    a penalty of (b² + u² + v²)/2, as one image more would. Where a tree beats its names, g goes to 0.
+    P_tree is the softmax of the sum rule's scores, P_name that of the similarities to the class names, each at a scale
+    of its own that maximises the likelihood of the dev classes. The gate is g = sigmoid(b + u m_tree + v m_name) with m
+    the difference of the two largest probabilities; b, u and v maximise the likelihood of the dev classes, held near 0
+    by a penalty of (b² + u² + v²)/2, about the weight of one image. Where the tree beats the names, g goes to 0.
 
     Source: the gated fusion of Zhang et al. 2023, "Multimodal chain-of-thought reasoning", with its matrices reduced
     to three numbers: there are dozens of images here, not thousands.
@@ -107,7 +107,7 @@ class Gated:
     parameters = ("tree_scale", "name_scale", "bias", "tree_margin", "name_margin")
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
-        """Two scales above 0, and the three numbers of the gate."""
+        """Return two scales above 0, and the three numbers of the gate."""
         from scipy.optimize import minimize
 
         assert evidence.names is not None
@@ -120,7 +120,7 @@ class Gated:
         return {**scales, **dict(zip(("bias", "tree_margin", "name_margin"), map(float, found.x), strict=True))}
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
-        """(B, K), float64; rows sum to 1."""
+        """Return scores (B, K), float64; rows sum to 1."""
         sums = double(scoring.class_scores(evidence.probabilities, evidence.matrix))
         p_tree, p_name = softmax(sums * parameters["tree_scale"], 1), _names(evidence, parameters)
         weights = np.array([float(parameters[key]) for key in ("bias", "tree_margin", "name_margin")])
@@ -141,31 +141,31 @@ def _names(evidence: RuleInputs, parameters: Parameters) -> Array:
 
 
 def _features(p_tree: Array, p_name: Array) -> Array:
-    """(B, 3): 1, and the difference of the two largest probabilities of either."""
+    """Return the gate's features (B, 3): 1, and the difference of the two largest probabilities of each."""
     xp = namespace(p_tree)
     tops = [top_two(p.T) for p in (p_tree, p_name)]
     return xp.stack([xp.ones_like(p_tree[:, 0]), *(best - second for _, _, best, second in tops)], axis=1)
 
 
 def _likely_scale(scores: Array, true: "NDArray[np.int64]") -> float:
-    """The factor on scores (B, K) whose softmax makes the true classes (B) likeliest, 0.01 to 10,000."""
+    """Return the factor on scores (B, K) that maximises the likelihood of the true classes (B), 0.01 to 10,000."""
     return _likely_factor([(double(scores).T, true)], 1 / _HOTTEST, _HOTTEST**2)
 
 
 def _likely_factor(parts: "Sequence[tuple[Array, NDArray[np.int64]]]", least: float, most: float) -> float:
-    """The factor on logits whose softmaxes make what is true likeliest: where the slope of a convex function is zero.
+    """Return the factor on logits that maximises the likelihood: the root of a convex function's slope.
 
     Args:
-        parts: logits (O, B), float64, and which of the O is true for each (B); sizes may differ.
-        least: smallest factor, above 0; the answer where an even smaller one would be likelier.
-        most: the largest. The answer is 1 if all factors are equally likely, as with equal logits.
+        parts: logits (O, B), float64, and the index of the true one for each (B); sizes may differ.
+        least: smallest factor, above 0; returned where an even smaller one would be likelier.
+        most: the largest. Returns 1 if all factors are equally likely, as with equal logits.
     """
     from scipy.optimize import brentq
 
     own = sum(float(logits[true, np.arange(len(true))].sum()) for logits, true in parts)
 
     def slope(log_factor: float) -> float:
-        """Of the negative log-likelihood by the factor: logits as they are expected, less those of what is true."""
+        """Return the derivative of the negative log-likelihood by the factor: expected logits less the true ones."""
         factor = math.exp(log_factor)
         return sum(float((logits * softmax(factor * logits, 0)).sum()) for logits, _ in parts) - own
 
@@ -186,13 +186,13 @@ def _gate_loss(
     tree: "NDArray[np.float64]",
     names: "NDArray[np.float64]",
 ) -> "tuple[float, NDArray[np.float64]]":
-    """Negative log-likelihood with its penalty, and its gradient.
+    """Return the penalised negative log-likelihood, and its gradient.
 
     Args:
         weights: (3).
         features: (B, 3).
-        tree: probability that the tree gives the true class (B).
-        names: that the names give it (B).
+        tree: the tree's probability of the true class (B).
+        names: the names' probability of the true class (B).
     """
     gate = _sigmoid(features @ weights)
     mixed = np.maximum((1 - gate) * tree + gate * names, _LEAST)

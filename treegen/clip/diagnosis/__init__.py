@@ -1,1 +1,1 @@
-"""Where a tree goes wrong, and what could be done about it."""
+"""Where a tree goes wrong, and what can be done about it."""

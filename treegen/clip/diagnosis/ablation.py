@@ -1,4 +1,4 @@
-"""What each group is worth: the predictions again without it."""
+"""Ablation: the effect of leaving out each group."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +15,8 @@ from treegen.clip.metrics.statistics import holm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK: Final = 2**16  # scores that are computed together: 512 KiB, which a core's cache holds
-_TIE: Final = 1e-9  # float64 sums of the same numbers differ by less
+_BLOCK: Final = 2**16  # scores computed per block: 512 KiB, which fits a core's cache
+_TIE: Final = 1e-9  # rounding error of float64 sums is less
 
 
 def without_each(
@@ -26,20 +26,20 @@ def without_each(
     predictions: Sequence[int],
     classes: Sequence[str],
 ) -> list[dict[str, Any] | None]:
-    """For each group the tree without it against the tree: what dropping the group would do.
+    """Compare the tree without each group to the whole tree: the effect of dropping the group.
 
-    `p_holm` is corrected for the number of groups. `identical` are two classes that the rest of the tree cannot tell
-    apart: such a tree is refused. A rule's parameters stay as they are.
+    `p_holm` is corrected for the number of groups. `identical` names two classes that the rest of the tree cannot
+    distinguish: such a tree is invalid. A rule's parameters stay as they are.
 
     Args:
         decision: the rule.
-        evidence: of the images (B).
+        evidence: inputs of the images (B).
         labels: true class of each.
         predictions: of the whole tree.
         classes: names (K).
 
     Returns:
-        One entry for each group; `None` for a tree of one group, which is nothing without it.
+        One entry per group; `None` for the only group of a tree.
     """
     count = len(evidence.sizes)
     if count == 1:
@@ -60,10 +60,10 @@ def without_each(
 
 
 def _sums_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
-    """The sum rule without each group (G, B), from one pass: what the group adds is taken off the whole sum.
+    """Predict with the sum rule without each group (G, B), in one pass: subtract the group's share of the sum.
 
-    Classes that only this group tells apart are tied then; the first of them is the prediction, as it would be of
-    scores that are exactly equal.
+    Classes that only this group distinguishes are then tied; the first of them is predicted, as with exactly equal
+    scores.
     """
     matrix, found = double(evidence.matrix), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
     step = max(1, _BLOCK // len(matrix))
@@ -76,7 +76,7 @@ def _sums_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
 
 
 def _first_best(scores: Array) -> "NDArray[np.int64]":
-    """For scores (K, b) the first class whose score is the highest, but for rounding."""
+    """Return the first class with the highest score, up to rounding, from scores (K, b)."""
     near = scores >= namespace(scores).max(scores, axis=0) - _TIE
     best: NDArray[np.int64] = to_numpy(near).argmax(0)
     return best

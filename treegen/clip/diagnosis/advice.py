@@ -1,7 +1,7 @@
-"""What a person could do about a tree, in words with the numbers that speak for it.
+"""What a person can do about a tree, in sentences with the numbers that support them.
 
-A difference is called one only with p < 0.05, corrected for the number of groups; else the sentence says that it
-cannot be told apart from chance. What would make two classes the same is never advised.
+A difference is called one only with p < 0.05, corrected for the number of groups; otherwise the sentence says that it
+cannot be distinguished from chance. Anything that would make two classes identical is never advised.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ from treegen.text import show
 Kind = Literal["drop", "merge", "reword", "separate"]
 
 LEVEL: Final = 0.05
-_SHARE: Final = 0.25  # of the images that must be taken for each other before it is told
-_LEAST: Final = 3  # images that must be
+_SHARE: Final = 0.25  # least share of confused images to report
+_LEAST: Final = 3  # least number of confused images to report
 _ONE: Final = "; one group at a time, for each was left out alone"
-_SURE: Final = 0.1  # share of confused images beyond which their interval must lie to be shown
+_SURE: Final = 0.1  # share of confused images that the interval must exceed to be `shown`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,9 @@ class Advice:
         kind: `drop` a group, `merge` two options, `reword` an option, `separate` two classes with a new group.
         target: names of what it is about: group; group and options; classes.
         sentence: what to do and why, with n.
-        shown: the images show it (p < 0.05, or a 95 % interval that lies beyond the limit); else it is a hint.
-        images: how many images it is about.
-        evidence: the numbers of the sentence, by name; the same names for each kind.
+        shown: the images confirm it (p < 0.05, or a 95 % interval beyond the limit); otherwise it is a hint.
+        images: how many images it concerns.
+        evidence: the numbers in the sentence, by name; the same names for each kind.
     """
 
     kind: Kind
@@ -42,7 +42,7 @@ class Advice:
     evidence: tuple[tuple[str, float], ...]
 
     def as_json(self) -> dict[str, Any]:
-        """As it stands in the score document."""
+        """Return the entry of the score document."""
         return {
             "kind": self.kind,
             "target": list(self.target),
@@ -54,7 +54,7 @@ class Advice:
 
 
 def advice_from(data: Mapping[str, Any]) -> Advice:
-    """The advice of a score document."""
+    """Read an advice from a score document."""
     return Advice(
         kind=data["kind"],
         target=tuple(data["target"]),
@@ -66,10 +66,10 @@ def advice_from(data: Mapping[str, Any]) -> Advice:
 
 
 def advise(diagnosis: Findings) -> tuple[Advice, ...]:
-    """What follows from a diagnosis: what is shown first, then what most images are about.
+    """Derive advice from a diagnosis: confirmed advice first, then by the number of images concerned.
 
     Args:
-        diagnosis: the `dev` part of a score document; of an older one, which knows less, less follows.
+        diagnosis: the `dev` entry of a score document; an older one with fewer data yields less advice.
     """
     found: list[Advice] = []
     drops = {group["name"]: list(_drop(group)) for group in diagnosis["groups"]}
@@ -77,7 +77,7 @@ def advise(diagnosis: Findings) -> tuple[Advice, ...]:
     for group in diagnosis["groups"]:
         found += [replace(each, sentence=each.sentence + _ONE * several) for each in drops[group["name"]]]
         if any(each.shown for each in drops[group["name"]]):
-            continue  # what is to go needs no other words
+            continue  # a group to drop needs no rewording
         found += (merged := list(_merge(group)))
         found += _reword(group, {option for each in merged for option in each.target[1:]})
     found += _separate(diagnosis)
@@ -85,7 +85,7 @@ def advise(diagnosis: Findings) -> tuple[Advice, ...]:
 
 
 def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
-    """A group without which no fewer images are right."""
+    """Advise dropping a group without which accuracy does not fall."""
     without = group.get("without")
     if not without or without["difference"] < 0 or without["identical"]:
         return
@@ -111,14 +111,14 @@ def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
 
 
 def _merge(group: Mapping[str, Any]) -> Iterator[Advice]:
-    """Options that are taken for each other so often that answer and truth have nothing to do with each other."""
+    """Advise merging options confused so often that answer and truth appear independent."""
     seen = {option["option"]: option["n"] for option in group["options"]}
     for pair in group.get("pairs", ()):
         if pair["crossed"] < _LEAST or pair["crossed"] < _SHARE * pair["n"] or pair["p"] < LEVEL:
             continue
         one, other = pair["options"]
         if not seen.get(one, 1) or not seen.get(other, 1):
-            continue  # without images of either, nothing is known of the two
+            continue  # without images of one of them, there is no evidence
         both, why = f"{show(one)} and {show(other)} of {show(group['name'])}", ""
         if pair["needed"]:
             why = f"nothing else tells {' and '.join(map(show, pair['needed']))} apart"
@@ -134,7 +134,7 @@ def _merge(group: Mapping[str, Any]) -> Iterator[Advice]:
 
 
 def _reword(group: Mapping[str, Any], merged: set[str]) -> Iterator[Advice]:
-    """Options that are seen in fewer than half of their images, as far as so many images can show."""
+    """Advise rewording options recognised in significantly fewer than half of their images."""
     for option in group["options"]:
         n = option["n"]
         if n < _LEAST or option["option"] in merged:
@@ -155,7 +155,7 @@ def _reword(group: Mapping[str, Any], merged: set[str]) -> Iterator[Advice]:
 
 
 def _separate(diagnosis: Findings) -> Iterator[Advice]:
-    """Classes that are taken for each other, with the groups that should tell them apart."""
+    """Advise separating confused classes, listing the groups that should distinguish them."""
     images, pairs = {one["name"]: one["n"] for one in diagnosis["classes"]}, dict[tuple[str, ...], dict[str, Any]]()
     for entry in diagnosis["confused"]:
         key = tuple(sorted((entry["true"], entry["predicted"])))
@@ -175,7 +175,7 @@ def _separate(diagnosis: Findings) -> Iterator[Advice]:
 
 
 def _told_apart(groups: "list[dict[str, Any]] | None") -> str:
-    """The groups that tell two classes apart, and how well."""
+    """List the groups that distinguish two classes, and how well."""
     if groups is None:
         return ""
     listed = ", ".join(f"{show(g['group'])} (right in {g['right']} of {g['n']})" for g in groups[:3])

@@ -1,4 +1,4 @@
-"""What a reader of a score must know of the images behind it, in sentences."""
+"""What a reader of a score must know about the images behind it, in sentences."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ _MOST_NAMED: Final = 5
 
 
 def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
-    """Notes on the cache, on images that were left out or stand twice, and on classes with too few of them."""
+    """Return notes on the cache, on images that were left out or are duplicates, and on classes with too few images."""
     images, notes = evaluator.images, list[str]()
     if evaluator.cache_rebuilt:
         notes.append("the embedding cache was damaged: it was set aside and computed anew")
@@ -36,7 +36,7 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
 
 
 def _few_images(evaluator: "Evaluator") -> list[str]:
-    """Classes without images, and those of which one part has none: it says nothing about them."""
+    """Note classes without images, and those without images in one of the splits."""
     names, notes = evaluator.domain.classes, list[str]()
     there = {part: set(images.labels) for part, images in evaluator.parts.items()}
     without = [name for k, name in enumerate(names) if k not in there["dev"] | there["test"]]

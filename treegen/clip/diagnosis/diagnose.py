@@ -1,4 +1,4 @@
-"""Where a tree goes wrong: per class and per group, on the dev part."""
+"""Where a tree goes wrong: per class and per group, on the dev split."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,17 +34,17 @@ def diagnose(
     decision: FittedRule = SUM,
     known: LruMemo | None = None,
 ) -> Findings:
-    """Recall per class, what each group sees and what it is worth, the most confused pairs, and advice, as plain data.
+    """Return recall per class, what each group sees and is worth, the most confused pairs, and advice, as plain data.
 
     Args:
-        tree: the tree that was asked.
+        tree: the tree.
         classes: class names (K).
         labels: true class index of each image (B).
         predictions: predicted class index of each (B).
         probabilities: (B, Q) per option.
-        evidence: what the predictions are of; without it nothing is said of the tree without one of its groups.
-        decision: how they were made.
-        known: what earlier diagnoses of the same images found; without it everything is computed.
+        evidence: the inputs of the predictions; without them there is no ablation.
+        decision: the rule that made them.
+        known: memo of earlier diagnoses of the same images; without it everything is computed.
     """
     known = known or LruMemo()
     known.turn()
@@ -79,7 +79,7 @@ def diagnose(
 
 
 def separating(seen: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
-    """The groups in which two classes have different options, and how many of their images each answers rightly."""
+    """Return the groups that distinguish two classes, and how many of their images each answers correctly."""
     found, own = [], np.isin(labels, (one, other)).nonzero()[0]
     for group in seen:
         rows = group.matrix[[one, other]]
@@ -90,7 +90,7 @@ def separating(seen: Sequence[GroupPredictions], labels: "Indices", one: int, ot
 
 
 def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str]) -> dict[str, Any]:
-    """One class: n, recall with interval, and what it is taken for; `mistaken` counts its wrong predictions."""
+    """Report one class: n, recall with interval, and its confusions; `mistaken` counts its wrong predictions."""
     correct = n - sum(mistaken.values())
     taken = sorted(mistaken.items(), key=lambda item: (-item[1], item[0]))
     return {
@@ -103,7 +103,7 @@ def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str
 
 
 def _group(group: GroupPredictions) -> dict[str, Any]:
-    """How often the most probable option is the one that the image's class has; images without one are left out."""
+    """Report how often the most probable option is that of the image's class; images without one are left out."""
     counts = asked(group)
     n, correct = int(counts.sum()), int(counts.diagonal().sum())
     totals = counts.sum(1).tolist()

@@ -1,4 +1,4 @@
-"""Rules and labels say which option is true of every image: what each group sees, beside what it should see.
+"""What each group sees in every image, against the true option given by rules and labels.
 
 Shapes: B images, G groups, K classes, O options of a group.
 """
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS: Final = 10
-_MOST: Final = 8  # pairs of options that a list holds
-_NEIGHBOURS: Final = 3  # groups that say most of the same
+_MOST: Final = 8  # pairs of options in a list
+_NEIGHBOURS: Final = 3  # groups that share most information
 #: Two options fire together on an image if they are the two most probable and the odds between them are below this.
 TOGETHER_ODDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroupPredictions:
-    """One group: its options, its part of the rule matrix (K, O), and for each image (B) what it answers.
+    """One group: its options, its columns of the rule matrix (K, O), and its answer for each image (B).
 
     Attributes:
         name: of the group.
@@ -39,7 +39,7 @@ class GroupPredictions:
         answers: the most probable option.
         seconds: the second most probable.
         confidence: probability of the answer, 0 to 1.
-        odds: probability of the answer over that of the second.
+        odds: ratio of the answer's probability to that of the second.
     """
 
     name: str
@@ -55,14 +55,14 @@ class GroupPredictions:
 def look(
     tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: Array, known: LruMemo | None = None
 ) -> list[GroupPredictions]:
-    """What every group of the tree answers.
+    """Compute the answers of every group of the tree.
 
     Args:
         tree: without errors.
         classes: of the domain (K).
         labels: true class of each image (B).
         probabilities: (B, Q).
-        known: what was found on the same images: a group that has not changed is not looked at again.
+        known: memo for the same images: an unchanged group is not recomputed.
     """
     known = known or LruMemo()
     whole = scoring.rule_matrix(tree, classes)
@@ -84,7 +84,7 @@ def _look_at(
     answered: "NDArray[np.int64]",
     true: "NDArray[np.int64]",
 ) -> GroupPredictions:
-    """One group: its part of the rule matrix (K, O), its probabilities (B, O), what each class answers (K)."""
+    """Compute one group from its rule matrix (K, O), its probabilities (B, O) and the classes' answers (K)."""
     answers, seconds, first, second = top_two(to_numpy(double(probabilities.T)))
     return GroupPredictions(
         name=group.name,
@@ -101,7 +101,7 @@ def _look_at(
 def group_truth(
     seen: Sequence[GroupPredictions], labels: Sequence[int], classes: Sequence[str], known: LruMemo | None = None
 ) -> list[dict[str, Any]]:
-    """What is known of each group beyond its accuracy: keys of `dev.groups` in the score document."""
+    """Return everything about each group beyond its accuracy: keys of `dev.groups` in the score document."""
     known = known or LruMemo()
     true = np.asarray(labels, dtype=np.int64)
     counts = np.bincount(true, minlength=len(classes))
@@ -119,7 +119,7 @@ def group_truth(
 
 
 def _alone(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
-    """What follows from one group and the classes of the images."""
+    """Return what depends on one group and the classes of the images only."""
     return {
         "balanced_accuracy": _balanced(group),
         "confusion": _confusion(group),
@@ -130,13 +130,13 @@ def _alone(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[
 
 
 def asked(group: GroupPredictions) -> "NDArray[np.int64]":
-    """(O, O): expected in the rows, answered in the columns, of the images whose class has an answer."""
+    """Count expected (rows) against answered (columns) options: (O, O), over images whose class has an answer."""
     known, size = group.expected >= 0, len(group.options)
     return contingency(group.expected[known], group.answers[known], (size, size))
 
 
 def _balanced(group: GroupPredictions) -> float | None:
-    """Mean of the recalls of the options that have images: low for a group that always answers the same."""
+    """Return the mean recall of the options that have images: low for a group that always answers the same."""
     counts = asked(group)
     totals = counts.sum(1)
     given = totals > 0
@@ -144,16 +144,16 @@ def _balanced(group: GroupPredictions) -> float | None:
 
 
 def _confusion(group: GroupPredictions) -> list[list[int]]:
-    """[expected, answered, images] wherever there are images, as indices of options."""
+    """Return [expected, answered, images] where there are images, as indices of options."""
     counts = asked(group)
     return [[int(e), int(a), int(counts[e, a])] for e, a in np.argwhere(counts)]
 
 
 def calibration(group: GroupPredictions) -> dict[str, Any] | None:
-    """Whether the group is right as often as it is sure; `None` if no image's class has an answer.
+    """Compare the group's accuracy to its confidence; `None` if no image's class has an answer.
 
-    The answers are sorted into ten bins of confidence, of equal width. The expected calibration error is the mean over
-    the images of how far confidence and accuracy of their bin lie apart.
+    The answers are sorted into ten confidence bins of equal width. The expected calibration error is the mean over the
+    images of the gap between confidence and accuracy of their bin.
 
     Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
@@ -173,13 +173,13 @@ def calibration(group: GroupPredictions) -> dict[str, Any] | None:
 
 
 def _information(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:
-    """Bits that the answers give about the class, and that the true options would give."""
+    """Return the bits that the answers give about the class, and those that the true options would give."""
     bits, corrected = mutual_information(contingency(true, group.answers, (len(counts), len(group.options))))
     return {"bits": bits, "corrected": corrected, "possible": possible_information(counts, group.matrix)}
 
 
 def _shared(seen: Sequence[GroupPredictions], known: LruMemo) -> list[list[dict[str, Any]]]:
-    """For each group the others that its answers share most bits with, most first."""
+    """Return for each group those whose answers share most bits with its own, most first."""
     found: list[list[dict[str, Any]]] = [[] for _ in seen]
     for a, one in enumerate(seen):
         for b, other in enumerate(seen[:a]):
@@ -201,10 +201,10 @@ def _shared_bits(one: GroupPredictions, other: GroupPredictions) -> tuple[float,
 
 
 def _pairs(group: GroupPredictions, alike: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:
-    """The pairs of options that are most often taken for each other.
+    """Return the pairs of options that are confused most often.
 
-    `p` is Fisher's: among the images of either option that are answered by either, answer and truth have nothing to do
-    with each other. `needed` are two classes that nothing but this pair tells apart.
+    `p` is Fisher's exact test of independence of answer and truth, among the images of either option that are answered
+    by either. `needed` names two classes that only this pair distinguishes.
     """
     table = asked(group)
     totals, crossed = table.sum(1), np.triu(table + table.T, 1)
@@ -224,15 +224,15 @@ def _pairs(group: GroupPredictions, alike: "NDArray[np.int64]", classes: Sequenc
 def _needed(
     group: GroupPredictions, alike: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]
 ) -> list[str]:
-    """The first two classes that would have identical rules if the two options were one; empty if none would.
+    """Return the first two classes whose rules would be identical if the two options were one; empty if none.
 
     Args:
-        group: theirs.
-        alike: the classes with a number each for their rules in the other groups, see `rests`.
+        group: the options' group.
+        alike: a number per class for its rule in the other groups, see `rests`.
         pair: the options.
         classes: names (K).
     """
-    if alike.max() == len(alike) - 1:  # every class has a number of its own
+    if alike.max() == len(alike) - 1:  # every class has its own number
         return []
     merged = group.matrix.copy()
     merged[:, pair[0]] += merged[:, pair[1]]
@@ -241,24 +241,24 @@ def _needed(
 
 
 def rests(parts: "Sequence[NDArray[np.float64]]") -> list["NDArray[np.int64]"]:
-    """For each group numbers of the classes (K): equal for classes that all other groups treat alike.
+    """Return for each group class numbers (K), equal for classes that all other groups treat alike.
 
     Args:
         parts: of the rule matrix, (K, O) each.
     """
-    numbers = np.stack([_numbered(part) for part in parts], 1)  # (K, G): small, so that no row of Q numbers is hashed
+    numbers = np.stack([_numbered(part) for part in parts], 1)  # (K, G): cheaper to hash than rows of Q numbers
     return [_numbered(np.delete(numbers, group, 1)) for group in range(len(parts))]
 
 
 def _numbered(rows: "NDArray[Any]") -> "NDArray[np.int64]":
-    """A number for each row, the same for rows that are the same, in the order of their first."""
+    """Assign each row a number by first occurrence; equal rows share one."""
     known: dict[bytes, int] = {}
     numbers = [known.setdefault(row.tobytes(), len(known)) for row in np.ascontiguousarray(rows)]
     return np.array(numbers, dtype=np.int64)
 
 
 def identical(matrix: "NDArray[Any]", classes: Sequence[str]) -> list[str]:
-    """The first two classes whose rows, or numbers, are the same; empty if there are none."""
+    """Return the first two classes with equal rows or numbers; empty if there are none."""
     known: dict[bytes, int] = {}
     for row, values in enumerate(np.ascontiguousarray(matrix)):
         first = known.setdefault(values.tobytes(), row)
@@ -268,7 +268,7 @@ def identical(matrix: "NDArray[Any]", classes: Sequence[str]) -> list[str]:
 
 
 def _together(group: GroupPredictions) -> list[dict[str, Any]]:
-    """The pairs of options that CLIP hardly chooses between, most frequent first, of all images."""
+    """Return the pairs of options between which CLIP hardly decides, most frequent first, over all images."""
     close = group.odds < TOGETHER_ODDS
     size = len(group.options)
     counts = contingency(group.answers[close], group.seconds[close], (size, size))

@@ -1,4 +1,4 @@
-"""What is wrongly classified, and which question is at fault: every image with the answers behind it."""
+"""Misclassified images, and which group is at fault: every image with the answers behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupVote:
-    """What one group says about a wrongly classified image.
+    """One group's answer on a misclassified image.
 
     Attributes:
         group: its name.
         option: the most probable option.
-        probability: how probable it is, 0 to 1.
+        probability: of that option, 0 to 1.
         true_option: what the rule of the true class expects; `None` if it says nothing.
         predicted_option: what the rule of the predicted class expects.
-        margin: what the group gives the predicted class more than the true one, -1 to 1. Over all groups the margins
-            add up to the difference of the two scores under the sum rule; under others they only tell which way.
+        margin: the group's score for the predicted class minus that for the true one, -1 to 1. Under the sum rule the
+            margins of all groups add up to the difference of the two scores; under others they only show the direction.
     """
 
     group: str
@@ -38,16 +38,16 @@ class GroupVote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """A wrongly classified image of the dev part.
+    """A misclassified image of the dev split.
 
     Attributes:
-        index: its place in the dev part, as in a `Preview`.
+        index: its index in the dev split, as in a `Preview`.
         image: the picture.
         true: its class.
-        predicted: the class that the tree takes it for.
-        true_score: score of its class by the decision rule; by the sum 0 to the number of groups.
-        predicted_score: score of the other.
-        votes: one for each group, in their order.
+        predicted: the class that the tree predicts.
+        true_score: score of its class under the decision rule; 0 to the number of groups for the sum.
+        predicted_score: score of the predicted class.
+        votes: one per group, in order.
     """
 
     index: int
@@ -60,7 +60,7 @@ class Mistake:
 
     @property
     def at_fault(self) -> GroupVote:
-        """The vote with the largest part in the mistake; of equals the first."""
+        """The vote with the largest margin; the first of equals."""
         return max(self.votes, key=lambda vote: vote.margin)
 
 
@@ -74,7 +74,7 @@ def find_mistakes(
     scores: Array,
     matrix: Array,
 ) -> tuple[Mistake, ...]:
-    """All mistakes, in the order of the images.
+    """Return all mistakes, in the order of the images.
 
     Args:
         tree: without errors.
@@ -113,7 +113,7 @@ def _votes(
     probabilities: "NDArray[np.float32]",
     matrix: "NDArray[np.float32]",
 ) -> list[tuple[GroupVote, ...]]:
-    """For each wrong image the votes of all groups; W wrong images.
+    """Return the votes of all groups for each misclassified image; W images.
 
     Args:
         tree: as above.

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
     Places = NDArray[np.int64]
 
-CHUNK: Final = 1024  # rows that are read at a time: more fall out of the processor's cache
+CHUNK: Final = 1024  # rows read at a time: more do not fit the processor's cache
 _BATCH: Final = 500  # below SQLite's limit on bound values
-_SCAN: Final = 0.2  # a larger share of an encoder's rows is found sooner by reading all than by looking each up
-_KEY: Final = 32  # bytes of a key
+_SCAN: Final = 0.2  # for a larger share of an encoder's rows, a full scan is faster than lookups
+_KEY: Final = 32  # bytes per key
 _SHORTEST: Final = 1e-12  # a vector of length 0 has no direction, and stays 0
-_ROUNDING: Final = 1e-3  # rounding to float16 moves a length of 1 by half of this at most
+_ROUNDING: Final = 1e-3  # rounding to float16 changes a length of 1 by at most half of this
 _TIP: Final = "check that the folder is writable and the disk not full; if all is well, delete the file"
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS encoder (id INTEGER PRIMARY KEY, fingerprint TEXT UNIQUE NOT NULL);
@@ -48,21 +48,22 @@ CREATE TABLE IF NOT EXISTS tokens (encoder INTEGER NOT NULL, text TEXT NOT NULL,
 
 
 class EmbeddingCache:
-    """Vectors of images as float16 by the keys that `image_key` makes, and of texts as float32.
+    """Image vectors as float16, by the keys that `image_key` returns, and text vectors as float32.
 
-    Images are many: half the bytes is half the disk and twice the speed. Texts are few, and rounding both sides moves
-    a prediction between two classes that are nearly equal (1 of 780 here; rounding the images alone moves none).
+    Images are many: half the bytes means half the disk space and twice the speed. Texts are few, and rounding both
+    sides flips a prediction between two nearly equal classes (1 of 780 here; rounding the images alone flips none).
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes the database. A damaged one is set aside and begun anew: it can always be computed again.
+        """Open or create the database. A damaged one is set aside and replaced: it can always be recomputed.
 
         Attributes:
             rebuilt: a damaged cache was set aside.
-            damaged: number of vectors that were read and could not be used, as of another length or not numbers.
+            damaged: number of unusable vectors read, such as those of another length or with NaN.
 
         Raises:
-            InputError: it cannot be opened, for instance locked, not writable or a folder; it is left as it is.
+            InputError: it cannot be opened, for instance because it is locked, not writable or a folder; it is left as
+                it is.
         """
         self._path, self.rebuilt, self.damaged = path, False, 0
         self._widths: dict[int, int] = {}
@@ -79,7 +80,7 @@ class EmbeddingCache:
             raise InputError(f"{path}: the embedding cache cannot be opened: {error}", _TIP) from None
 
     def close(self) -> None:
-        """Closes the database."""
+        """Close the database."""
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -91,24 +92,23 @@ class EmbeddingCache:
         self.close()
 
     def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Vectors"]:
-        """The vectors that are there: key -> (D,) float32 of length 1. For many keys see `chunks`."""
+        """Return the vectors present: key -> (D,) float32 of length 1. For many keys see `chunks`."""
         found: dict[bytes, Vectors] = {}
         for places, rows in self.chunks(fingerprint, keys):
             found.update(zip((keys[p] for p in places.tolist()), rows, strict=True))
         return found
 
     def chunks(self, fingerprint: str, keys: Sequence[bytes]) -> Iterator[tuple["Places", "Vectors"]]:
-        """The vectors that are there, in pieces and in no order. Memory is that of one piece and of the keys.
+        """Yield the vectors present, in chunks and in no order. Memory holds one chunk and the keys.
 
-        A vector of another width, without numbers or not of length 1 as it was written counts as not there: it is
-        computed again.
+        A vector of another width, with NaN, or not of length 1 as written counts as missing, so it is recomputed.
 
         Args:
             fingerprint: of the encoder.
-            keys: each once (N).
+            keys: unique (N).
 
         Yields:
-            Places among the keys (n), and their vectors (n, D) float32 of length 1; n is at most `CHUNK`.
+            Indices into the keys (n), and their vectors (n, D) float32 of length 1; n is at most `CHUNK`.
         """
         encoder = self._encoder(fingerprint)
         width = self._width(encoder)
@@ -127,15 +127,15 @@ class EmbeddingCache:
                 joined = bytearray().join(vectors)
             places = wanted.places(b"".join(found))
             features = unit_rows(np.frombuffer(joined, np.float16).reshape(-1, width))
-            good = np.isfinite(features[:, 0])  # or all of the row is NaN
+            good = np.isfinite(features[:, 0])  # else the whole row is NaN
             self.damaged += int((~good & (places >= 0)).sum())
             good &= places >= 0
             yield (places, features) if good.all() else (places[good], features[good])
 
     def _rows(self, encoder: int, keys: Sequence[bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Keys and vectors, all that are wanted and perhaps more."""
+        """Yield keys and vectors: all that are wanted, possibly more."""
         (last,) = self._db.execute("SELECT max(id) FROM embedding").fetchone()
-        if last is not None and len(keys) > max(_BATCH, _SCAN * last):  # in the order of the file, index unused
+        if last is not None and len(keys) > max(_BATCH, _SCAN * last):  # in file order, without the index
             for start in range(0, last + 1, CHUNK):
                 yield self._db.execute(
                     "SELECT key, vector FROM embedding WHERE id BETWEEN ? AND ? AND +encoder=?",
@@ -150,7 +150,7 @@ class EmbeddingCache:
             ).fetchall()
 
     def has(self, fingerprint: str, keys: Sequence[bytes]) -> set[bytes]:
-        """Those of the keys whose vectors are there."""
+        """Return those of the keys whose vectors are present."""
         encoder, found = self._encoder(fingerprint), set[bytes]()
         for start in range(0, len(keys), _BATCH):
             part = keys[start : start + _BATCH]
@@ -160,16 +160,16 @@ class EmbeddingCache:
         return found
 
     def keys(self, fingerprint: str) -> Iterator[bytes]:
-        """The keys of all vectors of an encoder, 32 bytes each."""
+        """Yield the keys of all vectors of an encoder, 32 bytes each."""
         return (
             k for (k,) in self._db.execute("SELECT key FROM embedding WHERE encoder=?", (self._encoder(fingerprint),))
         )
 
     def put(self, fingerprint: str, keys: Sequence[bytes], vectors: Array) -> "Vectors":
-        """Keeps the directions of vectors (N, D); a transaction, so that an interrupted run loses at most one batch.
+        """Store vectors (N, D), normalised, in one transaction, so that an interrupted run loses at most one batch.
 
         Returns:
-            The vectors as `get` will give them, (N, D): a first run computes with what every later run reads.
+            The vectors as `get` will return them, (N, D), so that the first run computes with what later runs read.
         """
         encoder, exact = self._encoder(fingerprint), to_numpy(vectors).astype(np.float32)
         rows = (exact / np.maximum(_lengths(exact), _SHORTEST)).astype(np.float16)
@@ -182,7 +182,7 @@ class EmbeddingCache:
         return unit_rows(rows)
 
     def get_texts(self, fingerprint: str, texts: Sequence[str]) -> dict[str, "Vectors"]:
-        """The vectors of texts that are there: text -> (D,) float32. A damaged one counts as not there."""
+        """Return the vectors of texts present: text -> (D,) float32. A damaged one counts as missing."""
         encoder, found = self._encoder(fingerprint), dict[str, bytes]()
         for start in range(0, len(texts), _BATCH):
             part = texts[start : start + _BATCH]
@@ -204,7 +204,7 @@ class EmbeddingCache:
         return sound
 
     def put_texts(self, fingerprint: str, texts: Sequence[str], vectors: Array) -> None:
-        """Keeps the vectors of texts (N, D), as `put` does those of images."""
+        """Store the vectors of texts (N, D), as `put` does those of images."""
         encoder, rows = self._encoder(fingerprint), to_numpy(vectors).astype(np.float32)
         with self._writing():
             self._db.executemany(
@@ -237,10 +237,10 @@ class EmbeddingCache:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """A transaction.
+        """Run a transaction.
 
         Raises:
-            InputError: no room, no right, or locked.
+            InputError: disk full, no permission, or locked.
         """
         try:
             with self._db:
@@ -257,7 +257,7 @@ class EmbeddingCache:
         return int(row[0])
 
     def _width(self, encoder: int) -> int | None:
-        """Numbers of an encoder's vectors: as most of its first have; `None` if it has none."""
+        """Return the width of an encoder's vectors, the most common among the first; `None` if it has none."""
         if encoder not in self._widths:
             row = self._db.execute(
                 "SELECT length FROM (SELECT length(vector) AS length FROM embedding WHERE encoder=? LIMIT 1000)"
@@ -270,12 +270,12 @@ class EmbeddingCache:
         return self._widths[encoder]
 
     def known_files(self) -> dict[str, tuple[int, int, str]]:
-        """Path -> (size, time of change in ns, SHA-256): spares hashing a file that has not changed."""
+        """Return path -> (size, mtime in ns, SHA-256), which saves hashing unchanged files."""
         rows = self._db.execute("SELECT path, size, changed, digest FROM file")
         return {path: (size, changed, digest) for path, size, changed, digest in rows}
 
     def files(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
-        """As `known_files`, of these paths alone."""
+        """Return entries as `known_files` does, for these paths only."""
         found: dict[str, tuple[int, int, str]] = {}
         for start in range(0, len(paths), _BATCH):
             part = paths[start : start + _BATCH]
@@ -285,13 +285,13 @@ class EmbeddingCache:
         return found
 
     def remember_files(self, files: Iterable[tuple[str, int, int, str]]) -> None:
-        """Keeps (path, size, time of change in ns, SHA-256)."""
+        """Store (path, size, mtime in ns, SHA-256)."""
         with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", list(files))
 
 
 class _Wanted:
-    """Finds keys among many by their first 8 bytes, in 50 bytes of memory a key; a dict takes 200."""
+    """Finds keys among many by their first 8 bytes, using 50 bytes of memory per key; a dict uses 200."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys: NDArray[Any] = np.frombuffer(b"".join(keys), f"S{_KEY}")
@@ -300,7 +300,7 @@ class _Wanted:
         self._heads = heads[self._order]
 
     def places(self, joined: bytes) -> "Places":
-        """For keys joined together (n) the place of each among the wanted; -1 for one that is not."""
+        """Return the index of each of the joined keys (n) among the wanted ones; -1 if it is not wanted."""
         keys: NDArray[Any] = np.frombuffer(joined, f"S{_KEY}")
         near = np.searchsorted(self._heads, _heads(keys)).clip(max=len(self._heads) - 1)
         places = self._order[near]
@@ -313,8 +313,8 @@ def _heads(keys: "NDArray[Any]") -> "NDArray[np.uint64]":
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Opens the database and reads all of it once (0.1 s for 100,000 vectors), so that damage shows here."""
-    db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # embeddings are kept by a thread of their own
+    """Open the database and read all of it once (0.1 s for 100,000 vectors), so that damage shows here."""
+    db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # a writer thread stores embeddings
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
@@ -335,7 +335,7 @@ def _set_aside(path: Path) -> None:
 
 
 def unit_rows(rows: "Half") -> "Vectors":
-    """Vectors (N, D) float32 of length 1 from rows of float16; one that is not of about that length becomes NaN."""
+    """Return vectors (N, D) float32 of length 1 from rows of float16; one that is not close to it becomes NaN."""
     features = rows.astype(np.float32)
     with np.errstate(invalid="ignore", over="ignore"):  # what was damaged may hold any number
         lengths = _lengths(features)
@@ -351,10 +351,10 @@ def _lengths(rows: "Vectors") -> "Vectors":
 
 
 def image_key(digest: str, crop: Crop) -> bytes:
-    """The key of an image content (SHA-256 in hex) under a crop, as this version decodes it."""
+    """Return the key of an image content (SHA-256 in hex) under a crop, as decoded by this version."""
     return hashlib.sha256(f"image {DECODING} {digest} {crop}".encode()).digest()
 
 
 def text_key(text: str) -> bytes:
-    """The key of a text among the images' vectors."""
+    """Return the key of a text stored among the images' vectors."""
     return hashlib.sha256(f"text {text}".encode()).digest()

@@ -1,4 +1,4 @@
-"""Embeds image sets through the cache: pictures are decoded beside the model, and none is embedded twice."""
+"""Embed image sets through the cache: pictures are decoded in parallel with the model, and none is embedded twice."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _BATCH: Final = {"cuda": 256}
-_SMALL_BATCH: Final = 64  # elsewhere: larger ones are no faster on a CPU, and progress and cancelling come later
+_SMALL_BATCH: Final = 64  # elsewhere: larger ones are no faster on a CPU, and delay progress and cancelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,8 @@ class EmbeddedImages:
     """The embedded images of a set.
 
     Attributes:
-        features: (U, D) float32, rows of length 1; one for each content under its crop.
-        rows: for each image the row of its features; -1 for one that was skipped.
+        features: (U, D) float32, rows of length 1; one per content and crop.
+        rows: for each image the row of its features; -1 if skipped.
         skipped: images that cannot be decoded or embedded, in the order of the set.
     """
 
@@ -44,7 +44,7 @@ class EmbeddedImages:
 
 
 def read_image_set(domain: "Domain", cache: EmbeddingCache, progress: Progress = no_progress) -> ImageSet:
-    """The images of a domain; a file whose size and time have not changed is not read again to hash it.
+    """List the images of a domain; a file with unchanged size and mtime is not hashed again.
 
     Raises:
         InputError: see `list_images`.
@@ -53,7 +53,7 @@ def read_image_set(domain: "Domain", cache: EmbeddingCache, progress: Progress =
     try:
         return list_images(domain, partial(_remembered_hash, cache.known_files(), new, progress))
     finally:
-        cache.remember_files(new)  # what is read need not be read again, also if the rest was cancelled
+        cache.remember_files(new)  # keep what was hashed, even if the rest was cancelled
 
 
 def _remembered_hash(
@@ -62,7 +62,7 @@ def _remembered_hash(
     progress: Progress,
     image: LabelledImage,
 ) -> str:
-    """The SHA-256 of the image's bytes, not read again if size and time of the file are those of an earlier reading."""
+    """Return the SHA-256 of the image's bytes, without reading a file whose size and mtime are unchanged."""
     status = image.path.stat()
     name = remembered_name(image)
     earlier = known.get(name)
@@ -76,7 +76,7 @@ def _remembered_hash(
 
 
 def remembered_name(image: LabelledImage) -> str:
-    """The name by which the cache remembers a file, or a picture in a tar."""
+    """Return the name by which the cache identifies a file, or a picture in a tar."""
     return shown(image.path) + (f"//{image.member}@{image.offset}+{image.size}" if image.member else "")
 
 
@@ -123,7 +123,7 @@ def embed_images(
 
 
 class _Rows:
-    """The features as they come: (U, D), of a width that the first of them tells."""
+    """The features as they arrive: (U, D), with the width of the first."""
 
     def __init__(self, count: int) -> None:
         self.filled = bytearray(count)
@@ -151,9 +151,9 @@ def _embed(
     workers: int | None,
     progress: Progress,
 ) -> dict[int, str]:
-    """Embeds images into their places; gives the places that stay empty, with the reason.
+    """Embed images into their rows; return the rows that stay empty, with the reason.
 
-    While the model computes a batch, the next is on its way to the device and the last is written to the cache.
+    While the model computes a batch, the next one moves to the device and the last one is written to the cache.
     """
     reasons: dict[int, str] = {}
     if not images:  # nor is the model loaded, if it is not yet
@@ -188,7 +188,7 @@ def _embed(
 
 
 def _staged(stream: Iterator[PreparedBatch], encoder: "Encoder") -> "Iterator[tuple[PreparedBatch, object]]":
-    """Each batch, when the next has begun to move to the device."""
+    """Yield each batch once the next one has started to move to the device."""
     previous: tuple[PreparedBatch, object] | None = None
     for batch in stream:
         staged = None if batch.prepared is None else encoder.stage(batch.prepared)

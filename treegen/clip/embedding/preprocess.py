@@ -19,11 +19,11 @@ NO_NUMBERS: Final = "the encoder returned NaN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedBatch:
-    """Some images, decoded and prepared. Images are named by their index in the stream.
+    """Some images, decoded and prepared. Images are identified by their index in the stream.
 
     Attributes:
         good: those that could be prepared.
-        prepared: what the encoder's preprocessor made of them, in that order; `None` if there are none.
+        prepared: the preprocessor's output for them, in that order; `None` if there are none.
         broken: the others, each with its reason.
     """
 
@@ -78,5 +78,5 @@ def prepare_picture(decode: "Callable[[], Image]", preprocessor: "Preprocessor")
     picture = decode()
     try:
         return preprocessor(picture)
-    except Exception as error:  # a picture one pixel high, made as large as the model wants it
+    except Exception as error:  # for example a picture one pixel high, scaled to the model's size
         raise ValueError(f"cannot be prepared for the model: {error}") from None

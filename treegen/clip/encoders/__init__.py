@@ -1,4 +1,4 @@
-"""Encoders by name."""
+"""Open encoders by name."""
 
 from math import isfinite
 from pathlib import Path
@@ -13,7 +13,7 @@ __all__ = ["Encoder", "open_encoder"]
 
 
 def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
-    """Loads the encoder that the settings name.
+    """Load the encoder that the settings name.
 
     Args:
         settings: the name is one of
@@ -24,7 +24,7 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
         folder: the domain's folder, to which folders may be relative.
 
     Raises:
-        ModelError: the model or its weights cannot be had, the device is not there, or the service fails.
+        ModelError: the model or its weights cannot be loaded, the device is not available, or the service fails.
     """
     from treegen.clip.encoders.api import ServiceEncoder, is_service
 

@@ -1,8 +1,8 @@
 """Encoders behind an embedding service, by litellm names such as `jina_ai/jina-clip-v2`.
 
-Texts are sent as strings and images as objects `{"image": BASE64}`, as Jina documents it and as servers that speak its
-form read it; a server that knows only texts refuses them. To providers for whose models litellm turns a data address
-into an image, that is sent. A plain string to any other would be embedded as a text, letter by letter.
+Texts are sent as strings and images as objects `{"image": BASE64}`, the format that Jina documents and compatible
+servers accept; a text-only server refuses them. Providers for which litellm turns a data URL into an image get a
+data URL. Any other provider would embed a plain string as text, letter by letter.
 
 Source: https://api.jina.ai/redoc (embeddings) and litellm's transformations.
 """
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-#: Two texts that every service is asked for first: they show that it answers, its width, and whether it has changed.
+#: Two texts embedded first by every service: they show that it answers, its width, and whether it has changed.
 PROBES: Final = ("a photo of a lighthouse by the sea", "three red apples on a wooden table")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*/\S+")
-_SIDE: Final = 512  # pixels; what jina-clip-v2 looks at, and larger pictures are billed by tiles of this size
+_SIDE: Final = 512  # pixels; jina-clip-v2's input size, and larger pictures are billed by tiles of this size
 _BATCH: Final = 32
-_WORKERS: Final = 4  # requests under way together
+_WORKERS: Final = 4  # concurrent requests
 _RETRY: Final = Retry(tries=5, per_call=120.0)
-_TOKENS_PER_IMAGE: Final = 1000  # a guess for caps, until replies tell
-_DATA_ADDRESS: Final = ("cohere", "bedrock", "azure_ai")  # litellm makes images of data addresses for these
+_TOKENS_PER_IMAGE: Final = 1000  # a guess for caps, until replies report it
+_DATA_ADDRESS: Final = ("cohere", "bedrock", "azure_ai")  # litellm turns data URLs into images for these
 _JINA_KEYS: Final = ("JINA_AI_API_KEY", "JINA_API_KEY", "JINA_AI_TOKEN")
 
 
 def is_service(name: str) -> bool:
-    """Whether a name may be a service's: PROVIDER/MODEL, and not one of the forms of models that run here."""
+    """Whether a name may be a service's: PROVIDER/MODEL, and not one of the local models' forms."""
     return bool(_NAME.fullmatch(name)) and ":" not in name.partition("/")[0]
 
 
@@ -59,7 +59,7 @@ class PngPreprocessor:
     side: int = _SIDE
 
     def __call__(self, image: "Image") -> bytes:
-        """PNG, which loses nothing; in RGB."""
+        """Encode as RGB PNG, which is lossless."""
         from PIL.Image import Resampling
 
         picture = image if image.mode == "RGB" else image.convert("RGB")
@@ -72,19 +72,19 @@ class PngPreprocessor:
         return file.getvalue()
 
     def collate(self, items: Sequence[bytes]) -> list[bytes]:
-        """The files."""
+        """Return the files."""
         return list(items)
 
 
 class ServiceEncoder:
-    """An embedding service. Requests are batched, sent a few at a time, tried again, capped and counted."""
+    """An embedding service. Requests are batched, sent a few at a time, retried, capped and counted."""
 
     def __init__(self, settings: EncoderSettings, retry: Retry = _RETRY) -> None:
-        """Asks the service for two short texts.
+        """Connect to the service by embedding two short texts.
 
         Args:
             settings: name, api_base, logit_scale, context_length, batch, max_calls, max_cost and price_in.
-            retry: how often a request is tried again.
+            retry: how often a request is retried.
 
         Raises:
             ModelError: no such provider, no key, or the service does not answer as it should.
@@ -95,7 +95,7 @@ class ServiceEncoder:
         self._key = self._find_key()
         self._budget = Budget(Limits(max_calls=settings.max_calls, max_cost=settings.max_cost), table="[encoder]")
         self._more: list[str] = []
-        self._told: list[int] = []  # tokens of an image, as replies told them
+        self._told: list[int] = []  # tokens per image, as reported in replies
         self.device, self.precision = "remote", "fp32"
         self.logit_bias: float | None = None
         self.preprocessor: Preprocessor = PngPreprocessor()
@@ -130,7 +130,7 @@ class ServiceEncoder:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """See `Encoder.notes`: what it cost, and what is not known of it."""
+        """See `Encoder.notes`: the cost, and which settings are unknown."""
         told = [f"{self.name}: {self._budget.bill.words}", *self._more]
         if self.scale_assumed:
             told.append(f"{self.name} tells no logit scale: {ASSUMED_SCALE:g} is assumed ([encoder] logit_scale)")
@@ -139,11 +139,11 @@ class ServiceEncoder:
         return tuple(told)
 
     def tell(self, sentence: str) -> None:
-        """Adds to the notes."""
+        """Add a sentence to the notes."""
         self._more.append(sentence)
 
     def stage(self, batch: Batch) -> Batch:
-        """See `Encoder.stage`: nothing goes ahead of a request."""
+        """See `Encoder.stage`: does nothing for a service."""
         return batch
 
     def encode_prepared(self, batch: Batch) -> "Tensor":
@@ -170,7 +170,7 @@ class ServiceEncoder:
         return rows
 
     def count_tokens(self, text: str) -> int:
-        """See `Encoder.count_tokens`: by litellm's tokenizer for the model, which for most services is an estimate."""
+        """Count with litellm's tokenizer, an estimate for most services; see `Encoder.count_tokens`."""
         if text not in self._tokens:
             self._tokens[text] = int(self._litellm.token_counter(model=self.name, text=text))
         return self._tokens[text]
@@ -184,7 +184,9 @@ class ServiceEncoder:
         return {"image": encoded}
 
     def _embedded(self, items: list[Any], *, images: bool) -> "tuple[Tensor, ModelError | None]":
-        """(N, D) float32 of length 1, NaN where there are no numbers; and the first failure, if a request failed."""
+        """Return (N, D) float32 of length 1, NaN where there are no numbers; and the first failure, if a request
+        failed.
+        """
         import torch
 
         size = self._settings.batch or _BATCH
@@ -192,7 +194,7 @@ class ServiceEncoder:
         failures: list[ModelError] = []
 
         def answer(part: list[Any]) -> list[list[float | None]]:
-            if failures:  # no further request: the run ends
+            if failures:  # send no further requests
                 return [[]] * len(part)
             try:
                 return self._request(part, images)
@@ -214,7 +216,7 @@ class ServiceEncoder:
         return torch.nn.functional.normalize(numbers, dim=-1), failures[0] if failures else None
 
     def _request(self, items: list[Any], images: bool) -> list[list[float | None]]:
-        """One vector for each item, in their order; tried again where that may help.
+        """Return one vector per item, in order; retry where that may help.
 
         Raises:
             ModelError: refused, a cap is reached, or the reply does not fit the request.
@@ -250,7 +252,7 @@ class ServiceEncoder:
         return sum(len(text) // 4 + 2 for text in items)
 
     def _price(self, tokens: int | None) -> float | None:
-        """USD; `None` if tokens or price are not known."""
+        """Return the cost in USD; `None` if tokens or price are unknown."""
         if self._settings.price_in is not None:
             return None if tokens is None else tokens * self._settings.price_in / 1e6
         return price_of(self._litellm, self.name, tokens, 0, api_base=self._settings.api_base)
@@ -271,7 +273,7 @@ class ServiceEncoder:
         return replace(failure, tip="does this model embed images? A smaller `batch` below [encoder] may help too")
 
     def _in_order(self, reply: Any, count: int) -> list[list[float | None]]:
-        """The vectors by their index: a service may answer in any order."""
+        """Return the vectors by index: a service may answer in any order."""
         found: dict[int, Any] = {}
         for place, item in enumerate(getattr(reply, "data", None) or ()):
             fields = item if isinstance(item, dict) else item.model_dump()

@@ -1,4 +1,4 @@
-"""What all models that run in this process share: device, number format, batches, and their fingerprint."""
+"""What all local models share: device, number format, batches, and their fingerprint."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-#: The scale that CLIP's training ends at, for models that do not tell theirs.
+#: The scale that CLIP's training ends at, for models that do not provide theirs.
 ASSUMED_SCALE: Final = 100.0
 
 
 class LocalEncoder:
-    """An `Encoder` but for its model: the subclasses load it and give features of one batch."""
+    """An `Encoder` without its model: subclasses load it and compute the features of one batch."""
 
     name: str
     fingerprint: str
@@ -34,16 +34,16 @@ class LocalEncoder:
     sources: tuple[Path, ...] = ()
 
     def __init__(self, name: str, *, device: str, precision: str, auto: str | None = None) -> None:
-        """Finds the device and the number format.
+        """Find the device and the number format.
 
         Args:
-            name: to show.
-            device: `auto` takes cuda, then mps, then cpu.
+            name: for display.
+            device: `auto` tries cuda, then mps, then cpu.
             precision: `fp32`, `fp16` or `bf16`; `auto` is fp16 on cuda and fp32 elsewhere.
-            auto: what `auto` is for this model, if something else.
+            auto: what `auto` means for this model, if different.
 
         Raises:
-            ModelError: the device is not there.
+            ModelError: the device is not available.
         """
         import torch
 
@@ -63,7 +63,7 @@ class LocalEncoder:
         return (*self._notes, *self._batcher.notes)
 
     def tell(self, sentence: str) -> None:
-        """Adds to the notes."""
+        """Add a sentence to the notes."""
         self._notes = (*self._notes, sentence)
 
     def stage(self, batch: Batch) -> Batch:
@@ -83,7 +83,7 @@ class LocalEncoder:
         return self._batcher.texts(list(texts), self._text_features)
 
     def count_tokens(self, text: str) -> int:
-        """See `Encoder.count_tokens`. Each text is counted once: every score asks for all of them."""
+        """See `Encoder.count_tokens`. Each text is counted once, as every score needs all of them."""
         if text not in self._tokens:
             self._tokens[text] = self._count_tokens(text)
         return self._tokens[text]
@@ -92,19 +92,19 @@ class LocalEncoder:
         raise NotImplementedError
 
     def _image_features(self, batch: Batch) -> "Tensor":
-        """(B, D) on the device, of any length."""
+        """Return features (B, D) on the device, of any length."""
         raise NotImplementedError
 
     def _text_features(self, texts: list[str]) -> "Tensor":
-        """(N, D) on the device, of any length."""
+        """Return features (N, D) on the device, of any length."""
         raise NotImplementedError
 
 
 def find_device(wanted: str) -> str:
-    """`cuda`, `mps` or `cpu`.
+    """Return `cuda`, `mps` or `cpu`.
 
     Raises:
-        ModelError: what is wanted is not there.
+        ModelError: the wanted device is not available.
     """
     import torch
 
@@ -118,13 +118,13 @@ def find_device(wanted: str) -> str:
 
 
 def first_lines(error: BaseException) -> str:
-    """Type and the first two lines: torch says only in the second which weight does not fit."""
+    """Return type and first two lines: torch names the mismatched weight only in the second."""
     lines = (line.strip() for line in str(error).strip().splitlines())
     return " ".join([f"{type(error).__name__}:", *[line for line in lines if line][:2]])[:300]
 
 
 def fingerprint_of(weights: "Mapping[str, Tensor]", settings: Mapping[str, Any], precision: str) -> str:
-    """SHA-256 over all weights as loaded, all settings that shape embeddings beside them, and the precision."""
+    """Return the SHA-256 of all loaded weights, all other settings that affect embeddings, and the precision."""
     import torch
 
     digest = hashlib.sha256(f"{precision}\n{json.dumps(settings, sort_keys=True, default=str)}\n".encode())

@@ -1,4 +1,4 @@
-"""Batches that fit into the memory there is: halved when it runs out, and rows without numbers told apart."""
+"""Batches that fit into memory: halved when it runs out; rows with NaN are reported."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -12,10 +12,10 @@ _FULL: Final = ("out of memory", "not enough memory", "can't allocate memory", "
 
 
 class Batcher:
-    """Runs a model over batches; what fits is remembered, so that memory runs out once and not at every batch."""
+    """Runs a model over batches; remembers what fits, so that memory runs out once and not for every batch."""
 
     def __init__(self, name: str, precision: str) -> None:
-        """Args: `name` and `precision` of the encoder, for messages."""
+        """Take `name` and `precision` of the encoder, for messages."""
         self._name, self._precision = name, precision
         self._most: dict[str, int] = {}
         self._halved: dict[str, int] = {}
@@ -34,17 +34,17 @@ class Batcher:
         return tuple(told)
 
     def images(self, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
-        """Embeds pictures.
+        """Embed pictures.
 
         Args:
-            batch: has a length and slices.
-            encode: a part of the batch -> (B, D).
+            batch: supports `len` and slicing.
+            encode: a slice of the batch -> (B, D).
 
         Returns:
-            (B, D) float32 on the CPU with rows of length 1, or of NaN where the model gave no numbers.
+            (B, D) float32 on the CPU with rows of length 1, or of NaN where the model returned NaN.
 
         Raises:
-            ModelError: it gave none for all of several, or memory does not suffice for one.
+            ModelError: it returned NaN for all of several pictures, or memory does not suffice for one.
         """
         rows = self._in_parts("images", batch, encode)
         good = rows.isfinite().all(1)
@@ -56,7 +56,7 @@ class Batcher:
         return rows
 
     def texts(self, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
-        """Embeds texts: as `images`, but a single text without numbers is an error, for no score could use it."""
+        """Embed texts as `images` does, except that a single NaN is an error, since no score could use it."""
         rows = self._in_parts("texts", batch, encode)
         if not bool(rows.isfinite().all()):
             raise self._no_numbers("a text")
@@ -83,7 +83,7 @@ class Batcher:
                 full = True
             else:
                 done, full = done + size, False
-            if full and torch.cuda.is_available():  # outside `except`: the error holds the tensors of the failed try
+            if full and torch.cuda.is_available():  # outside `except`: the error keeps the failed try's tensors alive
                 torch.cuda.empty_cache()
         return torch.cat(rows)
 
@@ -97,7 +97,7 @@ class Batcher:
 
 
 def _unit_rows(features: "Tensor") -> "Tensor":
-    """float32 on the CPU, each row of length 1; of NaN where all is zero, which points nowhere."""
+    """Normalise rows, as float32 on the CPU; an all-zero row, which has no direction, becomes NaN."""
     import torch
 
     features = features.float()
@@ -106,7 +106,7 @@ def _unit_rows(features: "Tensor") -> "Tensor":
 
 
 def _is_full(error: RuntimeError) -> bool:
-    """CUDA's error has a type; MPS and the CPU's allocator say it in words."""
+    """Whether memory ran out: CUDA raises its own type; MPS and the CPU allocator only say so in the message."""
     import torch
 
     return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error).lower() for words in _FULL)

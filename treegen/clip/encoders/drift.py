@@ -1,4 +1,4 @@
-"""Notices that a service changed its model behind the same name, so that old and new embeddings are never mixed."""
+"""Detect that a service changed its model under the same name, so that old and new embeddings are never mixed."""
 
 import hashlib
 from itertools import count
@@ -11,17 +11,17 @@ from treegen.clip.encoders.api import PROBES, ServiceEncoder
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
 
-#: Cosine between what is kept of a probe and what the service says now. The same model gives 0.9999 whatever machine it
-#: runs on, and float16 in the cache takes 0.000001; another model in the same width gives hardly more than 0.5.
+#: Cosine between a probe's cached embedding and the service's current one. The same model gives 0.9999 on any
+#: machine, and float16 in the cache costs 0.000001; another model of the same width rarely exceeds 0.5.
 _SAME: Final = 0.99
 
 
 def settle(encoder: "Encoder", cache: EmbeddingCache) -> None:
-    """Gives a service a fingerprint of its own for each model that it was seen to be.
+    """Give a service a distinct fingerprint for each model it was seen to use.
 
-    A fingerprint must be the same for the same model, bit by bit, and embeddings of a service differ a little between
-    calls. So the embeddings of two fixed texts are kept in the cache, and the fingerprint says which of those seen so
-    far the service agrees with. Encoders that run here are left as they are: theirs is made of the weights.
+    A fingerprint must be bit-identical for the same model, but a service's embeddings vary slightly between calls. So
+    the embeddings of two fixed texts are cached, and the fingerprint identifies which of the cached ones the service
+    agrees with. Local encoders are left as they are: their fingerprint is that of the weights.
     """
     if not isinstance(encoder, ServiceEncoder):
         return

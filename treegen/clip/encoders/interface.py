@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-#: One picture as the encoder reads it; only the encoder looks inside.
+#: One picture as the encoder reads it; opaque to others.
 Prepared: TypeAlias = Any
-#: Several of them, put together by `Preprocessor.collate`: an array, a tensor or a list, so `len` and slices work.
+#: Several of them, from `Preprocessor.collate`: an array, a tensor or a list, so `len` and slices work.
 Batch: TypeAlias = Any
 
 
 class UnfinishedError(ModelError):
-    """A service failed in the middle of a batch. What had come by then was paid for: keep it.
+    """A service failed in the middle of a batch. What had arrived by then was paid for: keep it.
 
     Attributes:
-        vectors: (B, D) as `encode_prepared` gives them, with rows of NaN for what is missing.
+        vectors: (B, D) as returned by `encode_prepared`, with rows of NaN for what is missing.
     """
 
     def __init__(self, error: ModelError, vectors: "Tensor") -> None:
@@ -49,11 +49,11 @@ class Preprocessor(Protocol):
     """The part of an encoder that needs no model: threads share it, and it can be pickled for workers of Ray."""
 
     def __call__(self, image: "Image") -> Prepared:
-        """Makes an RGB picture ready for the model."""
+        """Prepare an RGB picture for the model."""
         ...
 
     def collate(self, items: Sequence[Prepared]) -> Batch:
-        """Puts prepared pictures together, in their order."""
+        """Combine prepared pictures into a batch, in order."""
         ...
 
 
@@ -62,15 +62,15 @@ class Encoder(Protocol):
 
     Attributes:
         name: as the user wrote it.
-        fingerprint: `sha256:...` over weights, preprocessing and precision; embeddings of equal fingerprints agree.
+        fingerprint: `sha256:...` over weights, preprocessing and precision; equal fingerprints mean equal embeddings.
         logit_scale: the model's own factor on cosine similarities, already exponentiated.
-        scale_assumed: the logit scale is a guess: neither the model nor the user tells it.
-        logit_bias: added to every logit; `None` for models that have none (a softmax does not see it).
-        context_length: most tokens of a text, start and end included; `None` if the encoder does not tell.
+        scale_assumed: the logit scale is a guess: neither the model nor the user provides it.
+        logit_bias: added to every logit; `None` for models without one (it does not affect a softmax).
+        context_length: most tokens of a text, including start and end; `None` if unknown.
         device: `cuda`, `mps` or `cpu`; `remote` for a service.
         precision: `fp32`, `fp16` or `bf16`.
-        preprocessing: what is done to a picture before the model sees it: size, mean, std and the like, as plain data.
-        preprocessor: does it.
+        preprocessing: image preprocessing: size, mean, std and the like, as plain data.
+        preprocessor: performs it.
     """
 
     name: str
@@ -93,42 +93,42 @@ class Encoder(Protocol):
         ...
 
     def stage(self, batch: Batch) -> Batch:
-        """Begins to move a batch to where the model is, and returns at once; optional before `encode_prepared`.
+        """Start moving a batch to the model's device, and return at once; optional before `encode_prepared`.
 
-        Call it for the next batch while the last one is encoded: from pinned memory the two overlap.
+        Call it for the next batch while the last one is being encoded: with pinned memory the two overlap.
         """
         ...
 
     def encode_prepared(self, batch: Batch) -> "Tensor":
-        """Embeds a batch that the preprocessor collated, staged or not.
+        """Embed a batch that the preprocessor collated, staged or not.
 
         Returns:
-            (B, D) float32 on the CPU, each row of length 1; a row of NaN for a picture of which the model makes no
-            numbers: leave that picture out.
+            (B, D) float32 on the CPU, each row of length 1; a row of NaN for a picture that the model cannot embed:
+            leave that picture out.
 
         Raises:
-            ModelError: the model fails, or gives numbers for none of several pictures.
+            ModelError: the model fails, or returns NaN for all of several pictures.
             UnfinishedError: it failed after some of them.
         """
         ...
 
     def encode_images(self, images: Sequence["Image"]) -> "Tensor":
-        """Prepares and embeds RGB pictures, as `encode_prepared`."""
+        """Prepare and embed RGB pictures, as `encode_prepared`."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> "Tensor":
-        """Embeds texts: (N, D) float32 on the CPU, each row of length 1.
+        """Embed texts: (N, D) float32 on the CPU, each row of length 1.
 
         Raises:
-            ModelError: the model fails, or gives no numbers for a text.
+            ModelError: the model fails, or returns NaN for a text.
         """
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of the text, start and end included, before any cut; 0 if the encoder does not tell."""
+        """Count the tokens of the text, including start and end, before truncation; 0 if unknown."""
         ...
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of the work so far, in sentences: a batch that was halved, what a service cost."""
+        """What a user should know about the work so far, in sentences: a batch that was halved, what a service cost."""
         ...

@@ -1,4 +1,4 @@
-"""Encoders that open_clip loads: `local-dir:FOLDER`, `hf-hub:ORG/NAME`, `MODEL:PRETRAINED`."""
+"""Encoders loaded by open_clip: `local-dir:FOLDER`, `hf-hub:ORG/NAME`, `MODEL:PRETRAINED`."""
 
 import json
 import logging
@@ -32,16 +32,16 @@ class OpenClipEncoder(LocalEncoder):
     """An open_clip model with its own preprocessing and tokenizer. Never runs on random weights."""
 
     def __init__(self, source: str, *, shown: str = "", device: str = "auto", precision: str = "auto") -> None:
-        """Loads the model.
+        """Load the model.
 
         Args:
             source: the model, see the module.
-            shown: the name to show, if it is not `source`.
+            shown: the display name, if not `source`.
             device: see `LocalEncoder`.
             precision: see `LocalEncoder`.
 
         Raises:
-            ModelError: unknown model, missing or damaged weights, or a device that is not there.
+            ModelError: unknown model, missing or damaged weights, or an unavailable device.
         """
         import torch
 
@@ -49,10 +49,10 @@ class OpenClipEncoder(LocalEncoder):
         model, transform, tokenizer, config = _load(source, self.name)
         self.preprocessing, self.sources = config["preprocess"], _sources(source, config["model"] or {})
         self.fingerprint = fingerprint_of(model.state_dict(), config, self.precision)
-        self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 makes 100.03 of 100
+        self.logit_scale = float(model.logit_scale.detach().float().exp())  # before fp16 rounds 100 to 100.03
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
-        # channels last, as the pixels come: a tenth to a quarter faster with convolutions, the same with transformers
+        # channels last, as the pixels arrive: a tenth to a quarter faster with convolutions, equal with transformers
         self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
         self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
         resize, self._mean, self._std = _in_two(transform)
@@ -78,13 +78,13 @@ class OpenClipEncoder(LocalEncoder):
 
     def _count_tokens(self, text: str) -> int:
         inner = getattr(self._tokenizer, "tokenizer", None)
-        if inner is not None:  # a Hugging Face tokenizer; that of SigLIP reads no punctuation
+        if inner is not None:  # a Hugging Face tokenizer; that of SigLIP ignores punctuation
             return len(inner(self._tokenizer.clean_fn(text), verbose=False)["input_ids"])
-        return len(self._tokenizer.encode(text)) + 2  # counting what is not padding misses "!", whose number is 0
+        return len(self._tokenizer.encode(text)) + 2  # counting non-padding would miss "!", whose token is 0
 
 
 def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
-    """Model, preprocessing for inference, tokenizer, and all settings that shape embeddings beside the weights.
+    """Return model, inference preprocessing, tokenizer, and all settings besides the weights that affect embeddings.
 
     Raises:
         ModelError: see `OpenClipEncoder`.
@@ -146,7 +146,7 @@ def _weights_of(source: str) -> tuple[Path, ...]:
 
 
 def _in_two(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:
-    """What open_clip's transform does to the picture itself; mean and std (3, 1, 1) of what it does to the numbers."""
+    """Split open_clip's transform into its steps on the picture, and mean and std (3, 1, 1) of its normalisation."""
     import torch
     from torchvision.transforms import Compose, Normalize
 
@@ -158,7 +158,7 @@ def _in_two(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:
 
 @contextmanager
 def _quiet_hub() -> Iterator[None]:
-    """The hub's client logs every retry to the stderr of its own import; what fails is told by the error."""
+    """Silence the hub client, which logs every retry to the stderr of its own import; errors report failures."""
     logger = logging.getLogger("huggingface_hub")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -169,7 +169,7 @@ def _quiet_hub() -> Iterator[None]:
 
 
 def _check_folder(folder: Path, shown: str) -> None:
-    """open_clip would load random weights, with a warning only, from a folder without a weights file."""
+    """Refuse a folder without weights: open_clip would only warn and load random weights."""
     config = folder / "open_clip_config.json"
     if not config.is_file():
         raise ModelError(f"{shown}: {folder} holds no open_clip_config.json", "is it a folder that open_clip wrote?")
@@ -184,9 +184,9 @@ def _check_folder(folder: Path, shown: str) -> None:
 
 
 def _registered(source: str, shown: str) -> tuple[str, str, bool]:
-    """Model and pretrained tag of open_clip's own list, and whether the weights were trained with QuickGELU.
+    """Return model and pretrained tag in open_clip's own list, and whether the weights use QuickGELU.
 
-    open_clip itself only warns if model and weights differ in that, and the embeddings are then worth little.
+    open_clip only warns if model and weights differ in that, and the embeddings are then of little use.
     """
     import open_clip
 

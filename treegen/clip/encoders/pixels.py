@@ -30,11 +30,11 @@ class PixelPreprocessor:
     resize: Callable[["Image"], "Image"]
 
     def __call__(self, image: "Image") -> "Pixels":
-        """(H, W, 3) uint8."""
+        """Return (H, W, 3) uint8."""
         return np.asarray(self.resize(image if image.mode == "RGB" else image.convert("RGB")))
 
     def collate(self, items: "Sequence[Pixels]") -> "Pixels":
-        """(B, H, W, 3)."""
+        """Return (B, H, W, 3)."""
         return np.stack(items)
 
 
@@ -43,9 +43,9 @@ class Staged:
     """A batch on its way to the device.
 
     Attributes:
-        batch: as it was, should there be no room for it on the device.
-        moved: gives the whole batch on the device and an event that is reached when it is there; `None` if not.
-        part: which of its pictures are meant.
+        batch: the original, in case the device has no room for it.
+        moved: resolves to the whole batch on the device and an event for its arrival; `None` if there was no room.
+        part: the selected pictures.
     """
 
     batch: "Tensor"
@@ -61,7 +61,7 @@ class Staged:
 
 
 class Transfer:
-    """Moves batches to a device; to CUDA by a thread and a stream of its own, so that the model computes meanwhile."""
+    """Moves batches to a device; to CUDA in a thread and stream of its own, so that the model computes meanwhile."""
 
     def __init__(self, device: str) -> None:
         import torch
@@ -73,9 +73,10 @@ class Transfer:
             self._mover = ThreadPoolExecutor(1, thread_name_prefix="to-device")
 
     def begin(self, batch: Batch) -> Batch:
-        """Starts the transfer and returns at once.
+        """Start the transfer and return at once.
 
-        Without CUDA there is nothing to gain, and batches that are no pixels are moved by their encoder: they stay.
+        Without CUDA there is nothing to gain, and batches other than pixels are moved by their encoder: both are
+        returned unchanged.
         """
         import torch
 
@@ -85,7 +86,7 @@ class Transfer:
         return Staged(batch=pixels, moved=self._mover.submit(self._move, pixels))
 
     def _move(self, batch: "Tensor") -> "tuple[Tensor, Any] | None":
-        """By way of pinned memory, from which the copy takes none of the processor's time."""
+        """Copy via pinned memory, which takes no processor time."""
         import torch
 
         try:
@@ -93,12 +94,12 @@ class Transfer:
                 pixels = batch.pin_memory().to(self._device, non_blocking=True)
                 event = torch.cuda.Event()
                 event.record(self._stream)
-        except torch.cuda.OutOfMemoryError:  # it goes over in parts, when it is encoded
+        except torch.cuda.OutOfMemoryError:  # it is moved in parts when it is encoded
             return None
         return pixels, event
 
     def finish(self, batch: "Pixels | Tensor | Staged") -> "Tensor":
-        """The batch (B, 3, H, W) on the device, for the stream that computes."""
+        """Return the batch (B, 3, H, W) on the device, ready for the computing stream."""
         import torch
 
         if not isinstance(batch, Staged):
@@ -109,20 +110,20 @@ class Transfer:
         pixels, event = moved
         stream = torch.cuda.current_stream()
         stream.wait_event(event)
-        pixels.record_stream(stream)  # else the allocator gives its memory away too early
+        pixels.record_stream(stream)  # else the allocator reuses its memory too early
         return pixels[batch.part]
 
 
 def _as_tensor(batch: "Pixels | Tensor") -> "Tensor":
-    """Pixels (B, H, W, 3) as a tensor (B, 3, H, W) over the same memory, which torch calls channels-last."""
+    """View pixels (B, H, W, 3) as a tensor (B, 3, H, W) over the same memory, which torch calls channels-last."""
     import torch
 
     return torch.from_numpy(batch).permute(0, 3, 1, 2) if isinstance(batch, np.ndarray) else batch
 
 
 def normalised(pixels: "Tensor", mean: "Tensor", std: "Tensor") -> "Tensor":
-    """(B, 3, H, W) float32 of bytes: the shares of 255, less the mean and divided by the standard deviation.
+    """Normalise bytes to (B, 3, H, W) float32: divide by 255, subtract the mean, divide by the standard deviation.
 
-    The same steps in the same order as torchvision's ToTensor and Normalize, so that no bit differs.
+    Bit-identical to torchvision's ToTensor and Normalize: the same steps in the same order.
     """
     return pixels.float().div_(255).sub_(mean.to(pixels.device)).div_(std.to(pixels.device))

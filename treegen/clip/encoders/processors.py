@@ -24,11 +24,11 @@ class ProcessorPreprocessor:
     bytes_only: bool
 
     def __call__(self, image: "Image") -> "dict[str, Tensor]":
-        """Tensors of one picture, without the dimension of the batch."""
+        """Return the tensors of one picture, without the batch dimension."""
         return {name: tensor[0] for name, tensor in _processed(self.processor, [image], self.bytes_only).items()}
 
     def collate(self, items: "Sequence[dict[str, Tensor]]") -> "Tensor | list[dict[str, Tensor]]":
-        """(B, 3, H, W) if there is nothing but pixels."""
+        """Return (B, 3, H, W) if there are only pixels, else the list."""
         import torch
 
         if all(set(item) == {"pixel_values"} for item in items):
@@ -38,14 +38,14 @@ class ProcessorPreprocessor:
 
 @dataclass(frozen=True, slots=True)
 class AsTheyAre:
-    """For models that prepare pictures themselves: passes them on."""
+    """Passes pictures on, for models that prepare them themselves."""
 
     def __call__(self, image: "Image") -> "Image":
-        """The picture."""
+        """Return the picture."""
         return image
 
     def collate(self, items: "Sequence[Image]") -> "list[Image]":
-        """The pictures."""
+        """Return the pictures."""
         return list(items)
 
 
@@ -55,7 +55,7 @@ def _processed(processor: Any, images: "Sequence[Image]", bytes_only: bool) -> "
 
 
 def can_give_bytes(processor: Any) -> bool:
-    """Whether resizing and normalising can be parted without a difference, seen on a picture."""
+    """Whether resizing and normalising can be separated without a difference, tested on a picture."""
     import numpy as np
     import torch
     from PIL import Image
@@ -74,7 +74,7 @@ def can_give_bytes(processor: Any) -> bool:
 
 
 def mean_and_std(processor: Any) -> "tuple[Tensor, Tensor]":
-    """(3, 1, 1) each, as `normalised` takes them: for shares of 255, whatever the processor's own factor."""
+    """Return mean and std, (3, 1, 1) each, scaled for `normalised`, which divides by 255."""
     import torch
 
     mean, std = (torch.tensor(values)[:, None, None] for values in (processor.image_mean, processor.image_std))

@@ -1,7 +1,7 @@
-"""Encoders that transformers loads: `hf:FOLDER` or `hf:ORG/NAME`. CLIP, SigLIP, and what else has their two methods.
+"""Encoders loaded by transformers: `hf:FOLDER` or `hf:ORG/NAME`. CLIP, SigLIP, and others with the same two methods.
 
-A model that comes with its own code is loaded only if the user trusts it; those with `encode_text` and `encode_image`
-(jina-clip) are then asked by these methods, with whatever they do to pictures and texts.
+A model with its own code is loaded only if the user trusts it; those with `encode_text` and `encode_image`
+(jina-clip) are then called by these methods, including their own preprocessing.
 """
 
 import json
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _VOLATILE: Final = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "_attn_implementation_autoset")
-_LONGEST: Final = 100_000  # tokenizers that know no limit give 10**30
+_LONGEST: Final = 100_000  # tokenizers without a limit return 10**30
 _WEIGHTS: Final = ("*.safetensors", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A model with what transformers keeps beside it; `processor` is `None` if the model prepares pictures itself."""
+    """A model with its tokenizer and processor; `processor` is `None` if the model prepares pictures itself."""
 
     model: Any
     tokenizer: Any
@@ -40,7 +40,7 @@ class Loaded:
 
 
 class TransformersEncoder(LocalEncoder):
-    """A model of transformers with its own processor and tokenizer. Never runs on random weights."""
+    """A transformers model with its own processor and tokenizer. Never runs on random weights."""
 
     def __init__(
         self,
@@ -52,26 +52,27 @@ class TransformersEncoder(LocalEncoder):
         trust_remote_code: bool = False,
         logit_scale: float | None = None,
     ) -> None:
-        """Loads the model.
+        """Load the model.
 
         Args:
             source: a folder, or a name on the hub.
-            shown: the name to show, if it is not `source`.
+            shown: the display name, if not `source`.
             device: see `LocalEncoder`.
-            precision: see `LocalEncoder`; `auto` is fp32 for a model that prepares pictures and texts by its own code.
+            precision: see `LocalEncoder`; `auto` is fp32 for a model that prepares pictures and texts with its own
+                code.
             trust_remote_code: run the code that comes with the model.
-            logit_scale: for a model that does not tell its own.
+            logit_scale: for a model without its own.
 
         Raises:
-            ModelError: transformers is not installed, or the model or its weights cannot be had, or it is no model of
-                images and texts, or it needs code that is not trusted or does not run with this transformers.
+            ModelError: transformers is not installed; the model or its weights cannot be loaded; it is not a model of
+                images and texts; or it needs code that is not trusted or does not run with this transformers version.
         """
         name = shown or source
         transformers = _transformers()
         found = _load(transformers, source, name, trust_remote_code)
         self._own_methods = found.processor is None
         super().__init__(name, device=device, precision=precision, auto="fp32" if self._own_methods else None)
-        model = found.model.float()  # as stored; versions differ in what they load
+        model = found.model.float()  # as stored; versions load different types
         self.preprocessing = {} if self._own_methods else _plain(found.processor.to_dict())
         self.fingerprint = fingerprint_of(model.state_dict(), self._settings(found), self.precision)
         self.logit_scale, self.scale_assumed = _scale(model, logit_scale)
@@ -82,7 +83,7 @@ class TransformersEncoder(LocalEncoder):
         self.sources = (Path(source).resolve(),) if Path(source).is_dir() else hub_sources(source)
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
         self._tokenizer = found.tokenizer
-        self._fixed_length = str(model.config.model_type).startswith("siglip")  # trained on padding to the full length
+        self._fixed_length = str(model.config.model_type).startswith("siglip")  # trained with full-length padding
         self.context_length = _context_length(model.config, found.tokenizer)
         bytes_only = not self._own_methods and can_give_bytes(found.processor)
         self._after: tuple[Tensor, Tensor] | None = mean_and_std(found.processor) if bytes_only else None
@@ -94,7 +95,7 @@ class TransformersEncoder(LocalEncoder):
 
     @staticmethod
     def _settings(found: Loaded) -> dict[str, Any]:
-        """All that shapes embeddings beside the weights: configuration, processor, tokenizer, the model's own code."""
+        """Return everything but the weights that affects embeddings: configuration, processor, tokenizer, own code."""
         backend = getattr(found.tokenizer, "backend_tokenizer", None)
         known = type(found.model).__module__.startswith("transformers.")
         return {
@@ -134,13 +135,13 @@ class TransformersEncoder(LocalEncoder):
             return _features(self._model.get_text_features(**tokens))
 
     def _ask(self, method: Any, items: list[Any]) -> "Tensor":
-        """The model's own method, which may give an array, a tensor or a list of either."""
+        """Call the model's own method, which may return an array, a tensor or a list of either."""
         import torch
 
         try:
             with torch.inference_mode(), torch.autocast(self.device, self._dtype, enabled=self.precision != "fp32"):
                 return torch.stack([torch.as_tensor(row) for row in method(items)])
-        except (RuntimeError, MemoryError):  # the batches are halved, or it is told as for other models
+        except (RuntimeError, MemoryError):  # batches are halved, or reported as for other models
             raise
         except Exception as error:
             told = f"{self.name}: its own {method.__name__} failed: {first_lines(error)}"
@@ -160,7 +161,7 @@ def _transformers() -> Any:
 
 
 def _load(transformers: Any, source: str, shown: str, trusted: bool) -> Loaded:
-    """Model, tokenizer and image processor.
+    """Load model, tokenizer and image processor.
 
     Raises:
         ModelError: see `TransformersEncoder`.
@@ -183,7 +184,7 @@ def _load(transformers: Any, source: str, shown: str, trusted: bool) -> Loaded:
             tokenizer = _tokenizer(transformers, source, shown, trusted, needed=not own)
     except ModelError:
         raise
-    except Exception as error:  # damaged weights alone give several types, and a model's own code any
+    except Exception as error:  # damaged weights raise several types, and a model's own code any
         raise _explained(transformers, error, shown, folder.is_dir(), trusted) from None
     return Loaded(model=model, tokenizer=tokenizer, processor=processor)
 
@@ -204,7 +205,7 @@ def _check_folder(folder: Path, shown: str) -> None:
 
 
 def _check_model(model: Any, told: dict[str, Any], shown: str) -> None:
-    """transformers makes random weights of those that are missing or do not fit, and only warns."""
+    """Refuse missing or mismatched weights, which transformers randomises with only a warning."""
     kind = type(model).__name__
     if not (_has(model, "get_image_features", "get_text_features") or _has(model, "encode_image", "encode_text")):
         told_kind = f"{shown}: is a {kind}, which does not embed images and texts in one space"
@@ -217,10 +218,11 @@ def _check_model(model: Any, told: dict[str, Any], shown: str) -> None:
 
 
 def _tokenizer(transformers: Any, source: str, shown: str, trusted: bool, *, needed: bool) -> Any:
-    """The tokenizer; a model that reads texts itself may come without, then no tokens are counted.
+    """Load the tokenizer; optional for a model that reads texts itself, whose tokens are then not counted.
 
     Raises:
-        ModelError: it has no words: from a folder without its files transformers makes one to which all texts are one.
+        ModelError: its vocabulary is empty: from a folder without its files transformers makes one to which all texts
+            are equal.
     """
     try:
         found = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trusted)
@@ -235,7 +237,7 @@ def _tokenizer(transformers: Any, source: str, shown: str, trusted: bool, *, nee
 
 
 def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool, trusted: bool) -> ModelError:
-    """What a failed load means for the user; transformers says in words alone which it is."""
+    """Explain a failed load to the user; transformers tells the cases apart by wording alone."""
     told = first_lines(error)
     if not trusted and "trust_remote_code" in str(error):
         tip = "if you trust its authors: --trust-remote-code, or trust_remote_code = true below [encoder]"
@@ -254,13 +256,13 @@ def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool,
     return ModelError(f"{shown}: cannot be loaded: {told}", tip)
 
 
-#: What the code of jina-clip imports is gone in transformers 5.
+#: What jina-clip's code imports was removed in transformers 5.
 JINA_NEEDS: Final = "pip install 'transformers>=4.50,<5' einops timm, in an environment of its own"
 
 
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
-    """No progress bars and no reports: what matters of them is checked, and told as an error."""
+    """Silence progress bars and reports: what matters is checked and raised as an error."""
     log = transformers.utils.logging
     before, bars, hub = log.get_verbosity(), log.is_progress_bar_enabled(), logging.getLogger("huggingface_hub")
     level = hub.level
@@ -282,7 +284,7 @@ def _has(model: Any, *methods: str) -> bool:
 
 
 def _scale(model: Any, wanted: float | None) -> tuple[float, bool]:
-    """The factor on cosine similarities, and whether it is assumed."""
+    """Return the factor on cosine similarities, and whether it is assumed."""
     scale, temperature = getattr(model, "logit_scale", None), getattr(model, "temperature", None)
     if scale is not None:
         return float(scale.detach().float().exp()), False
@@ -292,7 +294,7 @@ def _scale(model: Any, wanted: float | None) -> tuple[float, bool]:
 
 
 def _context_length(config: Any, tokenizer: Any) -> int | None:
-    """Most tokens of a text; `None` if neither configuration nor tokenizer tells."""
+    """Return the most tokens of a text; `None` if neither configuration nor tokenizer says."""
     text = getattr(config, "text_config", None)
     places = (
         text.get("max_position_embeddings")
@@ -304,7 +306,7 @@ def _context_length(config: Any, tokenizer: Any) -> int | None:
 
 
 def _features(output: Any) -> "Tensor":
-    """The embedding: a tensor up to transformers 4, since then the field of an object."""
+    """Return the embedding: a tensor up to transformers 4, since then a field of an object."""
     import torch
 
     if isinstance(output, torch.Tensor):
@@ -316,7 +318,7 @@ def _features(output: Any) -> "Tensor":
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without what differs between places and versions but shapes no embedding, at any depth."""
+    """Drop settings that vary between locations and versions without affecting embeddings, at any depth."""
     return {
         key: _plain(value) if isinstance(value, dict) else value
         for key, value in settings.items()

@@ -1,4 +1,4 @@
-"""Parts of the score document that several of its sections share: an accuracy, a paired test, a spread over seeds."""
+"""Parts shared by several sections of the score document: an accuracy, a paired test, a spread over seeds."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 
 def accuracy_of(labels: "Indices", predictions: "Indices") -> Accuracy:
-    """n, correct, accuracy with its Wilson interval, and mean per-class recall."""
+    """Return n, correct, accuracy with its Wilson interval, and mean per-class recall."""
     correct = int(np.equal(labels, predictions).sum())
     return {**share_of(correct, len(labels)), "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
 
 
 def share_of(correct: int, n: int) -> Share:
-    """n, correct, accuracy with its Wilson interval; n is at least 1."""
+    """Return n, correct, accuracy with its Wilson interval; n must be at least 1."""
     return {"n": n, "correct": correct, "accuracy": correct / n, "interval": list(wilson_interval(correct, n))}
 
 
 def paired(labels: "Indices", new: "Indices", old: "Indices") -> Paired:
-    """McNemar's test of two predictions on the same images."""
+    """Return McNemar's test of two predictions on the same images."""
     right, before = np.equal(labels, new), np.equal(labels, old)
     wins, losses = int((right & ~before).sum()), int((before & ~right).sum())
     return {
@@ -54,7 +54,7 @@ def paired(labels: "Indices", new: "Indices", old: "Indices") -> Paired:
 
 
 def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> Resampled:
-    """The difference of the mean per-class recalls with its bootstrap interval."""
+    """Return the difference of the mean per-class recalls with its bootstrap interval."""
     found = recall_difference(labels, new, old)
     assert found is not None
     return {"difference": found[0], "interval": list(found[1:]), "resamples": 10_000}
@@ -63,7 +63,7 @@ def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> Resample
 def comparisons(
     labels: "Indices", predictions: "Indices", *, baseline: "Indices", parent: "Indices | None"
 ) -> Comparisons:
-    """The tree against the baseline and its parent, and what so many images could show."""
+    """Compare the tree to the baseline and its parent, and report the minimum detectable effect."""
     against: AgainstOthers = {
         "baseline": paired(labels, predictions, baseline),
         "parent": None if parent is None else paired(labels, predictions, parent),
@@ -86,22 +86,22 @@ def comparisons(
 
 
 def permutation_p(labels: "Indices", predictions: "Indices", shuffled: Sequence[float]) -> float:
-    """One-sided p-value of the permutation test: how often luck does as well, the tree's own deal counted in."""
+    """Return the one-sided p-value of the permutation test, counting the tree's own assignment as one."""
     accuracy = accuracy_of(labels, predictions)["accuracy"]
     return (1 + sum(s >= accuracy for s in shuffled)) / (1 + len(shuffled))
 
 
 def spread(n: int, accuracies: Sequence[float]) -> Spread:
-    """Mean over seeds, and the range that holds the middle 95 % of them."""
+    """Return the mean over seeds, and the range of the middle 95 % of them."""
     mean = sum(accuracies) / len(accuracies)
     return {"n": n, "seeds": len(accuracies), "accuracy": mean, "interval": list(middle_interval(accuracies))}
 
 
 def corrected_over(scores: Mapping[int, Score]) -> dict[int, float]:
-    """Revision -> the p of its comparison with its parent, corrected for all that were made on the same test part.
+    """Return revision -> p against its parent, corrected for all comparisons on the same test split.
 
     Args:
-        scores: revision -> its score document, also such as have no test part.
+        scores: revision -> its score document, with or without a test section.
     """
     families: dict[str, list[int]] = {}
     values: dict[int, float] = {}

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from treegen.clip.decisions import FittedRule, RuleInputs
 
 SHUFFLES: Final = 200
-#: B·Q·K up to which all images are asked in each shuffle of columns; of more a sample (200 matrix products: 0.03 s)
+#: B·Q·K up to which every column shuffle uses all images, else a sample (200 matrix products: 0.03 s)
 _WORK: Final = 4 * 10**6
-_TOGETHER: Final = 20  # shuffles whose scores are computed together
+_TOGETHER: Final = 20  # shuffles computed together
 
-#: everyday words that name no colour, shape, animal, body part, size or place
+#: everyday words that do not name a colour, shape, animal, body part, size or place
 WORDS: Final = tuple(
     """
     afternoon agreement answer argument balance bargain beginning benefit budget business calendar career chance
@@ -49,9 +49,9 @@ WORDS: Final = tuple(
 
 
 def with_random_words(tree: Tree, seed: int) -> Tree:
-    """The tree with every option replaced by a random word, different ones within a group.
+    """Replace every option by a random word, different ones within a group.
 
-    The word of an option depends on the seed, the group's name and the option's place only: after an edit of one
+    The word depends only on the seed, the group's name and the option's index: after an edit of one
     group all other groups keep their words, so their embeddings come from the cache.
     """
     groups = (replace(g, options=_random_words(seed, g.name, len(g.options))) for g in tree.groups)
@@ -73,17 +73,18 @@ def shuffled_controls(
     predictions: Sequence[int],
     evidence: Callable[[Sequence[int]], "RuleInputs"],
 ) -> ShuffledControls:
-    """Chance, and the rules dealt out among the classes at random: whole, and each group's answers by themselves.
+    """Return chance, and accuracies with rules permuted across classes: whole, and per group independently.
 
     Args:
-        decision: how the predictions were made.
+        decision: the rule that made the predictions.
         matrix: the rules (K, Q).
         labels: true class of each image (B).
         predictions: predicted class of each.
-        evidence: of some of the images, by number; all of them are only asked for by a rule that uses names.
+        evidence: returns the inputs of the images with these indices; all images are requested only for a rule that
+            uses names.
     """
     n, k, true = len(labels), len(matrix), np.asarray(labels)
-    if decision.rule.uses_names:  # the names stay with their classes: predictions do not move with the rules
+    if decision.rule.uses_names:  # names stay with their classes, so predictions do not move with the rules
         whole = evidence(range(n))
         deals = (replace(whole, matrix=matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
         shuffled = [_accuracy(decision, deal, true) for deal in deals]
@@ -104,12 +105,12 @@ def shuffled_controls(
 
 
 def sample(n: int, most: int) -> list[int]:
-    """Numbers of at most `most` of n images, drawn with a seed, in their order; all if there are no more."""
+    """Return at most `most` of n indices, sampled with a seed, in order; all if there are no more."""
     return list(range(n)) if n <= most else sorted(Random(0).sample(range(n), most))
 
 
 def _dealt(classes: int, seed: int) -> list[int]:
-    """For each class the one whose rule it gets, as in `shuffled_accuracies`."""
+    """Return for each class the index of the rule it gets, as in `shuffled_accuracies`."""
     owner = list(range(classes))
     Random(seed).shuffle(owner)
     rows = [0] * classes
@@ -119,10 +120,10 @@ def _dealt(classes: int, seed: int) -> list[int]:
 
 
 def column_deal(matrix: Array, sizes: Sequence[int], seed: int) -> Array:
-    """The rule matrix (K, Q) with each group's answers dealt out among the classes at random, apart from the others'.
+    """Permute each group's answers across classes in the rule matrix (K, Q), independently per group.
 
-    Every group keeps how many classes have which answer; what is lost is which answers go together in a class, and
-    whose they are. Unlike whole rules dealt out, it has rules that no class had, so that its mean need not be chance.
+    Every group keeps its distribution of answers; lost is which answers belong together, and to which class. Unlike
+    permuting whole rules, this creates rules that no class had, so its mean need not be chance.
     """
     rows = np.repeat(_orders(len(matrix), len(sizes), seed), sizes, axis=1)  # (K, Q)
     return like(np.take_along_axis(to_numpy(matrix), rows, 0), matrix)
@@ -130,13 +131,13 @@ def column_deal(matrix: Array, sizes: Sequence[int], seed: int) -> Array:
 
 @lru_cache(maxsize=2 * SHUFFLES)
 def _orders(classes: int, groups: int, seed: int) -> "NDArray[np.int64]":
-    """(K, G): for each group the class that each class gets its answer from; the same for every tree of these sizes."""
+    """Return (K, G): for each group the class whose answer each class gets; the same for every tree of these sizes."""
     order = np.tile(np.arange(classes), (groups, 1))
     return np.random.default_rng(seed).permuted(order, axis=1).T.copy()
 
 
 def _sum_accuracies(probabilities: Array, matrices: Iterator[Array], labels: "NDArray[np.int64]") -> list[float]:
-    """As `_accuracy` of each matrix (K, Q) under the sum rule: of several at once, in half the time."""
+    """Return `_accuracy` of each matrix (K, Q) under the sum rule; batched, which halves the time."""
     found, columns = list[float](), probabilities.T
     while part := list(islice(matrices, _TOGETHER)):
         rows = namespace(columns).concat(part)
@@ -148,4 +149,4 @@ def _sum_accuracies(probabilities: Array, matrices: Iterator[Array], labels: "ND
 
 def _accuracy(decision: "FittedRule", evidence: "RuleInputs", labels: "NDArray[np.int64]") -> float:
     found = to_numpy(decision.scores(evidence)).argmax(1)
-    return int((found == labels).sum()) / len(labels)  # as of the tree itself: equal ones are equal
+    return int((found == labels).sum()) / len(labels)  # exactly as for the tree itself

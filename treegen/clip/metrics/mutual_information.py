@@ -1,4 +1,4 @@
-"""How many bits one thing tells about another, from counts."""
+"""Mutual information in bits, from counts."""
 
 from typing import TYPE_CHECKING
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
 
 def contingency(rows: "NDArray[np.int64]", columns: "NDArray[np.int64]", shape: tuple[int, int]) -> "NDArray[np.int64]":
-    """Counts (R, C) of pairs of numbers (n), which are at least 0 and below the shape."""
+    """Return counts (R, C) of pairs of indices (n), which must be within the shape."""
     counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1])
     return counts.reshape(shape)
 
 
 def mutual_information(counts: "NDArray[np.int64]") -> tuple[float, float]:
-    """Bits that row and column tell about each other, as counted and corrected for chance.
+    """Return the mutual information of rows and columns in bits, as counted and corrected for chance.
 
-    As counted, even two things that have nothing to do with each other seem to share about (R - 1)(C - 1) / (2n ln 2)
-    bits: the fewer images, the more. The correction takes this off, with the rows, columns and cells that have counts,
-    and never goes below 0, nor above what was counted. It is right on average, for n well above the number of cells;
-    with fewer images it still errs by tenths of a bit.
+    As counted, even independent variables seem to share about (R - 1)(C - 1) / (2n ln 2) bits: the fewer images, the
+    more. The correction subtracts this, for the rows, columns and cells that have counts, and stays between 0 and the
+    counted value. It is unbiased for n well above the number of cells; with fewer images it still errs by tenths of a
+    bit.
 
     Args:
         counts: (R, C).
@@ -40,11 +40,11 @@ def mutual_information(counts: "NDArray[np.int64]") -> tuple[float, float]:
 
 
 def possible_information(classes: "NDArray[np.int64]", matrix: "NDArray[np.float64]") -> float:
-    """Bits about the class that a group would give which answers every image as the rules say.
+    """Return the bits about the class from a group that answers every image as the rules say.
 
     Args:
         classes: number of images of each class (K).
-        matrix: (K, O): the group's part of the rule matrix; a null answer is every option alike.
+        matrix: (K, O): the group's columns of the rule matrix; a null answer is uniform over the options.
     """
     n = classes.sum()
     if n == 0:
@@ -55,7 +55,7 @@ def possible_information(classes: "NDArray[np.int64]", matrix: "NDArray[np.float
 
 
 def _entropy(weights: "NDArray[np.int64] | NDArray[np.float64]") -> float:
-    """In bits, of weights that need not add up to 1."""
+    """Return the entropy in bits of weights that need not sum to 1."""
     given = weights[weights > 0].astype(np.float64)
     shares = given / given.sum()
     return float(-(shares * np.log2(shares)).sum())

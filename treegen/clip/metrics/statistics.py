@@ -1,4 +1,4 @@
-"""Intervals, paired tests and what a number of images can show at all. Plain numbers in, plain numbers out."""
+"""Intervals, paired tests and detectable effects. Plain numbers in, plain numbers out."""
 
 import math
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    #: Class indices of images (B). Arrays spare making them anew for each of many tests.
+    #: Class indices of images (B). Arrays avoid a conversion for each of many tests.
     Indices = Sequence[int] | NDArray[np.int64]
 
 
 def wilson_interval(correct: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson score interval of a proportion.
+    """Return the Wilson score interval of a proportion.
 
     Args:
         correct: number of successes, 0 to n; may be fractional (an expectation).
@@ -40,11 +40,11 @@ def wilson_interval(correct: float, n: int, level: float = 0.95) -> tuple[float,
     p = correct / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))  # rounding must not leave p outside
+    return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))  # keep p inside despite rounding
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:
-    """Two-sided exact p-value of McNemar's test: both classifiers are right equally often.
+    """Return the two-sided exact p-value of McNemar's test that both classifiers are equally often right.
 
     Args:
         wins: images that only the new classifier gets right.
@@ -69,7 +69,7 @@ def mcnemar_exact(wins: int, losses: int) -> float:
 
 
 def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """Smallest difference of accuracy that McNemar's test would find with this power on n paired images.
+    """Return the smallest accuracy difference that McNemar's test detects with this power on n paired images.
 
     Solves (z_a sqrt(d) + z_b sqrt(d - x²))² = n x² for x, where d is the share of images on which the two differ.
 
@@ -77,10 +77,10 @@ def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05,
         n: number of images.
         discordant: share on which exactly one is right, 0 to 1.
         alpha: two-sided level.
-        power: probability of finding it.
+        power: probability of detecting it.
 
     Returns:
-        A difference in 0 to `discordant`; `None` if even a difference of `discordant` would not be found.
+        A difference in 0 to `discordant`; `None` if even a difference of `discordant` would not be detected.
 
     Source: Miettinen 1968, "The matched pairs design in the case of all-or-none responses".
 
@@ -104,9 +104,9 @@ def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05,
 
 
 def mean_per_class_recall(labels: "Indices", predictions: "Indices") -> float | None:
-    """Mean over the classes that have images of the share of each that is predicted rightly, 0 to 1.
+    """Return the mean recall over the classes that have images, 0 to 1.
 
-    Returns `None` without images.
+    `None` without images.
 
     >>> mean_per_class_recall([0, 0, 0, 0, 1], [0, 0, 0, 1, 1])  # three of four, and one of one
     0.875
@@ -122,10 +122,10 @@ def mean_per_class_recall(labels: "Indices", predictions: "Indices") -> float | 
 
 
 def shuffled_accuracies(labels: "Indices", predictions: "Indices", classes: int, seeds: int) -> list[float]:
-    """Accuracy of the same tree with its rules dealt out among the classes at random, once for each seed.
+    """Return the accuracies of the tree with its rules permuted across classes at random, one per seed.
 
-    Giving class c the rule of class r makes every image that was predicted r be predicted c, so the predictions need
-    not be computed again. Over all permutations the expectation is exactly 1/classes.
+    Giving class c the rule of class r turns every prediction of r into c, so predictions need not be recomputed. Over
+    all permutations the expectation is exactly 1/classes.
 
     Args:
         labels: true class of each image, in 0 to classes - 1.
@@ -143,7 +143,7 @@ def shuffled_accuracies(labels: "Indices", predictions: "Indices", classes: int,
 
 @lru_cache(maxsize=4)
 def _deals(classes: int, seeds: int) -> tuple[tuple[int, ...], ...]:
-    """For each seed the class that each rule is dealt to: the same for every tree of so many classes."""
+    """Return for each seed the class that each rule is assigned to: the same for every tree with this many classes."""
     dealt = []
     for seed in range(seeds):
         owner = list(range(classes))
@@ -153,16 +153,16 @@ def _deals(classes: int, seeds: int) -> tuple[tuple[int, ...], ...]:
 
 
 def middle_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """The range that holds the middle `level` of the values (nearest rank)."""
+    """Return the range of the middle `level` of the values (nearest rank)."""
     ordered, tail = sorted(values), (1 - level) / 2
     last = len(ordered) - 1
     return ordered[round(tail * last)], ordered[round((1 - tail) * last)]
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:
-    """p values corrected for being several, by Holm's step-down rule, in the order given.
+    """Correct p-values for multiple testing by Holm's step-down rule, in the given order.
 
-    A corrected p below 0.05 keeps the chance of even one false finding among all of them below 5 %, however they
+    Rejecting at a corrected p below 0.05 keeps the chance of any false finding among them below 5 %, however they
     depend on each other.
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
@@ -178,9 +178,9 @@ def holm(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(corrected)
 
 
-@lru_cache(maxsize=10_000)  # most counts of a revision are those of the one before
+@lru_cache(maxsize=10_000)  # most counts are unchanged between revisions
 def fisher_exact(table: tuple[tuple[int, int], tuple[int, int]]) -> float:
-    """Two-sided exact p-value of a table of four counts: rows and columns have nothing to do with each other.
+    """Return the two-sided exact p-value that rows and columns of a 2x2 table of counts are independent.
 
     Sums the probabilities of all tables with the same margins that are no more probable than the one given.
 
@@ -211,12 +211,12 @@ def recall_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float, float] | None:
-    """Difference of mean per-class recall of two predictions on the same images, with a bootstrap interval.
+    """Return the difference in mean per-class recall of two predictions on the same images, with a bootstrap interval.
 
-    The images of each class are drawn with replacement, as many as it has, and both predictions go with the image
-    (paired, stratified). What counts of a draw is how many images were won and lost in each class, which is
-    multinomial, so that no image is touched 10,000 times. The interval holds the middle `level` of the resamples
-    (percentile method); with few images in a class it is a little too narrow, as every such bootstrap is.
+    Each class is resampled with replacement to its own size, and both predictions go with the image (paired,
+    stratified). Only the numbers of images won and lost per class matter, which are multinomial, so images need not be
+    drawn one by one. The interval is the middle `level` of the resamples (percentile method); with few images in a
+    class it is a little too narrow, as every such bootstrap is.
 
     Args:
         labels: true class of each image.

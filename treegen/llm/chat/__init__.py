@@ -1,4 +1,4 @@
-"""The seam to language models: one protocol, three ways to answer (litellm, a recording, a person)."""
+"""The interface to language models: one protocol, three implementations (litellm, a recording, a person)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,18 +33,18 @@ def open_chat(
     budget: Budget | None = None,
     on_request: "OnRequest | None" = None,
 ) -> Chat:
-    """The chat that the settings name.
+    """Open the chat that the settings name.
 
     Args:
         settings: `model` is a litellm name, `replay/FILE` (FILE relative to `folder`) or `manual`.
         folder: the domain's folder.
-        answers: for `manual`: files to read the answers from, one for each request.
+        answers: for `manual`: files to read the answers from, one per request.
         messages: for `manual`: where to write the messages; the terminal if not given.
-        kept: answers of earlier runs, and what is known of the models; nothing is kept without it.
-        fresh: ask also what was answered before, and in the firmest form first.
-        record: where to write the conversation, in the form that `replay/FILE` plays.
-        budget: counts what is spent, up to its caps; those of the settings if not given.
-        on_request: is told what each reply will about take, before it is asked for.
+        kept: cache of earlier answers and of the models' response formats; no caching without it.
+        fresh: ignore cached answers, and start again with the strictest response format.
+        record: where to write the conversation, in the format that `replay/FILE` reads.
+        budget: counts usage against its caps; those of the settings if not given.
+        on_request: called with the estimate of each reply before it is requested.
 
     Raises:
         InputError: no model is named, or a recording cannot be read or written.
@@ -63,7 +63,7 @@ def _open(
     budget: Budget | None,
     on_request: "OnRequest | None",
 ) -> Chat:
-    """Without the recording."""
+    """Open the chat without the recording wrapper."""
     if not settings.model:
         tip = "--model NAME (a litellm name such as openai/gpt-4o-mini, replay/FILE, or manual), or `model` below [llm]"
         raise InputError("no language model is named", tip)

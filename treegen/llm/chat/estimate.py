@@ -1,4 +1,4 @@
-"""What a request will cost, before it is sent."""
+"""Estimates the cost of a request before it is sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from treegen.config.settings import LlmSettings
 from treegen.llm.chat.interface import Message
 from treegen.remote.litellm import Price, load_litellm, price_of, price_per_million
 
-_PICTURE: Final = 800  # tokens of one of 512 px or so: 85 to 765 for OpenAI, about 350 for Anthropic, 258 for Gemini
+_PICTURE: Final = 800  # tokens per picture of about 512 px: 85 to 765 for OpenAI, 350 for Anthropic, 258 for Gemini
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """About what one request takes. What is not known is `None`, never 0.
+    """The approximate cost of one request. Unknown values are `None`, never 0.
 
     Attributes:
-        prompt_tokens: of the messages; `None` where no language model is asked.
-        completion_tokens: of an answer like the one that is expected.
-        pictures: how many are in the messages; each is taken for 800 tokens, which providers count differently.
-        cost: in USD, for both; `None` if the price is not known.
+        prompt_tokens: of the messages; `None` if no language model is involved.
+        completion_tokens: of an answer like the expected one.
+        pictures: how many are in the messages; each counts as 800 tokens, though providers differ.
+        cost: in USD, for both; `None` if the price is unknown.
     """
 
     prompt_tokens: int | None = None
@@ -29,7 +29,7 @@ class Estimate:
 
     @property
     def words(self) -> str:
-        """In a line."""
+        """The estimate on one line."""
         if self.prompt_tokens is None:
             return "tokens and cost unknown"
         answer = f" + about {self.completion_tokens}" if self.completion_tokens is not None else ""
@@ -42,12 +42,12 @@ class Estimate:
 
 
 def estimate(settings: LlmSettings, messages: Sequence[Message], answer: str = "") -> Estimate:
-    """Counts tokens and looks up the price. Nothing is sent; the first call takes seconds (litellm is imported).
+    """Count tokens and look up the price. Nothing is sent; the first call takes seconds (it imports litellm).
 
     Args:
         settings: names the model.
         messages: the request.
-        answer: a text of about the length that the answer will have; the tree itself for a revision.
+        answer: a text of about the length of the expected answer; the tree itself for a revision.
     """
     model = settings.model or ""
     if not model or model == "manual" or model.startswith("replay/"):
@@ -64,23 +64,23 @@ def estimate(settings: LlmSettings, messages: Sequence[Message], answer: str = "
 
 
 def count_tokens(litellm: Any, model: str, messages: Sequence[Message]) -> int:
-    """Tokens of the messages, by the model's tokenizer or a general one; pictures count a fixed number each."""
+    """Count the tokens of the messages by the model's tokenizer or a general one, and a fixed number per picture."""
     texts = [{"role": m.role, "content": m.content} for m in messages]
     return int(litellm.token_counter(model=model, messages=texts)) + _PICTURE * pictures_in(messages)
 
 
 def pictures_in(messages: Sequence[Message]) -> int:
-    """How many pictures go with the messages."""
+    """Count the pictures in the messages."""
     return sum(len(m.images) for m in messages)
 
 
 def price_in(litellm: Any, settings: LlmSettings) -> Price | None:
-    """The price that the user gives, or else the one in litellm's list."""
+    """Return the user's price, or else the one in litellm's list."""
     return settings.price or price_per_million(litellm, settings.model or "", settings.api_base)
 
 
 def cost_of(litellm: Any, settings: LlmSettings, prompt: int | None, completion: int | None) -> float | None:
-    """USD for so many tokens; `None` where tokens or price are not known."""
+    """Return the cost in USD; `None` if tokens or price are unknown."""
     if settings.price:
         return None if prompt is None or completion is None else settings.price.of(prompt, completion)
     return price_of(litellm, settings.model or "", prompt, completion, api_base=settings.api_base)

@@ -1,4 +1,4 @@
-"""The protocol that every way of answering implements."""
+"""The protocol that every chat implements."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -11,9 +11,9 @@ class Message:
     """One message of a conversation.
 
     Attributes:
-        role: who speaks.
+        role: the author.
         content: the text.
-        images: pictures that go with it, each as a data URL (`data:image/png;base64,...`), in order, after the text.
+        images: attached pictures, each as a data URL (`data:image/png;base64,...`), in order, after the text.
     """
 
     role: Literal["system", "user", "assistant"]
@@ -21,14 +21,14 @@ class Message:
     images: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The provider's form: the content is a string, or a list of parts where there are images."""
+        """Return the provider's form: the content is a string, or a list of parts if there are images."""
         if not self.images:
             return {"role": self.role, "content": self.content}
         pictures = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
         return {"role": self.role, "content": [{"type": "text", "text": self.content}, *pictures]}
 
     def as_kept(self) -> dict[str, Any]:
-        """What is written down of it: of pictures, which are on the disk already, the kind and the SHA-256."""
+        """Return the form to store: pictures, which are on disk already, are reduced to media type and SHA-256."""
         if not self.images:
             return {"role": self.role, "content": self.content}
         shown = [
@@ -40,13 +40,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseSchema:
-    """The form that a reply is asked to have, for models that can be held to one.
+    """The response schema to request, for models that support one.
 
-    It is small on purpose: providers refuse large schemas, and the full check is made here, of every reply.
+    It is small on purpose: providers refuse large schemas, and every reply is fully validated here anyway.
 
     Attributes:
         name: letters, digits and underscores, at most 64.
-        schema: a JSON Schema of an object, in the part of the language that providers share.
+        schema: a JSON Schema of an object, within the subset that providers share.
     """
 
     name: str
@@ -55,18 +55,18 @@ class ResponseSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back. What the model does not tell is `None`, never 0.
+    """A reply. Values that the provider does not report are `None`, never 0.
 
     Attributes:
         text: the reply.
-        model: who answered.
-        finish: the provider's finish reason; `length` means that the reply was cut.
+        model: the model that answered.
+        finish: the provider's finish reason; `length` means that the reply was truncated.
         prompt_tokens: tokens read.
         completion_tokens: tokens written.
         cost: in USD.
         seconds: from request to reply.
-        requests: how many were sent for it.
-        cached: it was asked before and kept; nothing was sent.
+        requests: how many were sent to get it.
+        cached: taken from the cache; nothing was sent.
     """
 
     text: str
@@ -80,27 +80,27 @@ class Reply:
     cached: bool = False
 
 
-#: is told the reply as far as it has come, again and again; may raise `treegen.progress.Cancelled`
+#: called repeatedly with the reply so far; may raise `treegen.progress.Cancelled`
 OnText = Callable[[str], None]
 
 
 class Chat(Protocol):
-    """Something that answers a conversation."""
+    """Something that replies to a conversation."""
 
     name: str
 
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
-        """The reply to the conversation.
+        """Return the reply to the conversation.
 
         Args:
-            messages: all of it, the last from the user.
-            on_text: is told the reply while it comes; of a second try, from its beginning again.
-            wire: the form to ask for, of models that take one; the reply may still have another.
+            messages: the whole conversation, the last message from the user.
+            on_text: called with the reply as it streams in; starts over on a retry.
+            wire: the schema to request, if the model supports one; the reply may still differ.
 
         Raises:
             Cancelled: `on_text` raised it.
-            ModelError: no reply could be had; the message says why and what to do.
+            ModelError: there is no reply; the message says why and what to do.
         """
         ...

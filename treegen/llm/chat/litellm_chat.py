@@ -1,4 +1,4 @@
-"""Any model that litellm reaches: cloud providers, local servers, anything that speaks OpenAI's protocol."""
+"""Any model that litellm supports: cloud providers, local servers, anything that speaks OpenAI's protocol."""
 
 import random
 import threading
@@ -20,20 +20,20 @@ from treegen.remote.litellm import key_for, load_litellm
 from treegen.remote.retrying import Retry, call
 from treegen.remote.secrets import scrub
 
-_CONNECT: Final = 20.0  # seconds; a host that is there answers a connection at once
-_PULSE: Final = 0.1  # seconds of waiting for another request to end after which a listener is asked again
-_LEAST_ANSWER: Final = 64  # tokens; no use in paying a prompt for less
-_SHOWN: Final = 200  # characters of a refusal
+_CONNECT: Final = 20.0  # seconds; a reachable host accepts a connection at once
+_PULSE: Final = 0.1  # seconds between calls of the listener while waiting for a slot
+_LEAST_ANSWER: Final = 64  # tokens; fewer are not worth paying for the prompt
+_SHOWN: Final = 200  # characters of a refusal that are shown
 
 OnRequest = Callable[[Estimate], None]
 
 
 class _BrokenOffError(Exception):
-    """A stream ended without a finish reason: litellm calls a broken connection the end."""
+    """A stream ended without a finish reason: litellm treats a broken connection as the end."""
 
 
 class LitellmChat:
-    """One model by its litellm name, with our own bounded retries (litellm's multiply with the SDK's)."""
+    """One model by its litellm name, with bounded retries of our own (litellm's multiply with the SDK's)."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class LitellmChat:
         kept: Kept | None = None,
         on_request: OnRequest | None = None,
     ) -> None:
-        """Nothing is sent yet.
+        """Set up the chat; nothing is sent yet.
 
         Args:
             settings: `model` is a litellm name; the key comes from the environment.
-            budget: counts every request and refuses those beyond its caps; those of the settings if not given.
-            kept: remembers which form of reply worked for the model.
-            on_request: is told what each reply will about take, before it is asked for.
+            budget: counts every request and refuses those over its caps; those of the settings if not given.
+            kept: remembers which response format worked for the model.
+            on_request: called with the estimate of each reply before it is requested.
         """
         self.name = settings.model or ""
         self._settings, self._on_request = settings, on_request
@@ -57,7 +57,7 @@ class LitellmChat:
         self._ladder = Ladder(self.name, settings.api_base, kept)
         most = self._budget.limits
         capped = most.max_tokens is not None or most.max_cost is not None
-        # what an answer under way will take is not known: with a cap on it there is one at a time
+        # the cost of a pending answer is unknown, so a cap allows only one at a time
         self._places = threading.Semaphore(1 if capped else settings.concurrency)
         self._sleep: Callable[[float], None] = sleep
         self._draw = random.random
@@ -65,20 +65,20 @@ class LitellmChat:
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
-        """The model's reply; 429, 5xx, time-outs and broken connections are tried again.
+        """Return the model's reply; retry on 429, 5xx, time-outs and broken connections.
 
         Args:
-            messages: all of the conversation.
-            on_text: if given, the reply is streamed; it is told the text so far, at least every 0.1 s.
-            wire: as firmly as the model can be held to it.
+            messages: the whole conversation.
+            on_text: if given, the reply is streamed; called with the text so far, at least every 0.1 s.
+            wire: the schema to request, as strictly as the model supports.
 
         Raises:
             ModelError: a key is missing or wrong, the server cannot be reached, the model is unknown, the request is
-                too long, a cap is reached, the model refuses, or the provider went on failing.
-            Cancelled: `on_text` raised it; the connection is left.
+                too long, a cap is reached, the model refuses, or the provider kept failing.
+            Cancelled: `on_text` raised it; the connection is abandoned.
         """
         if on_text:
-            on_text("")  # loading takes seconds, and shows nothing by itself
+            on_text("")  # loading takes seconds without any output
         litellm = load_litellm()
         asking = _Asking(litellm, self._settings, messages, self._budget)
         if self._on_request:
@@ -88,7 +88,7 @@ class LitellmChat:
             form = response_format(rung, wire) if wire else {}
             try:
                 heard = self._with_retries(asking, form, on_text)
-            except RequestError:  # only a refused form comes through, and the lowest rung has none
+            except RequestError:  # only for a refused response format, which the last mode does not have
                 self._ladder.down(rung)
                 continue
             if wire:
@@ -96,7 +96,7 @@ class LitellmChat:
             return self._reply(asking, heard)
 
     def _with_retries(self, asking: "_Asking", form: dict[str, Any], on_text: OnText | None) -> Received:
-        """The reply to one form of the request."""
+        """Return the reply to the request in one response format."""
         broken_off: list[Received] = []
         settings = self._settings
         left = max(settings.total_timeout - asking.seconds, 1.0)
@@ -107,7 +107,7 @@ class LitellmChat:
             with _Place(self._places, on_text):
                 heard = asking.send(form, on_text, quiet=seconds, longest=deadline - time.monotonic())
             if heard.finish is None and on_text and not heard.refusal and not broken_off:
-                broken_off.append(heard)  # some servers never give a reason: the second time it is believed
+                broken_off.append(heard)  # some servers never give a reason: accept it the second time
                 raise _BrokenOffError
             return heard
 
@@ -122,12 +122,12 @@ class LitellmChat:
         return call(ask, policy, meaning, sleep=self._sleep, draw=self._draw, on_pulse=pulse)
 
     def _judge(self, rung: OutputMode, heard: Received) -> None:
-        """A model that takes a schema and answers with prose is asked in another way from now on."""
+        """Step down the output mode if the model accepted a schema but answered with prose."""
         if heard.text and heard.finish != "length" and not heard.refusal and is_prose(heard.text):
             self._ladder.down(rung)
 
     def _reply(self, asking: "_Asking", heard: Received) -> Reply:
-        """The reply, or what there is instead of one.
+        """Convert what was received into a reply.
 
         Raises:
             ModelError: the model refused, was stopped, or gave no text.
@@ -162,7 +162,7 @@ class LitellmChat:
 
 
 class _Place:
-    """One of the places for requests at the same time; who waits for one may be cancelled."""
+    """A slot for a concurrent request; waiting for one can be cancelled."""
 
     def __init__(self, places: threading.Semaphore, on_text: OnText | None) -> None:
         self._places, self._on_text = places, on_text
@@ -177,15 +177,15 @@ class _Place:
 
 
 class _Asking:
-    """One request, however often and in whatever form it is sent, and what it takes.
+    """One request, across all retries and response formats, and its cost.
 
     Attributes:
-        expected: what it will take, without the answer.
+        expected: the estimate, without the answer.
         sent: how often it was sent.
     """
 
     def __init__(self, litellm: Any, settings: LlmSettings, messages: Sequence[Message], budget: Budget) -> None:
-        """Finds the key and counts the tokens.
+        """Find the key and count the tokens.
 
         Raises:
             ModelError: there is no key for the provider.
@@ -207,11 +207,11 @@ class _Asking:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     def send(self, form: dict[str, Any], on_text: OnText | None, *, quiet: float, longest: float) -> Received:
-        """Sends it once.
+        """Send the request once.
 
         Raises:
             RequestError: it failed.
@@ -252,7 +252,7 @@ class _Asking:
         return heard
 
     def meaning(self, error: RequestError) -> Failure:
-        """What a failure means."""
+        """Explain a failure."""
         model = self._settings.model or ""
         if isinstance(error.error, SlowError):
             told = f"{model}: the reply was not whole after {self._settings.total_timeout:g} s"
@@ -265,12 +265,12 @@ class _Asking:
         )
 
     def cost(self, prompt: int | None, completion: int | None) -> float | None:
-        """USD; `None` where tokens or price are not known."""
+        """Return the cost in USD; `None` if tokens or price are unknown."""
         return cost_of(self._litellm, self._settings, prompt, completion)
 
     @staticmethod
     def told_tokens(heard: Received) -> tuple[int | None, int | None]:
-        """As the provider told them; litellm gives 0 where it tells nothing."""
+        """Return the token counts as the provider reported them; litellm gives 0 for unreported ones."""
         found = (getattr(heard.usage, name, None) or None for name in ("prompt_tokens", "completion_tokens"))
         prompt, completion = found
         return prompt, completion
@@ -279,10 +279,10 @@ class _Asking:
         return int(self._litellm.token_counter(model=self._settings.model, text=text)) if text else 0
 
     def _room(self) -> dict[str, int]:
-        """`max_tokens` of the reply: as set, or less where a cap leaves less.
+        """Return `max_tokens` for the reply: as configured, or less if a cap leaves less.
 
         Raises:
-            ModelError: a cap leaves too little for any answer.
+            ModelError: a cap leaves too little for an answer.
         """
         tokens, cost = self._budget.room()
         most: list[int] = []

@@ -1,4 +1,4 @@
-"""A person with a chat window: treegen writes the messages out and reads the answer from a file, paste or stdin."""
+"""A person with a chat window: write out the messages and read the answer from a file, the clipboard or stdin."""
 
 import os
 import re
@@ -17,16 +17,16 @@ _END_LINE: Final = re.compile(rb"^[ \t]*\.[ \t\r]*\n|\x04", re.MULTILINE)  # or 
 
 
 class ManualChat:
-    """Writes each request to a file or the terminal and reads the answer.
+    """A chat that writes each request to a file or the terminal and reads the answer.
 
-    Answers come from the given files, one a request. Without files they come from the terminal (pasted, ended by a line
-    with a single full stop) or, if standard input is no terminal, from all of standard input, once.
+    Answers come from the given files, one per request. Without files they come from the terminal (pasted, ended by a
+    line with a single full stop) or, if standard input is not a terminal, from all of standard input, once.
     """
 
     name = "manual"
 
     def __init__(self, *, answers: tuple[Path, ...] = (), messages: Path | None = None) -> None:
-        """See `treegen.llm.chat.open_chat`."""
+        """Take the arguments of `treegen.llm.chat.open_chat`."""
         self._answers = list(answers)
         self._by_file = bool(answers)
         self._messages = messages
@@ -36,7 +36,7 @@ class ManualChat:
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
-        """The person's answer, told to `on_text` as a whole.
+        """Return the person's answer; `on_text` is called once with all of it.
 
         Raises:
             ModelError: there is no further answer; the request is kept in the messages file.
@@ -69,7 +69,7 @@ class ManualChat:
 
     @staticmethod
     def _refuse_other(path: Path, first: Message) -> None:
-        """Only an earlier messages file may be replaced, and that begins with the first line of the system prompt."""
+        """Allow replacing only an earlier messages file, which starts with the first line of the system prompt."""
         line = first.content.partition("\n")[0]
         if path.exists() and not read_text(path).startswith((f"{line}\n", f"## {first.role}\n\n{line}\n")):
             raise InputError(f"{path} exists and holds something else", "name another file with --messages")
@@ -102,7 +102,7 @@ class ManualChat:
 
 
 def as_text(messages: Sequence[Message]) -> str:
-    """A conversation as one text to paste into a chat window; a single exchange needs no headings."""
+    """Return a conversation as one text to paste into a chat window; a single exchange needs no headings."""
     if [m.role for m in messages] == ["system", "user"]:
         return f"{messages[0].content}\n\n{messages[1].content}\n"
     return "\n".join(f"## {m.role}\n\n{m.content}\n" for m in messages)
@@ -110,7 +110,7 @@ def as_text(messages: Sequence[Message]) -> str:
 
 @contextmanager
 def _whole_lines(terminal: int) -> Iterator[None]:
-    """Lines of any length: a terminal that gives line by line cuts them at 4,096 bytes (1,024 on macOS)."""
+    """Allow lines of any length: a terminal in line mode cuts them at 4,096 bytes (1,024 on macOS)."""
     import termios
 
     before = termios.tcgetattr(terminal)
@@ -124,13 +124,13 @@ def _whole_lines(terminal: int) -> Iterator[None]:
 
 
 def _read_pasted(terminal: int, ahead: bytes) -> tuple[bytes, bytes]:
-    """What is pasted up to a line that holds only `END`, and what came behind that line."""
+    """Read up to a line that holds only `END`; return what came before and after that line."""
     data, line = bytearray(ahead), 0
     while not (end := _END_LINE.search(data, line)):
         line = data.rfind(b"\n") + 1
         try:
             chunk = os.read(terminal, 65536)
-        except OSError:  # the terminal is gone
+        except OSError:  # the terminal was closed
             chunk = b""
         if not chunk:
             return bytes(data), b""

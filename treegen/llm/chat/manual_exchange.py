@@ -1,4 +1,4 @@
-"""A person with a chat window beside a screen of ours: the request is shown to copy, the answer is pasted later."""
+"""A person with a chat window next to a screen of ours: show the request to copy, accept the pasted answer later."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -9,20 +9,20 @@ from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.llm.chat.manual import as_text
 from treegen.progress import Cancelled
 
-_PULSE: Final = 0.1  # seconds after which a listener is asked again
+_PULSE: Final = 0.1  # seconds between calls of the listener
 
 
 class ManualExchange:
-    """`complete` waits, on a thread that may wait, until another thread hands in the answer or cancels.
+    """A chat whose `complete` blocks its thread until another thread supplies the answer or cancels.
 
     Attributes:
-        name: as the model is called in the history.
+        name: the model's name in the history.
     """
 
     name = "manual"
 
     def __init__(self, on_request: Callable[[str], None] | None = None) -> None:
-        """`on_request` is told each request as one text, on the thread that waits for its answer."""
+        """Call `on_request` with each request as one text, on the thread that waits for its answer."""
         self._on_request = on_request
         self._changed = threading.Condition()
         self._request: str | None = None
@@ -31,18 +31,18 @@ class ManualExchange:
 
     @property
     def request(self) -> str | None:
-        """The request that waits for an answer, as one text to paste into a chat window; `None` if none waits."""
+        """The request awaiting an answer, as one text to paste into a chat window; `None` if there is none."""
         with self._changed:
             return self._request
 
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
-        """The answer that is handed in.
+        """Wait for the answer and return it.
 
         Raises:
-            Cancelled: `cancel` was called, or `on_text`, which is asked every 0.1 s, raised it.
-            InputError: another request waits already.
+            Cancelled: `cancel` was called, or `on_text`, which is called every 0.1 s, raised it.
+            InputError: another request is already waiting.
         """
         text = as_text(messages)
         with self._changed:
@@ -61,10 +61,10 @@ class ManualExchange:
         return Reply(text=answer, model=self.name)
 
     def answer(self, text: str) -> None:
-        """Hands in what the person pasted.
+        """Supply what the person pasted.
 
         Raises:
-            InputError: it is blank, or no request waits.
+            InputError: it is blank, or no request is waiting.
         """
         if not text.strip():
             raise InputError("the answer is empty", "paste the whole reply of the language model")
@@ -75,7 +75,7 @@ class ManualExchange:
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Ends the waiting; nothing happens if nothing waits."""
+        """Cancel the waiting request, if any."""
         with self._changed:
             self._cancelled = self._request is not None
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Writes a conversation down while it is held, in the form that `replay/FILE` plays."""
+"""Records a conversation as it happens, in the format that `replay/FILE` reads."""
 
 import json
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ _FIGURES = ("model", "finish", "prompt_tokens", "completion_tokens", "cost", "se
 
 
 class RecordingChat:
-    """A chat whose calls are appended to a file, each as one line as soon as its reply is there.
+    """A chat whose calls are appended to a file, one line each, as soon as the reply has arrived.
 
-    What comes before a failure is recorded, then. Keys are not: see `treegen.remote.secrets`.
+    So calls before a failure are recorded. Keys are not: see `treegen.remote.secrets`.
     """
 
     def __init__(self, chat: Chat, path: Path) -> None:
-        """Opens the file.
+        """Open the file.
 
         Raises:
             InputError: it cannot be written, or holds something else.
@@ -36,12 +36,12 @@ class RecordingChat:
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
-        """The chat's own reply, recorded."""
+        """Forward to the chat and record the reply."""
         reply = self._chat.complete(messages, on_text, wire=wire)
         figures = {name: value for name in _FIGURES if (value := getattr(reply, name)) is not None}
         line = {"messages": [m.as_kept() for m in messages], "reply": reply.text, **figures}
         text = json.dumps(line, ensure_ascii=False)
-        if text != text.encode(errors="replace").decode():  # half of a surrogate pair
+        if text != text.encode(errors="replace").decode():  # half a surrogate pair
             text = json.dumps(line)
         try:
             with self._lock, self._path.open("a", encoding="utf-8") as file:
@@ -52,7 +52,7 @@ class RecordingChat:
         return reply
 
     def _refuse_other(self) -> None:
-        """Only a recording may be added to."""
+        """Allow appending to recordings only."""
         if not self._path.exists() or not self._path.stat().st_size:
             return
         with self._path.open(encoding="utf-8", errors="replace") as file:

@@ -1,4 +1,4 @@
-"""Answers from a recorded conversation, for demonstrations and tests: a JSON Lines file of requests and replies."""
+"""Replay a recorded conversation, for demonstrations and tests: a JSON Lines file of requests and replies."""
 
 import difflib
 import json
@@ -17,16 +17,15 @@ _MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
 
 
 class ReplayChat:
-    """Gives the recorded reply to a recorded request.
+    """A chat that gives the recorded reply to a recorded request.
 
     Each line of the file is `{"messages": [...], "reply": "...", "model": "...", ...}`. A request matches a line if
-    all messages are the same, pictures included, apart from what stands between `<measured>` and `</measured>`: those
-    figures depend on the machine. A request that stands in several lines is answered by them in turn. Threads may
-    share it.
+    all messages are equal, including pictures, apart from text between `<measured>` and `</measured>`: those figures
+    depend on the machine. A request with several matching lines gets their replies in turn. Thread-safe.
     """
 
     def __init__(self, path: Path) -> None:
-        """Reads the recording.
+        """Read the recording.
 
         Raises:
             InputError: the file is missing or a line is not a recorded call.
@@ -40,10 +39,10 @@ class ReplayChat:
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
-        """The recorded reply, told to `on_text` as a whole.
+        """Return the recorded reply; `on_text` is called once with all of it.
 
         Raises:
-            ModelError: no line of the recording is for this request; the message shows the first difference.
+            ModelError: no line of the recording matches this request; the message shows the first difference.
         """
         request = [_said(m.as_kept()) for m in messages]
         matching = [i for i, line in enumerate(self._lines) if _request_of(line) == request]
@@ -69,7 +68,7 @@ class ReplayChat:
         )
 
     def _nearest(self, request: list[_Said]) -> str:
-        """Where the request and the most similar recorded one part."""
+        """Describe where the request and the most similar recorded one diverge."""
         same_length = [i for i, line in enumerate(self._lines) if len(_request_of(line)) == len(request)]
         if not same_length:
             return f"it holds none of {len(request)} messages"
@@ -97,7 +96,7 @@ def _comparable(text: str) -> str:
 
 
 def _said(message: dict[str, Any]) -> _Said:
-    """What has to be the same, of a message as it is kept."""
+    """Return what must match of a stored message."""
     return message["role"], _comparable(message["content"]), tuple(message.get("images") or ())
 
 
@@ -107,7 +106,7 @@ def _request_of(line: dict[str, Any]) -> list[_Said]:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     lines = []
-    for number, text in enumerate(read_text(path).split("\n"), 1):  # a text may hold other line ends, such as U+2028
+    for number, text in enumerate(read_text(path).split("\n"), 1):  # not splitlines: a text may contain U+2028
         if not text.strip():
             continue
         try:

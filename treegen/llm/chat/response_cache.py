@@ -1,4 +1,4 @@
-"""What is kept beside a tree about its language models: answers to requests, and the form that worked for a model."""
+"""What is cached next to a tree about its language models: answers, and the response format that worked for a model."""
 
 import hashlib
 import json
@@ -16,34 +16,34 @@ from treegen.remote.secrets import scrub
 
 
 class Kept:
-    """Answers and forms in the store of a tree. It is opened for each use, since requests run on several threads."""
+    """Answers and response formats in a tree's store, which is opened per use, as requests run on several threads."""
 
     def __init__(self, tree_path: Path) -> None:
         self._path = tree_path
 
     def form(self, model: str, server: str) -> str | None:
-        """The form that worked last."""
+        """Return the response format that worked last."""
         found = self._rows("SELECT form FROM form WHERE model=? AND server=?", (model, server))
         return str(found[0][0]) if found else None
 
     def keep_form(self, model: str, server: str, form: str) -> None:
-        """Remembers the form that is to be tried first from now on."""
+        """Store the response format to try first from now on."""
         self._write(
             "INSERT OR REPLACE INTO form(model, server, form, created) VALUES (?,?,?,?)", (model, server, form, now())
         )
 
     def forget_form(self, model: str, server: str) -> None:
-        """The next request begins with the firmest form again."""
+        """Make the next request start with the strictest response format again."""
         self._write("DELETE FROM form WHERE model=? AND server=?", (model, server))
 
     def answer(self, key: str) -> Reply | None:
-        """The answer to a request."""
+        """Return the cached answer to a request, if any."""
         found = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
         return Reply(**json.loads(found[0][0])) if found else None
 
     def keep_answer(self, key: str, reply: Reply) -> None:
-        """Keeps an answer in place of an earlier one."""
-        text = json.dumps(asdict(reply))  # ASCII: a half of a surrogate pair cannot be stored otherwise
+        """Store an answer, replacing an earlier one."""
+        text = json.dumps(asdict(reply))  # ASCII: half a surrogate pair cannot be stored otherwise
         self._write(
             "INSERT OR REPLACE INTO answer(key, model, reply, created) VALUES (?,?,?,?)",
             (key, reply.model, scrub(text), now()),
@@ -59,13 +59,13 @@ class Kept:
 
 
 class CachedChat:
-    """A chat that asks nothing twice, from one run to the next.
+    """A chat that caches answers from one run to the next.
 
-    Within a run it does: who sends a request again, after an answer that was no use, wants another answer.
+    Not within a run: a request that is repeated after an unusable answer needs a different answer.
     """
 
     def __init__(self, chat: Chat, settings: LlmSettings, kept: Kept, *, fresh: bool = False) -> None:
-        """`fresh` keeps answers for later, but asks for each anew."""
+        """Set up the cache; `fresh` stores answers but requests each of them again."""
         self.name = chat.name
         self._chat, self._settings, self._kept, self._fresh = chat, settings, kept, fresh
         self._asked: set[str] = set()
@@ -74,7 +74,7 @@ class CachedChat:
     def complete(
         self, messages: Sequence[Message], on_text: OnText | None = None, *, wire: ResponseSchema | None = None
     ) -> Reply:
-        """The kept answer, marked as such and free of charge, or the chat's own."""
+        """Return the cached answer, marked as such and free of charge, or the chat's own."""
         key = request_key(self._settings, messages, wire)
         with self._lock:
             again = key in self._asked
@@ -90,7 +90,7 @@ class CachedChat:
 
 
 def request_key(settings: LlmSettings, messages: Sequence[Message], wire: ResponseSchema | None) -> str:
-    """SHA-256 of everything that an answer depends on; pictures count by their content, keys not at all."""
+    """Return the SHA-256 of everything that an answer depends on; pictures by content, keys not at all."""
     request = {
         "model": settings.model,
         "api_base": without_credentials(settings.api_base),

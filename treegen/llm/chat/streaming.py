@@ -1,4 +1,4 @@
-"""Reads a reply on a thread of its own. Whoever listens can end it at any moment, also while the model says nothing."""
+"""Read a reply on a thread of its own, so that the listener can abort at any moment, even while the model is silent."""
 
 import threading
 import time
@@ -12,19 +12,20 @@ from treegen.llm.chat.interface import OnText
 from treegen.llm.reading.parser import MOST_CHARACTERS
 from treegen.remote.bodies import TooLongError
 
-_PULSE: Final = 0.1  # seconds after which the listener is asked again
-_SHORT: Final = 2**16  # characters up to which every piece is told; beyond, ten times a second
+_PULSE: Final = 0.1  # seconds between calls of the listener
+_SHORT: Final = 2**16  # characters up to which every chunk is reported; beyond, ten times a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A reply as it came.
+    """A reply as received.
 
     Attributes:
-        text: all of it.
-        finish: the provider's finish reason; `None` if the stream ended without one, which may mean that it broke off.
-        usage: the provider's own, if it told any.
-        refusal: why the model does not answer, in its own words.
+        text: the whole text.
+        finish: the provider's finish reason; `None` if the stream ended without one, which may mean that the connection
+            broke.
+        usage: as reported by the provider, if at all.
+        refusal: why the model refuses to answer, in its own words.
     """
 
     text: str
@@ -42,11 +43,11 @@ class RequestError(Exception):
 
 
 class SilentError(Exception):
-    """A server kept the connection and said nothing for too long."""
+    """A server kept the connection open but sent nothing for too long."""
 
 
 class SlowError(Exception):
-    """A reply was coming, and not whole when the time was over."""
+    """A reply was still incomplete at the time limit."""
 
 
 Arrived = Queue[tuple[str, Any]]
@@ -60,19 +61,19 @@ def listen(
     quiet: float = float("inf"),
     longest: float = float("inf"),
 ) -> Received:
-    """Sends a request and reads the reply to its end.
+    """Send a request and read the reply to its end.
 
-    A thread that waits for a server cannot be interrupted, but left: that is why it is not the caller's.
+    A thread that waits for a server cannot be interrupted, only abandoned: that is why it is not the caller's.
 
     Args:
-        send: sends the request; gives litellm's stream, or its response.
-        on_text: is told the text so far, at least every 0.1 s; what it raises ends the reading.
-        streamed: `send` gives a stream.
-        quiet: seconds without a sign of the model after which it is left.
-        longest: seconds after which it is left in any case.
+        send: sends the request; returns litellm's stream, or its response.
+        on_text: called with the text so far, at least every 0.1 s; an exception from it ends the reading.
+        streamed: whether `send` returns a stream.
+        quiet: seconds of silence after which the reply is abandoned.
+        longest: seconds after which it is abandoned in any case.
 
     Raises:
-        RequestError: the request failed, the server was silent for too long, or sent more than a reply can hold.
+        RequestError: the request failed, the server was silent for too long, or sent more than a reply may contain.
     """
     arrived: Arrived = Queue()
     left = threading.Event()
@@ -113,7 +114,7 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
 
 
 def _with_pulse(arrived: Arrived) -> Iterator[tuple[str, Any]]:
-    """What arrives, and `pulse` where nothing does."""
+    """Yield what arrives, and `pulse` while nothing does."""
     while True:
         try:
             yield arrived.get(timeout=_PULSE)
@@ -127,7 +128,7 @@ def _guarded(
     arrived: Arrived,
     left: threading.Event,
 ) -> None:
-    """On the reply's own thread."""
+    """Run the reader on the reply's own thread, and pass on its failure."""
     try:
         read(send, arrived, left)
     except Exception as error:
@@ -135,7 +136,7 @@ def _guarded(
 
 
 class _Raw:
-    """The provider's own chunks on their way to litellm, which drops the field of a refusal.
+    """The provider's own chunks on their way to litellm, which drops the refusal field.
 
     Attributes:
         refusal: the refusal in the chunks so far; empty if there is none.
@@ -172,7 +173,7 @@ def _read_stream(send: Callable[[], Any], arrived: Arrived, left: threading.Even
     try:
         for chunk in stream:
             if left.is_set():
-                with suppress(Exception):  # the provider stops writing when nobody listens; nothing else hangs on it
+                with suppress(Exception):  # best effort: tells the provider to stop
                     raw.close()
                 return
             arrived.put(("sign", None))
@@ -180,7 +181,7 @@ def _read_stream(send: Callable[[], Any], arrived: Arrived, left: threading.Even
                 if isinstance(choice.delta.content, str) and choice.delta.content:
                     arrived.put(("text", choice.delta.content))
     except Exception:
-        if not raw.ended:  # recent releases of litellm raise for a stream that ended without a finish reason
+        if not raw.ended:  # recent releases of litellm raise if a stream ends without a finish reason
             raise
     arrived.put(("end", (stream.received_finish_reason, _told_usage(stream), raw.refusal)))
 
@@ -197,11 +198,11 @@ def _read_whole(send: Callable[[], Any], arrived: Arrived, left: threading.Event
 
 
 def _refusal(part: Any) -> str:
-    """OpenAI's own field, which litellm keeps among those of the provider."""
+    """Return the refusal in OpenAI's own field, which litellm keeps among the provider's fields."""
     told = (getattr(part, "provider_specific_fields", None) or {}).get("refusal") or getattr(part, "refusal", None)
     return told if isinstance(told, str) else ""
 
 
 def _told_usage(stream: Any) -> Any:
-    """The usage in the provider's own chunks. The one that litellm adds at the end may be its guess."""
+    """Return the usage in the provider's own chunks. The one that litellm adds at the end may be its guess."""
     return next((u for chunk in reversed(stream.chunks) if (u := getattr(chunk, "usage", None))), None)

@@ -1,6 +1,6 @@
-"""How firmly a reply is held to its form: a JSON Schema, any JSON object, or words alone. Models differ in what works.
+"""How strictly a reply is constrained: a JSON Schema, any JSON object, or instructions alone. Models differ.
 
-A model that refuses a form, or takes it and answers with prose, is asked one rung lower, and that is remembered.
+If a model refuses a response format, or accepts it and answers with prose, the next weaker mode is used and stored.
 """
 
 import re
@@ -21,16 +21,16 @@ _REASONING: Final = re.compile(r"^.*</(?:think(?:ing)?|reasoning|thought)>", re.
 
 
 class Ladder:
-    """Where one model at one address stands. Threads may share it: each only goes down."""
+    """The output mode of one model at one address. Threads may share it: the mode only ever gets weaker."""
 
     def __init__(self, model: str, api_base: str | None, kept: Kept | None) -> None:
-        """Begins where the last run ended, if that was kept."""
+        """Start with the mode of the last run, if it was stored."""
         self._model, self._server, self._kept = model, without_credentials(api_base), kept
         known = kept.form(self._model, self._server) if kept else None
         self.rung: OutputMode = next((rung for rung in RUNGS if rung == known), RUNGS[0])
 
     def down(self, refused: OutputMode) -> None:
-        """The rung did not work; nothing happens if another thread went down already, or there is no lower one."""
+        """Step to the next weaker mode, unless another thread did already or there is none."""
         lower = RUNGS[min(RUNGS.index(refused) + 1, len(RUNGS) - 1)]
         if RUNGS.index(lower) > RUNGS.index(self.rung):
             self.rung = lower
@@ -39,7 +39,7 @@ class Ladder:
 
 
 def response_format(rung: OutputMode, wire: ResponseSchema) -> dict[str, Any]:
-    """The argument of the request; none for `text`."""
+    """Return the request's arguments; empty for `text`."""
     if rung == "text":
         return {}
     if rung == "json_object":
@@ -51,7 +51,7 @@ def response_format(rung: OutputMode, wire: ResponseSchema) -> dict[str, Any]:
 
 
 def _is_strict(schema: Any) -> bool:
-    """Whether it may be sent as strict: every object names all its keys, requires them and allows no others."""
+    """Whether it may be sent as strict: every object declares and requires all its keys and allows no others."""
     if isinstance(schema, list):
         return all(map(_is_strict, schema))
     if not isinstance(schema, dict):
@@ -66,12 +66,12 @@ def _is_strict(schema: Any) -> bool:
 def is_about_the_form(error: BaseException) -> bool:
     """Whether a request was refused because of its response format.
 
-    Providers tell it in words alone: with status 400, 422 and 500, and litellm before anything is sent.
+    Providers say so only in the message text: with status 400, 422 and 500, and litellm before anything is sent.
     """
     status = getattr(error, "status_code", None)
     return status in (400, 404, 422, 500, 501) and any(_ABOUT_THE_FORM.search(str(e)) for e in causes(error))
 
 
 def is_prose(text: str) -> bool:
-    """Whether a reply that was to be an object holds none."""
+    """Whether a reply that should be an object contains none."""
     return "{" not in _REASONING.sub("", text)

@@ -1,7 +1,7 @@
-"""The forms that replies are asked to have: small JSON Schemas, in the part of the language that providers share.
+"""Response schemas: small JSON Schemas, within the subset that providers share.
 
-Every object is closed and all its keys are required, as strict modes demand; where names are not known beforehand, a
-list of named entries stands for an object. Lengths, ranges and exclusivity are checked here, of every reply.
+Every object is closed and all its keys are required, as strict modes demand; where names are not known beforehand,
+a list of named entries stands for an object. Lengths, ranges and exclusivity are checked here, for every reply.
 """
 
 from collections.abc import Sequence
@@ -50,14 +50,14 @@ PATCH: Final = ResponseSchema(
 
 
 def rules_of(groups: Sequence[Group], classes: Sequence[str]) -> ResponseSchema:
-    """One rule for each of the classes, by name."""
+    """Return the schema of one rule for each of the classes, by name."""
     rule = _closed(**{group.name: _INDEX for group in groups})
     schema = _closed(rules=_closed(**{name: {"$ref": "#/$defs/rule"} for name in classes}))
     return ResponseSchema(name="rules", schema={**schema, "$defs": {"rule": rule}})
 
 
 def tell_apart(classes: Sequence[str]) -> ResponseSchema:
-    """Groups that tell classes apart, with the answers of these classes in words."""
+    """Return the schema of groups that distinguish classes, with the answers of these classes in words."""
     answer = _closed(group=_TEXT, option={"anyOf": [_TEXT, {"type": "null"}]})
     rules = _closed(**{name: {"$ref": "#/$defs/answers"} for name in classes})
     schema = _closed(classification_groups=_GROUPS, rules=rules)
@@ -65,5 +65,5 @@ def tell_apart(classes: Sequence[str]) -> ResponseSchema:
 
 
 def descriptions_of(classes: Sequence[str]) -> ResponseSchema:
-    """One text for each of the classes, by name."""
+    """Return the schema of one text for each of the classes, by name."""
     return ResponseSchema(name="descriptions", schema=_closed(descriptions=_closed(**dict.fromkeys(classes, _TEXT))))

@@ -1,4 +1,4 @@
-"""Renders the Jinja prompts: sandboxed, strict about undefined names, overridable by `prompts/` beside the domain."""
+"""Render the Jinja prompts: sandboxed, strict about undefined names, overridable by `prompts/` next to the domain."""
 
 import json
 from pathlib import Path
@@ -13,15 +13,15 @@ from treegen.resources import data_dir
 
 
 def render(template: str, folder: Path | None = None, **values: Any) -> str:
-    """The prompt `template`.jinja with the values in it.
+    """Render the prompt `template`.jinja with the given values.
 
     Args:
         template: `system`, `draft`, `repair` or `revise`.
         folder: the domain's folder; a template of the same name in its `prompts/` comes first.
-        values: what the template may use. Class names and other people's texts are data: they are never rendered.
+        values: variables for the template. Class names and third-party texts are data: they are never rendered.
 
     Raises:
-        InputError: a template of the user's is wrong or names a variable that does not exist; the message says which.
+        InputError: a user's template is invalid or uses an undefined variable; the message says which.
     """
     own = [FileSystemLoader(folder / "prompts")] if folder else []
     environment = ImmutableSandboxedEnvironment(
@@ -47,16 +47,16 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
         raise InputError(f"{source}: {error.message}", f"a template may use: {names}") from None
     except SecurityError as error:
         raise InputError(f"{source}: {error.message}", "templates may not reach into Python") from None
-    except Exception as error:  # whatever else a template does wrong: a division by zero, a loop of includes, ...
+    except Exception as error:  # anything else that is wrong in a template: a division by zero, recursive includes, ...
         why = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
         raise InputError(f"{source}: {why or type(error).__name__}", "mend the template") from None
 
 
 def _json(value: Any) -> str:
-    """A value as one line of JSON, readable, with control characters escaped and the data block's tags defused."""
+    """Return a value as one readable line of JSON, control characters escaped and the data block's tags defused."""
     return _guarded(json.dumps(value, ensure_ascii=False))
 
 
 def _guarded(text: str) -> str:
-    """Text that cannot close the block it stands in; within JSON it still means the same."""
+    """Escape text so that it cannot close the block around it; its meaning within JSON is unchanged."""
     return text.replace("</", "<\\/")

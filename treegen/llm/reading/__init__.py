@@ -1,1 +1,1 @@
-"""What a language model replied: parsed whole, while it streams, or continued after a cut."""
+"""Read a language model's reply: whole, while it streams, or continued after truncation."""

@@ -1,4 +1,4 @@
-"""How the parts of a draft are read: groups alone, the rules of some classes, and what tells equal rules apart."""
+"""Readers for the steps of a batched draft: groups alone, the rules of some classes, and what separates equal rules."""
 
 from collections.abc import Sequence
 from math import prod
@@ -17,7 +17,7 @@ Plain = dict[str, Any]
 
 
 def groups_reader(domain: Domain) -> Reader:
-    """Reads groups; `data` is `{NAME: {"prompt": ..., "options": [...]}}`."""
+    """Return a reader of groups; `data` is `{NAME: {"prompt": ..., "options": [...]}}`."""
 
     def read(text: str, finish: str | None) -> Read:
         parsed = parse_reply(text, finish=finish)
@@ -37,13 +37,13 @@ def groups_reader(domain: Domain) -> Reader:
 
 
 def _group_problems(domain: Domain, groups: Any) -> list[Problem]:
-    """What is wrong with groups that have no rules yet."""
+    """Return the problems of groups that have no rules yet."""
     checked = check_data({"domain": domain.name, "classification_groups": groups, "rules": {}})
     return [p for p in checked.problems if p.pointer.startswith("/classification_groups") and p.code != "TG205"]
 
 
 def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
-    """Reads the rules of some classes; `data` is `{CLASS: {GROUP: INDEX}}`, in the order of the classes."""
+    """Return a reader of some classes' rules; `data` is `{CLASS: {GROUP: INDEX}}`, in the order of the classes."""
 
     def read(text: str, finish: str | None) -> Read:
         parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
@@ -52,7 +52,7 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
         rules = _indexed(groups, parsed.data["rules"])
         tree = {"domain": domain.name, "classification_groups": groups, "rules": rules}
         found = check_data(tree, classes=batch).problems
-        problems = tuple(p for p in found if p.code not in ("TG204", "TG205"))  # what all batches together show
+        problems = tuple(p for p in found if p.code not in ("TG204", "TG205"))  # only all batches together show these
         if errors_of(problems):
             return Read(problems=problems, repaired=parsed.repaired)
         ordered = {name: {group: rules[name][group] for group in groups} for name in batch}
@@ -62,7 +62,7 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
 
 
 def _indexed(groups: Plain, rules: Any) -> Any:
-    """Rules with the indices of options that are told in words, if one option alone is meant; all else as it is."""
+    """Replace options given in words by their indices, if unambiguous; keep everything else."""
     if not isinstance(rules, dict):
         return rules
     places = {name: _places(group["options"]) for name, group in groups.items()}
@@ -82,13 +82,13 @@ def _places(options: Sequence[str]) -> dict[str, int]:
 
 
 def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[str]) -> Reader:
-    """Reads what tells classes apart; `data` is the whole tree with it: `classification_groups` and `rules`.
+    """Return a reader of what separates classes; `data` is the whole tree with it (`classification_groups`, `rules`).
 
     Args:
-        domain: of the tree.
-        groups: of the tree so far.
-        rules: of the tree so far, those of all classes.
-        alike: the classes that are asked about; nothing else may be touched.
+        domain: the tree's domain.
+        groups: the groups so far.
+        rules: the rules so far, of all classes.
+        alike: the classes in question; nothing else may change.
     """
 
     def read(text: str, finish: str | None) -> Read:
@@ -113,7 +113,7 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
 
 
 def _with_groups(domain: Domain, groups: Plain, more: Any) -> tuple[list[Problem], Plain]:
-    """The groups with new ones and new options; what is there already has to stay as it is."""
+    """Add new groups and new options; existing ones must stay as they are."""
     if not isinstance(more, dict):
         told = f"expected an object of groups, found {show(more)}"
         return [Problem(code="TG103", pointer="/classification_groups", message=told)], groups
@@ -132,7 +132,7 @@ def _with_groups(domain: Domain, groups: Plain, more: Any) -> tuple[list[Problem
 
 
 def _uncalled(rules: Plain, alike: Sequence[str], given: Any) -> list[Problem]:
-    """Rules of classes that were not asked about, unless they only repeat what is known."""
+    """Report rules of classes that were not requested, unless they only repeat the known ones."""
     if not isinstance(given, dict):
         told = f"expected an object of rules, found {show(given)}"
         return [Problem(code="TG103", pointer="/rules", message=told)]
@@ -152,16 +152,16 @@ def _uncalled(rules: Plain, alike: Sequence[str], given: Any) -> list[Problem]:
 
 
 def _with_answers(groups: Plain, rules: Plain, alike: Sequence[str], given: Plain) -> Plain:
-    """All rules with the new answers; who is not asked about says nothing (null) in a new group."""
+    """Merge the new answers into all rules; other classes answer null in a new group."""
     nothing = dict.fromkeys(groups)
     return {name: {**nothing, **rule, **(given.get(name, {}) if name in alike else {})} for name, rule in rules.items()}
 
 
 def _concerns(problem: Problem, alike: Sequence[str]) -> bool:
-    """Equal rules of classes that are not asked about wait for their turn."""
+    """Whether the problem concerns this request: other classes with equal rules are handled later."""
     return problem.code != "TG204" or any(problem.pointer == pointer_to("rules", name) for name in alike)
 
 
 def as_groups(groups: Plain) -> list[Group]:
-    """Groups of plain data that has been checked."""
+    """Convert checked plain data to groups."""
     return [Group(name=n, prompt=g["prompt"], options=tuple(g["options"])) for n, g in groups.items()]

@@ -28,7 +28,7 @@ _GOES_ON: Final = re.compile(r"""\s*(?:\}|,\s*(?:["'“]|\w+\s*:))""")
 
 
 class UnreadableError(Exception):
-    """A step found a problem that ends the reading."""
+    """A step found a problem that ends the parsing."""
 
     def __init__(self, code: str, message: str, pointer: str = "") -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lexeme:
-    """A bracket, text, word, comma, colon or other sign, and the line of the object it stands in (from 1)."""
+    """A bracket, text, word, comma, colon or other sign, with its line in the object (from 1)."""
 
     kind: str
     said: str
@@ -54,13 +54,13 @@ class _Bracket:
 
 
 def objects_in(text: str) -> Iterator[str]:
-    """The outermost `{...}` of a text, with the `name =` before each; further `name = {...}` right behind belong to it.
+    """Yield the outermost `{...}` of a text, each with its `name =`; immediately following `name = {...}` are included.
 
-    Prose and code fences around them are dropped, and so are placeholders without any key, such as `{}`. An object that
-    is not closed runs to the end of the text.
+    Prose and code fences around them are dropped, as are placeholders without any key, such as `{}`. An unclosed object
+    extends to the end of the text.
 
     Raises:
-        UnreadableError: TG502 if an object goes on behind its last brace, or if there are more than `MOST_OBJECTS`.
+        UnreadableError: TG502 if an object continues after its last brace, or if there are more than `MOST_OBJECTS`.
     """
     end = count = seen = 0
     while (start := text.find("{", end)) >= 0:
@@ -83,7 +83,7 @@ def objects_in(text: str) -> Iterator[str]:
 
 
 def _end_of(text: str, start: int) -> int:
-    """Where the bracket at `start` closes, or the end of the text."""
+    """Return where the bracket at `start` closes, or the end of the text."""
     depth = 0
     for match in _LEXEME.finditer(text, start):
         depth += (match.lastgroup == "open") - (match.lastgroup == "close")
@@ -93,18 +93,18 @@ def _end_of(text: str, start: int) -> int:
 
 
 def last_stop(text: str, start: int) -> int:
-    """Where the last comma or open bracket of an object that is cut off ends; `start` if there is none."""
+    """Return the end of the last comma or open bracket of a truncated object; `start` if there is none."""
     end = start
     for match in _LEXEME.finditer(text, start):
         if match.lastgroup == "open" or match.group() == ",":
             end = match.end()
         elif match.lastgroup == "other" and match.group() in "\"'“":
-            break  # a text that does not end: commas in it are none
+            break  # an unterminated text: commas in it do not count
     return end
 
 
 def scan(text: str) -> Iterator[Lexeme]:
-    """Every lexeme but white space, comments included; nothing is refused."""
+    """Yield every token except white space, including comments; nothing is refused."""
     line = 1
     for match in _LEXEME.finditer(text):
         kind, said = str(match.lastgroup), match.group()
@@ -158,6 +158,6 @@ def _at(lexeme: Lexeme, code: str, message: str) -> UnreadableError:
 
 
 def keys_in(text: str) -> set[str]:
-    """Everything that stands before a colon, also in an object that cannot be read."""
+    """Return everything before a colon, even in an unreadable object."""
     parts = text.split(":")[:-1]
     return {_BEFORE_KEY.split(part.rstrip().rstrip("\"'”"))[-1].strip() for part in parts}

@@ -50,12 +50,12 @@ class ParsedReply:
 
 
 def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" = None) -> ParsedReply:
-    """Reads the tree of a reply.
+    """Parse the tree in a reply.
 
     Args:
         text: the reply.
-        finish: the provider's finish reason; a reply cut at the token limit is not repaired.
-        shape: what is looked for, if it is not a tree.
+        finish: the provider's finish reason; a reply truncated at the token limit is not repaired.
+        shape: what to look for, if not a tree.
     """
     try:
         if finish == "length":
@@ -71,7 +71,7 @@ def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" =
 
 
 def parse_patch(text: str) -> list[Any] | None:
-    """The operations of a reply that is a JSON Patch (RFC 6902), bare or below one key; `None` if it is none."""
+    """Return the operations of a JSON Patch (RFC 6902) reply, bare or below one key; `None` if it is not one."""
     try:
         value, _ = read_value(_without_reasoning(text))
     except UnreadableError:
@@ -85,7 +85,7 @@ def parse_patch(text: str) -> list[Any] | None:
 
 
 def answer_begins(text: str) -> int | None:
-    """Where the first object behind the reasoning begins; `None` if there is none yet."""
+    """Return where the first object after the reasoning starts; `None` if there is none yet."""
     thought = [match.end() for match in _END_THINK.finditer(text)]
     after = thought[-1] if thought else 0
     opened, found = _THINK.search(text, after), text.find("{", after)
@@ -116,22 +116,22 @@ def read_value(text: str) -> tuple[Any, bool]:
 
 
 def _without_reasoning(text: str) -> str:
-    """Without `<think>` blocks; an end tag alone closes what began before the text did."""
+    """Drop `<think>` blocks; an end tag without a start tag closes a block from before the text."""
     *parts, rest = _END_THINK.split(text)
     kept: list[str] = []
     for part in parts:
         opened = _THINK.search(part)
         kept = [*kept, part[: opened.start()]] if opened else []
     opened = _THINK.search(rest)
-    if opened and "{" not in rest[: opened.start()]:  # within an object it is somebody's name
+    if opened and "{" not in rest[: opened.start()]:  # within an object it is data
         raise UnreadableError("TG503", "the reply ends inside its reasoning; answer with the object and nothing else")
     return "".join([*kept, rest])
 
 
 def _one_object(objects: Sequence[str], shape: "Shape") -> ParsedReply:
-    """The one object of that shape among those of a reply.
+    """Return the only object of that shape among those of a reply.
 
-    Other objects may stand beside it (an example, say) as long as they do not speak of its groups and classes.
+    Other objects (such as an example) are allowed as long as they do not mention its groups and classes.
     """
     found: dict[str, ParsedReply] = {}
     others: list[tuple[str, UnreadableError]] = []
@@ -155,7 +155,7 @@ def _one_object(objects: Sequence[str], shape: "Shape") -> ParsedReply:
 
 
 def _refuse_same_subject(text: str, tree: dict[str, Any]) -> None:
-    """A tree, and beside it an object with one of its names as a key: a correction, perhaps, or half of another."""
+    """Refuse another object that has one of the tree's names as a key: it may be a correction or a fragment."""
     names = {*tree, *(name for part in tree.values() if isinstance(part, dict) for name in part)}
     if common := keys_in(text) & (names | _KEYS):
         told = f"beside the tree stands another object with the key {show(min(common))}; answer with one object"
@@ -264,10 +264,10 @@ def _unreadable(text: str, offset: int, what: str) -> UnreadableError:
 
 
 def tree_shape(data: Any) -> dict[str, Any]:
-    """The tree's own shape from the shapes that replies and older files use.
+    """Convert the forms that replies and older files use to the tree's own.
 
     Known: `classification_groups` or `classification_cot` for the groups, `rules` or one `<name>_rules` for the rules,
-    one object around both, tuples for lists. Anything else stays and is for the schema to refuse.
+    one object around both, tuples for lists. Anything else is kept for the schema to refuse.
 
     Raises:
         UnreadableError: there is no object with groups and rules, or there are two candidates for one of them.
@@ -295,12 +295,12 @@ def tree_shape(data: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What is looked for in a reply.
+    """What to look for in a reply.
 
     Attributes:
-        of: gives the data its own shape, or raises `UnreadableError`.
-        keys: one of them stands in what is meant.
-        plural: what several are called.
+        of: converts the data to its own form, or raises `UnreadableError`.
+        keys: the wanted object contains one of them.
+        plural: what to call several of them.
     """
 
     of: Callable[[Any], dict[str, Any]] = tree_shape
@@ -309,7 +309,7 @@ class Shape:
 
 
 def keyed(key: str) -> Shape:
-    """An object with that key, and perhaps one around it."""
+    """Return the shape of an object with that key, possibly wrapped in another."""
 
     def of(data: Any) -> dict[str, Any]:
         data = _listed(data)
@@ -329,13 +329,13 @@ def keyed(key: str) -> Shape:
 
 
 def entries_by_name(value: Any) -> Any:
-    """A list of named entries as the object that it stands for; anything else as it is.
+    """Convert a list of named entries to the object that it stands for; return anything else unchanged.
 
-    Forms that replies are held to know no names beforehand: `[{"name": "colour", "prompt": ...}]` for groups,
-    `[{"class": "Wren", "answers": [{"group": "colour", "option": 0}]}]` for rules.
+    Response schemas cannot contain names that are not known beforehand: `[{"name": "colour", "prompt": ...}]` for
+    groups, `[{"class": "Wren", "answers": [{"group": "colour", "option": 0}]}]` for rules.
 
     Raises:
-        UnreadableError: a name stands twice.
+        UnreadableError: a duplicate name.
     """
     if isinstance(value, dict):
         return {key: entries_by_name(inner) for key, inner in value.items()} if _has_answers(value) else value
@@ -353,7 +353,7 @@ def entries_by_name(value: Any) -> Any:
 
 
 def _has_answers(value: dict[str, Any]) -> bool:
-    """Whether lists of answers stand below names."""
+    """Whether the values are lists of answers."""
     return bool(value) and all(_all_have(inner, "group") for inner in value.values())
 
 
@@ -370,7 +370,7 @@ def _groups_in(data: dict[str, Any]) -> list[str]:
 
 
 def _listed(value: Any) -> Any:
-    """Tuples as lists and numbers that are keys as texts; what else JSON does not have is refused."""
+    """Convert tuples to lists and numeric keys to texts; refuse anything else that JSON does not have."""
     if isinstance(value, dict):
         odd = next((k for k in value if not isinstance(k, str | int) or isinstance(k, bool)), "")
         if odd != "":
@@ -386,7 +386,7 @@ def _listed(value: Any) -> Any:
 
 
 def _written(text: str) -> str:
-    """The text, unless it only stands for others, or has a control character: `"\\frame"` holds a form feed to JSON."""
+    """Return the text, unless it is an ellipsis or has a control character: `"\\frame"` has a form feed in JSON."""
     if text.strip() in ("...", "…"):
         raise UnreadableError("TG504", f"the reply leaves something out with {show(text)}; write everything out")
     if _CONTROL.search(text):

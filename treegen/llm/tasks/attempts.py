@@ -1,4 +1,4 @@
-"""What a conversation with a language model leaves behind: every request, and what became of it."""
+"""The record of a conversation with a language model: every request, and its outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Read:
     repaired: bool = False
 
 
-#: reads a reply: its text, and the provider's finish reason
+#: reads a reply: takes its text and the provider's finish reason
 Reader = Callable[[str, str | None], Read]
 
 
@@ -61,20 +61,20 @@ class Attempt:
 
     @property
     def cut(self) -> bool:
-        """Whether the reply ends at the token limit."""
+        """Whether the reply was truncated at the token limit."""
         return self.reply is not None and self.reply.finish == "length"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All attempts and what came of them.
+    """All attempts and their result.
 
     Attributes:
         attempts: in the order in which they ended.
         tree: the first without errors, if there is one.
-        stopped: if not, why there was no further attempt.
-        found: everything found in a tree that is made of several replies.
-        taken: parts of it that an earlier run had finished.
+        stopped: if there is none, why there was no further attempt.
+        found: everything found in a tree that was assembled from several replies.
+        taken: number of its steps that an earlier run had finished.
     """
 
     attempts: tuple[Attempt, ...]
@@ -85,7 +85,7 @@ class Conversation:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Those of the tree, or of the last attempt."""
+        """The problems of the tree, or of the last attempt."""
         if self.found is not None:
             return self.found
         return self.attempts[-1].problems if self.attempts else ()

@@ -1,6 +1,6 @@
-"""Drafts a large domain in parts: the groups, then the rules in batches, then what tells equal rules apart.
+"""Draft a large domain in steps: the groups, then the rules in batches, then what separates equal rules.
 
-Each part is checked and repaired alone and kept as soon as it is there: a run that was killed asks for nothing twice.
+Each step is checked and repaired on its own and stored at once: a killed run never repeats a finished request.
 """
 
 import json
@@ -25,48 +25,48 @@ from treegen.llm.tasks.repair import check_tree_data
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.tree.validation.problems import errors_of
 
-THRESHOLD: Final = 60  # classes up to which a tree is asked for as a whole
-BATCH: Final = 40  # classes whose rules are asked for together
-_ROUNDS: Final = 3  # most times that equal rules are asked about, besides once for every batch
-_PULSE: Final = 0.1  # seconds after which a listener is asked again
+THRESHOLD: Final = 60  # classes up to which a tree is requested as a whole
+BATCH: Final = 40  # classes whose rules are requested together
+_ROUNDS: Final = 3  # most rounds to separate equal rules, beyond one per batch
+_PULSE: Final = 0.1  # seconds between calls of the listener
 
 
 class Kept(Protocol):
-    """Where finished parts are kept; see `treegen.history.checkpoints.Checkpoints`."""
+    """Storage for finished steps; see `treegen.history.checkpoints.Checkpoints`."""
 
     def get(self, name: str, asked: Sequence[str]) -> str | None:
-        """What is kept of a part that was asked for so."""
+        """Return the stored value of a step with this request."""
 
     def put(self, name: str, asked: Sequence[str], value: str) -> None:
-        """Keeps a part."""
+        """Store a step's value."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NothingKept:
-    """Keeps parts for as long as it lives."""
+    """Storage for steps in memory only."""
 
     parts: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def get(self, name: str, asked: Sequence[str]) -> str | None:
-        """What is kept of a part that was asked for so."""
+        """Return the stored value of a step with this request."""
         return self.parts.get((name, *asked))
 
     def put(self, name: str, asked: Sequence[str], value: str) -> None:
-        """Keeps a part."""
+        """Store a step's value."""
         self.parts[name, *asked] = value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One thing that is asked for by itself.
+    """One step that is requested on its own.
 
     Attributes:
-        name: it is kept under this name and its request.
-        purpose: as the history calls it.
-        request: what is asked.
-        wire: the form of the answer.
-        reader: reads the answer; its `data` is kept.
-        split: smaller parts that together are this one, for a model whose replies are cut at its token limit.
+        name: it is stored under this name and its request.
+        purpose: its name in the history.
+        request: the messages.
+        wire: the schema of the answer.
+        reader: reads the answer; its `data` is stored.
+        split: returns smaller steps that together replace this one, for replies truncated at the token limit.
     """
 
     name: str
@@ -78,20 +78,20 @@ class Part:
 
     @property
     def asked(self) -> list[str]:
-        """What the part is found again by; pictures count too."""
+        """The key by which the step is stored; includes pictures."""
         return [text for m in self.request for text in (m.role, m.content, *m.images)]
 
 
-class Stopped(Exception):  # noqa: N818 - no error: the conversation says why
-    """A part could not be had."""
+class Stopped(Exception):  # noqa: N818 - not an error: the conversation says why
+    """A step could not be completed."""
 
 
 class PartMaker:
-    """Asks for parts, one after the other or several at a time.
+    """Requests steps, sequentially or several at a time.
 
     Attributes:
-        taken: how many were there already.
-        stopped: which part could not be had, and why.
+        taken: how many were finished already.
+        stopped: which step could not be completed, and why.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class PartMaker:
         on_attempt: Listener | None = None,
         on_text: OnText | None = None,
     ) -> None:
-        """See `draft_in_parts`."""
+        """Take the arguments of `draft_in_parts`."""
         self.domain = domain
         self._chat, self._tries, self._kept, self._concurrency = chat, tries, kept, concurrency
         self._on_attempt, self._on_text = on_attempt, on_text
@@ -114,14 +114,14 @@ class PartMaker:
         self.stopped = ""
 
     def make(self, parts: Sequence[Part], done: Callable[[int], None] = lambda _: None) -> list[Any]:
-        """The data of the parts, in their order; those that are kept are not asked for.
+        """Return the data of the steps, in order; stored ones are not requested again.
 
         Args:
-            parts: what is wanted.
-            done: is told, for each part that is there, its place.
+            parts: the steps.
+            done: called with the index of each finished step.
 
         Raises:
-            Stopped: a part was not without errors after all tries; `stopped` says which and why.
+            Stopped: a step still had errors after all tries; `stopped` says which and why.
             ModelError: the model failed.
             Cancelled: the listener raised it.
         """
@@ -150,7 +150,7 @@ class PartMaker:
             yield place, ended
 
     def _one(self, loop: RepairLoop, part: Part) -> tuple[Any, str]:
-        """The data of a part, or why there is none."""
+        """Return the data of a step, or why there is none."""
         request = part.purpose, part.request, part.reader, part.wire, self._tries
         attempt, stopped = loop.until_sound(*request, leave_cut=part.split is not None)
         if not (stopped and attempt.cut and part.split):
@@ -169,10 +169,10 @@ class PartMaker:
             self._kept.put(part.name, part.asked, json.dumps(data))
 
     def _together(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
-        """Several requests at a time. Attempts are reported, and parts kept, on the caller's own thread."""
+        """Send several requests at a time. Attempts are reported, and steps stored, on the caller's own thread."""
         told: queue.Queue[Attempt] = queue.Queue()
         over = threading.Event()
-        heard: dict[int, str] = {}  # thread -> what has come of the part that it asks for
+        heard: dict[int, str] = {}  # thread -> the text so far of its step
 
         def hear(text: str) -> None:
             if over.is_set():
@@ -198,7 +198,7 @@ class PartMaker:
             except BaseException as error:
                 for future in running:
                     future.cancel()
-                if isinstance(error, Cancelled | KeyboardInterrupt):  # else what is being answered is kept
+                if isinstance(error, Cancelled | KeyboardInterrupt):  # else let pending answers finish and store them
                     over.set()
                 raise
             finally:
@@ -209,7 +209,7 @@ class PartMaker:
                 self.loop.take_over(loop)
 
     def _listen(self, told: "queue.Queue[Attempt]", heard: dict[int, str]) -> None:
-        """Reports what has come, and of the replies under way the one that began first; waits a moment."""
+        """Report finished attempts, and the text of the pending reply that started first; wait briefly."""
         self._report(told, wait=True)
         if self._on_text:
             self._on_text(next((text for text in list(heard.values()) if text), ""))
@@ -236,23 +236,23 @@ def draft_in_parts(
     on_text: OnText | None = None,
     progress: Progress = no_progress,
 ) -> Conversation:
-    """Asks for a tree in parts.
+    """Draft a tree in steps.
 
     Args:
         domain: of any size.
-        chat: who answers; with `concurrency` above 1 from several threads.
-        tries: most replies for each part.
-        size: classes whose rules are asked for together.
-        kept: finished parts of an earlier run, and where those of this one are kept.
-        concurrency: most requests at a time.
+        chat: the language model; called from several threads if `concurrency` is above 1.
+        tries: most replies per step.
+        size: classes whose rules are requested together.
+        kept: finished steps of an earlier run, and where to store those of this one.
+        concurrency: most simultaneous requests.
         descriptions: what a model saw in pictures of the classes.
-        on_attempt: is told of each attempt, on this thread.
-        on_text: is told each reply while it comes, one of them where several come at a time; may raise `Cancelled`.
-        progress: is told how many classes have their rules.
+        on_attempt: called with each attempt, on this thread.
+        on_text: called with a reply as it streams in, one of them if several do at a time; may raise `Cancelled`.
+        progress: called with the number of classes that have their rules.
 
     Raises:
-        ModelError: the model failed; what is finished is kept.
-        Cancelled: `on_text` raised it; what is finished is kept.
+        ModelError: the model failed; finished steps are stored.
+        Cancelled: `on_text` raised it; finished steps are stored.
     """
     maker = PartMaker(
         domain,
@@ -279,7 +279,7 @@ def draft_in_parts(
 
 
 def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progress: Progress) -> Plain:
-    """Groups and rules of all parts."""
+    """Assemble groups and rules of all steps."""
     domain, task = maker.domain, "drafting rules"
     (groups,) = maker.make([_groups_part(domain, descriptions)])
     batches = [domain.classes[start : start + size] for start in range(0, len(domain.classes), size)]
@@ -300,7 +300,7 @@ def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progres
 
 
 def _alike(rules: Plain, most: int) -> list[list[str]]:
-    """Classes with the same rules, as many of them as fit in one request."""
+    """Return clusters of classes with equal rules, as many as fit in one request."""
     found: dict[str, list[str]] = {}
     for name, rule in rules.items():
         found.setdefault(json.dumps(rule, sort_keys=True), []).append(name)
@@ -312,7 +312,7 @@ def _alike(rules: Plain, most: int) -> list[list[str]]:
 
 
 def _request(domain: Domain, template: str, about: Sequence[str], **values: Any) -> tuple[Message, ...]:
-    """A request with the notes on the classes that it is about."""
+    """Render a request with the notes on the classes that it is about."""
     shared = {"name": domain.name, "noun": domain.noun, "description": domain.description}
     text = render(template, domain.folder, **shared, **notes_of(domain, about), **language_of(domain), **values)
     return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)

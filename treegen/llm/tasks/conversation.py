@@ -1,4 +1,4 @@
-"""One conversation with a language model: requests, cut replies taken up, and repair until nothing is wrong."""
+"""One conversation with a language model: requests, continued replies, and repair until there are no errors."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,19 +15,19 @@ from treegen.progress import Cancelled
 from treegen.tree.validation.problems import Problem, errors_of
 
 MOST_CONTINUED: Final = 4  # continuations of one reply
-WHOLE: Final = 8000  # characters: a longer tree is not sent and written again as a whole
+WHOLE: Final = 8000  # characters: a longer tree is not sent and requested again as a whole
 
-#: what is asked after an attempt with errors: messages (`None`: the conversation so far), form, and how it is read
+#: the request after an attempt with errors: messages (`None`: the conversation so far), schema, reader
 Next = Callable[[Attempt], tuple[tuple[Message, ...] | None, ResponseSchema | None, Reader]]
 
 
 class RepairLoop:
-    """Who is asked, and who is told. Attempts are numbered over everything that is asked with it."""
+    """The chat and its listeners. Attempts are numbered across all requests."""
 
     def __init__(
         self, domain: Domain, chat: Chat, on_attempt: Listener | None, on_text: OnText | None, before: int = 0
     ) -> None:
-        """See `treegen.llm.tasks.draft.draft`; `before` attempts were made already."""
+        """Take the arguments of `treegen.llm.tasks.draft.draft`; `before` attempts were made already."""
         self.domain = domain
         self.attempts: list[Attempt] = []
         self._chat, self._on_text = chat, on_text
@@ -36,7 +36,7 @@ class RepairLoop:
         self._number = before
 
     def take_over(self, other: "RepairLoop") -> None:
-        """Counts what another loop asked, which began behind the attempts of this one."""
+        """Add the attempts of another loop, which started after those of this one."""
         with self._lock:
             self.attempts += other.attempts
             self._number = max(self._number, other._number)
@@ -52,19 +52,19 @@ class RepairLoop:
         *,
         leave_cut: bool = False,
     ) -> tuple[Attempt, str]:
-        """Asks until a reply has no errors.
+        """Send requests until a reply has no errors.
 
         Args:
-            purpose: of the first request; further ones are `repair` and `continue`.
-            request: what is asked.
-            reader: how the reply is read.
-            wire: its form.
-            tries: most replies; one that is continued counts as one.
-            following: what is asked after a reply with errors, if not the same in the conversation so far.
-            leave_cut: a reply that stays cut is given back at once: the caller asks for less.
+            purpose: of the first request; later ones are `repair` and `continue`.
+            request: the messages.
+            reader: reads the reply.
+            wire: the reply's schema.
+            tries: most replies; a continued one counts once.
+            following: the request after a reply with errors; by default a repair message in the same conversation.
+            leave_cut: return a truncated reply at once: the caller requests less.
 
         Returns:
-            The last attempt, and why there was no further one; empty if it has no errors.
+            The last attempt, and why there was no further one (empty if it has no errors).
         """
         messages, earlier = tuple(request), list[tuple[Problem, ...]]()
         asked = purpose
@@ -90,7 +90,7 @@ class RepairLoop:
         attempt: Attempt,
         errors: tuple[Problem, ...],
     ) -> tuple[Message, ...]:
-        """The conversation so far, with what is wrong. A long reply is not sent back: it is asked for anew."""
+        """Append the problems to the conversation. A long reply is not sent back: it is requested again."""
         told = render("repair", self.domain.folder, problems=list(errors))
         if len(attempt.text) > WHOLE:
             return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{told}"))
@@ -101,7 +101,7 @@ class RepairLoop:
         )
 
     def ask(self, purpose: str, messages: Sequence[Message], reader: Reader, wire: ResponseSchema | None) -> Attempt:
-        """One reply, taken up where it was cut for as long as that gets on."""
+        """Get one reply, continuing it after truncation for as long as it makes progress."""
         attempt = self._once(purpose, tuple(messages), reader, wire)
         stem = ""
         for _ in range(MOST_CONTINUED):
@@ -116,7 +116,7 @@ class RepairLoop:
     def _once(
         self, purpose: str, messages: tuple[Message, ...], reader: Reader, wire: ResponseSchema | None, stem: str = ""
     ) -> Attempt:
-        """One request, read and checked, reported whatever happens."""
+        """Send one request; read, check and report the reply, whatever happens."""
         with self._lock:
             self._number += 1
             attempt = Attempt(number=self._number, purpose=purpose, messages=messages, reply=None)
@@ -150,7 +150,7 @@ class RepairLoop:
 
 
 def _read(reader: Reader, stem: str, reply: Reply) -> tuple[str, Read]:
-    """A reply and what it says; one that continues another may also have begun anew."""
+    """Read a reply; one that continues another may also have started over."""
     if not stem:
         return reply.text, reader(reply.text, reply.finish)
     anew = reader(reply.text, reply.finish)
@@ -161,7 +161,7 @@ def _read(reader: Reader, stem: str, reply: Reply) -> tuple[str, Read]:
 
 
 class _Heard:
-    """Remembers what has come, in case it is all that comes, and tells it behind what came before."""
+    """Remembers the text so far, in case no more arrives, and reports it after what came before."""
 
     def __init__(self, on_text: OnText | None, stem: str) -> None:
         self.so_far = ""

@@ -1,4 +1,4 @@
-"""The first of two stages of a draft with pictures: a model that sees says what distinguishes each class.
+"""The first of two stages of a draft with pictures: a vision model says what distinguishes each class.
 
 Source: Zhang et al. 2023, Multimodal Chain-of-Thought (rationale first, then the answer). Here the rationale is kept
 and shown, and the answer is the tree.
@@ -22,7 +22,7 @@ from treegen.progress import Progress, no_progress
 from treegen.text import show
 from treegen.tree.validation.problems import Problem, pointer_to
 
-MOST_IMAGES: Final = 16  # pictures of one request
+MOST_IMAGES: Final = 16  # pictures per request
 MOST_CLASSES: Final = 12  # described together
 _LONGEST: Final = 600  # characters of one description
 
@@ -30,9 +30,9 @@ Pictures = Mapping[str, Sequence[str]]
 
 
 def refuse_blind(settings: LlmSettings) -> None:
-    """Refuses pictures where it is known that the model does not see them.
+    """Refuse pictures for a model that is known not to accept them.
 
-    litellm says no for every model that it does not know: that means unknown, and is tried.
+    litellm says no for every model that it does not know, so such models are tried.
 
     Raises:
         ModelError: the model is known and takes no images.
@@ -69,21 +69,21 @@ def describe(
     on_text: OnText | None = None,
     progress: Progress = no_progress,
 ) -> tuple[dict[str, str], Conversation]:
-    """Has a model say what is seen in pictures of the classes; some classes at a time.
+    """Ask a model what it sees in pictures of the classes, some classes at a time.
 
     Args:
         domain: names the classes.
-        chat: who answers; has to see.
-        pictures: for classes their pictures as data URLs; of the dev part, never of the test part.
-        tries: most replies for each request.
+        chat: a vision model.
+        pictures: class -> its pictures as data URLs; from the dev split, never from the test split.
+        tries: most replies per request.
         kept: as for `draft_in_parts`.
         concurrency: as for `draft_in_parts`.
         on_attempt: as for `draft_in_parts`.
         on_text: as for `draft_in_parts`.
-        progress: is told how many classes are described.
+        progress: called with the number of described classes.
 
     Returns:
-        Class -> description, and the conversation; without all descriptions, `stopped` says why.
+        Class -> description, and the conversation; if descriptions are missing, `stopped` says why.
 
     Raises:
         ModelError: the model failed, or takes no pictures.
@@ -120,7 +120,7 @@ def describe(
 
 
 def _batches(domain: Domain, pictures: Pictures) -> list[list[str]]:
-    """Classes with pictures, in their order, in few requests and evenly: a class alone is compared with nothing."""
+    """Group classes with pictures into few, even requests: a class alone has nothing to be compared with."""
     names = [name for name in domain.classes if pictures.get(name)]
     greedy = _filled(names, pictures, MOST_CLASSES)
     even = _filled(names, pictures, -(-len(names) // max(1, len(greedy))))
@@ -128,7 +128,7 @@ def _batches(domain: Domain, pictures: Pictures) -> list[list[str]]:
 
 
 def _filled(names: Sequence[str], pictures: Pictures, most: int) -> list[list[str]]:
-    """Up to `most` classes and `MOST_IMAGES` pictures together."""
+    """Fill batches of up to `most` classes and `MOST_IMAGES` pictures."""
     batches: list[list[str]] = []
     count = 0
     for name in names:

@@ -1,4 +1,4 @@
-"""Draft and revise: what is asked, and one conversation until the tree has no errors."""
+"""Draft and revise: the requests, and one conversation until the tree has no errors."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -43,16 +43,16 @@ def draft(
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
 ) -> Conversation:
-    """Asks for a first tree of the domain and has its problems repaired.
+    """Request a first tree of the domain and have its problems repaired.
 
     Args:
         domain: its folder may override the templates.
-        chat: who answers.
+        chat: the language model.
         tries: most replies.
         descriptions: what a model saw in pictures of the classes.
-        leave_cut: a reply that stays cut at the token limit ends the conversation: the caller asks for less.
-        on_attempt: is told of each attempt, failed and cancelled ones too, as soon as it is over.
-        on_text: is told each reply while it comes; may raise `Cancelled`.
+        leave_cut: end the conversation at a reply that stays truncated: the caller requests less.
+        on_attempt: called with each attempt, even failed and cancelled ones, as soon as it ends.
+        on_text: called with each reply as it streams in; may raise `Cancelled`.
 
     Raises:
         ModelError: the model failed; the attempts before it were reported to `on_attempt`.
@@ -64,7 +64,7 @@ def draft(
 
 
 def draft_request(domain: Domain, descriptions: dict[str, str] | None = None) -> tuple[Message, ...]:
-    """The messages that `draft` begins with."""
+    """Return the first messages of `draft`."""
     values: dict[str, Any] = {
         "name": domain.name,
         "noun": domain.noun,
@@ -89,15 +89,15 @@ def revise(
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
 ) -> Conversation:
-    """Asks for a tree that follows the reviewer's feedback; of a long tree, for a JSON Patch.
+    """Request a tree that follows the reviewer's feedback; for a long tree, a JSON Patch.
 
     Args:
         domain: as for `draft`.
         tree: the current tree.
-        feedback: what the reviewer says.
-        chat: who answers.
+        feedback: the reviewer's feedback.
+        chat: the language model.
         problems: those of the current tree.
-        diagnosis: the score's `dev` part; never anything of the test part.
+        diagnosis: the score's `dev` entry; never anything from the test split.
         tries: most replies.
         on_attempt: as for `draft`.
         on_text: as for `draft`.
@@ -135,7 +135,7 @@ def revision_request(
     diagnosis: Diagnosis | None = None,
     patch: bool | None = None,
 ) -> tuple[Message, ...]:
-    """The messages that `revise` begins with; `patch` asks for a JSON Patch, as is done of a long tree.
+    """Return the first messages of `revise`; `patch` requests a JSON Patch, the default for a long tree.
 
     Raises:
         InputError: the feedback is blank.
@@ -178,14 +178,14 @@ def _until_sound(
     leave_cut: bool,
 ) -> Conversation:
     def following(attempt: Attempt) -> tuple[tuple[Message, ...] | None, ResponseSchema, Reader]:
-        """A short tree is asked for again as a whole, of a long one only what fails; a patch is taken of both."""
+        """Request a short tree again as a whole, of a long one only the failing places; accept a patch for both."""
         if not attempt.data:
             return None, wire, reader
         mended, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
         if short and len(compact(attempt.data)) <= WHOLE:
             return None, wire, mended
         if short and any(problem.code.startswith("TG5") for problem in attempt.problems):
-            return None, PATCH, mended  # the answer itself is wrong, not the tree: what was asked still counts
+            return None, PATCH, mended  # the reply is invalid, not the tree: the request still stands
         return mend_request(loop.domain, attempt.data, attempt.problems), PATCH, mended
 
     attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)

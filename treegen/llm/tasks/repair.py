@@ -1,4 +1,4 @@
-"""Repair of a long tree: only the places that fail are sent, and a JSON Patch (RFC 6902) of them is enough."""
+"""Repair of a long tree: only the failing places are sent, and a JSON Patch (RFC 6902) of them suffices."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ from treegen.tree.validation.problems import Problem, errors_of, path_of, pointe
 
 _PARTS: Final = ("classification_groups", "rules")
 _NOT_OURS: Final = ("$schema", "digest", "review", "conflicts", "domain")
-_MOST_SHOWN: Final = 60  # places of one request; the others wait for the next
+_MOST_SHOWN: Final = 60  # places per request; the rest wait for the next
 
 
 def check_tree_data(domain: Domain, data: dict[str, Any], *, repaired: bool = False) -> Read:
-    """What a reply's tree is, against the domain. Name, digest and approval are not the model's to say."""
+    """Check a reply's tree against the domain. Name, digest and approval are not the model's to set."""
     own = {key: value for key, value in data.items() if key not in _NOT_OURS}
     checked = check_data({"domain": domain.name, **own}, classes=domain.classes)
     tree = checked.document.tree if checked.document else None
@@ -30,11 +30,11 @@ def check_tree_data(domain: Domain, data: dict[str, Any], *, repaired: bool = Fa
 
 
 def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
-    """Reads a whole tree or, where there is one to mend, a JSON Patch of it.
+    """Return a reader of a whole tree or, given a base to repair, of a JSON Patch of it.
 
     Args:
         domain: names the classes.
-        base: groups and rules as plain data. A reply that cannot be used leaves them as they are.
+        base: groups and rules as plain data. An unusable reply leaves them unchanged.
     """
 
     def read(text: str, finish: str | None) -> Read:
@@ -53,12 +53,12 @@ def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
 
 
 def _patched(domain: Domain, base: dict[str, Any], patch: Sequence[dict[str, Any]]) -> Read:
-    """The base with all steps of a patch made, or as it was and the step that cannot be made."""
+    """Apply all steps of a patch to the base; if one fails, return the base and the failing step."""
     import jsonpatch
     from jsonpointer import JsonPointerException
 
     made = copy.deepcopy(base)
-    for name in domain.classes:  # a class without a rule is given one answer after the other
+    for name in domain.classes:  # lets a patch add a missing rule one answer at a time
         if isinstance(made.setdefault("rules", {}), dict):
             made["rules"].setdefault(name, {})
     for number, step in enumerate(patch, 1):
@@ -77,10 +77,10 @@ def _patched(domain: Domain, base: dict[str, Any], patch: Sequence[dict[str, Any
 
 
 def _refuse_elsewhere(step: dict[str, Any]) -> None:
-    """A patch is of groups and rules, and of nothing else.
+    """Refuse patch steps outside groups and rules.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the step is outside.
     """
     for key in ("path", "from"):
         place = step.get(key, "/rules" if key == "from" else None)
@@ -93,12 +93,12 @@ def _reason(why: Exception) -> str:
 
 
 def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Problem]) -> tuple[Message, ...]:
-    """A request to mend a tree that shows only what is needed for it.
+    """Return a request to repair a tree that shows only what is needed for it.
 
     Args:
-        domain: its notes on the classes concerned go with it.
-        data: groups and rules, also with wrong types.
-        problems: what is to be mended; those of severity error are told.
+        domain: supplies the notes on the classes concerned.
+        data: groups and rules, possibly of wrong types.
+        problems: what to fix; only those of severity error are sent.
     """
     errors = errors_of(problems)[:_MOST_SHOWN]
     fragments: dict[str, Any] = {}
@@ -122,12 +122,12 @@ def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Proble
 
 
 def _fragments(data: dict[str, Any], problem: Problem) -> Iterator[tuple[str, Any]]:
-    """What stands at the problem's place: a rule or a group is told as a whole."""
+    """Yield what is at the problem's place: whole rules and groups."""
     parts = path_of(problem.pointer)
     if len(parts) >= 2:
         pointer = pointer_to(*parts[:2])
         yield pointer, _at(data, parts[:2])
-    if problem.code == "TG204":  # the other of the two as well
+    if problem.code == "TG204":  # also show the other twin
         own = _at(data, parts[:2])
         rules = data.get("rules", {})
         for name, rule in rules.items():
@@ -144,14 +144,14 @@ def _class_at(pointer: str) -> str:
 
 
 def _at(data: Any, parts: Sequence[str]) -> Any:
-    """The value at a path, `None` where there is none."""
+    """Return the value at a path, `None` if there is none."""
     for part in parts:
         data = data.get(part) if isinstance(data, dict) else None
     return data
 
 
 def _groups_needed(data: dict[str, Any], problems: Sequence[Problem]) -> list[Group]:
-    """The groups whose options have to be known: one for a single answer, all for a whole rule."""
+    """Return the groups whose options must be known: one for a single answer, all for a whole rule."""
     found = data.get("classification_groups")
     named = found if isinstance(found, dict) else {}
     wanted: set[str] = set()

@@ -1,4 +1,4 @@
-"""The edits of a reviewer: each is one key, one step, and can be undone. What is asked is asked in a dialog."""
+"""The reviewer's edits: each is one key and one undoable step. Input is requested in dialogs."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal

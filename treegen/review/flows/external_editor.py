@@ -1,4 +1,4 @@
-"""A tree or a group in the reviewer's own editor: what comes back is validated and becomes one step."""
+"""A tree or a group in the reviewer's own editor: the result is validated and becomes one step."""
 
 import os
 import shlex

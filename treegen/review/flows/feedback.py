@@ -1,4 +1,4 @@
-"""Feedback to a language model while the reviewer goes on: sent, streamed, cancelled, and its proposal previewed."""
+"""Feedback to a language model while the reviewer continues: send, stream, cancel, and preview the proposal."""
 
 import asyncio
 import logging
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _KEPT: Final = "feedback"
-_QUIET: Final = 0.5  # seconds without a key after which the typed feedback is kept
-_PAUSE: Final = 0.1  # seconds between two looks at what is arriving
+_QUIET: Final = 0.5  # seconds without a key press after which typed feedback is stored
+_PAUSE: Final = 0.1  # seconds between updates of the streamed reply
 
 
 class FeedbackFlow:
@@ -122,7 +122,7 @@ class FeedbackFlow:
 
     def _keep_text(self) -> None:
         """Keep the text of the field; while an answer is awaited the field is for that, and what was sent is kept."""
-        if not self.context.is_shown:  # the screen is being taken down: `close` has kept it
+        if not self.context.is_shown:  # the screen is being removed: `close` has stored it
             return
         text = self._sent.text if self.running and self._sent else self.field.text
         if text != self.context.review.session.kept(_KEPT):
@@ -172,7 +172,7 @@ class FeedbackFlow:
     def write(self) -> None:
         """Give the focus to the text for the language model."""
         self.context.show_pane("ask")
-        self.field.screen.set_focus(self.field)  # at once: the text may come already
+        self.field.screen.set_focus(self.field)  # at once: text may be typed already
 
     def compose(self) -> None:
         """Write into the field what the mistakes on the dev part suggest, behind what stands there."""
@@ -458,7 +458,7 @@ class FeedbackFlow:
 
 
 def _arriving(text: str, arrived: PartialReply) -> str:
-    """What has come so far: the last groups with their options, and how many rules; before any, the text itself."""
+    """Format the reply so far: the last groups with their options, and the number of rules, or else the text."""
     lines = [f"{len(text)} characters"]
     if arrived.groups:
         lines[0] += f", {len(arrived.groups)} groups, {len(arrived.classes)} rules"
@@ -469,7 +469,7 @@ def _arriving(text: str, arrived: PartialReply) -> str:
 
 
 def _used(attempt: "Attempt") -> str:
-    """What an attempt was, with its tokens and cost, and what is wrong with it first of all."""
+    """Describe an attempt: its tokens and cost, and its first error."""
     reply = attempt.reply
     if reply is None:
         return str(attempt.failure)

@@ -1,4 +1,4 @@
-"""Saving: what happens when somebody else wrote the file meanwhile is the reviewer's to say."""
+"""Saving: if someone else wrote the file in the meantime, the reviewer decides."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Scores the tree while its reviewer goes on: a moment after each change, on the models' thread."""
+"""Score the tree while the reviewer continues: shortly after each change, on the models' thread."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from treegen.review.context import ReviewContext
 from treegen.review.messages import ScoreFailed, ScoreProgress, ScoreReady, TestScoreReady, reason_of
 from treegen.workflow.score import score_tree
 
-_PATIENCE: Final = 0.4  # seconds of quiet before scoring begins
+_PATIENCE: Final = 0.4  # seconds without a change before scoring starts
 logger = logging.getLogger(__name__)
 
 

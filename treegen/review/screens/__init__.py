@@ -1,1 +1,1 @@
-"""Whole screens and dialogs."""
+"""Full screens and dialogs."""

@@ -1,4 +1,4 @@
-"""Dialogs: a text, a choice, several choices, and the list of keys. Escape leaves each without an answer."""
+"""Dialogs: a text, a choice, several choices, and the list of keys. Escape cancels each."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -13,45 +13,45 @@ from treegen.review.widgets.field import Field
 from treegen.review.widgets.grid import Column, Grid
 from treegen.text import printable
 
-Judge = Callable[[str], str]  # what is wrong with a text; empty if nothing
+Judge = Callable[[str], str]  # returns what is wrong with a text; empty if nothing
 
 
 class TextDialog(ModalScreen[str | None]):
-    """Asks for a line of text and says while it is typed what would be wrong with it."""
+    """Asks for a line of text and validates it while typing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Leave")]
 
     def __init__(self, title: str, text: str = "", judge: Judge = lambda text: "") -> None:
-        """A dialog.
+        """Build the dialog.
 
         Args:
-            title: what is asked.
-            text: what stands there at first.
-            judge: what is wrong with a text; such a text is not taken.
+            title: the question.
+            text: the initial text.
+            judge: returns what is wrong with a text; such a text is refused.
         """
         super().__init__()
         self._title, self._text, self._judge = title, text, judge
 
     def compose(self) -> ComposeResult:
-        """Title, field, and what is wrong."""
+        """Compose title, field, and error."""
         with Vertical(classes="dialog"):
             yield Static(printable(self._title), markup=False, classes="title")
             yield Field(printable(self._text), select_on_focus=False)
             yield Static("", markup=False, id="wrong")
 
     def on_mount(self) -> None:
-        """The cursor stands behind the text."""
+        """Put the cursor after the text."""
         field = self.query_one(Input)
         field.focus()
         field.cursor_position = len(field.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Says what is wrong as it is typed."""
+        """Validate while typing."""
         wrong = self._judge(event.value) if event.value != printable(self._text) else ""
         self.query_one("#wrong", Static).update(printable(wrong))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Takes the text unless something is wrong with it."""
+        """Accept the text unless it is invalid."""
         text = self._text if event.value == printable(self._text) else event.value
         wrong = self._judge(text)
         if wrong:
@@ -61,7 +61,7 @@ class TextDialog(ModalScreen[str | None]):
 
 
 class ChoiceDialog(ModalScreen[int | None]):
-    """Asks for one of several texts; typing narrows them down."""
+    """Asks for one of several texts; typing filters them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Leave"),
@@ -70,26 +70,26 @@ class ChoiceDialog(ModalScreen[int | None]):
     ]
 
     def __init__(self, title: str, choices: Sequence[str], at: int = 0) -> None:
-        """A dialog.
+        """Build the dialog.
 
         Args:
-            title: what is asked.
+            title: the question.
             choices: the answers.
-            at: where the cursor stands at first.
+            at: the initial cursor position.
         """
         super().__init__()
         self._title, self._choices, self._at = title, list(choices), at
         self._shown = list(range(len(choices)))
 
     def compose(self) -> ComposeResult:
-        """Title, field, answers."""
+        """Compose title, field and answers."""
         with Vertical(classes="dialog"):
             yield Static(printable(self._title), markup=False, classes="title")
             yield Field(placeholder="type to narrow down", select_on_focus=False)
             yield Grid(id="choices")
 
     def on_mount(self) -> None:
-        """All answers at first."""
+        """Show all answers."""
         self._fill()
         self.query_one(Grid).put_cursor(self._at)
         self.query_one(Input).focus()
@@ -103,22 +103,22 @@ class ChoiceDialog(ModalScreen[int | None]):
         grid.put_cursor(0)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Leaves the answers that hold what was typed."""
+        """Keep the answers that contain the typed text."""
         wanted = event.value.casefold()
         self._shown = [i for i, choice in enumerate(self._choices) if wanted in choice.casefold()]
         self._fill()
 
     def action_step(self, by: int) -> None:
-        """Moves the cursor while the field has the keys."""
+        """Move the cursor while the field is focused."""
         grid = self.query_one(Grid)
         grid.put_cursor(grid.row + by)
 
     def on_input_submitted(self) -> None:
-        """Takes what the cursor stands on."""
+        """Accept the answer under the cursor."""
         self._take()
 
     def on_grid_chosen(self) -> None:
-        """Takes what was clicked twice."""
+        """Accept the clicked answer."""
         self._take()
 
     def _take(self) -> None:
@@ -127,7 +127,7 @@ class ChoiceDialog(ModalScreen[int | None]):
 
 
 class SeveralDialog(ModalScreen[tuple[int, ...] | None]):
-    """Asks for some of several texts: space marks, enter takes those marked."""
+    """Asks for some of several texts: space marks, enter accepts the marked ones."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Leave"),
@@ -136,20 +136,20 @@ class SeveralDialog(ModalScreen[tuple[int, ...] | None]):
     ]
 
     def __init__(self, title: str, choices: Sequence[str]) -> None:
-        """A dialog in which nothing is marked yet."""
+        """Build a dialog with nothing marked."""
         super().__init__()
         self._title, self._choices = title, list(choices)
         self._marked: set[int] = set()
 
     def compose(self) -> ComposeResult:
-        """Title and answers."""
+        """Compose title and answers."""
         with Vertical(classes="dialog"):
             yield Static(printable(self._title), markup=False, classes="title")
             yield Static("space marks, enter takes those marked", classes="hint")
             yield Grid(id="choices")
 
     def on_mount(self) -> None:
-        """The grid has the keys."""
+        """Focus the grid."""
         self._fill()
         self.query_one(Grid).focus()
 
@@ -163,35 +163,35 @@ class SeveralDialog(ModalScreen[tuple[int, ...] | None]):
         self.query_one(Grid).fill(columns, len(self._choices), cell)
 
     def action_mark(self) -> None:
-        """Marks or unmarks, and goes on."""
+        """Toggle the mark and move on."""
         grid = self.query_one(Grid)
         self._marked ^= {grid.row}
         self._fill()
         grid.put_cursor(grid.row + 1)
 
     def action_take(self) -> None:
-        """Takes those marked."""
+        """Accept the marked answers."""
         self.dismiss(tuple(sorted(self._marked)))
 
 
 class PagesDialog(ModalScreen[None]):
-    """Lines to read: the keys, a message that is too long for a corner."""
+    """Lines to read: the keys, or a message too long for a notification."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss(None)", "Leave")]
 
     def __init__(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """A dialog with two columns."""
+        """Build a dialog with two columns."""
         super().__init__()
         self._title, self._rows = title, list(rows)
 
     def compose(self) -> ComposeResult:
-        """Title and lines."""
+        """Compose title and lines."""
         with Vertical(classes="dialog tall"):
             yield Static(printable(self._title), markup=False, classes="title")
             yield Grid(id="lines")
 
     def on_mount(self) -> None:
-        """The grid has the keys, so that it scrolls."""
+        """Focus the grid, so that it scrolls."""
         left = max((len(a) for a, _ in self._rows), default=4)
         right = max((len(b) for _, b in self._rows), default=4)
         grid = self.query_one(Grid)

@@ -1,4 +1,4 @@
-"""Jump mode: a letter on every pane that is seen."""
+"""Jump mode: a letter on every visible pane."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,23 +13,23 @@ _LETTERS: Final = "asdfghjkl"
 
 
 class JumpScreen(ModalScreen[None]):
-    """Letters over the panes; one of them gives its pane the keys, anything else leaves."""
+    """Letters over the panes; pressing one focuses its pane, anything else cancels."""
 
     def __init__(self, targets: Iterable[Widget]) -> None:
-        """Letters for the widgets that are seen."""
+        """Assign letters to the visible widgets."""
         super().__init__()
         seen = [w for w in targets if w.region.area and w.is_on_screen]
         self._targets = dict(zip(_LETTERS, seen, strict=False))
 
     def compose(self) -> ComposeResult:
-        """Each letter at the corner of its pane."""
+        """Compose each letter at the corner of its pane."""
         for letter, widget in self._targets.items():
             label = Label(f" {letter} ", classes="jump")
             label.styles.offset = (widget.region.x, widget.region.y)
             yield label
 
     def on_key(self, event: Key) -> None:
-        """Goes there."""
+        """Focus the pane of the letter."""
         event.stop()
         target = self._targets.get(event.key)
         self.dismiss()

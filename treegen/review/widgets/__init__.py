@@ -1,1 +1,1 @@
-"""What the screens are made of."""
+"""The building blocks of the screens."""

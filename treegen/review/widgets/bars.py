@@ -18,7 +18,7 @@ from treegen.text import printable
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.review_model import ReviewModel
 
-NARROW: Final = 110  # columns; below, the names of panes are cut
+NARROW: Final = 110  # columns; below, pane names are shortened
 _UNDO: Final = "app.do('edits', 'undo')"
 _SAVE: Final = "app.do('saving', 'save')"
 _CANCEL: Final = "app.do('feedback', 'cancel')"
@@ -90,10 +90,10 @@ def tabs_of(context: ReviewContext, *, narrow: bool) -> str:
 
 
 class KeysFooter(Footer):
-    """The next useful keys, as many as there is room for; how to see all of them always stands there."""
+    """Format as many useful keys as fit, always including the key that shows all of them."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        """A footer of one line, without Textual's key of the command palette."""
+        """Make a footer of one line, without Textual's key of the command palette."""
         super().__init__(id=id, compact=True, show_command_palette=False)
         self._keys: list[Any] = []
         self._composed: list[Binding] | None = None

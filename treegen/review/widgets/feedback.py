@@ -1,4 +1,4 @@
-"""The feedback pane: what is asked of a language model, what it answers, and its proposal one change at a time."""
+"""The feedback pane: the request to a language model, its reply, and its proposal one change at a time."""
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -67,16 +67,16 @@ class ProposalGrid(PaneGrid):
 
 
 class FeedbackPane(Vertical):
-    """A text to send, what comes back as it arrives, and the changes that are proposed."""
+    """A text to send, the streamed reply, and the proposed changes."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        """A pane in which nothing was said yet."""
+        """Make a pane without a conversation."""
         super().__init__(id=id)
         self._about, self._talk = "", ""
         self._asked: ProposalReview | None = None
 
     def compose(self) -> ComposeResult:
-        """What it is about, the text, the talk, the proposal, the whole of the change under the cursor."""
+        """Compose target, text, conversation, proposal, and details of the change under the cursor."""
         yield Static(id="about", markup=False)
         yield FeedbackField(id="feedback")
         yield Static(id="talk", markup=False)
@@ -121,11 +121,11 @@ class FeedbackPane(Vertical):
         self._show_whole()
 
     def on_grid_moved(self) -> None:
-        """Another change is under the cursor."""
+        """Show the details of the change under the cursor."""
         self._show_whole()
 
     def _show_whole(self) -> None:
-        """What a line of the grid may cut or has no room for: all sentences, its p, and why the change is refused."""
+        """Show what does not fit in a grid row: all sentences, p, and why the change is refused."""
         asked, row = self._asked, self.proposal.row
         lines = list[str]()
         if asked and row < len(asked.units):
@@ -169,14 +169,14 @@ class FeedbackPane(Vertical):
 
 
 def _effect(preview: "Preview") -> tuple[str, str, str]:
-    """Change of accuracy in points, images flipped to right and to wrong."""
+    """Format the change of accuracy in points, and the images flipped to right and to wrong."""
     if preview.difference is None:
         return "-", "", ""
     return f"{100 * preview.difference:+.1f}", f"+{len(preview.to_right)}", f"-{len(preview.to_wrong)}"
 
 
 def _tested(preview: "Preview") -> str:
-    """Whether the images show the change to differ from the tree as it is."""
+    """Describe whether the images show a difference from the current tree."""
     if preview.p is None:
         return ""
     won, lost = len(preview.to_right), len(preview.to_wrong)

@@ -1,4 +1,4 @@
-"""A table that renders only what is seen: a thousand classes times thirty groups paint as fast as ten."""
+"""A table that renders only what is visible: a thousand classes times thirty groups paint as fast as ten."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from textual.strip import Strip
 from treegen.text import printable
 
 _GAP: Final = 2
-_KEPT: Final = 500  # rows that need not be painted anew
+_KEPT: Final = 500  # cached rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column: its head, its width in cells, and whether numbers stand flush right in it."""
+    """A column: its head, its width in cells, and whether it is right-aligned."""
 
     head: str
     width: int
@@ -32,12 +32,12 @@ class Column:
 
 
 Cell = Callable[[int, int], str]
-#: what a cell is: nothing special, good, bad, or to be overlooked
+#: a cell's style: `good`, `bad`, `warn`, `dim` or nothing
 Tone = Callable[[int, int], str]
 
 
 def widths_of(heads: Sequence[str], rows: int, cell: Cell, *, least: int = 4, most: int = 40) -> list[int]:
-    """Widths that fit the heads and the first few hundred rows."""
+    """Compute widths that fit the heads and the first few hundred rows."""
     seen = range(min(rows, 300))
     return [
         min(max([least, cell_len(printable(head)), *(cell_len(printable(cell(r, c))) for r in seen)]), most)
@@ -90,7 +90,7 @@ class Grid(ScrollView, can_focus=True):
     column: reactive[int] = reactive(0)
 
     class Moved(Message):
-        """The cursor stands elsewhere."""
+        """The cursor has moved."""
 
         def __init__(self, grid: "Grid") -> None:
             super().__init__()
@@ -102,15 +102,15 @@ class Grid(ScrollView, can_focus=True):
             return self.grid
 
     class Chosen(Moved):
-        """Enter, or a click on the cursor."""
+        """Enter was pressed, or the cursor was clicked."""
 
     def __init__(self, *, cells: bool = False, copied: int | None = None, id: str | None = None) -> None:
-        """An empty grid.
+        """Build an empty grid.
 
         Args:
-            cells: the cursor is a cell, not a row.
-            copied: the column that is worth copying of a row; the first if not given.
-            id: the widget's name.
+            cells: whether the cursor is a cell, not a row.
+            copied: the column to copy from a row; the column under the cursor if not given.
+            id: the widget's id.
         """
         super().__init__(id=id)
         self._by_cell, self._copied = cells, copied
@@ -122,14 +122,14 @@ class Grid(ScrollView, can_focus=True):
         self._strips: dict[Hashable, Strip] = {}
 
     def fill(self, columns: Sequence[Column], rows: int, cell: Cell, tone: Tone | None = None, note: str = "") -> None:
-        """Shows other content; the cursor stays where it is as far as it can. What `cell` gives must not change.
+        """Replace the content, keeping the cursor position if possible. The results of `cell` must not change.
 
         Args:
             columns: the columns.
-            rows: how many rows there are.
+            rows: the number of rows.
             cell: (row, column) -> text.
             tone: (row, column) -> `good`, `bad`, `warn`, `dim` or nothing.
-            note: what is shown instead if there are no rows.
+            note: the text shown if there are no rows.
         """
         self._columns, self._rows, self._cell = list(columns), rows, cell
         self._tone = tone or (lambda row, column: "")
@@ -143,24 +143,24 @@ class Grid(ScrollView, can_focus=True):
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self._rows
 
     def text_at(self, row: int, column: int) -> str:
-        """The text of a cell, for searching and copying."""
+        """Return the text of a cell, for searching and copying."""
         return printable(self._cell(row, column))
 
     def row_texts(self, row: int) -> list[str]:
-        """The texts of a row."""
+        """Return the texts of a row."""
         return [self.text_at(row, column) for column in range(len(self._columns))]
 
     @property
     def copied_text(self) -> str:
-        """What is copied of the row or cell under the cursor."""
+        """The text to copy from the row or cell under the cursor."""
         return self.text_at(self.row, self.column if self._copied is None else self._copied)
 
     def put_cursor(self, row: int, column: int | None = None) -> None:
-        """Moves the cursor and scrolls to it."""
+        """Move the cursor and scroll to it."""
         if not self._rows:
             return
         self.row = min(max(row, 0), self._rows - 1)
@@ -178,18 +178,18 @@ class Grid(ScrollView, can_focus=True):
         self.scroll_to_region(region, animate=False, force=True)
 
     def action_move(self, down: int, right: int) -> None:
-        """One row or column further; without a cell cursor, left and right scroll."""
+        """Move one row or column; without a cell cursor, left and right scroll."""
         if right and not self._by_cell:
             self.scroll_relative(x=8 * right, animate=False)
             return
         self.put_cursor(self.row + down, self.column + right)
 
     def action_page(self, direction: int) -> None:
-        """One page further."""
+        """Move by one page."""
         self.put_cursor(self.row + direction * max(self.scrollable_content_region.height - 2, 1))
 
     def action_edge(self, direction: int) -> None:
-        """To the first or the last row."""
+        """Move to the first or the last row."""
         self.put_cursor(0 if direction < 0 else self._rows - 1)
 
     async def action_choose(self) -> None:
@@ -200,7 +200,7 @@ class Grid(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self))
 
     async def on_click(self, event: Click) -> None:
-        """A click moves the cursor; on the cursor it chooses."""
+        """Move the cursor; a click on the cursor chooses."""
         offset = event.get_content_offset(self)
         if offset is None or offset.y == 0 or not self._rows:
             return
@@ -223,7 +223,7 @@ class Grid(ScrollView, can_focus=True):
         return len(self._columns) - 1
 
     def render_line(self, y: int) -> Strip:
-        """One line of what is seen: the heads, then the rows."""
+        """Render one visible line: the heads, then the rows."""
         width = self.scrollable_content_region.width
         base = self.rich_style
         if not self._rows:
@@ -237,7 +237,7 @@ class Grid(ScrollView, can_focus=True):
         return Strip.blank(width, base) if row >= self._rows else self._row_strip(row, width, base)
 
     def _row_strip(self, row: int, width: int, base: Style) -> Strip:
-        """A row. A cursor that moves changes two of them: the others are kept, for sixty rows take some 50 ms."""
+        """Return a row, cached: a moving cursor changes only two rows, and sixty rows take some 50 ms."""
         cell = self.column if self._by_cell and self.has_focus else None
         key = (row, (cell,) if row == self.row else None, self.scroll_offset.x, width, base)
         strip = self._strips.get(key)
@@ -250,12 +250,12 @@ class Grid(ScrollView, can_focus=True):
         return strip
 
     def notify_style_update(self) -> None:
-        """Another theme: no row looks as it did."""
+        """Drop the cached rows when the theme changes."""
         self._strips.clear()
         super().notify_style_update()
 
     def _line(self, part: Callable[[int, Column], Segment], width: int, base: Style) -> Strip:
-        """The first column, then those of the others that are seen where they are scrolled to."""
+        """Join the first column and the visible part of the others."""
         if not self._columns:
             return Strip.blank(width, base)
         first = Strip([part(0, self._columns[0])])
@@ -294,11 +294,11 @@ class Grid(ScrollView, can_focus=True):
         return self.get_component_rich_style(f"grid--{tone}", partial=True) if tone else Style()
 
     def watch_row(self) -> None:
-        """Paints the cursor where it is."""
+        """Repaint the cursor."""
         self.refresh()
 
     def watch_column(self) -> None:
-        """Paints the cursor where it is."""
+        """Repaint the cursor."""
         self.refresh()
 
 

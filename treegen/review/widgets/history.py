@@ -1,4 +1,4 @@
-"""The history pane: the scores of the session as a line, its steps, and the revisions that were kept."""
+"""The history pane: the session's scores as a plot, its steps, and the stored revisions."""
 
 from typing import ClassVar
 
@@ -14,12 +14,12 @@ from treegen.review.widgets.panes import TO_THE_TREE
 
 
 class HistoryPane(Vertical):
-    """What happened, newest first."""
+    """Steps and revisions, newest first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
 
     def compose(self) -> ComposeResult:
-        """The plot above, the list below."""
+        """Compose the plot above the list."""
         yield PlotextPlot(id="plot")
         yield PaneGrid(id="steps")
 

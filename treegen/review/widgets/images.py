@@ -1,4 +1,4 @@
-"""The images pane: what is wrongly classified, the picture itself, and what every group answered."""
+"""The images pane: the misclassified images, the picture itself, and every group's answer."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,10 +38,10 @@ class VotesGrid(PaneGrid):
 
 
 class ImagesPane(Vertical):
-    """Wrongly classified images of the dev part; the group at fault is marked."""
+    """Misclassified images of the dev split; the group at fault is marked."""
 
     def compose(self) -> ComposeResult:
-        """The list above; below, picture and answers."""
+        """Compose the list above; below, picture and answers."""
         yield MistakesGrid(copied=3, id="mistakes")
         with Horizontal(id="below"):
             with Vertical(id="frame"):
@@ -69,7 +69,7 @@ class ImagesPane(Vertical):
 
     @property
     def mistake(self) -> "Mistake | None":
-        """The one under the cursor."""
+        """The mistake under the cursor."""
         row = self.query_one("#mistakes", Grid).row
         return self.mistakes[row] if row < len(self.mistakes) else None
 

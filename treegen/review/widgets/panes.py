@@ -36,17 +36,17 @@ _LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for
 
 
 def percent(value: float | None) -> str:
-    """A share in whole percent; nothing where it is not known."""
+    """Format a share in whole percent; empty if unknown."""
     return "" if value is None else f"{100 * value:.0f} %"
 
 
 def tone_of(value: float | None) -> str:
-    """Green from 80 %, red below 50 %."""
+    """Return green from 80 %, red below 50 %."""
     return "" if value is None else "good" if value >= 0.8 else "bad" if value < 0.5 else "warn"
 
 
 class GroupsPane(PaneGrid):
-    """The groups, with how often CLIP answers each rightly."""
+    """The groups, with CLIP's accuracy on each."""
 
     ENTER = "app.pane('options')"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -80,13 +80,13 @@ class GroupsPane(PaneGrid):
         self.fill(columns, len(groups), cell, lambda r, c: tone_of(right[r]) if c else "", "no group yet: a adds one")
 
     def chosen(self, review: "ReviewModel") -> "Group | None":
-        """The group under the cursor."""
+        """Return the group under the cursor."""
         groups = review.tree.groups
         return groups[self.row] if self.row < len(groups) else None
 
 
 class OptionsPane(PaneGrid):
-    """The options of a group: who has them, and how often CLIP answers them rightly."""
+    """The options of a group: their classes, and CLIP's accuracy on each."""
 
     ENTER = "app.do('edits', 'run', 'rename')"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -196,7 +196,7 @@ class ProblemsPane(PaneGrid):
 
 
 def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:
-    """Group, option and class that a JSON Pointer names: the option as the number of its place."""
+    """Return group, option index and class that a JSON Pointer names."""
     parts = path_of(pointer)
     if parts[:1] == ["classification_groups"] and len(parts) > 1:
         option = parts[3] if len(parts) > 3 and parts[2] == "options" else None
@@ -207,7 +207,7 @@ def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:
 
 
 def located(pointer: str) -> str:
-    """The place in words, for a message."""
+    """Describe a location in words, for a message."""
     group, option, name = place_of(pointer)
     said = [show(p) for p in (name, group) if p]
     return " in ".join(said) + (f", option {option}" if option else "") or "the tree"

@@ -27,12 +27,12 @@ def _share(part: Mapping[str, Any]) -> str:
 
 
 class ScorePane(Vertical):
-    """What is known of how the tree does."""
+    """The scores of the tree."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
 
     def compose(self) -> ComposeResult:
-        """Numbers above, classes below."""
+        """Compose the numbers above the classes."""
         yield Static(id="numbers", markup=False)
         yield PaneGrid(id="classes")
 
@@ -99,5 +99,5 @@ class ScorePane(Vertical):
 
 
 def printable_lines(lines: list[str]) -> str:
-    """Lines of which none can break the terminal."""
+    """Escape and join lines, so that none can break the terminal."""
     return "\n".join(map(printable, lines))

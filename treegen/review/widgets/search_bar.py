@@ -17,7 +17,7 @@ class SearchBar(Field):
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
-        """A field that is not shown yet."""
+        """Make a hidden field."""
         super().__init__(id=id, placeholder="search", select_on_focus=False)
         self.display = False
         self._sought = ""
@@ -28,7 +28,7 @@ class SearchBar(Field):
         self._grid = grid
         self.display = True
         self.value = ""
-        self.screen.set_focus(self)  # at once: the text may wait already
+        self.screen.set_focus(self)  # at once: text may be queued already
 
     def action_leave(self) -> None:
         """Hide the field and give the focus back to the grid."""

@@ -1,4 +1,4 @@
-"""The complete set of atomic changes, and what one does with a list of them."""
+"""The complete set of atomic changes, and operations on lists of them."""
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -49,7 +49,7 @@ __all__ = [
     "from_json",
 ]
 
-#: every kind of change by its name
+#: every kind of change, by name
 KINDS: Final[dict[str, type[Change]]] = {
     kind.kind: kind
     for kind in (
@@ -76,10 +76,10 @@ KINDS: Final[dict[str, type[Change]]] = {
 
 
 def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
-    """The tree after the changes, one after the other. The sign-off stays as it is.
+    """Apply changes to the tree, one after the other. The sign-off stays as it is.
 
     Raises:
-        ChangeError: one does not fit the tree; nothing is changed then.
+        ChangeError: a change does not fit the tree; nothing is changed.
     """
     draft = MutableTree(tree)
     for change in changes:
@@ -88,7 +88,7 @@ def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
 
 
 def from_json(data: Any) -> Change:
-    """The change of what `Change.as_json` gives.
+    """Read a change from the output of `Change.as_json`.
 
     Raises:
         ChangeError: the kind is unknown, or the fields are not those of the kind.
@@ -112,7 +112,7 @@ def _read(value: Any) -> Any:
 
 
 def _is_a(value: Any, hint: Any) -> bool:
-    """Whether a value has the type of a field."""
+    """Whether a value matches a field's type."""
     inner = get_args(hint)
     if get_origin(hint) is tuple:
         if not isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""Changes of the domain's name, of classes and of their rules."""
+"""Changes to the domain's name, to classes and to their rules."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from treegen.tree.changes.order import arranged, behind, following, inserted, or
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainChanged(Swap):
-    """The tree is of another domain."""
+    """A change of the tree's domain name."""
 
     kind: ClassVar[str] = "domain_changed"
     old: str
@@ -27,7 +27,7 @@ class DomainChanged(Swap):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _WholeClass(Change):
-    """A class that comes or goes, with its rule.
+    """A class that is added or removed, with its rule.
 
     Attributes:
         answers: group -> the class's answer, in the order of the rule.
@@ -57,7 +57,7 @@ class ClassAdded(_WholeClass):
             raise ChangeError(f"the tree has a class {quote(self.class_name)} already")
         place = following(list(draft.rules), self.after)
         rule: dict[str, int | None] = {}
-        for group, answer in self.answers:  # as they stand, not in the order of the groups
+        for group, answer in self.answers:  # in the order given, not in that of the groups
             rule[group] = draft.place_of(group, answer) if isinstance(answer, str) else _index(answer)
         if place is None:
             draft.rules[self.class_name] = rule
@@ -74,7 +74,7 @@ def _index(answer: Answer) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRemoved(_WholeClass):
-    """A class that goes, with its rule."""
+    """A removed class, with its rule."""
 
     kind: ClassVar[str] = "class_removed"
 
@@ -91,7 +91,7 @@ class ClassRemoved(_WholeClass):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRenamed(Swap):
-    """A class under another name, with the same answers."""
+    """A renamed class, with the same answers."""
 
     kind: ClassVar[str] = "class_renamed"
     old: str
@@ -99,7 +99,7 @@ class ClassRenamed(Swap):
 
     @property
     def about(self) -> tuple[str | None, str | None]:
-        """The class."""
+        """Return the original name of a class."""
         return None, self.old
 
     def _told(self) -> str:
@@ -114,7 +114,7 @@ class ClassRenamed(Swap):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassesReordered(Swap):
-    """The classes in another order."""
+    """A new order of the classes."""
 
     kind: ClassVar[str] = "classes_reordered"
     old: tuple[str, ...]
@@ -129,7 +129,7 @@ class ClassesReordered(Swap):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleChanged(Swap):
-    """A class with another answer in one group."""
+    """A new answer of a class in one group."""
 
     kind: ClassVar[str] = "rule_changed"
     class_name: str
@@ -151,7 +151,7 @@ class RuleChanged(Swap):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersReordered(Swap):
-    """The answers of one rule written in another order. It changes nothing that the tree says, only its text."""
+    """A new order of the answers in one rule. It affects only the text, not the meaning of the tree."""
 
     kind: ClassVar[str] = "answers_reordered"
     class_name: str

@@ -1,4 +1,4 @@
-"""Changes of what a merge left to decide. They are no content: `difference` does not look for them."""
+"""Changes to the unresolved merge conflicts. Conflicts are not content: `difference` ignores them."""
 
 import json
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from treegen.tree.model import Conflict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OneConflict(Change):
-    """A conflict that comes or goes.
+    """A conflict that is added or removed.
 
     Attributes:
-        place: its number in the tree, from 0.
+        place: its index in the tree, from 0.
     """
 
     place: int
@@ -31,7 +31,7 @@ class _OneConflict(Change):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConflictAdded(_OneConflict):
-    """Something to decide."""
+    """A conflict to resolve."""
 
     kind: ClassVar[str] = "conflict_added"
 
@@ -49,7 +49,7 @@ class ConflictAdded(_OneConflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConflictRemoved(_OneConflict):
-    """Something that is decided."""
+    """A resolved conflict."""
 
     kind: ClassVar[str] = "conflict_removed"
 
@@ -75,7 +75,7 @@ def _need_list(text: str) -> None:
 
 
 def conflict_changes(before: tuple[Conflict, ...], after: tuple[Conflict, ...]) -> list[Change]:
-    """What leads from one list of conflicts to another."""
+    """Return the changes that lead from one list of conflicts to another."""
 
     def fields(place: int, c: Conflict) -> dict[str, Any]:
         return {"place": place, "what": c.what, "ours_json": c.ours_json, "theirs_json": c.theirs_json}

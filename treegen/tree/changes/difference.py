@@ -1,7 +1,7 @@
-"""A short list of changes that turns one tree into another, with renames recognised; and what takes a change back.
+"""A short list of changes that turns one tree into another, detecting renames; and the undo of a change.
 
-The list is built by making each change on a copy of the first tree, stage after stage, until it is the second; so
-`apply(a, difference(a, b)) == b` holds for any two trees, those with errors included.
+The list is built by applying each change to a copy of the first tree, stage by stage, until it equals the second;
+so `apply(a, difference(a, b)) == b` holds for any two trees, including invalid ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,14 +37,14 @@ from treegen.tree.model import Tree
 from treegen.tree.validation.normalise import normalise
 
 T = TypeVar("T")
-ALIKE: Final = 0.5  # from this share on, what went and what came are one thing that was renamed
-_MOST_PAIRS: Final = 2500  # of names gone and come; more are two different trees, not renames
+ALIKE: Final = 0.5  # from this similarity on, a removed and an added name are a rename
+_MOST_PAIRS: Final = 2500  # of removed and added names; beyond, the trees just differ
 
 
 def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
-    """The changes that lead from `old` to `new`, in an order in which each can be made. Empty if they are equal.
+    """Return the changes that lead from `old` to `new`, in a valid order. Empty if the trees are equal.
 
-    Sign-off and conflicts are no content and are not compared.
+    Sign-off and conflicts are not content and are not compared.
 
     >>> from treegen.tree.model import Group
     >>> def pond(*options: str) -> Tree:
@@ -56,7 +56,7 @@ def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
 
 
 def undo(tree: Tree, *changes: Change) -> tuple[Change, ...]:
-    """What takes the changes back after they were made on the tree: nearly always their inverses alone.
+    """Return what takes the changes back after they were made on the tree: nearly always their inverses alone.
 
     Where a tree has errors (an answer for an unknown group, say), the inverses may not restore everything; then more
     changes follow. All inverses are made before the trees are compared: to compare after each would take the square
@@ -72,7 +72,7 @@ def undo(tree: Tree, *changes: Change) -> tuple[Change, ...]:
 
 
 def _matches(gone: Sequence[str], come: Sequence[str], likeness: Callable[[str, str], float]) -> list[tuple[str, str]]:
-    """Pairs of names gone and come that are alike (likeness above 0), the likest first, each name once."""
+    """Pair similar removed and added names (likeness above 0), most similar first, each name once."""
     if len(gone) * len(come) > _MOST_PAIRS:
         return []
     scored = [(likeness(a, b), -i, -j, a, b) for i, a in enumerate(gone) for j, b in enumerate(come)]
@@ -84,27 +84,27 @@ def _matches(gone: Sequence[str], come: Sequence[str], likeness: Callable[[str, 
 
 
 def resemblance(a: str, b: str) -> float:
-    """How alike two texts are, 0 to 1."""
+    """Return the similarity of two texts, 0 to 1."""
     return SequenceMatcher(None, normalise(a), normalise(b), autojunk=False).ratio()
 
 
 def _overlap(a: set[T], b: set[T]) -> float:
-    """Jaccard index, 0 for two empty sets."""
+    """Return the Jaccard index, 0 for two empty sets."""
     return len(a & b) / len(a | b) if a or b else 0.0
 
 
 def _before(names: Sequence[str]) -> dict[str, str | None]:
-    """For every name the one before it."""
+    """Map every name to the one before it."""
     return dict(zip(names, [None, *names], strict=False))
 
 
 def _in_words(answer: Answer) -> Answer:
-    """Null for a bare index."""
+    """Replace a bare index by null."""
     return None if isinstance(answer, int) else answer
 
 
 class _Difference:
-    """One comparison: `draft` is on its way from the old tree to the new one."""
+    """One comparison: `draft` is transformed step by step from the old tree to the new one."""
 
     def __init__(self, old: Tree, new: Tree) -> None:
         self.draft, self.new = MutableTree(old), MutableTree(new)
@@ -114,7 +114,7 @@ class _Difference:
         return change
 
     def changes(self) -> Iterator[Change]:
-        """Every change is made on the draft before the next one is looked for."""
+        """Yield the changes; each is applied to the draft before the next one is computed."""
         draft, new = self.draft, self.new
         if draft.domain != new.domain:
             yield self._made(DomainChanged(old=draft.domain, new=new.domain))
@@ -127,7 +127,7 @@ class _Difference:
                 yield from self._inside(group)
         yield from self._added_groups()
         groups, wanted = tuple(draft.prompts), tuple(new.prompts)
-        if groups != wanted:  # before new classes come, whose answers stand in the new order
+        if groups != wanted:  # before adding classes, whose answers are in the new order
             yield self._made(GroupsReordered(old=groups, new=wanted))
         yield from self._added_classes()
         yield from self._changed_rules(words_only=True)
@@ -176,7 +176,7 @@ class _Difference:
                 yield self._made(ClassRemoved(**whole_class(self.draft, name, kept)))
 
     def _removed_groups(self) -> Iterator[Change]:
-        """Groups that are gone, and those in which an option stands twice: there, no option has a name."""
+        """Remove groups that are gone, and those with a duplicate option: there, options are ambiguous."""
         for name in list(self.draft.prompts):
             here, there = self.draft.options[name], self.new.options.get(name)
             unclear = there is not None and here != there and any(len(set(o)) < len(o) for o in (here, there))
@@ -184,7 +184,7 @@ class _Difference:
                 yield self._made(GroupRemoved(**whole_group(self.draft, name)))
 
     def _inside(self, group: str) -> Iterator[Change]:
-        """The prompt, renamed and new options. What goes waits until no rule uses it."""
+        """Yield the prompt change, renamed and new options. Options are removed later, when no rule uses them."""
         old, new = self.draft.prompts[group], self.new.prompts[group]
         if old != new:
             yield self._made(PromptChanged(group=group, old=old, new=new))
@@ -201,7 +201,7 @@ class _Difference:
                 yield self._made(OptionAdded(group=group, option=option, after=before[option]))
 
     def _option_likeness(self, group: str) -> Callable[[str, str], float]:
-        """By the classes that have the options, then by their words; unused ones by words alone."""
+        """Compare options by the classes that have them, then by their text; unused ones by text alone."""
         before, after = self._users(self.draft, group), self._users(self.new, group)
 
         def likeness(a: str, b: str) -> float:
@@ -235,7 +235,7 @@ class _Difference:
                 yield self._made(ClassAdded(**whole))
 
     def _changed_rules(self, *, words_only: bool = False) -> Iterator[Change]:
-        """A bare index has to wait until the options are those of the new tree; before that it could be another's."""
+        """Yield changed answers; a bare index must wait for the new options, as it could mean another option before."""
         same = {g for g, options in self.new.options.items() if options == self.draft.options.get(g)}
         for name, rule in self.new.rules.items():
             here = self.draft.rules[name]
@@ -246,7 +246,7 @@ class _Difference:
                 if words_only and isinstance(new, int):
                     if not isinstance(old, str) or old in self.new.options.get(group, ()):
                         continue
-                    new = None  # until the option that goes is gone
+                    new = None  # until the old option is removed
                 if old != new and not (words_only and isinstance(old, int)):
                     yield self._made(RuleChanged(class_name=name, group=group, old=old, new=new))
 

@@ -1,4 +1,4 @@
-"""What a reviewer does to a tree, as lists of atomic changes: one list is one step. Rules follow by themselves."""
+"""A reviewer's edits as lists of atomic changes: one list is one step. Rules are updated automatically."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -42,7 +42,7 @@ def _before(names: Sequence[str], name: str) -> str | None:
 
 
 def _moved(names: Sequence[str], name: str, by: int) -> tuple[str, ...]:
-    """The names with one moved by some places, at most to the end."""
+    """Return the names with one moved by some positions, at most to either end."""
     rest = [n for n in names if n != name]
     place = min(max(names.index(name) + by, 0), len(rest))
     return (*rest[:place], name, *rest[place:])
@@ -55,29 +55,29 @@ def _text(text: str, what: str) -> str:
 
 
 def users(tree: Tree, group: str, option: str) -> tuple[str, ...]:
-    """The classes that have an option."""
+    """Return the classes that have an option."""
     return tuple(rule.name for rule in tree.rules if tree.word(rule, group) == option)
 
 
 def add_option(tree: Tree, group: str, option: str, after: str | None) -> Changes:
-    """A new option behind `after`, or first."""
+    """Add an option after `after`, or at the front."""
     return (OptionAdded(group=group, option=_text(option, "an option"), after=after),)
 
 
 def rename_option(tree: Tree, group: str, old: str, new: str) -> Changes:
-    """Another word for an option; nothing if it is the same."""
+    """Rename an option; empty if the name is the same."""
     new = _text(new, "an option")
     return (OptionRenamed(group=group, old=old, new=new),) if new != old else ()
 
 
 def delete_option(tree: Tree, group: str, option: str, goes_to: Mapping[str, Answer]) -> Changes:
-    """An option goes.
+    """Delete an option.
 
     Args:
-        tree: has it.
+        tree: contains it.
         group: its group.
-        option: which.
-        goes_to: for every class that has it, the option it has instead, or null.
+        option: the option.
+        goes_to: for every class that has it, the option that replaces it, or null.
 
     Raises:
         ChangeError: a class is not named.
@@ -93,12 +93,12 @@ def delete_option(tree: Tree, group: str, option: str, goes_to: Mapping[str, Ans
 
 
 def merge_options(tree: Tree, group: str, option: str, into: str) -> Changes:
-    """All classes of one option get another, and the first goes."""
+    """Give all classes of one option another one, and delete the first."""
     return delete_option(tree, group, option, dict.fromkeys(users(tree, group, option), into))
 
 
 def split_option(tree: Tree, group: str, option: str, new: str, classes: Iterable[str]) -> Changes:
-    """A new option behind another, which some of its classes get."""
+    """Add an option after another and give it to some of that option's classes."""
     given = set(classes)
     moved = [
         RuleChanged(class_name=name, group=group, old=option, new=new)
@@ -109,7 +109,7 @@ def split_option(tree: Tree, group: str, option: str, new: str, classes: Iterabl
 
 
 def move_option(tree: Tree, group: str, option: str, by: int) -> Changes:
-    """An option up (negative) or down."""
+    """Move an option up (negative) or down."""
     old = tuple(MutableTree(tree).need_group(group))
     new = _moved(old, option, by)
     return (OptionsReordered(group=group, old=old, new=new),) if new != old else ()
@@ -118,82 +118,82 @@ def move_option(tree: Tree, group: str, option: str, by: int) -> Changes:
 def add_group(
     tree: Tree, name: str, prompt: str, options: Sequence[str], after: str | None, answer: Answer = None
 ) -> Changes:
-    """A new group in which every class has the same answer, or none."""
+    """Add a group in which every class has the same answer, or none."""
     answers = tuple((c, answer) for c in tree.classes)
     name = _text(name, "a group's name")
     return (GroupAdded(group=name, prompt=prompt, options=tuple(options), answers=answers, after=after),)
 
 
 def rename_group(tree: Tree, old: str, new: str) -> Changes:
-    """A group under another name."""
+    """Rename a group."""
     new = _text(new, "a group's name")
     return (GroupRenamed(old=old, new=new),) if new != old else ()
 
 
 def delete_group(tree: Tree, group: str) -> Changes:
-    """A group goes, with all answers to it."""
+    """Delete a group, with all answers in it."""
     return (GroupRemoved(**whole_group(MutableTree(tree), group)),)
 
 
 def move_group(tree: Tree, group: str, by: int) -> Changes:
-    """A group up (negative) or down."""
+    """Move a group up (negative) or down."""
     old = tuple(g.name for g in tree.groups)
     new = _moved(old, group, by)
     return (GroupsReordered(old=old, new=new),) if new != old else ()
 
 
 def change_prompt(tree: Tree, group: str, new: str) -> Changes:
-    """Another prompt; nothing if it is the same."""
+    """Change a group's prompt; empty if it is the same."""
     old = MutableTree(tree).prompts[group]
     return (PromptChanged(group=group, old=old, new=new.strip()),) if new.strip() != old else ()
 
 
 def point_rule(tree: Tree, class_name: str, group: str, answer: Answer) -> Changes:
-    """Another answer of a class in a group; nothing if it is the same."""
+    """Change a class's answer in a group; empty if it is the same."""
     old = MutableTree(tree).answer(class_name, group)
     return (RuleChanged(class_name=class_name, group=group, old=old, new=answer),) if answer != old else ()
 
 
 def add_class(tree: Tree, name: str, after: str | None, like: str | None = None) -> Changes:
-    """A new class with the answers of another, or with none."""
+    """Add a class with the answers of another, or with none."""
     draft = MutableTree(tree)
     answers = tuple((g.name, draft.answer(like, g.name) if like else None) for g in tree.groups)
     return (ClassAdded(class_name=_text(name, "a class's name"), answers=answers, after=after),)
 
 
 def rename_class(tree: Tree, old: str, new: str) -> Changes:
-    """A class under another name."""
+    """Rename a class."""
     new = _text(new, "a class's name")
     return (ClassRenamed(old=old, new=new),) if new != old else ()
 
 
 def delete_class(tree: Tree, name: str) -> Changes:
-    """A class goes, with its rule."""
+    """Delete a class, with its rule."""
     return (ClassRemoved(**whole_class(MutableTree(tree), name, _before(tree.classes, name))),)
 
 
 def move_class(tree: Tree, name: str, by: int) -> Changes:
-    """A class up (negative) or down."""
+    """Move a class up (negative) or down."""
     new = _moved(tree.classes, name, by)
     return (ClassesReordered(old=tree.classes, new=new),) if new != tree.classes else ()
 
 
 def fix_problem(tree: Tree, problem: Problem) -> Changes:
-    """What the certain fix of a problem changes; nothing if it has none."""
+    """Return the changes of a problem's certain fix; empty if it has none."""
     fixed, _ = apply_fixes(content_of(tree), (problem,))
     return difference(tree, tree_from(fixed))
 
 
 def decide(tree: Tree, number: int, side: Side | Literal["file"]) -> Changes:
-    """What leads to the tree with a conflict of a merge resolved.
+    """Return the changes that resolve a merge conflict.
 
     Args:
         tree: has conflicts.
-        number: which, from 0.
-        side: whose changes are made; `file` leaves the tree as it stands.
+        number: index of the conflict, from 0.
+        side: whose changes are applied; `file` leaves the tree as it is.
 
     Raises:
-        ChangeError: the changes of the side do not fit the tree any more.
+        ChangeError: the changes of the side no longer fit the tree.
     """
     decided = take_side(tree, side, (number + 1,))
     return (*difference(tree, decided), *conflict_changes(tree.conflicts, decided.conflicts))

@@ -1,4 +1,4 @@
-"""Changes of whole groups and of their prompts."""
+"""Changes to whole groups and to their prompts."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from treegen.tree.changes.order import arranged, behind, following, inserted, or
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _WholeGroup(Change):
-    """A group that comes or goes, with everything it holds.
+    """A group that is added or removed, with everything in it.
 
     Attributes:
         answers: class -> its answer in this group, for the classes that have one.
@@ -29,7 +29,7 @@ class _WholeGroup(Change):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupAdded(_WholeGroup):
-    """A new question, with the answers of the classes."""
+    """A new group, with the answers of the classes."""
 
     kind: ClassVar[str] = "group_added"
 
@@ -48,7 +48,7 @@ class GroupAdded(_WholeGroup):
         draft.prompts = inserted(draft.prompts, self.group, self.prompt, place)
         draft.options = inserted(draft.options, self.group, list(self.options), place)
         for name, answer in self.answers:
-            if name in draft.rules:  # a class that is gone meanwhile needs no answer
+            if name in draft.rules:  # skip classes removed in the meantime
                 draft.set_answer(name, self.group, answer)
 
     def _inverse(self) -> "GroupRemoved":
@@ -57,7 +57,7 @@ class GroupAdded(_WholeGroup):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRemoved(_WholeGroup):
-    """A question that goes, with all answers to it."""
+    """A removed group, with all answers in it."""
 
     kind: ClassVar[str] = "group_removed"
 
@@ -76,7 +76,7 @@ class GroupRemoved(_WholeGroup):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRenamed(Swap):
-    """A group under another name; the rules follow."""
+    """A renamed group; the rules follow."""
 
     kind: ClassVar[str] = "group_renamed"
     old: str
@@ -103,7 +103,7 @@ class GroupRenamed(Swap):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupsReordered(Swap):
-    """The groups in another order, and with them the keys of every rule that was in their order."""
+    """A new order of the groups, and of the keys of every rule that was in the old order."""
 
     kind: ClassVar[str] = "groups_reordered"
     old: tuple[str, ...]
@@ -126,7 +126,7 @@ class GroupsReordered(Swap):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptChanged(Swap):
-    """Another wording of a question."""
+    """A new prompt of a group."""
 
     kind: ClassVar[str] = "prompt_changed"
     group: str

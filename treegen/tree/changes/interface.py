@@ -1,4 +1,4 @@
-"""What every change is, and the working form of a tree that changes are made on."""
+"""The base of all changes, and the mutable form of a tree that changes are applied to."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,28 +17,27 @@ class Absent(Enum):
     ABSENT = "absent"
 
 
-#: a rule that does not name the group at all, which is an error of the tree, unlike null
+#: the rule does not name the group at all: an error in the tree, unlike null
 ABSENT: Final = Absent.ABSENT
 
-#: The option's text; its bare index where that text is not there or stands twice; null; or nothing at all.
+#: The option's text; its bare index if the option is missing or a duplicate; null; or absent.
 Answer = str | int | None | Literal[Absent.ABSENT]
 
 
 class ChangeError(ProblemsError):
-    """A change does not fit the tree: what it speaks of is not there, is there already, or is still used."""
+    """A change does not fit the tree: what it refers to is missing, already exists, or is still in use."""
 
 
 class MutableTree:
     """A tree that can be changed in place. Everything is found by name; indices follow their options.
 
-    Keys of a rule that stand in the order of the groups go on doing so: a new one goes before the first key of a
-    later group.
+    If a rule's keys are in group order they stay so: a new key is inserted before the first key of a later group.
 
     Attributes:
         prompts: group -> prompt, in the order of the groups.
         options: group -> options.
         rules: class -> group -> index, in the order of the classes.
-        conflicts: what a merge left to decide.
+        conflicts: unresolved merge conflicts.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -49,7 +48,7 @@ class MutableTree:
         self.conflicts = list(tree.conflicts)
 
     def frozen(self, like: Tree) -> Tree:
-        """The tree, with the sign-off of `like`."""
+        """Return the tree as an immutable value, with the sign-off of `like`."""
         return Tree(
             domain=self.domain,
             groups=tuple(
@@ -62,7 +61,7 @@ class MutableTree:
         )
 
     def need_group(self, group: str) -> list[str]:
-        """The options of the group.
+        """Return the options of the group.
 
         Raises:
             ChangeError: there is no such group.
@@ -72,7 +71,7 @@ class MutableTree:
         return self.options[group]
 
     def need_class(self, name: str) -> dict[str, int | None]:
-        """The rule of the class.
+        """Return the rule of the class.
 
         Raises:
             ChangeError: there is no such class.
@@ -82,10 +81,10 @@ class MutableTree:
         return self.rules[name]
 
     def place_of(self, group: str, option: str) -> int:
-        """The index of an option.
+        """Return the index of an option.
 
         Raises:
-            ChangeError: the group or the option is not there, or the option stands twice.
+            ChangeError: the group or the option is missing, or the option is a duplicate.
         """
         options = self.need_group(group)
         if options.count(option) != 1:
@@ -94,7 +93,7 @@ class MutableTree:
         return options.index(option)
 
     def answer(self, class_name: str, group: str) -> Answer:
-        """What the rule says in words."""
+        """Return the rule's answer in words."""
         rule = self.rules[class_name]
         if group not in rule:
             return ABSENT
@@ -104,7 +103,7 @@ class MutableTree:
         return options[index] if options.count(options[index]) == 1 else index
 
     def set_answer(self, class_name: str, group: str, answer: Answer) -> None:
-        """Makes the rule say this.
+        """Set the rule's answer.
 
         Raises:
             ChangeError: the option is not in the group.
@@ -120,7 +119,7 @@ class MutableTree:
             self.rules[class_name] = inserted(rule, group, index, self._later(rule, group))
 
     def _later(self, rule: Iterable[str], group: str) -> str | None:
-        """The first key of the rule that belongs to a later group."""
+        """Return the first key of the rule that belongs to a later group."""
         if group not in self.prompts:
             return None
         names = list(self.prompts)
@@ -128,18 +127,18 @@ class MutableTree:
         return next((key for key in rule if key in later), None)
 
     def users(self, group: str, index: int) -> list[str]:
-        """Classes whose rule has this index in the group."""
+        """Return the classes whose rule has this index in the group."""
         return [name for name, rule in self.rules.items() if rule.get(group) == index and group in rule]
 
     def shift_indices(self, group: str, start: int, by: int) -> None:
-        """Moves all indices from `start` on, so that rules follow options that moved; those out of range move too."""
+        """Shift all indices from `start` on, so that rules follow moved options; out-of-range indices shift too."""
         for rule in self.rules.values():
             index = rule.get(group)
             if index is not None and index >= start:
                 rule[group] = index + by
 
     def map_indices(self, group: str, moved: Sequence[int]) -> None:
-        """Gives every index in range its new one."""
+        """Map every index in range to its new one."""
         for rule in self.rules.values():
             index = rule.get(group)
             if index is not None and 0 <= index < len(moved):
@@ -147,7 +146,7 @@ class MutableTree:
 
 
 def whole_group(draft: MutableTree, name: str) -> dict[str, Any]:
-    """The fields of `GroupAdded` and `GroupRemoved` for a group as it stands in the draft."""
+    """Return the fields of `GroupAdded` and `GroupRemoved` for a group of the draft."""
     names = list(draft.prompts)
     place = names.index(name)
     return {
@@ -160,13 +159,13 @@ def whole_group(draft: MutableTree, name: str) -> dict[str, Any]:
 
 
 def whole_class(draft: MutableTree, name: str, after: str | None) -> dict[str, Any]:
-    """The fields of `ClassAdded` and `ClassRemoved` for a class as it stands in the draft, behind `after`."""
+    """Return the fields of `ClassAdded` and `ClassRemoved` for a class of the draft, after `after`."""
     answers = tuple((group, draft.answer(name, group)) for group in draft.rules[name])
     return {"class_name": name, "answers": answers, "after": after}
 
 
 def told(answer: Answer) -> str:
-    """An answer in a sentence."""
+    """Describe an answer in a sentence."""
     if answer is None:
         return "no answer"
     if answer is ABSENT:
@@ -176,7 +175,7 @@ def told(answer: Answer) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One atomic difference between two trees, by names: it can be made, taken back, told and written as JSON."""
+    """One atomic difference between two trees, by name: it can be applied, undone, described and written as JSON."""
 
     kind: ClassVar[str] = ""
 
@@ -187,23 +186,23 @@ class Change:
 
     @property
     def about(self) -> tuple[str | None, str | None]:
-        """The group and the class that it touches, as they are called before the change."""
+        """The group and the class that it touches, by their names before the change."""
         return getattr(self, "group", None), getattr(self, "class_name", None)
 
     def make(self, draft: MutableTree) -> None:
-        """Makes the change.
+        """Apply the change.
 
         Raises:
-            ChangeError: it does not fit; the draft must then be thrown away.
+            ChangeError: it does not fit; the draft must then be discarded.
         """
         self._make(draft)
 
     def inverse(self) -> "Change":
-        """The change that takes this one back; `difference.undo` also mends what errors of a tree leave."""
+        """Return the change that undoes this one; `difference.undo` also restores what an invalid tree leaves over."""
         return self._inverse()
 
     def as_json(self) -> dict[str, Any]:
-        """Kind, sentence and every field, as plain data; `changes.from_json` reads it."""
+        """Return kind, sentence and every field as plain data; `changes.from_json` reads it."""
         plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
         return {"kind": self.kind, "sentence": self.sentence, **plain}
 

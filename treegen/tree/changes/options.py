@@ -1,4 +1,4 @@
-"""Changes of the options of a group. Rules follow their options by themselves."""
+"""Changes to the options of a group. Rules follow their options automatically."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -38,10 +38,10 @@ class OptionAdded(Change):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionRemoved(Change):
-    """An option that goes. No class may have it any more: where its classes go are changes of their own.
+    """A removed option. No class may still have it: reassigning its classes takes changes of their own.
 
     Attributes:
-        after: the option that stood before it, `None` at the front.
+        after: the option that was before it, `None` at the front.
     """
 
     kind: ClassVar[str] = "option_removed"
@@ -67,7 +67,7 @@ class OptionRemoved(Change):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionRenamed(Swap):
-    """Another word for an option; all classes that have it follow."""
+    """A renamed option; all classes that have it follow."""
 
     kind: ClassVar[str] = "option_renamed"
     group: str
@@ -86,7 +86,7 @@ class OptionRenamed(Swap):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionsReordered(Swap):
-    """The options of a group in another order."""
+    """A new order of the options of a group."""
 
     kind: ClassVar[str] = "options_reordered"
     group: str

@@ -1,4 +1,4 @@
-"""Order as part of what a tree says: where something new goes, rearranging, and what moved in words."""
+"""Order as part of a tree's meaning: insert positions, reordering, and describing moves."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from treegen.text import quote
 
 
 def inserted(entries: dict[str, Any], key: str, value: Any, before: str | None) -> dict[str, Any]:
-    """The entries with a new one before the key `before`, or at the end."""
+    """Insert a new entry before the key `before`, or at the end."""
     if before is None:
         return {**entries, key: value}
     made: dict[str, Any] = {}
@@ -20,12 +20,12 @@ def inserted(entries: dict[str, Any], key: str, value: Any, before: str | None) 
 
 
 def renamed(entries: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The entries with one key renamed, in its place."""
+    """Rename one key, keeping its position."""
     return {new if name == old else name: value for name, value in entries.items()}
 
 
 def following(names: Sequence[str], after: str | None) -> str | None:
-    """The name before which something new goes that is to stand behind `after`; `None` for the end."""
+    """Return the name before which to insert a new one that follows `after`; `None` for the end."""
     if after is None:
         return names[0] if names else None
     if not names or names[-1] == after or after not in names:
@@ -34,14 +34,14 @@ def following(names: Sequence[str], after: str | None) -> str | None:
 
 
 def place_behind(names: Sequence[str], after: str | None) -> int:
-    """Where something new goes: behind `after`, at the front for `None`, at the end if `after` is not there."""
+    """Return the index at which to insert: after `after`, 0 for `None`, at the end if `after` is missing."""
     if after is None:
         return 0
     return names.index(after) + 1 if after in names else len(names)
 
 
 def arranged(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """The names in the wanted order; each that it does not speak of stays behind the one before it.
+    """Sort the names as wanted; a name that is not in `wanted` stays behind the one before it.
 
     >>> arranged(["a", "new", "b"], ["b", "a"])
     ['b', 'a', 'new']
@@ -55,12 +55,12 @@ def arranged(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 
 def behind(after: str | None) -> str:
-    """A place in a sentence."""
+    """Describe a position in a sentence."""
     return "at the front" if after is None else f"behind {quote(after)}"
 
 
 def order_told(old: Sequence[str], new: Sequence[str]) -> str:
-    """What moved where: the fewest names whose moves explain the new order."""
+    """Describe what moved where, with the fewest moves that explain the new order."""
     kept = set(longest_common(old, new))
     moved = [name for name in new if name not in kept]
     before = dict(zip(new, [None, *new], strict=False))
@@ -70,7 +70,7 @@ def order_told(old: Sequence[str], new: Sequence[str]) -> str:
 
 
 def longest_common(old: Sequence[str], new: Sequence[str]) -> list[str]:
-    """A longest run of names that stand in the same order in both, in n log n (longest increasing subsequence)."""
+    """Return a longest common subsequence of names, in n log n (longest increasing subsequence)."""
     rank = {name: number for number, name in enumerate(old)}
     tails: list[int] = []
     ends: list[str] = []

@@ -1,1 +1,1 @@
-"""Wordings that CLIP cannot answer, and groups that separate no classes."""
+"""Lints: wordings that CLIP cannot answer, and groups that separate no classes."""

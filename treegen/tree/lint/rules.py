@@ -1,6 +1,6 @@
-"""What makes a sound tree a poor one: wordings that CLIP cannot answer and groups that tell no classes apart.
+"""What makes a valid tree a poor one: wordings that CLIP cannot answer and groups that distinguish no classes.
 
-No lint runs when a tree is drafted or repaired: it asks for a person's judgement.
+Lints do not run when a tree is drafted or repaired: they call for a person's judgement.
 """
 
 import random
@@ -23,14 +23,14 @@ _ADVICE: Final = {
     "TG605": "CLIP reads past negations: name what is there instead, such as a plain back for no stripes",
     "TG606": "an image does not show it: ask for something that can be seen",
 }
-_NAMED: Final = 3  # near twins that one message names
-_MOST_WORDS: Final = 32  # of an option, and of a name: longer ones are no answers, and comparing costs their square
-_MOST_LETTERS: Final = 40  # of a word that may be mistyped
+_NAMED: Final = 3  # near twins named in one message
+_MOST_WORDS: Final = 32  # per option and name: longer ones are not answers, and comparing is quadratic
+_MOST_LETTERS: Final = 40  # of a word checked for typos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Names:
-    """Names of classes: normalised words -> the name and its class; first word -> how many words names have."""
+    """Class names: normalised words -> the name and its class; first word -> lengths in words of such names."""
 
     by_words: Mapping[tuple[str, ...], tuple[str, str]]
     lengths: Mapping[str, Sequence[int]]
@@ -39,13 +39,13 @@ class _Names:
 def lint(
     tree: Tree, *, aliases: Aliases = (), language: str = "en", context: int | None = CONTEXT
 ) -> Iterator[Problem]:
-    """Problems TG601 to TG609, TG701 and TG702 of a tree whose types are sound.
+    """Yield problems TG601 to TG609, TG701 and TG702 of a tree whose types are valid.
 
     Args:
-        tree: may hold other problems.
+        tree: may have other problems.
         aliases: other names of classes: (class, names).
-        language: of prompts and options; the word lists are for English alone, other lints run for every language.
-        context: most tokens of a text, start and end included; `None` if an encoder has counted itself.
+        language: of prompts and options; the word lists cover English only, other lints run for every language.
+        context: most tokens of a text, including start and end; `None` if an encoder counts them itself.
     """
     english = language.partition("-")[0].casefold() in ("en", "english")
     names = _named_classes(tree, aliases)
@@ -61,12 +61,12 @@ def _option_place(group: Group, index: int) -> str:
 
 
 def _like_options(group: Group, english: bool) -> Iterator[Problem]:
-    """TG601 and TG602 at the later or longer of two options, TG608 at the group."""
+    """Yield TG601 and TG602 at the later or longer of two options, TG608 at the group."""
     normal = [tuple(normalise(option).split()) for option in group.options]
     words = [content_words(n) for n in normal] if english else normal
     alike = _near_identical(words)
     for later, (earlier, how) in alike.items():
-        if normal[later] != normal[earlier]:  # then TG111 says so
+        if normal[later] != normal[earlier]:  # else it is a TG111
             told = f"{show(group.options[later])} is nearly {show(group.options[earlier])}: {how}"
             yield Problem(code="TG601", pointer=_option_place(group, later), message=told)
     for longer, inner in _containing(normal):
@@ -85,7 +85,7 @@ def _like_options(group: Group, english: bool) -> Iterator[Problem]:
 
 
 def _near_identical(options: Sequence[tuple[str, ...]]) -> dict[int, tuple[int, str]]:
-    """Index of an option -> the first earlier one that is nearly the same, and in what they differ."""
+    """Map the index of an option to the first earlier one that is nearly the same, and how they differ."""
     found: dict[int, tuple[int, str]] = {}
     first: dict[tuple[str, ...], int] = {}
     gaps: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
@@ -106,7 +106,7 @@ def _near_identical(options: Sequence[tuple[str, ...]]) -> dict[int, tuple[int, 
 
 
 def _slips(indices: Sequence[int], words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs of indices, earlier first, whose words are one typo apart; found by what is left when a letter is."""
+    """Yield index pairs, earlier first, of words one typo apart; candidates share a form with one letter deleted."""
     holders: dict[str, list[int]] = defaultdict(list)
     for number, word in enumerate(words) if len(words) > 1 else ():
         if not 5 <= len(word) <= _MOST_LETTERS or not word.isalpha():
@@ -122,10 +122,10 @@ def _slips(indices: Sequence[int], words: Sequence[str]) -> Iterator[tuple[int, 
 
 
 def is_slip(a: str, b: str) -> bool:
-    """Whether one typo makes one word of the other: a letter more, less, swapped with its neighbour, or another.
+    """Whether the words are one typo apart: a letter inserted, deleted, swapped with its neighbour, or replaced.
 
-    Short words, and other letters in words of less than 7, make other words too easily: curved is not carved. A first
-    letter is hardly ever mistyped: mountain is not fountain.
+    Excluded: short words, and replaced letters in words of fewer than 7, which easily give a different word (curved,
+    carved); and different first letters, which are hardly ever typos (mountain, fountain).
 
     >>> is_slip("triangular", "trianglar"), is_slip("house", "horse")
     (True, False)
@@ -143,9 +143,9 @@ def is_slip(a: str, b: str) -> bool:
 
 
 def _containing(options: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
-    """Pairs (longer, shorter) of options of which the longer holds the words of the shorter in a row; one for each.
+    """Yield pairs (longer, shorter) where the longer option contains the words of the shorter in a row; one per longer.
 
-    An option without words stands in every other: it is no finding on those.
+    An option without words is contained in every other, so it is ignored.
     """
     index = {words: i for i, words in reversed(list(enumerate(options)))}
     lengths = sorted({len(words) for words in options if 0 < len(words) <= _MOST_WORDS})
@@ -163,7 +163,7 @@ def _excluded(option: str, longer: Sequence[str], shorter: Sequence[str]) -> boo
 
 
 def _texts(group: Group, names: _Names, english: bool, context: int | None) -> Iterator[Problem]:
-    """TG603 to TG607 and TG609: what is wrong with the prompt or one option by itself."""
+    """Yield TG603 to TG607 and TG609: problems of the prompt or of a single option."""
     base = pointer_to("classification_groups", group.name, "prompt")
     yield from _wording(group.prompt, base, english, ignored="TG603")  # "the wings or fins are {}" is one question
     yield from _class_names(group.prompt.split("{}"), group.prompt, base, names)
@@ -188,7 +188,7 @@ def _wording(text: str, pointer: str, english: bool, ignored: str = "") -> Itera
 
 
 def _named_classes(tree: Tree, aliases: Aliases) -> _Names:
-    """Names of classes by their first word; a single letter or a number alone is no name that a text could hold."""
+    """Index class names by their first word; skip single letters and bare numbers, which any text may contain."""
     found: dict[tuple[str, ...], tuple[str, str]] = {}
     lengths: dict[str, set[int]] = defaultdict(set)
     others = ((other, class_name) for class_name, some in aliases for other in some)
@@ -205,7 +205,7 @@ def _named_classes(tree: Tree, aliases: Aliases) -> _Names:
 
 
 def _class_names(parts: Iterable[str], text: str, pointer: str, names: _Names) -> Iterator[Problem]:
-    """TG607, once for each class that a text names; the longest name counts where several begin."""
+    """Yield TG607, once per class that a text names; the longest matching name wins."""
     found: dict[tuple[str, str], None] = {}
     for part in parts:
         words, place = normalise(part).split(), 0
@@ -222,7 +222,7 @@ def _class_names(parts: Iterable[str], text: str, pointer: str, names: _Names) -
 
 
 def _silent_groups(tree: Tree) -> Iterator[Problem]:
-    """TG701: groups in which every class that answers gives the same answer."""
+    """Yield TG701: groups in which every class that answers gives the same answer."""
     if len(tree.rules) < 2:
         return
     given: dict[str, set[int | None]] = defaultdict(set)
@@ -239,8 +239,8 @@ def _silent_groups(tree: Tree) -> Iterator[Problem]:
 
 
 def _near_twins(tree: Tree) -> Iterator[Problem]:
-    """TG702 at the later of two classes that one group alone tells apart, once for each class."""
-    if len(tree.groups) < 2:  # then every two classes
+    """Yield TG702 at the later of two classes that only one group distinguishes, once per class."""
+    if len(tree.groups) < 2:  # else it would hold for every two classes
         return
     answers = [dict(rule.answers) for rule in tree.rules]
     near: dict[int, list[tuple[int, str]]] = defaultdict(list)
@@ -263,7 +263,7 @@ def _near_twins(tree: Tree) -> Iterator[Problem]:
 
 
 def _alike_but_one(tree: Tree, answers: Sequence[Mapping[str, int | None]]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Groups with the classes that answer alike in all others: sums of random numbers agree, then the answers do."""
+    """Yield groups with classes that answer alike in all others; found by comparing sums of random numbers."""
     dealt = random.Random(0)
     numbers: dict[tuple[str, int | None], int] = defaultdict(lambda: dealt.getrandbits(64))
     names = [group.name for group in tree.groups]

@@ -1,7 +1,7 @@
-"""English words that an image cannot answer, or that leave open what is meant: the lists behind the lints.
+"""Word lists behind the lints: English words that an image cannot answer, or that leave the meaning open.
 
-A list holds whole words and phrases, and the longest phrase that fits counts: `either side` is no `either`, and a
-phrase of the harmless ones hides the words inside it.
+A list holds whole words and phrases, and the longest matching phrase wins: `either side` is not `either`, and a
+harmless phrase hides the words inside it.
 """
 
 import re
@@ -22,7 +22,7 @@ no, not, none, never, neither, nor, non, cannot, nothing, without, w / o, n / a,
 absent, absence of, missing, devoid of, free of, free from, instead of, rather than, other than, except
 """
 _ALTERNATIVES: Final = "or, /, and / or, either, alternatively, whichever, e g, such as, etc"
-#: what a picture does not show, by what it is about
+#: what a picture does not show, by topic
 _UNSEEN: Final = """
 venomous, poisonous, toxic, nontoxic, edible, inedible, harmless, dangerous, deadly, medicinal, allergenic
 endangered, extinct, threatened species, protected species, invasive, domesticated, popular, famous, well known
@@ -44,7 +44,7 @@ fuel efficient, fuel economy, mpg, turbocharged, supercharged, bluetooth, batter
 v6 engine, v8 engine, v10 engine, v12 engine, 4 cylinder engine, 6 cylinder engine, 8 cylinder engine
 durable, reliable, comfortable, waterproof, high performance, high quality, low maintenance
 """
-#: unseen too, but not in a face or a front
+#: invisible too, unless said of a face or a front
 _CHARACTER: Final = """
 friendly, unfriendly, intelligent, loyal, playful, docile, shy, affectionate, obedient, curious
 temperamental, temperament, personality, brave, faithful, sociable, independent, territorial
@@ -69,7 +69,7 @@ missing link, annual ring, annual rings, scent gland, scent glands, dangerous go
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|/")
 _MODAL_VERBS: Final = frozenset("also appear be contain differ feature have include look not or seem show vary".split())
 
-#: words that do not make another answer of an option
+#: words that do not change an option's meaning
 FILLERS: Final = frozenset(
     "body color colored colour coloured kind like looking mainly mostly primarily predominantly quite rather really "
     "shape shaped type very".split()
@@ -97,13 +97,13 @@ _SPELLINGS: Final = {
     "moustache": "mustache",
 }
 
-CONTEXT: Final = 77  # tokens that the text encoder of every CLIP of OpenAI's design reads, start and end included
+CONTEXT: Final = 77  # context length of CLIP text encoders of OpenAI's design, including start and end
 _PIECE: Final = re.compile(r"'(?:s|t|re|ve|m|ll|d)(?![^\W\d_])|[^\W\d_]+|\d|(?:[^\w\s]|_)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A phrase of a text and the code of the lint that it belongs to."""
+    """A phrase of a text and the code of its lint."""
 
     code: str
     phrase: str
@@ -116,7 +116,7 @@ def _phrases(listed: str) -> Iterator[tuple[str, ...]]:
 
 
 def _lexicon() -> dict[str, list[tuple[tuple[str, ...], str]]]:
-    """First word -> phrases with their codes, the longest first; a harmless phrase has no code."""
+    """Map first words to phrases with their codes, the longest first; a harmless phrase has no code."""
     lists = (
         (_HARMLESS, ""),
         (_ALTERNATIVES, "TG603"),
@@ -137,7 +137,7 @@ _CHARACTERS: Final = frozenset(words[0] for words in _phrases(_CHARACTER))
 
 
 def doubtful_words(text: str) -> Iterator[Finding]:
-    """Phrases of an English text that are alternatives (TG603), hedges (TG604), negations (TG605) or unseen (TG606).
+    """Find alternatives (TG603), hedges (TG604), negations (TG605) and invisible properties (TG606) in English text.
 
     >>> [(f.code, f.phrase) for f in doubtful_words("usually red or blue, no horn")]
     [('TG604', 'usually'), ('TG603', 'or'), ('TG605', 'no')]
@@ -154,7 +154,7 @@ def doubtful_words(text: str) -> Iterator[Finding]:
 
 
 def _at(words: Sequence[str], place: int) -> tuple[int, str]:
-    """How many words the longest listed phrase at `place` has, and its code; one word without a code otherwise."""
+    """Return the word count and code of the longest listed phrase at `place`; (1, no code) if there is none."""
     for phrase, code in _LEXICON.get(words[place], ()):
         if tuple(words[place : place + len(phrase)]) == phrase:
             return len(phrase), code
@@ -162,7 +162,7 @@ def _at(words: Sequence[str], place: int) -> tuple[int, str]:
 
 
 def _counts(words: Sequence[str], place: int, written: str) -> bool:
-    """Whether a listed word means there what it is listed for."""
+    """Whether a listed word has the meaning that it is listed for."""
     word, after = words[place], words[place + 1] if place + 1 < len(words) else ""
     if word == "/":  # between two words, not in 1/2
         return place > 0 and words[place - 1].isalpha() and after.isalpha()
@@ -174,7 +174,7 @@ def _counts(words: Sequence[str], place: int, written: str) -> bool:
 
 
 def content_words(words: Sequence[str]) -> tuple[str, ...]:
-    """Of the words of a normalised text those that make it another answer, in one spelling; all if none is left.
+    """Drop filler words from a normalised text and unify spellings; keep all words if none would be left.
 
     >>> content_words(["mainly", "grey", "body"])
     ('gray',)
@@ -183,7 +183,7 @@ def content_words(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def only_achromatic(options: Iterable[Sequence[str]]) -> bool:
-    """Whether all options, given as content words, are whites, grays and blacks, by these words alone.
+    """Whether all options, given as content words, consist only of whites, grays and blacks.
 
     Words that all options share, such as `fur`, do not count.
     """
@@ -195,9 +195,10 @@ def only_achromatic(options: Iterable[Sequence[str]]) -> bool:
 
 
 def least_tokens(text: str) -> int:
-    """A lower bound of the tokens that CLIP makes of a text, start and end included.
+    """Return a lower bound of the number of CLIP tokens of a text, including start and end.
 
-    Its tokenizer never joins what it splits first: words, single digits, runs of punctuation (Radford et al. 2021).
+    The tokenizer never merges across its initial split: words, single digits, runs of punctuation (Radford et al.
+    2021).
     """
     plain = unicodedata.normalize("NFC", unescape(unescape(text))).lower()
     return sum(1 for _ in _PIECE.finditer(plain)) + 2

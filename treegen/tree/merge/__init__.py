@@ -1,1 +1,1 @@
-"""Three-way merge by names, and what it leaves to decide."""
+"""Three-way merge by name, and the conflicts it leaves."""

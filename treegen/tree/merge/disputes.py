@@ -34,47 +34,47 @@ Taken = dict[Side, tuple[Change, ...]]
 
 
 def other(side: Side) -> Side:
-    """The other side."""
+    """Return the other side."""
     return "theirs" if side == "ours" else "ours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute:
-    """One thing on which the sides disagree. The merged tree is in `draft` when it is told and resolved."""
+    """One thing on which the sides disagree. `draft` holds the merged tree when it is described and resolved."""
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         raise NotImplementedError
 
     def taken(self, draft: MutableTree) -> Taken:
-        """For each side the changes that take it."""
+        """Return for each side the changes that take it."""
         raise NotImplementedError
 
     def conflict(self, draft: MutableTree) -> Conflict:
-        """What is written into the merged tree."""
+        """Return the conflict to write into the merged tree."""
         sides = {side: compact([c.as_json() for c in changes]) for side, changes in self.taken(draft).items()}
         return Conflict(what=self.told(), ours_json=sides["ours"], theirs_json=sides["theirs"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainDispute(Dispute):
-    """Both changed the domain."""
+    """Both sides changed the domain."""
 
     ours: str
     theirs: str
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         return f"the domain: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
 
     def taken(self, draft: MutableTree) -> Taken:
-        """Ours is in the tree."""
+        """Return the changes per side; the tree has ours."""
         return {"ours": (), "theirs": (DomainChanged(old=self.ours, new=self.theirs),)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameDispute(Dispute):
-    """Both renamed the same group or class."""
+    """Both sides renamed the same group or class."""
 
     what: Literal["group", "class"]
     base: str
@@ -82,46 +82,46 @@ class NameDispute(Dispute):
     theirs: str
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         return f"{self.what} {quote(self.base)}: ours renamed it to {quote(self.ours)}, theirs to {quote(self.theirs)}"
 
     def taken(self, draft: MutableTree) -> Taken:
-        """Ours is in the tree."""
+        """Return the changes per side; the tree has ours."""
         kind = GroupRenamed if self.what == "group" else ClassRenamed
         return {"ours": (), "theirs": (kind(old=self.ours, new=self.theirs),)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptDispute(Dispute):
-    """Both changed one prompt."""
+    """Both sides changed the same prompt."""
 
     group: str
     ours: str
     theirs: str
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         return f"the prompt of {quote(self.group)}: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
 
     def taken(self, draft: MutableTree) -> Taken:
-        """Ours is in the tree."""
+        """Return the changes per side; the tree has ours."""
         return {"ours": (), "theirs": (PromptChanged(group=self.group, old=self.ours, new=self.theirs),)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceDispute(Dispute):
-    """One removed a group or class that the other changed. The tree keeps it."""
+    """One side removed a group or class that the other changed. The tree keeps it."""
 
     what: Literal["group", "class"]
     name: str
     remover: Side
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         return f"{self.what} {quote(self.name)}: {self.remover} removed it, {other(self.remover)} changed it"
 
     def taken(self, draft: MutableTree) -> Taken:
-        """The other side is in the tree."""
+        """Return the changes per side; the tree still has the group or class."""
         if self.what == "group":
             gone: Change = GroupRemoved(**whole_group(draft, self.name))
         else:
@@ -133,11 +133,11 @@ class PresenceDispute(Dispute):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionDispute(Dispute):
-    """One removed an option that the other uses. The tree keeps it.
+    """One side removed an option that the other uses. The tree keeps it.
 
     Attributes:
-        users: the classes that have it in the merged tree, with what the remover says of each.
-        renamed: what the remover seems to call it now.
+        users: the classes that have it in the merged tree, with the remover's answer for each.
+        renamed: the remover's likely new name for it.
     """
 
     group: str
@@ -147,14 +147,14 @@ class OptionDispute(Dispute):
     renamed: str | None
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         names = ", ".join(quote(name) for name, _ in self.users)
         what = f"renamed it to {quote(self.renamed)}" if self.renamed else "removed it"
         place = f"the option {quote(self.option)} in {quote(self.group)}"
         return f"{place}: {self.remover} {what}, {other(self.remover)} uses it for {names}"
 
     def taken(self, draft: MutableTree) -> Taken:
-        """The other side is in the tree."""
+        """Return the changes per side; the tree still has the option."""
         options = draft.options[self.group]
         moved = tuple(
             RuleChanged(class_name=name, group=self.group, old=self.option, new=self._goes_to(answer, options))
@@ -174,10 +174,10 @@ class OptionDispute(Dispute):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleDispute(Dispute):
-    """Both gave a class another answer. Ours is in the tree.
+    """Both sides changed a class's answer. The tree has ours.
 
     Attributes:
-        dropped: theirs removed the option that ours is.
+        dropped: theirs removed the option that is our answer.
     """
 
     class_name: str
@@ -188,13 +188,13 @@ class RuleDispute(Dispute):
     dropped: bool = False
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         was = "" if self.base is ABSENT else f", before {told(self.base)}"
         place = f"{quote(self.class_name)} in {quote(self.group)}"
         return f"{place}: ours {told(self.ours)}, theirs {told(self.theirs)}{was}"
 
     def taken(self, draft: MutableTree) -> Taken:
-        """An option that is gone from the tree comes back with the side that wants it."""
+        """Return the changes per side; a removed option is added again for the side that uses it."""
         change = RuleChanged(class_name=self.class_name, group=self.group, old=self.ours, new=self.theirs)
         options = draft.options[self.group]
         changes: tuple[Change, ...] = (change,)
@@ -210,14 +210,14 @@ class RuleDispute(Dispute):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapDispute(Dispute):
-    """A class of one side and a group of the other: nobody has said what the answer is."""
+    """A class of one side and a group of the other: neither side gave an answer."""
 
     class_name: str
     group: str
     class_side: Side
 
     def told(self) -> str:
-        """The dispute in words."""
+        """Describe the dispute."""
         place = f"{quote(self.class_name)} in {quote(self.group)}"
         return (
             f"{place}: no answer, since only {self.class_side} has the class and only {other(self.class_side)} the "
@@ -225,7 +225,7 @@ class GapDispute(Dispute):
         )
 
     def taken(self, draft: MutableTree) -> Taken:
-        """Null: the group says nothing about the class."""
+        """Return null as the answer for either side."""
         null = (RuleChanged(class_name=self.class_name, group=self.group, old=ABSENT, new=None),)
         return {"ours": null, "theirs": null}
 
@@ -240,10 +240,10 @@ def _by_side(found: Taken) -> Taken:
 
 
 def changes_of(conflict: Conflict, side: Side) -> tuple[Change, ...]:
-    """The changes that take a side.
+    """Return the changes that take a side.
 
     Raises:
-        ChangeError: they cannot be read, because the file was edited.
+        ChangeError: they cannot be read because the file was edited.
     """
     import json
 
@@ -253,15 +253,15 @@ def changes_of(conflict: Conflict, side: Side) -> tuple[Change, ...]:
 
 
 def resolve(tree: Tree, number: int, side: Side) -> Tree:
-    """The tree with one conflict resolved by taking a side.
+    """Resolve one conflict by taking a side.
 
     Args:
         tree: has conflicts.
-        number: which conflict, from 0.
-        side: whose changes are made.
+        number: index of the conflict, from 0.
+        side: whose changes are applied.
 
     Raises:
-        ChangeError: the tree was changed meanwhile, so that they do not fit any more.
+        ChangeError: the tree has changed since, and they no longer fit.
     """
     conflict = tree.conflicts[number]
     rest = (*tree.conflicts[:number], *tree.conflicts[number + 1 :])
@@ -277,7 +277,7 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
 
 
 def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Conflict:
-    """A conflict that is left, with the name that a class or group has now; one that was edited stays as it is."""
+    """Apply a rename to a remaining conflict; leave one that was edited by hand as it is."""
     with suppress(ChangeError):
         sides = [[_follow(c, renamed).as_json() for c in changes_of(conflict, side)] for side in ("ours", "theirs")]
         return replace(conflict, ours_json=compact(sides[0]), theirs_json=compact(sides[1]))
@@ -285,10 +285,10 @@ def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Confl
 
 
 def _without(conflict: Conflict, removed: ClassRemoved | GroupRemoved) -> Conflict | None:
-    """A conflict that is left, without what is about a class or group that is gone; `None` if nothing else is in it."""
+    """Drop from a remaining conflict what concerns a removed class or group; `None` if nothing is left."""
     try:
         before = [changes_of(conflict, side) for side in ("ours", "theirs")]
-    except ChangeError:  # edited by hand: it stays as it is
+    except ChangeError:  # edited by hand: keep it
         return conflict
     place = 1 if isinstance(removed, ClassRemoved) else 0
     after = [[c for c in changes if c.about[place] != removed.about[place]] for changes in before]
@@ -305,7 +305,7 @@ def _follow(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
     field = "class_name" if isinstance(renamed, ClassRenamed) else "group"
     own = hasattr(change, field)
     values: dict[str, Any] = {field: named(getattr(change, field))} if own else {}
-    if isinstance(change, ClassRemoved | GroupRemoved):  # what its inverse would bring back
+    if isinstance(change, ClassRemoved | GroupRemoved):  # what its inverse would restore
         if (field == "class_name") == isinstance(change, ClassRemoved):
             values["after"] = named(change.after)
         else:
@@ -314,16 +314,16 @@ def _follow(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
 
 
 def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] = ()) -> Tree:
-    """The tree with the conflicts of those numbers (from 1), or all, resolved.
+    """Resolve the conflicts with the given numbers (from 1), or all.
 
     Args:
         tree: has conflicts.
-        side: whose changes are made; `file` leaves the tree as it stands and drops the conflicts.
-        numbers: which conflicts; none means all.
+        side: whose changes are applied; `file` leaves the tree as it is and drops the conflicts.
+        numbers: of the conflicts; empty means all.
 
     Raises:
-        InputError: there is no conflict of a number.
-        ChangeError: the changes of a side do not fit the tree any more.
+        InputError: there is no conflict with that number.
+        ChangeError: the changes of a side no longer fit the tree.
     """
     count = len(tree.conflicts)
     if unknown := [n for n in numbers if not 1 <= n <= count]:
@@ -338,7 +338,7 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
 
 
 def _brought_back(tree: Tree, change: Change) -> tuple[Change, ...]:
-    """The option that a rule is to have, if an earlier conflict took it away."""
+    """Add the option that a rule needs again if an earlier conflict removed it."""
     group = tree.group(change.group) if isinstance(change, RuleChanged) else None
     if group is None or not isinstance(change, RuleChanged) or not isinstance(change.new, str):
         return ()
@@ -348,7 +348,7 @@ def _brought_back(tree: Tree, change: Change) -> tuple[Change, ...]:
 
 
 def _needless(tree: Tree, change: Change) -> bool:
-    """Two conflicts may bring the same option back; one that another conflict still needs stays."""
+    """Whether the change is unnecessary: the option was added again already, or another conflict still needs it."""
     if isinstance(change, OptionAdded):
         group = tree.group(change.group)
         return group is not None and change.option in group.options

@@ -1,7 +1,8 @@
-"""Three-way merge by names: what a rule says is compared in words, and indices are made anew.
+"""Three-way merge by name: answers are compared in words, and indices are recomputed.
 
-Nothing is decided silently. For each class and group the merged word is what one side made of it, or the base's, or it
-is a conflict. A conflict loses nothing: the merged tree keeps what was removed, and our wording where both have one.
+Nothing is decided silently. For each class and group the merged answer is the one that one side changed, or the
+base's, or a conflict. A conflict loses nothing: the merged tree keeps what was removed, and our wording where both
+sides have one.
 """
 
 import re
@@ -41,18 +42,18 @@ from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import Problem, errors_of, pointer_to
 
 SIDES: Final[tuple[Side, Side]] = ("ours", "theirs")
-EMPTY: Final = Tree(domain="", groups=(), rules=())  # the base of two files that were both new
+EMPTY: Final = Tree(domain="", groups=(), rules=())  # the base of two newly added files
 _Finder = Callable[[Tree, Tree], dict[str, str]]
-_UNCLEAR: Final = frozenset({"TG111", "TG112", "TG202"})  # errors with which a rule has no word
+_UNCLEAR: Final = frozenset({"TG111", "TG112", "TG202"})  # errors that leave an answer without words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeResult:
-    """A merged tree, which holds its conflicts.
+    """A merged tree, including its conflicts.
 
     Attributes:
-        notes: what went without a conflict and a reader should know.
-        problems: errors that the merge brought about: neither side has them.
+        notes: what was merged without a conflict but a reader should know.
+        problems: errors introduced by the merge: neither side has them.
     """
 
     tree: Tree
@@ -61,25 +62,25 @@ class MergeResult:
 
     @property
     def clean(self) -> bool:
-        """Nothing is left to decide."""
+        """Whether nothing is left to decide."""
         return not self.tree.conflicts and not self.problems
 
 
 def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False) -> MergeResult:
-    """Merges what two sides made of one tree.
+    """Merge two sides' changes to one tree.
 
-    A group or class that one side only renamed is followed. An option that one side renamed while the other gave it
-    to a class is a conflict, unless `follow_renames`: then the class gets the new word.
+    A mere rename of a group or class by one side is applied to the other. An option that one side renamed while the
+    other gave it to a class is a conflict, unless `follow_renames`: then the class gets the new name.
 
     Args:
         base: the common ancestor; `EMPTY` if there is none.
-        ours: one side; its order and wording stand where nothing else decides.
+        ours: one side; its order and wording win where nothing else decides.
         theirs: the other side.
-        follow_renames: renamed options take the other side's new uses with them.
+        follow_renames: apply option renames to the other side's new uses.
 
     Raises:
-        ProblemsError: a side has an index out of range, options that are the same, or answers for unknown groups; by
-            names it cannot be merged.
+        ProblemsError: a tree has an index out of range, identical options, or answers for unknown groups, so that it
+            cannot be merged by name.
     """
     problems = {
         name: errors_of(check_data(content_of(tree)).problems)
@@ -101,12 +102,12 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
 
 
 def _error(problem: Problem) -> tuple[str, str, str]:
-    """What makes an error the same in two trees: an option may have moved, and a class be another one's twin."""
+    """Return what identifies an error in two trees: an option's index may have changed."""
     return problem.code, re.sub(r"(/options)/\d+$", r"\1", problem.pointer), problem.message
 
 
 class _Merge:
-    """One merge. First the names of all three trees are made the same, then every part is merged by itself."""
+    """One merge. First the names of all three trees are unified, then every part is merged on its own."""
 
     def __init__(self, base: Tree, ours: Tree, theirs: Tree, follow_renames: bool) -> None:
         self.disputes: list[Dispute] = []
@@ -133,7 +134,7 @@ class _Merge:
         }
 
     def tree(self) -> Tree:
-        """The merged tree with its conflicts."""
+        """Build the merged tree with its conflicts."""
         domain = self._domain()
         self._note_followed()
         groups, classes = self._present("group"), self._present("class")
@@ -151,20 +152,20 @@ class _Merge:
         return replace(tree, conflicts=conflicts)
 
     def _left(self) -> list[Conflict]:
-        """Conflicts of an earlier merge that are in a side still; what one side has resolved is resolved."""
+        """Return conflicts of an earlier merge that are still open; one resolved by either side is resolved."""
         sides = [{c.what: c for c in self._trees[side].conflicts} for side in SIDES]
         before = {c.what for c in self._base_tree.conflicts}
         return [c for what, c in (sides[0] | sides[1]).items() if what not in before or all(what in s for s in sides)]
 
     def _follow(self, what: str, find: "_Finder") -> None:
-        """Gives what one side only renamed its new name in the other two trees as well."""
+        """Apply one side's renames to the other two trees as well."""
         found = {side: find(self._base_tree, self._trees[side]) for side in SIDES}
         for side in SIDES:
             for old, new in found[side].items():
                 theirs = found[other(side)].get(old)
                 if theirs is not None and theirs != new:
                     if side == "theirs":
-                        continue  # told when it was ours' turn
+                        continue  # reported when ours was processed
                     self.disputes.append(
                         NameDispute(what="group" if what == "group" else "class", base=old, ours=new, theirs=theirs)
                     )
@@ -180,14 +181,14 @@ class _Merge:
                 away = apply(away, (kind(old=theirs, new=new),))
             elif old in (away.classes if what == "class" else [g.name for g in away.groups]):
                 away = apply(away, (kind(old=old, new=new),))
-        except ChangeError:  # the name is taken: then one went and another came
+        except ChangeError:  # the name is taken: a removal and an addition, not a rename
             return
         self._base_tree, self._trees[rest] = base, away
         self._renamed[side].add(new)
         self._followed.append((side, what, old, new))
 
     def _note_followed(self) -> None:
-        """What the other side changed of a renamed group or class goes along, and that is said."""
+        """Note where the other side's changes to a renamed group or class were carried over."""
         for side, what, old, new in self._followed:
             draft = self.sides[other(side)]
             there = new in (draft.prompts if what == "group" else draft.rules)
@@ -201,7 +202,7 @@ class _Merge:
                 try:
                     base = apply(self._base_tree, (change,))
                     away = apply(self._trees[other(side)], (change,))
-                except ChangeError:  # the other side has removed or renamed it too, or has the new word
+                except ChangeError:  # the other side removed or renamed it too, or has the new name
                     continue
                 self._base_tree, self._trees[other(side)] = base, away
 
@@ -215,7 +216,7 @@ class _Merge:
         return ours
 
     def _present(self, what: str) -> list[str]:
-        """Groups or classes of the merged tree, in its order."""
+        """Return the groups or classes of the merged tree, in its order."""
         base, ours, theirs = (
             list(draft.prompts if what == "group" else draft.rules)
             for draft in (self.base, self.sides["ours"], self.sides["theirs"])
@@ -247,7 +248,7 @@ class _Merge:
         return any(base.answer(name, g) != draft.answer(name, g) for g in base.prompts if g in draft.prompts)
 
     def _note_answers_gone(self, group: str, remover: Side) -> None:
-        """Answers of new classes in a group that the other side removed go with it, and that is said."""
+        """Note answers of new classes that were lost because the other side removed the group."""
         draft = self.sides[other(remover)]
         for name in draft.rules:
             answer = draft.answer(name, group)
@@ -271,7 +272,7 @@ class _Merge:
         return ours
 
     def _note_old_question(self, group: str, side: Side) -> None:
-        """Answers that a side gave while the other changed the question stay, and that is said."""
+        """Note answers that a side gave while the other changed the prompt; they are kept."""
         draft, base = self.sides[side], self.base
         given = [
             name
@@ -285,7 +286,7 @@ class _Merge:
             self.notes.append(f"{told}, and {side} answered the old one for {names}: do the answers still fit?")
 
     def _word(self, name: str, group: str) -> Answer:
-        """The merged answer of a class in a group."""
+        """Return the merged answer of a class in a group."""
         base = self._said(self.base, name, group)
         heard: dict[Side, Answer] = {}
         for side in SIDES:
@@ -312,12 +313,12 @@ class _Merge:
         return draft.answer(name, group) if name in draft.rules and group in draft.prompts else ABSENT
 
     def _options(self, group: str, words: dict[str, Answer]) -> list[str]:
-        """The options of the merged group: what a class has in the merged tree is never left out."""
+        """Return the options of the merged group; an option that a class uses is never left out."""
         base = self.base.options.get(group, [])
         lists = {side: self.sides[side].options.get(group) for side in SIDES}
         ours, theirs = lists["ours"], lists["theirs"]
         members, used = set(), set(words.values())
-        if ours is None or theirs is None:  # a side lacks the group: all options of the other, and what a class has
+        if ours is None or theirs is None:  # a side lacks the group: the other's options, and those in use
             there = ours or theirs or []
             return _order(base, there, there, {*there, *(o for o in base if o in used)})
         for option in dict.fromkeys((*base, *ours, *theirs)):
@@ -331,7 +332,7 @@ class _Merge:
         return _order(base, ours, theirs, members)
 
     def _option_in_use(self, group: str, option: str, remover: Side, users: Sequence[str]) -> None:
-        """An option that one side removed and classes have: a dispute of its own, unless theirs are disputed anyway."""
+        """Record a dispute for an option that one side removed and classes use, unless all are disputed anyway."""
         open_ones = {
             d.class_name: number
             for number, d in enumerate(self.disputes)
@@ -352,7 +353,7 @@ class _Merge:
 
 
 def _later_review(base: Tree, ours: Tree, theirs: Tree) -> Review | None:
-    """The sign-off that one side changed, or the later one. It names its content, so after a merge it is stale."""
+    """Return the sign-off that one side changed, or the later one. It names its content, so a merge makes it stale."""
     if ours.review == theirs.review or theirs.review == base.review:
         return ours.review
     if ours.review == base.review or ours.review is None:
@@ -361,14 +362,14 @@ def _later_review(base: Tree, ours: Tree, theirs: Tree) -> Review | None:
 
 
 def _answers(words: Iterable[tuple[Group, Answer]]) -> Iterator[tuple[str, int | None]]:
-    """A rule in indices."""
+    """Yield a rule as indices."""
     for group, word in words:
         if word is not ABSENT:
             yield group.name, group.options.index(word) if isinstance(word, str) else None
 
 
 def _order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], members: set[str]) -> list[str]:
-    """The members in the order of the side that changed it, ours if both did; those of the other side follow theirs."""
+    """Sort the members as the side that changed the order did, ours if both; insert the other side's in their order."""
     both = set(base) & set(ours)
     kept = [n for n in ours if n in both] == [n for n in base if n in both]
     first, second = (theirs, ours) if kept else (ours, theirs)
@@ -385,14 +386,14 @@ def _order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], memb
 
 
 def _same_groups(base: Tree, side: Tree) -> dict[str, str]:
-    """Groups that the side only renamed: nothing else is like them."""
+    """Return groups that the side only renamed: same content, and no other candidate."""
     gone = [(g.name, (g.prompt, g.options)) for g in base.groups if side.group(g.name) is None]
     come = [(g.name, (g.prompt, g.options)) for g in side.groups if base.group(g.name) is None]
     return _only_pairs(gone, come)
 
 
 def _same_classes(base: Tree, side: Tree) -> dict[str, str]:
-    """Classes that the side only renamed: the names are alike, and no other class has just these answers."""
+    """Return classes that the side only renamed: similar names, and no other class with these answers."""
     groups = list(dict.fromkeys(g.name for g in (*base.groups, *side.groups)))
 
     def said(tree: Tree, other: Tree) -> list[tuple[str, tuple[Answer, ...]]]:
@@ -408,7 +409,7 @@ def _same_classes(base: Tree, side: Tree) -> dict[str, str]:
 
 
 def _only_pairs(gone: Sequence[tuple[str, Hashable]], come: Sequence[tuple[str, Hashable]]) -> dict[str, str]:
-    """Names that stand for the same thing, where exactly one that went and one that came do."""
+    """Pair names of equal content where exactly one removed and one added name have it."""
     before, after = Counter(what for _, what in gone), Counter(what for _, what in come)
     names = {what: name for name, what in come}
     return {name: names[what] for name, what in gone if before[what] == 1 and after[what] == 1}

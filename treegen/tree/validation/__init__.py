@@ -1,1 +1,1 @@
-"""Everything that can be wrong with a tree, and the repairs that are certain."""
+"""Everything that can be wrong with a tree, and the fixes that are certain."""

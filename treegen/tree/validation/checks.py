@@ -1,4 +1,4 @@
-"""All problems of a tree at once: text, schema, then what only the whole tree shows."""
+"""All problems of a tree at once: text, schema, then cross checks of the whole tree."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from treegen.tree.validation.normalise import normalise
 from treegen.tree.validation.problems import Edit, Fix, Place, Problem, errors_of, pointer_to
 from treegen.tree.validation.schema import schema_problems
 
-#: after these, the types of a document are not those of a tree
+#: with any of these, the types of a document are not those of a tree
 _UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG107"})
-#: more missing classes than this are another domain's, not misspelt
+#: with more missing classes, the tree is for another domain, not misspelt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,10 @@ class CheckResult:
     """What was read and everything found wrong with it.
 
     Attributes:
-        document: the tree, also when it has problems; `None` if its types are not those of a tree, or if it has
+        document: the tree, even if it has problems; `None` if its types are not those of a tree, or if it has
             unknown keys, which a tree would drop.
         data: the plain data, `None` if the text cannot be read.
-        problems: in the order of checks and places.
+        problems: in the order of checks and locations.
     """
 
     document: Document | None
@@ -50,7 +50,7 @@ class CheckResult:
 
 
 def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
-    """Checks the JSON text of a tree; see `check_data`."""
+    """Check the JSON text of a tree; see `check_data`."""
     data, problems = parse_json(text)
     if data is None:
         problems = list(_git_markers(text)) or problems
@@ -62,7 +62,7 @@ def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str |
 
 
 def _git_markers(text: str) -> Iterator[Problem]:
-    """That git merged lines, for a text that is not JSON: in JSON no line begins like that, not even in a string."""
+    """Yield TG101 for git conflict markers in text that is not JSON; no line of JSON can start like that."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("<<<<<<< "):
             told = (
@@ -74,7 +74,7 @@ def _git_markers(text: str) -> Iterator[Problem]:
 
 
 def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
-    """Checks a tree file.
+    """Check a tree file.
 
     Raises:
         InputError: the file cannot be opened or is not UTF-8.
@@ -85,13 +85,13 @@ def check_file(path: Path, *, classes: Sequence[str] | None = None, domain: str 
 def check_data(
     data: Any, *, classes: Sequence[str] | None = None, domain: str | None = None, stored: bool = False
 ) -> CheckResult:
-    """Checks plain data as a tree.
+    """Check plain data as a tree.
 
     Args:
-        data: what JSON gives.
-        classes: the classes of the domain, if one is known; then every one of them needs a rule.
-        domain: the name of the domain, if one is known.
-        stored: the data came from a tree file, so its digest counts.
+        data: parsed JSON.
+        classes: the classes of the domain, if known; each of them needs a rule.
+        domain: the name of the domain, if known.
+        stored: the data came from a tree file, so its digest is checked.
     """
     problems = [*schema_problems(data, "tree"), *unwritable(data)]
     outside = {p.code for p in problems if not in_review(p)}
@@ -111,12 +111,12 @@ def check_data(
 
 
 def in_review(problem: Problem) -> bool:
-    """Whether it is about the sign-off."""
+    """Whether the problem is about the sign-off."""
     return problem.pointer == "/review" or problem.pointer.startswith("/review/")
 
 
 def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | None) -> Iterator[Problem]:
-    """What the names alone show in data whose types are wrong, so that one round of repair sees as much as it can."""
+    """Yield problems visible from names alone in data of wrong types, so that one repair round shows more."""
     if not isinstance(data, dict):
         return
     groups, rules = data.get("classification_groups"), data.get("rules")
@@ -136,7 +136,7 @@ def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | No
 
 
 def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Iterator[Problem]:
-    """What only groups and rules together show, and what the domain adds."""
+    """Yield problems that need groups and rules together, or the domain."""
     yield from _domain_problems(tree.domain, domain)
     yield from _classes(tree.classes, classes)
     yield from _answers(tree)
@@ -145,7 +145,7 @@ def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: 
 
 
 def conflict_problems(tree: Tree) -> Iterator[Problem]:
-    """What a merge left to decide."""
+    """Yield TG305 for every unresolved merge conflict."""
     for number, conflict in enumerate(tree.conflicts):
         told = f"merge conflict: {conflict.what}; `treegen resolve` takes a side"
         yield Problem(code="TG305", pointer=pointer_to("conflicts", number), message=told)
@@ -158,7 +158,7 @@ def _domain_problems(found: str, wanted: str | None) -> Iterator[Problem]:
 
 
 def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Problem]:
-    """Classes of the domain, if one is known, without a rule; rules without a class of the domain."""
+    """Yield classes of the domain, if known, without a rule, and rules without a class of the domain."""
     if classes is None:
         return
     known, have = set(classes), set(names)
@@ -177,7 +177,7 @@ def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Pr
 
 
 def _answers(tree: Tree) -> Iterator[Problem]:
-    """Rules without any answer, answers for unknown groups, groups without an answer."""
+    """Yield rules without any answer, answers for unknown groups, and groups without an answer."""
     names = {g.name: g for g in tree.groups}
     folded = _only_ones(names)
     for rule in tree.rules:
@@ -197,7 +197,7 @@ def _answers(tree: Tree) -> Iterator[Problem]:
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:
-    """Normalised name -> name, without those that several names share: there no fix is certain."""
+    """Map normalised name -> name, without ambiguous ones: for those no fix is certain."""
     folded: dict[str, list[str]] = {}
     for name in names:
         folded.setdefault(normalise(name), []).append(name)
@@ -207,7 +207,7 @@ def _only_ones(names: Iterable[str]) -> dict[str, str]:
 def _unknown_group(
     rule: ClassRule, group: str, same: str | None, given: dict[str, int | None], names: Sequence[str]
 ) -> Problem:
-    """TG202, with a fix where the group's name is written differently and is still free."""
+    """Return TG202, with a fix if the name is a variant spelling of a group that has no answer yet."""
     pointer = pointer_to("rules", rule.name, group)
     told = f"{show(rule.name)} has an answer for the group {show(group)}, which the tree does not have"
     if same is None or same in given:
@@ -225,7 +225,7 @@ def _unknown_group(
 
 
 def _twins(tree: Tree) -> Iterator[Problem]:
-    """Classes that nothing can tell apart."""
+    """Yield classes that nothing can distinguish."""
     groups = [g.name for g in tree.groups]
     first: dict[tuple[int | None, ...], str] = {}
     for rule in tree.rules:
@@ -240,7 +240,7 @@ def _twins(tree: Tree) -> Iterator[Problem]:
 
 
 def _unused(tree: Tree) -> Iterator[Problem]:
-    """Options that no rule points to."""
+    """Yield options that no rule points to."""
     used = {(group, index) for rule in tree.rules for group, index in rule.answers}
     for group in tree.groups:
         for index, option in enumerate(group.options):
@@ -251,7 +251,7 @@ def _unused(tree: Tree) -> Iterator[Problem]:
 
 
 def _blanks(tree: Tree) -> Iterator[Problem]:
-    """Texts with white space around them."""
+    """Yield texts with leading or trailing white space."""
     for group in tree.groups:
         texts = [(("prompt",), group.prompt), *((("options", i), option) for i, option in enumerate(group.options))]
         for path, text in texts:
@@ -262,7 +262,7 @@ def _blanks(tree: Tree) -> Iterator[Problem]:
 
 
 def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
-    """A missing or stale digest, a stale approval."""
+    """Yield a missing or stale digest and a stale approval."""
     current = digest_of(tree)
     if written != current:
         missing = written is None
@@ -278,17 +278,17 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
 def fix_file(
     path: Path, checked: CheckResult, *, classes: Sequence[str] | None = None, domain: str | None = None
 ) -> CheckResult:
-    """Applies the certain fixes to a tree file and writes it canonically.
+    """Apply the certain fixes to a tree file and write it canonically.
 
-    A file of which something would be lost stays as it is: wrong types, a key that stands twice, a broken review.
+    A file that would lose something stays as it is: wrong types, a duplicate key, a broken review.
 
     Returns:
-        What is left to find in the file.
+        The remaining findings in the file.
     """
     if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
         return checked
     fixed = checked
-    while any(p.fix for p in fixed.problems):  # texts without their white space can be the same; it never grows
+    while any(p.fix for p in fixed.problems):  # stripped texts can become equal; terminates, as nothing grows
         data, _ = apply_fixes(fixed.data, fixed.problems)
         fixed = check_data(data, classes=classes, domain=domain)
     if fixed.document is None:

@@ -1,7 +1,7 @@
-"""What of a tree needs no schema: groups and rules that a plain test proves sound.
+"""A fast path around the schema: a plain test proves most groups and rules valid.
 
-One rule's schema is like another's, and a thousand rules for thirty groups cost JSON Schema 0.18 s, here 2 ms. What
-passes here has no finding there, which a test compares; everything else the schema judges.
+All rules have the same schema, and a thousand rules for thirty groups cost JSON Schema 0.18 s, here 2 ms. What
+passes here has no finding there, which a test compares; the schema judges everything else.
 """
 
 import re
@@ -17,9 +17,9 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def doubtful_part(data: dict[str, Any]) -> dict[str, Any] | None:
-    """The document without its sound groups and rules: as many findings, less work. `None` if it is sound.
+    """Return the document without valid groups and rules: same findings, less work. `None` if it is valid.
 
-    One group and one rule stay where none is doubtful, since a tree without any is not valid.
+    One group and one rule are kept if none is doubtful, since a tree without any is invalid.
     """
     groups, rules = data.get("classification_groups"), data.get("rules")
     if not isinstance(groups, dict) or not isinstance(rules, dict) or not groups or not rules:
@@ -39,7 +39,7 @@ def _has_options(group: Any) -> bool:
 
 
 def _sound_head(data: dict[str, Any]) -> bool:
-    """Everything but groups and rules; a review is left to the schema."""
+    """Whether everything but groups and rules is valid; a review is left to the schema."""
     if not data.keys() <= _KEYS or not _is_text(data.get("domain")) or data.get("$schema", SCHEMA_ID) != SCHEMA_ID:
         return False
     digest = data.get("digest")
@@ -61,7 +61,7 @@ def _sound_group(name: Any, group: Any) -> bool:
 
 
 def _sound_rule(name: Any, rule: Any, lengths: Mapping[str, int]) -> bool:
-    """An answer for a group of which the number of options is not known is sound if it is an index at all."""
+    """Whether the rule is valid; for a group with an unknown number of options, any index is."""
     if not _is_text(name) or not isinstance(rule, dict):
         return False
     for group, index in rule.items():

@@ -1,4 +1,4 @@
-"""Repairs that are certain: what they are, and how they are applied to plain data."""
+"""Certain fixes: what they are, and how to apply them to plain data."""
 
 import copy
 from collections.abc import Iterable
@@ -9,23 +9,23 @@ from treegen.tree.validation.problems import Edit, Fix, Problem, path_of, pointe
 
 
 def blank_fix(pointer: str, text: str) -> Fix:
-    """The fix for white space around a text."""
+    """Return the fix for white space around a text."""
     return Fix(summary="remove the white space", edits=(Edit(op="replace", pointer=pointer, value=text.strip()),))
 
 
 def rename_fix(wrong: str, right: str) -> Fix:
-    """The fix for a class whose name is written differently; its rule keeps its place."""
+    """Return the fix for a class name in a variant spelling; its rule keeps its position."""
     move = Edit(op="move", pointer=pointer_to("rules", right), source=pointer_to("rules", wrong))
     return Fix(summary=f"rename it to {show(right)}", edits=(move,))
 
 
 def with_merge_fix(problem: Problem, data: Any) -> Problem:
-    """A TG111 with its fix, if the option is literally an earlier one and two others stay to choose from."""
+    """Add the fix to a TG111 if the option exactly repeats an earlier one and two distinct ones remain."""
     group, index = _option(problem.pointer)
     try:
         options = data["classification_groups"][group]["options"]
         first = options.index(options[index])
-    except LookupError:  # half a surrogate pair in the name: the pointer cannot hold it
+    except LookupError:  # half a surrogate pair in the name: not representable in a pointer
         return problem
     if first == index or len(set(filter(lambda o: isinstance(o, str), options))) < 2:
         return problem
@@ -37,10 +37,10 @@ def with_merge_fix(problem: Problem, data: Any) -> Problem:
 
 
 def apply_fixes(data: Any, problems: Iterable[Problem]) -> tuple[Any, int]:
-    """The data with every certain fix applied (the input is left as it is), and how many there were.
+    """Apply every certain fix to a copy of the data; return it and the number of fixes.
 
-    Fixes are written for the data as it was: what changes texts and answers comes first, then options are merged from
-    the last to the first, so that no index moves before it is used, and at last classes get their names.
+    Fixes refer to the original data. So edits of texts and answers come first, then options are merged from last to
+    first so that no index moves before it is used, and finally classes are renamed.
     """
     fixes = [problem.fix for problem in problems if problem.fix]
     data = copy.deepcopy(data)
@@ -56,7 +56,7 @@ def _turn(edit: Edit) -> tuple[int, int]:
 
 
 def _option(pointer: str) -> tuple[str, int]:
-    """Group and index of an option's pointer."""
+    """Return group and index of an option's pointer."""
     _, group, _, index = path_of(pointer)
     return group, int(index)
 
@@ -81,7 +81,7 @@ def _apply(data: Any, edit: Edit) -> None:
 
 
 def _merge(data: Any, group: str, later: int, earlier: Any) -> None:
-    """Removes an option that says what an earlier one says; the answers of all rules keep their meaning."""
+    """Remove an option that repeats an earlier one; the answers of all rules keep their meaning."""
     del data["classification_groups"][group]["options"][later]
     for rule in data["rules"].values():
         index = rule.get(group)

@@ -1,4 +1,4 @@
-"""Where a JSON Pointer points in a text: line and column, found without parsing what no pointer asks for."""
+"""Line and column of JSON Pointers in a text, found without parsing what no pointer refers to."""
 
 import json
 import re
@@ -8,11 +8,11 @@ from typing import Final
 
 from treegen.tree.validation.problems import Place, Problem, path_of
 
-_STRING: Final = r'"(?:[^"\\]++|\\.)*+"'  # possessive: a text that breaks off costs one pass
+_STRING: Final = r'"(?:[^"\\]++|\\.)*+"'  # possessive: truncated text costs one pass
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _TEXT: Final = re.compile(_STRING, re.DOTALL)
 _PLAIN: Final = re.compile(r"[^\s,{}\[\]\"]+")
-#: an object or a list that holds no other: what most members of a tree are
+#: an object or a list without nesting: what most members of a tree are
 _FLAT: Final = re.compile(rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING})*+[}}\]]', re.DOTALL)
 _BRACKET: Final = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
 _STEPS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
@@ -21,7 +21,7 @@ _Wanted = dict[str, "_Wanted"]
 
 
 class _Node:
-    """A value: where it, or its key, begins, and those of its members that are wanted."""
+    """A value: its offset (or its key's), and those of its members that are wanted."""
 
     __slots__ = ("inner", "offset")
 
@@ -31,12 +31,12 @@ class _Node:
 
 
 def locate(text: str, pointers: Iterable[str]) -> dict[str, Place]:
-    """The place of each pointer: of the key of a member, of the value in a list.
+    """Return the location of each pointer: of the key of a member, of the value in a list.
 
-    What is not there is at its nearest parent that is; of a key that stands twice the last counts, as in JSON.
+    A missing target is located at its nearest existing parent; of duplicate keys the last one counts, as in JSON.
 
     Args:
-        text: JSON. Of a text that breaks off, what is there is found.
+        text: JSON, possibly truncated.
         pointers: RFC 6901.
 
     >>> locate('{"a": [1, 2]}', ["/a/1"])
@@ -57,19 +57,19 @@ def locate(text: str, pointers: Iterable[str]) -> dict[str, Place]:
 
 
 def problem_places(text: str, problems: Iterable[Problem]) -> list[Place]:
-    """The place of each problem in the text it was found in."""
+    """Return the location of each problem in the text it was found in."""
     problems = list(problems)
     found = locate(text, {p.pointer for p in problems if p.place is None})
     return [p.place or found[p.pointer] for p in problems]
 
 
 def place_at(text: str, offset: int) -> Place:
-    """Line and column of the character at `offset`, both from 1."""
+    """Return line and column of the character at `offset`, both from 1."""
     return _place([0, *(m.end() for m in re.finditer("\n", text[:offset]))], offset)
 
 
 def bracket_deeper_than(text: str, most: int) -> int:
-    """Offset of the first bracket that opens more than `most` levels; 0 if none does."""
+    """Return the offset of the first bracket that opens more than `most` levels; 0 if none does."""
     depth = 0
     for bracket in _BRACKET.finditer(text):
         depth += _STEPS.get(bracket[0], 0)
@@ -92,7 +92,7 @@ def _nearest(node: _Node, parts: list[str]) -> int:
 
 
 def _read(text: str, at: int, wanted: _Wanted, node: _Node) -> int:
-    """Reads the value that begins at `at` and notes its wanted members; returns where it ends."""
+    """Read the value that starts at `at` and record its wanted members; return where it ends."""
     if not wanted or text[at : at + 1] not in ("{", "["):
         return _skip_value(text, at)
     is_object, number = text[at] == "{", 0
@@ -131,7 +131,7 @@ def _skip_space(text: str, at: int) -> int:
 
 
 def _skip_value(text: str, at: int) -> int:
-    """Where the value that begins at `at` ends: always behind `at`, so that reading ends in any text."""
+    """Return where the value that starts at `at` ends: always after `at`, so reading terminates for any text."""
     found = _TEXT.match(text, at) or _PLAIN.match(text, at) or _FLAT.match(text, at)
     if found:
         return found.end()

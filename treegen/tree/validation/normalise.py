@@ -1,4 +1,4 @@
-"""When two wordings are the same: the normalisation behind mutual exclusivity."""
+"""When two wordings are the same: the normalisation that enforces mutual exclusivity."""
 
 import unicodedata
 from functools import lru_cache
@@ -8,7 +8,7 @@ _ARTICLES: Final = frozenset({"a", "an", "the"})
 _UNCOUNTED: Final = ("ss", "us", "is")
 _SIGNS: Final = frozenset("<>≤≥=≠+±#%°")  # "< 5" is not "> 5", and "C++" not "C"
 _MINUS: Final = frozenset("-−")
-#: plurals that no rule of `_singular` finds
+#: plurals that `_singular` has no rule for
 _IRREGULAR: Final = {
     "buses": "bus",
     "children": "child",
@@ -36,7 +36,7 @@ _IRREGULAR: Final = {
 
 
 def _singular(word: str) -> str:
-    """A naive English singular: enough to see that 'wing' and 'wings' cannot both be options."""
+    """Return a naive English singular: enough to see that 'wing' and 'wings' cannot both be options."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) <= 3 or word.endswith(_UNCOUNTED) or not word.endswith("s"):
@@ -47,12 +47,12 @@ def _singular(word: str) -> str:
 
 
 def _is_mark(c: str) -> bool:
-    """Vowel signs and accents belong to their letter: without them Hindi or Thai words become the same."""
+    """Whether `c` is a vowel sign or accent, part of its letter: without them Hindi or Thai words become the same."""
     return unicodedata.category(c).startswith("M")
 
 
 def _kept(text: str, place: int) -> str:
-    """The character at `place`, or what stands for it: signs are words of their own, a minus belongs to its number."""
+    """Return the character at `place`, or its replacement: signs become words, a minus stays with its number."""
     c = text[place]
     if c.isalnum() or _is_mark(c):
         return c
@@ -78,14 +78,14 @@ def normalise_name(name: str) -> str:
 
 @lru_cache(maxsize=2**16)
 def normalise(text: str) -> str:
-    """Folds case, width (NFKC), punctuation, white space, articles and plurals.
+    """Fold case, width (NFKC), punctuation, white space, articles and plurals.
 
-    Signs that carry meaning stay (`< 5`, `-1`, `C++`), and text of symbols alone keeps all of them.
+    Signs that carry meaning are kept (`< 5`, `-1`, `C++`), and text made of symbols only keeps all of them.
 
     >>> normalise("The  Doors") == normalise("ｄｏｏｒ")
     True
     """
-    if text.isascii() and text.replace(" ", "").isalnum():  # what nearly all names and options are
+    if text.isascii() and text.replace(" ", "").isalnum():  # nearly all names and options
         folded = text.lower().strip()
         return " ".join(w for w in map(_singular, folded.split()) if w not in _ARTICLES) or folded
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()

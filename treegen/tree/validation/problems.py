@@ -1,4 +1,4 @@
-"""One shape for every finding, and the table of its codes."""
+"""The common form of all findings, and the table of codes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from jsonpointer import JsonPointer
 Severity = Literal["error", "warning"]
 Level = Literal["error", "warning", "off"]
 
-#: code -> (severity, what it means). Codes are stable: a code is never given another meaning.
+#: code -> (severity, meaning). Codes are stable: a code's meaning never changes.
 CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG101": ("error", "the text cannot be read"),
     "TG102": ("error", "a key stands twice in one object"),
@@ -68,7 +68,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
 }
 
 
-#: codes whose severity a project may set: after the others there is no tree, or none for this domain
+#: codes whose severity a project may set: with the others there is no tree, or none for this domain
 ADJUSTABLE: Final = frozenset(code for code, (severity, _) in CODES.items() if severity == "warning")
 
 
@@ -77,10 +77,10 @@ class Edit:
     """One step of a fix: an operation of JSON Patch (RFC 6902), or `merge`.
 
     Attributes:
-        op: `move` keeps the place among the members; `merge` removes an option, and the rules follow.
+        op: `move` keeps the position among the members; `merge` removes an option, and the rules follow.
         pointer: where.
-        value: what to write; for `merge` the index of the option that stays.
-        source: for `move` where it was.
+        value: what to write; for `merge`: the index of the option that is kept.
+        source: for `move`: the old pointer.
     """
 
     op: Literal["add", "replace", "remove", "move", "merge"]
@@ -91,7 +91,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """A repair that is certain: what it does in words, and the edits of the document."""
+    """A certain fix: a summary in words, and the edits of the document."""
 
     summary: str
     edits: tuple[Edit, ...]
@@ -99,7 +99,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place in a text: line and column in characters, both from 1."""
+    """A position in a text: line and column in characters, both from 1."""
 
     line: int
     column: int
@@ -133,7 +133,7 @@ class Problem:
         return self.level or CODES[self.code][0]
 
     def as_json(self) -> dict[str, Any]:
-        """What `--json` prints and the store keeps."""
+        """Return what `--json` prints and the store keeps."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -144,7 +144,7 @@ class Problem:
 
 
 def pointer_to(*parts: str | int) -> str:
-    """JSON Pointer of a path; half a surrogate pair, which no output can write, becomes `?`.
+    """Return the JSON Pointer of a path; half a surrogate pair, which cannot be encoded, becomes `?`.
 
     >>> pointer_to("rules", "a/b", 0)
     '/rules/a~1b/0'
@@ -163,7 +163,7 @@ def path_of(pointer: str) -> list[str]:
 
 
 def with_levels(problems: Iterable[Problem], levels: Mapping[str, Level]) -> tuple[tuple[Problem, ...], int]:
-    """The problems with the severities that a project sets by code, and how many of them are switched off."""
+    """Apply a project's severities; return the problems and how many are switched off."""
     if not levels:
         return tuple(problems), 0
     kept, off = [], 0
@@ -177,5 +177,5 @@ def with_levels(problems: Iterable[Problem], levels: Mapping[str, Level]) -> tup
 
 
 def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Those of severity error."""
+    """Return the problems of severity error."""
     return tuple(p for p in problems if p.severity == "error")

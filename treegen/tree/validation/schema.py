@@ -1,6 +1,6 @@
 """treegen's own JSON Schema keywords and the validator that knows them.
 
-A misspelt keyword in a schema is ignored silently by JSON Schema, so each has a test of its own.
+JSON Schema silently ignores misspelt keywords, so each of these has a test of its own.
 """
 
 import json
@@ -90,7 +90,7 @@ def _distinct(_: Any, wanted: bool, value: Any, __: Any) -> "Iterator[Validation
 
 
 def _index_into(_: Any, spec: dict[str, str], value: Any, __: Any) -> "Iterator[ValidationError]":
-    """Every index below `indices` must lie in the list `key` of the object of the same name below `lists`."""
+    """Check that every index below `indices` is within the list `key` of the same-named object below `lists`."""
     from jsonschema.exceptions import ValidationError
 
     if not isinstance(value, dict):
@@ -107,7 +107,7 @@ def _index_into(_: Any, spec: dict[str, str], value: Any, __: Any) -> "Iterator[
         for name, index in indices.items() if isinstance(indices, dict) else ():
             if isinstance(index, bool) or not isinstance(index, int) or name not in lengths:
                 continue
-            if index >= lengths[name]:  # below 0 is the schema's own minimum
+            if index >= lengths[name]:  # the schema's own minimum rejects negative ones
                 valid = f" (0 to {lengths[name] - 1})" if lengths[name] else ""
                 yield ValidationError(
                     f"{show(owner)} has option {index} in {show(name)}, which has {lengths[name]} options{valid}",
@@ -125,7 +125,7 @@ def _is_number(_: Any, value: Any) -> bool:
 
 @cache
 def validator_of(schema: str) -> Any:
-    """A Draft 2020-12 validator of `schemas/SCHEMA.schema.json` that also knows treegen's keywords."""
+    """Return a Draft 2020-12 validator of `schemas/SCHEMA.schema.json` that also knows treegen's keywords."""
     from jsonschema import Draft202012Validator, validators
 
     extended: Any = validators.extend(  # type: ignore[no-untyped-call]
@@ -137,14 +137,14 @@ def validator_of(schema: str) -> Any:
             "distinctNormalised": _distinct,
             "indexInto": _index_into,
         },
-        # 1.0 is no index, and TOML's nan is no fraction: it is neither below nor above any limit
+        # 1.0 is not an index, and TOML's nan is not a fraction: it passes every limit
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number}),
     )
     return extended(json.loads(read_schema(schema)))
 
 
 def schema_problems(data: Any, schema: str) -> list[Problem]:
-    """All findings of the schema, in the order of the document's places."""
+    """Return all findings of the schema, ordered by pointer."""
     problems: list[Problem] = []
     if schema == "tree" and isinstance(data, dict):
         data = doubtful_part(data)
@@ -156,7 +156,7 @@ def schema_problems(data: Any, schema: str) -> list[Problem]:
 
 
 def problems_of(error: "ValidationError") -> list[Problem]:
-    """One schema error as problems in treegen's words."""
+    """Translate one schema error into problems in treegen's words."""
     path, keyword = list(error.absolute_path), str(error.validator)
     value: Any = error.instance
     expected: Any = error.validator_value
@@ -177,7 +177,7 @@ def problems_of(error: "ValidationError") -> list[Problem]:
 
 
 def _not_allowed(keyword: str, expected: Any, value: Any) -> str:
-    """The sentence for a value that has the right type but is not allowed."""
+    """Return the message for a value that has the right type but is not allowed."""
     if keyword == "pattern" and expected == "\\S":
         return f"a text must not be blank: {show(value)}"
     sentences = {
