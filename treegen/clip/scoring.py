@@ -84,7 +84,7 @@ def split_groups(columns: Array, sizes: tuple[int, ...]) -> tuple[Array, ...]:
 
 
 def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np.float32]":
-    """The rules as M (K, Q), float32: 1 at the class's option; 1/len(options) over a group in which its answer is null.
+    """Return the rules as M (K, Q), float32: 1 at the class's option; 1/len(options) over a group in which its answer is null.
 
     Args:
         tree: its rules.
@@ -118,7 +118,7 @@ def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np
 
 
 def _rules_of(tree: Tree, classes: Sequence[str]) -> list[ClassRule]:
-    """The rules of these classes, in their order."""
+    """Return the rules of these classes, in their order."""
     rules = {rule.name: rule for rule in tree.rules}
     missing = [name for name in classes if name not in rules]
     if missing:

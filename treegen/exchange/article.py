@@ -76,7 +76,7 @@ def _options(group: Any) -> dict[str, int]:
 
 
 def article_comments(tree: Tree, source: Source) -> Comments:
-    """The comments of the source against its tree; JSON has none, and prose may hold what is not an object."""
+    """Compare the comments of the source with its tree; JSON has none, and prose may hold what is not an object."""
     with suppress(UnreadableError):
         return Comments() if source.syntax == "JSON" else check_comments(tree, source.text)
     return Comments()

@@ -30,7 +30,7 @@ class Matched:
 def match_classes(
     found: Sequence[str], known: Sequence[str] | None, aliases: Sequence[tuple[str, Sequence[str]]] = ()
 ) -> Matched:
-    """Matches exactly, then by a spelling that only one class on each side has; never by likeness.
+    """Match exactly, then by a spelling that only one class on each side has; never by likeness.
 
     Args:
         found: classes of the file.

@@ -84,7 +84,7 @@ def _meant(name: str, close: str) -> str:
 
 
 def as_text(report: Report, most: int | None = 10) -> str:
-    """The report as plain text, at most so many lines of a section."""
+    """Return the report as plain text, at most so many lines per section."""
     parts = []
     for section in sections(report):
         shown = section.lines if most is None or section.title == "Read" else section.lines[:most]
@@ -96,7 +96,7 @@ def as_text(report: Report, most: int | None = 10) -> str:
 
 
 def as_markdown(report: Report) -> str:
-    """The whole report as Markdown."""
+    """Return the whole report as Markdown."""
     parts = [f"# Import of {_escaped(report.source)}"]
     for section in sections(report):
         parts += ["", f"## {_escaped(section.title)}", "", *(f"- {_escaped(line)}" for line in section.lines)]
@@ -110,7 +110,7 @@ def _escaped(text: str) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The whole report as plain data."""
+    """Return the whole report as plain data."""
     comments = report.comments
     return {
         "source": report.source,

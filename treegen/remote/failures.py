@@ -162,7 +162,7 @@ def _code(kind: str) -> str:
 
 
 def _kind(error: BaseException, names: set[str], status: int | None) -> str:
-    """The key into `_FINAL`.
+    """Return the key into `_FINAL`.
 
     Providers say in words alone what litellm's BadRequestError means, so their words are read here, and never shown.
     """

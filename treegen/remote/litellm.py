@@ -63,7 +63,7 @@ def load_litellm() -> Any:
 
 
 def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, str]:
-    """What to pass on as the key: nothing where litellm finds the provider's own in the environment.
+    """Return what to pass on as the key: nothing where litellm finds the provider's own in the environment.
 
     Args:
         litellm: from `load_litellm`.

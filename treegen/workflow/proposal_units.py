@@ -231,7 +231,7 @@ class _Made:
             self._inside[change.about[0]].append(place)
 
     def needed_by(self, change: Change) -> set[int]:
-        """The places of what the change speaks of, or of what frees an option that it removes."""
+        """Return the places of what the change refers to, or of what frees an option that it removes."""
         if isinstance(change, GroupRenamed | ClassRenamed):
             return set()  # they come first, and speak of the names of the old tree
         group, name = change.about

@@ -80,7 +80,7 @@ class ReviewModel:
         encoder: EncoderSettings | None = None,
         thread: Executor | None = None,
     ) -> None:
-        """Opens the tree, the session it was left in, and its domain.
+        """Open the tree, the session it was left in, and its domain.
 
         Args:
             path: the tree file.

@@ -125,7 +125,7 @@ class Workspace:
         return encoder
 
     def _cache_for_encoder(self) -> "EmbeddingCache | None":
-        """The cache, if it can be had and is worth it: without images only a folder that is there already is used."""
+        """Open the cache if it is worth it: without images, only in a folder that exists already."""
         if self.domain.images is None and not (self.path.resolve().parent / FOLDER).is_dir():
             return None
         try:

@@ -237,7 +237,7 @@ def _tokenizer(transformers: Any, source: str, shown: str, trusted: bool, *, nee
 
 
 def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool, trusted: bool) -> ModelError:
-    """What a failed load means for the user; transformers says in words alone which it is."""
+    """Explain a failed load to the user; transformers tells the cases apart by wording alone."""
     told = first_lines(error)
     if not trusted and "trust_remote_code" in str(error):
         tip = "if you trust its authors: --trust-remote-code, or trust_remote_code = true below [encoder]"

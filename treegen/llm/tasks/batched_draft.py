@@ -312,7 +312,7 @@ def _alike(rules: Plain, most: int) -> list[list[str]]:
 
 
 def _request(domain: Domain, template: str, about: Sequence[str], **values: Any) -> tuple[Message, ...]:
-    """A request with the notes on the classes that it is about."""
+    """Render a request with the notes on the classes that it is about."""
     shared = {"name": domain.name, "noun": domain.noun, "description": domain.description}
     text = render(template, domain.folder, **shared, **notes_of(domain, about), **language_of(domain), **values)
     return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)

@@ -93,7 +93,7 @@ class KeysFooter(Footer):
     """Format as many useful keys as fit, always including the key that shows all of them."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        """A footer of one line, without Textual's key of the command palette."""
+        """Make a footer of one line, without Textual's key of the command palette."""
         super().__init__(id=id, compact=True, show_command_palette=False)
         self._keys: list[Any] = []
         self._composed: list[Binding] | None = None

@@ -70,7 +70,7 @@ class FeedbackPane(Vertical):
     """A text to send, the streamed reply, and the proposed changes."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        """A pane in which nothing was said yet."""
+        """Make a pane without a conversation."""
         super().__init__(id=id)
         self._about, self._talk = "", ""
         self._asked: ProposalReview | None = None

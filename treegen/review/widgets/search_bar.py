@@ -17,7 +17,7 @@ class SearchBar(Field):
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
-        """A field that is not shown yet."""
+        """Make a hidden field."""
         super().__init__(id=id, placeholder="search", select_on_focus=False)
         self.display = False
         self._sought = ""

@@ -23,7 +23,7 @@ class PaneSwitcher(ContentSwitcher):
         super().__init__(id=id, initial="options")
 
     def compose(self) -> ComposeResult:
-        """The panes in the order of their numbers."""
+        """Yield the panes in the order of their numbers."""
         yield OptionsPane(id="options")
         yield RulesPane(cells=True, id="rules")
         yield ProblemsPane(id="problems")

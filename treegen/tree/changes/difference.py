@@ -56,7 +56,7 @@ def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
 
 
 def undo(tree: Tree, *changes: Change) -> tuple[Change, ...]:
-    """What takes the changes back after they were made on the tree: nearly always their inverses alone.
+    """Return what takes the changes back after they were made on the tree: nearly always their inverses alone.
 
     Where a tree has errors (an answer for an unknown group, say), the inverses may not restore everything; then more
     changes follow. All inverses are made before the trees are compared: to compare after each would take the square
