@@ -20,7 +20,7 @@ from treegen.workflow.workspace import Workspace, split_settings
 def measure(
     plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet, cache: EmbeddingCache | None = None
 ) -> dict[str, Any] | None:
-    """Accuracy over the rows of the pictures that were listed, with n and interval.
+    """Return the accuracy over the rows of the listed pictures, with n and interval.
 
     Of the domain's own images it is that of the test part, and counts as a look at it; so it is of a folder or a table
     in which every picture with a label has the content of one of them. Other images count unless the domain has their
@@ -88,7 +88,7 @@ def _counting(
 
 
 def _own_images(domain: Domain, cache: EmbeddingCache | None) -> Sequence[LabelledImage]:
-    """The domain's own images with their digests; none if it has none that can be read."""
+    """Return the domain's own images with their digests; none if it has none that can be read."""
     try:
         return (read_image_set(domain, cache) if cache else list_images(domain)).images
     except InputError:

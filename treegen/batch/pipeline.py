@@ -59,7 +59,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a run did.
+    """The results of a run.
 
     Attributes:
         counts: how the pictures fared.
@@ -282,7 +282,7 @@ class _Keeper:
             self._skipped.append(skipped)
 
     def _census(self) -> Census:
-        """What became of the picture files; one that two rows of a table name is one file."""
+        """Count the picture files that were read and left out; a file that two rows of a table name counts once."""
         findings, root = self.plan.listing.findings, self.plan.listing.root
         found = len(self._files) if self._files else self._sources
         others = take_census((), (*findings.skipped, *findings.passed_over), root).left_out

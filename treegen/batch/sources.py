@@ -35,7 +35,7 @@ class AnyLabels(Labels):
         self._indices: dict[str, int] = {}
 
     def find(self, label: str) -> int:
-        """Index of the class, or number of the label in the order in which they appear; `NO_LABEL` of an empty one."""
+        """Return the index of the class, or the label's number in order of appearance; `NO_LABEL` for an empty one."""
         if not label:
             return NO_LABEL
         known = super().find(label)
@@ -50,7 +50,7 @@ class AnyLabels(Labels):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The pictures that were named, found while `sources` runs.
+    """The given pictures, found while `sources` runs.
 
     Attributes:
         settings: the image set, or a folder without classes if `labels` is `None`.
@@ -73,7 +73,7 @@ class Listing:
     unlabelled: Counter[str] = field(default_factory=Counter)
 
     def notes(self) -> list[str]:
-        """What there is to know of the set and its labels, once all pictures were listed."""
+        """Return what a reader must know of the set and its labels, once all pictures are listed."""
         told = list(self.findings.notes)
         if self.labels is None:
             return [*told, _NO_LABELS]
@@ -108,7 +108,7 @@ class Listing:
         return read_images(self.settings, self.labels, self.findings)
 
     def _in_folders(self) -> Iterator[LabelledImage]:
-        """All pictures below the folder, folder by folder; one that is called like a class labels what is in it."""
+        """Yield all pictures below the folder, folder by folder; a folder named like a class labels its content."""
         folder, label, part = None, NO_LABEL, None
         for path in picture_files(self.root, self.findings):
             if self.labels is not None and path.parent != folder:
@@ -182,7 +182,7 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
 
 
 def _with_guessed_columns(settings: ImageSettings) -> ImageSettings:
-    """The settings of a table with its columns, where it does not call them path and label."""
+    """Return the settings of a table with its columns, where they are not called path and label."""
     if settings.manifest is None or settings.manifest.suffix not in TABLES:
         return settings
     try:

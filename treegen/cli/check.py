@@ -117,7 +117,7 @@ def _encoders(choice: EncoderChoice, loaded: "dict[object, Encoder]") -> "Encode
 
 
 def _cache_in(folder: Path) -> "EmbeddingCache | None":
-    """The embedding cache of a folder, closed when the command ends; `None` if there is none that can be used."""
+    """Open the embedding cache of a folder, closed when the command ends; `None` if there is none that can be used."""
     from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.errors import InputError
     from treegen.history.store import FOLDER

@@ -136,7 +136,7 @@ def show_score(score: Score, *, groups: bool = False) -> None:
 
 
 def census_sentence(files: ImageFiles) -> str:
-    """What became of the picture files of a set, in one line."""
+    """Return in one line how many picture files of a set were read and left out."""
     from treegen.images import Census, LeftOut
 
     left_out = tuple(LeftOut(kind=e["reason"], count=e["count"], names=()) for e in files["left_out"])

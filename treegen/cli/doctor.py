@@ -27,7 +27,7 @@ def command(
     encoder: str | None,
     as_json: bool,
 ) -> None:
-    """What can be used: images, keys, servers, encoders, GPU, terminal and git; and what to do about the rest.
+    """Report what can be used: images, keys, servers, encoders, GPU, terminal and git; and how to fix the rest.
 
     Nothing is sent to a model, and no key is shown. DOMAIN is domain.toml or its folder; without it, the one where you
     stand, if there is one. Exit code 1 if images, the language model or the encoder that is named cannot be used.

@@ -33,7 +33,7 @@ def text_lines(findings: Findings) -> Iterator[str]:
 
 
 def image_line(findings: Findings) -> str:
-    """What becomes of the picture files of a domain, in one line."""
+    """Return in one line how many picture files of a domain are read and left out."""
     assert findings.images is not None
     return findings.images.files.sentence(below(findings.images.root, findings.path.resolve().parent))
 

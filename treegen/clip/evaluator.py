@@ -134,7 +134,7 @@ class Evaluator:
         return to_device(np.stack([self._texts[text] for text in texts]), self.encoder.device)
 
     def answer(self, tree: Tree, features: Array) -> Answers:
-        """What the tree says about images.
+        """Answer the questions of a tree about images.
 
         Args:
             tree: its rules are those of the domain's classes.
@@ -170,7 +170,7 @@ class Evaluator:
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = SUM, *, names: bool) -> TreeClassifier:
-        """The tree with its classes in the order of the domain's.
+        """Return the tree with its classes in the order of the domain's.
 
         Raises:
             ProblemsError: the tree's classes are not the domain's.

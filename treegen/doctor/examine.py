@@ -24,14 +24,14 @@ class Examination:
 
     @property
     def usable(self) -> bool:
-        """Whether the images, the model and the encoder that are named can be used."""
+        """Whether the images, the chosen model and the encoder can be used."""
         return all(finding.state != "missing" for finding in self.findings)
 
 
 def examine(
     llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path, domain: Domain | None = None
 ) -> Examination:
-    """Looks at everything that can be looked at without loading a model.
+    """Examine everything that can be examined without loading a model.
 
     A model that litellm knows costs its import (3 s), and a machine with a GPU that of torch (2 s). Servers are given
     2 s to answer.

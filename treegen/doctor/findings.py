@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one examination.
 
     Attributes:
         topic: `images`, `packages`, `language`, `vision`, `terminal` or `git`.

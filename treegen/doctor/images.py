@@ -9,7 +9,7 @@ from treegen.images import below, survey_images
 
 
 def images(domain: Domain) -> Iterator[Finding]:
-    """Yield what becomes of the picture files of a domain; none of them is decoded."""
+    """Yield the counts of a domain's picture files; none of them is decoded."""
     assert domain.images is not None
     name = below(domain.images.source, domain.folder)
     try:

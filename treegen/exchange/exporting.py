@@ -78,7 +78,7 @@ def export_tree(
 
 
 def _counted_order(domain: Domain | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The classes in the order in which numbers count them in the domain's image set, and what to know of it."""
+    """Return the classes in the order of the image set's label numbers, and a note on names that are no class."""
     if domain is None:
         return (), ()
     labels = labels_of(domain)

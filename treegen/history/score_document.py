@@ -146,7 +146,7 @@ class LeftOutFiles(TypedDict):
 
 
 class FileCounts(TypedDict):
-    """What became of the picture files of a set: each was read, or left out."""
+    """Counts of the picture files of a set: each was read, or left out."""
 
     found: int
     read: int

@@ -26,7 +26,7 @@ def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) ->
 def images_of_folders(
     root: Path, labels: Labels, findings: Findings, *, without: Collection[Path] = ()
 ) -> Iterator[LabelledImage]:
-    """Yield the images by class and name. All below a folder named like a class is of that class; the outermost counts.
+    """Yield the images by class and name. A folder named like a class sets the class of all below; the outermost wins.
 
     Args:
         root: the folder above.
@@ -64,6 +64,6 @@ def images_of_folders(
 
 
 def part_of(path: Path, root: Path, labels: Labels) -> PartName | None:
-    """Return the part whose name comes first among the folders above a file; a class may be called train."""
+    """Return the split named first among the folders from the root to the file; a class may be called train."""
     folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
     return next((part for n in folders if (part := part_called(n)) and labels.find(n) is None), None)

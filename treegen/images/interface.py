@@ -33,7 +33,7 @@ _MOST_MEANT: Final = 10  # labels that get a line of their own
 
 
 def part_called(name: str) -> PartName | None:
-    """Return the part that the name of a folder or a tar means.
+    """Return the split that the name of a folder or a tar means.
 
     The keyword stands alone or between hyphens, dots, underscores, spaces and digits: train2017, my-test_images.
 
@@ -102,7 +102,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """Picture files that were left out for one reason: their number, and the names of the first or of all."""
+    """Picture files left out for one reason: their number, and the names of the first or of all."""
 
     kind: str
     count: int
@@ -111,7 +111,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
-    """What became of the picture files of a set: each was read, or left out for one reason.
+    """Counts of the picture files of a set: each was read, or left out for one reason.
 
     Attributes:
         read: files that were read.
@@ -123,7 +123,7 @@ class Census:
 
     @property
     def found(self) -> int:
-        """All picture files."""
+        """The number of all picture files."""
         return self.read + sum(each.count for each in self.left_out)
 
     def sentence(self, place: str) -> str:
@@ -184,7 +184,7 @@ class ImageSet:
 
     @property
     def files(self) -> Census:
-        """What became of the picture files that the set holds."""
+        """Counts of the picture files of the set."""
         return take_census(self.images, (*self.skipped, *self.passed_over), self.root)
 
     @property
@@ -194,7 +194,7 @@ class ImageSet:
 
     @property
     def named_in_two_classes(self) -> list[str]:
-        """The contents that stand in more than one class, each by its names: "a/1.png = b/2.png"."""
+        """Contents that occur in more than one class, each by its names: "a/1.png = b/2.png"."""
         found: dict[tuple[str, Crop | None], dict[int, LabelledImage]] = {}
         for image in self.images:
             found.setdefault((image.digest, image.crop), {}).setdefault(image.label, image)
@@ -214,7 +214,7 @@ class ImageSet:
 
 
 class Labels:
-    """Finds the class that a label of an image set means.
+    """Maps labels of an image set to classes.
 
     Attributes:
         needed: an image without a label is of no use.
@@ -224,7 +224,7 @@ class Labels:
     needed = True
 
     def __init__(self, domain: Domain, numbered: tuple[str, ...] | None = None) -> None:
-        """Names count as equal if they are so in Unicode's form NFC; other names are the domain's [aliases].
+        """Compare names in Unicode's form NFC; other names are the domain's [aliases].
 
         Args:
             domain: its classes and aliases.
@@ -257,7 +257,7 @@ class Labels:
         return self._classes.get(normalize("NFC", named))
 
     def named(self, label: str) -> str:
-        """The label, or the name that it is the number of; 1.0, as tables with gaps have it, is 1."""
+        """Return the label, or the name that it is the number of; 1.0, as tables with gaps have it, is 1."""
         if self._classes and normalize("NFC", label) not in self._classes and re.fullmatch(r"\d+\.0+", label):
             label = label.partition(".")[0]
         if not label.isdecimal() or len(label) > 9:
@@ -329,7 +329,7 @@ class Findings:
     def leave_out(
         self, path: Path, reason: str, member: str = "", *, kind: str = "that cannot be read", exists: bool = True
     ) -> None:
-        """Name an image that cannot be read, or with `exists=False` what is no picture file: a folder, a tar."""
+        """Record an unreadable image, or with `exists=False` what is no picture file: a folder, a tar."""
         self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists))
 
     def pass_over(self, path: Path, kind: str, member: str = "") -> None:

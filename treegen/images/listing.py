@@ -61,7 +61,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
 
 
 def survey_images(domain: Domain) -> ImageSet:
-    """Finds the images of a domain as `list_images` does, but reads none of them: their digests are only their names.
+    """Find the images of a domain as `list_images` does without reading them: their digests are only their names.
 
     Raises:
         InputError: see `list_images`.
@@ -79,7 +79,7 @@ def is_there(settings: ImageSettings) -> bool:
 def notes_on_set(
     images: Sequence[LabelledImage], settings: ImageSettings, labels: Labels, findings: Findings
 ) -> tuple[str, ...]:
-    """What a reader must know of a set as a whole: its only split, what numbers mean, what labels may mean."""
+    """Return what a reader must know of a set: its only split, what numbers mean, what labels may mean."""
     notes = list(findings.notes)
     parts = {image.part for image in images} - {None}
     if settings.kind != "manifest" and len(parts) == 1:
@@ -140,7 +140,7 @@ def _without_leaks(
 
 
 def _nothing(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
-    """What to say of a set in which nothing can be used; the tip is about what most of the pictures lack."""
+    """Explain why nothing in a set can be used; the tip is about what most of the pictures lack."""
     told = f"{settings.source}: no image of any of the {len(labels.names)} classes"
     if findings.strangers:
         told += f"; labels that are no class: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"

@@ -48,7 +48,7 @@ class Held:
         return self._files
 
     def of_name(self, path: Path) -> list[Path]:
-        """Return the pictures that have a name with an ending behind it, in its folder or else anywhere below."""
+        """Return the pictures that have a name followed by an ending, in its folder or else anywhere below."""
         if not self._stems:
             for file in self.files():
                 for name in {file.stem, file.name}:
@@ -105,7 +105,7 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
 def read_table(
     table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings, held: Held
 ) -> Iterator[LabelledImage]:
-    """Yield the images that a table names, each once.
+    """Yield the images listed in a table, each once.
 
     Args:
         table: the file.

@@ -22,7 +22,7 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pil
 
 
 def read_bytes(image: LabelledImage) -> bytes:
-    """The encoded picture, from its file, its place in a tar or its row of a Parquet file.
+    """Read the encoded picture, from its file, its location in a tar or its row of a Parquet file.
 
     Raises:
         OSError: it cannot be read.

@@ -138,7 +138,7 @@ def _apart(member: tarfile.TarInfo, names: Collection[str]) -> str:
 
 
 def _ended(name: str) -> tuple[str, str]:
-    """Stem and ending: at the last dot of the last part of the name."""
+    """Return the stem and the ending, divided at the last dot of the last part of the name."""
     folder, slash, file = name.rpartition("/")
     stem, _, last = file.rpartition(".") if "." in file else (file, "", "")
     return f"{folder}{slash}{stem}", last.lower()
@@ -202,7 +202,7 @@ def _read_sample(
 
 
 def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
-    """The label of a sample, empty if it has none.
+    """Return the label of a sample, empty if it has none.
 
     Raises:
         ValueError: what holds it cannot be read as one label.
@@ -216,7 +216,7 @@ def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
 
 
 def _label_in(found: object) -> str:
-    """The one label in a JSON value: a text, a number, a list of one, or an object that holds one under a usual key."""
+    """Return the one label in a JSON value: a text, a number, a list of one, or an object with one under a usual key."""
     if isinstance(found, dict):
         keys = [key for key in _IN_JSON if key in found]
         if not keys:

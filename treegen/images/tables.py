@@ -30,7 +30,7 @@ LABEL_NAMES: Final = (
 
 
 def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
-    """Yield the rows with the number of their line in the file (of a Parquet file: of the row), from 1.
+    """Yield the rows with their line number in the file (for Parquet: the row number), from 1.
 
     Args:
         path: the table. The cells of a CSV are divided by what divides its head: commas, semicolons or tabs.
@@ -220,7 +220,7 @@ def label_names(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _named(value: Any, names: tuple[str, ...] | None) -> str:
-    """A cell as text; of a ClassLabel its name."""
+    """Return a cell as text; of a ClassLabel its name."""
     if names and isinstance(value, int) and 0 <= value < len(names):
         return names[value]
     return _text(value)

@@ -125,7 +125,7 @@ def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
 
 
 def check_images(domain: Domain, findings: Findings) -> Findings:
-    """Add to what was found in a domain file what is wrong with its images; none of them is decoded.
+    """Add the problems of a domain's images to the findings of its file; none of the images is decoded.
 
     Args:
         domain: names the images.

@@ -84,7 +84,7 @@ def write_domain(
     noun: str = "object",
     encoder: str | None = None,
 ) -> Written:
-    """Writes FOLDER/domain.toml, which is valid as it stands.
+    """Write a valid, commented FOLDER/domain.toml.
 
     Args:
         folder: made if missing.
@@ -134,7 +134,7 @@ def write_domain(
 
 
 def _files(domain: Domain) -> tuple[str, list[str]]:
-    """What becomes of the picture files of a domain that was just written, and what else there is to know of them."""
+    """Count the picture files of a domain that was just written; return the line and further notes."""
     assert domain.images is not None
     try:
         found = survey_images(domain)
@@ -144,7 +144,7 @@ def _files(domain: Domain) -> tuple[str, list[str]]:
 
 
 def _lines_of(classes: Path | None, names: Sequence[str]) -> str:
-    """Where names that stand twice in a class list are."""
+    """List names that occur twice in a class list, with their lines."""
     lines = [line.strip() for line in read_text(classes).splitlines()] if classes else []
     told = []
     for name in names[:5]:
@@ -154,7 +154,7 @@ def _lines_of(classes: Path | None, names: Sequence[str]) -> str:
 
 
 def _source_of(images: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
-    """What [images] says of a folder or a table, and the names of classes in it.
+    """Return the lines of [images] for a folder or a table, and the names of classes in it.
 
     Raises:
         InputError: it is not there, or a table whose columns cannot be told.
@@ -173,7 +173,7 @@ def _source_of(images: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _table_labels(table: Path, path: str = "path", label: str = "label") -> tuple[str, tuple[str, ...]]:
-    """The line `columns` of a table, empty where it calls its columns as expected; and its labels, sorted."""
+    """Return the line `columns` of a table, empty for the expected names; and its labels, sorted."""
     if table.suffix.lower() == ".parquet" and picture_columns(table):
         return "", _parquet_labels(table)
     heads, rows = columns_of(table)
@@ -190,7 +190,7 @@ def _table_labels(table: Path, path: str = "path", label: str = "label") -> tupl
 
 
 def _parquet_labels(file: Path) -> tuple[str, ...]:
-    """The names of a Parquet file's ClassLabel, else what stands in its column `label`, sorted."""
+    """Return the names of a Parquet file's ClassLabel, else the values of its column `label`, sorted."""
     if names := label_names(file):
         return names.get("label") or next(iter(names.values()))
     heads, rows = columns_of(file)
@@ -199,7 +199,7 @@ def _parquet_labels(file: Path) -> tuple[str, ...]:
 
 
 def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
-    """The labels of all tables and Parquet files of a folder, and the class folders where no table is."""
+    """Return the labels of all tables and Parquet files of a folder, and the class folders where no table is."""
     files = picture_parquets(root, Findings())
     ordered = [name for file in files for name in _parquet_labels(file)]
     found = {name for table in tables for name in _table_labels(table, "file_name")[1]}
@@ -210,7 +210,7 @@ def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
-    """Names of the folders that hold a picture: the outermost that are no split, nor hold splits."""
+    """Return the names of the folders that contain a picture: the outermost that are no split, nor hold splits."""
     found = set[str]()
     for inner in sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith(".")):
         if inner in covered:
@@ -223,18 +223,18 @@ def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
 
 
 def _holds_pictures(folder: Path) -> bool:
-    """Whether a folder holds a picture, be it one that cannot be read here."""
+    """Tell whether a folder holds a picture, be it one that cannot be read here."""
     findings = Findings()
     return any(picture_files(folder, findings)) or any(each.exists for each in findings.skipped)
 
 
 def _holds_classes(folder: Path) -> bool:
-    """Whether a folder is a split with folders of classes: train/Newt, and not Newt/train."""
+    """Tell whether a folder is a split with folders of classes: train/Newt, and not Newt/train."""
     return part_called(folder.name) is not None and any(p.is_dir() for p in folder.iterdir())
 
 
 def _mismatches(classes: Sequence[str], folders: Sequence[str], kind: str) -> list[str]:
-    """Classes without a folder (or label) and folders without a class."""
+    """List classes without a folder (or label) and folders without a class."""
     lacking, strange = [c for c in classes if c not in folders], [f for f in folders if f not in classes]
     notes = [
         f"no image {kind} for the class {show(name)}{did_you_mean(name, strange, kind=f'the {kind}', cutoff=0.6)}"

@@ -1,4 +1,4 @@
-"""Pictures of the test part that the dev part has too, in nearly the same form: they flatter the accuracy."""
+"""Test pictures with a near-duplicate in the dev split: they flatter the accuracy."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def note_near_duplicates(evaluator: "Evaluator", folder: Path) -> tuple[str, ...
 
 
 def _key(evaluator: "Evaluator") -> str:
-    """A digest of the contents of both parts, in any order."""
+    """Return a digest of the contents of both parts, in any order."""
     lines = sorted(f"{name} {i.digest} {i.crop}" for name, part in evaluator.parts.items() for i in part.images)
     return hashlib.sha256("\n".join([evaluator.encoder.fingerprint, *lines]).encode()).hexdigest()
 
@@ -61,7 +61,7 @@ def _kept(path: Path, key: str) -> list[Pair] | None:
 
 
 def _find(evaluator: "Evaluator") -> list[Pair]:
-    """Test images with the dev image that they nearly are, each once, by their names."""
+    """Find test images with the dev image that they nearly are, each once, by their names."""
     dev, test = evaluator.parts["dev"].images, evaluator.parts["test"].images
     settings, found = evaluator.domain.images, dict[str, str]()
     assert settings is not None
@@ -84,7 +84,7 @@ def _find(evaluator: "Evaluator") -> list[Pair]:
 
 
 def _likely_pairs(evaluator: "Evaluator") -> Sequence[tuple[int, int]]:
-    """The pairs (test, dev) whose embeddings are most alike, the likeliest first."""
+    """Return the pairs (test, dev) whose embeddings are most alike, the likeliest first."""
     import numpy as np
 
     from treegen.clip.arrays import to_numpy

@@ -120,7 +120,7 @@ def _look(workspace: Workspace, score: Score) -> int:
 
 
 def freeze_rule(workspace: Workspace, score: Score) -> str:
-    """Writes the decision rule that a score's comparison chose into the domain file; returns its name.
+    """Write the decision rule that a score's comparison chose into the domain file; returns its name.
 
     From then on scores, previews and labels are made with it. Comments and order of the file stay as they are; a
     `least_margin` stays if the rule does, for it has the scale of the rule's scores.
