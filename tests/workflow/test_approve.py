@@ -16,8 +16,9 @@ from treegen.tree.document import digest_of, dump, save
 from treegen.tree.model import Review, Tree
 from treegen.tree.validation.problems import Problem
 from treegen.vcs.versions import tree_of
-from treegen.workflow.approve import Gate, accuracy_problems, approval_problems, approve, recorded_score
+from treegen.workflow.approve import approve
 from treegen.workflow.check import check_tree_file
+from treegen.workflow.gates import Gate, accuracy_problems, approval_problems, recorded_score
 from treegen.workflow.workspace import Workspace
 
 SCORE: Any = {
@@ -162,7 +163,7 @@ def test_what_was_edited_while_it_was_scored_is_neither_lost_nor_signed(
     def slow(*_: object) -> None:
         filed.path.write_text(edited, encoding="utf-8")
 
-    monkeypatch.setattr("treegen.workflow.approve._stored_score", slow)
+    monkeypatch.setattr("treegen.workflow.approve.stored_score", slow)
     with pytest.raises(ProblemsError, match="changed while it was scored"):
         approve(filed, by="Ada")
     assert filed.path.read_text(encoding="utf-8") == edited

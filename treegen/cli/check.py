@@ -80,7 +80,7 @@ def _gate(against: str | None, approved: bool, least: float | None) -> "Callable
     """Return the gate that every tree must pass, if any."""
     if against is None and not approved and least is None:
         return lambda findings: findings
-    from treegen.workflow.approve import Gate
+    from treegen.workflow.gates import Gate
 
     return Gate(against=against, approved=approved, least=least).judge
 

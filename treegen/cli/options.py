@@ -35,7 +35,7 @@ class EncoderChoice:
 
     def settings(self, domain: "Domain | None") -> "EncoderSettings":
         """Override the domain's encoder settings, or the defaults, with the command line's."""
-        from treegen.workflow.score import settings_with
+        from treegen.config.overrides import settings_with
 
         return settings_with(
             domain,

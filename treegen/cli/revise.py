@@ -10,7 +10,7 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 
 if TYPE_CHECKING:
     from treegen.tree.feedback_target import Feedback
-    from treegen.workflow.score import Proposal
+    from treegen.workflow.revise import Proposal
     from treegen.workflow.workspace import Workspace
 
 
@@ -52,14 +52,14 @@ def command(
     from treegen.cli.display import show_attempt, show_notes, show_problems
     from treegen.cli.output import tell
     from treegen.tree.document import save
-    from treegen.workflow.score import (
+    from treegen.workflow.revise import (
         accept_proposal,
         decide_proposal,
         feedback_of_mistakes,
         propose_revision,
         proposed_tree,
-        score_tree,
     )
+    from treegen.workflow.score import score_tree
 
     text = _feedback(message, file, auto)
     _check_out(out, apply)

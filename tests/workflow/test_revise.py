@@ -15,7 +15,8 @@ from treegen.progress import Cancelled
 from treegen.tree.changes import OptionRenamed, RuleChanged, apply
 from treegen.tree.feedback_target import Feedback, Target
 from treegen.workflow.draft import draft_tree
-from treegen.workflow.score import accept_proposal, estimate_revision, parent_tree, propose_revision
+from treegen.workflow.revise import accept_proposal, estimate_revision, propose_revision
+from treegen.workflow.score import parent_tree
 from treegen.workflow.workspace import Workspace
 
 
