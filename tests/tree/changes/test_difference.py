@@ -86,7 +86,7 @@ def test_an_answer_where_there_was_none_and_an_index_without_an_option_are_told(
     assert sentences(silent, tree) == ['"Eel" in "colour": no answer became "brown"']
     broken = with_colours(tree, "white", "brown", Eel=7)
     assert sentences(tree, broken) == [
-        '"Eel" in "colour": "brown" became option 7, which does not exist or stands twice'
+        '"Eel" in "colour": "brown" became option 7, which does not exist or is a duplicate'
     ]
 
 

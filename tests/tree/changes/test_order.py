@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from treegen.tree.changes.order import (
     arranged,
     behind,
+    describe_order,
     following,
     inserted,
     longest_common,
-    order_told,
     place_behind,
     renamed,
 )
@@ -81,12 +81,12 @@ def test_the_longest_common_run_is_as_long_as_the_longest_of_all_that_can_be_tri
 
 
 def test_what_moved_is_told_by_the_fewest_names() -> None:
-    assert order_told(["a", "b", "c", "d"], ["b", "c", "d", "a"]) == 'moved: "a" behind "d"'
-    assert order_told(["a", "b", "c", "d"], ["d", "a", "b", "c"]) == 'moved: "d" at the front'
+    assert describe_order(["a", "b", "c", "d"], ["b", "c", "d", "a"]) == 'moved: "a" behind "d"'
+    assert describe_order(["a", "b", "c", "d"], ["d", "a", "b", "c"]) == 'moved: "d" at the front'
 
 
 def test_of_many_moves_the_first_three_are_named_and_the_rest_counted() -> None:
-    told = order_told("abcdef", "fedcba")
+    told = describe_order("abcdef", "fedcba")
     assert told == 'moved: "f" at the front, "e" behind "f", "d" behind "e" and 2 more'
 
 
