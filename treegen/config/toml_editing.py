@@ -52,7 +52,9 @@ def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
     except tomllib.TOMLDecodeError:
         same = False
     if not same:
-        raise InputError(f"the table [{name}] is written in a way that cannot be edited", f"write it so:\n{shown}")
+        raise InputError(
+            f"the table [{name}] is written in a way that cannot be edited", f"write it like this:\n{shown}"
+        )
     return after
 
 

@@ -130,7 +130,7 @@ class Journal:
         )
         return [(sentence, bool(taken), why) for sentence, taken, why in reversed(rows)]
 
-    def keep(self, session: int, name: str, value: str) -> None:
+    def put_text(self, session: int, name: str, value: str) -> None:
         """Store a text of the session under a name, replacing the previous one."""
         with self._store.writing() as db:
             db.execute(
@@ -139,7 +139,7 @@ class Journal:
                 (self._store.file, session, name, value),
             )
 
-    def kept(self, session: int, name: str) -> str:
+    def get_text(self, session: int, name: str) -> str:
         """Return the session's text, or else that of the file's last session that has one; empty if none has."""
         query = "SELECT value FROM kept WHERE file=? AND name=? ORDER BY session=? DESC, session DESC LIMIT 1"
         rows = self._store.rows(query, (self._store.file, name, session))
