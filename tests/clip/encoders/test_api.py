@@ -189,7 +189,7 @@ def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("JINA_API_KEY", KEY)
     with pytest.raises(ModelError, match="refused the connection") as caught:
         ServiceEncoder(EncoderSettings(name=MODEL, api_base="http://127.0.0.1:9/v1"))
-    assert "api_base below [encoder]" in caught.value.tip
+    assert "api_base under [encoder]" in caught.value.tip
 
 
 def test_what_it_cost_is_counted(service: EmbeddingService) -> None:
