@@ -50,7 +50,7 @@ def read_text(path: Path) -> str:
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "is this the right file?")
+            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "check that this is the right file")
         content = path.read_bytes()
         return content.decode("utf-8-sig")
     except FileNotFoundError:

@@ -51,7 +51,7 @@ def test_outputs_are_refused_before_any_work(write: Write, tmp_path: Path) -> No
         with pytest.raises(InputError, match=told):
             refuse_output(source, out, force=True)
     with pytest.raises(InputError, match="another file"):
-        write_report(source, make_tree(source).report, force=True, others=[source])
+        write_report(source, make_tree(source).report, force=True, other_files=[source])
 
 
 def test_the_domain_gives_its_name_and_the_spelling_of_classes(write: Write, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_domain_gives_its_name_and_the_spelling_of_classes(write: Write, tmp
 @pytest.mark.parametrize(("name", "start"), [("r.md", "# Import"), ("r.json", "{"), ("r.txt", "pond.md: ")])
 def test_reports_by_suffix(write: Write, tmp_path: Path, name: str, start: str) -> None:
     report = make_tree(write("pond.md", ARTICLE)).report
-    write_report(tmp_path / name, report, force=False, others=[])
+    write_report(tmp_path / name, report, force=False, other_files=[])
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
     with pytest.raises(InputError, match="exists"):
-        write_report(tmp_path / name, report, force=False, others=[])
+        write_report(tmp_path / name, report, force=False, other_files=[])

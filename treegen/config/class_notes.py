@@ -48,6 +48,7 @@ def with_notes(
     """
     texts_of: dict[str, list[str]] = {}
     sentences: list[str] = []
+    # before anything is read: the text of a foreign file must not even appear in an error message
     _refuse_elsewhere(domain)
     names = _Names(domain)
     for path in [*domain.notes_files, *files]:
@@ -144,6 +145,7 @@ def _match(
         pairs = [f"{show(name)} is nearly the class {show(target)}" for name, target in suggestions.items()]
         message = f"{file.path}: {'; '.join(pairs[:_MOST_LISTED])}{_more(pairs)}"
         raise InputError(message, "correct the name, add it to [aliases] in domain.toml, or remove it from the file")
+    # two names may be close to one class: the first that is confirmed gets it
     for name, target in suggestions.items():
         if target not in matched and confirm is not None and confirm(name, target):
             matched[target] = [text for entry in unknown.pop(name) for text in entry.texts]
@@ -169,7 +171,9 @@ def _summary(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], 
 def _cut_sentences(domain: Domain) -> Iterable[str]:
     """Say what the first request of a draft does not show."""
     limits = _limits(domain, domain.classes)
-    cut = [(name, *_shown(texts, limits[name])[1:]) for name, texts in domain.material if _is_cut(texts, limits[name])]
+    cut = [
+        (name, *_excerpt(texts, limits[name])[1:]) for name, texts in domain.material if _is_cut(texts, limits[name])
+    ]
     if cut:
         parts = [f"{show(name)} {shown} of {total} shown" for name, shown, total in cut]
         message = f"the notes on {_count(cut, 'class', 'classes')} are shortened to fit into one request"
@@ -189,7 +193,7 @@ def _more(things: Sequence[object]) -> str:
 
 
 def notes_of(domain: Domain, classes: Iterable[str]) -> dict[str, Any]:
-    """Return what templates are told of classes: `notes` by class, and whether there is `material` from files.
+    """Return the variables of templates: `notes` by class, and whether there is `material` from files.
 
     Args:
         domain: its own notes go along whole.
@@ -200,7 +204,7 @@ def notes_of(domain: Domain, classes: Iterable[str]) -> dict[str, Any]:
     limits = _limits(domain, requested)
     for name, texts in domain.material:
         if name in requested:
-            notes[name] = _joined([*([notes[name]] if name in notes else []), _shown(texts, limits[name])[0]])
+            notes[name] = _joined([*([notes[name]] if name in notes else []), _excerpt(texts, limits[name])[0]])
     return {"notes": notes, "material": bool(domain.material)}
 
 
@@ -211,6 +215,8 @@ def _limits(domain: Domain, classes: Iterable[str]) -> dict[str, int]:
     step = -(-len(sizes) * _LEAST // MOST_OF_ALL)  # of very many classes, one in `step` has its notes
     left, open_names = MOST_OF_ALL, list(sizes)[:: max(1, step)]
     limits = dict.fromkeys(sizes, 0)
+    # from the shortest notes to the longest: each gets an equal share of what is left, so that short notes leave
+    # room for long ones
     for count, name in enumerate(sorted(open_names, key=lambda name: sizes[name])):
         limits[name] = min(sizes[name], left // (len(open_names) - count))
         left -= limits[name]
@@ -221,7 +227,7 @@ def _is_cut(texts: Sequence[str], limit: int) -> bool:
     return len(_joined(texts)) > limit
 
 
-def _shown(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
+def _excerpt(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
     """Join as many texts as fit, with a word on the others; count those that are whole, and all of them."""
     if not _is_cut(texts, limit):
         return _joined(texts), len(texts), len(texts)

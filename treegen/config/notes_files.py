@@ -133,6 +133,7 @@ def _json_or_python(path: Path, text: str) -> Any:
     if problem is not None and not problem.message.startswith("not JSON at"):
         place = f"{printable(problem.pointer)}: " if problem.pointer else ""
         raise InputError(f"{path}: {place}{problem.message}", "correct that place")
+    # a first line that is JSON by itself means JSON Lines, whatever the file is called
     first, _, rest = text.strip().partition("\n")
     if rest and parse_json(first)[0] is not None:
         return list(_json_lines(path, text))
@@ -214,6 +215,7 @@ def _literal(path: Path, node: ast.expr) -> Any:
 def _rows(path: Path, text: str) -> Iterator[_Record]:
     """Read CSV with a header, divided by the sign that gives the head the most cells."""
     first = text.lstrip("\r\n").partition("\n")[0]
+    # only the header decides: the free text in the cells may contain any of these signs
     delimiter = max(_DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), ())))
     if delimiter not in first:
         raise InputError(f"{path}: neither JSON, nor a Python dict, nor CSV with a header", _KNOWN)
@@ -258,6 +260,7 @@ def _class_key(path: Path, records: Sequence[_Record], is_class: Callable[[str],
             matches = isinstance(value, str) and len(value) <= _LONGEST_NAME and is_class(value)
             counts[key] = counts.get(key, 0) + matches
     called = [key for key in counts if key.strip().casefold().replace(" ", "_") in _CLASS_KEYS]
+    # a key called `class` wins ties, as it comes first
     best = max([*called, *counts], key=lambda key: counts[key], default="")
     if not counts or (not counts[best] and best not in called):
         message = f"{path}: no column or key names the classes; there are {', '.join(map(show, list(counts)[:10]))}"

@@ -47,6 +47,7 @@ def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
         document = tomlkit.parse(text)
         _edit(document[name], values)
         after = tomlkit.dumps(document)
+    # dotted keys and tables in several places can be edited wrongly: read the result and compare it
     try:
         same = tomllib.loads(after) == {**before, name: dict(values)}
     except tomllib.TOMLDecodeError:

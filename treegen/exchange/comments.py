@@ -90,6 +90,7 @@ def remarks_in(text: str) -> Iterator[Remark]:
 def _remarks(text: str, before: int) -> Iterator[Remark]:
     places, line, values = _Places(), 0, list[tuple[str | int, ...]]()
     lexemes = list(scan(text))
+    # `after` must be the next token that is not a comment: one may come between a key and its colon
     plain = [lexeme for lexeme in lexemes if lexeme.kind != "comment"]
     following = dict(zip(map(id, plain), [*plain[1:], None], strict=False))
     for lexeme in lexemes:
@@ -161,10 +162,9 @@ def _where(group: Group, index: int, path: Sequence[str | int]) -> str:
 def _compare(tree: Tree, group: Group, index: int, comment: str, classes: dict[str, str]) -> tuple[list[str], bool]:
     """Return where the comment contradicts the data, and whether part of it cannot be checked."""
     options = {normalise(option): i for i, option in enumerate(group.options)}
-    normalised = normalise(comment)
-    parts = (
-        [comment] if normalised in options or normalised in classes else [p for p in _PARTS.split(comment) if p.strip()]
-    )
+    normal = normalise(comment)
+    # an option or a class may itself contain a comma or "and": the comment as a whole is looked up first
+    parts = [comment] if normal in options or normal in classes else [p for p in _PARTS.split(comment) if p.strip()]
     mismatches, unknown = [], False
     for part in parts:
         word, number = normalise(part), _NUMBER.fullmatch(part.strip())

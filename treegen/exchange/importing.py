@@ -173,18 +173,18 @@ def keep_existing(out: Path, *, force: bool) -> Revision | None:
         return existing or store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
 
 
-def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Path]) -> None:
+def write_report(path: Path, report: Report, *, force: bool, other_files: Sequence[Path]) -> None:
     """Write the report as Markdown (.md), JSON (.json) or plain text.
 
     Raises:
-        InputError: the file exists and `force` is not given, or it is one of the `others`.
+        InputError: the file exists and `force` is not given, or it is one of the `other_files`.
     """
     import json
 
     from treegen.exchange.report import as_json, as_markdown, as_text
     from treegen.files import write_atomically
 
-    check_report(path, force=force, others=others)
+    check_report(path, force=force, other_files=other_files)
     if path.suffix.lower() == ".json":
         text = json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n"
     else:
@@ -192,9 +192,9 @@ def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Pa
     write_atomically(path, text)
 
 
-def check_report(path: Path, *, force: bool, others: Sequence[Path]) -> None:
+def check_report(path: Path, *, force: bool, other_files: Sequence[Path]) -> None:
     """Refuse a report path that would replace something; see `write_report`."""
-    if path.resolve() in {other.resolve() for other in others}:
+    if path.resolve() in {other.resolve() for other in other_files}:
         raise InputError(f"{path} is used for another file of this command", "name another file with --report")
     if path.exists() and not force:
         raise InputError(f"{path} exists", "--force replaces it, or name another file with --report")

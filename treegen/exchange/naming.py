@@ -52,6 +52,7 @@ def match_classes(
     open_names = set(free.values()) - set(renamed.values())
     aliased = {normalise_name(a): name for name, some in aliases if name in open_names for a in some}
     by_alias = {name: aliased[word] for word, name in mine.items() if word in aliased and name not in renamed}
+    # two file classes that are aliases of one domain class: neither is certain
     renamed |= {name: target for name, target in by_alias.items() if list(by_alias.values()).count(target) == 1}
     names = {n: renamed.get(n, n) for n in file_classes}
     missing = [k for k in domain_classes if k not in set(names.values())]

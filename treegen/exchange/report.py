@@ -62,7 +62,7 @@ def sections(report: Report) -> Iterator[Section]:
         ("Classes with identical rules", [" = ".join(same) for same in report.twins]),
         ("Classes of the domain that the file does not have", report.missing),
         ("Classes that the domain does not have", [_suggestion(name, close) for name, close in report.unknown]),
-        ("Classes read by another spelling", [f"{name} as {known}" for name, known in report.renamed]),
+        ("Classes read by another spelling", [f"{name} as {match}" for name, match in report.renamed]),
         ("Notes", report.notes),
         ("Problems of the tree", [f"{p.severity} {p.code} {p.pointer or '/'}: {p.message}" for p in report.problems]),
     ]
@@ -123,7 +123,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "identical_classes": [list(t) for t in report.twins],
         "missing_classes": list(report.missing),
         "unknown_classes": [{"class": name, "meant": close or None} for name, close in report.unknown],
-        "renamed_classes": [{"class": name, "as": known} for name, known in report.renamed],
+        "renamed_classes": [{"class": name, "as": match} for name, match in report.renamed],
         "notes": list(report.notes),
         "problems": [p.as_json() for p in report.problems],
     }

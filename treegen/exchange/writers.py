@@ -34,6 +34,7 @@ def article_text(tree: Tree) -> str:
         lines += [f"            {_quoted(name)}: {index},{_remark(tree, rule, name)}" for name, index in rule.answers]
         lines.append("        },")
     text = "\n".join([*lines, "    },", "}"]) + "\n"
+    # read back first: some texts, such as those with control characters, do not survive the format
     read = parse_reply(text)
     if read.data is None or tree_from({**read.data, "domain": tree.domain}) != tree_from(content):
         why = read.problems[0].message if read.problems else "it would be read differently"

@@ -90,6 +90,7 @@ class Journal:
         """Store a step after `position`; undone steps after it can no longer be redone, but stay in the store."""
         changes, back = (json.dumps([c.as_json() for c in part]) for part in (step.changes, step.back))
         with self._store.writing() as db:
+            # dropped, not deleted: numbers repeat after an undo, and nothing of the user's is ever lost
             db.execute("UPDATE step SET dropped=1 WHERE session=? AND number>?", (session, position))
             db.execute(
                 "INSERT INTO step(session, number, label, changes, back, dropped, created) VALUES (?,?,?,?,?,0,?)",
@@ -166,6 +167,7 @@ class Journal:
 
     def _hold(self, session: int) -> bool:
         """Lock the session for this process. The system releases the lock when the process ends, however it ends."""
+        # a lock of the system instead of a row in the store: a row would survive a crash and lock the user out
         file = (self._store.folder / _LOCK.format(session)).open("ab")
         if not _locked(file):
             file.close()

@@ -181,6 +181,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock, self._readable():
+            # IMMEDIATE: a transaction that reads first and then writes could otherwise fail half-way as busy
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -104,6 +104,7 @@ class Budget:
         Raises:
             ModelError: it would exceed a cap, or the cost is capped and the price is unknown.
         """
+        # check and reserve under one lock: parallel requests must not both pass the last of the budget
         with self._lock:
             self._refuse(tokens, cost)
             ticket = Ticket(tokens=tokens, cost=cost)

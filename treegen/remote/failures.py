@@ -31,15 +31,15 @@ class Failure:
     code: str = ""
 
 
-_SERVER: Final = "is the server running, is {api_base} right?"
+_SERVER: Final = "check that the server is running and that {api_base} is right"
 #: a class in the chain of causes -> message and tip; looked up in this order
 _UNREACHED: Final = {
     "SSLCertVerificationError": (
         "the certificate of {where} is not trusted",
-        "is {api_base} right? Behind a company proxy, name its certificate in SSL_CERT_FILE",
+        "check {api_base}; behind a company proxy, name its certificate in SSL_CERT_FILE",
     ),
-    "SSLError": ("no secure connection to {where}", "does the server speak https, or http only? See {api_base}"),
-    "gaierror": ("{where} cannot be reached: there is no such host name", "is {api_base} right, is the network up?"),
+    "SSLError": ("no secure connection to {where}", "check {api_base}: the server may speak http only"),
+    "gaierror": ("{where} cannot be reached: there is no such host name", "check {api_base} and the network"),
     "UnsupportedProtocol": (
         "{where} cannot be reached: it is not a valid address",
         "write {api_base} as http://HOST:PORT/v1",
@@ -62,11 +62,11 @@ _FINAL: Final = {
     "ContentPolicyViolationError": ("{where} refused the content", "reword the domain's texts"),
     "UnknownProvider": (
         "the name does not say which provider",
-        "is the name a litellm model name such as openai/gpt-4o-mini?",
+        "use a litellm model name such as openai/gpt-4o-mini",
     ),
     "BadRequestError": (
         "{where} did not accept the request (400)",
-        "is the name a litellm model name such as openai/gpt-4o-mini?",
+        "use a litellm model name such as openai/gpt-4o-mini",
     ),
     "NoVisionError": (
         "{where} does not accept images with this model (400)",
@@ -74,11 +74,11 @@ _FINAL: Final = {
     ),
     "TooLong": (
         "{where} sent more than a reply may contain, and was cut off",
-        "is it the right server? See {api_base}",
+        "check {api_base}: it may be the wrong server",
     ),
     "NoCompletion": (
         "the response from {where} is not a {expected}",
-        "is it a proxy's page, or an address without /v1? See {api_base}",
+        "check {api_base}: it may lack /v1 or reach a proxy's page",
     ),
     "UnsupportedParamsError": (
         "the model does not accept temperature or max_tokens",
@@ -129,6 +129,7 @@ def explain(
     status = next((s for e in chain if isinstance(s := getattr(e, "status_code", None), int)), None)
     words["where"] = where = without_credentials(api_base) or "the provider"
     kind = type(error).__name__
+    # litellm wraps a failed connection in its Timeout as well: only the chain of causes tells the two apart
     if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError") or names & _SILENT):
         waited = f" within {seconds:g} s" if seconds else ""
         return Failure(
@@ -138,6 +139,7 @@ def explain(
             tip=f"try again later; a slow model needs a longer `timeout` under {table}",
             code="no-answer",
         )
+    # with an HTTP status in the chain a server was reached, whatever else is in it
     unreached = next((message for name, message in _UNREACHED.items() if name in names), None)
     if unreached and "HTTPStatusError" not in names:
         message, tip = (part.format(**words) for part in unreached)
@@ -148,7 +150,7 @@ def explain(
         unsent = kind in ("UnknownProvider", "UnsupportedParamsError") and "HTTPStatusError" not in names
         return Failure(message=f"{model}: {message}", tip=tip, sent=not unsent, code=_code(kind))
     if status is None and not names & _BROKEN:
-        tip = "is the name right? TREEGEN_DEBUG=1 shows more"
+        tip = "check the name; TREEGEN_DEBUG=1 shows more"
         return Failure(message=f"{model}: litellm failed ({kind})", tip=tip, code="litellm-failed")
     if status is None or (status >= 500 and names & _BROKEN):
         message = f"{model}: the connection to {where} was interrupted"

@@ -80,10 +80,12 @@ def call(
             times = f", {number} times" if number > 1 else ""
             raise ModelError(failure.message + times, failure.tip, code=failure.code) from None
         wait = failure.wait if failure.wait is not None else draw() * min(policy.cap, policy.base * 2 ** (number - 1))
+        # a server that asks for an hour is not waited for: the user decides
         if wait > policy.cap:
             message = f"{failure.message} and asks to wait {wait:.0f} s"
             raise ModelError(message, "try again after that", code=failure.code) from None
         remaining = float("inf") if policy.total is None else policy.total - (clock() - started)
+        # no waiting for a try that would have no time left
         if wait + _SHORTEST > remaining:
             message = f"{failure.message}; gave up after {policy.total:.0f} s"
             raise ModelError(message, failure.tip, code=failure.code) from None

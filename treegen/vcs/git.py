@@ -73,6 +73,7 @@ def content_at(revision: str, path: str, folder: Path) -> bytes:
         NotThereError: no such file in it.
     """
     top = repository_of(folder)
+    # --end-of-options: a revision that starts with a hyphen must not become an option of git
     commit = ask_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"], folder)
     if commit is None:
         raise InputError(f"{revision}: no such revision", "`git log` lists them")

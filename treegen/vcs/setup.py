@@ -156,6 +156,7 @@ def _add_hook(path: Path, patterns: Sequence[str]) -> str:
     if place is None:
         shown = "\n".join(_hook("", patterns))
         raise InputError(f"{path}: has no line `repos:`; everything else is done", f"add this hook manually:\n{shown}")
+    # YAML needs all entries of a list at one indent, and the user's file may use any
     entry = next((line for line in lines[place + 1 :] if line.lstrip().startswith("- ")), "- ")
     hook = eol.join(_hook(entry[: len(entry) - len(entry.lstrip())], patterns))
     terminated = lines[place].endswith("\n")

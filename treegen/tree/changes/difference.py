@@ -79,6 +79,7 @@ def _matches(
         return []
     scored = [(likeness(a, b), -i, -j, a, b) for i, a in enumerate(removed) for j, b in enumerate(added)]
     pairs: dict[str, str] = {}
+    # -i and -j: of equally similar pairs the one that comes first in the trees wins
     for score, _, _, a, b in sorted(scored, reverse=True):
         if score > 0 and a not in pairs and b not in pairs.values():
             pairs[a] = b
@@ -120,6 +121,8 @@ class _Difference:
         draft, new = self.draft, self.new
         if draft.domain != new.domain:
             yield self._applied(DomainChanged(old=draft.domain, new=new.domain))
+        # renames first: only then is a missing name really removed or added. Classes are added after groups and
+        # options, since their answers must refer to options that exist in the draft by then
         yield from self._renamed_groups()
         yield from self._renamed_classes()
         yield from self._removed_classes()
@@ -132,6 +135,7 @@ class _Difference:
         if groups != new_order:  # before adding classes, whose answers are in the new order
             yield self._applied(GroupsReordered(old=groups, new=new_order))
         yield from self._added_classes()
+        # an option cannot be removed while a rule uses it: move the rules to words, remove, then set bare indices
         yield from self._changed_rules(words_only=True)
         yield from self._removed_options()
         yield from self._changed_rules()
@@ -140,6 +144,7 @@ class _Difference:
     def _renamed_groups(self) -> Iterator[Change]:
         removed = [g for g in self.draft.prompts if g not in self.new.prompts]
         added = [g for g in self.new.prompts if g not in self.draft.prompts]
+        # rules may have answers for groups that do not exist; `GroupRenamed` refuses such a name
         taken = {group for rule in self.draft.rules.values() for group in rule} - set(self.draft.prompts)
         free = [g for g in added if g not in taken]
         for old, new in _matches(removed, free, self._group_likeness) if removed and free else ():
@@ -238,6 +243,7 @@ class _Difference:
 
     def _changed_rules(self, *, words_only: bool = False) -> Iterator[Change]:
         """Yield changed answers; a bare index must wait for the new options, as it could mean another option before."""
+        # comparing indices of unchanged groups avoids translating 30,000 answers to words
         same = {g for g, options in self.new.options.items() if options == self.draft.options.get(g)}
         for name, rule in self.new.rules.items():
             here = self.draft.rules[name]

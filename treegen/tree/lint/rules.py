@@ -96,6 +96,7 @@ def _near_identical(options: Sequence[tuple[str, ...]]) -> dict[int, tuple[int, 
             how = "they differ in filler words or spelling" if same else "the same words in another order"
             result[index] = (earlier, how if same else f"{how}, and CLIP hardly reads order")
             continue
+        # options that agree in all words but one share a key: no need to compare every pair
         for place in range(len(words) if len(words) <= _MOST_WORDS else 0):
             gaps[place, words[:place] + words[place + 1 :]].append(index)
     for (place, _), same_but_one in gaps.items():
@@ -149,6 +150,7 @@ def _containing(options: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]
     """
     index = {words: i for i, words in reversed(list(enumerate(options)))}
     lengths = sorted({len(words) for words in options if 0 < len(words) <= _MOST_WORDS})
+    # look up every run of words instead of comparing every pair of options
     for longer, words in enumerate(options):
         parts = (words[at : at + n] for n in lengths if n < len(words) for at in range(len(words) - n + 1))
         inner = next((index[part] for part in parts if part in index), None)
@@ -269,6 +271,8 @@ def _alike_but_one(tree: Tree, answers: Sequence[Mapping[str, int | None]]) -> I
     generator = random.Random(0)
     numbers: dict[tuple[str, int | None], int] = defaultdict(lambda: generator.getrandbits(64))
     names = [group.name for group in tree.groups]
+    # a class is the sum of its answers' random numbers; without one group it is the sum less that number, so
+    # classes that differ only there have equal keys: linear, where comparing all pairs would be quadratic
     columns = {name: [numbers[name, given.get(name)] for given in answers] for name in names}
     sums = [sum(row) for row in zip(*columns.values(), strict=True)]
     for name in names:
@@ -279,6 +283,7 @@ def _alike_but_one(tree: Tree, answers: Sequence[Mapping[str, int | None]]) -> I
         duplicates = {key for key, count in Counter(rest).items() if count > 1}
         for index, key in enumerate(rest):
             if key in duplicates:
+                # 64 bits can collide: equal keys only nominate classes, their answers decide
                 others = tuple(answers[index].get(other) for other in names if other != name)
                 alike[key, others].append(index)
         yield from ((name, tuple(same)) for same in alike.values() if len(same) > 1)

@@ -265,6 +265,8 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
     """
     conflict = tree.conflicts[number]
     rest = (*tree.conflicts[:number], *tree.conflicts[number + 1 :])
+    # a side's changes were computed on the merged tree; resolving other conflicts first may have removed an
+    # option that they need, or made one of them unnecessary
     resolved = tree
     for change in changes_of(conflict, side):
         if not _is_needless(resolved, change):
@@ -292,6 +294,7 @@ def _without(conflict: Conflict, removed: ClassRemoved | GroupRemoved) -> Confli
         return conflict
     place = 1 if isinstance(removed, ClassRemoved) else 0
     after = [[c for c in changes if c.about[place] != removed.about[place]] for changes in before]
+    # a conflict with one empty side still offers a choice; with two it has nothing left to decide
     if not any(after) and any(before):
         return None
     ours, theirs = (compact([c.as_json() for c in changes]) for changes in after)
@@ -329,6 +332,7 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
     if unknown := [n for n in numbers if not 1 <= n <= count]:
         raise InputError(f"there is no conflict {unknown[0]}", f"the tree has {count}")
     chosen = {n - 1 for n in numbers} or set(range(count))
+    # from the last to the first, as resolving a conflict shifts the numbers of those after it
     for number in sorted(chosen, reverse=True):
         if side == "file":
             tree = replace(tree, conflicts=(*tree.conflicts[:number], *tree.conflicts[number + 1 :]))

@@ -94,9 +94,11 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
             raise ProblemsError(message, "fix it first, then merge again")
     merged = _Merge(base, ours, theirs, follow_renames)
     tree = merged.tree()
+    # errors that a side already has are not the merge's fault: reporting them would block every merge of such a tree
     preexisting = {_error(p) for side in SIDES for p in problems[side]}
     gaps = {pointer_to("rules", d.class_name) for d in merged.disputes if isinstance(d, GapDispute)}
     new = [p for p in errors_of(check_data(content_of(tree)).problems) if _error(p) not in preexisting]
+    # a gap is a missing answer that its dispute already asks about
     new = [p for p in new if not (p.code == "TG206" and p.pointer in gaps)]
     return MergeResult(tree=tree, notes=tuple(merged.notes), problems=tuple(new))
 
@@ -117,11 +119,13 @@ class _Merge:
         self._trees: dict[Side, Tree] = {"ours": ours, "theirs": theirs}
         self._review = _later_review(base, ours, theirs)
         self._base_tree = base
+        # groups before classes: classes are matched by their answers, which are looked up under the groups' names
         self._follow("group", _same_groups)
         self._follow("class", _same_classes)
         if follow_renames:
             for side in SIDES:
                 self._follow_options(side)
+        # drafts are made last: renames replace the trees
         self.base = MutableTree(self._base_tree)
         self.sides: dict[Side, MutableTree] = {side: MutableTree(self._trees[side]) for side in SIDES}
         self._renamed_options: dict[Side, dict[tuple[str, str], str]] = {
@@ -164,6 +168,7 @@ class _Merge:
             for old, new in renames[side].items():
                 theirs = renames[other(side)].get(old)
                 if theirs is not None and theirs != new:
+                    # both renamed it: base and theirs take our name, so that its content is merged as one thing
                     if side == "theirs":
                         continue  # reported when ours was processed
                     self.disputes.append(
@@ -223,6 +228,7 @@ class _Merge:
         )
         names: dict[Side, set[str]] = {"ours": set(ours), "theirs": set(theirs)}
         members, in_base = set(), set(base)
+        # a name that neither side has is gone, and a new one is taken from either side; only a removal has to be judged
         for name in dict.fromkeys((*ours, *theirs)):
             missing_side = next((side for side in SIDES if name not in names[side]), None)
             if missing_side is None or name not in in_base:
@@ -319,6 +325,7 @@ class _Merge:
         base = self.base.options.get(group, [])
         lists = {side: self.sides[side].options.get(group) for side in SIDES}
         ours, theirs = lists["ours"], lists["theirs"]
+        # answers are merged before options: the merged answers decide which removed options must stay
         members, used = set(), set(words.values())
         if ours is None or theirs is None:  # a side lacks the group: the other's options, and those in use
             existing = ours or theirs or []
@@ -347,6 +354,7 @@ class _Merge:
             self.disputes.append(
                 OptionDispute(group=group, option=option, remover=remover, users=answers, renamed=renamed)
             )
+        # every user is disputed already: taking theirs in such a dispute must then also drop the option
         elif remover == "theirs":
             for number in open_ones.values():
                 dispute = self.disputes[number]
@@ -377,6 +385,7 @@ def _order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], memb
     first, second = (theirs, ours) if ours_unmoved else (ours, theirs)
     result = [name for name in first if name in members]
     placed = set(result)
+    # each missing name goes behind its predecessor on its own side, or to the front if it had none
     before: str | None = None
     for name in (*second, *(n for n in base if n in members)):
         if name in members and name not in placed:

@@ -98,6 +98,7 @@ def check_data(
     if outside & _UNTYPED:
         problems += _name_problems(data, classes=classes, domain=domain)
         return CheckResult(document=None, data=data, problems=tuple(problems))
+    # a broken sign-off must not hide the problems of the tree: it is left out of the tree that is checked
     sound = {k: v for k, v in data.items() if k != "review"} if any(map(in_review, problems)) else data
     tree = tree_from(sound)
     problems = [with_merge_fix(p, data) if p.code == "TG111" else p for p in problems]
@@ -106,6 +107,7 @@ def check_data(
     problems += conflict_problems(tree)
     if stored:
         problems += _digest_problems(tree, data.get("digest"))
+    # with an unknown key the tree is not returned: saving it would drop the key
     document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
     return CheckResult(document=document, data=data, problems=tuple(problems))
 

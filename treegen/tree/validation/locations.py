@@ -105,6 +105,7 @@ def _read(text: str, at: int, targets: _Targets, node: _Node) -> int:
                 return len(text)
             key = _key(match[0])
             at = _skip_space(text, _skip_space(text, match.end()) + 1)  # the colon
+        # members that no pointer refers to are skipped by one regular expression: most of a large tree
         if key in targets:
             node.inner[key] = _Node(start)
             at = _read(text, at, targets[key], node.inner[key])
@@ -135,6 +136,7 @@ def _skip_value(text: str, at: int) -> int:
     match = _TEXT.match(text, at) or _PLAIN.match(text, at) or _FLAT.match(text, at)
     if match:
         return match.end()
+    # a nested value: count brackets, passing over those in strings
     depth = 0
     for bracket in _BRACKET.finditer(text, at):
         depth += _STEPS.get(bracket[0], 0)
