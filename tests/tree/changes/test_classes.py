@@ -31,7 +31,7 @@ def test_a_new_class_stands_behind_another_with_its_answers(made: Made) -> None:
     after = made(OLM)
     assert after.classes == ("Newt", "Olm", "Swan", "Eel")
     assert after.rules[1].answers == (("colour", 0), ("legs", None))
-    assert OLM.sentence == 'class "Olm" added behind "Newt": "colour" "white", "legs" no answer'
+    assert OLM.sentence == 'class "Olm" added after "Newt": "colour" "white", "legs" no answer'
 
 
 def test_a_new_class_at_the_front_or_behind_the_last_has_its_place(tree: Tree) -> None:

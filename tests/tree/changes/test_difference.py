@@ -98,7 +98,7 @@ def test_groups_added_removed_reworded_and_reordered_are_each_told(tree: Tree) -
         'group "legs" removed: "This creature has {} legs."'
     ]
     assert sentences(tree, replace(tree, groups=(*tree.groups, wings))) == [
-        'group "wings" added behind "legs": "It has {} wings." with "no", "two"'
+        'group "wings" added after "legs": "It has {} wings." with "no", "two"'
     ]
     assert sentences(tree, replace(tree, groups=(replace(colour, prompt="Mainly {}."), legs))) == [
         'in group "colour" the prompt "This creature is mainly {}." became "Mainly {}."'
@@ -112,7 +112,7 @@ def test_classes_added_removed_and_reordered_are_each_told(tree: Tree) -> None:
     olm = ClassRule(name="Olm", answers=(("colour", 0), ("legs", None)))
     assert sentences(tree, replace(tree, rules=(newt, swan))) == ['class "Eel" removed']
     assert sentences(tree, replace(tree, rules=(*tree.rules, olm))) == [
-        'class "Olm" added behind "Eel": "colour" "white", "legs" no answer'
+        'class "Olm" added after "Eel": "colour" "white", "legs" no answer'
     ]
     assert sentences(tree, replace(tree, rules=(swan, newt, eel))) == ['classes moved: "Swan" at the front']
 

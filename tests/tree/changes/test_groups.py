@@ -33,7 +33,7 @@ def test_a_new_group_stands_behind_another_with_its_answers_in_the_same_place(ma
 
 def test_a_new_group_is_told_with_prompt_options_and_the_first_classes() -> None:
     assert WINGS.sentence == (
-        'group "wings" added behind "colour": "It has {} wings." with "no" ("Newt"), "two" ("Swan")'
+        'group "wings" added after "colour": "It has {} wings." with "no" ("Newt"), "two" ("Swan")'
     )
     many = tuple((name, "no") for name in "abcde")
     crowded = GroupAdded(group="g", prompt="p", options=("no", "two"), after=None, answers=many)

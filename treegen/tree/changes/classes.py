@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from treegen.text import quote
 from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap, describe_answer
-from treegen.tree.changes.order import arranged, behind, describe_order, following, inserted, renamed
+from treegen.tree.changes.order import arranged, describe_order, describe_position, following, inserted, renamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class ClassAdded(_WholeClass):
 
     def _describe(self) -> str:
         answers = ", ".join(f"{quote(group)} {describe_answer(answer)}" for group, answer in self.answers)
-        return f"class {quote(self.class_name)} added {behind(self.after)}: {answers}"
+        return f"class {quote(self.class_name)} added {describe_position(self.after)}: {answers}"
 
     def _make(self, draft: MutableTree) -> None:
         if self.class_name in draft.rules:

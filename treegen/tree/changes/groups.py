@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from treegen.text import quote
 from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap
-from treegen.tree.changes.order import arranged, behind, describe_order, following, inserted, renamed
+from treegen.tree.changes.order import arranged, describe_order, describe_position, following, inserted, renamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ class GroupAdded(_WholeGroup):
             names = [quote(name) for name, answer in self.answers if answer == option]
             listing = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             parts.append(f"{quote(option)} ({listing})" if names else quote(option))
-        return f"group {quote(self.group)} added {behind(self.after)}: {quote(self.prompt)} with {', '.join(parts)}"
+        place = describe_position(self.after)
+        return f"group {quote(self.group)} added {place}: {quote(self.prompt)} with {', '.join(parts)}"
 
     def _make(self, draft: MutableTree) -> None:
         if self.group in draft.prompts:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from treegen.text import quote
 from treegen.tree.changes.interface import Change, ChangeError, MutableTree, Swap
-from treegen.tree.changes.order import arranged, behind, describe_order, place_behind
+from treegen.tree.changes.order import arranged, describe_order, describe_position, index_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +22,13 @@ class OptionAdded(Change):
     after: str | None
 
     def _describe(self) -> str:
-        return f"in group {quote(self.group)} the option {quote(self.option)} added {behind(self.after)}"
+        return f"in group {quote(self.group)} the option {quote(self.option)} added {describe_position(self.after)}"
 
     def _make(self, draft: MutableTree) -> None:
         options = draft.need_group(self.group)
         if self.option in options:
             raise ChangeError(f"the group {quote(self.group)} already has an option {quote(self.option)}")
-        place = place_behind(options, self.after)
+        place = index_after(options, self.after)
         options.insert(place, self.option)
         draft.shift_indices(self.group, place, 1)
 

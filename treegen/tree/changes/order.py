@@ -33,7 +33,7 @@ def following(names: Sequence[str], after: str | None) -> str | None:
     return names[names.index(after) + 1]
 
 
-def place_behind(names: Sequence[str], after: str | None) -> int:
+def index_after(names: Sequence[str], after: str | None) -> int:
     """Return the index at which to insert: after `after`, 0 for `None`, at the end if `after` is missing."""
     if after is None:
         return 0
@@ -54,9 +54,9 @@ def arranged(names: Sequence[str], order: Sequence[str]) -> list[str]:
     return [name for _, name in sorted(zip(keys, names, strict=True), key=lambda pair: pair[0])]
 
 
-def behind(after: str | None) -> str:
+def describe_position(after: str | None) -> str:
     """Describe a position in a sentence."""
-    return "at the front" if after is None else f"behind {quote(after)}"
+    return "at the front" if after is None else f"after {quote(after)}"
 
 
 def describe_order(old: Sequence[str], new: Sequence[str]) -> str:
@@ -64,7 +64,7 @@ def describe_order(old: Sequence[str], new: Sequence[str]) -> str:
     unmoved = set(longest_common(old, new))
     moved = [name for name in new if name not in unmoved]
     before = dict(zip(new, [None, *new], strict=False))
-    parts = [f"{quote(name)} {behind(before[name])}" for name in moved[:3]]
+    parts = [f"{quote(name)} {describe_position(before[name])}" for name in moved[:3]]
     more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
     return f"moved: {', '.join(parts)}{more}"
 
