@@ -213,7 +213,7 @@ def _literal(path: Path, node: ast.expr) -> Any:
 
 
 def _rows(path: Path, text: str) -> Iterator[_Record]:
-    """Read CSV with a header, divided by the sign that gives the head the most cells."""
+    """Read CSV with a header, divided by the delimiter that gives the header the most cells."""
     first = text.lstrip("\r\n").partition("\n")[0]
     # only the header decides: the free text in the cells may contain any of these signs
     delimiter = max(_DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), ())))
