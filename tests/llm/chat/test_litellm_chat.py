@@ -175,7 +175,7 @@ def test_a_broken_connection_is_tried_again(openai_server: OpenAIServer, connect
     [
         (400, "did not accept the request (400)"),
         (401, "refused the key (401)"),
-        (402, "paid first (402)"),
+        (402, "requires payment (402)"),
         (403, "does not allow this key"),
         (404, "does not know this model (404)"),
         (409, "failed (409)"),
