@@ -76,7 +76,7 @@ def content_at(revision: str, path: str, folder: Path) -> bytes:
     # --end-of-options: a revision that starts with a hyphen must not become an option of git
     commit = ask_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"], folder)
     if commit is None:
-        raise InputError(f"{revision}: no such revision", "`git log` lists them")
+        raise InputError(f"{revision}: no such revision", "`git log` lists the revisions")
     for place in (path, f"./{path}"):
         done = run_git(["cat-file", "blob", f"{commit}:{place}"], folder)
         if done.code == 0:
