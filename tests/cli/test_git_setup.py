@@ -38,7 +38,7 @@ def test_patterns_and_the_hook_are_options(run: Run, git: Git) -> None:
 def test_a_pattern_that_cannot_be_written_is_refused(run: Run, git: Git) -> None:
     done = run("git-setup", "my tree.json")
     assert done.code == 2
-    assert "is no pattern" in done.err
+    assert "is not a valid pattern" in done.err
     assert [p.name for p in git.folder.iterdir()] == [".git"]
 
 

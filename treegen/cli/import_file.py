@@ -43,11 +43,11 @@ def command(
     refuse_output(file, tree, force=force)
     others = [file, tree, *([path_of(domain_path)] if domain_path else [])]
     if report:
-        check_report(report, force=force, others=others)
+        check_report(report, force=force, other_files=others)
     domain, domain_from = find_domain(domain_path, tree)
     done = import_file(file, tree, make_tree(file, domain=domain, domain_from=domain_from), force=force)
     if report:
-        write_report(report, done.report, force=force, others=others)
+        write_report(report, done.report, force=force, other_files=others)
     _show(done, as_json)
     sys.exit(1 if done.report.errors else 0)
 

@@ -16,9 +16,9 @@ def settings_with(
     trust_remote_code: bool | None = None,
 ) -> EncoderSettings:
     """Override the domain's encoder settings, or the defaults, with the command line's."""
-    named = {"name": encoder, "device": device, "precision": precision, "trust_remote_code": trust_remote_code}
-    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
-    return replace(domain.encoder if domain else EncoderSettings(), **given)
+    options = {"name": encoder, "device": device, "precision": precision, "trust_remote_code": trust_remote_code}
+    overrides: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    return replace(domain.encoder if domain else EncoderSettings(), **overrides)
 
 
 def llm_settings_with(domain: Domain, *, model: str | None, api_base: str | None) -> LlmSettings:

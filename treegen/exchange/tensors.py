@@ -35,7 +35,7 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
         "rules": rule_matrix(tree),
         "group_sizes": np.array([len(g.options) for g in tree.groups], np.int64),
     }
-    told = {
+    metadata = {
         "format": 1,
         "domain": tree.domain,
         "digest": digest_of(tree),
@@ -46,4 +46,4 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
         "preprocessing": encoder.preprocessing,
         "crop": crop,
     }
-    return save(tensors, metadata={"treegen": json.dumps(told, ensure_ascii=False)})
+    return save(tensors, metadata={"treegen": json.dumps(metadata, ensure_ascii=False)})

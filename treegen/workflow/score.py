@@ -75,7 +75,7 @@ def _look(workspace: Workspace, score: Score) -> int:
     used = [(score["decision_rule"], score.get("decision_parameters", {}))]
     used += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
     looks = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in used]
-    return workspace.store.look(score["images"]["digest"], split_settings(workspace.domain.split), looks)
+    return workspace.store.record_evaluations(score["images"]["digest"], split_settings(workspace.domain.split), looks)
 
 
 def freeze_rule(workspace: Workspace, score: Score) -> str:

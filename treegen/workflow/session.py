@@ -181,11 +181,11 @@ class Session:
 
     def keep(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
-        self._journal.keep(self._id, name, text)
+        self._journal.put_text(self._id, name, text)
 
     def kept(self, name: str) -> str:
         """Return the text stored under the name; empty if there is none."""
-        return self._journal.kept(self._id, name)
+        return self._journal.get_text(self._id, name)
 
     def _follow_names(self, changes: Iterable[Change]) -> None:
         """Rename locks along with their group or class."""

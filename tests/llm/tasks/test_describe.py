@@ -169,4 +169,4 @@ def test_a_server_that_does_not_take_pictures_is_a_clear_message(domain: Domain)
     told = explain(BadRequestError(), model="openai/x").message
     with pytest.raises(ModelError) as raised:
         describe(domain, FakeChat(ModelError(told)), {"Abrosk": [PIXEL]}, tries=1)
-    assert raised.value.message == "openai/x: the provider takes no pictures with this model (400)"
+    assert raised.value.message == "openai/x: the provider does not accept images with this model (400)"

@@ -265,7 +265,7 @@ class ServiceEncoder:
             model=self.name,
             api_base=self._settings.api_base,
             seconds=self._retry.per_call,
-            wanted="list of embeddings",
+            expected="list of embeddings",
             table="[encoder]",
         )
         if failure.code != "bad-request":
