@@ -8,7 +8,7 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, double, namespace, to_numpy
 from treegen.clip.decisions import FittedRule, RuleInputs
-from treegen.clip.diagnosis.group_report import identical, rests
+from treegen.clip.diagnosis.group_report import identical, rows_without
 from treegen.clip.metrics.accuracy import paired
 from treegen.clip.metrics.statistics import holm
 
@@ -55,7 +55,7 @@ def without_each(
     parts = [to_numpy(double(part)) for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
     return [
         {**test, "p_holm": p, "identical": identical(alike, classes)}
-        for test, p, alike in zip(tests, corrected, rests(parts), strict=True)
+        for test, p, alike in zip(tests, corrected, rows_without(parts), strict=True)
     ]
 
 
@@ -65,14 +65,14 @@ def _sums_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
     Classes that only this group distinguishes are then tied; the first of them is predicted, as with exactly equal
     scores.
     """
-    matrix, found = double(evidence.matrix), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
+    matrix, predictions = double(evidence.matrix), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
     step = max(1, _BLOCK // len(matrix))
     for start in range(0, len(evidence.probabilities), step):
         columns = double(evidence.probabilities.T[:, start : start + step])  # (Q, b)
         whole = matrix @ columns
         for group, (left, right) in enumerate(scoring.spans(evidence.sizes)):
-            found[group].append(_first_best(whole - matrix[:, left:right] @ columns[left:right]))
-    return [np.concatenate(own) for own in found]
+            predictions[group].append(_first_best(whole - matrix[:, left:right] @ columns[left:right]))
+    return [np.concatenate(blocks) for blocks in predictions]
 
 
 def _first_best(scores: Array) -> "NDArray[np.int64]":
