@@ -101,7 +101,7 @@ class CachedEncoder:
         model = self._model = self._load()
         identity = Identity.of(model)
         self._adopt(identity)
-        self.cache.keep_identity(self._key, _to_record(identity, getattr(model, "sources", ()), before=began))
+        self.cache.store_identity(self._key, _to_record(identity, getattr(model, "sources", ()), before=began))
         return model
 
     def _loaded(self) -> Encoder:
@@ -160,7 +160,7 @@ class CachedEncoder:
         if count is None:
             model = self._loaded()  # may set `_tokens` to `None`, see `_adopt`
             count = model.count_tokens(text)
-            self.cache.keep_tokens(self.fingerprint, text, count)
+            self.cache.store_tokens(self.fingerprint, text, count)
             if self._tokens is not None:
                 self._tokens[text] = count
         return count

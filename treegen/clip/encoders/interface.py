@@ -1,8 +1,8 @@
 """The protocol of everything that embeds images and texts into one space.
 
 An image is embedded in two steps, so that the first can run in threads ahead of the model: the `Preprocessor`
-makes of a picture what the model reads, and `encode_prepared` embeds batches of that. What lies between is the
-encoder's own business: pixels of one size for a model in this process, the bytes of a file for a service.
+converts a picture to the model's input, and `encode_prepared` embeds batches of that. The format in between is up to
+the encoder: pixels of one size for a model in this process, the bytes of a file for a service.
 """
 
 from collections.abc import Callable, Sequence
