@@ -230,7 +230,7 @@ def test_a_decision_rule_that_has_learnt_nothing_and_a_sealed_test_part_are_resp
     domain = sketchbook / "domain.toml"
     before = domain.read_text(encoding="utf-8")
     domain.write_text(f'{before}\n[decision]\nrule = "temperature"\n', encoding="utf-8")
-    with pytest.raises(InputError, match="still to learn"):
+    with pytest.raises(InputError, match="has not learned its parameters"):
         embed(sketchbook, output=tmp_path / "out")
     domain.write_text(before.replace("[split]\n", "[split]\nsealed = true\n"), encoding="utf-8")
     assert embed(sketchbook, output=tmp_path / "out").accuracy is None
