@@ -168,7 +168,7 @@ def test_rows_of_another_crop_or_tree_are_refused(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
     embed(sketchbook / "images" / "Wendle", output=tmp_path / "out")
-    with pytest.raises(InputError, match="another tree"):
+    with pytest.raises(InputError, match="a different tree"):
         embed(sketchbook, output=tmp_path / "out", tree=tree_file)
     file = next((tmp_path / "out").glob("*.parquet"))
     file.write_bytes(file.read_bytes()[:100])

@@ -60,7 +60,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome for a picture: a vector, or a reason why there is none, or neither if its content was known already.
+    """The outcome for a picture: a vector, a reason why there is none, or neither if its content needs no embedding.
 
     Attributes:
         source: the picture.
