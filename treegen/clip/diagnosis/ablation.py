@@ -26,7 +26,7 @@ def without_each(
     predictions: Sequence[int],
     classes: Sequence[str],
 ) -> list[dict[str, Any] | None]:
-    """Compare the tree without each group to the whole tree: the effect of dropping the group.
+    """Compare the tree without each group to the complete tree.
 
     `p_holm` is corrected for the number of groups. `identical` names two classes that the rest of the tree cannot
     distinguish: such a tree is invalid. A rule's parameters stay as they are.
@@ -35,7 +35,7 @@ def without_each(
         decision: the rule.
         evidence: inputs of the images (B).
         labels: true class of each.
-        predictions: of the whole tree.
+        predictions: of the complete tree.
         classes: names (K).
 
     Returns:
@@ -49,8 +49,8 @@ def without_each(
         if decision.rule.name == "sum"
         else [to_numpy(decision.scores(evidence.without(g))).argmax(1) for g in range(count)]
     )
-    true, whole = np.asarray(labels), np.asarray(predictions)
-    tests = [paired(true, guess, whole) for guess in guesses]
+    true, whole_tree = np.asarray(labels), np.asarray(predictions)
+    tests = [paired(true, guess, whole_tree) for guess in guesses]
     corrected = holm([test["p"] for test in tests])
     parts = [to_numpy(double(part)) for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
     return [

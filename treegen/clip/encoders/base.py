@@ -33,7 +33,7 @@ class LocalEncoder:
     context_length: int | None
     preprocessing: dict[str, Any]
     preprocessor: Preprocessor
-    #: files and folders that the model was loaded from; empty if they are not known
+    #: files and folders that the model was loaded from; empty if unknown
     sources: tuple[Path, ...] = ()
 
     def __init__(self, name: str, *, device: str, precision: str, auto: str | None = None) -> None:
@@ -103,21 +103,21 @@ class LocalEncoder:
         raise NotImplementedError
 
 
-def find_device(wanted: str) -> str:
+def find_device(requested: str) -> str:
     """Return `cuda`, `mps` or `cpu`.
 
     Raises:
-        ModelError: the wanted device is not available.
+        ModelError: the requested device is not available.
     """
     import torch
 
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
+    if requested == "auto":
         return next(name for name, present in available.items() if present)
-    if not available.get(wanted):
-        message = f"the device {wanted!r} is not available"
+    if not available.get(requested):
+        message = f"the device {requested!r} is not available"
         raise ModelError(message, f"one of: {', '.join(n for n, present in available.items() if present)}")
-    return wanted
+    return requested
 
 
 def first_lines(error: BaseException) -> str:

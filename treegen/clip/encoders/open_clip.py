@@ -114,7 +114,7 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
 
 
 def _sources(source: str, settings: dict[str, Any]) -> tuple[Path, ...]:
-    """Return the files and folders that a model was loaded from; empty if one of them is not known."""
+    """Return the files and folders that a model was loaded from; empty if one of them is unknown."""
     text = settings.get("text_cfg") or {}
     places: list[tuple[Path, ...]]
     hubs = [text.get("hf_model_name"), None if source.startswith("local-dir:") else text.get("hf_tokenizer_name")]
@@ -129,7 +129,7 @@ def _sources(source: str, settings: dict[str, Any]) -> tuple[Path, ...]:
 
 
 def _weights_of(source: str) -> tuple[Path, ...]:
-    """Return where open_clip keeps the weights of a model of its own list."""
+    """Return where open_clip stores the weights of a model from its list."""
     import open_clip
 
     model, _, tag = source.partition(":")

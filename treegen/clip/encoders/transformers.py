@@ -254,7 +254,7 @@ def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool,
 
 
 #: What jina-clip's code imports was removed in transformers 5.
-JINA_NEEDS: Final = "pip install 'transformers>=4.50,<5' einops timm, in an environment of its own"
+JINA_NEEDS: Final = "pip install 'transformers>=4.50,<5' einops timm, in a separate environment"
 
 
 @contextmanager
