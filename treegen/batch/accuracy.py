@@ -35,8 +35,8 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
     if plan.tree is None or plan.workspace is None or (plan.listing.own and plan.workspace.domain.split.sealed):
         return None
     labels = {name: index for index, name in enumerate(plan.workspace.domain.classes)}
-    found = table.rows(("path", "digest", "label", "part", "predicted"))
-    rows = [row for row in found if row[2] in labels and key_of(row[0]) in listed]
+    table_rows = table.rows(("path", "digest", "label", "part", "predicted"))
+    rows = [row for row in table_rows if row[2] in labels and key_of(row[0]) in listed]
     images = as_divided(
         [
             LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
@@ -44,14 +44,14 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
         ],
         plan.listing.settings.kind,
     )
-    counts = _counting(plan, images)
-    counted = [row[2] == row[4] for row, counts_too in zip(rows, counts, strict=True) if counts_too]
+    eligible = _counting(plan, images)
+    counted = [row[2] == row[4] for row, counts in zip(rows, eligible, strict=True) if counts]
     if not counted:
         return None
     if plan.listing.own:
-        workspace, looked = plan.workspace, ImageSet(images=tuple(images)).digest
-        look = (digest_of(plan.tree), encoder, rule)
-        workspace.store.record_evaluations(looked, split_settings(workspace.domain.split), [look])
+        workspace, image_digest = plan.workspace, ImageSet(images=tuple(images)).digest
+        evaluation = (digest_of(plan.tree), encoder, rule)
+        workspace.store.record_evaluations(image_digest, split_settings(workspace.domain.split), [evaluation])
     n, correct = len(counted), sum(counted)
     return {
         "part": "test" if plan.listing.own else "all",

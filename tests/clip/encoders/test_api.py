@@ -114,11 +114,11 @@ def test_a_rate_limit_that_is_too_long_is_told_at_once(service: EmbeddingService
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("one too few", "sent 2 vectors"),
-        ("index twice", "sent 3 vectors, numbered"),
+        ("one too few", "returned 2 vectors"),
+        ("index twice", "returned 3 vectors, numbered"),
         ("wider", "different widths: 4, 5"),
-        ("first not a number", "not numbers for a text"),
-        ("none are numbers", "not numbers for a text"),
+        ("first not a number", "returned NaN for a text"),
+        ("none are numbers", "returned NaN for a text"),
         ("a page", "is not a list of embeddings"),
         (400, "did not accept the request"),
         (403, r"does not allow this key to use the model \(403\)"),
@@ -221,7 +221,7 @@ def test_what_a_service_does_not_tell_is_assumed_and_said(service: EmbeddingServ
     assert (encoder.logit_scale, encoder.logit_bias, encoder.context_length) == (100.0, None, None)
     notes = " ".join(encoder.notes)
     assert "100 is assumed" in notes
-    assert "long prompts are not noticed" in notes
+    assert "long prompts are not detected" in notes
     told = connect(service, logit_scale=55.5, context_length=12)
     assert (told.logit_scale, told.context_length) == (55.5, 12)
     assert len(told.notes) == 1  # what it cost
@@ -257,7 +257,7 @@ def test_a_model_that_changed_behind_its_name_gets_another_fingerprint(
         encoder = connect(service)
         settle(encoder, cache)
         seen.append(encoder.fingerprint)
-        notes.append("no longer the model it was" in " ".join(encoder.notes))
+        notes.append("has changed: everything is embedded again" in " ".join(encoder.notes))
         kept = cache.get(encoder.fingerprint, [text_key(PROBES[0])])
         np.testing.assert_allclose(kept[text_key(PROBES[0])], encoder.probe[0], rtol=0, atol=1e-3)
     cache.close()
