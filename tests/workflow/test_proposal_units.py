@@ -95,7 +95,7 @@ def test_a_removed_option_needs_all_its_classes_moved_first(tree: Tree) -> None:
 def test_a_choice_that_is_not_closed_is_refused_with_what_is_missing(tree: Tree) -> None:
     units = proposed(tree)
     frog = unit(units, 'class "Frog" added')
-    with pytest.raises(ChangeError, match='needs what is not taken: in group "colour" the option "green" added'):
+    with pytest.raises(ChangeError, match='requires what is not accepted: in group "colour" the option "green" added'):
         take(tree, units, [frog.number])
 
 

@@ -155,5 +155,5 @@ def _feedback(message: str | None, file: Path | None, auto: bool) -> str:
         raise InputError("give the feedback with either -m TEXT or -F FILE", "use one of the two, or --auto")
     feedback = message if message is not None else read_text(file or Path())
     if not feedback.strip():
-        raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
+        raise InputError("the feedback is empty", 'describe the change: -m "distinguish the two by their background"')
     return feedback

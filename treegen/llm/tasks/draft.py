@@ -142,7 +142,7 @@ def revision_request(
     """
     feedback = Feedback(text=feedback) if isinstance(feedback, str) else feedback
     if not feedback.text.strip():
-        raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
+        raise InputError("the feedback is empty", 'describe the change: -m "distinguish the two by their background"')
     text = render(
         "revise",
         domain.folder,
