@@ -36,11 +36,11 @@ def test_conflicts_are_listed_with_what_each_side_would_change(run: Run, held: P
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         '1. the domain: ours "sketchbook", theirs "lake"',
-        "   --take ours: as the file stands",
+        "   --take ours: keeps the file as is",
         "   --take theirs:",
         '     ~ the domain "sketchbook" became "lake"',
         '2. "Grelm" in "size": ours "huge", theirs "tiny", before no answer',
-        "   --take ours: as the file stands",
+        "   --take ours: keeps the file as is",
         "   --take theirs:",
         '     ~ "Grelm" in "size": "huge" became "tiny"',
         f"{held}: 2 conflicts",

@@ -19,7 +19,7 @@ from treegen.workflow.gates import score_summary, stored_score
 from treegen.workflow.score import score_tree
 from treegen.workflow.workspace import Workspace
 
-_SEALED: Final = "the test part is sealed, so no accuracy was recorded: `treegen score --unseal` measures it"
+_SEALED: Final = "the test split is sealed, so no accuracy was recorded; measure it with `treegen score --unseal`"
 _UNSCORED: Final = (
     f"no accuracy was recorded: scoring needs packages that are not installed here ({EXTRAS['clip'].command})"
 )
@@ -53,7 +53,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
 
     Raises:
         ProblemsError: the tree has problems of severity error, or it changed in the meantime.
-        InputError: no approver is given, and git has no name and mail.
+        InputError: no approver is given, and git has no name and email.
         ModelError: the encoder cannot be loaded.
     """
     checked = check_tree_file(workspace.path, workspace.domain)
@@ -62,15 +62,15 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
         listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
         raise ProblemsError(
             f"{workspace.path}: not approved, it has {counted(len(errors), 'error')}\n{listed}",
-            "mend them, then approve again",
+            "fix them, then approve again",
         )
-    name = by or identity(workspace.path.resolve().parent)
-    if not name or not name.strip():
+    approver = by or identity(workspace.path.resolve().parent)
+    if not approver or not approver.strip():
         raise InputError(
             "git does not know who you are", '`git config user.name` and `user.email`, or --by "Name <mail>"'
         )
-    if not name.strip().isprintable():
-        raise InputError(f"{quote(name)} is no name", "a name holds no control characters and is UTF-8")
+    if not approver.strip().isprintable():
+        raise InputError(f"{quote(approver)} is not a valid name", "use UTF-8 without control characters")
     tree = checked.document.tree
     notes: tuple[str, ...] = ()
     digest = digest_of(tree)
@@ -83,10 +83,10 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
         notes = scored.notes if recorded else (*scored.notes, _SEALED)
     workspace.current(tree)
     score = score_summary(recorded) if recorded else None
-    review = Review(status="approved", by=name.strip(), at=now(), digest=digest, score_json=compact(score or {}))
+    review = Review(status="approved", by=approver.strip(), at=now(), digest=digest, score_json=compact(score or {}))
     signed = replace(tree, review=review)
     if check_text(read_text(workspace.path)).document != checked.document:  # may have changed during scoring
-        raise ProblemsError(f"{workspace.path}: changed while it was scored, and is not approved", "approve again")
+        raise ProblemsError(f"{workspace.path}: changed while it was being scored; not approved", "approve again")
     save(workspace.path, signed)
-    left = tuple(p for p in checked.problems if p.code not in ("TG301", "TG302", "TG303"))
-    return ApprovalResult(tree=signed, score=score, warnings=left, notes=notes)
+    remaining = tuple(p for p in checked.problems if p.code not in ("TG301", "TG302", "TG303"))
+    return ApprovalResult(tree=signed, score=score, warnings=remaining, notes=notes)

@@ -1,4 +1,4 @@
-"""Gates: conditions on a tree beyond being sound. Who approved it, and how accurate it was when it was scored."""
+"""Gates: conditions on a tree beyond being valid: who approved it, and its accuracy when it was scored."""
 
 import json
 from dataclasses import dataclass, replace
@@ -95,18 +95,18 @@ class Gate:
 def approval_problems(path: Path, tree: Tree) -> list[Problem]:
     """Return TG801 if nobody approved the tree, or if it changed since; the message names the changes."""
     if tree.review is None:
-        told = "nobody has approved this tree; `treegen approve` does"
-        return [Problem(code="TG801", pointer="/review", message=told)]
+        message = "this tree is not approved; approve it with `treegen approve`"
+        return [Problem(code="TG801", pointer="/review", message=message)]
     if tree.review.digest == digest_of(tree):
         return []
-    told = f"approved by {quote(tree.review.by)} on {tree.review.at}, and changed since"
+    message = f"approved by {quote(tree.review.by)} on {tree.review.at}, and changed since"
     changes = changes_since_approval(path, tree)
     if changes is None:
-        told += "; the approved content is neither in git here nor in the history, so the changes cannot be named"
+        message += "; the approved content is neither in git here nor in the history, so the changes cannot be listed"
     else:
         more = f"; and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
-        told += ": " + "; ".join(change.sentence for change in changes[:_NAMED]) + more
-    return [Problem(code="TG801", pointer="/review/digest", message=told)]
+        message += ": " + "; ".join(change.sentence for change in changes[:_NAMED]) + more
+    return [Problem(code="TG801", pointer="/review/digest", message=message)]
 
 
 def accuracy_problems(path: Path, tree: Tree, least: float) -> list[Problem]:
@@ -118,31 +118,31 @@ def accuracy_problems(path: Path, tree: Tree, least: float) -> list[Problem]:
     score = recorded_score(path, tree)
     pointer = "/review/score" if tree.review else ""
     if score is None:
-        told = "no accuracy is recorded for this content; `treegen score` measures it, `treegen approve` writes it down"
-        return [Problem(code="TG802", pointer=pointer, message=told)]
+        message = "no accuracy is recorded for this content; `treegen score` measures it, `treegen approve` records it"
+        return [Problem(code="TG802", pointer=pointer, message=message)]
     problems = []
     if score["accuracy"] < least:
         low, high = score["interval"]
-        told = (
+        message = (
             f"the recorded accuracy is {100 * score['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
             f"(n = {score['n']}), less than {100 * least:.1f} %"
         )
-        problems.append(Problem(code="TG802", pointer=pointer, message=told))
+        problems.append(Problem(code="TG802", pointer=pointer, message=message))
     measured = _contradicted(path, tree, score)
     if measured is not None:
         digits = 1 if abs(measured - score["accuracy"]) >= 0.001 else 6
-        told = (
+        message = (
             f"the sign-off says {100 * score['accuracy']:.{digits}f} %, the history {100 * measured:.{digits}f} % for "
-            "the same content, encoder and images; `treegen approve` writes down what was measured"
+            "the same content, encoder and images; record the measured value with `treegen approve`"
         )
-        problems.append(Problem(code="TG802", pointer=pointer, message=told))
+        problems.append(Problem(code="TG802", pointer=pointer, message=message))
     return problems
 
 
 def _contradicted(path: Path, tree: Tree, score: dict[str, Any]) -> float | None:
     """Return the last measured accuracy if no score of this content, encoder and images matches the given one."""
     encoder = score.get("encoder")
-    same = (encoder.get("fingerprint") if isinstance(encoder, dict) else None, score.get("images"))
+    conditions = (encoder.get("fingerprint") if isinstance(encoder, dict) else None, score.get("images"))
     stored = map(score_summary, _stored_scores(path, digest_of(tree)))
-    measured = [s["accuracy"] for s in stored if (s["encoder"]["fingerprint"], s["images"]) == same]
+    measured = [s["accuracy"] for s in stored if (s["encoder"]["fingerprint"], s["images"]) == conditions]
     return measured[-1] if measured and score["accuracy"] not in measured else None

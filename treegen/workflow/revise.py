@@ -1,4 +1,4 @@
-"""Revise a tree by feedback to a language model: propose, show what it would take, accept or decline."""
+"""Revise a tree by feedback to a language model: propose, show the changes, accept or decline."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -86,7 +86,7 @@ def propose_revision(
     """
     from treegen.llm.tasks.draft import revise
 
-    asked = Feedback(text=feedback) if isinstance(feedback, str) else feedback
+    feedback = Feedback(text=feedback) if isinstance(feedback, str) else feedback
     start = _starting_point(workspace, tree, diagnosis)
     if tree is None:
         workspace.current(start.tree)
@@ -94,7 +94,7 @@ def propose_revision(
     conversation = revise(
         without_asking(workspace.domain),
         start.tree,
-        asked,
+        feedback,
         chat if on_text else ProgressChat(chat, workspace.progress),
         problems=start.problems,
         diagnosis=start.diagnosis,
@@ -102,17 +102,17 @@ def propose_revision(
         on_attempt=listener,
         on_text=on_text,
     )
-    answered = result_of(conversation, workspace.path)
-    revised = replace(answered, review=start.tree.review, conflicts=start.tree.conflicts)
+    reply_tree = result_of(conversation, workspace.path)
+    revised = replace(reply_tree, review=start.tree.review, conflicts=start.tree.conflicts)
     changes = difference(start.tree, revised)
-    units = units_of(start.tree, changes, target=asked.target, locks=asked.locks)
+    units = units_of(start.tree, changes, target=feedback.target, locks=feedback.locks)
     return Proposal(
         base=start.tree,
         tree=revised,
         changes=changes,
         units=units,
         conversation=conversation,
-        feedback=asked.text,
+        feedback=feedback.text,
         calls=tuple(calls),
     )
 
@@ -130,17 +130,17 @@ def feedback_of_mistakes(workspace: Workspace, feedback: Feedback | None = None)
         ModelError: the encoder failed.
     """
     if workspace.domain.images is None:
-        told = f"the domain {workspace.domain.name!r} has no images, so there are no mistakes to speak of"
-        raise InputError(told, "add [images] with a folder to domain.toml, or say yourself what to change, with -m")
+        message = f"the domain {workspace.domain.name!r} has no images, so there are no mistakes to learn from"
+        raise InputError(message, "add [images] with a folder to domain.toml, or describe the change with -m")
     tree, _ = workspace.load()
     evaluator, decisions = workspace.evaluator, Journal(workspace.store).decisions()
     text = compose(tree, evaluator.diagnose(tree), evaluator.mistakes(tree), decisions)
     if not text:
-        told = "no class is taken for another on the dev part: the mistakes suggest nothing"
-        raise InputError(told, "say yourself what to change, with -m")
-    own = feedback or Feedback(text="")
-    whole = f"{own.text.strip()}\n\n{text}" if own.text.strip() else text
-    return replace(own, text=whole, decisions=tuple(decisions))
+        message = "no classes are confused on the dev split, so there is nothing to derive feedback from"
+        raise InputError(message, "describe the change with -m")
+    reviewer = feedback or Feedback(text="")
+    combined = f"{reviewer.text.strip()}\n\n{text}" if reviewer.text.strip() else text
+    return replace(reviewer, text=combined, decisions=tuple(decisions))
 
 
 def estimate_revision(
@@ -186,7 +186,7 @@ def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: Diagnosi
     domain = workspace.domain
     checked = workspace.check() if tree is None else check_text(dump(tree), classes=domain.classes, domain=domain.name)
     if checked.document is None:
-        raise ProblemsError(f"{workspace.path}: not readable as a tree", f"`treegen check {workspace.path}` says why")
+        raise ProblemsError(f"{workspace.path}: cannot be read as a tree", f"run `treegen check {workspace.path}`")
     if diagnosis is None:
         diagnosis = _diagnosed(workspace, checked)
     problems = tuple(p for p in checked.problems if not p.code.startswith("TG3"))
@@ -252,8 +252,8 @@ def proposed_tree(workspace: Workspace, proposal: Proposal) -> Tree:
         return proposal.tree
     tree = apply(proposal.base, proposal.allowed())
     domain = workspace.domain
-    found = errors_of(check_text(dump(tree), classes=domain.classes, domain=domain.name).problems)
-    if found:
-        told = f"without what is locked, the proposal has errors: {found[0].code} {found[0].message}"
-        raise ProblemsError(told, "unlock what has to change with it, or ask again")
+    errors = errors_of(check_text(dump(tree), classes=domain.classes, domain=domain.name).problems)
+    if errors:
+        message = f"without the changes to locked parts, the proposal has errors: {errors[0].code} {errors[0].message}"
+        raise ProblemsError(message, "unlock what must change too, or ask again")
     return tree

@@ -57,32 +57,34 @@ def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Seq
     from treegen.clip.text_checks import check_lengths
 
     check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # fail before embedding the images
-    closed = workspace.domain.split.sealed if sealed is None else sealed
+    dev_only = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator
-    score = evaluator.score(tree, None if closed else parent_tree(workspace, revision), sealed=closed)
+    score = evaluator.score(tree, None if dev_only else parent_tree(workspace, revision), sealed=dev_only)
     if compared:
-        score["rules"] = evaluator.compare(tree, compared, sealed=closed)[1]
-    if not closed:
-        cast(TestedScore, score)["test_looks"] = _look(workspace, score)
+        score["rules"] = evaluator.compare(tree, compared, sealed=dev_only)[1]
+    if not dev_only:
+        cast(TestedScore, score)["test_looks"] = _record_evaluations(workspace, score)
     workspace.store.add_score(revision.id, score)
     return ScoreResult(revision=revision, score=score, notes=_score_notes(workspace))
 
 
-def _look(workspace: Workspace, score: Score) -> int:
+def _record_evaluations(workspace: Workspace, score: Score) -> int:
     """Record a test evaluation for each decision rule in the score; return how many there have been in total."""
     from treegen.clip.decisions.interface import words_of
 
-    used = [(score["decision_rule"], score.get("decision_parameters", {}))]
-    used += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
-    looks = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in used]
-    return workspace.store.record_evaluations(score["images"]["digest"], split_settings(workspace.domain.split), looks)
+    rules = [(score["decision_rule"], score.get("decision_parameters", {}))]
+    rules += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
+    evaluations = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in rules]
+    return workspace.store.record_evaluations(
+        score["images"]["digest"], split_settings(workspace.domain.split), evaluations
+    )
 
 
 def freeze_rule(workspace: Workspace, score: Score) -> str:
-    """Write the decision rule that a score's comparison chose into the domain file; returns its name.
+    """Write the decision rule that a score's comparison chose into the domain file; return its name.
 
-    From then on scores, previews and labels are made with it. Comments and order of the file stay as they are; a
-    `least_margin` stays if the rule does, for it has the scale of the rule's scores.
+    From then on it makes scores, previews and labels. The file's comments and order are preserved; `least_margin` is
+    kept only if the rule stays the same, because its scale depends on the rule.
 
     Args:
         workspace: its domain file is written.
@@ -95,8 +97,8 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
     learnt = {"parameters": entry["parameters"], "encoder": score["encoder"]["fingerprint"]}
     before = workspace.domain.decision
-    kept = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
-    values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **kept}
+    margin = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
+    values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **margin}
     write_table(workspace.domain_path, "decision", values)
     return str(chosen)
 
@@ -114,8 +116,8 @@ def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str
     if settings.name != BUNDLED_ENCODER or (domain and domain.name == BUNDLED_DOMAIN):
         return ()
     return (
-        "this is the bundled CLIP, which knows the sketchbook's drawings and nothing else: "
-        "name a real one with --encoder, or below [encoder] in domain.toml",
+        "the bundled CLIP knows only the sketchbook's drawings: "
+        "choose a real encoder with --encoder, or below [encoder] in domain.toml",
     )
 
 
