@@ -1,8 +1,8 @@
-"""What is cached, as whole processes: `score`, `check --encoder`, and from the review's first paint to its first score.
+"""Commands with a full cache: `score`, `check --encoder`, and the review's first score.
 
-The demo, laid out and scored once, so that everything is in its cache. Best of several runs; with the libraries that
-were loaded. Goals: `score` and `check` within 1.0 s, the review's first score 1.5 s after the first paint at the
-latest, and neither torch nor open_clip loaded by any of them.
+The demo is scored once, so that everything is in its cache. Best of several runs of whole processes, with the
+libraries that they loaded. Goals: `score` and `check` within 1.0 s, the review's first score within 1.5 s of its first
+paint, and neither torch nor open_clip loaded by any of them.
 """
 
 import argparse
@@ -55,14 +55,14 @@ async def first_score(path: Path) -> tuple[float, str]:
 
 
 def review(path: Path) -> tuple[float, str]:
-    """The same in a process of its own, where nothing is loaded yet."""
+    """Do the same in a new process, where nothing is loaded yet."""
     command = [sys.executable, __file__, "--first-score", str(path)]
     seconds, loaded = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return seconds, loaded
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time of what is cached, and what it loads.")
+    parser = argparse.ArgumentParser(description="Time of commands with a full cache, and what they load.")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--first-score", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -77,10 +77,10 @@ def main() -> None:
             "treegen check --encoder": (1.0, partial(run, "check", "--encoder", "bundled", str(tree))),
             "review, from the first paint to the first score": (1.5, partial(review, tree)),
         }
-        for what, (goal, measure) in kinds.items():
+        for command, (goal, measure) in kinds.items():
             times, loaded = zip(*(measure() for _ in range(args.repeats)), strict=True)
-            print(f"{what}: {min(times):.2f} s; loaded: {loaded[-1] or 'nothing heavy'}")
-            print(f"row: all cached: {what}, s ({loaded[-1] or 'nothing heavy'} loaded) | {min(times):.2f} | {goal}")
+            print(f"{command}: {min(times):.2f} s; loaded: {loaded[-1] or 'nothing heavy'}")
+            print(f"row: all cached: {command}, s ({loaded[-1] or 'nothing heavy'} loaded) | {min(times):.2f} | {goal}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `treegen check` costs: whole processes, all lints, on made-up trees; ratios to a bare Python of the same run.
+"""Cost of `treegen check`: whole processes, all lints, on synthetic trees; as ratios to a bare Python of the same run.
 
 Goal: 1,000 classes, 30 groups and 20 options in at most 0.5 s.
 """
@@ -18,22 +18,22 @@ PARTS = "wing head tail leg eye fin horn shell fur spot".split()
 LOOKS = "red blue green dark pale long short round flat spiky".split()
 
 
-def made_up(classes: int, groups: int, options: int) -> str:
-    """The canonical text of a tree without problems; the same for the same sizes."""
+def synthetic_tree(classes: int, groups: int, options: int) -> str:
+    """Return the canonical text of a tree without problems; the same for the same sizes."""
     from treegen.tree.document import dump, tree_from
 
-    dealt = random.Random(0)
+    generator = random.Random(0)
     words = [f"{look} {part}" for look in LOOKS for part in PARTS]
     questions = {
-        f"group {g}": {"prompt": f"This thing {g} has {{}}.", "options": dealt.sample(words, options)}
+        f"group {g}": {"prompt": f"This thing {g} has {{}}.", "options": generator.sample(words, options)}
         for g in range(groups)
     }
-    rules = {f"Class {k}": {g: dealt.randrange(options) for g in questions} for k in range(classes)}
+    rules = {f"Class {k}": {g: generator.randrange(options) for g in questions} for k in range(classes)}
     return dump(tree_from({"domain": "d", "classification_groups": questions, "rules": rules}))
 
 
 def with_problems(text: str) -> str:
-    """The same with a hedge in every group and an index out of range in the last rule."""
+    """Return the tree with a hedge in every group and an index out of range in the last rule."""
     data = json.loads(text)
     for group in data["classification_groups"].values():
         group["options"][0] = "usually " + group["options"][0]
@@ -43,7 +43,7 @@ def with_problems(text: str) -> str:
 
 
 def seconds(command: list[str], runs: int) -> float:
-    """Median wall time of a whole process."""
+    """Return the median wall time of a whole process."""
     times = []
     for _ in range(runs):
         began = time.perf_counter()
@@ -54,15 +54,15 @@ def seconds(command: list[str], runs: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of `treegen check` in multiples of a bare Python.")
-    parser.add_argument("--runs", type=int, default=7, help="processes of each kind, of which the median counts")
+    parser.add_argument("--runs", type=int, default=7, help="processes of each kind; their median is reported")
     runs = parser.parse_args().runs
     bare = seconds([sys.executable, "-c", "pass"], runs)
     print(f"bare python: {bare:.3f} s")
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "tree.json"
         for size in SIZES:
-            sound = made_up(*size)
-            for kind, text in (("sound", sound), ("with problems", with_problems(sound))):
+            valid = synthetic_tree(*size)
+            for kind, text in (("valid", valid), ("with problems", with_problems(valid))):
                 path.write_text(text, encoding="utf-8")
                 took = seconds([sys.executable, "-m", "treegen", "check", str(path)], runs)
                 classes, groups, options = size

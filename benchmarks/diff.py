@@ -1,4 +1,4 @@
-"""What `treegen diff` costs: whole processes, on two made-up trees; ratios to a bare Python of the same run.
+"""Cost of `treegen diff`: whole processes, on two synthetic trees; as ratios to a bare Python of the same run.
 
 Goal: 1,000 classes, 30 groups and 20 options in at most 0.5 s.
 """
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from check import SIZES, made_up, seconds
+from check import SIZES, seconds, synthetic_tree
 
 
 def edited(text: str) -> str:
@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         old, new = Path(name) / "old.json", Path(name) / "new.json"
         for size in SIZES:
-            text = made_up(*size)
+            text = synthetic_tree(*size)
             old.write_text(text, encoding="utf-8")
             new.write_text(edited(text), encoding="utf-8")
             took = seconds([sys.executable, "-m", "treegen", "diff", str(old), str(new)], 7)

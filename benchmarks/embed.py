@@ -1,8 +1,8 @@
 """Embedding with Ray, one worker and two, and with the engine of one process: images per second, as ratios in one run.
 
-The bundled encoder and freshly drawn images. Ray runs before the clock does, and so does this process's encoder; what
-counts is the time from the first batch of vectors to the last, so that the start of the workers (seconds, in a figure
-of its own) is in no ratio. The engine of one process has as many threads as torch takes, a worker has one.
+The bundled encoder and freshly drawn images. Ray and this process's encoder are started before the clock, and only
+the time from the first batch of vectors to the last counts: the start of the workers (seconds, printed separately) is
+in no ratio. The engine of one process has as many threads as torch takes, a worker has one.
 """
 
 import argparse
@@ -23,16 +23,16 @@ from treegen.workflow.demo import lay_out
 
 def rate(images: Path, engine: Engine, batch: int, encoder: EncoderSettings) -> tuple[float, float]:
     """Images per second between the first batch and the last, and seconds until the first."""
-    came: list[tuple[float, int]] = []
+    marks: list[tuple[float, int]] = []
 
     def note(task: str, done: int, total: int) -> None:
         if task == "embedding images":
-            came.append((time.perf_counter(), done))
+            marks.append((time.perf_counter(), done))
 
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()
         embed_images(make_plan(images, output=Path(name) / "out"), engine, encoder, batch=batch, progress=note)
-    (first, head), (last, total) = came[0], came[-1]
+    (first, head), (last, total) = marks[0], marks[-1]
     return (total - head) / (last - first), first - began
 
 

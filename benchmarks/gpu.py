@@ -1,11 +1,11 @@
-"""What the evaluator makes of a GPU: images end to end against the bare forward pass, and that against the card.
+"""How well the evaluator uses a GPU: images end to end against the bare forward pass, and that against the card.
 
 Models are open_clip's ViT-B-32 and ViT-L-14 with random weights, which are as fast as trained ones. Measured for each:
 
-- bare: images a second of the forward pass alone, of a batch that lies on the device, and its share of the rate that
-  the same card reaches in one large matrix product in bf16;
+- bare: images a second of the forward pass alone, of a batch that is on the device already, and its share of the rate
+  that the same card reaches in one large matrix product in bf16;
 - end to end: files are decoded by threads, prepared, moved, embedded and written to an empty cache; the rate
-  from the time when a tenth is done, so that the start of the workers is told apart. Goal: at least 90 % of bare;
+  from the time when a tenth is done, so that the start of the workers does not count. Goal: at least 90 % of bare;
 - the workers alone: decoding and preparing without a model. Below the bare rate it is what limits the end-to-end rate;
 - torch.compile and the other layout (the encoder runs channels last, but on mps), as ratios to bare;
 - a re-score: one changed option of 200 for 10,000 embedded images, with its text.
@@ -71,8 +71,8 @@ def make_model(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     model = open_clip.CLIP(**config)
     folder.mkdir()
-    told = {"model_cfg": config, "preprocess_cfg": {"size": [size, size]}}
-    (folder / "open_clip_config.json").write_text(json.dumps(told), encoding="utf-8")
+    settings = {"model_cfg": config, "preprocess_cfg": {"size": [size, size]}}
+    (folder / "open_clip_config.json").write_text(json.dumps(settings), encoding="utf-8")
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
     return folder
 
@@ -83,9 +83,9 @@ def draw(folder: Path, numbers: range) -> None:
     from PIL import Image
 
     for number in numbers:
-        draw = np.random.default_rng(number)
-        coarse = Image.fromarray(draw.integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize((320, 240))
-        noisy = np.asarray(coarse, dtype=np.int16) + draw.integers(-12, 13, (240, 320, 3), dtype=np.int16)
+        random = np.random.default_rng(number)
+        coarse = Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize((320, 240))
+        noisy = np.asarray(coarse, dtype=np.int16) + random.integers(-12, 13, (240, 320, 3), dtype=np.int16)
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number:06}.jpg", quality=85)
 
 
@@ -94,9 +94,9 @@ def draw_all(folder: Path, count: int) -> list[LabelledImage]:
     step = 250
     with ProcessPoolExecutor(available_cores()) as pool:
         list(pool.map(partial(draw, folder), [range(at, min(at + step, count)) for at in range(0, count, step)]))
-        found = [LabelledImage(path=path, label=0) for path in sorted(folder.iterdir())]
-        digests = list(pool.map(hash_image, found, chunksize=step))
-    return [replace(image, digest=digest) for image, digest in zip(found, digests, strict=True)]
+        images = [LabelledImage(path=path, label=0) for path in sorted(folder.iterdir())]
+        digests = list(pool.map(hash_image, images, chunksize=step))
+    return [replace(image, digest=digest) for image, digest in zip(images, digests, strict=True)]
 
 
 def seconds(work: Callable[[], object], device: str, repeats: int) -> float:
@@ -142,12 +142,13 @@ def bare_rates(encoder: OpenClipEncoder, pixels: torch.Tensor, plan: Plan) -> di
             return len(batch) / seconds(lambda: forward(batch), encoder.device, plan.repeats)
 
     layouts = {torch.channels_last: "channels last", torch.contiguous_format: "channels first"}
-    (other, name), own = next(item for item in layouts.items() if item[0] != encoder._layout), encoder._layout
-    model.to(memory_format=other)
-    theirs = rate(model.encode_image, pixels.contiguous(memory_format=other))
-    model.to(memory_format=own)
-    pixels = pixels.contiguous(memory_format=own)
-    rates = {"bare": rate(model.encode_image, pixels), name: theirs}
+    own_layout = encoder._layout
+    other_layout, name = next(item for item in layouts.items() if item[0] != own_layout)
+    model.to(memory_format=other_layout)
+    other_rate = rate(model.encode_image, pixels.contiguous(memory_format=other_layout))
+    model.to(memory_format=own_layout)
+    pixels = pixels.contiguous(memory_format=own_layout)
+    rates = {"bare": rate(model.encode_image, pixels), name: other_rate}
     if plan.compile:
         try:
             rates["torch.compile"] = rate(torch.compile(model.encode_image), pixels)
@@ -188,9 +189,9 @@ def workers_alone(encoder: OpenClipEncoder, images: list[LabelledImage], plan: P
 def rescore(encoder: OpenClipEncoder, plan: Plan, device: str) -> float:
     """Seconds for one changed option: its text, 10,000 images x 200 options in 25 groups, 100 classes."""
     width = encoder.encode_texts(["a"]).shape[1]
-    draw = torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(0)
     features, texts = (
-        torch.nn.functional.normalize(torch.randn(count, width, generator=draw), dim=1).to(device)
+        torch.nn.functional.normalize(torch.randn(count, width, generator=random), dim=1).to(device)
         for count in (10_000, 200)
     )
     rules = torch.zeros(100, 200, device=device)
@@ -209,7 +210,7 @@ def rescore(encoder: OpenClipEncoder, plan: Plan, device: str) -> float:
 
 
 def measure(name: str, device: str, images: list[LabelledImage], plan: Plan, folder: Path, peak: float) -> None:
-    """All of one model."""
+    """Measure one model."""
     encoder = OpenClipEncoder(f"local-dir:{make_model(name, folder / name)}", shown=name, device=device)
     model: Any = encoder._model
     size = encoder.preprocessing["size"]
@@ -243,7 +244,7 @@ def measure(name: str, device: str, images: list[LabelledImage], plan: Plan, fol
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What the evaluator makes of a GPU.")
+    parser = argparse.ArgumentParser(description="How well the evaluator uses a GPU.")
     parser.add_argument("--device", choices=("cuda", "mps", "cpu"), default="cuda")
     parser.add_argument("--small", action="store_true", help="a tiny model and few images: only shows that it works")
     parser.add_argument("--images", type=int, help="files to embed")
@@ -251,8 +252,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=available_cores(), help="threads that decode")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     args = parser.parse_args()
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if not there[args.device]:
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if not available[args.device]:
         print(f"no {args.device} device here, so nothing is measured; --device cpu --small shows that the script works")
         sys.exit(0)
     plan = Plan(

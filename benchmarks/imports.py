@@ -1,12 +1,13 @@
-"""What the light commands load: time of whole processes as multiples of a bare Python, and the heavy modules."""
+"""Imports of the light commands: time of whole processes as multiples of a bare Python, and the heavy modules."""
 
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+from check import seconds
+
+RUNS = 7
 HEAVY = ("torch", "litellm", "textual", "open_clip", "PIL", "jinja2")
 TREE = """{"domain": "d", "classification_groups": {"g": {"prompt": "It is {}.", "options": ["a", "b"]}},
  "rules": {"x": {"g": 0}, "y": {"g": 1}}}"""
@@ -21,24 +22,14 @@ print("\\nloaded:", ",".join(m for m in {heavy!r} if m in sys.modules) or "none 
 """
 
 
-def seconds(command: list[str], runs: int = 7) -> float:
-    """Median wall time of a whole process."""
-    times = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=False)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
-
-
 def main() -> None:
-    bare = seconds([sys.executable, "-c", "pass"])
+    bare = seconds([sys.executable, "-c", "pass"], RUNS)
     print(f"bare python:            {bare:.3f} s")
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "tree.json"
         tree.write_text(TREE, encoding="utf-8")
         for arguments in (["--help"], ["check", str(tree)], ["schema", "tree"]):
-            took = seconds([sys.executable, "-m", "treegen", *arguments])
+            took = seconds([sys.executable, "-m", "treegen", *arguments], RUNS)
             probe = [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments]
             loaded = subprocess.run(probe, capture_output=True, text=True, check=False).stderr.strip().splitlines()[-1]
             print(f"treegen {arguments[0]:<15} {took:.3f} s = {took / bare:4.1f} x bare python; {loaded}")

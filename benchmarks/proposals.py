@@ -1,6 +1,6 @@
-"""What a language model's proposal costs until its changes stand on the screen: difference, units, variants, a choice.
+"""Cost of a language model's proposal until its changes are on the screen: difference, units, variants, a choice.
 
-One process, a made-up tree. The proposal re-points rules, renames, adds and removes options, and brings classes and a
+One process, a synthetic tree. The proposal re-points rules, renames, adds and removes options, and brings classes and a
 group. Goal: 3,000 changes of 1,000 classes and 30 groups divided into units in at most 0.3 s, in time that grows with
 their number.
 """
@@ -14,7 +14,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from check import made_up
+from check import synthetic_tree
 
 from treegen.tree.changes import Change, apply
 from treegen.tree.changes.difference import difference
@@ -40,8 +40,8 @@ def proposed(text: str, changes: int) -> Tree:
         options[number % len(options)] += f", at times {number}"
         options.append(f"new mark {number}")
     places = [(rule, group) for rule in rules for group in names]
-    gone = len(names[::3]) * len(rules) // len(groups[names[1]]["options"])
-    for rule, group in random.sample(places, min(max(0, changes - gone - changes // 25), len(places))):
+    removed = len(names[::3]) * len(rules) // len(groups[names[1]]["options"])
+    for rule, group in random.sample(places, min(max(0, changes - removed - changes // 25), len(places))):
         rules[rule][group] = random.randrange(len(groups[group]["options"]))
     for number in range(5):
         rules[f"new class {number}"] = dict(next(iter(rules.values())))
@@ -52,17 +52,17 @@ def proposed(text: str, changes: int) -> Tree:
 
 
 def seconds(function: Callable[[], Any], runs: int) -> float:
-    """Median of the seconds of one thread's work: what else the machine does is in none of them."""
-    taken = []
+    """Return the median processor time in seconds, which does not depend on what else the machine does."""
+    times = []
     for _ in range(runs):
         began = time.process_time()
         function()
-        taken.append(time.process_time() - began)
-    return statistics.median(taken)
+        times.append(time.process_time() - began)
+    return statistics.median(times)
 
 
 def measured(old: Tree, changes: tuple[Change, ...], runs: int) -> float:
-    """Prints what each step costs; the seconds of the units."""
+    """Print the time of each step; return that of the units, in seconds."""
     units = units_of(old, changes)
     everything = range(len(units))
     steps: dict[str, Callable[[], Any]] = {
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=3_000)
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
-    text = made_up(args.classes, args.groups, args.options)
+    text = synthetic_tree(args.classes, args.groups, args.options)
     old = tree_from(json.loads(text))
     for changes in (args.changes // 2, args.changes):
         new = proposed(text, changes)

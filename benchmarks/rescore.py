@@ -1,8 +1,8 @@
-"""What a second revision costs: the first score of a tree against the score after one option changed.
+"""Cost of a second revision: the first score of a tree against the score after one option changed.
 
 One process, the bundled encoder, freshly drawn images, an empty cache. Loading the encoder is in no figure. A re-score
-is measured twice: with the embedded images at hand, as in a review session, and opened anew from the cache on disk, as
-in the next command. Goal: at most 1 % of the first score at 10,000 images and 200 options, with the images at hand.
+is measured twice: with the embedded images in memory, as in a review session, and reopened from the cache on disk, as
+in the next command. Goal: at most 1 % of the first score at 10,000 images and 200 options, with the images in memory.
 """
 
 import argparse
@@ -47,16 +47,16 @@ def larger_tree(classes: tuple[str, ...], options: int) -> Tree:
 
 
 def reopened(workspace: Workspace) -> Workspace:
-    """Everything from disk again but the encoder."""
-    fresh = Workspace(workspace.path)
-    fresh.__dict__["encoder"] = workspace.encoder  # a cached_property
-    return fresh
+    """Return a workspace with everything from disk again except the encoder."""
+    again = Workspace(workspace.path)
+    again.__dict__["encoder"] = workspace.encoder  # a cached_property
+    return again
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of a re-score as a share of the first score.")
     parser.add_argument("--count", type=int, default=60, help="images of each of the 13 classes")
-    parser.add_argument("--edits", type=int, default=7, help="re-scores, of which the median counts")
+    parser.add_argument("--edits", type=int, default=7, help="re-scores; their median is reported")
     parser.add_argument("--options", type=int, default=0, help="of the tree; the small one if not given")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -71,23 +71,23 @@ def main() -> None:
         first = time.perf_counter() - began
         images = len(workspace.evaluator.images.images)
         print(f"first score, {images} images: {first:.3f} s")
-        for anew in (False, True):
+        for reopen in (False, True):
             times = []
             for edit in range(args.edits):
-                group = replace(tree.groups[0], options=(f"white {anew} {edit}", *tree.groups[0].options[1:]))
+                group = replace(tree.groups[0], options=(f"white {reopen} {edit}", *tree.groups[0].options[1:]))
                 changed = replace(tree, groups=(group, *tree.groups[1:]))
                 began = time.perf_counter()
-                used = reopened(workspace) if anew else workspace
+                used = reopened(workspace) if reopen else workspace
                 used.evaluator.score(changed, tree)
                 times.append(time.perf_counter() - began)
             again = statistics.median(times)
-            how = "opened anew" if anew else "images at hand"
+            how = "reopened" if reopen else "images in memory"
             print(
                 f"re-score after one option changed, {how}: {again:.3f} s (median of {args.edits}) = "
                 f"{again / first:.1%} of the first"
             )
             size = f"{images:,} images x {len(tree.prompts())} options"
-            goal = "at most 0.010" if not anew and args.options else "-"
+            goal = "at most 0.010" if not reopen and args.options else "-"
             print(f"row: re-score after one option edit / first score, {size}, {how} | {again / first:.4f} | {goal}")
 
 

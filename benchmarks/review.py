@@ -1,4 +1,4 @@
-"""How fast the review is on a large tree: first paint, and from a key to the paint; as times and as ratios of one run.
+"""Speed of the review on a large tree: first paint, and from a key to the paint; as times and as ratios of one run.
 
 Goals: 1,000 classes x 30 groups are painted within 1 s after imports, a key within 50 ms, and neither torch nor
 litellm is loaded before the first paint.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from check import made_up
+from check import synthetic_tree
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from treegen.review.app import ReviewApp
 
 HEAVY = ("torch", "litellm", "open_clip")
-#: a key and the one that takes it back, so that each does something as often as it is pressed
+#: a key and the one that reverts it, so that each press has an effect
 MOVES = {
     "cursor down or up": ("j", "k"),
     "cursor right or left": ("l", "h"),
@@ -35,7 +35,7 @@ SIZES = ((13, 5, 8), (1_000, 30, 20))
 
 
 async def key(app: "ReviewApp", name: str) -> float:
-    """Seconds from a key until what it does is painted."""
+    """Return the seconds from a key until its effect is painted."""
     from textual.events import Key
 
     from treegen.review.widgets.grid import Grid
@@ -65,7 +65,7 @@ async def key(app: "ReviewApp", name: str) -> float:
 
 
 async def several(app: "ReviewApp", runs: int, names: tuple[str, str]) -> list[float]:
-    """The times of two keys by turns."""
+    """Return the times of two keys, pressed in turn."""
     times = []
     for number in range(runs):
         times.append(await key(app, names[number % 2]))
@@ -79,24 +79,24 @@ async def measure(path: Path, runs: int) -> dict[str, list[float]]:
     began = time.perf_counter()
     app = open_app(path)
     painted = asyncio.Event()
-    found: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     async with app.run_test(size=(200, 60)) as pilot:
         app.call_after_refresh(painted.set)
         await painted.wait()
-        found["open to first paint"] = [time.perf_counter() - began]
+        times["open to first paint"] = [time.perf_counter() - began]
         loaded = [name for name in HEAVY if name in sys.modules]
         print(f"  heavy modules at the first paint: {', '.join(loaded) or 'none'}")
         await pilot.press("2")
         await pilot.pause()
         for what, names in MOVES.items():
-            found[what] = await several(app, runs, names)
+            times[what] = await several(app, runs, names)
     app.review.close()
-    return found
+    return times
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time from a key to the paint of the review.")
-    parser.add_argument("--runs", type=int, default=20, help="keys of each kind, of which the median counts")
+    parser.add_argument("--runs", type=int, default=20, help="keys of each kind; their median is reported")
     runs = parser.parse_args().runs
     import treegen.review.app  # noqa: F401  imports are not part of the goal
 
@@ -104,7 +104,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
             path = Path(folder) / f"{size[0]}.json"
-            path.write_text(made_up(*size), encoding="utf-8")
+            path.write_text(synthetic_tree(*size), encoding="utf-8")
             print(f"{size[0]} classes x {size[1]} groups x {size[2]} options")
             for what, times in asyncio.run(measure(path, runs)).items():
                 middle = statistics.median(times)

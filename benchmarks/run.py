@@ -1,7 +1,7 @@
-"""Runs the benchmarks one after another and writes what they say to RESULTS.md: ratios first, then every line.
+"""Run the benchmarks one after another and write their output to RESULTS.md: ratios first, then every line.
 
-A line `row: WHAT | RATIO | GOAL` of a script becomes a row of the table. Times on a shared machine are noise; ratios of
-one run are less so.
+A line `row: WHAT | RATIO | GOAL` of a script becomes a row of the table. Times on a shared machine are noisy; ratios
+within one run are less so.
 """
 
 import argparse
@@ -32,7 +32,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("embed.py", "--count", "10", "--batch", "4", "--heavy"),
     ("gpu.py",),
 )
-LIMIT = 400  # seconds for one script: what takes longer on a loaded machine says so
+LIMIT = 400  # seconds for one script; one that takes longer is stopped and reported
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "clip_benchmark", "numpy", "pillow")
 
 
@@ -49,7 +49,7 @@ def machine() -> str:
 
 
 def run(command: tuple[str, ...]) -> tuple[str, float]:
-    """What a script prints, also when it fails, and the seconds it took."""
+    """Return the output of a script, also when it fails, and the seconds it took."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     began = time.perf_counter()
     with subprocess.Popen(
@@ -60,16 +60,16 @@ def run(command: tuple[str, ...]) -> tuple[str, float]:
         env=environment,
         start_new_session=True,
     ) as process:
-        late = False
+        timed_out = False
         try:
             out, error = process.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
-            late = True
+            timed_out = True
             out, error = process.communicate()
-    if late:
-        told = f"{' '.join(command)}: not done in {LIMIT} s"
-        out += f"{told}\nrow: {told} | - | -\n"
+    if timed_out:
+        message = f"{' '.join(command)}: not finished in {LIMIT} s"
+        out += f"{message}\nrow: {message} | - | -\n"
     elif process.returncode and error.strip():
         out += f"\nfailed: {error.strip().splitlines()[-1]}\n"
     return out, time.perf_counter() - began

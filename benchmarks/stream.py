@@ -1,7 +1,7 @@
-"""A million cached embeddings scored from the cache on disk, as a multiple of the bare matrix product, and its memory.
+"""Scoring a million embeddings from the cache on disk: time as a multiple of the bare matrix product, and memory.
 
-Each size runs in a process of its own, so that its peak memory is its own: twice the images may cost what is kept of
-each image (key, label, prediction), not its features. The bare product is of as many float32 features that are in
+Each size runs in a separate process, whose peak memory is measured: twice the images may cost what is stored for each
+image (key, label, prediction), not its features. The bare product is of as many float32 features that are in
 memory already, in pieces of the same size. One thread computes, and one reads ahead of it.
 """
 
@@ -23,16 +23,16 @@ def key(number: int) -> bytes:
 
 
 def fill(path: Path, first: int, last: int) -> None:
-    """Puts drawn vectors for these images into the cache."""
+    """Put random vectors for these images into the cache."""
     import torch
 
     from treegen.clip.embedding.cache import EmbeddingCache
 
-    cache, draw = EmbeddingCache(path), np.random.default_rng(first)
+    cache, random = EmbeddingCache(path), np.random.default_rng(first)
     for start in range(first, last, 10_000):
         count = min(10_000, last - start)
         keys = [key(number * 2_654_435_761 % 2**64) for number in range(start, start + count)]
-        cache.put("drawn", keys, torch.from_numpy(draw.standard_normal((count, WIDTH), np.float32)))
+        cache.put("drawn", keys, torch.from_numpy(random.standard_normal((count, WIDTH), np.float32)))
     cache.close()
 
 
@@ -54,13 +54,13 @@ def measure(path: Path, count: int) -> dict[str, float]:
     from treegen.clip.embedding.prefetch import read_ahead
     from treegen.clip.streaming import predict
 
-    draw = np.random.default_rng(0)
-    texts = unit(draw.standard_normal((GROUPS * OPTIONS, WIDTH), np.float32))
+    random = np.random.default_rng(0)
+    texts = unit(random.standard_normal((GROUPS * OPTIONS, WIDTH), np.float32))
     matrix = np.zeros((CLASSES, GROUPS * OPTIONS), np.float32)
     for group in range(GROUPS):
-        picks = draw.integers(OPTIONS, size=CLASSES)
+        picks = random.integers(OPTIONS, size=CLASSES)
         matrix[np.arange(CLASSES), group * OPTIONS + picks] = 1
-    piece = unit(draw.standard_normal((CHUNK, WIDTH), np.float32))
+    piece = unit(random.standard_normal((CHUNK, WIDTH), np.float32))
     bare = float("inf")
     for _ in range(3):
         began = time.perf_counter()
@@ -75,9 +75,9 @@ def measure(path: Path, count: int) -> dict[str, float]:
     for _ in range(2):
         began = time.perf_counter()
         chunks = ((places, to_numpy(rows)) for places, rows in read_ahead(cache.chunks("drawn", keys)))
-        found = predict(chunks, count, texts, (OPTIONS,) * GROUPS, matrix, 100.0)
+        predictions = predict(chunks, count, texts, (OPTIONS,) * GROUPS, matrix, 100.0)
         took = min(took, time.perf_counter() - began)
-    assert int(found.min()) >= 0, "an image was not found"
+    assert int(predictions.min()) >= 0, "an image was not found"
     peak = memory("VmHWM")
     cache.close()
     return {"bare": bare, "took": took, "memory": before, "more": peak - before}
@@ -91,18 +91,18 @@ def main() -> None:
     if args.measure:
         print(json.dumps(measure(args.measure, args.images)))
         return
-    told = []
+    results = []
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "cache.sqlite"
         for done, count in ((0, args.images), (args.images, 2 * args.images)):
             fill(path, done, count)
             command = [sys.executable, __file__, "--measure", str(path), "--images", str(count)]
-            told.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            one = told[-1]
+            results.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            result = results[-1]
             size = f"{count:,} images x {GROUPS * OPTIONS} prompts"
-            print(f"{size}: bare product {one['bare']:.2f} s, from the cache {one['took']:.2f} s")
-            print(f"  memory before {one['memory']:.0f} MB, at most {one['more']:.0f} MB more while scoring")
-    first, second = told
+            print(f"{size}: bare product {result['bare']:.2f} s, from the cache {result['took']:.2f} s")
+            print(f"  memory before {result['memory']:.0f} MB, at most {result['more']:.0f} MB more while scoring")
+    first, second = results
     size = f"{args.images:,} x {WIDTH} cached embeddings x {GROUPS * OPTIONS} prompts"
     print(f"row: {size}: time / the bare matrix product | {first['took'] / first['bare']:.2f} | at most 3")
     features = args.images * WIDTH * 4 / 2**20

@@ -1,7 +1,7 @@
 """The first score against clip_benchmark 1.6.2 and against the article's loop: same model, same drawings, one run.
 
-All start from a loaded model, files on disk and an empty cache, with one thread for the model and decoding beside it as
-each does. clip_benchmark is measured as it computes the same numbers (no mixed precision) without workers and with one
+All start from a loaded model, files on disk and an empty cache, with one thread for the model, and decode as each
+does. clip_benchmark is measured as it computes the same numbers (no mixed precision) without workers and with one
 for each core, and as its command does by default (mixed precision, 4 workers). The name baseline must agree image by
 image. The article's loop embeds one image, and one group's texts, at a time. Best of several repeats.
 
@@ -61,7 +61,7 @@ def root_of(workspace: Workspace) -> Path:
 
 
 class Drawings(torch.utils.data.Dataset[tuple[Any, int]]):
-    """What clip_benchmark reads: prepared pictures with their labels."""
+    """The input of clip_benchmark: prepared pictures with their labels."""
 
     def __init__(self, workspace: Workspace, transform: Any) -> None:
         self.transform, self.classes = transform, list(workspace.domain.classes)
@@ -143,26 +143,28 @@ def main() -> None:
             f"{cores} workers, float32": (cores, False),
             "4 workers, mixed precision (its default)": (4, True),
         }
-        taken, found = dict.fromkeys(["", *rivals], float("inf")), dict[str, list[int]]()
-        for _ in range(args.repeats):  # by turns, so that what disturbs the machine disturbs all
+        times, predictions = dict.fromkeys(["", *rivals], float("inf")), dict[str, list[int]]()
+        for _ in range(args.repeats):  # in turn, so that other load on the machine affects all
             seconds, predicted = timed(lambda: ours(workspace, encoder))
-            taken[""] = min(taken[""], seconds)
+            times[""] = min(times[""], seconds)
             for how, (workers, amp) in rivals.items():
-                seconds, found[how] = timed(partial(theirs, workspace, model, data, tokenizer, workers, amp))
-                taken[how] = min(taken[how], seconds)
-        own, kind = taken.pop(""), "JPEG files of 640x480" if args.photos else "drawings of 96x96"
-        print(f"first score of {len(data)} {kind} by name: {own:.2f} s = {len(data) / own:.0f} images a second")
-        for how, seconds in taken.items():
-            agreed = sum(guess == predicted[path] for guess, (path, _) in zip(found[how], data.samples, strict=True))
+                seconds, predictions[how] = timed(partial(theirs, workspace, model, data, tokenizer, workers, amp))
+                times[how] = min(times[how], seconds)
+        first, kind = times.pop(""), "JPEG files of 640x480" if args.photos else "drawings of 96x96"
+        print(f"first score of {len(data)} {kind} by name: {first:.2f} s = {len(data) / first:.0f} images a second")
+        for how, seconds in times.items():
+            agreed = sum(
+                guess == predicted[path] for guess, (path, _) in zip(predictions[how], data.samples, strict=True)
+            )
             print(f"  clip_benchmark, {how}: {seconds:.2f} s; {agreed} of {len(data)} predictions equal")
             print(
-                f"row: first score / clip_benchmark 1.6.2, {len(data)} {kind}, {how} | {own / seconds:.2f} | "
+                f"row: first score / clip_benchmark 1.6.2, {len(data)} {kind}, {how} | {first / seconds:.2f} | "
                 "at most 0.50"
             )
         some = min(60, len(data))
         tree = example_tree(workspace.domain.classes)
         loop, _ = timed(lambda: article(workspace, encoder, tree, some))
-        share = (own / len(data)) / (loop / some)
+        share = (first / len(data)) / (loop / some)
         print(f"  the article's loop over {some} images: {loop:.2f} s")
         print(f"row: first score / the article's loop, an image | {share:.3f} | less than 1")
 

@@ -17,7 +17,7 @@ from treegen.extras import DISTRIBUTION, EXTRAS, MissingExtraError, explain_impo
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = {name: [Requirement(text) for text in texts] for name, texts in PROJECT["optional-dependencies"].items()}
 #: Imported by treegen, and installed by the packages of an extra: module -> extra.
-BROUGHT_ALONG = {"httpx": "llm"}
+BROUGHT_ALONG = {"httpx": "llm", "huggingface_hub": "clip"}
 
 
 def distribution_of(module: str) -> str:

@@ -87,7 +87,7 @@ def test_the_installed_demo_shows_what_the_loop_is_worth(treegen: Path, tmp_path
     """The whole demo runs from the wheel and ends with the table."""
     done = _run(treegen, "demo", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "What the loop was worth" in done.stdout
+    assert "What the loop achieved" in done.stdout
     assert (tmp_path / "out" / "tree.json").is_file()
 
 

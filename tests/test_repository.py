@@ -301,7 +301,7 @@ def test_a_clone_has_the_attributes_and_needs_the_setup_once(ready: Git, tmp_pat
     assert clone.run("merge", "origin/other").returncode == 1
     for command in (("check",), ("show",), ("resolve",), ("diff", "HEAD:tree.json")):
         code, told = treegen(clone, *command, "tree.json")
-        assert (code, "git's conflict markers stand in the file, from line " in told) == (1, True)
+        assert (code, "the file contains git conflict markers, from line " in told) == (1, True)
     clone("merge", "--abort")
     assert treegen(clone, "git-setup")[0] == 0
     assert clone("status", "--porcelain") == ""

@@ -47,7 +47,7 @@ EXTRAS: Final = {
             modules=("textual", "textual_image", "textual_plotext", "PIL"),
         ),
         Extra(name="embed", purpose="reading and writing Parquet", modules=("pyarrow",), includes=("clip",)),
-        Extra(name="hf", purpose="an encoder of transformers", modules=("transformers",), includes=("clip",)),
+        Extra(name="hf", purpose="a transformers encoder", modules=("transformers",), includes=("clip",)),
         Extra(name="ray", purpose="embedding with Ray", modules=("ray",), includes=("embed",)),
         Extra(name="heif", purpose="reading HEIC pictures", modules=("pillow_heif",)),
     )

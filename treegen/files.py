@@ -38,8 +38,8 @@ def refuse_binary(path: Path) -> None:
         if head.startswith(signature):
             raise InputError(f"{path}: {kind}, not UTF-8 text", "name a text file, or save it as UTF-8")
     if b"\0" in head:
-        told = f"{path}: holds a zero byte at {head.index(0)}: not a text file"
-        raise InputError(told, "name a text file, or save it as UTF-8")
+        message = f"{path}: contains a zero byte at offset {head.index(0)}: not a text file"
+        raise InputError(message, "name a text file, or save it as UTF-8")
 
 
 def read_text(path: Path) -> str:
@@ -50,7 +50,7 @@ def read_text(path: Path) -> str:
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "is this the right file?")
+            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "check that this is the right file")
         content = path.read_bytes()
         return content.decode("utf-8-sig")
     except FileNotFoundError:
@@ -85,8 +85,8 @@ def write_atomically(path: Path, text: str | bytes) -> None:
         temporary = None
         _sync_folder(target.parent)
     except (OSError, RuntimeError) as error:  # Python 3.12 and older raise RuntimeError for a loop of links
-        told = f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
-        raise InputError(told, "nothing was changed; check that the folder is there and writable") from None
+        message = f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise InputError(message, "nothing was changed; check that the folder is there and writable") from None
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a sketchbook creature can look like: five attributes, their values and the words people use for them.
+"""Appearance of sketchbook creatures: five attributes, their values and the words people use for them.
 
 The generator draws values, the training captions use `WORDS`. A value's first word is its plainest name; the
 others are paraphrases, so that a tree whose options are worded differently still means something to the CLIP.

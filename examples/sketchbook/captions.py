@@ -114,14 +114,14 @@ VALUES: Final[dict[str, dict[str, tuple[str, ...]]]] = {**WORDS, **DERIVED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caption:
-    """A text and what it says: question -> answer, keys of `VALUES`."""
+    """A text and the facts that it states: question -> answer, keys of `VALUES`."""
 
     text: str
     facts: dict[str, str]
 
 
 def facts(look: Look) -> dict[str, str]:
-    """The true answer to every question of `VALUES`."""
+    """Return the true answer to every question of `VALUES`."""
     return {
         **{attribute: getattr(look, attribute) for attribute in WORDS},
         "legs": look.form,
@@ -133,7 +133,7 @@ def facts(look: Look) -> dict[str, str]:
 
 
 def _sentence(look: Look, rng: Random, attributes: tuple[str, ...]) -> Caption:
-    """A sentence with these attributes."""
+    """Return a sentence with these attributes."""
     word = {a: rng.choice(WORDS[a][getattr(look, a)]) for a in attributes}
     parts = [rng.choice(("a drawing of", "a sketch of", "a picture of", "an image of", "")), "a"]
     parts += [word[a] for a in ("size", "colour") if a in word]
@@ -147,8 +147,8 @@ def _sentence(look: Look, rng: Random, attributes: tuple[str, ...]) -> Caption:
     return Caption(text=" ".join(p for p in parts if p), facts={a: getattr(look, a) for a in attributes})
 
 
-def _asked(question: str, look: Look, rng: Random) -> Caption:
-    """One word of one answer in one of the question's frames."""
+def _answer(question: str, look: Look, rng: Random) -> Caption:
+    """Return one word of the answer in one of the question's frames."""
     answer = facts(look)[question]
     word = rng.choice(VALUES[question][answer])
     text = rng.choice(FRAMES[question]).replace("{n}", rng.choice(NOUNS)).replace("{}", word)
@@ -156,15 +156,17 @@ def _asked(question: str, look: Look, rng: Random) -> Caption:
 
 
 def make_captions(look: Look, rng: Random) -> list[Caption]:
-    """Twelve captions, each place of one kind: form (0 to 2), feature (3 to 5), colour, size, scene, a derived
-    question, form with feature, several at once. Form and feature are the hard ones and come most often.
+    """Return twelve captions, each position of one kind.
+
+    They are form (0 to 2), feature (3 to 5), colour, size, scene, a derived question, form with feature, several at
+    once. Form and feature are the hard ones and come most often.
     """
     several = tuple(a for a in WORDS if rng.random() < 0.7) or ("colour", "form")
     return [
-        *(_asked("form", look, rng) for _ in range(3)),
-        *(_asked("feature", look, rng) for _ in range(3)),
-        *(_asked(attribute, look, rng) for attribute in ("colour", "size", "scene")),
-        _asked(rng.choice(tuple(DERIVED)), look, rng),
+        *(_answer("form", look, rng) for _ in range(3)),
+        *(_answer("feature", look, rng) for _ in range(3)),
+        *(_answer(attribute, look, rng) for attribute in ("colour", "size", "scene")),
+        _answer(rng.choice(tuple(DERIVED)), look, rng),
         _sentence(look, rng, ("form", "feature")),
         _sentence(look, rng, several),
     ]

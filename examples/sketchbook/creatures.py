@@ -1,4 +1,4 @@
-"""Draws one creature: a body with its feature, coloured and outlined, on a transparent layer."""
+"""Draw one creature: a body with its feature, coloured and outlined, on a transparent layer."""
 
 import math
 from collections.abc import Callable
@@ -49,13 +49,13 @@ class Pen:
 
 
 def darker(colour: RGB, factor: float) -> RGB:
-    """The colour times `factor`, at most 255 per channel."""
+    """Return the colour times `factor`, at most 255 per channel."""
     r, g, b = (max(0, min(255, round(c * factor))) for c in colour)
     return r, g, b
 
 
 def contrast(colour: RGB) -> RGB:
-    """A dark mark on light colours, a light mark on dark ones."""
+    """Return a dark mark on light colours, a light mark on dark ones."""
     return darker(colour, 0.42) if sum(colour) > 270 else (216, 212, 200)
 
 
@@ -154,7 +154,7 @@ def mane(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
 
 
 def nothing(pen: Pen, body: Body, colour: RGB, rng: Random, grow: float) -> None:
-    """Patterns and the single eye are drawn on the body, not behind it."""
+    """Draw nothing: patterns and the single eye are drawn on the body, not behind it."""
 
 
 BEHIND: Final[dict[str, Callable[[Pen, Body, RGB, Random, float], None]]] = {
@@ -169,7 +169,7 @@ BEHIND: Final[dict[str, Callable[[Pen, Body, RGB, Random, float], None]]] = {
 
 
 def pattern(feature: str, body: Body, size: int, pen: Pen, rng: Random) -> Image.Image:
-    """The marks of stripes or spots as a mask over the layer, before it is clipped to the body."""
+    """Return the marks of stripes or spots as a mask over the layer, before it is clipped to the body."""
     marks = Image.new("L", (size, size))
     ink = Pen(draw=ImageDraw.Draw(marks), centre=pen.centre, scale=pen.scale)
     if feature == "stripes":
@@ -185,7 +185,7 @@ def pattern(feature: str, body: Body, size: int, pen: Pen, rng: Random) -> Image
 
 
 def face(pen: Pen, body: Body, feature: str) -> None:
-    """Two dots of eyes, or the one large eye."""
+    """Draw two dots of eyes, or the one large eye."""
     x, y = body.head
     if feature == "eye":
         r = max(0.27, body.head_radius * 0.78)
@@ -199,7 +199,7 @@ def face(pen: Pen, body: Body, feature: str) -> None:
 
 
 def draw_creature(colour: str, form: str, feature: str, *, side: int, radius: float, rng: Random) -> Image.Image:
-    """One creature in the middle of a transparent RGBA layer of `side` pixels, `radius` pixels from its centre."""
+    """Draw one creature in the middle of a transparent RGBA layer of `side` pixels, `radius` pixels from its centre."""
     fill = shade(COLOURS[colour], rng, 13)
     body = FORMS[form](rng)
     layer = Image.new("RGB", (side, side), fill)
@@ -228,7 +228,7 @@ def draw_creature(colour: str, form: str, feature: str, *, side: int, radius: fl
 
 
 class OnAlpha:
-    """A pen that draws every colour as opaque, for the transparency mask."""
+    """Return a pen that draws every colour as opaque, for the transparency mask."""
 
     def __init__(self, pen: Pen) -> None:
         self._pen = pen

@@ -1,6 +1,6 @@
-"""Draws the pictures of the sketchbook: `python draw.py OUT` makes one folder per creature of creatures.json.
+"""Draw the pictures of the sketchbook: `python draw.py OUT` makes one folder per creature of creatures.json.
 
-The same seed gives the same bytes: every picture has a random generator of its own, seeded by seed, name and number.
+The same seed gives the same bytes: every picture has its own random generator, seeded by seed, name and number.
 """
 
 import argparse
@@ -26,7 +26,7 @@ STRAYS: Final[dict[str, float]] = {"scene": 0.3, "size": 0.25, "colour": 0.16, "
 
 
 def clutter(image: Image.Image, rng: Random, most: int) -> None:
-    """Stones, leaves and twigs at the edge of the picture, sometimes over the creature."""
+    """Draw stones, leaves and twigs at the edge of the picture, sometimes over the creature."""
     draw, s = ImageDraw.Draw(image), image.width
     for _ in range(rng.randint(0, most)):
         x, y, r = rng.uniform(0, s), rng.choice([rng.uniform(0.75, 1.0), rng.uniform(0, 1.0)]) * s, s * 0.04
@@ -45,7 +45,7 @@ def clutter(image: Image.Image, rng: Random, most: int) -> None:
 
 
 def stylise(image: Image.Image, rng: Random) -> Image.Image:
-    """One of four hands: flat, soft (watercolour), grainy (crayon), faded."""
+    """Apply one of four styles: flat, soft (watercolour), grainy (crayon), faded."""
     style = rng.choice(["flat", "flat", "soft", "grain", "faded"])
     if style == "soft":
         return image.filter(ImageFilter.GaussianBlur(image.width / 130))
@@ -61,10 +61,10 @@ def stylise(image: Image.Image, rng: Random) -> Image.Image:
 
 
 def draw_picture(look: Look, rng: Random, *, crops: float = 0.1, clutters: int = 4) -> Image.Image:
-    """One finished RGB picture of `SIDE` x `SIDE` pixels.
+    """Draw one finished RGB picture of `SIDE` x `SIDE` pixels.
 
     Args:
-        look: what the creature is and where it stands.
+        look: appearance and scene of the creature.
         rng: the only source of variation (pose, place, hue, clutter, style).
         crops: probability that the creature leaves the frame in part.
         clutters: most pieces of clutter.
@@ -85,7 +85,7 @@ def draw_picture(look: Look, rng: Random, *, crops: float = 0.1, clutters: int =
 
 
 def stray(look: Look, rng: Random) -> Look:
-    """An individual of the kind: mostly like it, sometimes with one attribute of its own."""
+    """Return an individual of the kind: mostly like it, sometimes with a different attribute."""
     for attribute, chance in STRAYS.items():
         if rng.random() < chance:
             look = replace(look, **{attribute: rng.choice(list(WORDS[attribute]))})
@@ -93,13 +93,13 @@ def stray(look: Look, rng: Random) -> Look:
 
 
 def load_creatures() -> dict[str, Look]:
-    """The invented kinds and their true looks, in the order of the file."""
+    """Return the invented kinds and their true looks, in the order of the file."""
     text = (HERE / "creatures.json").read_text(encoding="utf-8")
     return {name: Look(**look) for name, look in json.loads(text).items()}
 
 
 def draw_folder(out: Path, *, count: int, seed: int) -> int:
-    """Writes `count` pictures of every creature to `out`/NAME/NNN.png and returns how many there are in all."""
+    """Write `count` pictures of every creature to `out`/NAME/NNN.png; return the total number."""
     creatures = load_creatures()
     started, shown, total = time.monotonic(), 0.0, 0
     for name, look in creatures.items():
@@ -121,7 +121,7 @@ def draw_folder(out: Path, *, count: int, seed: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("out", type=Path, help="folder that gets one folder per creature")
+    parser.add_argument("out", type=Path, help="folder for one folder per creature")
     parser.add_argument("--count", type=int, default=60, help="pictures of each creature (60)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

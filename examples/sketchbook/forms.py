@@ -43,7 +43,7 @@ class Body:
 
 
 def arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float, steps: int = 8) -> list[Point]:
-    """Points on an ellipse from `start` to `end` degrees; 0 is right, 90 is down."""
+    """Return points on an ellipse from `start` to `end` degrees; 0 is right, 90 is down."""
     angles = [math.radians(start + (end - start) * i / (steps - 1)) for i in range(steps)]
     return [(cx + rx * math.cos(a), cy + ry * math.sin(a)) for a in angles]
 

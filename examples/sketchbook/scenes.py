@@ -11,7 +11,7 @@ RGB = tuple[int, int, int]
 
 
 def shade(colour: RGB, rng: Random, spread: int = 14) -> RGB:
-    """The colour moved by up to `spread` per channel, 0 to 255."""
+    """Return the colour moved by up to `spread` per channel, 0 to 255."""
     r, g, b = (max(0, min(255, c + rng.randint(-spread, spread))) for c in colour)
     return r, g, b
 
@@ -150,7 +150,7 @@ SCENES: Final[dict[str, Callable[[ImageDraw.ImageDraw, int, Random], None]]] = {
 
 
 def paint_scene(name: str, side: int, rng: Random) -> Image.Image:
-    """The background as an RGB picture of `side` x `side` pixels."""
+    """Paint the background as an RGB picture of `side` x `side` pixels."""
     image = Image.new("RGB", (side, side))
     SCENES[name](ImageDraw.Draw(image), side, rng)
     return image

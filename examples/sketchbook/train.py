@@ -1,15 +1,15 @@
-"""Trains the tiny CLIP of the sketchbook from scratch and writes an open_clip folder (`local-dir:`).
+"""Train the tiny CLIP of the sketchbook from scratch and write an open_clip folder (`local-dir:`).
 
     python train.py OUT                    # the committed model: seed 0, about half an hour on two cores
     python train.py OUT --steps 20 --drawings 512 --batch 32    # a short run, as in the tests
 
 The training set is drawn from random looks. Held out: every look whose colour, form and feature together are those of
-a class in creatures.json, and every caption that holds a class name.
+a class in creatures.json, and every caption that contains a class name.
 
 The loss is CLIP's, with one difference: in a batch many captions fit many drawings ("This creature looks like a
 fish."), so a drawing's target is spread over all captions that are true of it, and the other way round (as in UniCL,
 Yang et al. 2022, with captions for labels). The image tower also learns the attributes themselves through linear heads
-that are thrown away; from captions alone it takes several times as long.
+that are discarded; from captions alone it takes several times as long.
 """
 
 import argparse
@@ -56,7 +56,7 @@ PREPROCESS: Final[dict[str, Any]] = {
 }
 QUESTIONS: Final = tuple(VALUES)
 CODES: Final = {question: {answer: i for i, answer in enumerate(VALUES[question])} for question in QUESTIONS}
-NOT_SAID: Final = -1
+UNSPECIFIED: Final = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +67,17 @@ class Drawings:
         images: (N, 3, SIDE, SIDE) uint8.
         truth: (N, Q) code of the true answer to each question.
         texts: (N, C) captions.
-        said: (N, C, Q) code of what a caption says, `NOT_SAID` where it says nothing.
+        codes: (N, C, Q) code of a caption's answer, `UNSPECIFIED` where it has none.
     """
 
     images: torch.Tensor
     truth: torch.Tensor
     texts: list[list[str]]
-    said: torch.Tensor
+    codes: torch.Tensor
 
 
 def random_look(rng: Random, forbidden: frozenset[tuple[str, str, str]]) -> Look:
-    """A look whose (colour, form, feature) is no class's."""
+    """Return a look whose colour, form and feature together are those of no class."""
     while True:
         look = Look(**{attribute: rng.choice(list(values)) for attribute, values in WORDS.items()})
         if look.triple not in forbidden:
@@ -85,7 +85,7 @@ def random_look(rng: Random, forbidden: frozenset[tuple[str, str, str]]) -> Look
 
 
 def draw_sample(number: int, *, seed: int) -> tuple[bytes, list[int], list[str], list[list[int]]]:
-    """Picture `number` of the training set as bytes (SIDE, SIDE, 3), its truth, captions and what they say."""
+    """Return picture `number` of the training set as bytes (SIDE, SIDE, 3), its truth, its captions and their codes."""
     creatures = load_creatures()
     rng = Random(f"train/{seed}/{number}")
     look = random_look(rng, frozenset(c.triple for c in creatures.values()))
@@ -93,14 +93,14 @@ def draw_sample(number: int, *, seed: int) -> tuple[bytes, list[int], list[str],
     captions = make_captions(look, rng)
     for caption in captions:
         if any(name.casefold() in caption.text.casefold() for name in creatures):
-            raise SystemExit(f"a caption holds a class name: {caption.text!r}")
+            raise SystemExit(f"a caption contains a class name: {caption.text!r}")
     truth = facts(look)
-    said = [[CODES[q][c.facts[q]] if q in c.facts else NOT_SAID for q in QUESTIONS] for c in captions]
-    return picture.tobytes(), [CODES[q][truth[q]] for q in QUESTIONS], [c.text for c in captions], said
+    codes = [[CODES[q][c.facts[q]] if q in c.facts else UNSPECIFIED for q in QUESTIONS] for c in captions]
+    return picture.tobytes(), [CODES[q][truth[q]] for q in QUESTIONS], [c.text for c in captions], codes
 
 
 def draw_set(count: int, seed: int, workers: int) -> Drawings:
-    """`count` drawings with their captions."""
+    """Draw `count` pictures with their captions."""
     with ProcessPoolExecutor(workers) as pool:
         samples = list(pool.map(partial(draw_sample, seed=seed), range(count), chunksize=64))
     pixels = np.frombuffer(b"".join(s[0] for s in samples), np.uint8).reshape(count, SIDE, SIDE, 3)
@@ -108,25 +108,25 @@ def draw_set(count: int, seed: int, workers: int) -> Drawings:
         images=torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2).contiguous(),
         truth=torch.tensor([s[1] for s in samples]),
         texts=[s[2] for s in samples],
-        said=torch.tensor([s[3] for s in samples]),
+        codes=torch.tensor([s[3] for s in samples]),
     )
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, 3, H, W) -> float32 as the model's preprocessing gives it."""
+    """Normalise uint8 (B, 3, H, W) to float32 as the model's preprocessing does."""
     mean, std = (torch.tensor(PREPROCESS[k]).view(1, 3, 1, 1).to(images.device) for k in ("mean", "std"))
     return ((images.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def caption_loss(logits: torch.Tensor, truth: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
-    """CLIP's symmetric cross-entropy with the target spread over all true pairs.
+def caption_loss(logits: torch.Tensor, truth: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """Return CLIP's symmetric cross-entropy with the target spread over all true pairs.
 
     Args:
         logits: (B, B), drawings by captions.
         truth: (B, Q) true answers of the drawings.
-        said: (B, Q) what the captions say, `NOT_SAID` where nothing.
+        codes: (B, Q) answers of the captions, `UNSPECIFIED` where there is none.
     """
-    true = ((said == NOT_SAID) | (said == truth[:, None, :])).all(-1).float()
+    true = ((codes == UNSPECIFIED) | (codes == truth[:, None, :])).all(-1).float()
     to_text = functional.cross_entropy(logits, true / true.sum(1, keepdim=True))
     to_image = functional.cross_entropy(logits.T, true.T / true.T.sum(1, keepdim=True))
     return (to_text + to_image) / 2
@@ -135,7 +135,7 @@ def caption_loss(logits: torch.Tensor, truth: torch.Tensor, said: torch.Tensor) 
 def train(
     args: argparse.Namespace, drawings: Drawings, probes: tuple[torch.Tensor, list[Look]]
 ) -> tuple[Any, torch.Tensor]:
-    """The trained model, and which tokens its captions held."""
+    """Return the trained model, and which tokens its captions contained."""
     import open_clip
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -143,8 +143,8 @@ def train(
     heads = torch.nn.ModuleDict({q: torch.nn.Linear(WIDTH, len(CODES[q])) for q in QUESTIONS}).to(device)
     tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
     tokens = torch.stack([tokenizer(texts) for texts in drawings.texts])  # (N, C, CONTEXT)
-    seen = torch.zeros(MODEL["text_cfg"]["vocab_size"], dtype=torch.bool)
-    seen[tokens.flatten().unique()] = True
+    used_tokens = torch.zeros(MODEL["text_cfg"]["vocab_size"], dtype=torch.bool)
+    used_tokens[tokens.flatten().unique()] = True
     vision = {id(p) for p in [*model.visual.parameters(), *heads.parameters()]}
     parameters = [*model.parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(
@@ -165,14 +165,14 @@ def train(
         batch, place = rows[place : place + args.batch], place + args.batch
         kinds = torch.randint(tokens.shape[1], (args.batch,), generator=order)
         kinds = kinds if step % 2 else kinds[:1].expand(args.batch)  # every other batch is about one kind of caption
-        truth, said = drawings.truth[batch].to(device), drawings.said[batch, kinds].to(device)
+        truth, codes = drawings.truth[batch].to(device), drawings.codes[batch, kinds].to(device)
         with torch.autocast(device, dtype=torch.bfloat16):
             raw = model.encode_image(normalise(drawings.images[batch].to(device)))
             text_features = model.encode_text(tokens[batch, kinds].to(device), normalize=True).float()
         raw = raw.float()
         logits = model.logit_scale.exp() * functional.normalize(raw, dim=-1) @ text_features.T
-        told = sum(functional.cross_entropy(heads[q](raw), truth[:, i]) for i, q in enumerate(QUESTIONS)) / 5
-        loss = caption_loss(logits, truth, said) + told
+        attribute_loss = sum(functional.cross_entropy(heads[q](raw), truth[:, i]) for i, q in enumerate(QUESTIONS)) / 5
+        loss = caption_loss(logits, truth, codes) + attribute_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 2.0)
@@ -186,12 +186,12 @@ def train(
                 f"{json.dumps(probe(model, tokenizer, *probes))}",
                 flush=True,
             )
-    return model, seen
+    return model, used_tokens
 
 
 @torch.no_grad()
 def probe(model: Any, tokenizer: Any, images: torch.Tensor, looks: list[Look]) -> dict[str, float]:
-    """Accuracy of each attribute on drawings that were not trained on, asked with the plain words."""
+    """Return the accuracy of each attribute on drawings outside the training set, by the plain words."""
     frames = {
         "colour": "This creature's body is mainly {}.",
         "form": "This creature looks like {}.",
@@ -214,7 +214,7 @@ def probe(model: Any, tokenizer: Any, images: torch.Tensor, looks: list[Look]) -
 
 
 def draw_probes(count: int, seed: int) -> tuple[torch.Tensor, list[Look]]:
-    """Drawings (N, 3, SIDE, SIDE) uint8 beside the training set, and their looks."""
+    """Return drawings (N, 3, SIDE, SIDE) uint8 outside the training set, and their looks."""
     rng = Random(f"probe/{seed}")
     forbidden = frozenset(c.triple for c in load_creatures().values())
     looks = [random_look(rng, forbidden) for _ in range(count)]
@@ -222,13 +222,13 @@ def draw_probes(count: int, seed: int) -> tuple[torch.Tensor, list[Look]]:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2), looks
 
 
-def export(model: torch.nn.Module, seen: torch.Tensor, out: Path) -> None:
-    """Writes config and fp16 weights. Tokens that no caption holds get the mean of those that do: neutral."""
+def export(model: torch.nn.Module, used_tokens: torch.Tensor, out: Path) -> None:
+    """Write config and fp16 weights. Tokens that no caption contains get the mean of those that do: neutral."""
     from safetensors.torch import save_file
 
     state = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
     table = state["token_embedding.weight"]
-    table[~seen] = table[seen].mean(0)
+    table[~used_tokens] = table[used_tokens].mean(0)
     out.mkdir(parents=True, exist_ok=True)
     half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
     save_file(half, out / "open_clip_model.safetensors")
@@ -238,8 +238,8 @@ def export(model: torch.nn.Module, seen: torch.Tensor, out: Path) -> None:
 
 
 def main() -> None:
-    """Draws the training set, trains, and writes the model."""
-    parser = argparse.ArgumentParser(description="Trains the tiny CLIP of the sketchbook.")
+    """Draw the training set, train, and write the model."""
+    parser = argparse.ArgumentParser(description="Train the tiny CLIP of the sketchbook.")
     parser.add_argument("out", type=Path, help="folder for the open_clip model")
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--batch", type=int, default=128)
@@ -252,8 +252,8 @@ def main() -> None:
     started = time.monotonic()
     drawings = draw_set(args.drawings, args.seed, args.workers)
     print(f"drew {len(drawings.images)} training pictures in {time.monotonic() - started:.0f} s", flush=True)
-    model, seen = train(args, drawings, draw_probes(400, args.seed))
-    export(model, seen, args.out)
+    model, used_tokens = train(args, drawings, draw_probes(400, args.seed))
+    export(model, used_tokens, args.out)
     print(f"{(time.monotonic() - started) / 60:.1f} minutes in all; wrote {args.out}")
 
 

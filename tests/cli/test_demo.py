@@ -36,7 +36,7 @@ def test_the_demo_shows_the_loop_and_what_it_is_worth(run: Run, tmp_path: Path) 
     assert codes >= {"TG111", "TG112", "TG201"}
     assert [c.purpose for c in store.calls()] == ["draft", "repair", "revise"]
     assert "# " in (store.calls()[0].reply or "")
-    assert "What the loop was worth" in done.out
+    assert "What the loop achieved" in done.out
     store.close()
 
 
@@ -47,5 +47,5 @@ def test_the_demo_runs_twice_in_one_folder(run: Run, tmp_path: Path) -> None:
     assert run("demo", folder).code == 0
     again = run("demo", folder)
     assert again.code == 0, again.err
-    assert "images are there already" in again.out
+    assert "images exist already" in again.out
     assert len(revisions_of(folder / "tree.json")) == 4

@@ -95,8 +95,8 @@ def test_of_a_long_list_the_first_ten_are_shown_and_the_rest_counted(
     [
         (0.00001, "McNemar p < 0.0001"),
         (0.04, "McNemar p = 0.0400"),
-        (0.05, "McNemar p = 0.0500, no difference shown"),
-        (1.0, "McNemar p = 1.0000, no difference shown"),
+        (0.05, "McNemar p = 0.0500, no significant difference"),
+        (1.0, "McNemar p = 1.0000, no significant difference"),
     ],
 )
 def test_a_paired_test_claims_a_difference_only_below_five_percent(p: float, told: str) -> None:
@@ -108,7 +108,7 @@ def test_what_could_be_shown_is_told_or_said_to_be_nothing() -> None:
     effect: Any = {"difference": 0.08, "discordant": 0.25, "alpha": 0.05, "power": 0.8}
     shown: Any = {"minimum_detectable_effect": effect, "test": {"n": 390}}
     told = effect_sentence(shown)
-    assert "from 8.0 points up can be shown with 390 images (power 0.8, 25.0 % of them differ)" in told
+    assert "390 images can show differences of 8.0 points or more (power 0.8, 25.0 % of them differ)" in told
     nothing: Any = {"minimum_detectable_effect": {**effect, "difference": None}, "test": {"n": 9}}
     assert effect_sentence(nothing) == "too few images differ to show any difference"
 
@@ -155,15 +155,15 @@ def rules_section(p_holm: float) -> Any:
 
 def test_a_chosen_rule_is_said_to_differ_only_below_five_percent(capsys: pytest.CaptureFixture[str]) -> None:
     show_rules(rules_section(0.02))
-    assert "vote differs from sum on the test part by +14.0 points, p = 0.0200" in capsys.readouterr().out
+    assert "vote differs from sum on the test split by +14.0 points, p = 0.0200" in capsys.readouterr().out
     show_rules(rules_section(0.07))
     out = capsys.readouterr().out
-    assert "vote cannot be told apart from sum on the test part at n = 50 (+14.0 points, p = 0.0700)" in out
+    assert "vote does not differ significantly from sum on the test split at n = 50 (+14.0 points, p = 0.0700)" in out
     assert "differs" not in out
     stays = rules_section(0.02)
     stays["chosen"] = "sum"
     show_rules(stays)
-    assert "sum stays: no other rule has a higher accuracy on the dev part" in capsys.readouterr().out
+    assert "sum stays: no other rule has a higher accuracy on the dev split" in capsys.readouterr().out
 
 
 def test_groups_of_an_earlier_score_are_shown_as_far_as_they_are_known(capsys: pytest.CaptureFixture[str]) -> None:

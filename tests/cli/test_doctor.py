@@ -150,10 +150,10 @@ def test_ollama_is_needed_only_where_its_model_is_named(run: Run, monkeypatch: p
     ("encoder", "code", "told"),
     [
         ("bundled", 0, "tiny CLIP"),
-        ("ViT-B-32:laion2b_s34b_b79k", 0, "fetched at first use"),
+        ("ViT-B-32:laion2b_s34b_b79k", 0, "downloaded at first use"),
         ("ViT-B-33:laion2b", 1, "open_clip has no model ViT-B-33"),
         ("local-dir:nowhere", 1, "open_clip_config.json"),
-        ("hf-hub:org/name", 0, "fetched"),
+        ("hf-hub:org/name", 0, "downloaded"),
         ("jina_ai/jina-clip-v2", 0, "JINA_AI_API_KEY is not set"),
     ],
 )

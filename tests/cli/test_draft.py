@@ -156,7 +156,7 @@ def test_messages_never_replace_a_file_that_holds_something_else(
     before = path.read_bytes()
     done = run("draft", sketchbook, "--model", "manual", "--answer", answer, "--messages", path, "--no-score")
     assert done.code == 2
-    assert f"{path} exists and holds something else" in done.err
+    assert f"{path} exists and is not a messages file" in done.err
     assert path.read_bytes() == before
     assert not (sketchbook / "tree.json").exists()
 
@@ -193,7 +193,7 @@ def test_a_draft_in_parts_by_hand_asks_for_groups_and_rules(run: Run, sketchbook
     assert "draft-rules by manual -> revision 1" in shown.out
     again = run(*draft, "--force", *arguments[:2])
     assert again.code == 0, again.err
-    assert "3 parts of an earlier run were taken up" in again.err
+    assert "reused 3 steps of an earlier run" in again.err
     assert len(calls_of(sketchbook / "tree.json")) == 3
 
 

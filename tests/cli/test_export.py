@@ -53,7 +53,7 @@ def test_a_format_that_decides_by_the_sum_says_so_if_the_domain_does_not(
     domain.write_text(f'{domain.read_text(encoding="utf-8")}\n[decision]\nrule = "vote"\n', encoding="utf-8")
     done = run("export", tree_file, "--to", form, "-o", tmp_path / "out")
     assert done.code == 0
-    assert (f"decides by the rule vote, and {form} by the sum" in done.err) == decides
+    assert (f"uses the decision rule vote, but {form} always uses the sum" in done.err) == decides
 
 
 def test_a_tree_with_errors_and_a_missing_encoder_are_refused(run: Run, tree_file: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Git, Run
-from treegen.cli.git_setup import _own_command
+from treegen.cli.git_setup import _shell_command
 from treegen.vcs.setup import ATTRIBUTES, PRE_COMMIT
 
 
@@ -22,7 +22,7 @@ def test_everything_that_was_done_is_told_and_how_to_take_it_back(run: Run, git:
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0] == f"wrote to {ATTRIBUTES}: tree.json diff=treegen merge=treegen"
-    assert lines[-1] == "`treegen git-setup --undo` takes it all out again"
+    assert lines[-1] == "`treegen git-setup --undo` removes it all again"
     assert len(lines) == 6
     assert run("git-setup", "--undo").code == 0
     assert [p.name for p in git.folder.iterdir()] == [".git"]
@@ -38,7 +38,7 @@ def test_patterns_and_the_hook_are_options(run: Run, git: Git) -> None:
 def test_a_pattern_that_cannot_be_written_is_refused(run: Run, git: Git) -> None:
     done = run("git-setup", "my tree.json")
     assert done.code == 2
-    assert "is no pattern" in done.err
+    assert "is not a valid pattern" in done.err
     assert [p.name for p in git.folder.iterdir()] == [".git"]
 
 
@@ -55,8 +55,8 @@ def test_git_is_told_to_run_the_very_command_that_was_started(tmp_path: Path, mo
     program.parent.mkdir()
     program.write_text("", encoding="utf-8")
     monkeypatch.setattr(sys, "argv", [str(program)])
-    assert shlex.split(_own_command()) == [str(program)]
+    assert shlex.split(_shell_command()) == [str(program)]
     monkeypatch.setattr(sys, "argv", ["/nowhere/treegen"])
-    assert shlex.split(_own_command()) == [sys.executable, "-m", "treegen"]
+    assert shlex.split(_shell_command()) == [sys.executable, "-m", "treegen"]
     monkeypatch.setattr(sys, "argv", [str(Path(__file__))])
-    assert shlex.split(_own_command()) == [sys.executable, "-m", "treegen"]
+    assert shlex.split(_shell_command()) == [sys.executable, "-m", "treegen"]

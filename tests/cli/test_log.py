@@ -65,8 +65,8 @@ def test_what_was_seen_in_pictures_is_listed_in_full(run: Run, tmp_path: Path) -
     store.add_call(Call(purpose="describe", model="m", messages=(), reply="I see nothing."))
     store.add_call(Call(purpose="repair", model="m", messages=(), reply='{"descriptions": ["x"]}'))
     lines = [line.strip() for line in run("log", tmp_path / "tree.json", "--calls").out.splitlines()]
-    found = [line for line in lines if line.startswith("seen in pictures")]
-    assert found == ["seen in pictures of Wren: brown and small", f"seen in pictures of Robin: {long.strip()}"]
+    found = [line for line in lines if line.startswith("seen in the pictures")]
+    assert found == ["seen in the pictures of Wren: brown and small", f"seen in the pictures of Robin: {long.strip()}"]
     store.close()
 
 
@@ -99,7 +99,7 @@ def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     ]
     assert cells[1] == ["m", "repair", "1", "1", "0", "0", "0", "0", "0.0000"]
     assert cells[2][:4] == ["all", "3", "1", "1"]
-    assert "kept from an earlier run" in run("log", tree, "--calls").out
+    assert "reused from an earlier run" in run("log", tree, "--calls").out
     store.close()
 
 

@@ -59,7 +59,7 @@ def test_conflicts_are_told_kept_in_the_tree_and_exit_1(run: Run, tmp_path: Path
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines() == [
         'conflict: "Zandoor" in "size": ours "vast", theirs "tiny", before "huge"',
-        f"{out}: 1 conflict; `treegen resolve {out}` lists them and takes a side",
+        f"{out}: 1 conflict; `treegen resolve {out}` lists and resolves them",
     ]
     assert [c["what"] for c in json.loads(out.read_text(encoding="utf-8"))["conflicts"]] == [
         '"Zandoor" in "size": ours "vast", theirs "tiny", before "huge"'
@@ -72,7 +72,7 @@ def test_errors_that_only_the_merge_has_exit_1_and_are_told(run: Run, tmp_path: 
     done = run("merge", *written(tmp_path, TREE, ours, theirs), "-o", tmp_path / "out.json")
     assert done.code == 1
     assert "error TG111 /classification_groups/size/options/3" in done.err
-    assert "merged, and has errors that neither side had" in done.err
+    assert "merged, but has errors that neither side had" in done.err
 
 
 def test_what_went_with_a_removed_group_is_noted(run: Run, tmp_path: Path) -> None:
@@ -188,6 +188,6 @@ def test_the_driver_leaves_ours_where_lines_cannot_be_merged_either(run: Run, tm
     sides[2].write_bytes(b"\0\xff")
     done = run("merge", "--driver", "--path", "tree.json", *sides)
     assert done.code == 1
-    assert "so ours was left as it was" in done.err
+    assert "so ours is unchanged" in done.err
     assert "merged line by line" not in done.err
     assert sides[1].read_text(encoding="utf-8") == TREE

@@ -36,11 +36,11 @@ def test_conflicts_are_listed_with_what_each_side_would_change(run: Run, held: P
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         '1. the domain: ours "sketchbook", theirs "lake"',
-        "   --take ours: as the file stands",
+        "   --take ours: keeps the file as is",
         "   --take theirs:",
         '     ~ the domain "sketchbook" became "lake"',
         '2. "Grelm" in "size": ours "huge", theirs "tiny", before no answer',
-        "   --take ours: as the file stands",
+        "   --take ours: keeps the file as is",
         "   --take theirs:",
         '     ~ "Grelm" in "size": "huge" became "tiny"',
         f"{held}: 2 conflicts",
@@ -92,7 +92,7 @@ def test_a_conflict_that_does_not_fit_any_more_is_named_and_nothing_written(run:
     held.write_text(text, encoding="utf-8")
     done = run("resolve", held, "--take", "theirs")
     assert done.code == 1
-    assert '"Grelm" in "size" has no answer meanwhile, not "huge"' in done.err
+    assert '"Grelm" in "size" now has no answer, not "huge"' in done.err
     assert held.read_text(encoding="utf-8") == text
 
 
@@ -101,7 +101,7 @@ def test_a_conflict_that_was_edited_is_named(run: Run, held: Path) -> None:
     for arguments in ((), ("--take", "theirs")):
         done = run("resolve", held, *arguments)
         assert done.code == 1
-        assert "no change that is known" in done.err
+        assert "unknown kind of change" in done.err
         assert "\x1b" not in done.err
     assert run("resolve", held, "--take", "file").code == 0
 

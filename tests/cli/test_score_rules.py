@@ -33,17 +33,17 @@ def document(run: Run, *arguments: object) -> dict[str, Any]:
 def test_each_new_look_at_the_test_part_is_counted_and_told_and_the_dev_part_is_free(run: Run, tree_file: Path) -> None:
     """The same tree again is no new look; neither is any score of the dev part alone."""
     done = run("score", tree_file)
-    assert "the test part was looked at 1 time (" in done.out
+    assert "the test split was evaluated 1 time (" in done.out
     assert document(run, tree_file)["test_looks"] == 1
     tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
     alone = run("score", tree_file, "--dev")
-    assert "the test part was not looked at" in alone.out
+    assert "the test split was not evaluated" in alone.out
     assert "name baseline" not in alone.out
-    assert "group (dev part)" in alone.out
+    assert "group (dev split)" in alone.out
     assert "test" not in document(run, tree_file, "--dev")
     assert document(run, tree_file)["test_looks"] == 2
     assert document(run, tree_file, "--rules", "vote,max")["test_looks"] == 4
-    assert "the test part was looked at 4 times" in run("log", tree_file).out
+    assert "the test split was evaluated 4 times" in run("log", tree_file).out
 
 
 @pytest.mark.slow
@@ -54,14 +54,14 @@ def test_a_sealed_test_part_is_only_looked_at_when_that_is_asked_for(run: Run, t
         found = document(run, tree_file, *arguments)
         assert not {"test", "baseline", "controls", "mcnemar", "test_looks"} & set(found)
     told = run("log", tree_file)
-    assert "not seen" in told.out
+    assert "not evaluated" in told.out
     signed = run("approve", tree_file, "--by", "Ada")
     assert signed.code == 0, signed.err
     assert "no accuracy was recorded" in signed.err
     assert json.loads(tree_file.read_text())["review"]["score"] == {}
     opened = document(run, tree_file, "--unseal")
     assert opened["test_looks"] == 1
-    assert "not seen" not in run("log", tree_file).out
+    assert "not evaluated" not in run("log", tree_file).out
     assert run("approve", tree_file, "--by", "Ada").code == 0
     assert json.loads(tree_file.read_text())["review"]["score"]["accuracy"] == opened["test"]["accuracy"]
 
@@ -85,7 +85,7 @@ def test_rules_are_compared_chosen_on_dev_and_frozen_with_the_files_comments_kep
     assert done.code == 0, done.err
     for name in RULES:
         assert re.search(rf"^{name}\b", done.out, re.MULTILINE)
-    assert "cross-validated in 5 parts" in done.out
+    assert "5-fold cross-validation" in done.out
     assert "least margin" in done.out
     with Store(tree_file) as store:
         score = store.scores()[1]
@@ -108,7 +108,7 @@ def test_a_rule_that_the_domain_names_is_used_without_being_frozen(run: Run, tre
     domain = tree_file.parent / "domain.toml"
     domain.write_text(f'{domain.read_text()}\n[decision]\nrule = "{rule}"\n')
     assert document(run, tree_file, "--dev")["decision_rule"] == rule
-    assert ("were learnt on these images" in run("score", tree_file, "--dev").out) == (rule != "vote")
+    assert ("was fitted to these images" in run("score", tree_file, "--dev").out) == (rule != "vote")
     assert f"decision rule {rule}" in run("score", tree_file).out
     done = run("classify", tree_file, next((tree_file.parent / "images").rglob("*.png")))
     assert done.code == 0, done.err
@@ -121,7 +121,7 @@ def test_a_rule_that_learns_needs_images_or_to_be_frozen(run: Run, tree_file: Pa
     domain.write_text(f'{text}\n[decision]\nrule = "temperature"\n')
     done = run("classify", tree_file, image)
     assert done.code == 2
-    assert "learns on the dev part" in done.err
+    assert "learns from the dev split" in done.err
     domain.write_text(f'{text}\n[decision]\nrule = "temperature"\nparameters = {{ temperature = 0.8 }}\n')
     assert run("classify", tree_file, image).code == 0
 

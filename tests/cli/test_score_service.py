@@ -94,7 +94,7 @@ def test_a_cap_ends_the_work_and_the_next_run_goes_on_from_there(
     done = run("score", tree)
     assert done.code == 3
     assert "max_calls 3 is used up" in done.err
-    assert "below [encoder]" in done.err
+    assert "under [encoder]" in done.err
     for _ in range(9):
         done = run("score", tree)
         if done.code == 0:

@@ -118,6 +118,6 @@ def test_a_picture_without_numbers_gets_no_label_and_the_others_theirs(
 
 def test_a_prompt_that_would_be_cut_is_an_error_before_anything_is_embedded(tree: Tree, encoder: Any) -> None:
     long = replace(tree.groups[0], options=("red", "green", "blue", " ".join(["very"] * 20)))
-    with pytest.raises(ProblemsError, match="would cut 1 prompt"):
+    with pytest.raises(ProblemsError, match="1 prompt exceeds"):
         Labeller(replace(tree, groups=(long, *tree.groups[1:])), encoder)
     assert encoder.texts == []

@@ -159,8 +159,8 @@ def test_half_of_the_test_part_is_no_score(domain: Domain, tree: Tree, evaluate:
     found = evaluate(domain).score(tree)
     del found["baseline"], found["controls"]
     assert {(p.code, p.message) for p in schema_problems(found, "score")} >= {
-        ("TG104", 'the key "baseline" is missing beside "test"'),
-        ("TG104", 'the key "controls" is missing beside "test"'),
+        ("TG104", 'the key "baseline" is missing; "test" requires it'),
+        ("TG104", 'the key "controls" is missing; "test" requires it'),
     }
 
 

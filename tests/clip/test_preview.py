@@ -132,8 +132,8 @@ def test_exact_ties_flip_nothing(evaluate: Evaluate, domain: Domain, tree: Tree)
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ([OptionRenamed(group="colour", old="pink", new="red")], '"pink" stands not at all'),
-        ([OptionRemoved(group="colour", option="red", after=None)], "is still that of"),
+        ([OptionRenamed(group="colour", old="pink", new="red")], '"pink" is not in the group'),
+        ([OptionRemoved(group="colour", option="red", after=None)], "is still the answer of"),
         ([ClassRemoved(class_name="Quill", answers=(), after=None)], '"Quill" has no rule'),
         ([PromptChanged(group="size", old="This creature is {}.", new="no place")], "TG110"),
         ([PromptChanged(group="size", old="This creature is {}.", new="a " * 12 + "{}")], "TG120"),

@@ -70,7 +70,7 @@ def test_the_prompt_of_a_class_name_is_no_longer_than_the_context_either(encoder
     assert [(p.code, p.pointer) for p in problems] == [("TG120", "/classes/1"), ("TG120", "/classes/3")]
     assert "has 13 tokens, fake-0 reads 12" in problems[1].message
     refuse_long([])
-    with pytest.raises(ProblemsError, match="would cut 2 prompts") as caught:
+    with pytest.raises(ProblemsError, match="2 prompts exceed the encoder's context length") as caught:
         refuse_long(problems)
     assert all(p.pointer in caught.value.message for p in problems)
 
@@ -85,9 +85,9 @@ def test_without_a_known_context_no_length_is_a_problem(tree: Tree, encoder: Any
 def test_an_option_is_told_with_the_earlier_one_it_is_closest_to(tree: Tree) -> None:
     problems = list(similar_options(with_options(tree, "0", "40", "42", "5", "180"), Angles()))
     assert [(p.code, p.pointer[-1]) for p in problems] == [("TG601", "2"), ("TG601", "3")]
-    assert '"42" is nearly "40" to angles' in problems[0].message
-    assert "a cosine of 0.999, and 0.99 is the limit" in problems[0].message
-    assert '"5" is nearly "0"' in problems[1].message
+    assert '"42" is nearly the same as "40" for angles' in problems[0].message
+    assert "prompts is 0.999 (limit: 0.99)" in problems[0].message
+    assert '"5" is nearly the same as "0"' in problems[1].message
 
 
 @pytest.mark.parametrize(("angle", "count"), [("8.1", 1), ("8.2", 0), ("351.9", 1), ("172", 0)])
@@ -124,7 +124,7 @@ def test_a_real_model_tells_what_is_written_alike_and_nothing_else(tree: Tree, b
     colours = replace(tree.groups[0], options=("white", "green", "purple", "White"))
     (problem,) = encoder_problems(replace(tree, groups=(colours,)), bundled)
     assert (problem.code, problem.pointer[-1]) == ("TG601", "3")
-    assert "cosine of 1.000" in problem.message
+    assert "is 1.000 (limit" in problem.message
 
 
 @cache

@@ -141,7 +141,7 @@ def test_a_file_about_something_else_is_an_error(tmp_path: Path, write: Write) -
         with_notes(domain_of(tmp_path, "Wren"), [write("a.json", {f"car {n}": "x" for n in range(30)})])
     assert "none of its names is a class of the domain" in found.value.message
     assert "and 20 more" in found.value.message
-    with pytest.raises(InputError, match="holds no notes"):
+    with pytest.raises(InputError, match="contains no notes"):
         with_notes(domain_of(tmp_path, "Wren"), [write("b.json", {})])
 
 
@@ -151,10 +151,10 @@ def test_a_notes_file_of_the_domain_stays_in_its_folder(tmp_path: Path, write: W
     inner = tmp_path / "inner"
     inner.mkdir()
     domain = domain_of(inner, "Wren", notes_files=(inner / ".." / "a.json",))
-    with pytest.raises(InputError, match="leads out of the domain's folder"):
+    with pytest.raises(InputError, match="is outside the domain's folder"):
         with_notes(domain)
     (inner / "link.json").symlink_to(path)
-    with pytest.raises(InputError, match="leads out of the domain's folder"):
+    with pytest.raises(InputError, match="is outside the domain's folder"):
         with_notes(domain_of(inner, "Wren", notes_files=(inner / "link.json",)))
     assert notes(with_notes(domain_of(inner, "Wren"), [path])[0]) == {"Wren": "x"}
     with pytest.raises(InputError, match="cannot be read"):
@@ -175,7 +175,7 @@ def test_long_lists_are_cut_and_say_so(tmp_path: Path, write: Write) -> None:
     shown = text.count("phrase number")
     assert 20 < shown < 40
     assert text.endswith(f"; ({shown} of 40 phrases shown)")
-    assert told[-1] == f'the notes on 1 class are cut to what one request may hold: "Wren" {shown} of 40 shown'
+    assert told[-1] == f'the notes on 1 class are shortened to fit into one request: "Wren" {shown} of 40 shown'
 
 
 def test_one_long_text_is_cut_at_a_word(tmp_path: Path, write: Write) -> None:
@@ -193,6 +193,6 @@ def test_all_notes_of_a_request_fit_and_the_short_ones_stay_whole(tmp_path: Path
     assert sum(map(len, shown.values())) <= MOST_OF_ALL + 40 * (count + 1)
     assert shown["short"] == "brown"
     assert sum("phrase 0" in text for text in shown.values()) >= min(count, 600)
-    assert f"the notes on {count} classes are cut" in told[-1]
+    assert f"the notes on {count} classes are shortened" in told[-1]
     some = notes_of(noted, domain.classes[:11])["notes"]
     assert min(len(text) for name, text in some.items() if name != "short") > 1900  # a batch has room

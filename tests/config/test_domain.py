@@ -168,7 +168,7 @@ def test_a_domain_of_ten_thousand_classes_and_notes_tells_the_one_class_that_sta
     notes = "".join(f'"{name}" = "seen"\n' for name in names)
     path = written(tmp_path, f'name = "large"\nclasses_file = "classes.txt"\n[notes]\n{notes}')
     (problem,) = read_domain(path)[1]
-    assert (problem.code, problem.message) == ("TG401", 'the class "Creature 77" stands twice')
+    assert (problem.code, problem.message) == ("TG401", 'the class "Creature 77" is a duplicate')
 
 
 def test_a_code_or_class_that_is_nearly_right_is_asked_about(tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_a_code_or_class_that_is_nearly_right_is_asked_about(tmp_path: Path) -> 
         tmp_path, HEAD + '[aliases]\nSwam = ["Cygnus"]\n[check.severity]\ntg603 = "off"\nTG204 = "warning"\n'
     )
     assert [p.message for p in read_domain(path)[1]] == [
-        'another name for "Swam", which is no class of the domain; did you mean "Swan"?',
-        'there is no problem code "tg603"; did you mean "TG603"?',
+        'an alias for "Swam", which is not a class of the domain; did you mean "Swan"?',
+        'unknown problem code "tg603"; did you mean "TG603"?',
         "TG204 (two classes with identical rules) is always an error: such a tree cannot be used",
     ]
 

@@ -36,7 +36,7 @@ def test_what_an_existing_tree_held_is_kept(write: Write, tmp_path: Path) -> Non
     assert (first.author, second.author, second.parent) == ("human", "import", first.id)
     assert json.loads(first.tree)["rules"] == json.loads(TREE)["rules"]
     other = write("other.json", "not a tree")
-    with pytest.raises(InputError, match="is no tree"):
+    with pytest.raises(InputError, match="is not a tree"):
         keep_existing(other, force=True)
     assert keep_existing(tmp_path / "new.json", force=False) is None
 
@@ -51,25 +51,25 @@ def test_outputs_are_refused_before_any_work(write: Write, tmp_path: Path) -> No
         with pytest.raises(InputError, match=told):
             refuse_output(source, out, force=True)
     with pytest.raises(InputError, match="another file"):
-        write_report(source, make_tree(source).report, force=True, others=[source])
+        write_report(source, make_tree(source).report, force=True, other_files=[source])
 
 
 def test_the_domain_gives_its_name_and_the_spelling_of_classes(write: Write, tmp_path: Path) -> None:
     write("domain.toml", DOMAIN)
     domain, origin = find_domain(None, tmp_path / "tree.json")
-    assert origin.endswith("beside the output")
+    assert origin.endswith("next to the output")
     made = make_tree(write("pond.md", ARTICLE), domain=domain, domain_from=origin)
     assert (made.tree.domain, made.tree.classes) == ("lake", ("Newt", "swans", "Eel"))
     assert (made.report.unknown, made.report.missing) == ((("Newt", ""),), ("Frog",))
     assert made.report.renamed == (("Swan", "swans"),)
-    assert 'the file names the domain "pond"; "lake" was written' in made.report.notes
+    assert 'the file names the domain "pond", which was replaced by "lake"' in made.report.notes
     assert find_domain(None, tmp_path / "sub" / "tree.json") == (None, "")
 
 
 @pytest.mark.parametrize(("name", "start"), [("r.md", "# Import"), ("r.json", "{"), ("r.txt", "pond.md: ")])
 def test_reports_by_suffix(write: Write, tmp_path: Path, name: str, start: str) -> None:
     report = make_tree(write("pond.md", ARTICLE)).report
-    write_report(tmp_path / name, report, force=False, others=[])
+    write_report(tmp_path / name, report, force=False, other_files=[])
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
     with pytest.raises(InputError, match="exists"):
-        write_report(tmp_path / name, report, force=False, others=[])
+        write_report(tmp_path / name, report, force=False, other_files=[])

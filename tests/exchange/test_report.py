@@ -26,7 +26,7 @@ def test_the_text_names_everything(report: Report) -> None:
         "Contradictions (2)",
         "Comments that were not checked (1)\n  line 21: as birds have",
         "newts = Eel",
-        "Swan; is Swann meant?",
+        "Swan; did you mean Swann?",
         "Newt as newts",
         "  Frog",
         "error TG203 /rules/Swan",

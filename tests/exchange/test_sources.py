@@ -71,7 +71,7 @@ def test_what_is_not_a_tree_is_one_sentence_that_names_notes(write: Write, name:
         ("a.json", '{"a": 1}'.encode("utf-16"), "UTF-16"),
         ("a.png", b"\x89PNG\r\n\x1a\n" + Random(1).randbytes(50), "a PNG image"),
         ("a.json", b"\xff\xd8\xff" + Random(1).randbytes(50), "a JPEG image"),
-        ("a.txt", b"abc\0def", "a zero byte at 3"),
+        ("a.txt", b"abc\0def", "a zero byte at offset 3"),
         (
             "a.json",
             f'{{"a": ["x"],\n "b": [{"1" * 5000}]}}',

@@ -265,9 +265,9 @@ def test_a_database_of_a_newer_treegen_is_refused_and_stays_as_it_is(path: Path,
 
 def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path, path: Path) -> None:
     (tmp_path / ".treegen").write_text("a file in the way")
-    with pytest.raises(InputError, match=r"\.treegen: cannot be made"):
+    with pytest.raises(InputError, match=r"\.treegen: cannot be created"):
         Store(path)
-    with pytest.raises(InputError, match="cannot be made: No such file or directory"):
+    with pytest.raises(InputError, match="cannot be created: No such file or directory"):
         Store(tmp_path / "none" / "tree.json")
     (tmp_path / "folder" / ".treegen" / "store.sqlite").mkdir(parents=True)
     with pytest.raises(InputError, match="unable to open database file"):
@@ -281,19 +281,19 @@ def test_the_time_is_in_utc_to_the_second() -> None:
 
 def test_looks_at_a_test_part_count_once_for_each_tree_encoder_and_rule(store: Store) -> None:
     first = ("sha256:t", "sha256:e", "sum")
-    assert store.look("images", "dev=0.5 seed=0", [first]) == 1
-    assert store.look("images", "dev=0.5 seed=0", [first, first]) == 1
+    assert store.record_evaluations("images", "dev=0.5 seed=0", [first]) == 1
+    assert store.record_evaluations("images", "dev=0.5 seed=0", [first, first]) == 1
     others = [("sha256:u", "sha256:e", "sum"), ("sha256:t", "sha256:f", "sum"), ("sha256:t", "sha256:e", "vote")]
-    assert [store.look("images", "dev=0.5 seed=0", [other]) for other in others] == [2, 3, 4]
-    assert store.look("images", "dev=0.5 seed=1", [first]) == 1
-    assert store.look("others", "dev=0.5 seed=0", [first]) == 1
-    assert store.look("images", "dev=0.5 seed=0", []) == 4
+    assert [store.record_evaluations("images", "dev=0.5 seed=0", [other]) for other in others] == [2, 3, 4]
+    assert store.record_evaluations("images", "dev=0.5 seed=1", [first]) == 1
+    assert store.record_evaluations("others", "dev=0.5 seed=0", [first]) == 1
+    assert store.record_evaluations("images", "dev=0.5 seed=0", []) == 4
 
 
 def test_trees_of_one_folder_look_at_the_same_test_part(store: Store, opened: Callable[[Path], Store]) -> None:
     beside = opened(store.folder.parent / "other.json")
-    store.look("images", "s", [("a", "e", "sum")])
-    assert beside.look("images", "s", [("b", "e", "sum")]) == 2
+    store.record_evaluations("images", "s", [("a", "e", "sum")])
+    assert beside.record_evaluations("images", "s", [("b", "e", "sum")]) == 2
 
 
 def test_a_store_of_an_earlier_version_gains_the_table_of_looks(
@@ -304,7 +304,7 @@ def test_a_store_of_an_earlier_version_gains_the_table_of_looks(
     revision = old.add_revision(tree, author="human", note="", parent=None)
     old.close()
     again = opened(path)
-    assert again.look("images", "s", [("a", "e", "sum")]) == 1
+    assert again.record_evaluations("images", "s", [("a", "e", "sum")]) == 1
     assert again.revisions() == [revision]
 
 

@@ -20,9 +20,9 @@ def test_a_request_that_failed_counts_as_it_was_estimated_and_is_called_unknown(
     budget = Budget()
     budget.after(budget.before(tokens=100, cost=0.1))
     budget.after(budget.before(tokens=100, cost=None), guessed_tokens=7)
-    assert budget.bill == Bill(calls=2, guessed_tokens=207, guessed_cost=0.1, untold=2, unpriced=2)
+    assert budget.bill == Bill(calls=2, guessed_tokens=207, guessed_cost=0.1, unreported=2, unpriced=2)
     assert budget.bill.words == (
-        "2 requests, about 207 tokens in 2 requests that told none, cost of 2 requests unknown (about $0.1000)"
+        "2 requests, about 207 tokens in 2 requests that reported none, cost of 2 requests unknown (about $0.1000)"
     )
 
 

@@ -76,8 +76,8 @@ class BadRequestError(Exception):
     ],
 )
 def test_a_failure_has_a_code_to_decide_on_and_names_the_settings_of_its_table(words: str, code: str) -> None:
-    failure = explain(BadRequestError(words), model="m", wanted="list of embeddings", table="[encoder]")
+    failure = explain(BadRequestError(words), model="m", expected="list of embeddings", table="[encoder]")
     assert failure.code == code
-    page = explain(ValueError("invalid response from llm"), model="m", wanted="list of embeddings", table="[encoder]")
-    assert (page.code, "is no list of embeddings" in page.message) == ("no-completion", True)
-    assert "api_base below [encoder]" in page.tip
+    page = explain(ValueError("invalid response from llm"), model="m", expected="list of embeddings", table="[encoder]")
+    assert (page.code, "is not a list of embeddings" in page.message) == ("no-completion", True)
+    assert "api_base under [encoder]" in page.tip

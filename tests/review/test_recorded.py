@@ -20,7 +20,7 @@ from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
 from treegen.workflow.draft import draft_tree
-from treegen.workflow.score import propose_revision
+from treegen.workflow.revise import propose_revision
 from treegen.workflow.workspace import Workspace
 
 pytestmark = NEEDS_TMUX

@@ -175,7 +175,7 @@ def test_each_key_that_stands_twice_is_told_once_with_its_place() -> None:
     data, problems = parse_json('{"r": {"A/B": 1, "A/B": 2, "A/B": 3, "C": 1}, "r": {"\\u001b": 1, "\\u001b": 2}}')
     assert data == {"r": {"\x1b": 2}}
     assert [(p.code, p.pointer) for p in problems] == [("TG102", "/r"), ("TG102", "/r/\x1b")]
-    assert problems[1].message == 'the key "\\u001b" stands twice; keep one'
+    assert problems[1].message == 'the key "\\u001b" is a duplicate; keep one'
 
 
 def test_halves_of_surrogate_pairs_are_found_in_texts_and_keys_and_pairs_are_not() -> None:

@@ -32,12 +32,12 @@ def test_options_may_be_reordered_and_renamed_and_answers_given_in_words(tree: T
         ("", "not JSON"),
         ("[]", "expected an object"),
         ('{"prompt": "a {}", "options": ["x"]}', "expected an object"),
-        ('{"prompt": 1, "options": ["x"], "answers": {}}', "must be a text"),
-        ('{"prompt": "a {}", "options": ["x", 2], "answers": {}}', "list of texts"),
+        ('{"prompt": 1, "options": ["x"], "answers": {}}', "must be a string"),
+        ('{"prompt": "a {}", "options": ["x", 2], "answers": {}}', "list of strings"),
         ('{"prompt": "a {}", "options": ["x"], "answers": {"Newt": "y"}}', '"Newt" has "y"'),
         ('{"prompt": "a {}", "options": ["x"], "answers": {"Olm": "x"}}', "no class"),
-        ('{"prompt": "a {}", "prompt": "b {}", "options": ["x"], "answers": {}}', "twice"),
-        ('{"prompt": "a {}", "options": ["x"], "answers": {"Newt": ["x"]}}', "none of the options"),
+        ('{"prompt": "a {}", "prompt": "b {}", "options": ["x"], "answers": {}}', "is a duplicate"),
+        ('{"prompt": "a {}", "options": ["x"], "answers": {"Newt": ["x"]}}', "not one of the options"),
     ],
 )
 def test_a_text_that_is_no_group_says_what_is_wrong(tree: Tree, text: str, told: str) -> None:

@@ -136,7 +136,7 @@ def test_names_with_spaces_colons_and_other_letters_are_found(git: Git) -> None:
 def test_a_revision_that_git_does_not_know_is_named(git: Git, revision: str) -> None:
     git.write("tree.json", "one")
     git.commit("one")
-    with pytest.raises(InputError, match="git knows no such revision") as raised:
+    with pytest.raises(InputError, match="no such revision") as raised:
         content_at(revision, "tree.json", git.folder)
     assert not isinstance(raised.value, NotThereError)
     assert [p.name for p in git.folder.iterdir() if p.name != ".git"] == ["tree.json"]

@@ -163,7 +163,7 @@ def test_a_pattern_that_git_would_not_take_is_refused_before_anything_is_written
     git: Git, repository: Path, pattern: str
 ) -> None:
     config = (repository / ".git" / "config").read_bytes()
-    with pytest.raises(InputError, match="is no pattern"):
+    with pytest.raises(InputError, match="is not a valid pattern"):
         set_up(repository, "treegen", patterns=("tree.json", pattern))
     assert [p.name for p in repository.iterdir()] == [".git"]
     assert (repository / ".git" / "config").read_bytes() == config
@@ -176,8 +176,8 @@ def test_a_second_run_writes_the_same_again(repository: Path, pre_commit: bool) 
     before = {p: p.read_bytes() for p in (*repository.iterdir(), repository / ".git" / "config") if p.is_file()}
     done = set_up(repository, "treegen", pre_commit=pre_commit)
     assert {p: p.read_bytes() for p in before} == before
-    assert [d for d in done if d.endswith("is as it should be")] == [
-        f"{name} is as it should be" for name in (ATTRIBUTES, *([PRE_COMMIT] if pre_commit else []))
+    assert [d for d in done if d.endswith("is already up to date")] == [
+        f"{name} is already up to date" for name in (ATTRIBUTES, *([PRE_COMMIT] if pre_commit else []))
     ]
 
 
@@ -210,7 +210,7 @@ def test_undo_leaves_every_byte_of_the_attributes_as_it_was(git: Git, repository
         set_up(repository, "treegen")
     assert path.read_bytes().startswith(before)
     assert git("check-attr", "merge", "--", "tree.json").endswith(": treegen")
-    assert undo(repository)[0] == f"took treegen's lines out of {ATTRIBUTES}"
+    assert undo(repository)[0] == f"removed treegen's lines from {ATTRIBUTES}"
     assert path.read_bytes() == before
 
 
@@ -263,7 +263,9 @@ def test_a_configuration_without_a_place_for_the_hook_is_left_and_the_hook_is_sh
 def test_files_that_were_not_there_are_gone_again(repository: Path) -> None:
     config = (repository / ".git" / "config").read_bytes()
     set_up(repository, "treegen", pre_commit=True)
-    assert undo(repository)[:2] == [f"removed {name}, which held nothing else" for name in (ATTRIBUTES, PRE_COMMIT)]
+    assert undo(repository)[:2] == [
+        f"removed {name}, which contained nothing else" for name in (ATTRIBUTES, PRE_COMMIT)
+    ]
     assert [p.name for p in repository.iterdir()] == [".git"]
     assert (repository / ".git" / "config").read_bytes() == config
 

@@ -16,8 +16,9 @@ from treegen.tree.document import digest_of, dump, save
 from treegen.tree.model import Review, Tree
 from treegen.tree.validation.problems import Problem
 from treegen.vcs.versions import tree_of
-from treegen.workflow.approve import Gate, accuracy_problems, approval_problems, approve, recorded_score
+from treegen.workflow.approve import approve
 from treegen.workflow.check import check_tree_file
+from treegen.workflow.gates import Gate, accuracy_problems, approval_problems, recorded_score
 from treegen.workflow.workspace import Workspace
 
 SCORE: Any = {
@@ -114,7 +115,7 @@ def test_nobody_cannot_sign(filed: Workspace) -> None:
 
 @pytest.mark.parametrize("by", ["A\x1b[2J", "A\nB", "A\udcff"])
 def test_a_name_that_cannot_be_printed_is_refused(filed: Workspace, by: str) -> None:
-    with pytest.raises(InputError, match="is no name") as raised:
+    with pytest.raises(InputError, match="is not a valid name") as raised:
         approve(filed, by=by)
     assert raised.value.message.isprintable()
     assert filed.path.read_text(encoding="utf-8") == TREE
@@ -162,8 +163,8 @@ def test_what_was_edited_while_it_was_scored_is_neither_lost_nor_signed(
     def slow(*_: object) -> None:
         filed.path.write_text(edited, encoding="utf-8")
 
-    monkeypatch.setattr("treegen.workflow.approve._stored_score", slow)
-    with pytest.raises(ProblemsError, match="changed while it was scored"):
+    monkeypatch.setattr("treegen.workflow.approve.stored_score", slow)
+    with pytest.raises(ProblemsError, match="changed while it was being scored"):
         approve(filed, by="Ada")
     assert filed.path.read_text(encoding="utf-8") == edited
 
@@ -171,7 +172,7 @@ def test_what_was_edited_while_it_was_scored_is_neither_lost_nor_signed(
 def test_a_tree_that_nobody_approved_is_told_to_be_so(tmp_path: Path, creatures: Tree) -> None:
     (problem,) = approval_problems(tmp_path / "tree.json", creatures)
     assert (problem.code, problem.pointer) == ("TG801", "/review")
-    assert "nobody has approved this tree" in problem.message
+    assert "this tree is not approved" in problem.message
 
 
 def test_a_tree_that_is_as_it_was_approved_has_no_problem(tmp_path: Path, creatures: Tree) -> None:
@@ -200,7 +201,7 @@ def test_of_many_changes_twenty_are_named(git: Git, creatures: Tree) -> None:
 
 def test_approved_content_that_is_nowhere_is_told_as_such(tmp_path: Path, creatures: Tree) -> None:
     (problem,) = approval_problems(tmp_path / "tree.json", replace(signed(creatures), domain="lake"))
-    assert problem.message.endswith("so the changes cannot be named")
+    assert problem.message.endswith("so the changes cannot be listed")
 
 
 def test_the_score_of_the_sign_off_counts_before_the_history(tmp_path: Path, creatures: Tree) -> None:

@@ -16,7 +16,7 @@ from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
 from treegen.workflow.auto_feedback import compose
-from treegen.workflow.score import decide_proposal, feedback_of_mistakes, propose_revision
+from treegen.workflow.revise import decide_proposal, feedback_of_mistakes, propose_revision
 from treegen.workflow.workspace import Workspace
 
 

@@ -125,7 +125,7 @@ def test_a_damaged_record_of_the_layout_is_made_anew(tmp_path: Path, text: str) 
 def test_a_file_named_images_is_told_by_its_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The generator says what is in the way, the error how to see it again; the file stays."""
     (tmp_path / "images").write_text("mine", encoding="utf-8")
-    with pytest.raises(TreegenError, match="the drawings could not be made") as caught:
+    with pytest.raises(TreegenError, match="the images could not be drawn") as caught:
         lay_out(tmp_path, count=1)
     told = capfd.readouterr().err
     assert str(tmp_path / "images") in told
@@ -148,7 +148,7 @@ def test_the_demo_in_a_folder_that_holds_a_file_named_images_is_exit_2(run: Run,
     (tmp_path / "images").write_text("mine", encoding="utf-8")
     done = run("demo", tmp_path)
     assert done.code == 2
-    assert "the drawings could not be made" in done.err
+    assert "the images could not be drawn" in done.err
     assert "Traceback" not in done.err
 
 

@@ -114,7 +114,7 @@ def test_a_unit_that_contradicts_the_reviewer_is_refused_and_changes_nothing(ses
     asked = asked_of(session, proposed)
     session.do("prompt", [PromptChanged(group="legs", old=GROUPS["legs"]["prompt"], new="It has {} legs.")])
     before = session.tree
-    with pytest.raises(ChangeError, match="contradicts what you changed since"):
+    with pytest.raises(ChangeError, match="conflicts with what you changed since"):
         asked.accept(session, [number(asked, "It walks on")])
     assert session.tree == before
     assert set(asked.fates) == {"open"}

@@ -95,7 +95,7 @@ def test_a_removed_option_needs_all_its_classes_moved_first(tree: Tree) -> None:
 def test_a_choice_that_is_not_closed_is_refused_with_what_is_missing(tree: Tree) -> None:
     units = proposed(tree)
     frog = unit(units, 'class "Frog" added')
-    with pytest.raises(ChangeError, match='needs what is not taken: in group "colour" the option "green" added'):
+    with pytest.raises(ChangeError, match='requires what is not accepted: in group "colour" the option "green" added'):
         take(tree, units, [frog.number])
 
 
@@ -235,7 +235,7 @@ def test_what_touches_a_lock_is_refused_and_what_needs_it_as_well(tree: Tree) ->
     assert refused[unit(units, "Swans").sentences[0]] == 'the class "Swan" is locked'
     assert refused[unit(units, '"green" added').sentences[0]] == 'the group "colour" is locked'
     frog = unit(units, 'class "Frog" added')
-    assert frog.refused == 'it needs another change, and the group "colour" is locked'
+    assert frog.refused == 'it requires another change, and the group "colour" is locked'
     assert not unit(units, "the prompt").refused
     with pytest.raises(ChangeError, match="is locked"):
         take(tree, units, closure(units, [frog.number]))

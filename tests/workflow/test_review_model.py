@@ -9,7 +9,7 @@ from treegen.clip import encoders
 from treegen.config.settings import EncoderSettings
 from treegen.tree.changes import edits
 from treegen.workflow.review_model import ReviewModel
-from treegen.workflow.score import diagnose
+from treegen.workflow.revise import diagnose
 
 
 def test_without_a_domain_it_opens_and_says_what_supplies_one(tmp_path: Path) -> None:

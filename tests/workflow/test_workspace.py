@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DOMAIN, TREE
+from treegen.clip.embedding.texts import embed_texts
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError, ProblemsError
 from treegen.resources import sketchbook_dir
@@ -185,14 +186,14 @@ def test_a_model_that_changed_behind_the_same_size_and_time_is_told_and_the_tree
         after = score_tree(workspace, longer)
         assert after.score["encoder"]["fingerprint"] != before.score["encoder"]["fingerprint"]
         assert after.score["encoder"]["logit_scale"] == pytest.approx(2.718, abs=1e-3)
-        assert any("no longer the model it was" in note for note in after.notes)
+        assert any("has changed: everything is embedded again" in note for note in after.notes)
         assert workspace.evaluator.score(longer)["test"] == after.score["test"]
 
 
 def test_encoder_and_evaluator_share_one_cache_and_close_it(sketchbook: Path) -> None:
     (sketchbook / "tree.json").write_text(TREE, encoding="utf-8")
     workspace = Workspace(sketchbook / "tree.json")
-    workspace.encoder.encode_texts(["a drawing"])
+    embed_texts(["a drawing"], workspace.encoder)
     assert set(workspace.cache.get_texts(workspace.encoder.fingerprint, ["a drawing"])) == {"a drawing"}
     workspace.close()
     assert {"cache", "encoder", "evaluator", "store"}.isdisjoint(vars(workspace))

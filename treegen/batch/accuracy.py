@@ -22,29 +22,29 @@ def measure(
 ) -> dict[str, Any] | None:
     """Return the accuracy over the rows of the listed pictures, with n and interval.
 
-    Of the domain's own images it is that of the test part, and counts as a look at it; so it is of a folder or a table
-    in which every picture with a label has the content of one of them. Other images count unless the domain has their
-    content itself: by its dev part its trees may have been chosen, and its test part is looked at where looks are
-    counted.
+    For the domain's own images this is the accuracy on the test split, and counts as one evaluation of it; so it does
+    for a folder or a table in which every labelled picture has the content of one of them. Other images count unless
+    the domain contains them: its trees may have been chosen on its dev split, and its test split is only evaluated
+    where evaluations are counted.
 
     Args:
-        plan: whose tree has answered.
-        table: the answers; rows of earlier runs, of pictures that are gone, do not count.
-        encoder: its fingerprint.
+        plan: supplies the tree and the listing.
+        table: the answers; rows of earlier runs for pictures that no longer exist are ignored.
+        encoder: the encoder's fingerprint.
         rule: the decision rule with its parameters, in words.
-        listed: paths of this run's pictures, as `key_of` gives them.
+        listed: paths of this run's pictures, as keys from `key_of`.
         cache: remembers the contents of the domain's own images, so that they are not read again.
 
     Returns:
-        `part` (`test`, or `all` for images that are not the domain's own), `n`, `correct`, `accuracy`, `interval`,
-        and `left_out`, the number of other listed images with a class; `None` without a tree, without images that
-        count, or where the domain seals the test part.
+        `part` (`test`, or `all` for images other than the domain's own), `n`, `correct`, `accuracy`, `interval`, and
+        `left_out`, the number of other listed images with a class; `None` without a tree, without images that count, or
+        if the domain seals the test split.
     """
     if plan.tree is None or plan.workspace is None:
         return None
     labels = {name: index for index, name in enumerate(plan.workspace.domain.classes)}
-    found = table.rows(("path", "digest", "label", "part", "predicted"))
-    rows = [row for row in found if row[2] in labels and key_of(row[0]) in listed]
+    table_rows = table.rows(("path", "digest", "label", "part", "predicted"))
+    rows = [row for row in table_rows if row[2] in labels and key_of(row[0]) in listed]
     images = as_divided(
         [
             LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
@@ -57,14 +57,14 @@ def measure(
     own = plan.listing.own or (bool(rows) and all(image.digest in contents for image in images))
     if own and plan.workspace.domain.split.sealed:
         return None
-    counts = _counting(plan.workspace, images, domains, own=own)
-    counted = [row[2] == row[4] for row, counts_too in zip(rows, counts, strict=True) if counts_too]
+    eligible = _counting(plan.workspace, images, domains, own=own)
+    counted = [row[2] == row[4] for row, counts in zip(rows, eligible, strict=True) if counts]
     if not counted:
         return None
     if own:
-        workspace, looked = plan.workspace, ImageSet(images=tuple(domains)).digest
-        look = (digest_of(plan.tree), encoder, rule)
-        workspace.store.look(looked, split_settings(workspace.domain.split), [look])
+        workspace, image_digest = plan.workspace, ImageSet(images=tuple(domains)).digest
+        evaluation = (digest_of(plan.tree), encoder, rule)
+        workspace.store.record_evaluations(image_digest, split_settings(workspace.domain.split), [evaluation])
     n, correct = len(counted), sum(counted)
     return {
         "part": "test" if own else "all",

@@ -31,9 +31,9 @@ class KeySet:
         return len(self._sorted)
 
     def __contains__(self, key: bytes) -> bool:
-        wanted = np.frombuffer(key, dtype=self._sorted.dtype)  # as an array: scalars lose trailing zero bytes
-        place = int(np.searchsorted(self._sorted, wanted)[0])
-        return bool((self._sorted[place : place + 1] == wanted).any())
+        key_array = np.frombuffer(key, dtype=self._sorted.dtype)  # as an array: scalars lose trailing zero bytes
+        index = int(np.searchsorted(self._sorted, key_array)[0])
+        return bool((self._sorted[index : index + 1] == key_array).any())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome for a picture: a vector, or a reason why there is none, or neither if its content was known already.
+    """The outcome for a picture: a vector, a reason why there is none, or neither if its content needs no embedding.
 
     Attributes:
         source: the picture.

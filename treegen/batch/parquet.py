@@ -62,7 +62,7 @@ class ParquetFolder:
             for file in folder.glob(f"{_WRITING}*"):  # left by a killed run
                 file.unlink()
         except OSError as error:
-            raise InputError(f"{folder}: {error.strerror or error}", "name a folder to write to") from None
+            raise InputError(f"{folder}: {error.strerror or error}", "use a folder that can be written") from None
         paths, states, self._count = list[bytes](), list[bytes](), 0
         for file in self.files():
             self._check(file)
@@ -81,15 +81,15 @@ class ParquetFolder:
         import pyarrow.parquet
 
         try:
-            found = pyarrow.parquet.read_schema(file).metadata or {}
+            metadata = pyarrow.parquet.read_schema(file).metadata or {}
         except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
             tip = "delete the file: its images are then embedded again"
             raise InputError(f"{file}: cannot be read: {error}", tip) from None
         for key, value in self._about.items():
-            there = found.get(_ABOUT + key.encode(), b"").decode()
-            if there != value:
-                told = f"{file}: its rows are of another {key}: {there or 'none'}, not {value or 'none'}"
-                raise InputError(told, "name another folder, or delete this one")
+            stored = metadata.get(_ABOUT + key.encode(), b"").decode()
+            if stored != value:
+                message = f"{file}: its rows have a different {key}: {stored or 'none'}, not {value or 'none'}"
+                raise InputError(message, "use another folder, or delete this one")
 
     def has(self, source: Source, label: str | None) -> bool:
         """Whether the picture has its row, and neither the file nor its entry in the image set has changed since."""
@@ -165,15 +165,15 @@ class ParquetFolder:
     def _write(self, table: Any, file: Path) -> None:
         import pyarrow.parquet
 
-        beside = self.folder / f"{_WRITING}{token_hex(8)}"
+        temporary = self.folder / f"{_WRITING}{token_hex(8)}"
         try:
-            with beside.open("wb") as stream:
+            with temporary.open("wb") as stream:
                 pyarrow.parquet.write_table(table, stream, compression="zstd")
                 stream.flush()
                 os.fsync(stream.fileno())
-            beside.replace(file)
+            temporary.replace(file)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise InputError(f"{file}: cannot be written: {error.strerror or error}", "is the disk full?") from None
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""What every engine does to a picture: the part that needs no model, which many threads can do, and the model's."""
+"""The steps that all engines share: read and prepare pictures, which many threads can do, and embed them."""
 
 import hashlib
 from collections.abc import Sequence

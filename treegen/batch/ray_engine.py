@@ -67,32 +67,32 @@ class ClusterEngine:
                 cores = max(os.cpu_count() or 1, self._workers or 1)
                 quiet |= {"address": "local", "num_cpus": cores, "include_dashboard": False}
             try:
-                _knock(address or "")
-                with _closed_mouth():
+                _check_address(address or "")
+                with _silenced_stderr():
                     ray.init(**quiet)
             except (ConnectionError, ValueError, RuntimeError, OSError, TimeoutError) as error:
                 tip = f"is there a cluster at {_ADDRESS}={address}? Without {_ADDRESS}, Ray is started on this machine"
-                told = f"Ray cannot be reached: {type(error).__name__}: {first_line(error)}"
-                raise InputError(told, tip if address else "") from None
+                message = f"Ray cannot be reached: {type(error).__name__}: {first_line(error)}"
+                raise InputError(message, tip if address else "") from None
             self._started = True
         return self
 
     def __exit__(self, *raised: object) -> None:
         """Shut down Ray on this machine, or close the connection."""
         if self._started:
-            with _closed_mouth():
+            with _silenced_stderr():
                 _import_ray().shutdown()
             self._started = False
 
     def settle(self, settings: EncoderSettings) -> EncoderSettings:
         """See `Engine.settle`: where the cluster has GPUs, the encoder runs there."""
-        if settings.device == "auto" and self._there("GPU"):
+        if settings.device == "auto" and self._available("GPU"):
             settings = replace(settings, device="cuda")
         if settings.device == "cuda" and settings.precision == "auto":
             settings = replace(settings, precision="fp16")
         return settings
 
-    def _there(self, kind: str) -> int:
+    def _available(self, kind: str) -> int:
         return int(_import_ray().cluster_resources().get(kind, 0))
 
     def embed(
@@ -101,10 +101,10 @@ class ClusterEngine:
         """See `Engine.embed`."""
         ray = _import_ray()
         kind = "GPU" if work.settings.device == "cuda" else "CPU"
-        workers = self._workers or max(1, self._there(kind))
-        if workers > self._there(kind):
-            told = f"{workers} workers need as many {kind}s; Ray has {self._there(kind)}"
-            raise InputError(told, f"name fewer with --workers, or add machines to the cluster at {_ADDRESS}")
+        workers = self._workers or max(1, self._available(kind))
+        if workers > self._available(kind):
+            message = f"{workers} workers need {workers} {kind}s; Ray has {self._available(kind)}"
+            raise InputError(message, f"use fewer --workers, or add machines to the cluster at {_ADDRESS}")
         refs = [ray.put(table) for table in _tables(sources, work.batch)]
         if not refs:
             return
@@ -118,18 +118,18 @@ class ClusterEngine:
         except TreegenError:
             raise
         except ray.exceptions.RayError as error:
-            tip = "if memory ran out, name fewer --workers or a smaller --batch; what was embedded is kept"
-            raise ModelError(f"Ray could not go on: {type(error).__name__}: {first_line(error)}", tip) from error
+            tip = "if memory ran out, use fewer --workers or a smaller --batch; finished embeddings are stored"
+            raise ModelError(f"Ray failed: {type(error).__name__}: {first_line(error)}", tip) from error
         finally:
-            with _closed_mouth():
+            with _silenced_stderr():
                 batches.close()
 
 
-def _knock(address: str) -> None:
+def _check_address(address: str) -> None:
     """Fail fast if nothing answers at the address: Ray would wait minutes.
 
     Raises:
-        OSError: nobody answers at the address.
+        OSError: nothing answers at the address.
     """
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if host and port.isdecimal():
@@ -138,17 +138,17 @@ def _knock(address: str) -> None:
 
 
 @contextmanager
-def _closed_mouth() -> Iterator[None]:
+def _silenced_stderr() -> Iterator[None]:
     """Silence file descriptor 2: Ray's core writes to it directly, at the start and the end."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(devnull, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(devnull)
 
 
 def _import_ray() -> Any:
@@ -244,7 +244,7 @@ class _Worker:
             return
         if self._encoder.fingerprint != fingerprint:
             self._failure = (
-                f"{settings.name} is another model on a worker than here",
+                f"{settings.name} is a different model on a worker than on this machine",
                 "the weights, or the versions of treegen, torch and open_clip, differ between the machines",
             )
 

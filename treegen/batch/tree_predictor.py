@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from treegen.config.domain import Domain
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -77,12 +77,9 @@ class Scorer:
         """
         from treegen.clip.classifier import TreeClassifier
         from treegen.clip.decisions import SUM, decision_of
-        from treegen.clip.text_checks import length_problems
+        from treegen.clip.text_checks import length_problems, refuse_long
 
-        too_long = length_problems(tree, encoder)
-        if too_long:
-            told = f"the encoder would cut {len(too_long)} prompts, first {too_long[0].message}"
-            raise ProblemsError(told, "shorten prompt or option")
+        refuse_long(length_problems(tree, encoder))
         self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else SUM
         self._classifier = TreeClassifier.embedded(tree, encoder, self.decision, domain, cache)
 
@@ -104,5 +101,5 @@ class Scorer:
 
 
 def _refuse_to_learn(rule: "DecisionRule") -> NoReturn:
-    told = f"the decision rule {rule.name} has still to learn on the dev part"
-    raise InputError(told, "`treegen score TREE --rules all --freeze` keeps what it learns in domain.toml")
+    message = f"the decision rule {rule.name} has not learned its parameters on the dev split yet"
+    raise InputError(message, "`treegen score TREE --rules all --freeze` stores them in domain.toml")

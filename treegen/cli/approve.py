@@ -23,18 +23,18 @@ def command(tree: Path, by: str | None, domain_path: Path | None, encoder: Encod
     from treegen.workflow.approve import approve
 
     workspace = open_workspace(tree, domain_path, encoder)
-    done = approve(workspace, by=by)
-    show_problems(done.warnings, str(tree), err=True)
-    for note in done.notes:
+    result = approve(workspace, by=by)
+    show_problems(result.warnings, str(tree), err=True)
+    for note in result.notes:
         tell(f"note: {note}")
-    review = done.tree.review
+    review = result.tree.review
     assert review is not None
     say(f"{tree}: approved by {review.by} at {review.at}")
-    if done.score:
-        score = done.score
+    if result.score:
+        score = result.score
         say(
             f"accuracy {percent(score['accuracy'])} {interval(score['interval'])}, n = {score['n']}, "
             f"by {score['encoder']['name']}; name baseline {percent(score['baseline'])}"
         )
     else:
-        say("without a score" + ("" if done.notes else ": the domain has no images"))
+        say("without a score" + ("" if result.notes else ": the domain has no images"))

@@ -80,7 +80,7 @@ def _gate(against: str | None, approved: bool, least: float | None) -> "Callable
     """Return the gate that every tree must pass, if any."""
     if against is None and not approved and least is None:
         return lambda findings: findings
-    from treegen.workflow.approve import Gate
+    from treegen.workflow.gates import Gate
 
     return Gate(against=against, approved=approved, least=least).judge
 
@@ -140,7 +140,6 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
         InputError: a file cannot be read, or there is a gate but no tree to judge: passing would approve nothing.
     """
     from treegen.cli.output import tell
-    from treegen.clip.encoders.interface import again_if_changed
     from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
     from treegen.workflow.check import check_domain_file, check_images, check_tree_file
@@ -165,6 +164,11 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     else:
         tell(f"{path}: no domain.toml beside it, so its classes were not compared with the domain's")
     encoder = encoders(domain, path.parent)
+    if encoder is None:
+        yield check_tree_file(path, domain, fix=fix)
+        return
+    from treegen.clip.encoders.interface import again_if_changed
+
     yield again_if_changed(lambda: check_tree_file(path, domain, encoder=encoder, fix=fix))
 
 

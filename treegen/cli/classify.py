@@ -46,10 +46,10 @@ def _show(result: "Classification") -> None:
     from treegen.cli.output import percent, say
 
     groups = len(result.answers)
-    (label, best), *others = result.ranking
-    highest = f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
-    shown = f"unsure, perhaps {label}" if result.unsure else label
-    say(f"{result.path}: {shown} ({best:.2f}{highest}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
+    (label, best), *runners_up = result.ranking
+    scale = f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
+    verdict = f"unsure, perhaps {label}" if result.unsure else label
+    say(f"{result.path}: {verdict} ({best:.2f}{scale}; next {', '.join(f'{n} {s:.2f}' for n, s in runners_up[:2])})")
     for answer in result.answers:
-        told = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"
-        say(f"  {answer.group}: {answer.option} ({percent(answer.probability)}){told}")
+        expected = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"
+        say(f"  {answer.group}: {answer.option} ({percent(answer.probability)}){expected}")

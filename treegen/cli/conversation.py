@@ -33,14 +33,14 @@ class LlmChoice:
 
     def settings(self, domain: "Domain") -> "LlmSettings":
         """Override the domain's settings with the command line's."""
-        given = {"model": _placed(self.model), "api_base": self.api_base, "env_file": self.env_file}
-        named = ("max_calls", "max_tokens", "max_cost")
-        caps = {name: value for name in named if (value := getattr(self, name)) is not None}
-        chosen = {name: value for name, value in given.items() if value}
-        return replace(domain.llm, **chosen, caps=replace(domain.llm.caps, **caps))  # type: ignore[arg-type]
+        texts = {"model": _resolve_replay(self.model), "api_base": self.api_base, "env_file": self.env_file}
+        limits = ("max_calls", "max_tokens", "max_cost")
+        caps = {name: value for name in limits if (value := getattr(self, name)) is not None}
+        overrides = {name: value for name, value in texts.items() if value}
+        return replace(domain.llm, **overrides, caps=replace(domain.llm.caps, **caps))  # type: ignore[arg-type]
 
 
-def _placed(model: str | None) -> str | None:
+def _resolve_replay(model: str | None) -> str | None:
     """Resolve a recording's name relative to the current folder, if it exists there, else leave it to the domain's."""
     kind, _, file = (model or "").partition("/")
     if kind == "replay" and Path(file).is_file():
@@ -58,24 +58,24 @@ class Exchange:
 
 
 @contextmanager
-def talking(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchange]:
+def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchange]:
     """Open a chat that reports on stderr the estimate of each request, the streamed reply, and finally the bill.
 
     Raises:
         InputError: no model is named, or a file cannot be read or written.
     """
     from treegen.cli.output import ProgressLine, tell
-    from treegen.cli.partial_reply import arriving
+    from treegen.cli.partial_reply import reply_view
     from treegen.llm.chat import Kept, open_chat
     from treegen.remote.budget import Budget
 
     settings = choice.settings(workspace.domain)
     budget, progress = Budget(settings.caps), workspace.progress
-    with arriving(settings.model or "") as view:
+    with reply_view(settings.model or "") as view:
 
-        def announce(expected: "Estimate") -> None:
+        def announce(estimate: "Estimate") -> None:
             above = progress.tell if isinstance(progress, ProgressLine) else tell
-            view.say(f"asking {settings.model}: {expected.words} before the answer", above)
+            view.say(f"asking {settings.model}: {estimate.words} before the answer", above)
 
         chat = open_chat(
             settings,

@@ -17,7 +17,7 @@ from treegen.cli.options import PATH, EncoderChoice, encoder_options
 def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     """Run the whole loop on the bundled domain, offline: draft, check, repair, score, revise, score.
 
-    The language model's part is a recorded conversation and the CLIP is a tiny one, trained for this demonstration;
+    The language model is a recorded conversation and the CLIP is a tiny one, trained for this demonstration;
     --model and --encoder replace them with real ones. DIR (treegen-demo by default) contains everything afterwards.
     """
     from treegen.cli.output import say
@@ -28,11 +28,11 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     started = time.monotonic()
     say(f"Thirteen invented creatures with invented names, in {folder}.")
     if not model:
-        say("The language model's replies are recorded, mistakes included; --model NAME asks a real one.")
+        say("The language model's replies are recorded, mistakes included; --model NAME uses a real one.")
     if not encoder.name:
-        say("The CLIP is a tiny one that knows such drawings and nothing else; --encoder NAME takes a real one.")
+        say("The CLIP is a tiny one that knows such drawings and nothing else; --encoder NAME uses a real one.")
     drawn = lay_out(folder)
-    say(f"{drawn} images drawn in {time.monotonic() - started:.1f} s" if drawn else "images are there already")
+    say(f"{drawn} images drawn in {time.monotonic() - started:.1f} s" if drawn else "the images exist already")
     tree = str(folder / "tree.json")
     vision = encoder.arguments
     llm = ["--model", model] if model else []
@@ -47,11 +47,11 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
         "A reviewer has looked at the images and sends feedback.",
         ["revise", tree, "-F", str(folder / "feedback.txt"), "--apply", *llm, *vision],
     )
-    _run("Every revision, with what it scored and cost.", ["log", tree])
+    _run("Every revision, with its score and cost.", ["log", tree])
     _summary(Path(tree))
     say(
         f"\n{time.monotonic() - started:.0f} s in all. Next: look at {folder}, edit tree.json and score it again, "
-        "or begin a domain of your own with `treegen init`."
+        "or start your own domain with `treegen init`."
     )
 
 
@@ -65,8 +65,8 @@ def _run(title: str, arguments: Sequence[str]) -> None:
     click.echo(click.style(f"$ treegen {shlex.join(arguments)}", fg="cyan"))
     try:
         treegen.main(list(arguments), prog_name="treegen", standalone_mode=False)
-    except SystemExit as done:
-        if done.code:
+    except SystemExit as exited:
+        if exited.code:
             raise
 
 
@@ -79,11 +79,11 @@ def _summary(tree: Path) -> None:
 
     with Store(tree) as store:
         scores, revisions = store.scores(), store.revisions()
-    seen = [(r, score) for r in reversed(revisions) if (score := as_tested(scores.get(r.id)))]
-    if len(seen) < 2:  # domain.toml was edited since, and seals the test split
-        say("the test part was not looked at in two revisions, so there is nothing to compare")
+    tested = [(r, score) for r in reversed(revisions) if (score := as_tested(scores.get(r.id)))]
+    if len(tested) < 2:  # domain.toml was edited since, and seals the test split
+        say("fewer than two revisions were evaluated on the test split, so there is nothing to compare")
         return
-    (revised, last), (draft, first) = seen[:2]
+    (revised, last), (draft, first) = tested[:2]
     rows: list[tuple[str, Mapping[str, Any]]] = [
         ("chance", last["controls"]["chance"]),
         ("name baseline", last["baseline"]),
@@ -91,11 +91,11 @@ def _summary(tree: Path) -> None:
         (f"revised tree (revision {revised.id})", last["test"]),
         ("shuffled rules", last["controls"]["shuffled_rules"]),
     ]
-    click.echo("\n" + click.style("== What the loop was worth", bold=True))
-    shown = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"]) for name, p in rows]
-    table(("test part", "accuracy", "95 % interval", "n"), shown, right=(1, 2, 3))
+    click.echo("\n" + click.style("== What the loop achieved", bold=True))
+    cells = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"]) for name, p in rows]
+    table(("test split", "accuracy", "95 % interval", "n"), cells, right=(1, 2, 3))
     if parent := last["mcnemar"]["parent"]:
         say(f"revised tree {paired_sentence(parent, 'the first draft')}")
     say(f"revised tree {paired_sentence(last['mcnemar']['baseline'], 'the name baseline')}")
     seeds = last["controls"]["shuffled_rules"]["seeds"]
-    say(f"shuffled rules: mean of {seeds} shuffles and the middle 95 % of them; chance: what luck gives")
+    say(f"shuffled rules: mean of {seeds} shuffles and the middle 95 % of them; chance: random guessing")

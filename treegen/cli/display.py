@@ -45,11 +45,11 @@ def show_attempt(attempt: "Attempt") -> None:
     used = f", {reply.prompt_tokens} + {reply.completion_tokens} tokens" if reply.prompt_tokens is not None else ""
     cost = f", ${reply.cost:.4f}" if reply.cost is not None else ""
     if reply.cached:
-        used, cost = ", kept from an earlier run; --fresh asks anew", ""
+        used, cost = ", reused from an earlier run; --fresh asks again", ""
     errors = sum(p.severity == "error" for p in attempt.problems)
-    found = counted(errors, "error") if errors else "no errors"
+    outcome = counted(errors, "error") if errors else "no errors"
     repaired = ", read as JSON5" if attempt.repaired else ""
-    tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {found}{repaired}")
+    tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {outcome}{repaired}")
     show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
 
 
@@ -77,7 +77,7 @@ def show_proposal(units: Iterable[ChangeGroup]) -> None:
 def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, str, str]]:
     """Return the rows of the comparison table: what, accuracy, interval, n."""
     controls = score["controls"]
-    parts: list[tuple[str, Mapping[str, Any] | None]] = [
+    measured: list[tuple[str, Mapping[str, Any] | None]] = [
         ("chance", controls["chance"]),
         ("name baseline", score["baseline"]),
         (label, score["test"]),
@@ -85,7 +85,7 @@ def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, 
         ("shuffled answers", controls.get("shuffled_columns")),
         ("random words", controls["random_words"]),
     ]
-    return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in parts if p]
+    return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in measured if p]
 
 
 def show_notes(scored: "ScoreResult") -> "ScoreResult":
@@ -111,24 +111,22 @@ def show_score(score: Score, *, groups: bool = False) -> None:
     if files := images.get("files"):
         say(census_sentence(files))
     if images["skipped"]:
-        count = len(images["skipped"])
-        say(f"{count} image{'s' if count > 1 else ''} skipped:")
+        say(f"{counted(len(images['skipped']), 'image')} skipped:")
         say_some([f"  {s['path']}: {s['reason']}" for s in images["skipped"]])
     if images["classes_without_images"]:
-        count = len(images["classes_without_images"])
-        say(f"{count} class{'es' if count > 1 else ''} without images:")
+        say(f"{counted(len(images['classes_without_images']), 'class', 'classes')} without images:")
         say_some([f"  {name}" for name in images["classes_without_images"]])
     say()
-    if seen := as_tested(score):
-        show_test(seen)
+    if tested := as_tested(score):
+        show_test(tested)
     else:
         dev = score["dev"]
         say(
-            f"dev part: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
-            f"recall {percent(dev['mean_per_class_recall'])}; the test part was not looked at"
+            f"dev split: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
+            f"recall {percent(dev['mean_per_class_recall'])}; the test split was not evaluated"
         )
         if score.get("decision_parameters"):
-            say(f"the numbers of the rule {score['decision_rule']} were learnt on these images, which flatters it here")
+            say(f"the rule {score['decision_rule']} was fitted to these images, so its accuracy here is optimistic")
     if "rules" in score:
         show_rules(score["rules"])
     say()
@@ -145,13 +143,13 @@ def census_sentence(files: ImageFiles) -> str:
 
 def show_test(score: TestedScore) -> None:
     """Print the test section: accuracy next to its controls, paired tests, and the number of evaluations."""
-    table(("test part", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
+    table(("test split", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
     say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
     controls = score["controls"]
     for shuffled, words in ((controls["shuffled_rules"], "rules"), (controls.get("shuffled_columns"), "answers")):
         if shuffled:
             say(
-                f"as good as the tree by a random deal of its {words}: p = {shuffled['p']:.4f} "
+                f"shuffling its {words} does as well as the tree: p = {shuffled['p']:.4f} "
                 f"({shuffled['seeds']} shuffles)"
             )
     recalls, tests = score.get("recall_difference"), score["mcnemar"]
@@ -160,24 +158,24 @@ def show_test(score: TestedScore) -> None:
         (tests["parent"], recalls and recalls["parent"], "the parent revision"),
     ):
         if paired:
-            told = f"; mean recall {points(recall['difference'])} {interval(recall['interval'])}" if recall else ""
-            say(paired_sentence(paired, words) + told)
+            recalled = f"; mean recall {points(recall['difference'])} {interval(recall['interval'])}" if recall else ""
+            say(paired_sentence(paired, words) + recalled)
     say(effect_sentence(score))
-    if looks := score.get("test_looks"):
-        say(f"the test part was looked at {looks} time{'s' if looks > 1 else ''} (trees, encoders, decision rules)")
+    if evaluations := score.get("test_looks"):
+        say(f"the test split was evaluated {counted(evaluations, 'time')} (trees, encoders, decision rules)")
 
 
-def say_some(lines: Sequence[str], most: int = 10) -> None:
+def say_some(lines: Sequence[str], limit: int = 10) -> None:
     """Print the first lines, and how many more there are."""
-    for line in lines[:most]:
+    for line in lines[:limit]:
         say(line)
-    if len(lines) > most:
-        say(f"  and {len(lines) - most} more (--json lists all)")
+    if len(lines) > limit:
+        say(f"  and {len(lines) - limit} more (--json lists all)")
 
 
 def paired_sentence(paired: Paired, other: str) -> str:
     """Describe McNemar's test in words."""
-    verdict = "" if paired["p"] < 0.05 else ", no difference shown"
+    verdict = "" if paired["p"] < 0.05 else ", no significant difference"
     return (
         f"against {other}: {points(paired['difference'])} points, {paired['wins']} images won, "
         f"{paired['losses']} lost, McNemar {p_value(paired['p'])}{verdict}"
@@ -190,8 +188,8 @@ def effect_sentence(score: TestedScore) -> str:
     if effect["difference"] is None:
         return "too few images differ to show any difference"
     return (
-        f"differences from {100 * effect['difference']:.1f} points up can be shown with {score['test']['n']} "
-        f"images (power {effect['power']}, {percent(effect['discordant'])} of them differ)"
+        f"{score['test']['n']} images can show differences of {100 * effect['difference']:.1f} points or more "
+        f"(power {effect['power']}, {percent(effect['discordant'])} of them differ)"
     )
 
 
@@ -200,18 +198,20 @@ def show_diagnosis(dev: Diagnosis, *, groups: bool = False) -> None:
     rows = []
     for group in dev["groups"]:
         worst = group["confused"][0] if group["confused"] else None
-        told = f"{worst['option']} taken for {worst['taken_for']} ({worst['count']})" if worst else ""
+        mistake = f"{worst['option']} taken for {worst['taken_for']} ({worst['count']})" if worst else ""
         without = group.get("without")
         worth = points(without["difference"]) if without else ""
-        rows.append((group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], worth, told))
-    table(("group (dev part)", "right", "95 % interval", "n", "without it", "most often"), rows, right=(1, 2, 3, 4))
+        rows.append(
+            (group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], worth, mistake)
+        )
+    table(("group (dev split)", "right", "95 % interval", "n", "without it", "most often"), rows, right=(1, 2, 3, 4))
     if groups:
         say()
         show_groups(dev["groups"])
     say()
     ordered = sorted(dev["classes"], key=lambda c: 2.0 if c["recall"] is None else c["recall"])
     table(
-        ("class (dev part)", "recall", "95 % interval", "n", "taken for"),
+        ("class (dev split)", "recall", "95 % interval", "n", "taken for"),
         [
             (
                 c["name"],

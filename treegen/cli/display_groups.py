@@ -41,7 +41,7 @@ def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:
             )
         )
     head = (
-        "group (dev part)",
+        "group (dev split)",
         "right",
         "balanced",
         "sure",
@@ -54,8 +54,9 @@ def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:
     )
     table(head, rows, right=(1, 2, 3, 4, 5, 7, 8))
     say("balanced: mean over the options. sure: mean probability of the answer; ECE: how far it is from being right.")
-    say("bits: told about the class, less what chance gives, of what true options would tell. without it: points of")
-    say("accuracy that the tree without the group has more (+) or less (-); p is corrected for the number of groups.")
+    say("bits: information about the class, corrected for chance, of what correct answers would give.")
+    say("without it: points of accuracy that the tree gains (+) or loses (-) without the group; p is corrected for the")
+    say("number of groups.")
     say("fire together: the two most probable options on so many images, the second at least half as probable.")
 
 
@@ -65,7 +66,7 @@ def show_advice(dev: Diagnosis) -> None:
     if not advice:
         return
     say()
-    say("what could be done (dev part; - the images show it, ? they do not prove it):")
+    say("suggestions (dev split; -: supported by the images, ?: not significant):")
     for each in advice[:_MOST_ADVICE]:
         say(f"  {'-' if each['shown'] else '?'} {each['sentence']}")
     if len(advice) > _MOST_ADVICE:
@@ -81,21 +82,21 @@ def show_rules(rules: Comparison) -> None:
     rows = []
     for entry in rules["entries"]:
         name = entry["rule"] + (" (chosen)" if entry["rule"] == rules["chosen"] else "")
-        parts = [("dev", "dev_against")] + ([("test", "test_against")] if tested else [])
-        cells = [cell for part, against in parts for cell in (*_share(entry[part]), _against(entry[against]))]
+        splits = [("dev", "dev_against")] + ([("test", "test_against")] if tested else [])
+        cells = [cell for split, against in splits for cell in (*_share(entry[split]), _against(entry[against]))]
         rows.append([name, *cells])
     table(head, rows, right=(1, 2, 3, 5, 6, 7))
-    others = len(rules["entries"]) - 1
+    comparisons = len(rules["entries"]) - 1
     say(
-        f"dev: cross-validated in {rules['folds']} parts, and what the choice is made by. p is corrected for "
-        f"{counted(others, 'comparison')} (Holm)."
+        f"dev: {rules['folds']}-fold cross-validation, by which the rule is chosen. p is corrected for "
+        f"{counted(comparisons, 'comparison')} (Holm)."
     )
     _say_choice(rules, "test" if tested else "dev")
     say()
     rows = [
         [percent(e["wanted"]), f"{e['margin']:.3f}", percent(e["coverage"]), *_share(e)] for e in rules["abstaining"]
     ]
-    where = "test part" if tested else "dev part"
+    where = "test split" if tested else "dev split"
     table(
         (f"to answer ({rules['chosen']})", "least margin", f"answered ({where})", "right", "95 % interval", "n"),
         rows,
@@ -103,26 +104,26 @@ def show_rules(rules: Comparison) -> None:
     )
 
 
-def _say_choice(rules: Comparison, part: str) -> None:
+def _say_choice(rules: Comparison, split: str) -> None:
     """Print what the choice gains, claiming no more than the test supports."""
     entry = next(e for e in rules["entries"] if e["rule"] == rules["chosen"])
-    against = entry[f"{part}_against"]
+    against = entry[f"{split}_against"]
     if against is None:
-        say(f"{rules['chosen']} stays: no other rule has a higher accuracy on the dev part")
+        say(f"{rules['chosen']} stays: no other rule has a higher accuracy on the dev split")
     elif against["p_holm"] < 0.05:
         say(
-            f"{rules['chosen']} differs from {rules['first']} on the {part} part by {points(against['difference'])} "
+            f"{rules['chosen']} differs from {rules['first']} on the {split} split by {points(against['difference'])} "
             f"points, {p_value(against['p_holm'])}"
         )
     else:
         say(
-            f"{rules['chosen']} cannot be told apart from {rules['first']} on the {part} part at n = "
-            f"{entry[part]['n']} ({points(against['difference'])} points, {p_value(against['p_holm'])})"
+            f"{rules['chosen']} does not differ significantly from {rules['first']} on the {split} split at n = "
+            f"{entry[split]['n']} ({points(against['difference'])} points, {p_value(against['p_holm'])})"
         )
 
 
-def _share(part: Mapping[str, Any]) -> tuple[str, str, str]:
-    return percent(part["accuracy"]), interval(part["interval"]), str(part["n"])
+def _share(split: Mapping[str, Any]) -> tuple[str, str, str]:
+    return percent(split["accuracy"]), interval(split["interval"]), str(split["n"])
 
 
 def _against(paired: Mapping[str, Any] | None) -> str:

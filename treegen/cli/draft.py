@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treegen.cli.conversation import LlmChoice, talking
+from treegen.cli.conversation import LlmChoice, open_exchange
 from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_options, open_workspace
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from treegen.workflow.draft import Parts
@@ -33,8 +34,8 @@ def _parts(_: click.Context, __: click.Parameter, value: str) -> "Parts":
     type=PATH,
     multiple=True,
     metavar="FILE",
-    help="What is known of the classes: text, phrases or attributes by class, as JSON, JSON Lines, CSV or a Python "
-    "dict; once for each file.",
+    help="Notes on the classes: text, phrases or attributes by class, as JSON, JSON Lines, CSV or a Python dict; "
+    "repeat for several files.",
 )
 @click.option("--no-score", is_flag=True, help="Do not score the draft.")
 @click.option(
@@ -42,13 +43,13 @@ def _parts(_: click.Context, __: click.Parameter, value: str) -> "Parts":
     default="auto",
     metavar="auto|never|N",
     callback=_parts,
-    help="Draft in parts of N classes: groups first, then rules; auto does so with more than 60 classes.",
+    help="Draft in batches of N classes: groups first, then rules; auto does so for more than 60 classes.",
 )
 @click.option(
     "--images",
     type=click.IntRange(1, 16),
     metavar="N",
-    help="Show a model with vision N images of each class, of the dev part, and draft with what it sees.",
+    help="Show a model with vision N images of each class, from the dev split, and draft from what it sees.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print file, revision and score as one object.")
 @llm_options
@@ -82,42 +83,42 @@ def command(
     if tree_path.resolve() == source.resolve():
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")
     workspace = open_workspace(tree_path, source, encoder)
-    wanted = workspace.domain.images is not None and not no_score
-    if wanted:
-        require("clip", otherwise="--no-score drafts without")  # before paying for a model
+    scoring = workspace.domain.images is not None and not no_score
+    if scoring:
+        require("clip", otherwise="--no-score drafts without it")  # before paying for a model
         survey_images(workspace.domain)
-    noted, sentences = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
-    for sentence in sentences:
-        tell(f"note: {sentence}")
-    with talking(workspace, llm) as talk, talk.view.steps_of(workspace):
+    annotated, remarks = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
+    for remark in remarks:
+        tell(f"note: {remark}")
+    with open_exchange(workspace, llm) as exchange, exchange.view.steps_of(workspace):
         drafted = draft_tree(
             workspace,
-            talk.chat,
+            exchange.chat,
             tries=llm.tries,
-            noted=noted,
+            noted=annotated,
             force=force,
             parts=parts,
             images=images or 0,
             fresh=llm.fresh,
-            concurrency=talk.settings.concurrency,
-            settings=talk.settings,
-            on_attempt=talk.view.then(show_attempt),
-            on_text=talk.view.on_text,
+            concurrency=exchange.settings.concurrency,
+            settings=exchange.settings,
+            on_attempt=exchange.view.then(show_attempt),
+            on_text=exchange.view.on_text,
         )
     for name, text in drafted.descriptions:
-        tell(f"seen in pictures of {name}: {text}")
+        tell(f"seen in the pictures of {name}: {text}")
     if drafted.conversation.taken:
-        tell(f"{drafted.conversation.taken} parts of an earlier run were taken up")
+        tell(f"reused {counted(drafted.conversation.taken, 'step')} of an earlier run")
     show_problems(drafted.conversation.problems, str(tree_path), err=True)
     if as_json:
-        score = show_notes(score_tree(workspace, drafted.tree)).score if wanted else None
+        score = show_notes(score_tree(workspace, drafted.tree)).score if scoring else None
         print_json({"written": str(tree_path), "revision": drafted.revision.id, "score": score})
         return
     say(
         f"wrote {tree_path}: {len(drafted.tree.groups)} groups, {len(drafted.tree.rules)} classes, "
         f"revision {drafted.revision.id}"
     )
-    if wanted:
+    if scoring:
         say()
         show_score(show_notes(score_tree(workspace, drafted.tree)).score)
 
@@ -126,8 +127,8 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _confirm(name: str, meant: str) -> bool:
+def _confirm(name: str, suggestion: str) -> bool:
     """Ask whether a name of a notes file means a class."""
     from treegen.text import show
 
-    return click.confirm(f"notes on {show(name)}: is the class {show(meant)} meant?", default=False, err=True)
+    return click.confirm(f"notes on {show(name)}: did you mean the class {show(suggestion)}?", default=False, err=True)

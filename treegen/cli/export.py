@@ -44,7 +44,7 @@ def command(
     from treegen.exchange.exporting import export_tree, load_tree, refuse_targets, write_export
 
     if out is None and form in ("clip-benchmark", "safetensors"):
-        what = "writes two files" if form == "clip-benchmark" else "is not text"
+        what = "writes two files" if form == "clip-benchmark" else "is a binary format"
         raise InputError(f"{form} {what}", f"name {'a folder' if form == 'clip-benchmark' else 'the file'} with -o")
     loaded, domain = load_tree(tree, domain_path)
     if out is not None:

@@ -42,11 +42,11 @@ def change_lines(findings: Findings) -> Iterator[str]:
     """Yield the changes since the compared revision, in words."""
     if findings.since is None:
         return
-    told = f"{plain(findings.path)}: since {plain(findings.since)}: "
+    prefix = f"{plain(findings.path)}: since {plain(findings.since)}: "
     if findings.changes is None:
-        yield told + "new"
+        yield prefix + "new"
         return
-    yield told + counted(len(findings.changes), "change")
+    yield prefix + counted(len(findings.changes), "change")
     for change in findings.changes:
         yield f"  {change_line(change)}"
 
@@ -56,7 +56,7 @@ def switched_off(findings: Findings) -> str:
     return f" ({findings.switched_off} switched off in domain.toml)" if findings.switched_off else ""
 
 
-def json_document(found: Sequence[Findings]) -> list[dict[str, Any]]:
+def json_document(files: Sequence[Findings]) -> list[dict[str, Any]]:
     """Return the counts and problems of each file; line and column are `null` where unknown."""
     return [
         {
@@ -71,7 +71,7 @@ def json_document(found: Sequence[Findings]) -> list[dict[str, Any]]:
                 for problem, place in zip(findings.problems, findings.places, strict=True)
             ],
         }
-        for findings in found
+        for findings in files
     ]
 
 
@@ -93,8 +93,8 @@ def github_lines(findings: Findings, base: Path) -> Iterator[str]:
             properties |= {"line": str(place.line), "col": str(place.column)}
         properties["title"] = problem.code
         listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-        told = _data(f"{problem.pointer or '/'}: {problem.message}")
-        yield f"::{problem.severity} {listed}::{told}"
+        message = _data(f"{problem.pointer or '/'}: {problem.message}")
+        yield f"::{problem.severity} {listed}::{message}"
     if findings.since is not None:
         listed = f"file={_property(_relative(findings.path, base))},title=changes since {_property(findings.since)}"
         yield f"::notice {listed}::{_data(click.unstyle(chr(10).join(change_lines(findings))))}"
@@ -108,22 +108,22 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def sarif_document(found: Sequence[Findings], base: Path, *, complete: bool = True) -> dict[str, Any]:
+def sarif_document(files: Sequence[Findings], base: Path, *, complete: bool = True) -> dict[str, Any]:
     """Return one run in SARIF 2.1.0, the format of code scanning services.
 
     Args:
-        found: files with their problems.
+        files: files with their problems.
         base: the folder that file URIs are relative to.
         complete: whether every file could be read.
     """
-    codes = sorted({p.code for findings in found for p in findings.problems})
+    codes = sorted({p.code for findings in files for p in findings.problems})
     rules = [
         {"id": code, "shortDescription": {"text": CODES[code][1]}, "defaultConfiguration": {"level": CODES[code][0]}}
         for code in codes
     ]
     results = [
         _result(problem, place, codes.index(problem.code), _uri(findings.path, base))
-        for findings in found
+        for findings in files
         for problem, place in zip(findings.problems, findings.places, strict=True)
     ]
     driver = {"name": "treegen", "version": __version__, "rules": rules}
@@ -143,14 +143,14 @@ def _result(problem: Problem, place: Place | None, rule: int, uri: str) -> dict[
     location: dict[str, Any] = {"physicalLocation": physical}
     if problem.pointer:
         location["logicalLocations"] = [{"fullyQualifiedName": problem.pointer}]
-    same = "\n".join((uri, problem.code, problem.pointer, problem.message))  # line numbers change, names rarely do
+    identity = "\n".join((uri, problem.code, problem.pointer, problem.message))  # line numbers change, names rarely do
     return {
         "ruleId": problem.code,
         "ruleIndex": rule,
         "level": problem.severity,
         "message": {"text": problem.message},
         "locations": [location],
-        "partialFingerprints": {"problem/v1": hashlib.sha256(same.encode()).hexdigest()},
+        "partialFingerprints": {"problem/v1": hashlib.sha256(identity.encode()).hexdigest()},
     }
 
 

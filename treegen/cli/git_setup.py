@@ -10,7 +10,7 @@ import click
 @click.command("git-setup")
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option("--pre-commit", is_flag=True, help="Also add a hook for pre-commit that runs `treegen check`.")
-@click.option("--undo", is_flag=True, help="Take out what an earlier run wrote.")
+@click.option("--undo", is_flag=True, help="Remove what an earlier run wrote.")
 def command(patterns: tuple[str, ...], pre_commit: bool, undo: bool) -> None:
     """Make git show trees in words and merge them by name, in the repository of the current folder.
 
@@ -22,17 +22,17 @@ def command(patterns: tuple[str, ...], pre_commit: bool, undo: bool) -> None:
 
     here = Path.cwd()
     if undo:
-        done = setup.undo(here) or ["nothing to undo"]
+        actions = setup.undo(here) or ["nothing to undo"]
     else:
-        done = setup.set_up(here, _own_command(), patterns=patterns or setup.PATTERNS, pre_commit=pre_commit)
-        done.append("`treegen git-setup --undo` takes it all out again")
-    for line in done:
+        actions = setup.set_up(here, _shell_command(), patterns=patterns or setup.PATTERNS, pre_commit=pre_commit)
+        actions.append("`treegen git-setup --undo` removes it all again")
+    for line in actions:
         say(line)
 
 
-def _own_command() -> str:
-    """Return the shell command of this very treegen: git may run it with another path."""
-    started = Path(sys.argv[0])
-    if started.name == "treegen" and started.is_file():
-        return shlex.quote(str(started.absolute()))
+def _shell_command() -> str:
+    """Return the shell command that runs this treegen: git may run it with another path."""
+    program = Path(sys.argv[0])
+    if program.name == "treegen" and program.is_file():
+        return shlex.quote(str(program.absolute()))
     return f"{shlex.quote(sys.executable)} -m treegen"

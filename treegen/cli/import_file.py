@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def command(
     file: Path, domain_path: Path | None, out: Path | None, report: Path | None, as_json: bool, force: bool
 ) -> None:
-    """Read FILE, a tree of another program, check it and write it as a tree of treegen.
+    """Read FILE, a tree from another program, check it and write it as a treegen tree.
 
-    The tree may be JSON, a Python dict with comments, or stand in a code fence. Exit code 1 if it has errors to be
-    repaired. Phrases and texts about classes are not a tree: they are notes for `treegen draft DOMAIN --notes FILE`.
+    The tree may be JSON, a Python dict with comments, or inside a code fence. Exit code 1 if it has errors that need
+    repair. Phrases and texts about classes are not a tree: they are notes for `treegen draft DOMAIN --notes FILE`.
     """
     from treegen.config.domain import domain_path as path_of
     from treegen.exchange.importing import (
@@ -41,29 +41,29 @@ def command(
 
     tree = out or (path_of(domain_path).parent / TREE_NAME if domain_path else Path(TREE_NAME))
     refuse_output(file, tree, force=force)
-    others = [file, tree, *([path_of(domain_path)] if domain_path else [])]
+    inputs = [file, tree, *([path_of(domain_path)] if domain_path else [])]
     if report:
-        check_report(report, force=force, others=others)
+        check_report(report, force=force, other_files=inputs)
     domain, domain_from = find_domain(domain_path, tree)
-    done = import_file(file, tree, make_tree(file, domain=domain, domain_from=domain_from), force=force)
+    result = import_file(file, tree, make_tree(file, domain=domain, domain_from=domain_from), force=force)
     if report:
-        write_report(report, done.report, force=force, others=others)
-    _show(done, as_json)
-    sys.exit(1 if done.report.errors else 0)
+        write_report(report, result.report, force=force, other_files=inputs)
+    _show(result, as_json)
+    sys.exit(1 if result.report.errors else 0)
 
 
-def _show(done: "ImportResult", as_json: bool) -> None:
+def _show(result: "ImportResult", as_json: bool) -> None:
     from treegen.cli.output import print_json, say, tell
     from treegen.exchange.report import as_json as report_json
     from treegen.exchange.report import as_text
 
     if as_json:
-        print_json({"written": str(done.path), "revision": done.revision.id, **report_json(done.report)})
+        print_json({"written": str(result.path), "revision": result.revision.id, **report_json(result.report)})
         return
-    say(as_text(done.report).rstrip("\n"))
+    say(as_text(result.report).rstrip("\n"))
     say()
-    errors = done.report.errors
-    tree = done.tree
-    say(f"wrote {done.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {done.revision.id}")
+    errors = result.report.errors
+    tree = result.tree
+    say(f"wrote {result.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {result.revision.id}")
     if errors:
-        tell(f"{counted(errors, 'error')} to repair: edit {done.path}, then `treegen check {done.path}`")
+        tell(f"{counted(errors, 'error')} to repair: edit {result.path}, then `treegen check {result.path}`")

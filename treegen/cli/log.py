@@ -7,6 +7,7 @@ import click
 
 from treegen.cli.options import PATH
 from treegen.history.score_document import Score, as_tested
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,9 @@ _GLANCE: Final = 90  # characters shown of a text in a list
 
 @click.command("log")
 @click.argument("tree", type=PATH)
-@click.option("--calls", is_flag=True, help="Every call of a language model, failed ones too, with its problems.")
+@click.option("--calls", is_flag=True, help="List every language model call, failed ones too, with its problems.")
 @click.option("--call", "number", type=click.IntRange(1), metavar="N", help="One call in full: messages and reply.")
-@click.option("--cost", is_flag=True, help="What was spent, by model and purpose.")
+@click.option("--cost", is_flag=True, help="Cost by model and purpose.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, messages and replies included.")
 def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bool) -> None:
     """List the revisions of TREE with their scores and costs, newest first."""
@@ -29,10 +30,10 @@ def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bo
     from treegen.history.store import FOLDER, Store
 
     if not (tree.resolve().parent / FOLDER / "store.sqlite").is_file():
-        raise InputError(f"{tree}: has no history", "draft, score and revise write one; is this the right file?")
+        raise InputError(f"{tree}: has no history", "draft, score and revise create one; is this the right file?")
     with Store(tree) as store:
         if not store.revisions() and not store.calls():
-            tip = "the folder's history is of other trees; is this the right file?"
+            tip = "the history in this folder belongs to other trees; is this the right file?"
             raise InputError(f"{tree}: has no history", tip)
         if as_json:
             print_json(_as_json(store))
@@ -69,7 +70,7 @@ def _show_revisions(store: "Store") -> None:
     corrected, rows = corrected_over(scores), []
     for revision in reversed(store.revisions()):
         score = scores.get(revision.id)
-        own = [c for c in calls if c.revision == revision.id]
+        own_calls = [c for c in calls if c.revision == revision.id]
         rows.append(
             (
                 revision.id,
@@ -79,7 +80,7 @@ def _show_revisions(store: "Store") -> None:
                 _scored_by(score) if score else "-",
                 percent(score["dev"]["accuracy"]) if score else "-",
                 *_test_cells(score, corrected.get(revision.id)),
-                _used(own),
+                _used(own_calls),
                 revision.note[:60],
             )
         )
@@ -99,12 +100,12 @@ def _show_revisions(store: "Store") -> None:
     )
     table(head, rows, right=(0, 1, 5, 6, 7, 8, 9))
     if len(corrected) > 1:
-        say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test part")
+        say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test split")
     if any(score.get("decision_rule", "sum") != "sum" for score in scores.values()):
-        say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two lines")
-    looks = [score["test_looks"] for score in map(as_tested, scores.values()) if score and "test_looks" in score]
-    if looks:
-        say(f"the test part was looked at {max(looks)} time{'s' if max(looks) > 1 else ''} (trees, encoders, rules)")
+        say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two rows")
+    evaluations = [score["test_looks"] for score in map(as_tested, scores.values()) if score and "test_looks" in score]
+    if evaluations:
+        say(f"the test split was evaluated {counted(max(evaluations), 'time')} (trees, encoders, decision rules)")
     say(f"all calls, failed ones too: {_used(calls)}")
 
 
@@ -118,12 +119,12 @@ def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str,
     """Format accuracy on the test split, interval, n, and the difference from the parent."""
     from treegen.cli.output import interval, percent
 
-    seen = as_tested(score)
-    if seen is None:
-        return "-" if score is None else "not seen", "", "", ""
-    paired, test = seen["mcnemar"]["parent"], seen["test"]
-    told = "" if holm is None else f", Holm {holm:.2g}"
-    change = f"{100 * paired['difference']:+.1f} (p {paired['p']:.2g}{told})" if paired else ""
+    tested = as_tested(score)
+    if tested is None:
+        return "-" if score is None else "not evaluated", "", "", ""
+    paired, test = tested["mcnemar"]["parent"], tested["test"]
+    corrected = "" if holm is None else f", Holm {holm:.2g}"
+    change = f"{100 * paired['difference']:+.1f} (p {paired['p']:.2g}{corrected})" if paired else ""
     return percent(test["accuracy"]), interval(test["interval"]), str(test["n"]), change
 
 
@@ -132,14 +133,14 @@ def _used(calls: "list[Call]") -> str:
     if not calls:
         return "none"
     if len(calls) == 1 and calls[0].cached:
-        return "kept from an earlier run, free"
-    told = [c for c in calls if c.prompt_tokens is not None]
-    tokens = sum((c.prompt_tokens or 0) + (c.completion_tokens or 0) for c in told)
+        return "reused from an earlier run, free"
+    reported = [c for c in calls if c.prompt_tokens is not None]
+    tokens = sum((c.prompt_tokens or 0) + (c.completion_tokens or 0) for c in reported)
     costs = [c.cost for c in calls if c.cost is not None]
-    shown = f"{tokens} tokens" if told else "tokens unknown"
-    money = f"${sum(costs):.4f}" if costs else "cost unknown"
+    size = f"{tokens} tokens" if reported else "tokens unknown"
+    price = f"${sum(costs):.4f}" if costs else "cost unknown"
     missing = f" ({len(calls) - len(costs)} unknown)" if costs and len(costs) < len(calls) else ""
-    return f"{len(calls)}, {shown}, {money}{missing}"
+    return f"{len(calls)}, {size}, {price}{missing}"
 
 
 def _show_calls(calls: "list[Call]") -> None:
@@ -148,14 +149,14 @@ def _show_calls(calls: "list[Call]") -> None:
     for number, call in enumerate(calls, 1):
         say(f"{number}. {_headline(call)}")
         for problem in call.problems:
-            shown = problem.get("failure") or f"{problem['code']} {problem['pointer'] or '/'}: {problem['message']}"
-            say(f"   {shown}")
+            line = problem.get("failure") or f"{problem['code']} {problem['pointer'] or '/'}: {problem['message']}"
+            say(f"   {line}")
         if call.messages:
             say(f"   asked: {_glance(call.messages[-1]['content'])}")
         if call.reply:
             say(f"   reply: {_glance(call.reply)}")
         for name, text in _descriptions(call):
-            say(f"   seen in pictures of {name}: {text}")
+            say(f"   seen in the pictures of {name}: {text}")
 
 
 def _descriptions(call: "Call") -> list[tuple[str, str]]:
@@ -165,8 +166,8 @@ def _descriptions(call: "Call") -> list[tuple[str, str]]:
     from treegen.llm.reading.parser import keyed, parse_reply
 
     data = parse_reply(call.reply, finish=call.finish, shape=keyed("descriptions")).data
-    given = data["descriptions"] if data else None
-    return [(name, " ".join(str(text).split())) for name, text in given.items()] if isinstance(given, dict) else []
+    texts = data["descriptions"] if data else None
+    return [(name, " ".join(str(text).split())) for name, text in texts.items()] if isinstance(texts, dict) else []
 
 
 def _headline(call: "Call") -> str:
@@ -182,7 +183,7 @@ def _glance(text: str) -> str:
 
 
 def _show_call(calls: "list[Call]", number: int) -> None:
-    """Print everything that was said in one call.
+    """Print all messages and the reply of one call.
 
     Raises:
         InputError: there is no such call.
@@ -211,7 +212,7 @@ def _show_cost(calls: "list[Call]") -> None:
     from treegen.cli.output import say, table
 
     if not calls:
-        say("no call of a language model")
+        say("no calls to a language model")
         return
     kinds = sorted({(c.model or "?", c.purpose) for c in calls})
     rows = [
@@ -220,16 +221,16 @@ def _show_cost(calls: "list[Call]") -> None:
     ]
     if len(rows) > 1:
         rows.append(("all", "", *_sums(calls)))
-    head = ("model", "purpose", "calls", "kept", "failed", "requests", "tokens read", "tokens written", "USD")
+    head = ("model", "purpose", "calls", "cached", "failed", "requests", "tokens read", "tokens written", "USD")
     table(head, rows, right=(2, 3, 4, 5))
 
 
 def _sums(calls: "list[Call]") -> tuple[object, ...]:
     """Return the numbers of calls, cached and failed ones, and their known usage."""
-    kept, failed = sum(c.cached for c in calls), sum(c.reply is None for c in calls)
+    cached, failed = sum(c.cached for c in calls), sum(c.reply is None for c in calls)
     return (
         len(calls),
-        kept,
+        cached,
         failed,
         _sum([c.requests for c in calls]),
         _sum([c.prompt_tokens for c in calls]),
@@ -240,8 +241,8 @@ def _sums(calls: "list[Call]") -> tuple[object, ...]:
 
 def _sum(values: "Sequence[float | None]", form: str = "{}") -> str:
     """Return the sum of known values, and how many are unknown."""
-    known = [value for value in values if value is not None]
-    unknown = len(values) - len(known)
-    if not known:
+    reported = [value for value in values if value is not None]
+    unknown = len(values) - len(reported)
+    if not reported:
         return "unknown"
-    return form.format(sum(known)) + (f" + {unknown} unknown" if unknown else "")
+    return form.format(sum(reported)) + (f" + {unknown} unknown" if unknown else "")

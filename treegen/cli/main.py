@@ -17,7 +17,7 @@ from treegen.extras import explain_import_error
 
 #: command -> one line of help. The module is treegen.cli.NAME with the attribute `command`.
 COMMANDS: Final = {
-    "demo": "The whole loop on the bundled domain, offline.",
+    "demo": "Run the whole loop on the bundled domain, offline.",
     "init": "Write a commented domain.toml.",
     "draft": "Have a language model draft a tree.",
     "check": "List everything wrong with trees and domains.",
@@ -25,17 +25,17 @@ COMMANDS: Final = {
     "review": "Review a tree in the terminal.",
     "revise": "Send feedback to the language model.",
     "show": "Print a tree in words.",
-    "diff": "What changed between two trees, in words.",
+    "diff": "List what changed between two trees, in words.",
     "merge": "Merge trees by names.",
     "resolve": "Resolve the conflicts of a merge.",
     "git-setup": "Make git show and merge trees.",
     "approve": "Sign a tree off.",
-    "log": "Revisions with scores and costs.",
+    "log": "List revisions with scores and costs.",
     "classify": "Label images, with the answers behind each label.",
     "embed": "Embed and score any number of images.",
     "import": "Read another program's tree.",
     "export": "Write a tree in another format.",
-    "doctor": "What of this machine can be used, and what to do about the rest.",
+    "doctor": "Check what works on this machine, and how to fix the rest.",
     "schema": "Print the JSON Schema of a document.",
 }
 _MODULES: Final = {"git-setup": "git_setup", "import": "import_file"}
@@ -62,9 +62,9 @@ class Commands(click.Group):
         """Import and return the command."""
         if cmd_name not in COMMANDS:
             return None
-        found: Any = import_module(f"treegen.cli.{_MODULES.get(cmd_name, cmd_name)}").command
-        assert isinstance(found, click.Command)
-        return found
+        command: Any = import_module(f"treegen.cli.{_MODULES.get(cmd_name, cmd_name)}").command
+        assert isinstance(command, click.Command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the list of commands from the table, without importing any."""
@@ -74,7 +74,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="treegen")
-@click.option("--verbose", is_flag=True, help="Show on stderr what is requested, retried, migrated and embedded.")
+@click.option("--verbose", is_flag=True, help="Log requests, retries, migrations and embedding to stderr.")
 @click.pass_context
 def treegen(ctx: click.Context, verbose: bool) -> None:
     """Classification trees for CLIP-like models.
@@ -115,7 +115,7 @@ def main() -> NoReturn:
         code = treegen.main(prog_name="treegen", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except TreegenError as error:
-        _debug()
+        _reraise_in_debug()
         complain(error.message, error.tip)
         sys.exit(error.exit_code)
     except click.ClickException as error:
@@ -125,21 +125,21 @@ def main() -> NoReturn:
         complain("interrupted", "")
         sys.exit(130)
     except ImportError as error:
-        _debug()
+        _reraise_in_debug()
         missing = explain_import_error(error)
-        _fault(error) if missing is None else complain(missing.message, missing.tip)
+        _report_bug(error) if missing is None else complain(missing.message, missing.tip)
         sys.exit(70 if missing is None else missing.exit_code)
     except Exception as error:  # the one boundary: a bug in treegen
-        _debug()
-        _fault(error)
+        _reraise_in_debug()
+        _report_bug(error)
         sys.exit(70)
 
 
-def _fault(error: Exception) -> None:
-    tip = "this is a fault in treegen, and your files are as they were; TREEGEN_DEBUG=1 shows where it happened"
+def _report_bug(error: Exception) -> None:
+    tip = "this is a bug in treegen; your files are unchanged. TREEGEN_DEBUG=1 shows the traceback"
     complain(f"unexpected {type(error).__name__}: {error}", tip)
 
 
-def _debug() -> None:
+def _reraise_in_debug() -> None:
     if os.environ.get("TREEGEN_DEBUG"):
         raise

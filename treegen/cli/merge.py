@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treegen.cli.options import PATH
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from treegen.tree.merge.three_way import MergeResult
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 @click.argument("theirs")
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the merged tree here; to stdout by default.")
 @click.option("--force", is_flag=True, help="Replace an existing file; OURS may always be replaced.")
-@click.option("--follow-renames", is_flag=True, help="An option renamed on one side takes the other's new uses along.")
-@click.option("--driver", is_flag=True, help="For git: write to OURS; what is no tree is merged as text.")
-@click.option("--path", "name", metavar="NAME", help="With --driver: the file's name in messages.")
+@click.option("--follow-renames", is_flag=True, help="Apply one side's option renames to the other side's new uses.")
+@click.option("--driver", is_flag=True, help="For git: write to OURS; a file that is not a tree is merged as text.")
+@click.option("--path", "name", metavar="NAME", help="With --driver: the file name to show in messages.")
 def command(
     base: str,
     ours: str,
@@ -31,10 +32,10 @@ def command(
     driver: bool,
     name: str | None,
 ) -> None:
-    """Merge the changes of OURS and THEIRS to BASE by name, with new indices. Each is a file or REVISION:FILE.
+    """Merge the changes of OURS and THEIRS to BASE by name, and reassign indices. Each is a file or REVISION:FILE.
 
-    What cannot be decided is listed, kept in the merged tree under "conflicts", and exits with 1; `treegen resolve`
-    takes a side.
+    Conflicts are listed and kept in the merged tree under "conflicts", and the exit code is 1; resolve them with
+    `treegen resolve`.
     """
     from treegen.tree.document import dump, save
     from treegen.tree.merge.three_way import merge
@@ -59,11 +60,11 @@ def command(
         save(target, merged.tree)
     else:
         click.echo(dump(merged.tree), nl=False)
-    _tell(merged, name or str(target or "the merged tree"))
+    _report(merged, name or str(target or "the merged tree"))
     sys.exit(0 if merged.clean else 1)
 
 
-def _tell(merged: "MergeResult", name: str) -> None:
+def _report(merged: "MergeResult", name: str) -> None:
     from treegen.cli.display import show_problems
     from treegen.cli.output import tell
 
@@ -73,10 +74,10 @@ def _tell(merged: "MergeResult", name: str) -> None:
         tell(f"conflict: {conflict.what}")
     show_problems(merged.problems, name, err=True)
     if merged.tree.conflicts:
-        count = f"{len(merged.tree.conflicts)} conflict{'s' if len(merged.tree.conflicts) > 1 else ''}"
-        tell(f"{name}: {count}; `treegen resolve {name}` lists them and takes a side")
+        count = counted(len(merged.tree.conflicts), "conflict")
+        tell(f"{name}: {count}; `treegen resolve {name}` lists and resolves them")
     elif merged.problems:
-        tell(f"{name}: merged, and has errors that neither side had; mend them before you commit")
+        tell(f"{name}: merged, but has errors that neither side had; fix them before you commit")
 
 
 def _check_out(out: Path, ours: Path, force: bool) -> None:
@@ -85,7 +86,7 @@ def _check_out(out: Path, ours: Path, force: bool) -> None:
     if out.is_dir():
         raise InputError(f"{out} is a folder", "name a file with -o")
     if out.exists() and not force and not (ours.is_file() and out.samefile(ours)):
-        raise InputError(f"{out} exists", "--force replaces it, or name another with -o")
+        raise InputError(f"{out} exists", "--force replaces it, or choose another file with -o")
 
 
 def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
@@ -95,22 +96,22 @@ def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
 
     ours = Path(sides["ours"])
     merged = merge_texts(Path(sides["base"]), ours, Path(sides["theirs"]))
-    tell(_named(str(error), sides, name))
+    tell(_with_side_names(str(error), sides, name))
     if 0 <= merged.code < 128:
         ours.write_bytes(merged.out)
-        tell(f"{name}: merged line by line instead; rules may point elsewhere: read it, then `treegen check {name}`")
+        tell(f"{name}: merged line by line instead; answers may be wrong: read it, then `treegen check {name}`")
     else:
         tell(
-            f"{name}: git cannot merge its lines either, so ours was left as it was; "
-            f"`git checkout --ours` or `--theirs` takes a side"
+            f"{name}: git cannot merge it line by line either, so ours is unchanged; "
+            f"choose a side with `git checkout --ours` or `--theirs`"
         )
     sys.exit(1)
 
 
-def _named(told: str, sides: dict[str, str], name: str) -> str:
+def _with_side_names(message: str, sides: dict[str, str], name: str) -> str:
     """Replace git's temporary file name in a message by the side's name."""
     for side, file in sides.items():
-        for shown in (file, str(Path.cwd() / file)):
-            if told.startswith(f"{shown}: "):
-                return f"{side} of {name}{told.removeprefix(shown)}"
-    return f"{name}: {told}"
+        for path in (file, str(Path.cwd() / file)):
+            if message.startswith(f"{path}: "):
+                return f"{side} of {name}{message.removeprefix(path)}"
+    return f"{name}: {message}"

@@ -29,23 +29,23 @@ class EncoderChoice:
     @property
     def arguments(self) -> list[str]:
         """The same options for another command."""
-        named = (("--encoder", self.name), ("--device", self.device), ("--precision", self.precision))
-        found = [part for option, value in named if value for part in (option, value)]
-        return [*found, *(["--trust-remote-code"] if self.trust_remote_code else [])]
+        options = (("--encoder", self.name), ("--device", self.device), ("--precision", self.precision))
+        arguments = [part for option, value in options if value for part in (option, value)]
+        return [*arguments, *(["--trust-remote-code"] if self.trust_remote_code else [])]
 
     def settings(self, domain: "Domain | None") -> "EncoderSettings":
         """Override the domain's encoder settings, or the defaults, with the command line's."""
-        from treegen.workflow.score import settings_with
+        from treegen.config.overrides import settings_with
 
         return settings_with(
             domain,
-            encoder=self._placed(),
+            encoder=self._with_absolute_path(),
             device=self.device,
             precision=self.precision,
             trust_remote_code=self.trust_remote_code,
         )
 
-    def _placed(self) -> str | None:
+    def _with_absolute_path(self) -> str | None:
         """Make a folder's path absolute: on the command line it is relative to the current folder."""
         kind, _, place = (self.name or "").partition(":")
         if kind == "local-dir" or (kind == "hf" and Path(place).is_dir()):
@@ -63,12 +63,12 @@ def encoder_options(function: F) -> F:
         device: str | None,
         precision: str | None,
         trust_remote_code: bool | None,
-        **others: Any,
+        **rest: Any,
     ) -> Any:
         choice = EncoderChoice(
             name=encoder, device=device, precision=precision, trust_remote_code=trust_remote_code or None
         )
-        return function(*args, encoder=choice, **others)
+        return function(*args, encoder=choice, **rest)
 
     decorated: Any = with_choice
     for option in (
@@ -76,10 +76,14 @@ def encoder_options(function: F) -> F:
             "--trust-remote-code",
             is_flag=True,
             default=None,
-            help="Run the Python code that comes with an hf: model. Only if you trust its authors.",
+            help="Run the Python code shipped with an hf: model; only if you trust its authors.",
         ),
-        click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "bf16"]), help="The model's numbers."),
-        click.option("--device", type=click.Choice(["auto", "cuda", "mps", "cpu"]), help="Where the model runs."),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "fp16", "bf16"]),
+            help="Number format of the model.",
+        ),
+        click.option("--device", type=click.Choice(["auto", "cuda", "mps", "cpu"]), help="Device that runs the model."),
         click.option(
             "--encoder",
             metavar="NAME",
@@ -94,7 +98,7 @@ def encoder_options(function: F) -> F:
 def colour_option(function: F) -> F:
     """Add --color and --no-color; by default the terminal and NO_COLOR decide."""
     return click.option(
-        "--color/--no-color", "colour", default=None, help="Colour also where the output is no terminal, or never."
+        "--color/--no-color", "colour", default=None, help="Always or never use colour; by default only on a terminal."
     )(function)
 
 
@@ -115,10 +119,10 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
     names = [f.name for f in fields(LlmChoice)]
 
     @wraps(function)
-    def gathered(*args: Any, **values: Any) -> Any:
+    def with_choice(*args: Any, **values: Any) -> Any:
         return function(*args, llm=LlmChoice(**{name: values.pop(name) for name in names}), **values)
 
-    command: Callable[..., Any] = gathered
+    command: Callable[..., Any] = with_choice
     for option in (
         click.option("--messages", type=PATH, metavar="FILE", help="With --model manual: write the messages here."),
         click.option(
@@ -127,13 +131,13 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=PATH,
             multiple=True,
             metavar="FILE",
-            help="With --model manual: read the answer here; once for each request.",
+            help="With --model manual: read the answer here; repeat once per request.",
         ),
-        click.option("--record", type=PATH, metavar="FILE", help="Write the conversation, for --model replay/FILE."),
-        click.option("--fresh", is_flag=True, help="Ask also what an earlier run has asked already."),
-        click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop before it costs more."),
+        click.option("--record", type=PATH, metavar="FILE", help="Record the conversation, for --model replay/FILE."),
+        click.option("--fresh", is_flag=True, help="Do not reuse answers of earlier runs."),
+        click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop before the cost exceeds this."),
         click.option(
-            "--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before more tokens, read and written."
+            "--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before more tokens, input and output."
         ),
         click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Stop before more requests."),
         click.option(
@@ -141,9 +145,9 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(1, 20),
             default=4,
             show_default=True,
-            help="Most replies for the tree, or for each of its parts; --max-calls caps the requests of the run.",
+            help="Maximum replies for the tree, or for each batch; --max-calls caps the whole run.",
         ),
-        click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too."),
+        click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file."),
         click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server."),
         click.option(
             "--model",

@@ -106,9 +106,9 @@ class ProgressLine:
         self._bar.update(self._tasks[task], completed=done, total=total, rate=rate)
 
     def _end(self, task: str, total: int, seconds: float) -> None:
-        shown = self._tasks.pop(task, None)
-        if self._bar is not None and shown is not None:
-            self._bar.remove_task(shown)
+        task_id = self._tasks.pop(task, None)
+        if self._bar is not None and task_id is not None:
+            self._bar.remove_task(task_id)
         if self._bar is not None and not self._tasks:
             self._bar.stop()
             self._bar = None

@@ -31,10 +31,7 @@ class ArrivingView:
 
     def __init__(self, name: str, *, shown: bool) -> None:
         """Set up the view; `name` is the model, `shown` is false if nobody watches."""
-        from treegen.llm.reading.partial import Arriving
-
         self._name, self._shown = name, shown
-        self._arriving = Arriving()
         self._live: Live | None = None
         self._lock = threading.RLock()
         self._painted = 0.0
@@ -57,17 +54,17 @@ class ArrivingView:
     @property
     def on_text(self) -> "OnText | None":
         """The listener for the reply; `None` if nobody watches, so that nothing is streamed."""
-        return self._hear if self._shown else None
+        return self._receive if self._shown else None
 
     def then(self, show: "Callable[[Attempt], None]") -> "Callable[[Attempt], None]":
         """Wrap a listener to remove the view before it shows an attempt."""
 
-        def over(attempt: "Attempt") -> None:
+        def show_alone(attempt: "Attempt") -> None:
             with self._lock:
                 self.pause()
                 show(attempt)
 
-        return over
+        return show_alone
 
     def say(self, line: str, tell: Callable[[str], None]) -> None:
         """Print a line with `tell` in place of the view."""
@@ -82,12 +79,13 @@ class ArrivingView:
                 self._live.stop()
                 self._live = None
 
-    def _hear(self, text: str) -> None:
+    def _receive(self, text: str) -> None:
         with self._lock:
             self._paint(text)
 
     def _paint(self, text: str) -> None:
-        self._arriving.hear(text)
+        from treegen.llm.reading.partial import arrived
+
         if self._live is None:
             from rich.console import Console
             from rich.live import Live
@@ -96,21 +94,21 @@ class ArrivingView:
             self._live.start()
         if time.monotonic() - self._painted > _PAUSE:
             self._painted = time.monotonic()
-            self._live.update(as_text(self._name, len(text), self._arriving.now, self._step), refresh=True)
+            self._live.update(as_text(self._name, len(text), arrived(text), self._step), refresh=True)
 
 
-def as_text(name: str, characters: int, arrived: "PartialReply", step: str = "") -> "Text":
+def as_text(name: str, characters: int, partial: "PartialReply", step: str = "") -> "Text":
     """Format each group with its options, and the number of rules; names are neither markup nor escapes."""
     from rich.text import Text
 
     lines = [step] if step else []
     lines.append(f"{name}: {characters} characters" if characters else f"waiting for {name}")
-    for group in arrived.groups[-_MOST_GROUPS:]:
+    for group in partial.groups[-_MOST_GROUPS:]:
         lines.append(f"  {group.name}: {group.prompt} {', '.join(group.options)}")
-    if arrived.classes:
-        lines.append(f"  {len(arrived.classes)} rules, last {arrived.classes[-1]}")
-    shown = (plain(line).replace("\n", " ") for line in lines)
-    return Text("\n".join(line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…" for line in shown))
+    if partial.classes:
+        lines.append(f"  {len(partial.classes)} rules, last {partial.classes[-1]}")
+    printable_lines = (plain(line).replace("\n", " ") for line in lines)
+    return Text("\n".join(line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…" for line in printable_lines))
 
 
 def is_watched() -> bool:
@@ -119,7 +117,7 @@ def is_watched() -> bool:
 
 
 @contextmanager
-def arriving(name: str) -> Iterator[ArrivingView]:
+def reply_view(name: str) -> Iterator[ArrivingView]:
     """Yield a view for the duration of a conversation: on a terminal, and not for manual pasting."""
     view = ArrivingView(name, shown=is_watched() and name != "manual")
     try:

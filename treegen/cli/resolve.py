@@ -12,7 +12,9 @@ from treegen.text import counted
 @click.command("resolve")
 @click.argument("tree", type=PATH)
 @click.argument("numbers", type=click.IntRange(min=1), nargs=-1, metavar="[NUMBER]...")
-@click.option("--take", type=click.Choice(["ours", "theirs", "file"]), help="Whose side; file: as the tree stands.")
+@click.option(
+    "--take", type=click.Choice(["ours", "theirs", "file"]), help="The side to take; file keeps the tree as is."
+)
 def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs", "file"] | None) -> None:
     """List the conflicts that a merge left in TREE; with --take resolve those NUMBERed, or all."""
     from treegen.cli.display import show_changes
@@ -23,16 +25,16 @@ def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs"
     from treegen.tree.merge.three_way import SIDES
     from treegen.vcs.versions import tree_of
 
-    found = tree_of(read_text(tree), str(tree))
+    merged = tree_of(read_text(tree), str(tree))
     if take:
-        resolved = take_side(found, take, numbers)
+        resolved = take_side(merged, take, numbers)
         save(tree, resolved)
-        say(f"{tree}: {len(found.conflicts) - len(resolved.conflicts)} resolved, {len(resolved.conflicts)} left")
+        say(f"{tree}: {len(merged.conflicts) - len(resolved.conflicts)} resolved, {len(resolved.conflicts)} left")
         return
-    for number, conflict in enumerate(found.conflicts, 1):
+    for number, conflict in enumerate(merged.conflicts, 1):
         say(f"{number}. {conflict.what}")
         for side in SIDES:
             changes = changes_of(conflict, side)
-            say(f"   --take {side}:" + ("" if changes else " as the file stands"))
+            say(f"   --take {side}:" + ("" if changes else " keeps the file as is"))
             show_changes(changes, indent="     ")
-    say(f"{tree}: {counted(len(found.conflicts), 'conflict')}")
+    say(f"{tree}: {counted(len(merged.conflicts), 'conflict')}")

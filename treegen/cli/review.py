@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
 T = TypeVar("T")
-_FAULT: Final = 70  # the exit code of a fault of treegen's own
+_BUG: Final = 70  # the exit code of a bug in treegen
 
 
 @click.command("review")
@@ -40,9 +40,9 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
 
 
 def _run(app: "App[T]") -> "T | None":
-    """Run an application; what ended it by an error is printed, and is no success."""
+    """Run an application; exit with an error if it crashed."""
     result = app.run()
     if app.return_code:
-        complain("the review ended by a fault in treegen", "every step is kept: start it again to go on")
-        sys.exit(_FAULT)
+        complain("the review ended because of a bug in treegen", "every step is kept: start it again to continue")
+        sys.exit(_BUG)
     return result

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treegen.cli.conversation import LlmChoice, talking
+from treegen.cli.conversation import LlmChoice, open_exchange
 from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, llm_options, open_workspace
 
 if TYPE_CHECKING:
     from treegen.tree.feedback_target import Feedback
-    from treegen.workflow.score import Proposal
+    from treegen.workflow.revise import Proposal
     from treegen.workflow.workspace import Workspace
 
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 @click.argument("tree", type=PATH)
 @click.option("-m", "--message", metavar="TEXT", help="The feedback.")
 @click.option("-F", "--file", "file", type=PATH, metavar="FILE", help="Read the feedback from a file.")
-@click.option("--auto", is_flag=True, help="Compose the feedback from the mistakes on the dev part; -m adds to it.")
+@click.option("--auto", is_flag=True, help="Compose the feedback from the mistakes on the dev split; -m adds to it.")
 @click.option("--about", metavar="PART", help="What it is about: group NAME, option GROUP: OPTION, or class NAME.")
-@click.option("--lock", "locks", multiple=True, metavar="PART", help="Leave this as it is: group NAME or class NAME.")
+@click.option("--lock", "locks", multiple=True, metavar="PART", help="Do not change this: group NAME or class NAME.")
 @click.option("--apply", is_flag=True, help="Save the revised tree and score it.")
-@click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the proposal here; the tree stays as it is.")
+@click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the proposal here and leave the tree unchanged.")
 @click.option("--json", "as_json", is_flag=True, help="Print changes, revision and score as one object.")
 @domain_option
 @llm_options
@@ -52,30 +52,30 @@ def command(
     from treegen.cli.display import show_attempt, show_notes, show_problems
     from treegen.cli.output import tell
     from treegen.tree.document import save
-    from treegen.workflow.score import (
+    from treegen.workflow.revise import (
         accept_proposal,
         decide_proposal,
         feedback_of_mistakes,
         propose_revision,
         proposed_tree,
-        score_tree,
     )
+    from treegen.workflow.score import score_tree
 
     text = _feedback(message, file, auto)
     _check_out(out, apply)
     workspace = open_workspace(tree, domain_path, encoder)
-    feedback = _about(workspace, text, about, locks)
+    feedback = _target_feedback(workspace, text, about, locks)
     if auto:
         feedback = feedback_of_mistakes(workspace, feedback)
         tell(f"feedback:\n{feedback.text}\n")
-    with talking(workspace, llm) as talk:
+    with open_exchange(workspace, llm) as exchange:
         proposal = propose_revision(
             workspace,
-            talk.chat,
+            exchange.chat,
             feedback,
             tries=llm.tries,
-            on_attempt=talk.view.then(show_attempt),
-            on_text=talk.view.on_text,
+            on_attempt=exchange.view.then(show_attempt),
+            on_text=exchange.view.on_text,
         )
     show_problems(proposal.conversation.problems, "the proposal", err=True)
     revision = score = None
@@ -112,19 +112,19 @@ def _show(proposal: "Proposal", written: Path | None, revision: int | None, scor
 
     show_proposal(proposal.units)
     if proposal.changes and not proposal.allowed():
-        say("every change proposed touches something that is locked")
+        say("every proposed change touches something locked")
     elif not proposal.changes:
         say("no change proposed")
     elif written is None:
-        tell("nothing saved; --apply saves it, -o FILE writes it elsewhere")
+        tell("nothing saved; save it with --apply, or write it elsewhere with -o FILE")
     else:
-        say(f"saved {written}, revision {revision}" if revision else f"wrote {written}; the tree is as it was")
+        say(f"saved {written}, revision {revision}" if revision else f"wrote {written}; the tree is unchanged")
     if score:
         say()
         show_score(score)
 
 
-def _about(workspace: "Workspace", text: str, about: str | None, locks: tuple[str, ...]) -> "Feedback":
+def _target_feedback(workspace: "Workspace", text: str, about: str | None, locks: tuple[str, ...]) -> "Feedback":
     """Build the feedback with its target and locks, checked against the tree."""
     from treegen.tree.feedback_target import WHOLE, Feedback, lock_of, target_of
 
@@ -140,9 +140,9 @@ def _check_out(out: Path | None, apply: bool) -> None:
     from treegen.errors import InputError
 
     if out and apply:
-        raise InputError("--apply saves the tree and -o FILE writes it elsewhere", "give one of the two")
+        raise InputError("--apply saves the tree, -o FILE writes it elsewhere", "use one of them")
     if out and out.exists():
-        raise InputError(f"{out} exists", "name a new file with -o; --apply changes the tree itself")
+        raise InputError(f"{out} exists", "name a new file with -o; --apply saves to the tree itself")
 
 
 def _feedback(message: str | None, file: Path | None, auto: bool) -> str:
@@ -152,8 +152,8 @@ def _feedback(message: str | None, file: Path | None, auto: bool) -> str:
     if message is None and file is None and auto:
         return ""
     if (message is None) == (file is None):
-        raise InputError("give the feedback with -m TEXT or with -F FILE", "one of the two, or --auto")
+        raise InputError("give the feedback with either -m TEXT or -F FILE", "use one of the two, or --auto")
     feedback = message if message is not None else read_text(file or Path())
     if not feedback.strip():
-        raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
+        raise InputError("the feedback is empty", 'describe the change: -m "distinguish the two by their background"')
     return feedback

@@ -5,7 +5,7 @@ import click
 
 @click.command("show")
 @click.argument("tree", metavar="TREE")
-@click.option("--textconv", is_flag=True, help="For git: what is no tree is printed as it stands.")
+@click.option("--textconv", is_flag=True, help="For git: print a file that is not a tree unchanged.")
 def command(tree: str, textconv: bool) -> None:
     """Print a tree in words, one answer per line. TREE is a file or REVISION:FILE."""
     from pathlib import Path

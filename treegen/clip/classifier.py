@@ -86,15 +86,16 @@ class TreeClassifier:
         Raises:
             ModelError: the encoder fails.
         """
-        named = domain if decision.rule.uses_names else None
-        prompts, names = tree.prompts(), [named.name_prompt(name) for name in tree.classes] if named else []
-        known = embed_texts([*prompts, *names], encoder, cache)
+        prompts, names = tree.prompts(), list[str]()
+        if domain and decision.rule.uses_names:
+            names = [domain.name_prompt(name) for name in tree.classes]
+        vectors = embed_texts([*prompts, *names], encoder, cache)
         return cls(
             tree,
-            np.stack([known[text] for text in prompts]),
+            np.stack([vectors[text] for text in prompts]),
             encoder.logit_scale,
             decision=decision,
-            names=np.stack([known[text] for text in names]) if names else None,
+            names=np.stack([vectors[text] for text in names]) if names else None,
         )
 
     def evidence(self, features: Array) -> RuleInputs:
@@ -112,8 +113,8 @@ class TreeClassifier:
     def predict(self, features: Array) -> "NDArray[np.int64]":
         """Return the class of each image (B), of features (B, D); the sum rule keeps only a few images' logits."""
         if self.decision.rule.name != "sum":
-            found: NDArray[np.int64] = to_numpy(self.decision.scores(self.evidence(features))).argmax(1)
-            return found
+            predictions: NDArray[np.int64] = to_numpy(self.decision.scores(self.evidence(features))).argmax(1)
+            return predictions
         return predict(in_chunks(features), len(features), self._texts, self.sizes, self.matrix, self._scale)
 
 

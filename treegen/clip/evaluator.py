@@ -300,7 +300,7 @@ class Evaluator:
                 answers.probabilities,
                 evidence=answers.evidence,
                 decision=answers.decision,
-                known=self._found,
+                memo=self._found,
             ),
         }
 

@@ -1,4 +1,4 @@
-"""Memoised values that stay valid while a revision does not change their inputs."""
+"""Memoised values, which stay valid while a revision does not change their inputs."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar

@@ -1,4 +1,8 @@
-"""What single changes of a tree would do to its accuracy, many at a time: only what they ask anew is computed anew."""
+"""The effect of single changes of a tree on its accuracy, many at a time.
+
+A change leaves most questions as they are. So a preview is put together from the probabilities of single questions,
+which the evaluator memoises, and only the sums over all questions are computed for each variant.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,10 +59,10 @@ class PreviewContext:
     Attributes:
         labels: true class of each image (B).
         classes: of the domain (K).
-        embed: texts -> (N, D); asked once for all that are new.
+        embed: texts -> (N, D); called once with all texts, so that they are embedded in full batches.
         ask: a question -> the probabilities of its options (O, B), always the same.
         obstacle: why a tree cannot be scored, empty if it can.
-        progress: is told after each variant; may raise `Cancelled`.
+        progress: called after each variant; may raise `Cancelled`.
         predict: predictions (B) of a tree that can be scored, for decision rules other than the sum, which
             look at more than the probabilities of the options.
     """
@@ -72,45 +76,48 @@ class PreviewContext:
     predict: "Callable[[Tree], NDArray[np.int64]] | None" = None
 
 
-def preview(ground: PreviewContext, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
-    """Return one preview for each variant, in their order. Nothing raises: what cannot be scored says why.
+def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
+    """Return one preview for each variant, in order. One that cannot be scored raises nothing: it has a `failure`.
 
     Args:
-        ground: images and texts.
-        tree: as it is; may have errors, then there is no `before`.
+        context: images and texts.
+        tree: the current tree; with errors there is no `before`.
         variants: changed trees, or the changes that lead to them.
     """
-    changed = [_changed(ground, tree, variant) for variant in variants]
-    known = [] if ground.obstacle(tree) else [tree]
-    texts = dict.fromkeys(text for each in (*known, *changed) if isinstance(each, Tree) for text in each.prompts())
+    changed = [_changed(context, tree, variant) for variant in variants]
+    has_before = not context.obstacle(tree)
+    scorable = [tree] if has_before else []
+    scorable += [each for each in changed if isinstance(each, Tree)]
+    # Embed everything first: a batch of texts takes hardly longer than a single one.
+    texts = dict.fromkeys(text for each in scorable for text in each.prompts())
     if texts:
-        ground.embed(tuple(texts))
-    labels = np.asarray(ground.labels)
-    before = _is_right(ground, tree, labels) if known else None
+        context.embed(tuple(texts))
+    labels = np.asarray(context.labels)
+    before = _is_right(context, tree, labels) if has_before else None
     results = []
     for number, each in enumerate(changed, 1):
-        results.append(_compare(ground, each, labels, before))
-        ground.progress("trying changes", number, len(changed))
+        results.append(_compare(context, each, labels, before))
+        context.progress("trying changes", number, len(changed))
     return tuple(results)
 
 
-def _changed(ground: PreviewContext, tree: Tree, variant: Variant) -> Tree | str:
+def _changed(context: PreviewContext, tree: Tree, variant: Variant) -> Tree | str:
     """Return the changed tree, or why it cannot be scored."""
     try:
         changed = variant if isinstance(variant, Tree) else apply(tree, variant)
     except ChangeError as error:
         return error.message
-    return ground.obstacle(changed) or changed
+    return context.obstacle(changed) or changed
 
 
 def _compare(
-    ground: PreviewContext, changed: Tree | str, labels: "NDArray[np.int64]", before: "NDArray[np.bool_] | None"
+    context: PreviewContext, changed: Tree | str, labels: "NDArray[np.int64]", before: "NDArray[np.bool_] | None"
 ) -> Preview:
-    """Return the preview of a tree, or why there is none; `before`: the images that the tree as it is gets right."""
+    """Return the preview of a tree, or why there is none; `before`: the images that the current tree gets right."""
     n, right_before = len(labels), None if before is None else int(before.sum())
     if isinstance(changed, str):
         return Preview(n=n, before=right_before, failure=changed)
-    right = _is_right(ground, changed, labels)
+    right = _is_right(context, changed, labels)
     if before is None:
         return Preview(n=n, before=None, after=int(right.sum()))
     to_right, to_wrong = np.flatnonzero(right & ~before).tolist(), np.flatnonzero(before & ~right).tolist()
@@ -124,18 +131,19 @@ def _compare(
     )
 
 
-def _is_right(ground: PreviewContext, tree: Tree, labels: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+def _is_right(context: PreviewContext, tree: Tree, labels: "NDArray[np.int64]") -> "NDArray[np.bool_]":
     """Return which images (B) a tree that can be scored gets right.
 
-    All scores are added up anew for every tree: one matrix product, by which equal trees have equal scores. To add only
-    what a change adds was slower, as so many small products and copies cost more than the large one.
+    One matrix product for every tree: equal trees then have equal scores. Adding only what a change adds was slower, as
+    many small products and copies cost more than the large one.
     """
-    if ground.predict:
-        found = ground.predict(tree)
+    if context.predict:  # other rules weigh groups, or look at class names: their scores are no sum over questions
+        predictions = context.predict(tree)
     else:
-        answers = [ground.ask(group.fill()) for group in tree.groups]
+        answers = [context.ask(group.fill()) for group in tree.groups]
         columns = namespace(answers[0]).concat(answers)  # (Q, B)
-        matrix = like(scoring.rule_matrix(tree, ground.classes), columns)
-        found = to_numpy(scoring.class_scores(columns.T, matrix)).argmax(1)
-    right: NDArray[np.bool_] = found == labels
+        # The order of the domain's classes, not of the tree's: on a tie the first class wins, as in a full score.
+        matrix = like(scoring.rule_matrix(tree, context.classes), columns)
+        predictions = to_numpy(scoring.class_scores(columns.T, matrix)).argmax(1)
+    right: NDArray[np.bool_] = predictions == labels
     return right

@@ -84,7 +84,7 @@ def split_groups(columns: Array, sizes: tuple[int, ...]) -> tuple[Array, ...]:
 
 
 def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np.float32]":
-    """Return the rules as M (K, Q), float32: 1 at the class's option; 1/len(options) over a group in which its answer is null.
+    """Return the rules as M (K, Q), float32: 1 at the class's option; 1/len(options) over the group of a null answer.
 
     Args:
         tree: its rules.

@@ -24,7 +24,7 @@ def predict(
     matrix: Array,
     logit_scale: float,
 ) -> "NDArray[np.int64]":
-    """Predict with the sum rule, as `scoring` does, without ever holding the logits of more than some images.
+    """Predict with the sum rule, as `scoring` does, holding the logits of only a few images at a time.
 
     Args:
         chunks: indices of images, and their features (b, D).

@@ -7,7 +7,7 @@ import numpy as np
 
 from treegen.clip.embedding.texts import embed_texts
 from treegen.errors import ProblemsError
-from treegen.text import show
+from treegen.text import counted, show
 from treegen.tree.model import Tree
 from treegen.tree.validation.problems import Problem, pointer_to
 
@@ -30,10 +30,12 @@ def encoder_problems(tree: Tree, encoder: "Encoder") -> Iterator[Problem]:
 def length_problems(tree: Tree, encoder: "Encoder") -> list[Problem]:
     """Return TG120 for every filled prompt that the encoder would silently truncate."""
     return [
-        Problem(code="TG120", pointer=pointer_to("classification_groups", group.name, "options", index), message=told)
+        Problem(
+            code="TG120", pointer=pointer_to("classification_groups", group.name, "options", index), message=message
+        )
         for group in tree.groups
         for index, text in enumerate(group.fill())
-        if (told := _too_long(text, encoder))
+        if (message := _too_long(text, encoder))
     ]
 
 
@@ -45,9 +47,9 @@ def name_length_problems(prompts: Sequence[str], encoder: "Encoder") -> list[Pro
         encoder: embeds them.
     """
     return [
-        Problem(code="TG120", pointer=pointer_to("classes", index), message=f"the name prompt {told}")
+        Problem(code="TG120", pointer=pointer_to("classes", index), message=f"the name prompt {message}")
         for index, text in enumerate(prompts)
-        if (told := _too_long(text, encoder))
+        if (message := _too_long(text, encoder))
     ]
 
 
@@ -71,8 +73,9 @@ def refuse_long(problems: Sequence[Problem]) -> None:
     """
     if problems:
         listed = "\n".join(f"  {p.code} {p.pointer}: {p.message}" for p in problems)
-        told = f"the encoder would cut {len(problems)} prompt{'s' if len(problems) > 1 else ''}\n{listed}"
-        raise ProblemsError(told, "shorten prompt, option, class name or name_template")
+        verb = "exceeds" if len(problems) == 1 else "exceed"
+        message = f"{counted(len(problems), 'prompt')} {verb} the encoder's context length\n{listed}"
+        raise ProblemsError(message, "shorten prompt, option, class name or name_template")
 
 
 def _too_long(text: str, encoder: "Encoder") -> str:
@@ -88,17 +91,18 @@ def similar_options(tree: Tree, encoder: "Encoder", threshold: float = SAME_COSI
 
     Each option is reported once, with the closest earlier one.
     """
-    known = embed_texts(tree.prompts(), encoder)
+    vectors = embed_texts(tree.prompts(), encoder)
     for group in tree.groups:
-        own = np.stack([known[text] for text in group.fill()])  # (O, D)
-        cosines = np.tril(own @ own.T, -1)  # (O, O), earlier options in the columns
+        features = np.stack([vectors[text] for text in group.fill()])  # (O, D)
+        cosines = np.tril(features @ features.T, -1)  # (O, O), earlier options in the columns
         for later, row in enumerate(cosines):
             earlier = int(row.argmax())
             cosine = float(row[earlier])
             if later > 0 and cosine >= threshold:
-                told = (
-                    f"{show(group.options[later])} is nearly {show(group.options[earlier])} to {encoder.name}: "
-                    f"their filled prompts have a cosine of {cosine:.3f}, and {threshold:.2f} is the limit"
+                one, other = show(group.options[later]), show(group.options[earlier])
+                message = (
+                    f"{one} is nearly the same as {other} for {encoder.name}: "
+                    f"the cosine of their filled prompts is {cosine:.3f} (limit: {threshold:.2f})"
                 )
                 pointer = pointer_to("classification_groups", group.name, "options", later)
-                yield Problem(code="TG601", pointer=pointer, message=told)
+                yield Problem(code="TG601", pointer=pointer, message=message)

@@ -46,22 +46,23 @@ def with_notes(
         InputError: a file cannot be read, names no class of the domain or one class twice; it lies outside of the
             domain's folder though only domain.toml names it; names are nearly equal and there is no `confirm`.
     """
-    found: dict[str, list[str]] = {}
+    texts_of: dict[str, list[str]] = {}
     sentences: list[str] = []
+    # before anything is read: the text of a foreign file must not even appear in an error message
     _refuse_elsewhere(domain)
     names = _Names(domain)
     for path in [*domain.notes_files, *files]:
         file = read_notes(path, lambda name: names.find(name) is not None)
         matched, unknown = _match(file, names, domain, confirm)
         for name, texts in matched.items():
-            found[name] = found.get(name, []) + texts
-        sentences += _told(path, matched, unknown, len(domain.classes))
-    material = tuple((name, tuple(dict.fromkeys(found[name]))) for name in domain.classes if found.get(name))
+            texts_of[name] = texts_of.get(name, []) + texts
+        sentences += _summary(path, matched, unknown, len(domain.classes))
+    material = tuple((name, tuple(dict.fromkeys(texts_of[name]))) for name in domain.classes if texts_of.get(name))
     noted = replace(domain, material=material)
-    own = dict(domain.notes)
-    bare = [name for name in domain.classes if not found.get(name) and name not in own]
-    if material and bare:
-        sentences.append(f"{len(bare)} of {len(domain.classes)} classes have no notes")
+    inline = dict(domain.notes)
+    without_notes = [name for name in domain.classes if not texts_of.get(name) and name not in inline]
+    if material and without_notes:
+        sentences.append(f"{len(without_notes)} of {len(domain.classes)} classes have no notes")
     return noted, (*sentences, *_cut_sentences(noted))
 
 
@@ -73,8 +74,8 @@ def _refuse_elsewhere(domain: Domain) -> None:
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte
             raise InputError(f"notes_file {show(str(path))}: cannot be read: {error}", "correct the name") from None
         if not inside:
-            told = f"{path}: notes_file leads out of the domain's folder, and its text would go to the language model"
-            raise InputError(told, f"copy it beside domain.toml, or name it yourself: --notes {path}")
+            message = f"{path}: notes_file is outside the domain's folder, and its text would go to the language model"
+            raise InputError(message, f"copy it next to domain.toml, or pass it explicitly: --notes {path}")
 
 
 def without_asking(domain: Domain) -> Domain:
@@ -96,22 +97,22 @@ class _Names:
         """Find the class that the name means, exactly or by a spelling that only one class has."""
         if name in self._exact:
             return self._exact[name]
-        meant = self._spelt.get(normalise_name(name), set())
-        return next(iter(meant)) if len(meant) == 1 else None
+        candidates = self._spelt.get(normalise_name(name), set())
+        return next(iter(candidates)) if len(candidates) == 1 else None
 
     def near(self, names: Sequence[str], classes: Iterable[str]) -> dict[str, str]:
         """Map names to the classes from which they differ by accents, spaces or a slip of the pen; never by a digit."""
-        wanted = set(classes)
-        bare = {_bare(spelling): name for spelling, name in self._exact.items() if name in wanted}
-        compared = list(bare) if len(bare) * len(names) <= _MOST_COMPARED else []
-        found: dict[str, str] = {}
+        allowed = set(classes)
+        spellings = {_bare(spelling): name for spelling, name in self._exact.items() if name in allowed}
+        compared = list(spellings) if len(spellings) * len(names) <= _MOST_COMPARED else []
+        result: dict[str, str] = {}
         for name in names:
-            own = _bare(name)
-            close = [own] if own in bare else get_close_matches(own, compared, n=3, cutoff=_NEAR)
-            close = [other for other in close if _digits(other) == _digits(own)]
-            if close:
-                found[name] = bare[close[0]]
-        return found
+            key = _bare(name)
+            matches = [key] if key in spellings else get_close_matches(key, compared, n=3, cutoff=_NEAR)
+            matches = [other for other in matches if _digits(other) == _digits(key)]
+            if matches:
+                result[name] = spellings[matches[0]]
+        return result
 
 
 def _bare(name: str) -> str:
@@ -135,29 +136,30 @@ def _match(
             unknown.setdefault(entry.name, []).append(entry)
             continue
         if not file.by_row and name in spelt:
-            told = f"{file.path}: {show(spelt[name])} and {show(entry.name)} both mean the class {show(name)}"
-            raise InputError(told, "join their notes under one key")
+            message = f"{file.path}: {show(spelt[name])} and {show(entry.name)} both mean the class {show(name)}"
+            raise InputError(message, "merge their notes under one key")
         spelt[name] = entry.name
         matched.setdefault(name, []).extend(entry.texts)
-    near = names.near(list(unknown), (name for name in domain.classes if name not in matched))
-    if near and confirm is None:
-        pairs = [f"{show(name)} is nearly the class {show(meant)}" for name, meant in near.items()]
-        told = f"{file.path}: {'; '.join(pairs[:_MOST_LISTED])}{_more(pairs)}"
-        raise InputError(told, "correct the name, give it below [aliases] in domain.toml, or take it out of the file")
-    for name, meant in near.items():
-        if meant not in matched and confirm is not None and confirm(name, meant):
-            matched[meant] = [text for entry in unknown.pop(name) for text in entry.texts]
+    suggestions = names.near(list(unknown), (name for name in domain.classes if name not in matched))
+    if suggestions and confirm is None:
+        pairs = [f"{show(name)} is nearly the class {show(target)}" for name, target in suggestions.items()]
+        message = f"{file.path}: {'; '.join(pairs[:_MOST_LISTED])}{_more(pairs)}"
+        raise InputError(message, "correct the name, add it to [aliases] in domain.toml, or remove it from the file")
+    # two names may be close to one class: the first that is confirmed gets it
+    for name, target in suggestions.items():
+        if target not in matched and confirm is not None and confirm(name, target):
+            matched[target] = [text for entry in unknown.pop(name) for text in entry.texts]
     if not file.entries:
-        raise InputError(f"{file.path}: holds no notes", "name the file with the notes, or take it away")
+        raise InputError(f"{file.path}: contains no notes", "name the file with the notes, or remove it")
     if not matched:
-        told = f"{file.path}: none of its names is a class of the domain: {_listed(list(unknown))}"
+        message = f"{file.path}: none of its names is a class of the domain: {_listed(list(unknown))}"
         raise InputError(
-            told, f"classes are {_listed(domain.classes[:3])}; other names go below [aliases] in domain.toml"
+            message, f"classes are {_listed(domain.classes[:3])}; aliases go into [aliases] in domain.toml"
         )
     return matched, list(unknown)
 
 
-def _told(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], classes: int) -> Iterable[str]:
+def _summary(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], classes: int) -> Iterable[str]:
     texts, empty = sum(map(len, matched.values())), [name for name, texts in matched.items() if not texts]
     yield f"{path}: notes on {len(matched) - len(empty)} of {classes} classes, {texts} text{'s' if texts != 1 else ''}"
     if unknown:
@@ -169,11 +171,13 @@ def _told(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], cla
 def _cut_sentences(domain: Domain) -> Iterable[str]:
     """Say what the first request of a draft does not show."""
     limits = _limits(domain, domain.classes)
-    cut = [(name, *_shown(texts, limits[name])[1:]) for name, texts in domain.material if _is_cut(texts, limits[name])]
+    cut = [
+        (name, *_excerpt(texts, limits[name])[1:]) for name, texts in domain.material if _is_cut(texts, limits[name])
+    ]
     if cut:
-        each = [f"{show(name)} {shown} of {total} shown" for name, shown, total in cut]
-        told = f"the notes on {_count(cut, 'class', 'classes')} are cut to what one request may hold"
-        yield f"{told}: {', '.join(each[:_MOST_LISTED])}{_more(each)}"
+        parts = [f"{show(name)} {shown} of {total} shown" for name, shown, total in cut]
+        message = f"the notes on {_count(cut, 'class', 'classes')} are shortened to fit into one request"
+        yield f"{message}: {', '.join(parts[:_MOST_LISTED])}{_more(parts)}"
 
 
 def _count(things: Sequence[object], one: str, many: str) -> str:
@@ -189,28 +193,30 @@ def _more(things: Sequence[object]) -> str:
 
 
 def notes_of(domain: Domain, classes: Iterable[str]) -> dict[str, Any]:
-    """Return what templates are told of classes: `notes` by class, and whether there is `material` from files.
+    """Return the variables of templates: `notes` by class, and whether there is `material` from files.
 
     Args:
         domain: its own notes go along whole.
         classes: those of the request; notes of others in files are left out.
     """
-    wanted = set(classes)
+    requested = set(classes)
     notes = dict(domain.notes)
-    limits = _limits(domain, wanted)
+    limits = _limits(domain, requested)
     for name, texts in domain.material:
-        if name in wanted:
-            notes[name] = _joined([*([notes[name]] if name in notes else []), _shown(texts, limits[name])[0]])
+        if name in requested:
+            notes[name] = _joined([*([notes[name]] if name in notes else []), _excerpt(texts, limits[name])[0]])
     return {"notes": notes, "material": bool(domain.material)}
 
 
 def _limits(domain: Domain, classes: Iterable[str]) -> dict[str, int]:
     """Divide the characters of one request among the classes: long notes give way until all of them fit."""
-    wanted = set(classes)
-    sizes = {name: min(len(_joined(texts)), MOST_OF_CLASS) for name, texts in domain.material if name in wanted}
+    requested = set(classes)
+    sizes = {name: min(len(_joined(texts)), MOST_OF_CLASS) for name, texts in domain.material if name in requested}
     step = -(-len(sizes) * _LEAST // MOST_OF_ALL)  # of very many classes, one in `step` has its notes
     left, open_names = MOST_OF_ALL, list(sizes)[:: max(1, step)]
     limits = dict.fromkeys(sizes, 0)
+    # from the shortest notes to the longest: each gets an equal share of what is left, so that short notes leave
+    # room for long ones
     for count, name in enumerate(sorted(open_names, key=lambda name: sizes[name])):
         limits[name] = min(sizes[name], left // (len(open_names) - count))
         left -= limits[name]
@@ -221,7 +227,7 @@ def _is_cut(texts: Sequence[str], limit: int) -> bool:
     return len(_joined(texts)) > limit
 
 
-def _shown(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
+def _excerpt(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
     """Join as many texts as fit, with a word on the others; count those that are whole, and all of them."""
     if not _is_cut(texts, limit):
         return _joined(texts), len(texts), len(texts)
@@ -229,9 +235,9 @@ def _shown(texts: Sequence[str], limit: int) -> tuple[str, int, int]:
     while len(_joined(texts[: count + 1])) <= limit:
         count += 1
     if count == 0 and limit >= _LEAST:
-        begun = texts[0][:limit].rpartition(" ")[0] or texts[0][:limit]
-        told = f"(cut in the first of {len(texts)} phrases)" if len(texts) > 1 else "(cut)"
-        return f"{begun} … {told}", count, len(texts)
+        start = texts[0][:limit].rpartition(" ")[0] or texts[0][:limit]
+        remark = f"(cut in the first of {len(texts)} phrases)" if len(texts) > 1 else "(cut)"
+        return f"{start} … {remark}", count, len(texts)
     return _joined([*texts[:count], f"({count} of {len(texts)} phrases shown)"]), count, len(texts)
 
 

@@ -102,7 +102,7 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
         data = tomllib.loads(read_text(path))
     except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
         raise InputError(
-            f"{path}: not TOML: {error}", "mend the line; `treegen schema domain` shows every key"
+            f"{path}: not TOML: {error}", "fix the line; `treegen schema domain` shows every key"
         ) from None
     problems = schema_problems(data, "domain")
     broken = {p.pointer.split("/")[1] for p in problems if p.pointer}
@@ -121,23 +121,23 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
     """Read the class names from the list or the file, with problems TG106, TG401, TG402 and TG404."""
     inline, file = data.get("classes"), data.get("classes_file")
     if (inline is None) == (file is None):
-        told = "give either classes or classes_file" + (", not both" if inline else "")
-        return (), [Problem(code="TG404", pointer="/classes", message=told)]
+        message = "give either classes or classes_file" + (", not both" if inline else "")
+        return (), [Problem(code="TG404", pointer="/classes", message=message)]
     pointer = "/classes" if file is None else "/classes_file"
     if file is None:
         names = tuple(inline or ())
     else:
         if not _is_file(folder / file):
-            told = f"there is no file {show(str(folder / file))}"
-            return (), [Problem(code="TG402", pointer=pointer, message=told)]
+            message = f"there is no file {show(str(folder / file))}"
+            return (), [Problem(code="TG402", pointer=pointer, message=message)]
         names = read_class_names(folder / file)
     problems = [
-        Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} stands twice")
+        Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} is a duplicate")
         for name, count in Counter(names).items()
         if count > 1
     ]
     problems += [
-        Problem(code="TG106", pointer=pointer, message=f"the class name {show(name)} holds a control character")
+        Problem(code="TG106", pointer=pointer, message=f"the class name {show(name)} contains a control character")
         for name in dict.fromkeys(names)
         if not name.isprintable()
     ]
@@ -170,14 +170,14 @@ def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Prob
     problems = [*_class_keys(data, classes), *_severities(data.get("check", {}).get("severity", {}))]
     for place in dict.fromkeys(_PLACE.findall(data.get("name_template", ""))):
         if place not in ("{noun}", "{name}"):
-            told = f"the name template knows {{noun}} and {{name}}, not {show(place)}"
-            problems.append(Problem(code="TG405", pointer="/name_template", message=told))
+            message = f"the name template supports {{noun}} and {{name}}, not {show(place)}"
+            problems.append(Problem(code="TG405", pointer="/name_template", message=message))
     if "images" in data:
         problems += _image_problems(data["images"])
     left, top, right, bottom = data.get("images", {}).get("crop", (0, 0, 1, 1))
     if left >= right or top >= bottom:
-        told = f"left must be less than right and top less than bottom: {[left, top, right, bottom]}"
-        problems.append(Problem(code="TG403", pointer="/images/crop", message=told))
+        message = f"left must be less than right and top less than bottom: {[left, top, right, bottom]}"
+        problems.append(Problem(code="TG403", pointer="/images/crop", message=message))
     return problems
 
 
@@ -186,24 +186,24 @@ def _image_problems(images: dict[str, Any]) -> Iterator[Problem]:
     kinds = [kind for kind in ("manifest", "shards", "hf") if kind in images]
     if len(kinds) > 1 or (kinds and "folder" in images and kinds != ["manifest"]):
         named = ", ".join(kinds + ["folder"] * ("folder" in images))
-        told = f"the images are named more than once: {named}; only a manifest may have a folder beside it"
-        yield Problem(code="TG409", pointer="/images", message=told)
+        message = f"the images are configured more than once: {named}; only a manifest can be combined with a folder"
+        yield Problem(code="TG409", pointer="/images", message=message)
     elif not kinds and "folder" not in images:
-        told = "name the images by one of folder, manifest, shards and hf"
-        yield Problem(code="TG409", pointer="/images", message=told)
+        message = "set one of folder, manifest, shards and hf"
+        yield Problem(code="TG409", pointer="/images", message=message)
     if "columns" in images and not {"manifest", "hf"} & set(images):
-        told = "columns are those of a manifest, and the images are not named by one"
-        yield Problem(code="TG409", pointer="/images/columns", message=told)
+        message = "columns apply only to a manifest or hf"
+        yield Problem(code="TG409", pointer="/images/columns", message=message)
 
 
 def _class_keys(data: dict[str, Any], classes: tuple[str, ...]) -> Iterator[Problem]:
     """Yield notes and aliases of classes that the domain does not have."""
-    known = set(classes)
-    for table, code, what in (("notes", "TG406", "a note on"), ("aliases", "TG407", "another name for")):
+    class_names = set(classes)
+    for table, code, what in (("notes", "TG406", "a note on"), ("aliases", "TG407", "an alias for")):
         for name in data.get(table, {}):
-            if known and name not in known:
-                told = f"{what} {show(name)}, which is no class of the domain{did_you_mean(name, classes)}"
-                yield Problem(code=code, pointer=pointer_to(table, name), message=told)
+            if class_names and name not in class_names:
+                message = f"{what} {show(name)}, which is not a class of the domain{did_you_mean(name, classes)}"
+                yield Problem(code=code, pointer=pointer_to(table, name), message=message)
 
 
 def _severities(levels: dict[str, str]) -> Iterator[Problem]:
@@ -211,11 +211,11 @@ def _severities(levels: dict[str, str]) -> Iterator[Problem]:
     for code, level in levels.items():
         pointer = pointer_to("check", "severity", code)
         if code not in CODES:
-            told = f"there is no problem code {show(code)}{did_you_mean(code.upper(), tuple(CODES))}"
-            yield Problem(code="TG408", pointer=pointer, message=told)
+            message = f"unknown problem code {show(code)}{did_you_mean(code.upper(), tuple(CODES))}"
+            yield Problem(code="TG408", pointer=pointer, message=message)
         elif code not in ADJUSTABLE and level != "error":
-            told = f"{code} ({CODES[code][1]}) is always an error: such a tree cannot be used"
-            yield Problem(code="TG408", pointer=pointer, message=told)
+            message = f"{code} ({CODES[code][1]}) is always an error: such a tree cannot be used"
+            yield Problem(code="TG408", pointer=pointer, message=message)
 
 
 def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Domain:
@@ -228,7 +228,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         hints=tuple(data.get("hints", ())),
         notes=tuple(data.get("notes", {}).items()),
         notes_files=tuple(folder / file for file in _listed(data.get("notes_file", []))),
-        aliases=tuple((name, tuple(others)) for name, others in data.get("aliases", {}).items()),
+        aliases=tuple((name, tuple(names)) for name, names in data.get("aliases", {}).items()),
         images=None
         if images is None
         else ImageSettings(

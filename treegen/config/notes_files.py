@@ -1,4 +1,4 @@
-"""Files with notes about classes: JSON, JSON Lines, CSV with a head or a Python dict, read as class -> texts.
+"""Files with notes about classes: JSON, JSON Lines, CSV with a header or a Python dict, read as class -> texts.
 
 The texts go to a language model as material, so the reader asks for no particular meaning, and only for a plain shape.
 What does not have one is an error with its place: nothing is guessed.
@@ -36,7 +36,7 @@ _ASSIGNS: Final = re.compile(r"\s*(?:#|[A-Za-z_]\w*\s*(?::[^=\n]*)?=)")
 _GUARDED: Final = re.compile(r"^'(?=[=+\-@\t\r])")  # as `export --to csv` writes what a spreadsheet would run
 _TAG: Final = re.compile(r"<(?=\s*[/!?A-Za-z])")
 _JOINERS: Final = "\u200c\u200d"  # letters of Persian and Hindi need them
-_KNOWN: Final = "notes are class -> text, phrases or attributes: JSON, JSON Lines, CSV with a head, or a Python dict"
+_KNOWN: Final = "notes are class -> text, phrases or attributes: JSON, JSON Lines, CSV with a header, or a Python dict"
 _NAMES: Final = {"true": True, "false": False, "null": None}
 
 
@@ -96,15 +96,15 @@ def read_notes(path: Path, is_class: Callable[[str], bool]) -> NotesFile:
 def _text_of(path: Path) -> str:
     """Read a regular file of bounded size that is not empty."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return read_text(path)  # says what is wrong
-    if S_ISDIR(found.st_mode):
+    if S_ISDIR(status.st_mode):
         raise InputError(f"{path}: a folder, not a file", "name the file with the notes")
-    if not S_ISREG(found.st_mode):
-        raise InputError(f"{path}: not a regular file", "save the notes in a file and name it")
-    if found.st_size > MOST_BYTES:
-        tip = "no prompt holds that much: keep the classes of the domain, or name the right file"
+    if not S_ISREG(status.st_mode):
+        raise InputError(f"{path}: not a regular file", "save the notes to a regular file and name that")
+    if status.st_size > MOST_BYTES:
+        tip = "too much for any prompt: keep only the classes of the domain, or name the right file"
         raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", tip)
     refuse_binary(path)
     text = read_text(path)
@@ -133,14 +133,15 @@ def _json_or_python(path: Path, text: str) -> Any:
     if problem is not None and not problem.message.startswith("not JSON at"):
         place = f"{printable(problem.pointer)}: " if problem.pointer else ""
         raise InputError(f"{path}: {place}{problem.message}", "correct that place")
+    # a first line that is JSON by itself means JSON Lines, whatever the file is called
     first, _, rest = text.strip().partition("\n")
     if rest and parse_json(first)[0] is not None:
         return list(_json_lines(path, text))
     try:
         module = _python(path, text)
     except InputError:
-        told = problem.message if problem else "neither JSON nor a Python dict"
-        raise InputError(f"{path}: {told}", f"correct that place; {_KNOWN}") from None
+        message = problem.message if problem else "neither JSON nor a Python dict"
+        raise InputError(f"{path}: {message}", f"correct that place; {_KNOWN}") from None
     return _assigned(path, module)
 
 
@@ -154,8 +155,8 @@ def _json_lines(path: Path, text: str) -> Iterator[_Record]:
             place = "" if problem.place else f"line {number}, {printable(problem.pointer)}: "
             raise InputError(f"{path}: {place}{problem.message}", "write one JSON object in each line")
         if not isinstance(data, dict):
-            told = f"{path}: line {number}: {show(data)} is not an object"
-            raise InputError(told, "write one JSON object in each line")
+            message = f"{path}: line {number}: {show(data)} is not an object"
+            raise InputError(message, "write one JSON object in each line")
         yield f"line {number}", list(data.items())
 
 
@@ -168,8 +169,8 @@ def _python(path: Path, text: str) -> ast.Module:
             warnings.simplefilter("ignore")  # of escapes that Python does not know
             return ast.parse("\n" * before + text.strip())
     except SyntaxError as error:
-        told = f"{path}: not a Python dict: line {error.lineno}: {error.msg}"
-        raise InputError(told, "correct that line") from None
+        message = f"{path}: not a Python dict: line {error.lineno}: {error.msg}"
+        raise InputError(message, "correct that line") from None
     except (ValueError, MemoryError, RecursionError, SystemError):
         raise InputError(f"{path}: not a Python dict: nested too deep", _KNOWN) from None
 
@@ -178,27 +179,27 @@ def _assigned(path: Path, module: ast.Module) -> Any:
     """Evaluate the one literal of a module, with a name or without."""
     values = [s.value for s in module.body if isinstance(s, ast.Expr | ast.Assign | ast.AnnAssign) and s.value]
     if len(values) != len(module.body) or len(values) != 1:
-        told = f"{len(module.body)} statements" if module.body else "only comments"
-        raise InputError(f"{path}: {told} where one dict is expected", "keep one dict in the file, without code")
+        content = f"{len(module.body)} statements" if module.body else "only comments"
+        raise InputError(f"{path}: {content} where one dict is expected", "keep one dict in the file, without code")
     return _literal(path, values[0])
 
 
 def _literal(path: Path, node: ast.expr) -> Any:
     if isinstance(node, ast.Dict):
-        made: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             name = _literal(path, key) if key else None
             if not isinstance(name, str):
                 raise InputError(
-                    f"{path}: line {node.lineno}: a key must be a text: {show(name)}", "write it in quotes"
+                    f"{path}: line {node.lineno}: a key must be a string: {show(name)}", "write it in quotes"
                 )
-            if name in made:
-                told = f"{path}: line {getattr(key, 'lineno', 0)}: the key {show(name)} is a duplicate"
-                raise InputError(told, "join its notes under one key")
-            made[name] = _literal(path, value)
-        return made
+            if name in result:
+                message = f"{path}: line {getattr(key, 'lineno', 0)}: the key {show(name)} is a duplicate"
+                raise InputError(message, "merge its notes under one key")
+            result[name] = _literal(path, value)
+        return result
     if isinstance(node, ast.List | ast.Tuple):
-        return [_literal(path, each) for each in node.elts]
+        return [_literal(path, item) for item in node.elts]
     if isinstance(node, ast.Name) and node.id in _NAMES:
         return _NAMES[node.id]
     try:
@@ -206,17 +207,18 @@ def _literal(path: Path, node: ast.expr) -> Any:
     except (ValueError, TypeError, RecursionError, MemoryError):
         value = node
     if not isinstance(value, str | int | float | None):
-        told = f"{path}: line {node.lineno}: {show(ast.unparse(node))} is not a text, a list or a dict"
-        raise InputError(told, "write its content out")
+        message = f"{path}: line {node.lineno}: {show(ast.unparse(node))} is not a string, a list or a dict"
+        raise InputError(message, "write the value out")
     return value
 
 
 def _rows(path: Path, text: str) -> Iterator[_Record]:
-    """Read CSV with a head, divided by the sign that gives the head the most cells."""
+    """Read CSV with a header, divided by the delimiter that gives the header the most cells."""
     first = text.lstrip("\r\n").partition("\n")[0]
+    # only the header decides: the free text in the cells may contain any of these signs
     delimiter = max(_DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), ())))
     if delimiter not in first:
-        raise InputError(f"{path}: neither JSON, nor a Python dict, nor CSV with a head", _KNOWN)
+        raise InputError(f"{path}: neither JSON, nor a Python dict, nor CSV with a header", _KNOWN)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     head: list[str] = []
     begins = 1
@@ -229,8 +231,8 @@ def _rows(path: Path, text: str) -> Iterator[_Record]:
                 head = [cell.strip() for cell in row]
                 continue
             if len(row) > len(head):
-                told = f"{path}: as CSV, line {line} has {len(row)} cells, and the head has {len(head)}"
-                raise InputError(told, f"put a cell that holds {show(delimiter)} in quotation marks")
+                message = f"{path}: as CSV, line {line} has {len(row)} cells, and the header has {len(head)}"
+                raise InputError(message, f"put a cell that contains {show(delimiter)} in quotation marks")
             yield f"line {line}", [(name, _GUARDED.sub("", cell)) for name, cell in zip(head, row, strict=False)]
     except csv.Error as error:
         why = "a quotation mark is not closed" if "unexpected end" in str(error) else str(error)
@@ -240,7 +242,7 @@ def _rows(path: Path, text: str) -> Iterator[_Record]:
 def _records(path: Path, data: Any) -> Iterator[_Record]:
     """Yield rows and lines as they are, the objects of a list with their places."""
     if not isinstance(data, list) or not data:
-        raise InputError(f"{path}: {show(data)} holds no notes", _KNOWN)
+        raise InputError(f"{path}: {show(data)} contains no notes", _KNOWN)
     for index, record in enumerate(data):
         if isinstance(record, tuple):
             yield record
@@ -252,19 +254,20 @@ def _records(path: Path, data: Any) -> Iterator[_Record]:
 
 def _class_key(path: Path, records: Sequence[_Record], is_class: Callable[[str], bool]) -> str:
     """Choose the key whose values name the most classes of the domain; where none does, one that is called so."""
-    named: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for _, record in records:
         for key, value in record:
-            meant = isinstance(value, str) and len(value) <= _LONGEST_NAME and is_class(value)
-            named[key] = named.get(key, 0) + meant
-    called = [key for key in named if key.strip().casefold().replace(" ", "_") in _CLASS_KEYS]
-    best = max([*called, *named], key=lambda key: named[key], default="")
-    if not named or (not named[best] and best not in called):
-        told = f"{path}: no column or key names the classes; there are {', '.join(map(show, list(named)[:10]))}"
-        raise InputError(told, "call the one with the class names: class")
+            matches = isinstance(value, str) and len(value) <= _LONGEST_NAME and is_class(value)
+            counts[key] = counts.get(key, 0) + matches
+    called = [key for key in counts if key.strip().casefold().replace(" ", "_") in _CLASS_KEYS]
+    # a key called `class` wins ties, as it comes first
+    best = max([*called, *counts], key=lambda key: counts[key], default="")
+    if not counts or (not counts[best] and best not in called):
+        message = f"{path}: no column or key names the classes; there are {', '.join(map(show, list(counts)[:10]))}"
+        raise InputError(message, "rename the one with the class names to: class")
     if is_class(best) and best not in called:
-        told = f"{path}: line 1: {show(best)} is a class, where the head should name the columns"
-        raise InputError(told, "write a head above it, such as: class,text")
+        message = f"{path}: line 1: {show(best)} is a class, where the header should name the columns"
+        raise InputError(message, "add a header above it, such as: class,text")
     return best
 
 
@@ -272,7 +275,7 @@ def _of_record(path: Path, record: _Record, key: str) -> Entry:
     place, cells = record
     name = next((value for k, value in cells if k == key), None)
     if not isinstance(name, str) or not name.strip():
-        raise InputError(f"{path}: {place}: no class: {show(key)} is {show(name)}", "name a class, or take it out")
+        raise InputError(f"{path}: {place}: no class: {show(key)} is {show(name)}", "name a class, or remove it")
     rest = [(k, value) for k, value in cells if k != key]
     pair = {k.strip().casefold(): value for k, value in rest}
     if set(pair) == {"attribute", "value"} and isinstance(pair["attribute"], str):
@@ -285,10 +288,12 @@ def _of_record(path: Path, record: _Record, key: str) -> Entry:
 def _lines(path: Path, lines: Sequence[str]) -> Iterator[Entry]:
     """Divide texts, each with a class, a colon and what is said of it."""
     for index, line in enumerate(lines):
-        name, colon, said = line.partition(":")
+        name, colon, text = line.partition(":")
         if not colon:
-            raise InputError(f"{path}: /{index}: {show(line)} names no class", 'write "class: text", or ' + _KNOWN)
-        yield _entry(path, name.strip(), said, f"/{index}")
+            raise InputError(
+                f"{path}: /{index}: {show(line)} does not name a class", 'write "class: text", or ' + _KNOWN
+            )
+        yield _entry(path, name.strip(), text, f"/{index}")
 
 
 def _entry(path: Path, name: str, value: Any, place: str) -> Entry:
@@ -303,20 +308,20 @@ def _texts(path: Path, value: Any, place: str, label: str | None = None) -> Iter
     elif isinstance(value, bool | int | float) and before:
         yield before + str(value).lower()
     elif isinstance(value, list) and before:
-        inner = [text for each in value for text in _texts(path, each, place)]
+        inner = [text for item in value for text in _texts(path, item, place)]
         yield from [before + ", ".join(inner)] if inner else []
-    elif isinstance(value, list) and not any(isinstance(each, dict | list) for each in value):
-        for index, each in enumerate(value):
-            yield from _texts(path, each, f"{place}/{index}")
+    elif isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        for index, item in enumerate(value):
+            yield from _texts(path, item, f"{place}/{index}")
     elif isinstance(value, dict) and not before:
         for name, inner in value.items():
             plain = _TEXT_KEYS.fullmatch(name.strip()) and not isinstance(inner, dict)
             yield from _texts(path, inner, place + printable(pointer_to(name)), None if plain else name)
     elif isinstance(value, dict | list):
-        told = f"{path}: {place}: nested too deep: {show(value)}"
-        raise InputError(told, "write class -> text, class -> list of texts, or class -> attribute -> value")
+        message = f"{path}: {place}: nested too deep: {show(value)}"
+        raise InputError(message, "write class -> text, class -> list of texts, or class -> attribute -> value")
     elif value is not None:
-        raise InputError(f"{path}: {place}: a text is expected, not {show(value)}", "write it in quotation marks")
+        raise InputError(f"{path}: {place}: expected a string, found {show(value)}", "put it in quotation marks")
 
 
 def clean(text: str) -> str:

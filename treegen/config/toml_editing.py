@@ -47,12 +47,15 @@ def with_table(text: str, name: str, values: Mapping[str, Value]) -> str:
         document = tomlkit.parse(text)
         _edit(document[name], values)
         after = tomlkit.dumps(document)
+    # dotted keys and tables in several places can be edited wrongly: read the result and compare it
     try:
         same = tomllib.loads(after) == {**before, name: dict(values)}
     except tomllib.TOMLDecodeError:
         same = False
     if not same:
-        raise InputError(f"the table [{name}] is written in a way that cannot be edited", f"write it so:\n{shown}")
+        raise InputError(
+            f"the table [{name}] is written in a way that cannot be edited", f"write it like this:\n{shown}"
+        )
     return after
 
 

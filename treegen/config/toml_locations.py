@@ -21,14 +21,14 @@ def locate_toml(text: str, pointers: Iterable[str]) -> dict[str, Place]:
         text: TOML without arrays of tables.
         pointers: RFC 6901.
     """
-    found: dict[tuple[str, ...], Place] = {(): Place(line=1, column=1)}
+    by_path: dict[tuple[str, ...], Place] = {(): Place(line=1, column=1)}
     for path, place in _keys(text):
         for length in range(1, len(path) + 1):
-            found.setdefault(path[:length], place)
+            by_path.setdefault(path[:length], place)
     places = {}
     for pointer in pointers:
         path = tuple(path_of(pointer))
-        places[pointer] = next(found[path[:n]] for n in range(len(path), -1, -1) if path[:n] in found)
+        places[pointer] = next(by_path[path[:n]] for n in range(len(path), -1, -1) if path[:n] in by_path)
     return places
 
 
@@ -53,11 +53,11 @@ def _keys(text: str) -> Iterator[tuple[tuple[str, ...], Place]]:
 def _path(line: str) -> tuple[str, ...]:
     """Return the path that a header or a key defines; empty if it is neither."""
     try:
-        found: Any = tomllib.loads(line)
+        value: Any = tomllib.loads(line)
     except tomllib.TOMLDecodeError:
         return ()
     path: tuple[str, ...] = ()
-    while isinstance(found, dict) and len(found) == 1:
-        ((key, found),) = found.items()
+    while isinstance(value, dict) and len(value) == 1:
+        ((key, value),) = value.items()
         path = (*path, key)
     return path

@@ -46,13 +46,13 @@ def examine(
     return Examination(findings=(*looked, *_findings(llm, encoder_settings, folder)))
 
 
-def _findings(llm: LlmSettings | None, wanted: EncoderSettings | None, folder: Path) -> Iterator[Finding]:
+def _findings(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path) -> Iterator[Finding]:
     yield from extras()
     if llm and llm.env_file:
         try:
             read = read_env_file(llm.env_file)
-            told = f"{len(read)} values read"
-            yield Finding(topic="language", name=str(llm.env_file), state="ok", told=told)
+            message = f"{len(read)} values read"
+            yield Finding(topic="language", name=str(llm.env_file), state="ok", told=message)
         except TreegenError as error:
             yield Finding(topic="language", name="env_file", state="missing", told=error.message, tip=error.tip)
     yield from keys()
@@ -61,8 +61,8 @@ def _findings(llm: LlmSettings | None, wanted: EncoderSettings | None, folder: P
         if llm.api_base:
             yield server(llm.api_base, llm.model)
     yield ollama(wanted=bool(llm and (llm.model or "").startswith("ollama") and not llm.api_base))
-    seen = encoder(wanted or EncoderSettings(), folder)
-    yield seen if wanted or seen.state == "ok" else replace(seen, state="off")
+    finding = encoder(encoder_settings or EncoderSettings(), folder)
+    yield finding if encoder_settings or finding.state == "ok" else replace(finding, state="off")
     yield device()
     yield from terminal()
     yield git_setup(folder)

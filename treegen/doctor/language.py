@@ -26,15 +26,15 @@ def keys() -> Iterator[Finding]:
     """Yield which providers have a key, by variable name."""
     names = sorted(name for name in os.environ if name.endswith("_API_KEY"))
     blank = [name for name in names if not os.environ[name].strip()]
-    there = [name for name in names if name not in blank]
-    if there:
-        yield Finding(topic="language", name="keys", state="ok", told=", ".join(there))
+    named = [name for name in names if name not in blank]
+    if named:
+        yield Finding(topic="language", name="keys", state="ok", told=", ".join(named))
     else:
-        tip = f"set one, such as OPENAI_API_KEY; or use --api-base for a server of your own; {_MANUAL}"
-        yield Finding(topic="language", name="keys", state="off", told="no key of a provider is set", tip=tip)
+        tip = f"set one, such as OPENAI_API_KEY; or use --api-base for your own server; {_MANUAL}"
+        yield Finding(topic="language", name="keys", state="off", told="no provider key is set", tip=tip)
     if blank:
-        told = f"set but blank: {', '.join(blank)}"
-        yield Finding(topic="language", name="blank keys", state="off", told=told, tip="fill or unset them")
+        message = f"set but blank: {', '.join(blank)}"
+        yield Finding(topic="language", name="blank keys", state="off", told=message, tip="fill or unset them")
 
 
 def model(settings: LlmSettings, folder: Path) -> Finding:
@@ -42,9 +42,9 @@ def model(settings: LlmSettings, folder: Path) -> Finding:
     name = settings.model
     if not name:
         tip = f"`model` below [llm], --model NAME or TREEGEN_MODEL; {_MANUAL}"
-        return Finding(topic="language", name="model", state="missing", told="no language model is named", tip=tip)
+        return Finding(topic="language", name="model", state="missing", told="no language model is configured", tip=tip)
     if name == "manual":
-        return Finding(topic="language", name=name, state="ok", told="you carry the messages to a chat window")
+        return Finding(topic="language", name=name, state="ok", told="you copy the messages to a chat window")
     if name.startswith("replay/"):
         return _recording(folder / name.removeprefix("replay/"), name)
     try:
@@ -54,15 +54,15 @@ def model(settings: LlmSettings, folder: Path) -> Finding:
     try:
         litellm.get_llm_provider(name, api_base=settings.api_base)
     except Exception:  # litellm raises BadRequestError, and others for names with special characters
-        told = "litellm knows no such provider"
-        tip = "write PROVIDER/MODEL, such as openai/gpt-4o-mini; for a server of your own openai/NAME with --api-base"
-        return Finding(topic="language", name=name, state="missing", told=told, tip=tip)
+        message = "litellm has no such provider"
+        tip = "write PROVIDER/MODEL, such as openai/gpt-4o-mini; for your own server openai/NAME with --api-base"
+        return Finding(topic="language", name=name, state="missing", told=message, tip=tip)
     try:
-        given = key_for(litellm, name, settings.api_base)
+        parameters = key_for(litellm, name, settings.api_base)
     except NoKeyError as error:
         return Finding(topic="language", name=name, state="missing", told=error.reason, tip=error.tip)
-    told = "no key is set, and a server of your own may need none" if given else "its key is set, or it needs none"
-    return Finding(topic="language", name=name, state="ok", told=told)
+    message = "no key is set, and your own server may need none" if parameters else "its key is set, or it needs none"
+    return Finding(topic="language", name=name, state="ok", told=message)
 
 
 def _recording(path: Path, name: str) -> Finding:
@@ -75,26 +75,28 @@ def _recording(path: Path, name: str) -> Finding:
     return Finding(topic="language", name=name, state="ok", told=f"a recorded conversation: {path}")
 
 
-def server(address: str, wanted: str | None = None) -> Finding:
+def server(address: str, model_name: str | None = None) -> Finding:
     """Check whether an OpenAI-compatible server answers, and which models it lists.
 
     Args:
         address: as for --api-base.
-        wanted: the model that it must have, with its provider prefix.
+        model_name: the model that it must have, with its provider prefix.
     """
     shown = without_credentials(address)
     status, data = _get(f"{address.rstrip('/')}/models")
     if status is None:
-        tip = "start it, or mend --api-base; an address ends in /v1 as a rule"
+        tip = "start it, or fix --api-base; the address usually ends in /v1"
         return Finding(topic="language", name=shown, state="missing", told=str(data), tip=tip)
     names = _names(data, "data", "id")
     if not names:
-        told = "it answers, and wants a key" if status in (401, 403) else "it answers, and lists no models"
-        return Finding(topic="language", name=shown, state="ok", told=told)
-    bare = (wanted or "").partition("/")[2]
+        message = "it answers, and requires a key" if status in (401, 403) else "it answers, but lists no models"
+        return Finding(topic="language", name=shown, state="ok", told=message)
+    bare = (model_name or "").partition("/")[2]
     if bare and bare not in names:
-        told = f"it answers, but lists no model {bare}; {_list(names)}"
-        return Finding(topic="language", name=shown, state="missing", told=told, tip="name one of these as openai/NAME")
+        message = f"it answers, but lists no model {bare}; {_list(names)}"
+        return Finding(
+            topic="language", name=shown, state="missing", told=message, tip="use one of these as openai/NAME"
+        )
     return Finding(topic="language", name=shown, state="ok", told=f"it answers; {_list(names)}")
 
 
@@ -112,9 +114,9 @@ def ollama(*, wanted: bool = False) -> Finding:
             tip=tip,
         )
     names = _names(data, "models", "name")
-    told = f"answers; {_list(names)}" if names else "answers, and has no models yet"
+    message = f"answers; {_list(names)}" if names else "answers, but has no models yet"
     tip = "" if names else "`ollama pull NAME` fetches one"
-    return Finding(topic="language", name="Ollama", state="ok", told=told, tip=tip)
+    return Finding(topic="language", name="Ollama", state="ok", told=message, tip=tip)
 
 
 def _names(data: Any, key: str, name: str) -> list[str]:
@@ -132,7 +134,7 @@ def _list(names: list[str]) -> str:
 def _get(address: str) -> tuple[int | None, Any]:
     """Return status and data of an answer, or `None` and the reason there is none. No key is sent."""
     if urlsplit(address).scheme not in ("http", "https"):
-        return None, "is no address"
+        return None, "is not an HTTP address"
     local = urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
     opener = build_opener(ProxyHandler({})) if local else build_opener()
     try:

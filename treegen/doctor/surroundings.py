@@ -17,16 +17,18 @@ _SMALL = (80, 24)
 
 def terminal() -> Iterator[Finding]:
     """Check size, colours, characters and pictures. The terminal is only queried for pictures if there is one."""
-    watched = sys.stdin.isatty() and sys.stdout.isatty()
-    if not watched:
-        told = "standard input or output is not a terminal; `treegen review` needs one"
-        yield Finding(topic="terminal", name="terminal", state="off", told=told, tip="run it in a terminal to see more")
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    if not interactive:
+        message = "standard input or output is not a terminal; `treegen review` needs one"
+        yield Finding(
+            topic="terminal", name="terminal", state="off", told=message, tip="run it in a terminal for more checks"
+        )
         return
     width, height = shutil.get_terminal_size()
-    small = width < _SMALL[0] or height < _SMALL[1]
-    tip = f"make it {_SMALL[0]} x {_SMALL[1]} or larger for `treegen review`" if small else ""
-    told = f"{width} x {height}"
-    yield Finding(topic="terminal", name="size", state="off" if small else "ok", told=told, tip=tip)
+    too_small = width < _SMALL[0] or height < _SMALL[1]
+    tip = f"make it {_SMALL[0]} x {_SMALL[1]} or larger for `treegen review`" if too_small else ""
+    message = f"{width} x {height}"
+    yield Finding(topic="terminal", name="size", state="off" if too_small else "ok", told=message, tip=tip)
     yield _colours()
     encoding = (locale.getencoding() or "").upper().replace("-", "")
     if encoding == "UTF8":
@@ -52,33 +54,33 @@ def _colours() -> Finding:
 def _pictures() -> Finding:
     """Check picture support; textual-image queries the terminal when it is imported."""
     if missing_modules("review"):
-        told = "not looked at: textual-image is not installed"
-        return Finding(topic="terminal", name="pictures", state="off", told=told, tip=EXTRAS["review"].command)
+        message = "not checked: textual-image is not installed"
+        return Finding(topic="terminal", name="pictures", state="off", told=message, tip=EXTRAS["review"].command)
     from textual_image import renderable
 
     kinds = {renderable.SixelImage: "Sixel", renderable.TGPImage: "kitty's protocol"}
     kind = kinds.get(renderable.Image)
     if kind:
         return Finding(topic="terminal", name="pictures", state="ok", told=kind)
-    told = "in coarse blocks: the terminal knows neither Sixel nor kitty's protocol"
+    message = "in coarse blocks: the terminal supports neither Sixel nor kitty's protocol"
     tip = "kitty, WezTerm, iTerm2, foot, Konsole and Windows Terminal show real pictures"
-    return Finding(topic="terminal", name="pictures", state="off", told=told, tip=tip)
+    return Finding(topic="terminal", name="pictures", state="off", told=message, tip=tip)
 
 
 def git_setup(folder: Path) -> Finding:
     """Check whether git shows and merges trees in the folder's repository."""
     if shutil.which("git") is None:
-        told = "not installed: diff, merge and history of trees need it"
-        return Finding(topic="git", name="git", state="off", told=told, tip="install git")
+        message = "not installed: needed for diff, merge and history of trees"
+        return Finding(topic="git", name="git", state="off", told=message, tip="install git")
     try:
         top = repository_of(folder)
     except TreegenError:
-        tip = "`git init`, then `treegen git-setup`, if trees are to be reviewed in git"
-        return Finding(topic="git", name="git", state="off", told=f"{folder} is in no repository", tip=tip)
+        tip = "to review trees in git: `git init`, then `treegen git-setup`"
+        return Finding(topic="git", name="git", state="off", told=f"{folder} is not in a repository", tip=tip)
     configured = [ask_git(["config", "--get", key], top) for key in ("diff.treegen.textconv", "merge.treegen.driver")]
     attributes = ask_git(["check-attr", "merge", "--", "tree.json"], folder) or ""
     if all(configured) and attributes.strip().endswith("treegen"):
-        return Finding(topic="git", name="git", state="ok", told="shows and merges trees by their names")
-    missing = "the configuration" if not all(configured) else "the attributes of tree.json"
-    told = f"a repository in which {missing} is missing"
-    return Finding(topic="git", name="git", state="off", told=told, tip="`treegen git-setup` sets it up")
+        return Finding(topic="git", name="git", state="ok", told="diffs and merges trees by their names")
+    missing = "the configuration" if not all(configured) else "the attribute of tree.json"
+    message = f"{missing} is missing in this repository"
+    return Finding(topic="git", name="git", state="off", told=message, tip="`treegen git-setup` sets it up")

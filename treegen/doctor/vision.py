@@ -12,6 +12,8 @@ from treegen.extras import EXTRAS, MissingExtraError, is_installed, missing_modu
 from treegen.remote.litellm import NoKeyError, key_for, load_litellm
 from treegen.resources import sketchbook_dir
 
+_DOWNLOADED = "its weights are downloaded at first use, unless they are cached"
+
 
 def encoder(settings: EncoderSettings, folder: Path) -> Finding:
     """Check whether the chosen encoder can load. Nothing is loaded or downloaded."""
@@ -19,26 +21,25 @@ def encoder(settings: EncoderSettings, folder: Path) -> Finding:
     kind, colon, place = name.partition(":")
     if missing := missing_modules("hf" if kind == "hf" else "clip"):
         extra = EXTRAS["clip" if missing_modules("clip") else "hf"]
-        told = f"not installed: {', '.join(missing)}"
-        return Finding(topic="vision", name=name, state="missing", told=told, tip=extra.command)
+        message = f"not installed: {', '.join(missing)}"
+        return Finding(topic="vision", name=name, state="missing", told=message, tip=extra.command)
     if name == BUNDLED_ENCODER:
-        return _folder(sketchbook_dir() / "clip", name, "the tiny CLIP of the demo; it knows the sketchbook alone")
+        return _folder(sketchbook_dir() / "clip", name, "the tiny CLIP of the demo, only for the sketchbook")
     if kind == "local-dir":
         return _folder(folder / place, name, "weights in a folder")
     if kind in ("hf", "hf-hub"):
-        found = (folder / place).is_dir() if kind == "hf" else False
-        told = "weights in a folder" if found else "its weights are fetched at first use, if they are not there"
-        return Finding(topic="vision", name=name, state="ok", told=told)
+        message = "weights in a folder" if kind == "hf" and (folder / place).is_dir() else _DOWNLOADED
+        return Finding(topic="vision", name=name, state="ok", told=message)
     if not colon and "/" in name:
         return _service(name)
     return _of_open_clip(name, kind)
 
 
-def _folder(folder: Path, name: str, told: str) -> Finding:
+def _folder(folder: Path, name: str, message: str) -> Finding:
     if (folder / "open_clip_config.json").is_file():
-        return Finding(topic="vision", name=name, state="ok", told=told)
-    told = f"{folder} holds no open_clip_config.json"
-    return Finding(topic="vision", name=name, state="missing", told=told, tip="name the folder of an open_clip model")
+        return Finding(topic="vision", name=name, state="ok", told=message)
+    message = f"{folder} has no open_clip_config.json"
+    return Finding(topic="vision", name=name, state="missing", told=message, tip="use the folder of an open_clip model")
 
 
 def _service(name: str) -> Finding:
@@ -48,24 +49,25 @@ def _service(name: str) -> Finding:
         return Finding(topic="vision", name=name, state="missing", told=error.message, tip=error.tip)
     except NoKeyError as error:
         return Finding(topic="vision", name=name, state="missing", told=error.reason, tip=error.remedy)
-    own = name.partition("/")[0].upper() + "_API_KEY"
-    if own in os.environ:
+    variable = name.partition("/")[0].upper() + "_API_KEY"
+    if variable in os.environ:
         return Finding(topic="vision", name=name, state="ok", told="an embedding service; its key is set")
-    told = f"an embedding service; {own} is not set, and litellm does not tell whether it is needed"
-    return Finding(topic="vision", name=name, state="off", told=told, tip=f"set {own} if the service wants a key")
+    message = f"an embedding service; {variable} is not set, and litellm does not report whether it is needed"
+    return Finding(
+        topic="vision", name=name, state="off", told=message, tip=f"set {variable} if the service requires a key"
+    )
 
 
 def _of_open_clip(name: str, architecture: str) -> Finding:
     """Check the name in open_clip's folder of architectures, without importing it (5 s)."""
     spec = find_spec("open_clip")
     configs = Path(next(iter(spec.submodule_search_locations or ()), "")) / "model_configs" if spec else Path()
-    known = {path.stem for path in configs.glob("*.json")}
-    if known and architecture.replace("/", "-") not in known:
+    architectures = {path.stem for path in configs.glob("*.json")}
+    if architectures and architecture.replace("/", "-") not in architectures:
         tip = "MODEL:PRETRAINED such as ViT-B-32:laion2b_s34b_b79k; `open_clip.list_pretrained()` lists them"
-        told = f"open_clip has no model {architecture}"
-        return Finding(topic="vision", name=name, state="missing", told=told, tip=tip)
-    told = "its weights are fetched at first use, if they are not there"
-    return Finding(topic="vision", name=name, state="ok", told=told)
+        message = f"open_clip has no model {architecture}"
+        return Finding(topic="vision", name=name, state="missing", told=message, tip=tip)
+    return Finding(topic="vision", name=name, state="ok", told=_DOWNLOADED)
 
 
 def device() -> Finding:
@@ -76,8 +78,8 @@ def device() -> Finding:
         tip = "fine for small models; thousands of images take minutes"
         return Finding(topic="vision", name="device", state="off", told="cpu: no sign of a GPU", tip=tip)
     if not is_installed("torch"):
-        told = "there are signs of a GPU, and torch is not installed"
-        return Finding(topic="vision", name="device", state="off", told=told, tip=EXTRAS["clip"].command)
+        message = "there are signs of a GPU, but torch is not installed"
+        return Finding(topic="vision", name="device", state="off", told=message, tip=EXTRAS["clip"].command)
     import torch
 
     if torch.cuda.is_available():

@@ -58,20 +58,20 @@ def _indexed(data: dict[str, Any]) -> tuple[dict[str, Any], int]:
     if not isinstance(groups, dict) or not isinstance(rules, dict):
         return {}, 0
     options = {name: _options(group) for name, group in groups.items()}
-    made, count = {}, 0
+    indexed, count = {}, 0
     for name, rule in rules.items():
-        made[name] = dict(rule) if isinstance(rule, dict) else rule
+        indexed[name] = dict(rule) if isinstance(rule, dict) else rule
         for group, answer in rule.items() if isinstance(rule, dict) else ():
             index = options.get(group, {}).get(normalise(answer)) if isinstance(answer, str) else None
             if index is not None:
-                made[name][group], count = index, count + 1
-    return {"rules": made}, count
+                indexed[name][group], count = index, count + 1
+    return {"rules": indexed}, count
 
 
 def _options(group: Any) -> dict[str, int]:
     """Map normalised options to indices, without duplicates."""
-    listed = group.get("options") if isinstance(group, dict) else None
-    words = [normalise(o) if isinstance(o, str) else "" for o in listed] if isinstance(listed, list) else []
+    options = group.get("options") if isinstance(group, dict) else None
+    words = [normalise(o) if isinstance(o, str) else "" for o in options] if isinstance(options, list) else []
     return {word: i for i, word in enumerate(words) if word and words.count(word) == 1}
 
 
@@ -84,4 +84,4 @@ def article_comments(tree: Tree, source: Source) -> Comments:
 
 def worded_note(count: int) -> tuple[str, ...]:
     """Return the report's note on answers in words."""
-    return (f"{show(count)} answers were given as the option's word and became its index",) if count else ()
+    return (f"{show(count)} answers given as an option's text were converted to its index",) if count else ()

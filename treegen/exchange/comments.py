@@ -67,11 +67,11 @@ class _Places:
         elif lexeme.said == "," and top and top[0] == "list":
             top[1] += 1
         elif lexeme.kind in ("text", "word"):
-            said = lexeme.said.strip("\"'“”") if lexeme.kind == "text" else lexeme.said
+            text = lexeme.said.strip("\"'“”") if lexeme.kind == "text" else lexeme.said
             if after is not None and after.said == ":" and top and top[0] == "object":
-                top[1] = said
+                top[1] = text
             elif after is not None and after.said == "=" and not top:
-                self._name = said
+                self._name = text
             elif top:
                 return tuple(p for p in (self._name, *(key for _, key in self._stack)) if p is not None)
         return None
@@ -90,20 +90,21 @@ def remarks_in(text: str) -> Iterator[Remark]:
 def _remarks(text: str, before: int) -> Iterator[Remark]:
     places, line, values = _Places(), 0, list[tuple[str | int, ...]]()
     lexemes = list(scan(text))
+    # `after` must be the next token that is not a comment: one may come between a key and its colon
     plain = [lexeme for lexeme in lexemes if lexeme.kind != "comment"]
     following = dict(zip(map(id, plain), [*plain[1:], None], strict=False))
     for lexeme in lexemes:
         if lexeme.line != line:
             line, values = lexeme.line, []
         if lexeme.kind == "comment":
-            said = lexeme.said.strip("#/* \t\r\n")
+            comment = lexeme.said.strip("#/* \t\r\n")
             path = values[0] if len(values) == 1 else ()
-            if said and (values or places.inside):
-                yield Remark(line=line + before, path=path, comment=said)
+            if comment and (values or places.inside):
+                yield Remark(line=line + before, path=path, comment=comment)
             continue
-        found = places.enter(lexeme, following[id(lexeme)])
-        if found is not None and (option_of(found) or answer_of(found)):
-            values.append(found)
+        value_path = places.enter(lexeme, following[id(lexeme)])
+        if value_path is not None and (option_of(value_path) or answer_of(value_path)):
+            values.append(value_path)
 
 
 def option_of(path: Sequence[str | int]) -> tuple[str, int] | None:
@@ -134,11 +135,11 @@ def check_comments(tree: Tree, text: str) -> Comments:
             unchecked.append((remark.line, remark.comment))
             continue
         group, index = place
-        told, open_parts = _compare(tree, group, index, remark.comment, classes)
-        contradictions += [f"line {remark.line}: {_where(group, index, remark.path)} {t}" for t in told]
+        mismatches, open_parts = _compare(tree, group, index, remark.comment, classes)
+        contradictions += [f"line {remark.line}: {_where(group, index, remark.path)} {t}" for t in mismatches]
         if open_parts:
             unchecked.append((remark.line, remark.comment))
-        agreed += not told and not open_parts
+        agreed += not mismatches and not open_parts
     return Comments(contradictions=tuple(contradictions), agreed=agreed, unchecked=tuple(unchecked))
 
 
@@ -161,22 +162,23 @@ def _where(group: Group, index: int, path: Sequence[str | int]) -> str:
 def _compare(tree: Tree, group: Group, index: int, comment: str, classes: dict[str, str]) -> tuple[list[str], bool]:
     """Return where the comment contradicts the data, and whether part of it cannot be checked."""
     options = {normalise(option): i for i, option in enumerate(group.options)}
-    whole = normalise(comment)
-    parts = [comment] if whole in options or whole in classes else [p for p in _PARTS.split(comment) if p.strip()]
-    told, unknown = [], False
+    normal = normalise(comment)
+    # an option or a class may itself contain a comma or "and": the comment as a whole is looked up first
+    parts = [comment] if normal in options or normal in classes else [p for p in _PARTS.split(comment) if p.strip()]
+    mismatches, unknown = [], False
     for part in parts:
         word, number = normalise(part), _NUMBER.fullmatch(part.strip())
         if word in options and not number:
             if options[word] != index:
-                told.append(f"but the comment says {show(part.strip())}, which is option {options[word]}")
+                mismatches.append(f"but the comment says {show(part.strip())}, which is option {options[word]}")
         elif number:
             if int(number[1]) != index:
-                told.append(f"but the comment says {number[1]}")
+                mismatches.append(f"but the comment says {number[1]}")
         elif word in classes:
             rule = next(r for r in tree.rules if r.name == classes[word])
             if rule.get(group.name) != index:
                 has = tree.word(rule, group.name)
-                told.append(f"but the comment names {show(rule.name)}, whose rule has {show(has)}")
+                mismatches.append(f"but the comment names {show(rule.name)}, whose rule has {show(has)}")
         else:
             unknown = True
-    return told, unknown
+    return mismatches, unknown

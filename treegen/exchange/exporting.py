@@ -39,11 +39,11 @@ def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | No
         ProblemsError: the tree or the domain has errors.
     """
     beside = path.parent / FILE_NAME
-    known = load_domain(domain) if domain else load_domain(beside) if beside.is_file() else None
+    loaded = load_domain(domain) if domain else load_domain(beside) if beside.is_file() else None
     if path.is_dir():
         raise InputError(f"{path} is a folder", f"name the tree file, such as {path / 'tree.json'}")
-    checked = check_file(path, classes=known.classes if known else None, domain=known.name if known else None)
-    return checked.sound_tree(path), known
+    checked = check_file(path, classes=loaded.classes if loaded else None, domain=loaded.name if loaded else None)
+    return checked.sound_tree(path), loaded
 
 
 def export_tree(
@@ -70,7 +70,7 @@ def export_tree(
     if form != "safetensors":
         raise refuse_unknown_format(form)
     if encoder is None:
-        raise InputError("safetensors holds embedded prompts", "name the encoder with --encoder, or in domain.toml")
+        raise InputError("safetensors contains embedded prompts", "name the encoder with --encoder, or in domain.toml")
     from treegen.exchange.tensors import tensors_bytes
 
     crop = domain.images.crop if domain and domain.images else (0.0, 0.0, 1.0, 1.0)
@@ -99,7 +99,7 @@ def _rule_notes(form: str, domain: Domain | None) -> tuple[str, ...]:
     if form not in _DECIDING or domain is None or domain.decision.rule == "sum":
         return ()
     return (
-        f"{domain.name} decides by the rule {domain.decision.rule}, and {form} by the sum: "
+        f"{domain.name} uses the decision rule {domain.decision.rule}, but {form} always uses the sum: "
         "its labels differ from those of `treegen classify`, and so does its accuracy",
     )
 
@@ -135,7 +135,9 @@ def write_export(exported: ExportResult, out: Path) -> tuple[Path, ...]:
             try:
                 out.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise InputError(f"{out}: cannot be made: {error.strerror or error}", "name another folder") from None
+                raise InputError(
+                    f"{out}: cannot be created: {error.strerror or error}", "name another folder"
+                ) from None
         write_atomically(out / name if name else out, content)
         written.append(out / name if name else out)
     return tuple(written)

@@ -47,7 +47,7 @@ def find_domain(domain: Path | None, out: Path) -> tuple[Domain | None, str]:
     if domain is not None:
         return load_domain(domain), f"--domain {domain_path(domain)}"
     beside = out.parent / FILE_NAME
-    return (load_domain(beside), f"{beside} beside the output") if beside.is_file() else (None, "")
+    return (load_domain(beside), f"{beside} next to the output") if beside.is_file() else (None, "")
 
 
 def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = "") -> Made:
@@ -64,8 +64,8 @@ def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = ""
     """
     source = read_source(path)
     article = read_article(source)
-    given = (domain.name, domain_from) if domain else None
-    name, origin = given or article.domain or (printable(path.stem).strip() or "imported", "the file's name")
+    from_domain = (domain.name, domain_from) if domain else None
+    name, origin = from_domain or article.domain or (printable(path.stem).strip() or "imported", "the file's name")
     rules = article.data.get("rules")
     classes = list(rules) if isinstance(rules, dict) else []
     matched = match_classes(classes, domain.classes if domain else None, domain.aliases if domain else ())
@@ -76,9 +76,9 @@ def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = ""
     tree = _tree_of(path, data, domain)
     notes = [*source.notes, *worded_note(article.worded)]
     if "review" in source.data:
-        notes.append("the file's review was left out: an approval counts where it was given")
-    if given and article.domain and article.domain[0] != name:
-        notes.append(f"the file names the domain {show(article.domain[0])}; {show(name)} was written")
+        notes.append("the file's review was left out: an approval is only valid where it was given")
+    if from_domain and article.domain and article.domain[0] != name:
+        notes.append(f"the file names the domain {show(article.domain[0])}, which was replaced by {show(name)}")
     report = Report(
         source=path.name,
         form=f"a tree in {source.syntax}",
@@ -109,7 +109,7 @@ def _tree_of(path: Path, data: dict[str, Any], domain: Domain | None) -> Tree:
     listed = "\n".join(f"  {p.code} {printable(p.pointer) or '/'}: {p.message}" for p in checked.problems[:20])
     more = f"\n  and {len(checked.problems) - 20} more" if len(checked.problems) > 20 else ""
     raise ProblemsError(
-        f"{path}: meant as a tree, but it cannot be one\n{listed}{more}", "nothing was written; correct it"
+        f"{path}: looks like a tree, but is not a valid one\n{listed}{more}", "nothing was written; correct the file"
     )
 
 
@@ -146,7 +146,7 @@ def refuse_output(source: Path, out: Path, *, force: bool) -> None:
     if out.is_dir():
         raise InputError(f"{out} is a folder", f"name the tree file, such as {out / 'tree.json'}")
     if not out.parent.is_dir():
-        raise InputError(f"{out.parent}: no such folder", "make it first, or name another file with -o")
+        raise InputError(f"{out.parent}: no such folder", "create it first, or name another file with -o")
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f"{out} is the file that is imported", "name another output with -o")
     if out.exists() and not force:
@@ -165,26 +165,26 @@ def keep_existing(out: Path, *, force: bool) -> Revision | None:
         raise InputError(f"{out} exists", "--force replaces it (its content stays in the history), or -o FILE")
     document = check_text(read_text(out)).document
     if document is None:
-        raise InputError(f"{out} exists and is no tree", "move it away first")
+        raise InputError(f"{out} exists and is not a tree", "move it away first")
     tree = document.tree
     with Store(out) as store:
-        known, latest = store.find_revision(digest_of(tree)), store.latest()
+        existing, latest = store.find_revision(digest_of(tree)), store.latest()
         note = "edited by hand" if latest else "found"
-        return known or store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
+        return existing or store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
 
 
-def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Path]) -> None:
+def write_report(path: Path, report: Report, *, force: bool, other_files: Sequence[Path]) -> None:
     """Write the report as Markdown (.md), JSON (.json) or plain text.
 
     Raises:
-        InputError: the file exists and `force` is not given, or it is one of the `others`.
+        InputError: the file exists and `force` is not given, or it is one of the `other_files`.
     """
     import json
 
     from treegen.exchange.report import as_json, as_markdown, as_text
     from treegen.files import write_atomically
 
-    check_report(path, force=force, others=others)
+    check_report(path, force=force, other_files=other_files)
     if path.suffix.lower() == ".json":
         text = json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n"
     else:
@@ -192,10 +192,10 @@ def write_report(path: Path, report: Report, *, force: bool, others: Sequence[Pa
     write_atomically(path, text)
 
 
-def check_report(path: Path, *, force: bool, others: Sequence[Path]) -> None:
+def check_report(path: Path, *, force: bool, other_files: Sequence[Path]) -> None:
     """Refuse a report path that would replace something; see `write_report`."""
-    if path.resolve() in {other.resolve() for other in others}:
-        raise InputError(f"{path} is another file of this command", "name another file with --report")
+    if path.resolve() in {other.resolve() for other in other_files}:
+        raise InputError(f"{path} is used for another file of this command", "name another file with --report")
     if path.exists() and not force:
         raise InputError(f"{path} exists", "--force replaces it, or name another file with --report")
     if path.is_dir() or not path.parent.is_dir():

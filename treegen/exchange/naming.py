@@ -28,13 +28,13 @@ class Matched:
 
 
 def match_classes(
-    found: Sequence[str], known: Sequence[str] | None, aliases: Sequence[tuple[str, Sequence[str]]] = ()
+    file_classes: Sequence[str], domain_classes: Sequence[str] | None, aliases: Sequence[tuple[str, Sequence[str]]] = ()
 ) -> Matched:
     """Match exactly, then by a spelling that only one class on each side has; never by likeness.
 
     Args:
-        found: classes of the file.
-        known: classes of the domain, if there is one.
+        file_classes: classes of the file.
+        domain_classes: classes of the domain, if there is one.
         aliases: (class, its other names) of the domain; an alias counts as a spelling.
 
     >>> matched = match_classes(["river_eels", "Newt", "Swann"], ["Newt", "River eel", "Swan"])
@@ -43,19 +43,20 @@ def match_classes(
     >>> matched.unknown  # a person decides
     (('Swann', 'Swan'),)
     """
-    if known is None:
-        return Matched(names={n: n for n in found}, renamed=(), unknown=(), missing=())
-    exact = set(found) & set(known)
-    free = _only_ones([k for k in known if k not in exact])
-    mine = _only_ones([f for f in found if f not in exact])
+    if domain_classes is None:
+        return Matched(names={n: n for n in file_classes}, renamed=(), unknown=(), missing=())
+    exact = set(file_classes) & set(domain_classes)
+    free = _only_ones([k for k in domain_classes if k not in exact])
+    mine = _only_ones([f for f in file_classes if f not in exact])
     renamed = {name: free[word] for word, name in mine.items() if word in free}
     open_names = set(free.values()) - set(renamed.values())
-    others = {normalise_name(a): name for name, some in aliases if name in open_names for a in some}
-    meant = {name: others[word] for word, name in mine.items() if word in others and name not in renamed}
-    renamed |= {name: target for name, target in meant.items() if list(meant.values()).count(target) == 1}
-    names = {n: renamed.get(n, n) for n in found}
-    missing = [k for k in known if k not in set(names.values())]
-    unknown = [n for n in found if n not in exact and n not in renamed]
+    aliased = {normalise_name(a): name for name, some in aliases if name in open_names for a in some}
+    by_alias = {name: aliased[word] for word, name in mine.items() if word in aliased and name not in renamed}
+    # two file classes that are aliases of one domain class: neither is certain
+    renamed |= {name: target for name, target in by_alias.items() if list(by_alias.values()).count(target) == 1}
+    names = {n: renamed.get(n, n) for n in file_classes}
+    missing = [k for k in domain_classes if k not in set(names.values())]
+    unknown = [n for n in file_classes if n not in exact and n not in renamed]
     candidates = missing if len(missing) <= _MOST_CANDIDATES else []
     return Matched(
         names=names,
@@ -74,5 +75,5 @@ def _only_ones(names: Sequence[str]) -> dict[str, str]:
 
 def _close(name: str, candidates: Sequence[str]) -> str:
     spelt = {normalise_name(c): c for c in candidates}
-    near = get_close_matches(normalise_name(name), list(spelt), n=1, cutoff=0.6)
-    return spelt[near[0]] if near else ""
+    matches = get_close_matches(normalise_name(name), list(spelt), n=1, cutoff=0.6)
+    return spelt[matches[0]] if matches else ""

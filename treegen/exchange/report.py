@@ -61,8 +61,8 @@ def sections(report: Report) -> Iterator[Section]:
         ("Comments that were not checked", [f"line {line}: {text}" for line, text in report.comments.unchecked]),
         ("Classes with identical rules", [" = ".join(same) for same in report.twins]),
         ("Classes of the domain that the file does not have", report.missing),
-        ("Classes that the domain does not have", [_meant(name, close) for name, close in report.unknown]),
-        ("Classes read by another spelling", [f"{name} as {known}" for name, known in report.renamed]),
+        ("Classes that the domain does not have", [_suggestion(name, close) for name, close in report.unknown]),
+        ("Classes read by another spelling", [f"{name} as {match}" for name, match in report.renamed]),
         ("Notes", report.notes),
         ("Problems of the tree", [f"{p.severity} {p.code} {p.pointer or '/'}: {p.message}" for p in report.problems]),
     ]
@@ -75,12 +75,12 @@ def _read(report: Report) -> Iterator[str]:
     yield f"{report.source}: {report.form}"
     yield f"domain {report.domain} (from {report.domain_from}), {report.classes} classes, {report.groups} groups"
     if report.comments.agreed or report.comments.contradictions:
-        said = len(report.comments.contradictions)
-        yield f"comments: {report.comments.agreed} agree with the data, {said} contradictions"
+        count = len(report.comments.contradictions)
+        yield f"comments: {report.comments.agreed} agree with the data, {count} contradictions"
 
 
-def _meant(name: str, close: str) -> str:
-    return f"{name}; is {close} meant?" if close else name
+def _suggestion(name: str, close: str) -> str:
+    return f"{name}; did you mean {close}?" if close else name
 
 
 def as_text(report: Report, most: int | None = 10) -> str:
@@ -123,7 +123,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "identical_classes": [list(t) for t in report.twins],
         "missing_classes": list(report.missing),
         "unknown_classes": [{"class": name, "meant": close or None} for name, close in report.unknown],
-        "renamed_classes": [{"class": name, "as": known} for name, known in report.renamed],
+        "renamed_classes": [{"class": name, "as": match} for name, match in report.renamed],
         "notes": list(report.notes),
         "problems": [p.as_json() for p in report.problems],
     }

@@ -25,17 +25,18 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
     import numpy as np
     from safetensors.numpy import save
 
-    from treegen.clip.arrays import to_numpy
+    from treegen.clip.embedding.texts import embed_texts
     from treegen.clip.scoring import rule_matrix
     from treegen.clip.text_checks import length_problems, refuse_long
 
     refuse_long(length_problems(tree, encoder))
+    vectors = embed_texts(tree.prompts(), encoder)
     tensors: dict[str, np.ndarray[Any, Any]] = {
-        "text_features": to_numpy(encoder.encode_texts(tree.prompts())).astype(np.float32),
+        "text_features": np.stack([vectors[text] for text in tree.prompts()]),
         "rules": rule_matrix(tree),
         "group_sizes": np.array([len(g.options) for g in tree.groups], np.int64),
     }
-    told = {
+    metadata = {
         "format": 1,
         "domain": tree.domain,
         "digest": digest_of(tree),
@@ -46,4 +47,4 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
         "preprocessing": encoder.preprocessing,
         "crop": crop,
     }
-    return save(tensors, metadata={"treegen": json.dumps(told, ensure_ascii=False)})
+    return save(tensors, metadata={"treegen": json.dumps(metadata, ensure_ascii=False)})

@@ -34,11 +34,12 @@ def article_text(tree: Tree) -> str:
         lines += [f"            {_quoted(name)}: {index},{_remark(tree, rule, name)}" for name, index in rule.answers]
         lines.append("        },")
     text = "\n".join([*lines, "    },", "}"]) + "\n"
+    # read back first: some texts, such as those with control characters, do not survive the format
     read = parse_reply(text)
     if read.data is None or tree_from({**read.data, "domain": tree.domain}) != tree_from(content):
-        why = read.problems[0].message if read.problems else "it would be read in another way"
+        why = read.problems[0].message if read.problems else "it would be read differently"
         raise InputError(
-            f"the tree cannot be written as the article's dict: {why}", "mend that text, or use another format"
+            f"the tree cannot be written as the article's dict: {why}", "fix that text, or use another format"
         )
     return text
 
@@ -57,8 +58,8 @@ def _remark(tree: Tree, rule: ClassRule, group: str) -> str:
 
 def _identifier(name: str) -> str:
     """Turn the name into a Python identifier, with underscores for invalid characters."""
-    made = "".join(c if c.isascii() and c.isalnum() else "_" for c in name.casefold()).strip("_") or "tree"
-    return f"tree_{made}" if made[0].isdigit() else made
+    identifier = "".join(c if c.isascii() and c.isalnum() else "_" for c in name.casefold()).strip("_") or "tree"
+    return f"tree_{identifier}" if identifier[0].isdigit() else identifier
 
 
 def prompts_of(tree: Tree) -> dict[str, list[str]]:

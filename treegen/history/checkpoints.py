@@ -19,25 +19,25 @@ class Checkpoints:
             with store.writing() as db:
                 db.execute("DELETE FROM part WHERE file=?", (store.file,))
 
-    def get(self, name: str, asked: Iterable[str]) -> str | None:
+    def get(self, name: str, request: Iterable[str]) -> str | None:
         """Return the stored value of a step, if its request was the same."""
         query = "SELECT value FROM part WHERE file=? AND digest=? AND name=?"
-        rows = self._store.rows(query, (self._store.file, _digest(asked), name))
+        rows = self._store.rows(query, (self._store.file, _digest(request), name))
         return str(rows[0][0]) if rows else None
 
-    def put(self, name: str, asked: Iterable[str], value: str) -> None:
+    def put(self, name: str, request: Iterable[str], value: str) -> None:
         """Store a step's value."""
         with self._store.writing() as db:
             db.execute(
                 "INSERT OR REPLACE INTO part(file, digest, name, value, created) VALUES (?,?,?,?,?)",
-                (self._store.file, _digest(asked), name, value, now()),
+                (self._store.file, _digest(request), name, value, now()),
             )
 
 
-def _digest(asked: Iterable[str]) -> str:
+def _digest(request: Iterable[str]) -> str:
     """Return the SHA-256 of texts, including their boundaries."""
-    found = hashlib.sha256()
-    for text in asked:
+    digest = hashlib.sha256()
+    for text in request:
         encoded = text.encode(errors="backslashreplace")
-        found.update(f"{len(encoded)}:".encode() + encoded)
-    return found.hexdigest()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The score document as types: what every score has, and what only one that looked at the test split has.
+"""The score document as types: what every score has, and what only one with an evaluation of the test split has.
 
 The keys of the test split are not keys of `Score` at all: mypy names every reader that takes them for granted. The
 format itself is `schemas/score.schema.json`.
@@ -66,7 +66,7 @@ class Controls(ShuffledControls):
 
 
 class Paired(TypedDict):
-    """Return McNemar's test of two predictions on the same images."""
+    """McNemar's test of two predictions on the same images."""
 
     wins: int
     losses: int
@@ -214,11 +214,11 @@ Score = TypedDict(
 
 
 class TestedScore(Score, TestSplit):
-    """A score whose test split was looked at."""
+    """A score that includes an evaluation of the test split."""
 
     test_looks: NotRequired[int]
 
 
 def as_tested(score: Score | None) -> TestedScore | None:
-    """Return the score if it looked at the test split, else `None`: the split may be sealed, or only dev was asked."""
+    """Return the score if it evaluated the test split, else `None`: it may be sealed, or only dev was requested."""
     return cast(TestedScore, score) if score is not None and "test" in score else None

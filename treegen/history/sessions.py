@@ -90,6 +90,7 @@ class Journal:
         """Store a step after `position`; undone steps after it can no longer be redone, but stay in the store."""
         changes, back = (json.dumps([c.as_json() for c in part]) for part in (step.changes, step.back))
         with self._store.writing() as db:
+            # dropped, not deleted: numbers repeat after an undo, and nothing of the user's is ever lost
             db.execute("UPDATE step SET dropped=1 WHERE session=? AND number>?", (session, position))
             db.execute(
                 "INSERT INTO step(session, number, label, changes, back, dropped, created) VALUES (?,?,?,?,?,0,?)",
@@ -130,7 +131,7 @@ class Journal:
         )
         return [(sentence, bool(taken), why) for sentence, taken, why in reversed(rows)]
 
-    def keep(self, session: int, name: str, value: str) -> None:
+    def put_text(self, session: int, name: str, value: str) -> None:
         """Store a text of the session under a name, replacing the previous one."""
         with self._store.writing() as db:
             db.execute(
@@ -139,7 +140,7 @@ class Journal:
                 (self._store.file, session, name, value),
             )
 
-    def kept(self, session: int, name: str) -> str:
+    def get_text(self, session: int, name: str) -> str:
         """Return the session's text, or else that of the file's last session that has one; empty if none has."""
         query = "SELECT value FROM kept WHERE file=? AND name=? ORDER BY session=? DESC, session DESC LIMIT 1"
         rows = self._store.rows(query, (self._store.file, name, session))
@@ -166,6 +167,7 @@ class Journal:
 
     def _hold(self, session: int) -> bool:
         """Lock the session for this process. The system releases the lock when the process ends, however it ends."""
+        # a lock of the system instead of a row in the store: a row would survive a crash and lock the user out
         file = (self._store.folder / _LOCK.format(session)).open("ab")
         if not _locked(file):
             file.close()

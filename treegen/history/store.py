@@ -181,6 +181,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock, self._readable():
+            # IMMEDIATE: a transaction that reads first and then writes could otherwise fail half-way as busy
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -229,9 +230,9 @@ class Store:
                 "INSERT INTO revision(file, parent, author, note, digest, tree, created) VALUES (?,?,?,?,?,?,?)",
                 (self.file, parent, author, note, digest, dump(tree), now()),
             )
-        found = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (cursor.lastrowid,))
-        assert found is not None
-        return found
+        revision = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (cursor.lastrowid,))
+        assert revision is not None
+        return revision
 
     def find_revision(self, digest: str) -> Revision | None:
         """Return the latest revision of this file with that content."""
@@ -307,13 +308,13 @@ class Store:
                 (revision, score["encoder"]["fingerprint"], score["images"]["digest"], _json(score), now()),
             )
 
-    def look(self, images: str, split: str, looks: Sequence[tuple[str, str, str]]) -> int:
+    def record_evaluations(self, images: str, split: str, evaluations: Sequence[tuple[str, str, str]]) -> int:
         """Record evaluations of a test split, each distinct one once.
 
         Args:
             images: digest of the image set.
             split: settings of the split.
-            looks: digest of a tree, fingerprint of an encoder, decision rule.
+            evaluations: digest of a tree, fingerprint of an encoder, decision rule.
 
         Returns:
             The total number of distinct evaluations of this split, over all trees of the folder.
@@ -321,7 +322,7 @@ class Store:
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO look(images, split, tree, encoder, rule, created) VALUES (?,?,?,?,?,?)",
-                [(images, split, *each, now()) for each in looks],
+                [(images, split, *evaluation, now()) for evaluation in evaluations],
             )
             query = "SELECT count(*) FROM look WHERE images=? AND split=?"
             return int(self._db.execute(query, (images, split)).fetchone()[0])
@@ -332,12 +333,12 @@ class Store:
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
         )
-        found: dict[int, Score] = {}
+        result: dict[int, Score] = {}
         for revision, text in rows:
             score: Score = json.loads(text)
-            if as_tested(score) or not as_tested(found.get(revision)):
-                found[revision] = score
-        return found
+            if as_tested(score) or not as_tested(result.get(revision)):
+                result[revision] = score
+        return result
 
     def scores_of(self, digest: str) -> list[Score]:
         """Return all score documents of this file with that content, oldest first."""
@@ -383,7 +384,7 @@ def store_folder(tree_path: Path) -> Path:
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be made: {error.strerror or error}", "the tree's folder must be writable"
+            f"{folder}: cannot be created: {error.strerror or error}", "the tree's folder must be writable"
         ) from None
     return folder
 

@@ -216,7 +216,7 @@ def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
 
 
 def _label_in(found: object) -> str:
-    """Return the one label in a JSON value: a text, a number, a list of one, or an object with one under a usual key."""
+    """Return the one label in a JSON value: a text, a number, a list of one, or an object with a usual key."""
     if isinstance(found, dict):
         keys = [key for key in _IN_JSON if key in found]
         if not keys:

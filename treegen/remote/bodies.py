@@ -30,6 +30,7 @@ def install(litellm: Any) -> None:
 
         def __iter__(self) -> Iterator[bytes]:
             total = unbroken = 0
+            # a stream of events may go on as long as each event is small; any other body is limited as a whole
             for part in self._inner:
                 total += len(part)
                 end = part.rfind(b"\n")
@@ -49,6 +50,7 @@ def install(litellm: Any) -> None:
 
     class Transport(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
+            # uncompressed: a small compressed body could expand beyond any limit
             request.headers["Accept-Encoding"] = "identity"
             response = super().handle_request(request)
             limit(response)

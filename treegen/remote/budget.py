@@ -27,7 +27,7 @@ class Bill:
         cost: in USD, of the requests whose tokens and price are known.
         guessed_tokens: estimate for requests without reported tokens (most of them failed).
         guessed_cost: in USD, estimate for requests of unknown cost.
-        untold: requests without reported tokens.
+        unreported: requests without reported tokens.
         unpriced: requests of unknown cost.
     """
 
@@ -37,7 +37,7 @@ class Bill:
     cost: float = 0.0
     guessed_tokens: int = 0
     guessed_cost: float = 0.0
-    untold: int = 0
+    unreported: int = 0
     unpriced: int = 0
 
     @property
@@ -49,10 +49,12 @@ class Bill:
     def words(self) -> str:
         """The bill on one line. Unknown values are marked as such."""
         parts = [counted(self.calls, "request")]
-        if self.calls > self.untold:
+        if self.calls > self.unreported:
             parts.append(f"{self.prompt_tokens} + {self.completion_tokens} tokens")
-        if self.untold:
-            parts.append(f"about {self.guessed_tokens} tokens in {counted(self.untold, 'request')} that told none")
+        if self.unreported:
+            parts.append(
+                f"about {self.guessed_tokens} tokens in {counted(self.unreported, 'request')} that reported none"
+            )
         if self.calls > self.unpriced:
             parts.append(f"${self.cost:.4f}")
         if self.unpriced:
@@ -80,7 +82,7 @@ class Budget:
             table: the table of domain.toml that holds the caps; empty where they are options of the command line.
         """
         self.limits = limits or Limits()
-        self._raise = f"raise it below {table} to go on" if table else "raise it to go on"
+        self._raise = f"raise it under {table} to continue" if table else "raise it to continue"
         self._table = table
         self._bill = Bill()
         self._open: list[Ticket] = []
@@ -102,6 +104,7 @@ class Budget:
         Raises:
             ModelError: it would exceed a cap, or the cost is capped and the price is unknown.
         """
+        # check and reserve under one lock: parallel requests must not both pass the last of the budget
         with self._lock:
             self._refuse(tokens, cost)
             ticket = Ticket(tokens=tokens, cost=cost)
@@ -127,18 +130,18 @@ class Budget:
             cost: USD; `None` if unknown: the estimate for the prompt counts.
             guessed_tokens: estimate of those written, if not reported.
         """
-        told = prompt_tokens is not None and completion_tokens is not None
+        reported = prompt_tokens is not None and completion_tokens is not None
         with self._lock:
             self._open.remove(ticket)
             bill = self._bill
             self._bill = replace(
                 bill,
-                prompt_tokens=bill.prompt_tokens + ((prompt_tokens or 0) if told else 0),
-                completion_tokens=bill.completion_tokens + ((completion_tokens or 0) if told else 0),
+                prompt_tokens=bill.prompt_tokens + ((prompt_tokens or 0) if reported else 0),
+                completion_tokens=bill.completion_tokens + ((completion_tokens or 0) if reported else 0),
                 cost=bill.cost + (cost or 0.0),
-                guessed_tokens=bill.guessed_tokens + (0 if told else ticket.tokens + guessed_tokens),
+                guessed_tokens=bill.guessed_tokens + (0 if reported else ticket.tokens + guessed_tokens),
                 guessed_cost=bill.guessed_cost + ((ticket.cost or 0.0) if cost is None else 0.0),
-                untold=bill.untold + (not told),
+                unreported=bill.unreported + (not reported),
                 unpriced=bill.unpriced + (cost is None),
             )
 
@@ -166,18 +169,20 @@ class Budget:
             raise ModelError(f"{self._cap('max-calls')} {most.max_calls} is used up; {spent}", self._raise)
         used = bill.tokens + sum(t.tokens for t in self._open)
         if most.max_tokens is not None and used + tokens > most.max_tokens:
-            told = f"the next request (about {tokens} tokens) would exceed {self._cap('max-tokens')} {most.max_tokens}"
-            raise ModelError(f"{told}; {spent}", self._raise)
+            message = (
+                f"the next request (about {tokens} tokens) would exceed {self._cap('max-tokens')} {most.max_tokens}"
+            )
+            raise ModelError(f"{message}; {spent}", self._raise)
         if most.max_cost is None:
             return
         if cost is None:
-            tip = "cap with --max-tokens or --max-calls, or give price_in and price_out below [llm]"
+            tip = "cap with --max-tokens or --max-calls, or set price_in and price_out under [llm]"
             if self._table:
-                tip = f"give price_in below {self._table}, in USD per million tokens"
-            raise ModelError(f"the price of the model is not known, so {self._cap('max-cost')} cannot be kept", tip)
+                tip = f"set price_in under {self._table}, in USD per million tokens"
+            raise ModelError(f"the price of the model is not known, so {self._cap('max-cost')} cannot be enforced", tip)
         if self._paid() + cost > most.max_cost:
-            told = f"the next request (about ${cost:.4f}) would exceed {self._cap('max-cost')} {most.max_cost:g}"
-            raise ModelError(f"{told}; {spent}", self._raise)
+            cap = f"{self._cap('max-cost')} {most.max_cost:g}"
+            raise ModelError(f"the next request (about ${cost:.4f}) would exceed {cap}; {spent}", self._raise)
 
     def _cap(self, option: str) -> str:
         return option.replace("-", "_") if self._table else f"--{option}"

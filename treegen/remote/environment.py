@@ -26,6 +26,6 @@ def read_env_file(path: Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(f"{path}: {why}", "name a file of NAME=VALUE lines with --env-file") from None
-    found = {name: value for name, value in values.items() if value is not None and name not in os.environ}
-    os.environ.update(found)
-    return tuple(found)
+    loaded = {name: value for name, value in values.items() if value is not None and name not in os.environ}
+    os.environ.update(loaded)
+    return tuple(loaded)

@@ -31,17 +31,20 @@ class Failure:
     code: str = ""
 
 
-_SERVER: Final = "is the server running, is {api_base} right?"
+_SERVER: Final = "check that the server is running and that {api_base} is right"
 #: a class in the chain of causes -> message and tip; looked up in this order
 _UNREACHED: Final = {
     "SSLCertVerificationError": (
         "the certificate of {where} is not trusted",
-        "is {api_base} right? Behind a company proxy, name its certificate in SSL_CERT_FILE",
+        "check {api_base}; behind a company proxy, name its certificate in SSL_CERT_FILE",
     ),
-    "SSLError": ("no secure connection to {where}", "does the server speak https, or http only? See {api_base}"),
-    "gaierror": ("{where} cannot be reached: there is no such host name", "is {api_base} right, is the network up?"),
-    "UnsupportedProtocol": ("{where} cannot be reached: it is no address", "write {api_base} as http://HOST:PORT/v1"),
-    "InvalidURL": ("{where} cannot be reached: it is no address", "write {api_base} as http://HOST:PORT/v1"),
+    "SSLError": ("no secure connection to {where}", "check {api_base}: the server may speak http only"),
+    "gaierror": ("{where} cannot be reached: there is no such host name", "check {api_base} and the network"),
+    "UnsupportedProtocol": (
+        "{where} cannot be reached: it is not a valid address",
+        "write {api_base} as http://HOST:PORT/v1",
+    ),
+    "InvalidURL": ("{where} cannot be reached: it is not a valid address", "write {api_base} as http://HOST:PORT/v1"),
     "ConnectionRefusedError": ("{where} cannot be reached: it refused the connection", _SERVER),
     "ConnectTimeout": ("{where} cannot be reached: it did not answer the connection", _SERVER),
     "ConnectError": ("{where} cannot be reached", _SERVER),
@@ -53,32 +56,32 @@ _UNREADABLE: Final = frozenset({"JSONDecodeError", "ValidationError", "PageError
 _FINAL: Final = {
     "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),
     "PermissionDeniedError": ("{where} does not allow this key to use the model (403)", "check the account"),
-    "PaymentRequiredError": ("{where} wants to be paid first (402)", "check the account"),
+    "PaymentRequiredError": ("{where} requires payment (402)", "check the account"),
     "NotFoundError": ("{where} does not know this model (404)", "check the name after the first slash, and {api_base}"),
     "ContextWindowExceededError": ("the request is longer than the model's context", "use a larger model"),
     "ContentPolicyViolationError": ("{where} refused the content", "reword the domain's texts"),
     "UnknownProvider": (
         "the name does not say which provider",
-        "is the name a litellm model name such as openai/gpt-4o-mini?",
+        "use a litellm model name such as openai/gpt-4o-mini",
     ),
     "BadRequestError": (
         "{where} did not accept the request (400)",
-        "is the name a litellm model name such as openai/gpt-4o-mini?",
+        "use a litellm model name such as openai/gpt-4o-mini",
     ),
     "NoVisionError": (
-        "{where} takes no pictures with this model (400)",
-        "use a model that sees, or leave the images out",
+        "{where} does not accept images with this model (400)",
+        "use a vision model, or leave the images out",
     ),
     "TooLong": (
-        "{where} sent more than a reply can hold, and was cut off",
-        "is it the right server? See {api_base}",
+        "{where} sent more than a reply may contain, and was cut off",
+        "check {api_base}: it may be the wrong server",
     ),
     "NoCompletion": (
-        "what {where} sent is no {wanted}",
-        "is it a proxy's page, or an address without /v1? See {api_base}",
+        "the response from {where} is not a {expected}",
+        "check {api_base}: it may lack /v1 or reach a proxy's page",
     ),
     "UnsupportedParamsError": (
-        "the model does not take one of temperature and max_tokens",
+        "the model does not accept temperature or max_tokens",
         "remove it from {table} in domain.toml",
     ),
 }
@@ -103,7 +106,7 @@ def explain(
     model: str,
     api_base: str | None = None,
     seconds: float | None = None,
-    wanted: str = "chat completion",
+    expected: str = "chat completion",
     table: str = "[llm]",
 ) -> Failure:
     """Return one clear message for an error of litellm, or of a library below it.
@@ -113,47 +116,51 @@ def explain(
         model: the model's name.
         api_base: where it is, if the user says.
         seconds: how long an answer was waited for.
-        wanted: what the answer should be.
+        expected: what the answer should be.
         table: the table of domain.toml that holds the settings.
     """
     words = {
-        "wanted": wanted,
+        "expected": expected,
         "table": table,
-        "api_base": "--api-base" if table == "[llm]" else f"api_base below {table}",
+        "api_base": "--api-base" if table == "[llm]" else f"api_base under {table}",
     }
     chain = list(causes(error))
     names = {type(e).__name__ for e in chain}
     status = next((s for e in chain if isinstance(s := getattr(e, "status_code", None), int)), None)
     words["where"] = where = without_credentials(api_base) or "the provider"
     kind = type(error).__name__
+    # litellm wraps a failed connection in its Timeout as well: only the chain of causes tells the two apart
     if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError") or names & _SILENT):
         waited = f" within {seconds:g} s" if seconds else ""
         return Failure(
-            message=f"{model}: {where} gave no answer{waited}",
+            message=f"{model}: {where} did not answer{waited}",
             again=True,
             wait=_wait(chain),
-            tip=f"try again later; a slow model needs a longer `timeout` below {table}",
+            tip=f"try again later; a slow model needs a longer `timeout` under {table}",
             code="no-answer",
         )
-    unreached = next((told for name, told in _UNREACHED.items() if name in names), None)
+    # with an HTTP status in the chain a server was reached, whatever else is in it
+    unreached = next((message for name, message in _UNREACHED.items() if name in names), None)
     if unreached and "HTTPStatusError" not in names:
-        told, tip = (part.format(**words) for part in unreached)
-        return Failure(message=f"{model}: {told}", tip=tip, sent=False, code="unreached")
+        message, tip = (part.format(**words) for part in unreached)
+        return Failure(message=f"{model}: {message}", tip=tip, sent=False, code="unreached")
     kind = _kind(error, names, status)
     if kind in _FINAL:
-        told, tip = (part.format(**words) for part in _FINAL[kind])
+        message, tip = (part.format(**words) for part in _FINAL[kind])
         unsent = kind in ("UnknownProvider", "UnsupportedParamsError") and "HTTPStatusError" not in names
-        return Failure(message=f"{model}: {told}", tip=tip, sent=not unsent, code=_code(kind))
+        return Failure(message=f"{model}: {message}", tip=tip, sent=not unsent, code=_code(kind))
     if status is None and not names & _BROKEN:
-        tip = "is the name right? TREEGEN_DEBUG=1 shows more"
+        tip = "check the name; TREEGEN_DEBUG=1 shows more"
         return Failure(message=f"{model}: litellm failed ({kind})", tip=tip, code="litellm-failed")
     if status is None or (status >= 500 and names & _BROKEN):
-        told = f"{model}: the connection to {where} broke"
-        return Failure(message=told, tip="try again later", again=True, code="connection-broke")
-    said = "limits the rate (429)" if status == 429 else f"failed ({status})"
+        message = f"{model}: the connection to {where} was interrupted"
+        return Failure(message=message, tip="try again later", again=True, code="connection-broke")
+    reason = "is limiting the rate of requests (429)" if status == 429 else f"failed ({status})"
     again = status in (408, 429) or status >= 500
     code = "rate-limited" if status == 429 else "server-failed"
-    return Failure(message=f"{model}: {where} {said}", tip="try again later", again=again, wait=_wait(chain), code=code)
+    return Failure(
+        message=f"{model}: {where} {reason}", tip="try again later", again=again, wait=_wait(chain), code=code
+    )
 
 
 def _code(kind: str) -> str:
@@ -182,10 +189,10 @@ def _kind(error: BaseException, names: set[str], status: int | None) -> str:
 
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield the error and its chain of causes."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
+    while current is not None and id(current) not in visited:
+        visited.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
 

@@ -73,11 +73,11 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
     Raises:
         NoKeyError: there is no key for the provider, or it is blank.
     """
-    told = litellm.validate_environment(model).get("missing_keys") or []
-    missing = [name for name in told if "_API_KEY" in name]  # an address or a region has defaults or other sources
-    own = model.partition("/")[0].upper() + "_API_KEY"
-    if not missing and not os.environ.get(own, "set").strip():
-        missing = [own]  # set, but blank
+    unset = litellm.validate_environment(model).get("missing_keys") or []
+    missing = [name for name in unset if "_API_KEY" in name]  # an address or a region has defaults or other sources
+    default = model.partition("/")[0].upper() + "_API_KEY"
+    if not missing and not os.environ.get(default, "set").strip():
+        missing = [default]  # set, but blank
     if missing and api_base:
         return {"api_key": "none"}  # the user's own server: the client requires some key
     if missing:
@@ -89,10 +89,10 @@ def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, 
 
 def price_per_million(litellm: Any, model: str, api_base: str | None = None) -> Price | None:
     """Return a model's price in litellm's list; `None` if unknown, or if the server is the user's own."""
-    provider, _, bare = model.partition("/")
-    known = litellm.model_cost.get(model) or litellm.model_cost.get(bare) or {}
-    foreign = model not in litellm.model_cost and known.get("litellm_provider") != provider
-    into, out = known.get("input_cost_per_token"), known.get("output_cost_per_token")
+    provider, _, model_name = model.partition("/")
+    prices = litellm.model_cost.get(model) or litellm.model_cost.get(model_name) or {}
+    foreign = model not in litellm.model_cost and prices.get("litellm_provider") != provider
+    into, out = prices.get("input_cost_per_token"), prices.get("output_cost_per_token")
     if api_base or foreign or into is None or out is None:
         return None
     return Price(per_million_in=1e6 * float(into), per_million_out=1e6 * float(out))

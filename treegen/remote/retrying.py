@@ -63,10 +63,10 @@ def call(
     """
     started = clock()
     for number in range(1, policy.tries + 1):
-        left = float("inf") if policy.total is None else policy.total - (clock() - started)
+        remaining = float("inf") if policy.total is None else policy.total - (clock() - started)
         sent = clock()
         try:
-            result = function(min(policy.per_call, max(left, _SHORTEST)))
+            result = function(min(policy.per_call, max(remaining, _SHORTEST)))
             logger.info("request %d answered in %.1f s", number, clock() - sent)
             return result
         except Exception as error:
@@ -80,13 +80,15 @@ def call(
             times = f", {number} times" if number > 1 else ""
             raise ModelError(failure.message + times, failure.tip, code=failure.code) from None
         wait = failure.wait if failure.wait is not None else draw() * min(policy.cap, policy.base * 2 ** (number - 1))
+        # a server that asks for an hour is not waited for: the user decides
         if wait > policy.cap:
-            told = f"{failure.message} and asks to wait {wait:.0f} s"
-            raise ModelError(told, "try again then", code=failure.code) from None
-        left = float("inf") if policy.total is None else policy.total - (clock() - started)
-        if wait + _SHORTEST > left:
-            told = f"{failure.message}; {policy.total:.0f} s are over"
-            raise ModelError(told, failure.tip, code=failure.code) from None
+            message = f"{failure.message} and asks to wait {wait:.0f} s"
+            raise ModelError(message, "try again after that", code=failure.code) from None
+        remaining = float("inf") if policy.total is None else policy.total - (clock() - started)
+        # no waiting for a try that would have no time left
+        if wait + _SHORTEST > remaining:
+            message = f"{failure.message}; gave up after {policy.total:.0f} s"
+            raise ModelError(message, failure.tip, code=failure.code) from None
         logger.info("waiting %.1f s before the next request", wait)
         pause(wait, sleep, on_pulse)
     raise AssertionError("the last try returns or raises")
@@ -94,9 +96,9 @@ def call(
 
 def pause(seconds: float, sleep: Callable[[float], None], on_pulse: Callable[[], None] | None = None) -> None:
     """Wait; the listener can abort by raising."""
-    left = seconds
-    while on_pulse and left > _SLICE:
+    remaining = seconds
+    while on_pulse and remaining > _SLICE:
         on_pulse()
         sleep(_SLICE)
-        left -= _SLICE
-    sleep(left)
+        remaining -= _SLICE
+    sleep(remaining)

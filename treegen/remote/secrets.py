@@ -14,13 +14,13 @@ REMOVED: Final = "[key removed]"
 def known_secrets(api_base: str | None = None) -> tuple[str, ...]:
     """Return environment values that are keys by name, and secrets in an address; longest first."""
     values = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
-    found = {value for value in values if _LIKE_A_KEY.fullmatch(value)}
+    secrets = {value for value in values if _LIKE_A_KEY.fullmatch(value)}
     password = urlsplit(api_base).password if api_base and "@" in api_base else None
     if password:
-        found |= {password, unquote(password)}
-    asked = parse_qsl(urlsplit(api_base).query) if api_base and "?" in api_base else []
-    found |= {value for _, value in asked if _LIKE_A_KEY.fullmatch(value)}
-    return tuple(sorted(found, key=len, reverse=True))
+        secrets |= {password, unquote(password)}
+    query = parse_qsl(urlsplit(api_base).query) if api_base and "?" in api_base else []
+    secrets |= {value for _, value in query if _LIKE_A_KEY.fullmatch(value)}
+    return tuple(sorted(secrets, key=len, reverse=True))
 
 
 def scrub(text: str, api_base: str | None = None) -> str:

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
+from treegen.config.overrides import llm_settings_with
 from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
 from treegen.review import messages
@@ -31,7 +32,6 @@ from treegen.review.widgets.switcher import PaneSwitcher
 from treegen.text import printable
 from treegen.tree.changes import Change
 from treegen.workflow.review_model import ReviewModel
-from treegen.workflow.score import llm_settings_with
 
 
 class ReviewApp(BackgroundApp[None]):

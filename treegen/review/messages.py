@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from treegen.tree.feedback_target import Feedback
     from treegen.workflow.proposal_review import ProposalReview
     from treegen.workflow.review_model import Measurement
-    from treegen.workflow.score import Proposal
+    from treegen.workflow.revise import Proposal
 
 
 def reason_of(error: BaseException) -> str:

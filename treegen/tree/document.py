@@ -27,7 +27,7 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\d++[.eE][\d.eE+-]*+|(?P<integer
 class _Pairs(dict[str, Any]):
     """An object that remembers duplicate keys."""
 
-    twice: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
 
 def _walk(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -60,9 +60,9 @@ def parse_json(text: str) -> tuple[Any, list[Problem]]:
             parse_constant=partial(_number, odd),
         )
     except json.JSONDecodeError as error:
-        told = f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        message = f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         return None, [
-            Problem(code="TG101", pointer="", message=told, place=Place(line=error.lineno, column=error.colno))
+            Problem(code="TG101", pointer="", message=message, place=Place(line=error.lineno, column=error.colno))
         ]
     except RecursionError:
         return None, [_too_deep(text)]
@@ -77,23 +77,23 @@ def parse_json(text: str) -> tuple[Any, list[Problem]]:
 def _endless_number(text: str) -> Problem | None:
     """Return the first integer too long for Python; its own error message is about Python settings."""
     most = sys.get_int_max_str_digits()
-    for found in _TOKEN.finditer(text):
-        if found["integer"] and len(found["integer"]) > most:
-            place = place_at(text, found.start())
-            told = (
-                f"a number of {len(found['integer'])} digits at line {place.line}, column {place.column}; "
+    for token in _TOKEN.finditer(text):
+        if token["integer"] and len(token["integer"]) > most:
+            place = place_at(text, token.start())
+            message = (
+                f"a number of {len(token['integer'])} digits at line {place.line}, column {place.column}; "
                 f"at most {most} can be read"
             )
-            return Problem(code="TG101", pointer="", message=told, place=place)
+            return Problem(code="TG101", pointer="", message=message, place=place)
     return None
 
 
 def _object(odd: list[str], pairs: list[tuple[str, Any]]) -> _Pairs:
-    made = _Pairs(pairs)
-    if len(made) != len(pairs):
-        made.twice = tuple(k for k, count in Counter(k for k, _ in pairs).items() if count > 1)
-        odd += made.twice
-    return made
+    members = _Pairs(pairs)
+    if len(members) != len(pairs):
+        members.duplicates = tuple(k for k, count in Counter(k for k, _ in pairs).items() if count > 1)
+        odd += members.duplicates
+    return members
 
 
 def _number(odd: list[str], written: str) -> float:
@@ -106,12 +106,12 @@ def _number(odd: list[str], written: str) -> float:
 
 def _odd_values(data: Any) -> Iterator[Problem]:
     for path, value in _walk(data):
-        for key in getattr(value, "twice", ()):
-            told = f"the key {show(key)} stands twice; keep one"
-            yield Problem(code="TG102", pointer=pointer_to(*path, key), message=told)
+        for key in getattr(value, "duplicates", ()):
+            message = f"the key {show(key)} is a duplicate; keep one"
+            yield Problem(code="TG102", pointer=pointer_to(*path, key), message=message)
         if isinstance(value, float) and not math.isfinite(value):
-            told = f"not JSON: {show(value)} is no number of JSON"
-            yield Problem(code="TG101", pointer=pointer_to(*path), message=told)
+            message = f"not JSON: {show(value)} is not a JSON number"
+            yield Problem(code="TG101", pointer=pointer_to(*path), message=message)
 
 
 def _deeper(data: Any, most: int) -> bool:
@@ -126,8 +126,10 @@ def _deeper(data: Any, most: int) -> bool:
 
 
 def _too_deep(text: str) -> Problem:
-    told = f"nested deeper than {MOST_DEPTH} levels"
-    return Problem(code="TG101", pointer="", message=told, place=place_at(text, bracket_deeper_than(text, MOST_DEPTH)))
+    message = f"nested deeper than {MOST_DEPTH} levels"
+    return Problem(
+        code="TG101", pointer="", message=message, place=place_at(text, bracket_deeper_than(text, MOST_DEPTH))
+    )
 
 
 def unwritable(data: Any) -> Iterator[Problem]:
@@ -138,8 +140,8 @@ def unwritable(data: Any) -> Iterator[Problem]:
     for path, value in _walk(data):
         texts = [value] if isinstance(value, str) else list(value) if isinstance(value, dict) else []
         if not all(_writable(t) for t in texts):
-            told = "holds half of a surrogate pair, which UTF-8 cannot write"
-            yield Problem(code="TG107", pointer=pointer_to(*path), message=told)
+            message = "contains half of a surrogate pair, which UTF-8 cannot encode"
+            yield Problem(code="TG107", pointer=pointer_to(*path), message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

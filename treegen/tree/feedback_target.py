@@ -80,7 +80,8 @@ def target_of(text: str, tree: Tree) -> Target:
             if name.startswith(f"{group.name}:") and option in group.options:
                 return Target(kind="option", group=group.name, option=option)
     raise InputError(
-        f"the tree has no {quote(text)}", "tree, group NAME, option GROUP: OPTION or class NAME, as they stand in it"
+        f"the tree has no {quote(text)}",
+        "use tree, group NAME, option GROUP: OPTION or class NAME, spelled as in the tree",
     )
 
 

@@ -31,17 +31,17 @@ def with_group(tree: Tree, group: str, text: str) -> Tree:
     """
     data, problems = parse_json(text)
     if problems or not isinstance(data, dict) or set(data) != {"prompt", "options", "answers"}:
-        told = problems[0].message if problems else 'expected an object with "prompt", "options" and "answers"'
-        raise ProblemsError(f"the group cannot be read: {told}", "keep its three parts as they were written")
+        reason = problems[0].message if problems else 'expected an object with "prompt", "options" and "answers"'
+        raise ProblemsError(f"the group cannot be read: {reason}", "keep its three keys as they were")
     prompt, options, answers = data["prompt"], data["options"], data["answers"]
     if not isinstance(prompt, str) or not isinstance(answers, dict) or not _are_texts(options):
-        raise ProblemsError("the prompt must be a text, the options a list of texts, the answers an object")
+        raise ProblemsError("the prompt must be a string, the options a list of strings, the answers an object")
     draft = MutableTree(tree)
     draft.prompts[group], draft.options[group] = prompt, options
     for name, answer in answers.items():
         rule = draft.need_class(name)
         if answer is not None and answer not in options:
-            raise ProblemsError(f"{show(name)} has {show(answer)}, which is none of the options", "write one of them")
+            raise ProblemsError(f"{show(name)} has {show(answer)}, which is not one of the options", "use one of them")
         rule[group] = None if answer is None else options.index(answer)
     for name in draft.rules.keys() - answers.keys():
         draft.rules[name][group] = None

@@ -80,10 +80,10 @@ class Tree:
 
     def word(self, rule: ClassRule, group: str) -> str | None:
         """Return the rule's option in the group; `None` for null, a missing answer or an index out of range."""
-        index, found = rule.get(group), self.group(group)
-        if found is None or index is None or not 0 <= index < len(found.options):
+        index, target = rule.get(group), self.group(group)
+        if target is None or index is None or not 0 <= index < len(target.options):
             return None
-        return found.options[index]
+        return target.options[index]
 
     def prompts(self) -> tuple[str, ...]:
         """Return all filled prompts (Q), group after group in the order of the tree."""

@@ -20,12 +20,12 @@ def lines_of(tree: Tree) -> Iterator[str]:
         yield f"group {printable(group.name)}: {printable(group.prompt)}"
         for option in group.options:
             yield f"  - {printable(option)}"
-    known = {group.name: group.options for group in tree.groups}
+    options = {group.name: group.options for group in tree.groups}
     for rule in tree.rules:
         yield ""
         yield f"class {printable(rule.name)}"
         for name, index in rule.answers:
-            yield f"  {printable(name)}: {_answer(known.get(name), index)}"
+            yield f"  {printable(name)}: {_answer(options.get(name), index)}"
 
 
 def _answer(options: tuple[str, ...] | None, index: int | None) -> str:

@@ -30,7 +30,7 @@ def run_git(arguments: Sequence[str], folder: Path) -> Done:
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     except (FileNotFoundError, NotADirectoryError):
-        missing = "git is not installed, or not on the path" if folder.is_dir() else f"{folder}: no such folder"
+        missing = "git is not installed, or not on the PATH" if folder.is_dir() else f"{folder}: no such folder"
         raise InputError(missing, "install git" if folder.is_dir() else "check the name") from None
     return Done(code=done.returncode, out=done.stdout, err=done.stderr.decode(errors="replace").strip())
 
@@ -49,7 +49,7 @@ def repository_of(folder: Path) -> Path:
     """
     top = ask_git(["rev-parse", "--show-toplevel"], folder)
     if not top:
-        raise InputError(f"{folder}: not in a git repository", "`git init` makes one")
+        raise InputError(f"{folder}: not in a git repository", "`git init` creates one")
     return Path(top)
 
 
@@ -59,9 +59,9 @@ def identity(folder: Path) -> str | None:
     The author takes precedence over the committer. Without `useConfigOnly` git would make up a name from user and host.
     """
     for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        told = ask_git(["-c", "user.useConfigOnly=true", "var", variable], folder)
-        if told:
-            return told[: told.rindex(">") + 1]  # followed by seconds and time zone
+        value = ask_git(["-c", "user.useConfigOnly=true", "var", variable], folder)
+        if value:
+            return value[: value.rindex(">") + 1]  # followed by seconds and time zone
     return None
 
 
@@ -73,9 +73,10 @@ def content_at(revision: str, path: str, folder: Path) -> bytes:
         NotThereError: no such file in it.
     """
     top = repository_of(folder)
+    # --end-of-options: a revision that starts with a hyphen must not become an option of git
     commit = ask_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"], folder)
     if commit is None:
-        raise InputError(f"{revision}: git knows no such revision", "`git log` lists them")
+        raise InputError(f"{revision}: no such revision", "`git log` lists the revisions")
     for place in (path, f"./{path}"):
         done = run_git(["cat-file", "blob", f"{commit}:{place}"], folder)
         if done.code == 0:
@@ -98,16 +99,16 @@ def versions_of(path: Path) -> Iterator[tuple[str, bytes]]:
     folder = path.resolve().parent
     form = ("--format=%x00%H", "--name-only", "-z", "--no-relative", "--no-show-signature")
     log = ["--literal-pathspecs", "log", "--follow", "-m", *form]  # -m: a merge's own changes are a version too
-    listed = ask_git([*log, "--", path.resolve().name], folder)
-    if not listed:
+    output = ask_git([*log, "--", path.resolve().name], folder)
+    if not output:
         return
-    words = [word.strip("\n") for word in listed.split("\0")]
-    commit, seen = "", set()
+    words = [word.strip("\n") for word in output.split("\0")]
+    commit, yielded = "", set()
     for word in words:
         if len(word) in (40, 64) and all(c in "0123456789abcdef" for c in word):
             commit = word
-        elif word and commit and (commit, word) not in seen:
-            seen.add((commit, word))  # a merge is listed once per parent
+        elif word and commit and (commit, word) not in yielded:
+            yielded.add((commit, word))  # a merge is listed once per parent
             done = run_git(["cat-file", "blob", f"{commit}:{word}"], folder)
             if done.code == 0:
                 yield commit, done.out
@@ -115,5 +116,5 @@ def versions_of(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def merge_texts(base: Path, ours: Path, theirs: Path, labels: Sequence[str] = ("ours", "base", "theirs")) -> Done:
     """Run git's own line merge, with conflict markers; code 0 if there are none."""
-    named = [part for label in labels for part in ("-L", label)]
-    return run_git(["merge-file", "-p", *named, str(ours), str(base), str(theirs)], Path.cwd())
+    options = [part for label in labels for part in ("-L", label)]
+    return run_git(["merge-file", "-p", *options, str(ours), str(base), str(theirs)], Path.cwd())

@@ -43,7 +43,9 @@ def set_up(folder: Path, command: str, *, patterns: Sequence[str] = PATTERNS, pr
     top = repository_of(folder)
     for pattern in patterns:
         if not _can_be_written(pattern):
-            raise InputError(f"{pattern!r} is no pattern", "write it as in .gitattributes, ? for a space: trees/*.json")
+            raise InputError(
+                f"{pattern!r} is not a valid pattern", "write it as in .gitattributes, with ? for a space: trees/*.json"
+            )
     block = "\n".join(f"{pattern} diff=treegen merge=treegen" for pattern in patterns)
     done = [_write_block(top / ATTRIBUTES, block)]
     for key, value in _settings(command):
@@ -124,7 +126,7 @@ def _write_block(path: Path, block: str) -> str:
     # an unterminated last line borrows its line end from the block, so that removing the block restores it
     after = rest + (eol + lines if rest and not rest.endswith("\n") else lines + eol)
     if after == before:
-        return f"{path.name} is as it should be"
+        return f"{path.name} is already up to date"
     _write(path, after)
     return f"wrote to {path.name}: {block}"
 
@@ -136,9 +138,9 @@ def _remove_blocks(path: Path) -> list[str]:
         return []
     if after not in ("", "repos:\n"):
         _write(path, after)
-        return [f"took treegen's lines out of {path.name}"]
+        return [f"removed treegen's lines from {path.name}"]
     path.unlink()
-    return [f"removed {path.name}, which held nothing else"]
+    return [f"removed {path.name}, which contained nothing else"]
 
 
 def _add_hook(path: Path, patterns: Sequence[str]) -> str:
@@ -153,13 +155,14 @@ def _add_hook(path: Path, patterns: Sequence[str]) -> str:
     place = next((number for number, line in enumerate(lines) if _REPOS.match(line)), None)
     if place is None:
         shown = "\n".join(_hook("", patterns))
-        raise InputError(f"{path}: has no line `repos:`; everything else is done", f"add this hook by hand:\n{shown}")
+        raise InputError(f"{path}: has no line `repos:`; everything else is done", f"add this hook manually:\n{shown}")
+    # YAML needs all entries of a list at one indent, and the user's file may use any
     entry = next((line for line in lines[place + 1 :] if line.lstrip().startswith("- ")), "- ")
     hook = eol.join(_hook(entry[: len(entry) - len(entry.lstrip())], patterns))
-    whole = lines[place].endswith("\n")
-    after = "".join([*lines[: place + 1], hook + eol if whole else eol + hook, *lines[place + 1 :]])
+    terminated = lines[place].endswith("\n")
+    after = "".join([*lines[: place + 1], hook + eol if terminated else eol + hook, *lines[place + 1 :]])
     if path.exists() and after == before:
-        return f"{path.name} is as it should be"
+        return f"{path.name} is already up to date"
     _write(path, after)
     return f"wrote a hook that runs `treegen check` to {path.name}; `pre-commit install` makes git run it"
 

@@ -118,12 +118,12 @@ def changes_since_approval(path: Path, tree: Tree) -> tuple[Change, ...] | None:
     """Return the changes since the content that the sign-off names; `None` if that content cannot be found."""
     if tree.review is None:
         return None
-    for approved in _kept(path, tree.review.digest):
+    for approved in _approved_trees(path, tree.review.digest):
         return difference(approved, tree)
     return None
 
 
-def _kept(path: Path, digest: str) -> Iterator[Tree]:
+def _approved_trees(path: Path, digest: str) -> Iterator[Tree]:
     """Yield the content with a digest: from the history next to the tree, then from git."""
     if (path.resolve().parent / FOLDER / "store.sqlite").is_file():
         with Store(path) as store:

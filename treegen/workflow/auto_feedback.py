@@ -48,13 +48,13 @@ def compose(tree: Tree, diagnosis: Findings, mistakes: "Sequence[Mistake]", deci
 
 def _pairs(confused: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
     """Return the most confused pairs, each with the count of the reverse confusion."""
-    found: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
+    pairs: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
     for entry in confused:
-        known = any({entry["true"], entry["predicted"]} == {pair["true"], pair["predicted"]} for pair, _ in found)
-        if not known:
+        listed = any({entry["true"], entry["predicted"]} == {pair["true"], pair["predicted"]} for pair, _ in pairs)
+        if not listed:
             other = (entry["predicted"], entry["true"])
-            found.append((entry, next((e for e in confused if (e["true"], e["predicted"]) == other), None)))
-    return found[:_MOST_PAIRS]
+            pairs.append((entry, next((e for e in confused if (e["true"], e["predicted"]) == other), None)))
+    return pairs[:_MOST_PAIRS]
 
 
 def _counted(pair: dict[str, Any], back: dict[str, Any] | None) -> str:
@@ -65,8 +65,8 @@ def _counted(pair: dict[str, Any], back: dict[str, Any] | None) -> str:
 
 def _of_pair(tree: Tree, pair: dict[str, Any], mistakes: "Sequence[Mistake]") -> list[str]:
     """Name the groups that favoured the wrong class, and those in which the two classes have the same answer."""
-    own = [m for m in mistakes if (m.true, m.predicted) == (pair["true"], pair["predicted"])]
-    lines = [f"   {line}" for line in _misleading(own)]
+    pair_mistakes = [m for m in mistakes if (m.true, m.predicted) == (pair["true"], pair["predicted"])]
+    lines = [f"   {line}" for line in _misleading(pair_mistakes)]
     rules = {rule.name: rule for rule in tree.rules}
     one, other = rules.get(pair["true"]), rules.get(pair["predicted"])
     if one is None or other is None:
@@ -78,8 +78,8 @@ def _of_pair(tree: Tree, pair: dict[str, Any], mistakes: "Sequence[Mistake]") ->
         lines.append(f"   Both have the same answer in {', '.join(shared)}.")
     if silent:
         lines.append(f"   Nothing is said of at least one of them in {', '.join(silent)}.")
-    told = ", ".join(map(quote, differing)) if differing else "no group alone"
-    lines.append(f"   They are told apart by {told}.")
+    groups = ", ".join(map(quote, differing)) if differing else "no group alone"
+    lines.append(f"   They are told apart by {groups}.")
     return lines
 
 
@@ -94,9 +94,9 @@ def _misleading(mistakes: "Sequence[Mistake]") -> list[str]:
     for group in worst:
         votes = [vote for m in mistakes for vote in m.votes if vote.group == group]
         option, count = Counter(vote.option for vote in votes).most_common(1)[0]
-        wanted = votes[0].true_option
-        expected = "says nothing about the right class" if wanted is None else f"{quote(wanted)} would be right"
-        if option == wanted:
+        correct = votes[0].true_option
+        expected = "says nothing about the right class" if correct is None else f"{quote(correct)} would be right"
+        if option == correct:
             expected = "which is right, but hardly more than the other"
         lines.append(
             f"{quote(group)} misled: it saw {quote(option)} most often, in {count} of these {len(votes)}; {expected}."
@@ -111,9 +111,9 @@ def _words(tree: Tree, group: str, one: ClassRule, other: ClassRule) -> tuple[st
 
 
 def _shared(tree: Tree, one: ClassRule, other: ClassRule) -> list[tuple[str, str]]:
-    found = []
+    shared = []
     for group in tree.groups:
         a, b, _ = _words(tree, group.name, one, other)
         if a is not None and a == b:
-            found.append((group.name, a))
-    return found
+            shared.append((group.name, a))
+    return shared

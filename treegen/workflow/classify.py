@@ -64,16 +64,16 @@ def _classify(workspace: Workspace, tree: Tree, paths: Sequence[Path]) -> list[C
     decision = _decision(workspace, tree)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
     results: list[Classification] = []
-    least = workspace.domain.decision.least_margin
+    margin = workspace.domain.decision.least_margin
     for start in range(0, len(paths), _BATCH):
-        found = _classify_batch(labeller, paths[start : start + _BATCH], crop)
-        results += [replace(each, rule=decision.rule.name, unsure=_is_unsure(each, least)) for each in found]
+        batch = _classify_batch(labeller, paths[start : start + _BATCH], crop)
+        results += [replace(each, rule=decision.rule.name, unsure=_is_unsure(each, margin)) for each in batch]
         workspace.progress("classifying", len(results), len(paths))
     return results
 
 
-def _is_unsure(result: Classification, least: float) -> bool:
-    return len(result.ranking) > 1 and result.ranking[0][1] - result.ranking[1][1] < least
+def _is_unsure(result: Classification, margin: float) -> bool:
+    return len(result.ranking) > 1 and result.ranking[0][1] - result.ranking[1][1] < margin
 
 
 def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
@@ -86,8 +86,8 @@ def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
 
     def learn(rule: "DecisionRule") -> "FittedRule":
         if not workspace.domain.images:
-            told = f"the decision rule {rule.name} learns on the dev part, and the domain has no images"
-            raise InputError(told, "freeze it where there are: `treegen score TREE --rules all --freeze`")
+            message = f"the decision rule {rule.name} learns from the dev split, and the domain has no images"
+            raise InputError(message, "freeze it where the images are: `treegen score TREE --rules all --freeze`")
         return workspace.evaluator.decide(tree)
 
     return decision_of(workspace.domain.decision, workspace.encoder.fingerprint, learn)
@@ -108,10 +108,10 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
         if number in failures:
             results.append(Classification(path=path, ranking=(), answers=(), failure=failures[number]))
             continue
-        if (found := next(labels)) is None:
+        if (label := next(labels)) is None:
             results.append(Classification(path=path, ranking=(), answers=(), failure=NO_NUMBERS))
             continue
-        ranking, answers = found
+        ranking, answers = label
         chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
         results.append(Classification(path=path, ranking=ranking, answers=chain))
     return results

@@ -39,11 +39,11 @@ def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> in
         folder.mkdir(parents=True, exist_ok=True)
         manifest = _read_manifest(folder / _MANIFEST)
         copied = _copy_files(source, folder, manifest.get("files", {}))
-        wanted = {"count": count, "seed": seed, "generator": _generator_digest(source)}
+        expected = {"count": count, "seed": seed, "generator": _generator_digest(source)}
         drawn = 0
-        if manifest.get("images") != wanted or not _complete(source, folder, count):
+        if manifest.get("images") != expected or not _complete(source, folder, count):
             drawn = _draw(source, folder / "images", count, seed)
-        write_atomically(folder / _MANIFEST, json.dumps({"files": copied, "images": wanted}, indent=2) + "\n")
+        write_atomically(folder / _MANIFEST, json.dumps({"files": copied, "images": expected}, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}", "name another folder") from None
     return drawn
@@ -52,10 +52,10 @@ def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> in
 def _read_manifest(path: Path) -> dict[str, Any]:
     """Return what an earlier layout wrote; empty if there was none or it cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _copy_files(source: Path, folder: Path, before: dict[str, str]) -> dict[str, str]:
@@ -91,5 +91,5 @@ def _draw(source: Path, images: Path, count: int, seed: int) -> int:
     if finished.returncode in (130, -2):
         raise KeyboardInterrupt
     if finished.returncode != 0:
-        raise TreegenError("the drawings could not be made", f"run it by itself: {' '.join(command)}")
+        raise TreegenError("the images could not be drawn", f"run the generator directly: {' '.join(command)}")
     return int(finished.stdout.split()[0])

@@ -57,38 +57,40 @@ def draft_tree(
     on_attempt: Listener | None = None,
     on_text: "OnText | None" = None,
 ) -> DraftResult:
-    """Has a language model draft the tree of the workspace's domain and writes it.
+    """Have a language model draft the tree of the workspace's domain and write it.
 
     Args:
         workspace: its tree file is written.
-        chat: who answers; with `concurrency` above 1 from several threads.
-        tries: most replies for the tree or for each of its parts.
+        chat: the language model; called from several threads if `concurrency` is above 1.
+        tries: most replies for the tree or for each batch.
         noted: the workspace's domain with its notes files, if they were read already.
-        force: an existing tree may be replaced; what it held is kept as a revision first.
-        parts: `auto` drafts more than 60 classes in parts, and fewer if a reply stays cut at the token limit; a number
-            drafts in parts of so many classes.
-        images: pictures of each class, of the dev part, that a model with vision describes first.
-        fresh: finished parts of an earlier run are forgotten.
-        concurrency: most requests at a time.
-        settings: of the model, to tell whether it sees; the domain's with the chat's name if not given.
-        on_attempt: is told of each attempt.
-        on_text: is told each reply while it comes; may raise `Cancelled`.
+        force: replace an existing tree, after storing it as a revision.
+        parts: `auto` drafts more than 60 classes in batches, and fewer if a reply stays truncated at the token limit; a
+            number is the size of the batches.
+        images: pictures of each class, from the dev split, that a vision model describes first.
+        fresh: ignore the finished steps of an earlier run.
+        concurrency: most simultaneous requests.
+        settings: of the model, to find out whether it has vision; the domain's with the chat's name if not given.
+        on_attempt: called with each attempt.
+        on_text: called with each reply as it streams in; may raise `Cancelled`.
 
     Raises:
-        InputError: the file exists and `force` is not given; there are no images to show, or nobody to show them to;
-            a notes file cannot be read or its classes are not certain.
-        ProblemsError: no attempt was without errors; nothing is written, all attempts are in the store.
-        ModelError: the model failed, or does not see; finished parts are kept.
-        Cancelled: `on_text` raised it; finished parts are kept.
+        InputError: the file exists and `force` is not given; there are no images, or the model takes none; a notes file
+            cannot be read or its classes are ambiguous.
+        ProblemsError: every attempt had errors; nothing is written, all attempts are in the store.
+        ModelError: the model failed, or has no vision; finished steps are kept.
+        Cancelled: `on_text` raised it; finished steps are kept.
     """
     keep_existing(workspace, force)
     store = workspace.store
     listener, calls = recorder(store, chat.name, on_attempt)
-    asked = chat if on_text else ProgressChat(chat, workspace.progress)
+    reporting = chat if on_text else ProgressChat(chat, workspace.progress)
     domain = noted or with_notes(workspace.domain)[0]
-    asking = _Asking(workspace, domain, asked, tries, Checkpoints(store, fresh=fresh), concurrency, listener, on_text)
-    described = asking.describe(images, settings) if images else {}
-    conversation = asking.draft(parts, described)
+    requests = _Asking(
+        workspace, domain, reporting, tries, Checkpoints(store, fresh=fresh), concurrency, listener, on_text
+    )
+    described = requests.describe(images, settings) if images else {}
+    conversation = requests.draft(parts, described)
     tree = result_of(conversation, workspace.path)
     parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
     save(workspace.path, tree)
@@ -107,7 +109,7 @@ class _Asking:
     domain: Domain
     chat: "Chat"
     tries: int
-    kept: Checkpoints
+    checkpoints: Checkpoints
     concurrency: int
     listener: Listener
     on_text: "OnText | None"
@@ -123,21 +125,21 @@ class _Asking:
         domain = self.domain
         refuse_blind(settings or replace(domain.llm, model=self.chat.name))
         pictures = pictures_of(domain, self.workspace.dev_images(), images)
-        found, conversation = describe(
+        descriptions, conversation = describe(
             domain,
             self.chat,
             pictures,
             tries=self.tries,
-            kept=self.kept,
+            kept=self.checkpoints,
             concurrency=self.concurrency,
             on_attempt=self.listener,
             on_text=self.on_text,
             progress=self.workspace.progress,
         )
         if conversation.stopped:
-            tip = "ask again: what is described is kept; or draft without --images"
+            tip = "run it again: finished descriptions are kept; or draft without --images"
             raise ProblemsError(f"not all classes were described: {conversation.stopped}", tip)
-        return found
+        return descriptions
 
     def draft(self, parts: Parts, descriptions: dict[str, str]) -> "Conversation":
         """Draft the tree in one request or in batches."""
@@ -146,7 +148,7 @@ class _Asking:
 
         domain = self.domain
         if parts == "never" or (parts == "auto" and len(domain.classes) <= THRESHOLD):
-            whole = draft(
+            conversation = draft(
                 domain,
                 self.chat,
                 tries=self.tries,
@@ -155,8 +157,8 @@ class _Asking:
                 on_attempt=self.listener,
                 on_text=self.on_text,
             )
-            if parts == "never" or whole.tree or not whole.attempts[-1].cut:
-                return whole
+            if parts == "never" or conversation.tree or not conversation.attempts[-1].cut:
+                return conversation
         return self._in_parts(BATCH if isinstance(parts, str) else parts, descriptions)
 
     def _in_parts(self, size: int, descriptions: dict[str, str]) -> "Conversation":
@@ -167,7 +169,7 @@ class _Asking:
             self.chat,
             tries=self.tries,
             size=size,
-            kept=self.kept,
+            kept=self.checkpoints,
             concurrency=self.concurrency,
             descriptions=descriptions,
             on_attempt=self.listener,
@@ -189,5 +191,5 @@ def keep_existing(workspace: Workspace, force: bool) -> Revision | None:
         raise InputError(f"{workspace.path} exists", tip)
     checked = check_text(read_text(workspace.path))
     if checked.document is None:
-        raise InputError(f"{workspace.path} exists and is no tree", "move it away first")
+        raise InputError(f"{workspace.path} exists and is not a tree", "move it away first")
     return workspace.current(checked.document.tree)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from treegen.clip.preview import Preview
 
 Fate = Literal["open", "taken", "rejected"]
-_KEPT: Final = "proposal"
+_STORED_AS: Final = "proposal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +107,20 @@ class ProposalReview:
     @classmethod
     def left_in(cls, session: Session) -> "ProposalReview | None":
         """Restore the last proposal for a session's tree as it was left; `None` if there is none."""
-        text = session.kept(_KEPT)
+        text = session.kept(_STORED_AS)
         if not text:
             return None
         data = json.loads(text)
         origin, proposed = (tree_of(data[key], str(session.path)) for key in ("origin", "proposed"))
-        asked = cls.of(data["feedback"], origin, proposed, Target(**data["target"]), data["locks"])
-        if len(data["fates"]) == len(asked.units):  # else an older version grouped them differently
-            asked.fates = data["fates"]
-            asked.acceptances = [
+        review = cls.of(data["feedback"], origin, proposed, Target(**data["target"]), data["locks"])
+        if len(data["fates"]) == len(review.units):  # else an older version grouped them differently
+            review.fates = data["fates"]
+            review.acceptances = [
                 Acceptance(place=place, label=label, numbers=tuple(numbers), edits=tuple(map(from_json, edits)))
                 for place, label, numbers, edits in data["acceptances"]
                 if session.resumed
             ]
-        return asked
+        return review
 
     def keep(self, session: Session) -> None:
         """Persist the proposal and the decisions so that the next session restores them."""
@@ -133,7 +133,7 @@ class ProposalReview:
             "fates": self.fates,
             "acceptances": acceptances,
         }
-        session.keep(_KEPT, json.dumps(data))
+        session.keep(_STORED_AS, json.dumps(data))
 
     @property
     def open(self) -> int:
@@ -168,35 +168,35 @@ class ProposalReview:
         Raises:
             ChangeError: a group is refused, or conflicts with what the reviewer changed since; nothing is changed.
         """
-        wanted = closure(self.units, numbers) | self.taken
-        new = sorted(wanted - self.taken)
+        accepted = closure(self.units, numbers) | self.taken
+        new = sorted(accepted - self.taken)
         if not new:
             return []
-        done = [acceptance for acceptance in self.acceptances if acceptance.done_in(session)]
-        worded = [change for acceptance in done for change in acceptance.edits]
-        before = self._with(self.taken, worded)
-        after = self._with(wanted, [*worded, *edits])
+        in_effect = [acceptance for acceptance in self.acceptances if acceptance.done_in(session)]
+        rewordings = [change for acceptance in in_effect for change in acceptance.edits]
+        before = self._tree_with(self.taken, rewordings)
+        after = self._tree_with(accepted, [*rewordings, *edits])
         merged = merge(before, session.tree, after)
         added = conflict_changes(session.tree.conflicts, merged.tree.conflicts)
         if added:
-            raise ChangeError(f"it contradicts what you changed since: {added[0].sentence}")
+            raise ChangeError(f"it conflicts with what you changed since: {added[0].sentence}")
         sentence = self.units[new[0]].sentences[0]
-        more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-        place, label = session.position, f"accepted: {sentence}{more}"
+        others = f" and {len(new) - 1} more" if len(new) > 1 else ""
+        place, label = session.position, f"accepted: {sentence}{others}"
         session.become(label, merged.tree)
         if session.position > place:
             step = Acceptance(place=place, label=label, numbers=tuple(new), edits=tuple(edits))
-            self.acceptances = [*done, step]
+            self.acceptances = [*in_effect, step]
         self._decide(session, new, "taken", "; ".join(f"with {change.sentence}" for change in edits))
         return new
 
-    def _with(self, numbers: Collection[int], edits: Sequence[Change]) -> Tree:
+    def _tree_with(self, numbers: Collection[int], edits: Sequence[Change]) -> Tree:
         """Return the origin with groups applied and reworded.
 
         Edits refer to proposed names, so group renames come last.
         """
-        taken = apply(self.origin, take(self.origin, self.units, numbers))
-        return apply(taken, sorted(edits, key=lambda change: isinstance(change, GroupRenamed)))
+        accepted = apply(self.origin, take(self.origin, self.units, numbers))
+        return apply(accepted, sorted(edits, key=lambda change: isinstance(change, GroupRenamed)))
 
     def _decide(self, session: Session, numbers: Sequence[int], fate: Fate, why: str) -> None:
         for number in numbers:
@@ -214,8 +214,8 @@ class ProposalReview:
 
     def reject(self, session: Session, number: int, why: str) -> None:
         """Reject a group and those that depend on it; the next request tells the language model, with the reason."""
-        left = [u.number for u in self.units if u.number == number or number in u.needs]
-        self._decide(session, [n for n in left if self.fates[n] == "open"], "rejected", why)
+        dependents = [u.number for u in self.units if u.number == number or number in u.needs]
+        self._decide(session, [n for n in dependents if self.fates[n] == "open"], "rejected", why)
 
 
 def wording(unit: ChangeGroup) -> str | None:

@@ -74,25 +74,25 @@ def units_of(
     places: list[list[int]] = [[] for _ in numbers]
     for place, first in enumerate(owner):
         places[numbers[first]].append(place)
-    # Needs are those of whole units: were each step of an answer to need for itself, a choice could take half of it.
+    # Collect the needs per group, not per change: otherwise a selection could contain half of an answer's steps.
     direct = [set[int]() for _ in numbers]
     for place, needed in enumerate(_needed(changes)):
-        own = numbers[owner[place]]
-        direct[own] |= {numbers[owner[earlier]] for earlier in needed} - {own}
+        group = numbers[owner[place]]
+        direct[group] |= {numbers[owner[earlier]] for earlier in needed} - {group}
     needs = _all_needs(direct)
     units = [
         ChangeGroup(
             number=number,
-            changes=tuple(changes[p] for p in own),
-            places=tuple(own),
+            changes=tuple(changes[p] for p in members),
+            places=tuple(members),
             needs=needs[number],
-            outside=any(_outside(changes[p], target, names) for p in own),
-            refused=next((told for p in own if (told := _locked(changes[p], locks, names))), ""),
+            outside=any(_outside(changes[p], target, names) for p in members),
+            refused=next((reason for p in members if (reason := _locked(changes[p], locks, names))), ""),
         )
-        for number, own in enumerate(places)
+        for number, members in enumerate(places)
     ]
     units = _with_new_options(units, target)
-    # Last, and from the list as it is: needs hold their own needs already, so no refusal has to be passed on twice.
+    # Last, in one pass: `needs` is transitive already, so a refusal need not be passed on step by step.
     return tuple(_refused_with(unit, units) for unit in units)
 
 
@@ -114,14 +114,14 @@ def take(tree: Tree, units: Sequence[ChangeGroup], chosen: Collection[int]) -> t
     Raises:
         ChangeError: a group is refused, or a prerequisite is not chosen.
     """
-    taken = set(chosen)  # once: made anew for each unit, it is what makes the choice of all of them slow
+    selected = set(chosen)  # built once: rebuilding it per unit makes selecting all of them slow
     for unit in (units[number] for number in sorted(chosen)):
         if unit.refused:
             raise ChangeError(f"{unit.sentences[0]}: {unit.refused}")
-        missing = [units[n].sentences[0] for n in sorted(unit.needs - taken)]
+        missing = [units[n].sentences[0] for n in sorted(unit.needs - selected)]
         if missing:
-            raise ChangeError(f"{unit.sentences[0]}: it needs what is not taken: {'; '.join(missing[:3])}")
-    # In the order of the proposal, not of the choice: an answer's option must be there before it, and go after it.
+            raise ChangeError(f"{unit.sentences[0]}: it requires what is not accepted: {'; '.join(missing[:3])}")
+    # In the proposal's order: an option must be added before an answer uses it, and removed only after the last use.
     pairs = [pair for n in chosen for pair in zip(units[n].places, units[n].changes, strict=True)]
     changes = tuple(change for _, change in sorted(pairs, key=lambda pair: pair[0]))
     return changes if len(pairs) == sum(len(u.changes) for u in units) else (*changes, *_without_answer(tree, changes))
@@ -162,8 +162,8 @@ class _Names:
             return {change.option}
         if isinstance(change, OptionRenamed):
             return {change.old}
-        found = (change.old, change.new) if isinstance(change, RuleChanged) else ()
-        return {self._options.get((group, word), word) for word in found if isinstance(word, str)}
+        answers = (change.old, change.new) if isinstance(change, RuleChanged) else ()
+        return {self._options.get((group, word), word) for word in answers if isinstance(word, str)}
 
 
 def _owners(changes: Sequence[Change]) -> list[int]:
@@ -186,21 +186,20 @@ def _owners(changes: Sequence[Change]) -> list[int]:
 
 
 def _needed(changes: Sequence[Change]) -> list[set[int]]:
-    """For each change the places of earlier ones without which it does not fit.
+    """Return, for each change, the places of the earlier changes that it requires.
 
-    Every change is asked what it speaks of, then noted under what it makes or frees. An index that is filled on the
-    way holds earlier places only: a change must not find itself, nor a name that is made after it.
+    Look each change up before noting it, so that it finds only earlier places: never itself, nor a name made later.
     """
-    made = _Made()
+    index = _Made()
     needed = []
     for place, change in enumerate(changes):
-        needed.append(made.needed_by(change))
-        made.note(place, change)
+        needed.append(index.needed_by(change))
+        index.note(place, change)
     return needed
 
 
 class _Made:
-    """Where the changes so far have made or freed something, by name: no change is compared with each one before it."""
+    """Index by name of what the changes so far have made or freed; avoids comparing all pairs of changes."""
 
     def __init__(self) -> None:
         self._groups = defaultdict[str | None, list[int]](list)
@@ -216,7 +215,7 @@ class _Made:
             case GroupRenamed(new=group) | GroupAdded(group=group):
                 self._groups[group].append(place)
                 self._new_groups[group].append(place)
-            case GroupRemoved(group=group):  # a group that replaces it must wait, a new class does not see it
+            case GroupRemoved(group=group):  # a group that replaces it must wait; a new class is not affected
                 self._groups[group].append(place)
             case ClassRenamed(new=name) | ClassAdded(class_name=name):
                 self._classes[name].append(place)
@@ -233,46 +232,46 @@ class _Made:
     def needed_by(self, change: Change) -> set[int]:
         """Return the places of what the change refers to, or of what frees an option that it removes."""
         if isinstance(change, GroupRenamed | ClassRenamed):
-            return set()  # they come first, and speak of the names of the old tree
+            return set()  # renames come first, and refer to the old tree's names
         group, name = change.about
-        found = [self._groups.get(group, ()), self._classes.get(name, ())]  # nothing is noted under None
+        needs = [self._groups.get(group, ()), self._classes.get(name, ())]  # None has no entry
         match change:
             case GroupAdded():
-                found += [self._classes.get(each, ()) for each, _ in change.answers]
+                needs += [self._classes.get(each, ()) for each, _ in change.answers]
             case ClassAdded():
-                found += [self._new_groups.get(each, ()) for each, _ in change.answers]
-                found += [self._options.get((each, word), ()) for each, word in change.answers if isinstance(word, str)]
+                needs += [self._new_groups.get(each, ()) for each, _ in change.answers]
+                needs += [self._options.get((each, word), ()) for each, word in change.answers if isinstance(word, str)]
             case OptionRemoved():
-                found.append(self._freed.get((change.group, change.option), ()))
+                needs.append(self._freed.get((change.group, change.option), ()))
             case RuleChanged(old=old, new=new) if isinstance(old, int) or isinstance(new, int):
-                # a bare index moves with every option that comes or goes
-                found.append(self._inside.get(change.group, ()))
+                # a bare index shifts with every option that is added or removed
+                needs.append(self._inside.get(change.group, ()))
             case RuleChanged(old=old, new=new):
                 words = [word for word in (old, new) if isinstance(word, str)]
-                found += [self._options.get((change.group, word), ()) for word in words]
-        return set().union(*found)
+                needs += [self._options.get((change.group, word), ()) for word in words]
+        return set().union(*needs)
 
 
 def _all_needs(direct: Sequence[set[int]]) -> list[frozenset[int]]:
-    """For each unit what it needs, and what that needs.
+    """Return, for each group, everything that it needs directly or indirectly.
 
-    Units can need each other in a circle (an answer in two steps, the removed option between them), so there is no
-    order in which all that a unit needs is known before it. What is finished is complete all the same, and is not
-    walked through again. The latest need comes first: it mostly holds the earlier ones, which are skipped then.
+    Groups can need each other in a cycle (an answer in two steps, with an option removed in between), so they have no
+    topological order: walk the graph from each group, but reuse the complete sets of those that are finished.
     """
     finished: list[frozenset[int]] = []
     for number in range(len(direct)):
-        found, left = set[int](), [number]
-        while left:
-            for other in sorted(direct[left.pop()] - found, reverse=True):
-                if other in found:
+        needed, stack = set[int](), [number]
+        while stack:
+            # latest first: its set mostly contains the earlier ones, which are then skipped
+            for other in sorted(direct[stack.pop()] - needed, reverse=True):
+                if other in needed:
                     continue
-                found.add(other)
+                needed.add(other)
                 if other < number:
-                    found |= finished[other]
+                    needed |= finished[other]
                 else:
-                    left.append(other)
-        finished.append(frozenset(found - {number}))
+                    stack.append(other)
+        finished.append(frozenset(needed - {number}))
     return finished
 
 
@@ -290,8 +289,8 @@ def _with_new_options(units: list[ChangeGroup], target: Target) -> list[ChangeGr
     """Count an added option as inside the target if a group inside the target needs it."""
     if target.kind not in ("class", "option"):
         return units
-    wanted = {n for unit in units if not unit.outside for n in unit.needs}
-    new = {u.number for u in units if u.number in wanted and all(isinstance(c, OptionAdded) for c in u.changes)}
+    needed = {n for unit in units if not unit.outside for n in unit.needs}
+    new = {u.number for u in units if u.number in needed and all(isinstance(c, OptionAdded) for c in u.changes)}
     return [replace(unit, outside=False) if unit.number in new else unit for unit in units]
 
 
@@ -319,7 +318,7 @@ def _refused_with(unit: ChangeGroup, units: Sequence[ChangeGroup]) -> ChangeGrou
         return unit
     for other in sorted(unit.needs):
         if units[other].refused:
-            return replace(unit, refused=f"it needs another change, and {units[other].refused}")
+            return replace(unit, refused=f"it requires another change, and {units[other].refused}")
     return unit
 
 
@@ -327,7 +326,7 @@ def _without_answer(tree: Tree, changes: Sequence[Change]) -> list[Change]:
     """Return null answers for new groups and classes that have no answer for each other."""
     groups = {c.group for c in changes if isinstance(c, GroupAdded)}
     classes = {c.class_name for c in changes if isinstance(c, ClassAdded)}
-    if not groups and not classes:  # nearly always: the tree of each single unit need not be made to see this
+    if not groups and not classes:  # nearly always; saves building the tree
         return []
     draft = MutableTree(tree)
     for change in changes:

@@ -86,7 +86,7 @@ def result_of(conversation: "Conversation", path: Path) -> Tree:
         return conversation.tree
     errors = errors_of(conversation.problems)
     listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
-    tip = f"nothing was written; all attempts are kept: `treegen log {path} --calls` shows them, and --fresh asks anew"
+    tip = f"nothing was written; `treegen log {path} --calls` shows all attempts, and --fresh asks again"
     raise ProblemsError(
         f"no usable tree after {len(conversation.attempts)} replies, {conversation.stopped}\n{listed}", tip
     )

@@ -90,7 +90,7 @@ class ReviewModel:
 
         Raises:
             InputError: the tree cannot be read.
-            ProblemsError: it is no tree.
+            ProblemsError: it is not a tree.
         """
         with ExitStack() as opened:
             self.session = Session(path, opened.enter_context(Store(path)))
@@ -98,17 +98,17 @@ class ReviewModel:
             self._opened = opened.pop_all()
         self.missing = ""
         self.domain: Domain | None = None
-        found = domain_path or path.parent / FILE_NAME
+        domain_file = domain_path or path.parent / FILE_NAME
         try:
-            self.domain = load_domain(found)
+            self.domain = load_domain(domain_file)
         except TreegenError as error:
             self.missing = f"{first_line(error.message)}: {error.tip}"
         if self.domain and not self.domain.images:
-            self.missing = f"{found} names no images, so nothing is scored: add [images] folder = ..."
+            self.missing = f"{domain_file} names no images, so nothing can be scored: add [images] folder = ..."
         self.measured: Measurement | None = None
         self.scores: list[float] = []
         self.tested: Score | None = None
-        self.path, self.domain_path, self._encoder = path, found, encoder
+        self.path, self.domain_path, self._encoder = path, domain_file, encoder
         self._thread = thread or ThreadPoolExecutor(1, "clip")  # models are not shared between threads
         self._workspace: Workspace | None = None
         self._lock, self._users, self._closed = Lock(), 0, False
@@ -174,7 +174,7 @@ class ReviewModel:
                 raise Cancelled
             if self._workspace is None:
                 self._workspace = Workspace(
-                    self.path, domain_path=self.domain_path, encoder=self._encoder, progress=self._tell
+                    self.path, domain_path=self.domain_path, encoder=self._encoder, progress=self._report_progress
                 )
             self._users += 1
             work = self._workspace
@@ -185,7 +185,7 @@ class ReviewModel:
                 self._users -= 1
                 self._close_unused()
 
-    def _tell(self, task: str, done: int, total: int) -> None:
+    def _report_progress(self, task: str, done: int, total: int) -> None:
         if self._closed:
             raise Cancelled
         self._progress(task, done, total)

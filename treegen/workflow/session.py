@@ -49,26 +49,26 @@ class Session:
 
     def _open(self, text: str) -> None:
         """Resume the last session, or begin a new one."""
-        found, hashed = tree_of(text, str(self.path)), _hash(text)
-        left = self._journal.latest()
+        file_tree, file_hash = tree_of(text, str(self.path)), _hash(text)
+        last = self._journal.latest()
         self.resumed = False
-        if left is not None:
-            self._id, self.steps, self.position = left.id, left.steps, left.position
-            self.locks, self._file_hash = left.locks, left.file_hash
-            self.saved = tree_of(left.saved, str(self.path))
-            done = (change for step in self.steps[: self.position] for change in step.changes)
-            self.tree = apply(tree_of(left.base, str(self.path)), done)
-            self.resumed = self.unsaved or hashed == left.file_hash
-        if left is not None and not self.resumed:
-            self._journal.end(left.id)  # nothing unsaved, and the file has changed since
+        if last is not None:
+            self._id, self.steps, self.position = last.id, last.steps, last.position
+            self.locks, self._file_hash = last.locks, last.file_hash
+            self.saved = tree_of(last.saved, str(self.path))
+            applied = (change for step in self.steps[: self.position] for change in step.changes)
+            self.tree = apply(tree_of(last.base, str(self.path)), applied)
+            self.resumed = self.unsaved or file_hash == last.file_hash
+        if last is not None and not self.resumed:
+            self._journal.end(last.id)  # nothing unsaved, and the file has changed since
         if not self.resumed:
-            self._begin(found, hashed)
+            self._begin(file_tree, file_hash)
 
-    def _begin(self, tree: Tree, hashed: str) -> None:
-        self._id = self._journal.begin(dump(tree), hashed)
+    def _begin(self, tree: Tree, file_hash: str) -> None:
+        self._id = self._journal.begin(dump(tree), file_hash)
         self.saved = self.tree = tree
         self.steps, self.position = tuple[Step, ...](), 0
-        self.locks, self._file_hash = frozenset[str](), hashed
+        self.locks, self._file_hash = frozenset[str](), file_hash
 
     @property
     def unsaved(self) -> bool:
@@ -86,11 +86,11 @@ class Session:
         Raises:
             ChangeError: a change cannot be applied; nothing is changed.
         """
-        made = tuple(changes)
-        if not made:
+        step_changes = tuple(changes)
+        if not step_changes:
             return
-        tree = apply(self.tree, made)
-        step = Step(label=label, changes=made, back=undo(self.tree, *made))
+        tree = apply(self.tree, step_changes)
+        step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes))
         self._journal.add(self._id, self.position, step)
         self.steps = (*self.steps[: self.position], step)
         self.position += 1
@@ -133,8 +133,8 @@ class Session:
             InputError: the file cannot be written.
         """
         if self.file_changed:
-            tip = "merge their changes into yours, or write yours under another name; nothing is lost either way"
-            raise ConflictError(f"{self.path} was changed by somebody else meanwhile", tip)
+            tip = "merge their changes into yours, or save yours under another name; nothing is lost either way"
+            raise ConflictError(f"{self.path} was changed by somebody else in the meantime", tip)
         return self._write()
 
     def overwrite(self) -> Revision:
@@ -147,7 +147,7 @@ class Session:
         if self.path.exists():
             theirs = tree_of(read_text(self.path), str(self.path))
             latest = self.store.latest()
-            note = "found in the file, then written over"
+            note = "found in the file before it was overwritten"
             self.store.add_revision(theirs, author="human", note=note, parent=latest.id if latest else None)
         return self._write()
 
@@ -161,7 +161,7 @@ class Session:
         text = read_text(self.path)
         theirs = tree_of(text, str(self.path))
         merged = merge(self.saved, self.tree, theirs)
-        self.become("merge what another wrote into the file", merged.tree)
+        self.become("merge the changes made to the file", merged.tree)
         self.saved, self._file_hash = theirs, _hash(text)
         self._journal.saw_file(self._id, dump(theirs), self._file_hash)
         return merged
@@ -181,11 +181,11 @@ class Session:
 
     def keep(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
-        self._journal.keep(self._id, name, text)
+        self._journal.put_text(self._id, name, text)
 
     def kept(self, name: str) -> str:
         """Return the text stored under the name; empty if there is none."""
-        return self._journal.kept(self._id, name)
+        return self._journal.get_text(self._id, name)
 
     def _follow_names(self, changes: Iterable[Change]) -> None:
         """Rename locks along with their group or class."""
@@ -193,8 +193,8 @@ class Session:
         for change in changes:
             if isinstance(change, GroupRenamed | ClassRenamed):
                 kind = "group" if isinstance(change, GroupRenamed) else "class"
-                named = {f"{kind} {change.old}": f"{kind} {change.new}"}
-                locks = frozenset(named.get(lock, lock) for lock in locks)
+                renames = {f"{kind} {change.old}": f"{kind} {change.new}"}
+                locks = frozenset(renames.get(lock, lock) for lock in locks)
         if locks != self.locks:
             self._journal.lock(self._id, locks)
             self.locks = locks

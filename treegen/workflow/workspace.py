@@ -65,11 +65,11 @@ class Workspace:
         """
         if tree_path.is_dir():
             raise InputError(f"{tree_path} is a folder", f"name the tree file, such as {tree_path / TREE_NAME}")
-        found = domain_path or tree_path.parent / FILE_NAME
-        if domain_path is None and not found.is_file():
+        source = domain_path or tree_path.parent / FILE_NAME
+        if domain_path is None and not source.is_file():
             raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")
-        self.path, self.domain_path = tree_path, domain_file(found)
-        self.domain: Domain = load_domain(found)
+        self.path, self.domain_path = tree_path, domain_file(source)
+        self.domain: Domain = load_domain(source)
         self.encoder_settings = encoder or self.domain.encoder
         self.progress = progress
         self._opened = ExitStack()
@@ -130,7 +130,7 @@ class Workspace:
             return None
         try:
             return self.cache
-        except InputError:  # not writable, for instance: who scores is told when the evaluator is made
+        except InputError:  # not writable, for instance: `evaluator` raises the error if scores are needed
             return None
 
     @cached_property
@@ -144,19 +144,20 @@ class Workspace:
         return Evaluator(self.domain, self.encoder, self.cache, self.divide, lambda *step: self.progress(*step))
 
     def run(self, job: Callable[[], T]) -> T:
-        """Return what a job makes with encoder and evaluator; begin again if the encoder is not the one it was."""
+        """Run a job with encoder and evaluator; repeat it once if the encoder turns out to have changed."""
         from treegen.clip.encoders.interface import EncoderChangedError
 
         try:
             return job()
-        except EncoderChangedError:  # it is the new one by now, and a note says so
+        except EncoderChangedError:
+            # `encoder` is the new one by now, and has a note; the evaluator still holds the old one's vectors
             self.__dict__.pop("evaluator", None)
             return job()
 
     def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
         """Split the images as the image set fixes it or as recorded, and extend the split to new images."""
-        parts = divide(images, self.domain.classes, self.domain.split, self.recorded_parts())
-        self.store.record_split(self._split_settings, parts)
+        splits = divide(images, self.domain.classes, self.domain.split, self.recorded_parts())
+        self.store.record_split(self._split_settings, splits)
         # another process's earlier record takes precedence, but the image set's own split overrides both
         return {**self.recorded_parts(), **fixed_parts(images)}
 
@@ -174,9 +175,9 @@ class Workspace:
         Raises:
             InputError: there are no images.
         """
-        found = list_images(self.domain).images
-        parts = self.divide(found)
-        return tuple(image for image in found if parts[image.digest] == "dev")
+        images = list_images(self.domain).images
+        splits = self.divide(images)
+        return tuple(image for image in images if splits[image.digest] == "dev")
 
     def check(self) -> CheckResult:
         """Check the tree file against the domain's classes."""
@@ -194,9 +195,9 @@ class Workspace:
 
     def current(self, tree: Tree) -> Revision:
         """Return the revision of this content; store a new one if it was edited outside of treegen."""
-        known = self.store.find_revision(digest_of(tree))
-        if known:
-            return known
+        revision = self.store.find_revision(digest_of(tree))
+        if revision:
+            return revision
         latest = self.store.latest()
         note = "edited by hand" if latest else "found"
         return self.store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)

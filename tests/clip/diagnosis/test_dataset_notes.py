@@ -14,8 +14,8 @@ Evaluate = Callable[..., Evaluator]
 def test_classes_without_images_and_with_one_are_named(make_domain: Callable[..., Domain], evaluate: Evaluate) -> None:
     told = notes_on(evaluate(make_domain({"Abrosk": 4, "Wendle": 1, "Corvane": 4, "Ilmet": 0, "Quill": 0})))
     assert told == (
-        "no images of Ilmet, Quill: how well they are classified is not known",
-        "all images of Wendle are in the test part: dev says nothing about them",
+        "no images of Ilmet, Quill: how well they are classified is unknown",
+        "all images of Wendle are in the test split: dev says nothing about them",
     )
 
 
@@ -46,8 +46,8 @@ def test_a_manifests_leak_strangers_and_parts_are_told_and_kept(
         "test": ["4.png", "5.png", "0.png"],
     }
     assert notes_on(evaluator) == (
-        "1 label is no class and was left out, with the images: Eel (1)",
-        "1 picture stands in the dev and in the test part of the set: left out of dev",
+        "1 label is not a class and was left out, with the images: Eel (1)",
+        "1 picture is in both the dev and the test split of the set: left out of dev",
     )
     assert [s.below(tmp_path) for s in evaluator.images.skipped] == ["set/0.png"]
 
@@ -66,7 +66,7 @@ def test_copies_of_a_picture_within_a_class_are_counted_and_told(
     (tmp_path / "set" / "images.csv").write_text("\n".join(lines), encoding="utf-8")
     evaluator = evaluate(replace(domain, images=ImageSettings(manifest=tmp_path / "set" / "images.csv")))
     assert notes_on(evaluator) == (
-        "1 image is an exact copy of others of the same class: each counts, so that n is larger than what was seen",
+        "1 image is an exact copy of others of the same class: each counts, so fewer than n are distinct",
         "1 row names a picture again with the same label: each counts once",
     )
 
@@ -80,4 +80,4 @@ def test_damaged_embeddings_are_told(make_domain: Callable[..., Domain], evaluat
     with db:
         db.execute("UPDATE embedding SET vector=? WHERE id=2", (b"odd",))
     db.close()
-    assert notes_on(evaluate(domain)) == ("1 embedding of the cache was damaged and computed anew",)
+    assert notes_on(evaluate(domain)) == ("1 cached embedding was damaged and recomputed",)

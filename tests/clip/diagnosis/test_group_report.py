@@ -12,7 +12,7 @@ import pytest
 from treegen.clip.decisions import RULES, SUM, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.diagnose import diagnose
-from treegen.clip.diagnosis.group_report import group_truth, look, rests
+from treegen.clip.diagnosis.group_report import group_predictions, group_reports, rows_without
 from treegen.clip.metrics.statistics import fisher_exact, holm, mcnemar_exact
 from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
 from treegen.tree.model import ClassRule, Group, Tree
@@ -38,7 +38,7 @@ def case(tree: Tree, seed: int = 0) -> tuple[list[int], np.ndarray]:
 
 def truth(tree: Tree, seed: int = 0) -> dict[str, dict[str, Any]]:
     labels, probabilities = case(tree, seed)
-    found = group_truth(look(tree, CLASSES, labels, probabilities), labels, CLASSES)
+    found = group_reports(group_predictions(tree, CLASSES, labels, probabilities), labels, CLASSES)
     return {group.name: entry for group, entry in zip(tree.groups, found, strict=True)}
 
 
@@ -174,8 +174,10 @@ def test_two_options_are_needed_if_nothing_else_tells_two_classes_apart(tree: Tr
 def test_the_order_of_images_changes_nothing(tree: Tree) -> None:
     labels, probabilities = case(tree)
     order = Random(4).sample(range(B), B)
-    turned = group_truth(
-        look(tree, CLASSES, [labels[b] for b in order], probabilities[order]), [labels[b] for b in order], CLASSES
+    turned = group_reports(
+        group_predictions(tree, CLASSES, [labels[b] for b in order], probabilities[order]),
+        [labels[b] for b in order],
+        CLASSES,
     )
     for one, other in zip(turned, truth(tree).values(), strict=True):
         assert one.pop("calibration")["error"] == pytest.approx(other.pop("calibration")["error"])
@@ -268,7 +270,9 @@ def test_groups_are_looked_at_in_the_order_of_the_domains_classes() -> None:
     """The tree's rules stand in another order; the matrix of a group has the domain's."""
     group = Group(name="g", prompt="{}", options=("a", "b"))
     rules = (ClassRule(name="Y", answers=(("g", 1),)), ClassRule(name="X", answers=(("g", 0),)))
-    seen = look(Tree(domain="d", groups=(group,), rules=rules), ("X", "Y"), [0, 1], np.array([[0.9, 0.1]] * 2))
+    seen = group_predictions(
+        Tree(domain="d", groups=(group,), rules=rules), ("X", "Y"), [0, 1], np.array([[0.9, 0.1]] * 2)
+    )
     assert seen[0].matrix.tolist() == [[1, 0], [0, 1]]
     assert seen[0].expected.tolist() == [0, 1]
 
@@ -277,7 +281,7 @@ def test_classes_have_a_number_in_common_for_a_group_if_all_other_groups_treat_t
     draw = np.random.default_rng(0)
     parts = [np.eye(3)[draw.integers(0, 3, 12)] for _ in range(3)]
     parts[1][4] = 1 / 3
-    for group, numbers in enumerate(rests(parts)):
+    for group, numbers in enumerate(rows_without(parts)):
         rest = np.concatenate([part for number, part in enumerate(parts) if number != group], 1)
         same = (rest[:, None] == rest[None]).all(2)
         assert ((numbers[:, None] == numbers[None]) == same).all()

@@ -72,14 +72,14 @@ def test_lengths_are_those_that_torch_computes(cache: EmbeddingCache, width: int
 
 def test_identities_and_token_counts_are_kept_until_they_are_replaced(cache: EmbeddingCache) -> None:
     assert (cache.identity("k"), cache.tokens("f")) == (None, {})
-    cache.keep_identity("k", "one")
-    cache.keep_identity("k", "two")
-    cache.keep_tokens("f", "a text", 4)
-    cache.keep_tokens("f", "a text", 5)
-    cache.keep_tokens("g", "a text", 6)
+    cache.store_identity("k", "one")
+    cache.store_identity("k", "two")
+    cache.store_tokens("f", "a text", 4)
+    cache.store_tokens("f", "a text", 5)
+    cache.store_tokens("g", "a text", 6)
     assert (cache.identity("k"), cache.identity("l")) == ("two", None)
     assert (cache.tokens("f"), cache.tokens("g")) == ({"a text": 5}, {"a text": 6})
-    cache.keep_identity("k", None)
+    cache.store_identity("k", None)
     assert cache.identity("k") is None
 
 

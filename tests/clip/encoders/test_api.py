@@ -114,12 +114,12 @@ def test_a_rate_limit_that_is_too_long_is_told_at_once(service: EmbeddingService
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("one too few", "sent 2 vectors"),
-        ("index twice", "sent 3 vectors, numbered"),
+        ("one too few", "returned 2 vectors"),
+        ("index twice", "returned 3 vectors, numbered"),
         ("wider", "different widths: 4, 5"),
-        ("first not a number", "not numbers for a text"),
-        ("none are numbers", "not numbers for a text"),
-        ("a page", "is no list of embeddings"),
+        ("first not a number", "returned NaN for a text"),
+        ("none are numbers", "returned NaN for a text"),
+        ("a page", "is not a list of embeddings"),
         (400, "did not accept the request"),
         (403, r"does not allow this key to use the model \(403\)"),
         (404, "does not know this model"),
@@ -189,7 +189,7 @@ def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("JINA_API_KEY", KEY)
     with pytest.raises(ModelError, match="refused the connection") as caught:
         ServiceEncoder(EncoderSettings(name=MODEL, api_base="http://127.0.0.1:9/v1"))
-    assert "api_base below [encoder]" in caught.value.tip
+    assert "api_base under [encoder]" in caught.value.tip
 
 
 def test_what_it_cost_is_counted(service: EmbeddingService) -> None:
@@ -206,14 +206,14 @@ def test_caps_hold_and_name_their_settings(service: EmbeddingService) -> None:
     encoder.encode_texts(TEXTS)
     with pytest.raises(ModelError, match="max_calls 2 is used up") as caught:
         encoder.encode_texts(["blue"])
-    assert "below [encoder]" in caught.value.tip
+    assert "under [encoder]" in caught.value.tip
     assert len(service.requests) == 1
     dear = connect(service, max_cost=0.05, price_in=1000.0)  # a cent for 10 tokens; an image has 40
     with pytest.raises(ModelError, match=r"would exceed max_cost 0\.05"):
         dear.encode_images(pictures(1))
     with pytest.raises(ModelError, match="the price of the model is not known") as caught:
         connect(service, max_cost=0.05)
-    assert "price_in below [encoder]" in caught.value.tip
+    assert "price_in under [encoder]" in caught.value.tip
 
 
 def test_what_a_service_does_not_tell_is_assumed_and_said(service: EmbeddingService) -> None:
@@ -221,7 +221,7 @@ def test_what_a_service_does_not_tell_is_assumed_and_said(service: EmbeddingServ
     assert (encoder.logit_scale, encoder.logit_bias, encoder.context_length) == (100.0, None, None)
     notes = " ".join(encoder.notes)
     assert "100 is assumed" in notes
-    assert "long prompts are not noticed" in notes
+    assert "long prompts are not detected" in notes
     told = connect(service, logit_scale=55.5, context_length=12)
     assert (told.logit_scale, told.context_length) == (55.5, 12)
     assert len(told.notes) == 1  # what it cost
@@ -257,7 +257,7 @@ def test_a_model_that_changed_behind_its_name_gets_another_fingerprint(
         encoder = connect(service)
         settle(encoder, cache)
         seen.append(encoder.fingerprint)
-        notes.append("no longer the model it was" in " ".join(encoder.notes))
+        notes.append("has changed: everything is embedded again" in " ".join(encoder.notes))
         kept = cache.get(encoder.fingerprint, [text_key(PROBES[0])])
         np.testing.assert_allclose(kept[text_key(PROBES[0])], encoder.probe[0], rtol=0, atol=1e-3)
     cache.close()

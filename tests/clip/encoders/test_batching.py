@@ -44,7 +44,7 @@ def test_what_fits_is_remembered_and_told_once() -> None:
     for _ in range(3):
         batcher.images(torch.arange(16).float(), model)
     assert model.sizes == [16, 8, 4, 4, 4, 4, *[4] * 8]
-    assert batcher.notes == ("memory ran out at larger batches of images: they were halved 2 times, to 4",)
+    assert batcher.notes == ("ran out of memory with larger batches of images: halved 2 times, to 4",)
 
 
 def test_texts_have_a_size_of_their_own() -> None:
@@ -82,7 +82,7 @@ def test_the_cpu_that_really_has_not_enough_memory_is_known() -> None:
 
 
 def test_memory_that_does_not_suffice_for_one_is_a_model_error() -> None:
-    with pytest.raises(ModelError, match="does not suffice for one of the images") as caught:
+    with pytest.raises(ModelError, match="not enough memory to embed one of the images") as caught:
         Batcher("m", "fp16").images(torch.arange(4).float(), Model(0))
     assert "--device cpu" in caught.value.tip
 
@@ -105,7 +105,7 @@ def test_a_single_image_without_numbers_is_a_row_of_nan_and_is_counted(value: fl
     rows = batcher.images(batch, encode)
     assert rows.isnan().all(1).tolist() == [False, False, False, True, False]
     torch.testing.assert_close(rows[[0, 1, 2, 4]], expected(batch)[[0, 1, 2, 4]])
-    assert batcher.notes == ("the model gave values that are not numbers for 1 image",)
+    assert batcher.notes == ("the model returned NaN for 1 image",)
 
 
 def test_a_vector_of_zeros_points_nowhere_and_counts_as_without_numbers() -> None:
@@ -113,7 +113,7 @@ def test_a_vector_of_zeros_points_nowhere_and_counts_as_without_numbers() -> Non
     batcher, batch = Batcher("m", "fp16"), torch.arange(5).float()
     rows = batcher.images(batch, lambda part: torch.stack([part, 2 * part], 1))
     assert rows.isnan().all(1).tolist() == [True, False, False, False, False]
-    assert batcher.notes == ("the model gave values that are not numbers for 1 image",)
+    assert batcher.notes == ("the model returned NaN for 1 image",)
     with pytest.raises(ModelError, match="for a text"):
         batcher.texts(batch, lambda part: torch.zeros(len(part), 2))
 
@@ -121,7 +121,7 @@ def test_a_vector_of_zeros_points_nowhere_and_counts_as_without_numbers() -> Non
 @pytest.mark.parametrize(("precision", "tip"), [("fp16", "bf16 or fp32"), ("bf16", "fp32"), ("fp32", "damaged")])
 def test_a_batch_without_any_numbers_is_an_error_that_says_what_to_try(precision: str, tip: str) -> None:
     batcher = Batcher("m", precision)
-    with pytest.raises(ModelError, match="not numbers for all 4 images of a batch") as caught:
+    with pytest.raises(ModelError, match="returned NaN for all 4 images of a batch") as caught:
         batcher.images(torch.full((4,), float("nan")), Model(9))
     assert tip in caught.value.tip
     with pytest.raises(ModelError, match="for a text"):

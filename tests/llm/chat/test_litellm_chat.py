@@ -144,12 +144,12 @@ def test_a_server_error_is_tried_again_with_growing_waits(openai_server: OpenAIS
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        (429, "limits the rate (429)"),
+        (429, "is limiting the rate of requests (429)"),
         (500, "failed (500)"),
         (502, "failed (502)"),
         (503, "failed (503)"),
         (529, "failed (529)"),
-        (408, "gave no answer within 300 s"),
+        (408, "did not answer within 300 s"),
     ],
 )
 def test_a_lasting_failure_ends_after_4_requests(
@@ -175,7 +175,7 @@ def test_a_broken_connection_is_tried_again(openai_server: OpenAIServer, connect
     [
         (400, "did not accept the request (400)"),
         (401, "refused the key (401)"),
-        (402, "paid first (402)"),
+        (402, "requires payment (402)"),
         (403, "does not allow this key"),
         (404, "does not know this model (404)"),
         (409, "failed (409)"),
@@ -231,7 +231,7 @@ def test_a_body_that_is_no_completion_is_an_error(
     openai_server: OpenAIServer, connect: Connect, body: bytes, content_type: str
 ) -> None:
     openai_server.will_send(body, content_type=content_type)
-    assert f"what {openai_server.url} sent is no chat completion" in connect().failure()
+    assert f"the response from {openai_server.url} is not a chat completion" in connect().failure()
     assert len(openai_server.requests) == 1
 
 

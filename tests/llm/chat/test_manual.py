@@ -100,7 +100,7 @@ def test_a_messages_file_that_holds_something_else_stays_and_no_answer_is_used(t
     messages = tmp_path / "messages.txt"
     messages.write_text(held, encoding="utf-8")
     chat = ManualChat(answers=files(tmp_path, "a"), messages=messages)
-    with pytest.raises(InputError, match="exists and holds something else"):
+    with pytest.raises(InputError, match="exists and is not a messages file"):
         chat.complete(REQUEST)
     assert messages.read_text(encoding="utf-8") == held
     messages.unlink()
@@ -112,7 +112,7 @@ def test_an_empty_system_prompt_lets_nothing_be_replaced_but_its_own_messages(tm
     request = [Message(role="system", content=""), REQUEST[1]]
     domain, messages = tmp_path / "domain.toml", tmp_path / "messages.txt"
     domain.write_text('name = "pond"\n', encoding="utf-8")
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match="is not a messages file"):
         ManualChat(answers=files(tmp_path, "a"), messages=domain).complete(request)
     chat = ManualChat(answers=files(tmp_path, "a", "b"), messages=messages)
     assert [chat.complete(request).text, chat.complete(request).text] == ["a", "b"]
@@ -151,7 +151,7 @@ def test_standard_input_that_is_no_terminal_is_one_answer(
     assert as_text(REQUEST) in err
     with pytest.raises(ModelError) as raised:
         chat.complete(LONGER)
-    assert "a second is needed" in raised.value.message
+    assert "another is needed" in raised.value.message
     assert "--answer" in raised.value.tip
 
 

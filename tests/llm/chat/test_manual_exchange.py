@@ -85,7 +85,7 @@ def test_a_listener_can_end_the_waiting(exchange: ManualExchange, ask: Ask) -> N
 
 def test_an_answer_to_nothing_or_an_empty_one_is_refused(exchange: ManualExchange, ask: Ask) -> None:
     exchange.cancel()
-    with pytest.raises(InputError, match="no request waits"):
+    with pytest.raises(InputError, match="no request is waiting"):
         exchange.answer("a tree")
     future = ask()
     with pytest.raises(InputError, match="the answer is empty"):
@@ -96,7 +96,7 @@ def test_an_answer_to_nothing_or_an_empty_one_is_refused(exchange: ManualExchang
 
 def test_two_requests_at_once_are_refused(exchange: ManualExchange, ask: Ask) -> None:
     future = ask()
-    with pytest.raises(InputError, match="another request waits"):
+    with pytest.raises(InputError, match="another request is waiting"):
         exchange.complete(REQUEST)
     exchange.answer("x")
     assert future.result(PATIENCE).text == "x"

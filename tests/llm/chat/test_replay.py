@@ -62,25 +62,25 @@ def test_a_difference_is_shown_with_its_line_message_and_place(tmp_path: Path) -
     assert str(tmp_path / "conversation.jsonl") in message
     assert "nearest is line 3, message 2 (user)" in message
     assert "recorded 'en and its eyes are round, as everybody knows.'" in message
-    assert "asked 'en and its eyes are long, as everybody knows.'" in message
+    assert "sent 'en and its eyes are long, as everybody knows.'" in message
     assert "--model" in raised.value.tip
 
 
 def test_a_difference_in_the_first_message_is_found_there(tmp_path: Path) -> None:
     chat = ReplayChat(recording(tmp_path, call("one", "x")))
-    with pytest.raises(ModelError, match=r"message 1 \(system\): recorded 'You build trees.', asked 'You grow trees.'"):
+    with pytest.raises(ModelError, match=r"message 1 \(system\): recorded 'You build trees.', sent 'You grow trees.'"):
         chat.complete([Message(role="system", content="You grow trees."), asked("one")[1]])
 
 
 def test_a_request_that_goes_on_where_the_recorded_one_ends_differs_there(tmp_path: Path) -> None:
     chat = ReplayChat(recording(tmp_path, call("one", "x")))
-    with pytest.raises(ModelError, match="recorded 'one', asked 'one and more'"):
+    with pytest.raises(ModelError, match="recorded 'one', sent 'one and more'"):
         chat.complete(asked("one and more"))
 
 
 def test_a_conversation_of_another_length_is_named_by_its_length(tmp_path: Path) -> None:
     chat = ReplayChat(recording(tmp_path, call("one", "x")))
-    with pytest.raises(ModelError, match="it holds none of 3 messages"):
+    with pytest.raises(ModelError, match="it has no request of 3 messages"):
         chat.complete([*asked("one"), Message(role="assistant", content="x")])
 
 
@@ -105,7 +105,7 @@ def test_the_same_words_with_other_pictures_are_another_request(tmp_path: Path) 
     chat = ReplayChat(recording(tmp_path, line))
     assert chat.complete([shown]).text == "a frogling"
     for message in (other, Message(role="user", content="what?")):
-        with pytest.raises(ModelError, match=r"nearest is line 1, message 1 \(user\): other pictures"):
+        with pytest.raises(ModelError, match=r"nearest is line 1, message 1 \(user\): different pictures"):
             chat.complete([message])
 
 

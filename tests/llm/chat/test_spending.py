@@ -85,7 +85,7 @@ def test_an_identical_request_is_answered_from_the_history(
     again = run(*draft)
     assert again.code == 0
     assert len(openai_server.requests) == 2
-    assert again.err.count("kept from an earlier run") == 2
+    assert again.err.count("reused from an earlier run") == 2
     assert "spent" not in again.err
     calls = calls_of(sketchbook / "tree.json")
     assert [(c.cached, c.cost, c.requests) for c in calls] == [
@@ -144,7 +144,7 @@ def test_a_recorded_conversation_can_be_played(run: Run, sketchbook: Path, opena
     assert run(*draft, "--force", "--fresh", "--record", failed).code == 3
     assert failed.read_text(encoding="utf-8").count("\n") == 1
     other = run(*draft, "--force", "--record", domain / "domain.toml")
-    assert (other.code, "holds something else" in other.err) == (2, True)
+    assert (other.code, "is not a recording" in other.err) == (2, True)
 
 
 def test_no_file_of_a_run_holds_a_key(

@@ -100,7 +100,7 @@ def test_a_server_that_never_gives_a_finish_reason_is_believed_the_second_time(
 @pytest.mark.parametrize(
     ("status", "told", "requests"),
     [
-        (429, "limits the rate (429)", 4),
+        (429, "is limiting the rate of requests (429)", 4),
         (500, "failed (500)", 4),
         (401, "refused the key (401)", 1),
         (404, "does not know this model", 1),

@@ -162,7 +162,7 @@ def test_no_more_requests_run_at_a_time_than_are_allowed(openai_server: OpenAISe
 def test_waiting_for_a_place_can_be_cancelled(openai_server: OpenAIServer) -> None:
     openai_server.will_hang()
     chat = chat_with(openai_server, concurrency=1, retries=0)
-    chat._places.acquire()
+    chat._slots.acquire()
 
     def ended(text: str) -> None:
         raise Cancelled
@@ -241,7 +241,7 @@ def test_text_in_small_pieces_is_cut_off_too(openai_server: OpenAIServer) -> Non
 def test_a_server_that_drips_is_left_when_the_time_is_over(openai_server: OpenAIServer) -> None:
     """Each piece comes soon enough; the whole does not."""
     openai_server.will_drip("x")
-    with pytest.raises(ModelError, match="not whole after 1 s"):
+    with pytest.raises(ModelError, match="incomplete after 1 s"):
         chat_with(openai_server, timeout=PATIENCE, total_timeout=1.0, retries=0).complete(REQUEST, lambda text: None)
 
 

@@ -185,7 +185,7 @@ def test_templates_cannot_reach_into_python(domain: Domain, text: str) -> None:
     with pytest.raises(InputError) as raised:
         draft(domain, FakeChat())
     assert "unsafe" in raised.value.message
-    assert raised.value.tip == "templates may not reach into Python"
+    assert raised.value.tip == "templates may not access Python internals"
 
 
 def test_templates_cannot_change_what_they_are_given(domain: Domain) -> None:

@@ -284,7 +284,7 @@ def test_a_killed_run_is_resumed_and_no_finished_part_is_asked_for_again(tmp_pat
         finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert check_file(tmp_path / "tree.json", classes=NAMES, domain="things").document is not None
-    assert f"{len(kept)} parts of an earlier run were taken up" in finished.stderr
+    assert f"reused {len(kept)} steps of an earlier run" in finished.stderr
     assert kept[0] == "groups"
     again = honest.log[before:]
     assert "groups" not in [entry["asked"] for entry in again]

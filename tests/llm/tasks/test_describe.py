@@ -140,7 +140,7 @@ def is_refused(settings: LlmSettings) -> bool:
     try:
         refuse_blind(settings)
     except ModelError as error:
-        if "does not see pictures" not in error.message:
+        if "does not accept images" not in error.message:
             raise
         return True
     return False
@@ -163,10 +163,10 @@ def test_pictures_cannot_be_pasted() -> None:
 
 def test_a_server_that_does_not_take_pictures_is_a_clear_message(domain: Domain) -> None:
     chat: Any = FakeChat(ModelError("openai/x: the provider did not accept the request (400)", code="bad-request"))
-    with pytest.raises(ModelError, match="perhaps fake does not see") as raised:
+    with pytest.raises(ModelError, match="perhaps fake does not accept images") as raised:
         describe(domain, chat, {"Abrosk": [PIXEL]}, tries=1)
     assert "--images" in raised.value.tip
     told = explain(BadRequestError(), model="openai/x").message
     with pytest.raises(ModelError) as raised:
         describe(domain, FakeChat(ModelError(told)), {"Abrosk": [PIXEL]}, tries=1)
-    assert raised.value.message == "openai/x: the provider takes no pictures with this model (400)"
+    assert raised.value.message == "openai/x: the provider does not accept images with this model (400)"

@@ -12,7 +12,7 @@ from treegen.config.domain import Domain
 from treegen.errors import InputError, ModelError
 from treegen.llm.chat.interface import Reply
 from treegen.llm.tasks.draft import Attempt, draft, revise
-from treegen.llm.tasks.repair import mend_request
+from treegen.llm.tasks.repair import repair_request
 from treegen.tree.document import content_text
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
@@ -262,4 +262,4 @@ def test_a_revision_and_a_repair_get_the_notes_of_files_too(domain: Domain, tree
     revise(noted, tree, "shorter", chat)
     assert '- "Yaffin": "long eyes; a black back"' in chat.requests[0][1].content
     problem = Problem(code="TG112", pointer="/rules/Yaffin/back", message="no such option")
-    assert '- "Yaffin": "long eyes; a black back"' in mend_request(noted, GOOD, [problem])[1].content
+    assert '- "Yaffin": "long eyes; a black back"' in repair_request(noted, GOOD, [problem])[1].content

@@ -11,7 +11,7 @@ from tests.llm.tasks.test_draft import GOOD
 from treegen.config.domain import Domain
 from treegen.llm.tasks.conversation import WHOLE
 from treegen.llm.tasks.draft import draft, revise
-from treegen.llm.tasks.repair import mend_request, tree_reader
+from treegen.llm.tasks.repair import repair_request, tree_reader
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import Problem
 
@@ -170,7 +170,7 @@ def test_a_long_tree_is_revised_by_a_patch(large: Domain) -> None:
 def test_equal_rules_are_shown_both_with_all_groups(large: Domain) -> None:
     data = tree_of_things(**{"Thing 9": {"face": 0, "back": 8}})
     problem = Problem(code="TG204", pointer="/rules/Thing 9", message='"Thing 9" has the same answers as "Thing 8"')
-    told = mend_request(large, data, [problem])[1].content
+    told = repair_request(large, data, [problem])[1].content
     assert '/rules/Thing 9: {"face": 0, "back": 8}' in told
     assert '/rules/Thing 8: {"face": 0, "back": 8}' in told
     assert '- "back": ' in told

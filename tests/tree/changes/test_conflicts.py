@@ -32,7 +32,7 @@ def test_they_lead_from_one_list_to_another_and_back(
 
 def test_what_is_decided_already_cannot_be_decided_again(tree: Tree) -> None:
     gone = ConflictRemoved(place=0, what="a", ours_json="[]", theirs_json="[]")
-    with pytest.raises(ChangeError, match="nothing to decide"):
+    with pytest.raises(ChangeError, match="there is no conflict"):
         apply(tree, (gone,))
 
 

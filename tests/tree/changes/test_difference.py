@@ -86,7 +86,7 @@ def test_an_answer_where_there_was_none_and_an_index_without_an_option_are_told(
     assert sentences(silent, tree) == ['"Eel" in "colour": no answer became "brown"']
     broken = with_colours(tree, "white", "brown", Eel=7)
     assert sentences(tree, broken) == [
-        '"Eel" in "colour": "brown" became option 7, which does not exist or stands twice'
+        '"Eel" in "colour": "brown" became option 7, which does not exist or is a duplicate'
     ]
 
 
@@ -98,7 +98,7 @@ def test_groups_added_removed_reworded_and_reordered_are_each_told(tree: Tree) -
         'group "legs" removed: "This creature has {} legs."'
     ]
     assert sentences(tree, replace(tree, groups=(*tree.groups, wings))) == [
-        'group "wings" added behind "legs": "It has {} wings." with "no", "two"'
+        'group "wings" added after "legs": "It has {} wings." with "no", "two"'
     ]
     assert sentences(tree, replace(tree, groups=(replace(colour, prompt="Mainly {}."), legs))) == [
         'in group "colour" the prompt "This creature is mainly {}." became "Mainly {}."'
@@ -112,7 +112,7 @@ def test_classes_added_removed_and_reordered_are_each_told(tree: Tree) -> None:
     olm = ClassRule(name="Olm", answers=(("colour", 0), ("legs", None)))
     assert sentences(tree, replace(tree, rules=(newt, swan))) == ['class "Eel" removed']
     assert sentences(tree, replace(tree, rules=(*tree.rules, olm))) == [
-        'class "Olm" added behind "Eel": "colour" "white", "legs" no answer'
+        'class "Olm" added after "Eel": "colour" "white", "legs" no answer'
     ]
     assert sentences(tree, replace(tree, rules=(swan, newt, eel))) == ['classes moved: "Swan" at the front']
 

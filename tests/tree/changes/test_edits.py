@@ -101,7 +101,7 @@ def test_what_changes_nothing_is_no_change(tree: Tree, make: Make) -> None:
         (lambda t: edits.add_option(t, "legs", "two", None), "already"),
         (lambda t: edits.add_option(t, "wings", "two", None), "no group"),
         (lambda t: edits.delete_option(t, "legs", "two", {}), "Swan"),
-        (lambda t: edits.delete_option(t, "legs", "two", {"Swan": "nine"}), "not at all"),
+        (lambda t: edits.delete_option(t, "legs", "two", {"Swan": "nine"}), "is not in the group"),
         (lambda t: edits.rename_group(t, "legs", "colour"), "already"),
         (lambda t: edits.add_class(t, "", None), "blank"),
         (lambda t: edits.rename_class(t, "Newt", "Swan"), "already"),

@@ -33,7 +33,7 @@ def test_a_new_group_stands_behind_another_with_its_answers_in_the_same_place(ma
 
 def test_a_new_group_is_told_with_prompt_options_and_the_first_classes() -> None:
     assert WINGS.sentence == (
-        'group "wings" added behind "colour": "It has {} wings." with "no" ("Newt"), "two" ("Swan")'
+        'group "wings" added after "colour": "It has {} wings." with "no" ("Newt"), "two" ("Swan")'
     )
     many = tuple((name, "no") for name in "abcde")
     crowded = GroupAdded(group="g", prompt="p", options=("no", "two"), after=None, answers=many)
@@ -53,9 +53,9 @@ def test_an_answer_of_a_class_that_is_gone_does_not_hinder_a_new_group(tree: Tre
 
 def test_a_group_that_is_there_or_an_answer_that_is_no_option_is_refused(refused: Refused) -> None:
     twice = GroupAdded(group="legs", prompt="{}", options=("no",), after=None, answers=())
-    assert refused(twice) == 'the tree has a group "legs" already'
+    assert refused(twice) == 'the tree already has a group "legs"'
     wild = GroupAdded(group="wings", prompt="{}", options=("no",), after=None, answers=(("Eel", "six"),))
-    assert 'the option "six" stands not at all' in refused(wild)
+    assert 'the option "six" is not in the group' in refused(wild)
 
 
 def test_a_removed_group_takes_its_answers_with_it(tree: Tree, made: Made) -> None:
@@ -89,7 +89,7 @@ def test_a_group_is_not_renamed_to_one_that_is_there_or_that_a_rule_names(tree: 
     draft = MutableTree(tree)
     draft.set_answer("Eel", "wings", 0)
     stray = draft.frozen(tree)
-    assert 'there is a group "wings", or an answer for one, already' in _refusal(
+    assert 'there is already a group "wings", or an answer for one' in _refusal(
         stray, GroupRenamed(old="legs", new="wings")
     )
 
@@ -127,4 +127,4 @@ def test_a_prompt_gets_another_wording(made: Made) -> None:
 
 def test_a_prompt_that_is_another_meanwhile_is_left(refused: Refused) -> None:
     told = refused(PromptChanged(group="legs", old="Legs: {}", new="{}"))
-    assert told == 'the prompt of "legs" is "This creature has {} legs." meanwhile'
+    assert told == 'the prompt of "legs" is now "This creature has {} legs."'

@@ -100,17 +100,17 @@ def test_all_changes_between_two_trees_come_back_from_json_and_do_the_same(old: 
     "data", [None, [], "rule_changed", {}, {"kind": "unknown"}, {"kind": None}, {"kind": []}, {"kind": {}}]
 )
 def test_what_is_no_change_is_refused(data: Any) -> None:
-    with pytest.raises(ChangeError, match="no change that is known"):
+    with pytest.raises(ChangeError, match="unknown kind of change"):
         from_json(data)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=list(KINDS))
 def test_a_field_too_many_or_too_few_is_refused(change: Change) -> None:
     data = change.as_json()
-    with pytest.raises(ChangeError, match="has other fields"):
+    with pytest.raises(ChangeError, match="wrong fields for a change"):
         from_json({**data, "more": 1})
     for field in fields(change):
-        with pytest.raises(ChangeError, match="has other fields"):
+        with pytest.raises(ChangeError, match="wrong fields for a change"):
             from_json({key: value for key, value in data.items() if key != field.name})
 
 
@@ -140,7 +140,7 @@ def test_hostile_json_gives_a_change_error_or_a_tree_that_can_be_written(data: s
 def test_a_list_of_changes_is_made_wholly_or_not_at_all(tree: Tree) -> None:
     before = dump(tree)
     changes = (DomainChanged(old="pond", new="lake"), OptionRemoved(group="colour", option="brown", after=None))
-    with pytest.raises(ChangeError, match="still that of"):
+    with pytest.raises(ChangeError, match="still the answer of"):
         apply(tree, changes)
     assert dump(tree) == before
     assert apply(tree, ()) == tree

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from treegen.tree.changes import ABSENT, Change, ChangeError, DomainChanged, MutableTree, OptionAdded, PromptChanged
-from treegen.tree.changes.interface import Swap, told, whole_class, whole_group
+from treegen.tree.changes.interface import Swap, describe_answer, whole_class, whole_group
 from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
 
 
@@ -71,7 +71,7 @@ def test_what_is_not_there_is_named(tree: Tree) -> None:
     for ask, name in (
         (lambda: draft.need_group("wings"), 'no group "wings"'),
         (lambda: draft.need_class("Olm"), 'no class "Olm"'),
-        (lambda: draft.place_of("colour", "gray"), '"gray" stands not at all in the group "colour"'),
+        (lambda: draft.place_of("colour", "gray"), '"gray" is not in the group "colour"'),
         (lambda: draft.set_answer("Olm", "colour", "white"), 'no class "Olm"'),
         (lambda: draft.set_answer("Eel", "wings", "white"), 'no group "wings"'),
     ):
@@ -82,7 +82,7 @@ def test_what_is_not_there_is_named(tree: Tree) -> None:
 def test_an_option_that_stands_twice_has_no_place(tree: Tree) -> None:
     draft = MutableTree(tree)
     draft.options["colour"] = ["white", "white"]
-    with pytest.raises(ChangeError, match="twice"):
+    with pytest.raises(ChangeError, match="is a duplicate"):
         draft.place_of("colour", "white")
 
 
@@ -115,11 +115,11 @@ def test_a_whole_class_has_its_answers_in_words(tree: Tree) -> None:
 
 
 def test_every_answer_has_words() -> None:
-    assert [told(a) for a in (None, ABSENT, "a\n", 3)] == [
+    assert [describe_answer(a) for a in (None, ABSENT, "a\n", 3)] == [
         "no answer",
         "nothing at all",
         '"a\\n"',
-        "option 3, which does not exist or stands twice",
+        "option 3, which does not exist or is a duplicate",
     ]
 
 

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from treegen.tree.changes.order import (
     arranged,
-    behind,
+    describe_order,
+    describe_position,
     following,
+    index_after,
     inserted,
     longest_common,
-    order_told,
-    place_behind,
     renamed,
 )
 
@@ -39,13 +39,13 @@ def test_what_stands_at_the_front_goes_before_the_first_and_behind_a_name_before
 
 
 def test_a_place_is_at_the_front_behind_a_name_or_at_the_end() -> None:
-    assert [place_behind(["a", "b"], after) for after in (None, "a", "b", "gone")] == [0, 1, 2, 2]
+    assert [index_after(["a", "b"], after) for after in (None, "a", "b", "gone")] == [0, 1, 2, 2]
 
 
 @given(NAMES, NAMES)
 def test_a_place_and_the_name_that_follows_say_the_same(names: list[str], others: list[str]) -> None:
     for after in (None, *names, *(o for o in others if o not in names)):
-        before, place = following(names, after), place_behind(names, after)
+        before, place = following(names, after), index_after(names, after)
         assert names[place:][:1] == ([before] if before is not None else [])
 
 
@@ -81,15 +81,15 @@ def test_the_longest_common_run_is_as_long_as_the_longest_of_all_that_can_be_tri
 
 
 def test_what_moved_is_told_by_the_fewest_names() -> None:
-    assert order_told(["a", "b", "c", "d"], ["b", "c", "d", "a"]) == 'moved: "a" behind "d"'
-    assert order_told(["a", "b", "c", "d"], ["d", "a", "b", "c"]) == 'moved: "d" at the front'
+    assert describe_order(["a", "b", "c", "d"], ["b", "c", "d", "a"]) == 'moved: "a" after "d"'
+    assert describe_order(["a", "b", "c", "d"], ["d", "a", "b", "c"]) == 'moved: "d" at the front'
 
 
 def test_of_many_moves_the_first_three_are_named_and_the_rest_counted() -> None:
-    told = order_told("abcdef", "fedcba")
-    assert told == 'moved: "f" at the front, "e" behind "f", "d" behind "e" and 2 more'
+    told = describe_order("abcdef", "fedcba")
+    assert told == 'moved: "f" at the front, "e" after "f", "d" after "e" and 2 more'
 
 
 def test_a_place_in_words_obeys_no_name() -> None:
-    assert behind(None) == "at the front"
-    assert behind("\x1b") == 'behind "\\u001b"'
+    assert describe_position(None) == "at the front"
+    assert describe_position("\x1b") == 'after "\\u001b"'

@@ -176,7 +176,7 @@ def test_a_class_name_is_found_by_whole_words_and_by_its_other_names(text: str, 
 
 def test_the_message_names_the_other_name() -> None:
     (message,) = told(tree_of(["a jenny", "a tail"]), "TG607", aliases=[("Qa", ("Jenny",))])
-    assert 'the class "Qa" by its other name "Jenny"' in message
+    assert 'the class "Qa" by its alias "Jenny"' in message
 
 
 def test_a_class_name_does_not_reach_over_the_place_of_the_option() -> None:
@@ -194,7 +194,7 @@ def test_a_prompt_that_surely_exceeds_the_context_is_told_at_its_option() -> Non
     fits, exceeds = " ".join(["word"] * 72), " ".join(["word"] * 73)  # with "It has", "." and both ends 77 and 78
     (problem,) = (p for p in lint(tree_of([fits, exceeds])) if p.code == "TG609")
     assert problem.pointer.endswith("/options/1")
-    assert "at least 78 tokens, CLIP reads 77" in problem.message
+    assert "at least 78 tokens, but CLIP reads only 77" in problem.message
     assert told(tree_of([fits, exceeds]), "TG609", context=None) == []
 
 

@@ -52,9 +52,9 @@ def test_the_other_side_of_each_side() -> None:
 
 def test_a_kind_of_dispute_without_words_says_so(tree: Tree) -> None:
     with pytest.raises(NotImplementedError):
-        Dispute().told()
+        Dispute().describe()
     with pytest.raises(NotImplementedError):
-        Dispute().taken(MutableTree(tree))
+        Dispute().resolutions(MutableTree(tree))
 
 
 def test_two_domains(tree: Tree) -> None:
@@ -213,7 +213,7 @@ def test_no_conflict_holds_anything_that_a_terminal_obeys(tree: Tree) -> None:
         RuleDispute(class_name=bad, group=bad, base=bad, ours=bad, theirs=bad),
         GapDispute(class_name=bad, group=bad, class_side="ours"),
     )
-    assert [d for d in disputes if not d.told().isprintable()] == []
+    assert [d for d in disputes if not d.describe().isprintable()] == []
 
 
 @pytest.fixture

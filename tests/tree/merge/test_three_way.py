@@ -616,9 +616,9 @@ def test_a_side_whose_rules_have_no_words_is_refused(content: dict[str, Any], si
     else:
         content["rules"]["Eel"]["wings"] = 0
     sides = {"base": sound, "ours": sound, "theirs": sound, side: tree_from(content)}
-    with pytest.raises(ProblemsError, match=f"^{side} cannot be merged by names: {code} /") as raised:
+    with pytest.raises(ProblemsError, match=f"^{side} cannot be merged by name: {code} /") as raised:
         merge(sides["base"], sides["ours"], sides["theirs"])
-    assert raised.value.tip == "mend it first, then merge again"
+    assert raised.value.tip == "fix it first, then merge again"
 
 
 def test_a_side_with_other_errors_is_merged_and_they_are_not_the_merges(tree: Tree) -> None:
@@ -682,7 +682,9 @@ def test_a_new_class_with_the_answers_of_one_that_went_does_not_inherit_what_the
 def test_what_goes_along_with_a_new_name_is_said(tree: Tree) -> None:
     found = merged(tree, [ClassRenamed(old="Eel", new="River eel")], [colour("Eel", "brown", "white")])
     assert words(found.tree)["River eel"] == ["white", "no"]
-    assert found.notes == ('ours renamed the class "Eel" to "River eel"; what theirs changed of it went along',)
+    assert found.notes == (
+        'ours renamed the class "Eel" to "River eel"; the changes of theirs to it were carried over',
+    )
 
 
 def test_answers_to_a_question_that_the_other_side_reworded_are_said(tree: Tree) -> None:

@@ -173,7 +173,7 @@ def test_ten_thousand_rules_for_one_class_are_told_once_for_each_twin(large: dic
 def test_a_group_written_differently_is_renamed_by_its_fix(content: dict[str, Any]) -> None:
     content["rules"]["Newt"] = {"The Colour": 1, "legs": 2}
     (problem,) = check_data(content).problems
-    assert problem.message.endswith('which the tree does not have; "colour" is meant')
+    assert problem.message.endswith('which the tree does not have; did you mean "colour"?')
     fixed, count = apply_fixes(content, [problem])
     assert count == 1
     assert fixed["rules"]["Newt"] == {"legs": 2, "colour": 1}
@@ -269,7 +269,7 @@ def test_markers_of_git_are_told_with_their_line_and_the_way_out() -> None:
     text = '{\n  "domain": "d",\n<<<<<<< ours\n  "digest": "a"\n=======\n  "digest": "b"\n>>>>>>> theirs\n}\n'
     (problem,) = check_text(text).problems
     assert (problem.code, problem.place) == ("TG101", Place(line=3, column=1))
-    assert "git's conflict markers stand in the file, from line 3" in problem.message
+    assert "the file contains git conflict markers, from line 3" in problem.message
     assert "`treegen git-setup`, then `git checkout --merge FILE`" in problem.message
 
 

@@ -58,7 +58,7 @@ def test_an_option_that_stands_twice_goes_and_its_classes_follow(content: dict[s
     problems = fixable(content, "TG111")
     assert [p.pointer[-1] for p in problems] == ["2", "4"]
     assert problems[1].fix is not None
-    assert problems[1].fix.summary == "remove it; its classes get option 1, which says the same"
+    assert problems[1].fix.summary == "remove it; its classes get the identical option 1"
     for order in (problems, problems[::-1]):
         fixed, count = apply_fixes(content, order)
         assert count == 2

@@ -8,7 +8,7 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, double, namespace, to_numpy
 from treegen.clip.decisions import FittedRule, RuleInputs
-from treegen.clip.diagnosis.group_report import identical, rests
+from treegen.clip.diagnosis.group_report import identical, rows_without
 from treegen.clip.metrics.accuracy import paired
 from treegen.clip.metrics.statistics import holm
 
@@ -26,7 +26,7 @@ def without_each(
     predictions: Sequence[int],
     classes: Sequence[str],
 ) -> list[dict[str, Any] | None]:
-    """Compare the tree without each group to the whole tree: the effect of dropping the group.
+    """Compare the tree without each group to the complete tree.
 
     `p_holm` is corrected for the number of groups. `identical` names two classes that the rest of the tree cannot
     distinguish: such a tree is invalid. A rule's parameters stay as they are.
@@ -35,7 +35,7 @@ def without_each(
         decision: the rule.
         evidence: inputs of the images (B).
         labels: true class of each.
-        predictions: of the whole tree.
+        predictions: of the complete tree.
         classes: names (K).
 
     Returns:
@@ -49,13 +49,13 @@ def without_each(
         if decision.rule.name == "sum"
         else [to_numpy(decision.scores(evidence.without(g))).argmax(1) for g in range(count)]
     )
-    true, whole = np.asarray(labels), np.asarray(predictions)
-    tests = [paired(true, guess, whole) for guess in guesses]
+    true, whole_tree = np.asarray(labels), np.asarray(predictions)
+    tests = [paired(true, guess, whole_tree) for guess in guesses]
     corrected = holm([test["p"] for test in tests])
     parts = [to_numpy(double(part)) for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
     return [
         {**test, "p_holm": p, "identical": identical(alike, classes)}
-        for test, p, alike in zip(tests, corrected, rests(parts), strict=True)
+        for test, p, alike in zip(tests, corrected, rows_without(parts), strict=True)
     ]
 
 
@@ -65,14 +65,14 @@ def _sums_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
     Classes that only this group distinguishes are then tied; the first of them is predicted, as with exactly equal
     scores.
     """
-    matrix, found = double(evidence.matrix), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
+    matrix, predictions = double(evidence.matrix), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
     step = max(1, _BLOCK // len(matrix))
     for start in range(0, len(evidence.probabilities), step):
         columns = double(evidence.probabilities.T[:, start : start + step])  # (Q, b)
         whole = matrix @ columns
         for group, (left, right) in enumerate(scoring.spans(evidence.sizes)):
-            found[group].append(_first_best(whole - matrix[:, left:right] @ columns[left:right]))
-    return [np.concatenate(own) for own in found]
+            predictions[group].append(_first_best(whole - matrix[:, left:right] @ columns[left:right]))
+    return [np.concatenate(blocks) for blocks in predictions]
 
 
 def _first_best(scores: Array) -> "NDArray[np.int64]":

@@ -17,7 +17,7 @@ Kind = Literal["drop", "merge", "reword", "separate"]
 LEVEL: Final = 0.05
 _SHARE: Final = 0.25  # least share of confused images to report
 _LEAST: Final = 3  # least number of confused images to report
-_ONE: Final = "; one group at a time, for each was left out alone"
+_ONE: Final = "; drop one group at a time: each was left out alone"
 _SURE: Final = 0.1  # share of confused images that the interval must exceed to be `shown`
 
 
@@ -53,35 +53,23 @@ class Advice:
         }
 
 
-def advice_from(data: Mapping[str, Any]) -> Advice:
-    """Read an advice from a score document."""
-    return Advice(
-        kind=data["kind"],
-        target=tuple(data["target"]),
-        sentence=data["sentence"],
-        shown=data["shown"],
-        images=data["images"],
-        evidence=tuple(data["evidence"].items()),
-    )
-
-
 def advise(diagnosis: Findings) -> tuple[Advice, ...]:
     """Derive advice from a diagnosis: confirmed advice first, then by the number of images concerned.
 
     Args:
         diagnosis: the `dev` entry of a score document; an older one with fewer data yields less advice.
     """
-    found: list[Advice] = []
+    advice: list[Advice] = []
     drops = {group["name"]: list(_drop(group)) for group in diagnosis["groups"]}
     several = sum(map(len, drops.values())) > 1
     for group in diagnosis["groups"]:
-        found += [replace(each, sentence=each.sentence + _ONE * several) for each in drops[group["name"]]]
+        advice += [replace(each, sentence=each.sentence + _ONE * several) for each in drops[group["name"]]]
         if any(each.shown for each in drops[group["name"]]):
             continue  # a group to drop needs no rewording
-        found += (merged := list(_merge(group)))
-        found += _reword(group, {option for each in merged for option in each.target[1:]})
-    found += _separate(diagnosis)
-    return tuple(sorted(found, key=lambda each: (not each.shown, -each.images)))
+        advice += (merged := list(_merge(group)))
+        advice += _reword(group, {option for each in merged for option in each.target[1:]})
+    advice += _separate(diagnosis)
+    return tuple(sorted(advice, key=lambda each: (not each.shown, -each.images)))
 
 
 def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
@@ -94,11 +82,11 @@ def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
     prompts = group["cost"]["prompts"]
     points = f"{100 * without['difference']:+.1f} points ({without['wins']} images won, {without['losses']} lost"
     if shown:
-        told = f"drop {show(group['name'])}: without it {points}, p = {p:.2g}), and {prompts} prompts less"
+        sentence = f"drop {show(group['name'])}: without it {points}, p = {p:.2g}), and {prompts} fewer prompts"
     else:
-        told = (
-            f"{show(group['name'])} could go: without it {points}, which cannot be told apart from chance, "
-            f"p = {p:.2g}), and {prompts} prompts less"
+        sentence = (
+            f"{show(group['name'])} could go: without it {points}, which cannot be distinguished from chance, "
+            f"p = {p:.2g}), and {prompts} fewer prompts"
         )
     evidence = {
         "difference": without["difference"],
@@ -107,30 +95,30 @@ def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
         "p": p,
         "prompts": prompts,
     }
-    yield _advice("drop", (group["name"],), told, shown, changed, evidence)
+    yield _advice("drop", (group["name"],), sentence, shown, changed, evidence)
 
 
 def _merge(group: Mapping[str, Any]) -> Iterator[Advice]:
     """Advise merging options confused so often that answer and truth appear independent."""
-    seen = {option["option"]: option["n"] for option in group["options"]}
+    counts = {option["option"]: option["n"] for option in group["options"]}
     for pair in group.get("pairs", ()):
         if pair["crossed"] < _LEAST or pair["crossed"] < _SHARE * pair["n"] or pair["p"] < LEVEL:
             continue
         one, other = pair["options"]
-        if not seen.get(one, 1) or not seen.get(other, 1):
+        if not counts.get(one, 1) or not counts.get(other, 1):
             continue  # without images of one of them, there is no evidence
         both, why = f"{show(one)} and {show(other)} of {show(group['name'])}", ""
         if pair["needed"]:
-            why = f"nothing else tells {' and '.join(map(show, pair['needed']))} apart"
+            why = f"nothing else distinguishes {' and '.join(map(show, pair['needed']))}"
         elif group["cost"]["prompts"] == 2:
             why = "the group has no other options"
         kind: Kind = "reword" if why else "merge"
-        told = (
-            f"{kind} {both}: taken for each other in {pair['crossed']} of {pair['n']} images, and which of the two is "
-            f"answered cannot be told apart from a guess, p = {pair['p']:.2g}"
+        sentence = (
+            f"{kind} {both}: confused in {pair['crossed']} of {pair['n']} images, and the answer between the two is "
+            f"indistinguishable from a guess, p = {pair['p']:.2g}"
         ) + (f"; {why}, so they cannot be merged" if why else "")
         evidence = {"crossed": pair["crossed"], "n": pair["n"], "p": pair["p"]}
-        yield _advice(kind, (group["name"], one, other), told, False, pair["crossed"], evidence)
+        yield _advice(kind, (group["name"], one, other), sentence, False, pair["crossed"], evidence)
 
 
 def _reword(group: Mapping[str, Any], merged: set[str]) -> Iterator[Advice]:
@@ -144,14 +132,14 @@ def _reword(group: Mapping[str, Any], merged: set[str]) -> Iterator[Advice]:
         if high >= 0.5 or n - hits < _LEAST:
             continue
         taken = [pair for pair in group["confused"] if pair["option"] == option["option"]]
-        told = (
-            f"reword {show(option['option'])} of {show(group['name'])}: seen in {hits} of {n} images that show it "
-            f"(95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+        sentence = (
+            f"reword {show(option['option'])} of {show(group['name'])}: recognised in {hits} of {n} images that show it"
+            f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
         )
         if taken:
-            told += f", most often taken for {show(taken[0]['taken_for'])} ({taken[0]['count']})"
+            sentence += f", most often taken for {show(taken[0]['taken_for'])} ({taken[0]['count']})"
         evidence = {"right": hits, "n": n, "low": low, "high": high}
-        yield _advice("reword", (group["name"], option["option"]), told, True, n - hits, evidence)
+        yield _advice("reword", (group["name"], option["option"]), sentence, True, n - hits, evidence)
 
 
 def _separate(diagnosis: Findings) -> Iterator[Advice]:
@@ -166,20 +154,20 @@ def _separate(diagnosis: Findings) -> Iterator[Advice]:
         if count < _LEAST or count < _SHARE * n:
             continue
         low, high = wilson_interval(count, n)
-        told = (
-            f"add a group that separates {show(one)} and {show(other)}: taken for each other in {count} of {n} images "
-            f"(95 % interval {100 * low:.0f} to {100 * high:.0f} %){_told_apart(pair['by'])}"
+        sentence = (
+            f"add a group that separates {show(one)} and {show(other)}: confused in {count} of {n} images "
+            f"(95 % interval {100 * low:.0f} to {100 * high:.0f} %){_distinguishing(pair['by'])}"
         )
         evidence = {"crossed": count, "n": n, "low": low, "high": high}
-        yield _advice("separate", (one, other), told, low > _SURE, count, evidence)
+        yield _advice("separate", (one, other), sentence, low > _SURE, count, evidence)
 
 
-def _told_apart(groups: "list[dict[str, Any]] | None") -> str:
+def _distinguishing(groups: "list[dict[str, Any]] | None") -> str:
     """List the groups that distinguish two classes, and how well."""
     if groups is None:
         return ""
     listed = ", ".join(f"{show(g['group'])} (right in {g['right']} of {g['n']})" for g in groups[:3])
-    return f"; told apart by {listed}" if groups else "; no group has different answers for them"
+    return f"; distinguished by {listed}" if groups else "; no group has different answers for them"
 
 
 def _advice(

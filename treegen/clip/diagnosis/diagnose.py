@@ -11,7 +11,7 @@ from treegen.clip.arrays import Array
 from treegen.clip.decisions import SUM, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.advice import advise
-from treegen.clip.diagnosis.group_report import GroupPredictions, asked, group_truth, look
+from treegen.clip.diagnosis.group_report import GroupPredictions, group_predictions, group_reports, option_counts
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.statistics import wilson_interval
 from treegen.history.score_document import Findings
@@ -32,7 +32,7 @@ def diagnose(
     *,
     evidence: RuleInputs | None = None,
     decision: FittedRule = SUM,
-    known: LruMemo | None = None,
+    memo: LruMemo | None = None,
 ) -> Findings:
     """Return recall per class, what each group sees and is worth, the most confused pairs, and advice, as plain data.
 
@@ -44,22 +44,22 @@ def diagnose(
         probabilities: (B, Q) per option.
         evidence: the inputs of the predictions; without them there is no ablation.
         decision: the rule that made them.
-        known: memo of earlier diagnoses of the same images; without it everything is computed.
+        memo: results of earlier diagnoses of the same images; without it everything is computed.
     """
-    known = known or LruMemo()
-    known.turn()
+    memo = memo or LruMemo()
+    memo.turn()
     confused = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
     totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
     for (t, p), count in confused.items():
         mistaken.setdefault(t, {})[p] = count
-    seen, true = look(tree, classes, labels, probabilities, known), np.asarray(labels)
-    plain = [known.get(("plain", group), partial(_group, group)) for group in seen]
-    truth = group_truth(seen, labels, classes, known)
+    answers, true = group_predictions(tree, classes, labels, probabilities, memo), np.asarray(labels)
+    plain = [memo.get(("plain", group), partial(_group, group)) for group in answers]
+    truth = group_reports(answers, labels, classes, memo)
     groups = [{**one, **more} for one, more in zip(plain, truth, strict=True)]
     if evidence is not None:
         for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
             group["without"] = without
-    found: Findings = {
+    result: Findings = {
         "classes": [_class(name, totals[k], mistaken.get(k, {}), classes) for k, name in enumerate(classes)],
         "groups": groups,
         "confused": [
@@ -68,25 +68,25 @@ def diagnose(
                 "predicted": classes[p],
                 "count": count,
                 "n": totals[t],
-                "separated_by": separating(seen, true, t, p),
+                "separated_by": separating(answers, true, t, p),
             }
             for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
         ],
         "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
     }
-    found["advice"] = [each.as_json() for each in advise(found)]
-    return found
+    result["advice"] = [each.as_json() for each in advise(result)]
+    return result
 
 
-def separating(seen: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
+def separating(answers: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
     """Return the groups that distinguish two classes, and how many of their images each answers correctly."""
-    found, own = [], np.isin(labels, (one, other)).nonzero()[0]
-    for group in seen:
+    groups, images = [], np.isin(labels, (one, other)).nonzero()[0]
+    for group in answers:
         rows = group.matrix[[one, other]]
         if (rows.max(1) == 1).all() and rows[0].argmax() != rows[1].argmax():
-            right = int((group.expected[own] == group.answers[own]).sum())
-            found.append({"group": group.name, "right": right, "n": len(own)})
-    return found
+            right = int((group.expected[images] == group.answers[images]).sum())
+            groups.append({"group": group.name, "right": right, "n": len(images)})
+    return groups
 
 
 def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str
 
 def _group(group: GroupPredictions) -> dict[str, Any]:
     """Report how often the most probable option is that of the image's class; images without one are left out."""
-    counts = asked(group)
+    counts = option_counts(group)
     n, correct = int(counts.sum()), int(counts.diagonal().sum())
     totals = counts.sum(1).tolist()
     wrong = [(int(e), int(a), int(counts[e, a])) for e, a in np.argwhere(counts) if e != a]

@@ -1,4 +1,4 @@
-"""What each group sees in every image, against the true option given by rules and labels.
+"""What each group answers for every image, against the true option given by rules and labels.
 
 Shapes: B images, G groups, K classes, O options of a group.
 """
@@ -52,8 +52,8 @@ class GroupPredictions:
     odds: "NDArray[np.float64]"
 
 
-def look(
-    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: Array, known: LruMemo | None = None
+def group_predictions(
+    tree: Tree, classes: Sequence[str], labels: Sequence[int], probabilities: Array, memo: LruMemo | None = None
 ) -> list[GroupPredictions]:
     """Compute the answers of every group of the tree.
 
@@ -62,22 +62,22 @@ def look(
         classes: of the domain (K).
         labels: true class of each image (B).
         probabilities: (B, Q).
-        known: memo for the same images: an unchanged group is not recomputed.
+        memo: results for the same images: an unchanged group is not recomputed.
     """
-    known = known or LruMemo()
+    memo = memo or LruMemo()
     whole = scoring.rule_matrix(tree, classes)
     rows = {rule.name: rule for rule in tree.rules}
     rules, sizes = [rows[name] for name in classes], tuple(len(g.options) for g in tree.groups)
     matrices, parts = scoring.split_groups(whole, sizes), scoring.split_groups(probabilities, sizes)
-    true, seen = np.asarray(labels, dtype=np.int64), []
+    true, predictions = np.asarray(labels, dtype=np.int64), []
     for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
         answered = tuple(-1 if (index := rule.get(group.name)) is None else index for rule in rules)
-        look_at = partial(_look_at, group, matrix, part, np.array(answered, dtype=np.int64), true)
-        seen.append(known.get((group, answered), look_at))
-    return seen
+        compute = partial(_predictions_of, group, matrix, part, np.array(answered, dtype=np.int64), true)
+        predictions.append(memo.get((group, answered), compute))
+    return predictions
 
 
-def _look_at(
+def _predictions_of(
     group: Group,
     matrix: "NDArray[np.float32]",
     probabilities: Array,
@@ -98,46 +98,46 @@ def _look_at(
     )
 
 
-def group_truth(
-    seen: Sequence[GroupPredictions], labels: Sequence[int], classes: Sequence[str], known: LruMemo | None = None
+def group_reports(
+    groups: Sequence[GroupPredictions], labels: Sequence[int], classes: Sequence[str], memo: LruMemo | None = None
 ) -> list[dict[str, Any]]:
     """Return everything about each group beyond its accuracy: keys of `dev.groups` in the score document."""
-    known = known or LruMemo()
+    memo = memo or LruMemo()
     true = np.asarray(labels, dtype=np.int64)
     counts = np.bincount(true, minlength=len(classes))
-    texts, shared = sum(len(group.options) for group in seen), _shared(seen, known)
-    alike = rests([group.matrix for group in seen])
+    texts, shared = sum(len(group.options) for group in groups), _shared(groups, memo)
+    others = rows_without([group.matrix for group in groups])
     return [
         {
-            **known.get(("alone", group), partial(_alone, group, true, counts)),
+            **memo.get(("alone", group), partial(_own_report, group, true, counts)),
             "shared": shared[number],
-            "pairs": _pairs(group, alike[number], classes),
+            "pairs": _pairs(group, others[number], classes),
             "cost": {"prompts": len(group.options), "share": len(group.options) / texts},
         }
-        for number, group in enumerate(seen)
+        for number, group in enumerate(groups)
     ]
 
 
-def _alone(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
+def _own_report(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
     """Return what depends on one group and the classes of the images only."""
     return {
         "balanced_accuracy": _balanced(group),
         "confusion": _confusion(group),
         "calibration": calibration(group),
         "information": _information(group, true, counts),
-        "together": _together(group),
+        "together": _close_pairs(group),
     }
 
 
-def asked(group: GroupPredictions) -> "NDArray[np.int64]":
+def option_counts(group: GroupPredictions) -> "NDArray[np.int64]":
     """Count expected (rows) against answered (columns) options: (O, O), over images whose class has an answer."""
-    known, size = group.expected >= 0, len(group.options)
-    return contingency(group.expected[known], group.answers[known], (size, size))
+    labelled, size = group.expected >= 0, len(group.options)
+    return contingency(group.expected[labelled], group.answers[labelled], (size, size))
 
 
 def _balanced(group: GroupPredictions) -> float | None:
     """Return the mean recall of the options that have images: low for a group that always answers the same."""
-    counts = asked(group)
+    counts = option_counts(group)
     totals = counts.sum(1)
     given = totals > 0
     return float((counts.diagonal()[given] / totals[given]).mean()) if given.any() else None
@@ -145,7 +145,7 @@ def _balanced(group: GroupPredictions) -> float | None:
 
 def _confusion(group: GroupPredictions) -> list[list[int]]:
     """Return [expected, answered, images] where there are images, as indices of options."""
-    counts = asked(group)
+    counts = option_counts(group)
     return [[int(e), int(a), int(counts[e, a])] for e, a in np.argwhere(counts)]
 
 
@@ -157,19 +157,20 @@ def calibration(group: GroupPredictions) -> dict[str, Any] | None:
 
     Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
-    known = group.expected >= 0
-    n = int(known.sum())
+    labelled = group.expected >= 0
+    n = int(labelled.sum())
     if n == 0:
         return None
-    sure, right = group.confidence[known], (group.expected == group.answers)[known]
-    places = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+    confidences, right = group.confidence[labelled], (group.expected == group.answers)[labelled]
+    bin_numbers = np.minimum((confidences * BINS).astype(np.int64), BINS - 1)
     bins, error = [], 0.0
-    for place in np.unique(places):
-        own = places == place
-        count, confidence, accuracy = int(own.sum()), float(sure[own].mean()), float(right[own].mean())
+    for number in np.unique(bin_numbers):
+        members = bin_numbers == number
+        count, accuracy = int(members.sum()), float(right[members].mean())
+        confidence = float(confidences[members].mean())
         error += count / n * abs(confidence - accuracy)
-        bins.append({"low": int(place) / BINS, "n": count, "confidence": min(1.0, confidence), "accuracy": accuracy})
-    return {"error": min(1.0, error), "confidence": min(1.0, float(sure.mean())), "bins": bins}
+        bins.append({"low": int(number) / BINS, "n": count, "confidence": min(1.0, confidence), "accuracy": accuracy})
+    return {"error": min(1.0, error), "confidence": min(1.0, float(confidences.mean())), "bins": bins}
 
 
 def _information(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:
@@ -178,20 +179,20 @@ def _information(group: GroupPredictions, true: "NDArray[np.int64]", counts: "ND
     return {"bits": bits, "corrected": corrected, "possible": possible_information(counts, group.matrix)}
 
 
-def _shared(seen: Sequence[GroupPredictions], known: LruMemo) -> list[list[dict[str, Any]]]:
+def _shared(groups: Sequence[GroupPredictions], memo: LruMemo) -> list[list[dict[str, Any]]]:
     """Return for each group those whose answers share most bits with its own, most first."""
-    found: list[list[dict[str, Any]]] = [[] for _ in seen]
-    for a, one in enumerate(seen):
-        for b, other in enumerate(seen[:a]):
-            bits, corrected = known.get(("shared", one, other), partial(_shared_bits, one, other))
-            found[a].append({"group": other.name, "bits": bits, "corrected": corrected, "place": b})
-            found[b].append({"group": one.name, "bits": bits, "corrected": corrected, "place": a})
+    neighbours: list[list[dict[str, Any]]] = [[] for _ in groups]
+    for a, one in enumerate(groups):
+        for b, other in enumerate(groups[:a]):
+            bits, corrected = memo.get(("shared", one, other), partial(_shared_bits, one, other))
+            neighbours[a].append({"group": other.name, "bits": bits, "corrected": corrected, "place": b})
+            neighbours[b].append({"group": one.name, "bits": bits, "corrected": corrected, "place": a})
     return [
         [
             {key: entry[key] for key in ("group", "bits", "corrected")}
             for entry in sorted(entries, key=lambda e: (-e["corrected"], -e["bits"], e["place"]))[:_NEIGHBOURS]
         ]
-        for entries in found
+        for entries in neighbours
     ]
 
 
@@ -200,47 +201,46 @@ def _shared_bits(one: GroupPredictions, other: GroupPredictions) -> tuple[float,
     return mutual_information(contingency(one.answers, other.answers, shape))
 
 
-def _pairs(group: GroupPredictions, alike: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:
+def _pairs(group: GroupPredictions, others: "NDArray[np.int64]", classes: Sequence[str]) -> list[dict[str, Any]]:
     """Return the pairs of options that are confused most often.
 
     `p` is Fisher's exact test of independence of answer and truth, among the images of either option that are answered
     by either. `needed` names two classes that only this pair distinguishes.
     """
-    table = asked(group)
+    table = option_counts(group)
     totals, crossed = table.sum(1), np.triu(table + table.T, 1)
-    places = sorted(((int(a), int(b)) for a, b in np.argwhere(crossed)), key=lambda pair: (-crossed[pair], pair))
     return [
         {
             "options": [group.options[a], group.options[b]],
             "crossed": int(crossed[a, b]),
             "n": int(totals[a] + totals[b]),
             "p": fisher_exact(((int(table[a, a]), int(table[a, b])), (int(table[b, a]), int(table[b, b])))),
-            "needed": _needed(group, alike, (a, b), classes),
+            "needed": _needed(group, others, (a, b), classes),
         }
-        for a, b in places[:_MOST]
+        for a, b in _most_frequent(crossed)
     ]
 
 
 def _needed(
-    group: GroupPredictions, alike: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]
+    group: GroupPredictions, others: "NDArray[np.int64]", pair: tuple[int, int], classes: Sequence[str]
 ) -> list[str]:
     """Return the first two classes whose rules would be identical if the two options were one; empty if none.
 
     Args:
         group: the options' group.
-        alike: a number per class for its rule in the other groups, see `rests`.
+        others: a number per class for its rule in the other groups, see `rows_without`.
         pair: the options.
         classes: names (K).
     """
-    if alike.max() == len(alike) - 1:  # every class has its own number
+    if others.max() == len(others) - 1:  # every class has its own number
         return []
     merged = group.matrix.copy()
     merged[:, pair[0]] += merged[:, pair[1]]
     merged[:, pair[1]] = 0
-    return identical(np.concatenate([alike[:, None], merged], 1), classes)
+    return identical(np.concatenate([others[:, None], merged], 1), classes)
 
 
-def rests(parts: "Sequence[NDArray[np.float64]]") -> list["NDArray[np.int64]"]:
+def rows_without(parts: "Sequence[NDArray[np.float64]]") -> list["NDArray[np.int64]"]:
     """Return for each group class numbers (K), equal for classes that all other groups treat alike.
 
     Args:
@@ -252,29 +252,34 @@ def rests(parts: "Sequence[NDArray[np.float64]]") -> list["NDArray[np.int64]"]:
 
 def _numbered(rows: "NDArray[Any]") -> "NDArray[np.int64]":
     """Assign each row a number by first occurrence; equal rows share one."""
-    known: dict[bytes, int] = {}
-    numbers = [known.setdefault(row.tobytes(), len(known)) for row in np.ascontiguousarray(rows)]
+    numbers_by_row: dict[bytes, int] = {}
+    numbers = [numbers_by_row.setdefault(row.tobytes(), len(numbers_by_row)) for row in np.ascontiguousarray(rows)]
     return np.array(numbers, dtype=np.int64)
 
 
 def identical(matrix: "NDArray[Any]", classes: Sequence[str]) -> list[str]:
     """Return the first two classes with equal rows or numbers; empty if there are none."""
-    known: dict[bytes, int] = {}
+    rows_by_value: dict[bytes, int] = {}
     for row, values in enumerate(np.ascontiguousarray(matrix)):
-        first = known.setdefault(values.tobytes(), row)
+        first = rows_by_value.setdefault(values.tobytes(), row)
         if first != row:
             return [classes[first], classes[row]]
     return []
 
 
-def _together(group: GroupPredictions) -> list[dict[str, Any]]:
+def _close_pairs(group: GroupPredictions) -> list[dict[str, Any]]:
     """Return the pairs of options between which CLIP hardly decides, most frequent first, over all images."""
     close = group.odds < TOGETHER_ODDS
     size = len(group.options)
     counts = contingency(group.answers[close], group.seconds[close], (size, size))
     both = np.triu(counts + counts.T, 1)
-    pairs = sorted(((int(a), int(b)) for a, b in np.argwhere(both)), key=lambda pair: (-both[pair], pair))
     return [
         {"options": [group.options[a], group.options[b]], "count": int(both[a, b]), "n": len(group.answers)}
-        for a, b in pairs[:_MOST]
+        for a, b in _most_frequent(both)
     ]
+
+
+def _most_frequent(counts: "NDArray[np.int64]") -> list[tuple[int, int]]:
+    """Return the index pairs with the highest counts, highest first."""
+    pairs = ((int(a), int(b)) for a, b in np.argwhere(counts))
+    return sorted(pairs, key=lambda pair: (-counts[pair], pair))[:_MOST]

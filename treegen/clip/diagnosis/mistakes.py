@@ -90,15 +90,15 @@ def find_mistakes(
     true, predicted = [labels[i] for i in wrong], [predictions[i] for i in wrong]
     votes = _votes(tree, classes, true, predicted, to_numpy(probabilities)[wrong], to_numpy(matrix))
     scores = to_numpy(scores)
-    own, others = scores[wrong, true].tolist(), scores[wrong, predicted].tolist()
+    true_scores, predicted_scores = scores[wrong, true].tolist(), scores[wrong, predicted].tolist()
     return tuple(
         Mistake(
             index=i,
             image=images[i],
             true=classes[true[n]],
             predicted=classes[predicted[n]],
-            true_score=own[n],
-            predicted_score=others[n],
+            true_score=true_scores[n],
+            predicted_score=predicted_scores[n],
             votes=votes[n],
         )
         for n, i in enumerate(wrong)
@@ -127,20 +127,20 @@ def _votes(
     sizes = tuple(len(group.options) for group in tree.groups)
     shares = scoring.split_groups(probabilities * (matrix[predicted] - matrix[true]), sizes)
     columns: list[list[GroupVote]] = []
-    for group, own, share in zip(tree.groups, scoring.split_groups(probabilities, sizes), shares, strict=True):
-        words = [tree.word(rules[name], group.name) for name in classes]
-        numbers = zip(own.max(1).tolist(), own.argmax(1).tolist(), share.sum(1).tolist(), true, predicted, strict=True)
+    for group, part, share in zip(tree.groups, scoring.split_groups(probabilities, sizes), shares, strict=True):
+        expected = [tree.word(rules[name], group.name) for name in classes]
+        best, options, margins = part.max(1).tolist(), part.argmax(1).tolist(), share.sum(1).tolist()
         columns.append(
             [
                 GroupVote(
                     group=group.name,
                     option=group.options[o],
                     probability=p,
-                    true_option=words[t],
-                    predicted_option=words[k],
+                    true_option=expected[t],
+                    predicted_option=expected[k],
                     margin=m,
                 )
-                for p, o, m, t, k in numbers
+                for p, o, m, t, k in zip(best, options, margins, true, predicted, strict=True)
             ]
         )
     return list(zip(*columns, strict=True))

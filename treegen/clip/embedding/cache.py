@@ -1,6 +1,6 @@
 """The embedding cache: SQLite, keyed by encoder fingerprint and content, so that nothing is embedded twice.
 
-It also keeps what encoders told of themselves, so that a model is loaded only to embed.
+It also stores encoders' identities and token counts, so that a model is loaded only to embed.
 """
 
 import hashlib
@@ -93,10 +93,10 @@ class EmbeddingCache:
 
     def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Vectors"]:
         """Return the vectors present: key -> (D,) float32 of length 1. For many keys see `chunks`."""
-        found: dict[bytes, Vectors] = {}
+        vectors: dict[bytes, Vectors] = {}
         for places, rows in self.chunks(fingerprint, keys):
-            found.update(zip((keys[p] for p in places.tolist()), rows, strict=True))
-        return found
+            vectors.update(zip((keys[p] for p in places.tolist()), rows, strict=True))
+        return vectors
 
     def chunks(self, fingerprint: str, keys: Sequence[bytes]) -> Iterator[tuple["Places", "Vectors"]]:
         """Yield the vectors present, in chunks and in no order. Memory holds one chunk and the keys.
@@ -114,20 +114,22 @@ class EmbeddingCache:
         width = self._width(encoder)
         if not keys or width is None:
             return
-        wanted = _Wanted(keys)
+        index = _KeyIndex(keys)
         for rows in filter(None, self._rows(encoder, keys)):
-            found, vectors = zip(*rows, strict=True)
-            joined = bytearray().join(vectors)
-            if len(joined) != 2 * width * len(rows):
-                sound = [row for row in rows if len(row[1]) == 2 * width]
-                self.damaged += len(rows) - len(sound)
-                if not sound:
+            found_keys, vectors = zip(*rows, strict=True)
+            joined = bytearray().join(vectors)  # decoded at once: an array per row would take most of the time
+            if len(joined) != 2 * width * len(rows):  # some row has another width: leave it out, keep the others
+                intact = [row for row in rows if len(row[1]) == 2 * width]
+                self.damaged += len(rows) - len(intact)
+                if not intact:
                     continue
-                found, vectors = zip(*sound, strict=True)
+                found_keys, vectors = zip(*intact, strict=True)
                 joined = bytearray().join(vectors)
-            places = wanted.places(b"".join(found))
+            places = index.places(b"".join(found_keys))
             features = unit_rows(np.frombuffer(joined, np.float16).reshape(-1, width))
-            good = np.isfinite(features[:, 0])  # else the whole row is NaN
+            # `unit_rows` makes a damaged row NaN as a whole. It is yielded as missing rather than raised: embedding it
+            # again overwrites it.
+            good = np.isfinite(features[:, 0])
             self.damaged += int((~good & (places >= 0)).sum())
             good &= places >= 0
             yield (places, features) if good.all() else (places[good], features[good])
@@ -135,29 +137,32 @@ class EmbeddingCache:
     def _rows(self, encoder: int, keys: Sequence[bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
         """Yield keys and vectors: all that are wanted, possibly more."""
         (last,) = self._db.execute("SELECT max(id) FROM embedding").fetchone()
-        if last is not None and len(keys) > max(_BATCH, _SCAN * last):  # in file order, without the index
+        if last is not None and len(keys) > max(_BATCH, _SCAN * last):
+            # In file order: the + keeps SQLite from using the index, whose order would read pages at random.
             for start in range(0, last + 1, CHUNK):
                 yield self._db.execute(
                     "SELECT key, vector FROM embedding WHERE id BETWEEN ? AND ? AND +encoder=?",
                     (start, start + CHUNK - 1, encoder),
                 ).fetchall()
             return
-        for start in range(0, len(keys), _BATCH):
-            part = keys[start : start + _BATCH]
-            marks = ",".join("?" * len(part))
-            yield self._db.execute(
-                f"SELECT key, vector FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part)
-            ).fetchall()
+        yield from self._select("SELECT key, vector FROM embedding WHERE encoder=? AND key", keys, encoder)
+
+    def _select(self, query: str, values: Sequence[Any], *first: Any) -> Iterator[list[Any]]:
+        """Yield rows, a batch at a time.
+
+        Args:
+            query: ends in the column that is to be one of the values.
+            values: any number of them.
+            first: values of the placeholders before.
+        """
+        for start in range(0, len(values), _BATCH):
+            part = values[start : start + _BATCH]
+            yield self._db.execute(f"{query} IN ({','.join('?' * len(part))})", (*first, *part)).fetchall()
 
     def has(self, fingerprint: str, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of the keys whose vectors are present."""
-        encoder, found = self._encoder(fingerprint), set[bytes]()
-        for start in range(0, len(keys), _BATCH):
-            part = keys[start : start + _BATCH]
-            marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"SELECT key FROM embedding WHERE encoder=? AND key IN ({marks})", (encoder, *part))
-            found.update(key for (key,) in rows)
-        return found
+        rows = self._select("SELECT key FROM embedding WHERE encoder=? AND key", keys, self._encoder(fingerprint))
+        return {key for part in rows for (key,) in part}
 
     def keys(self, fingerprint: str) -> Iterator[bytes]:
         """Yield the keys of all vectors of an encoder, 32 bytes each."""
@@ -183,25 +188,18 @@ class EmbeddingCache:
 
     def get_texts(self, fingerprint: str, texts: Sequence[str]) -> dict[str, "Vectors"]:
         """Return the vectors of texts present: text -> (D,) float32. A damaged one counts as missing."""
-        encoder, found = self._encoder(fingerprint), dict[str, bytes]()
-        for start in range(0, len(texts), _BATCH):
-            part = texts[start : start + _BATCH]
-            marks = ",".join("?" * len(part))
-            found.update(
-                self._db.execute(
-                    f"SELECT text, vector FROM text WHERE encoder=? AND text IN ({marks})", (encoder, *part)
-                )
-            )
-        widths = Counter(len(vector) for vector in found.values())
+        query, encoder = "SELECT text, vector FROM text WHERE encoder=? AND text", self._encoder(fingerprint)
+        rows = {text: vector for part in self._select(query, texts, encoder) for text, vector in part}
+        widths = Counter(len(vector) for vector in rows.values())
         (width, _), *_ = widths.most_common(1) or [(0, 0)]
         vectors = {
             text: np.frombuffer(bytearray(vector), np.float32)
-            for text, vector in found.items()
+            for text, vector in rows.items()
             if len(vector) == width and width and width % 4 == 0
         }
-        sound = {text: vector for text, vector in vectors.items() if np.isfinite(vector).all()}
-        self.damaged += len(found) - len(sound)
-        return sound
+        intact = {text: vector for text, vector in vectors.items() if np.isfinite(vector).all()}
+        self.damaged += len(rows) - len(intact)
+        return intact
 
     def put_texts(self, fingerprint: str, texts: Sequence[str], vectors: Array) -> None:
         """Store the vectors of texts (N, D), as `put` does those of images."""
@@ -213,24 +211,24 @@ class EmbeddingCache:
             )
 
     def identity(self, key: str) -> str | None:
-        """Return what was kept of an encoder's identity; see `treegen.clip.encoders.cached`."""
+        """Return the stored identity of an encoder; see `treegen.clip.encoders.cached`."""
         row = self._db.execute("SELECT told FROM identity WHERE key=?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
-    def keep_identity(self, key: str, told: str | None) -> None:
-        """Keep what an encoder told of itself in place of what it told before; `None` only forgets that."""
+    def store_identity(self, key: str, record: str | None) -> None:
+        """Replace the stored identity of an encoder; `None` deletes it."""
         with self._writing():
-            if told is None:
+            if record is None:
                 self._db.execute("DELETE FROM identity WHERE key=?", (key,))
             else:
-                self._db.execute("INSERT OR REPLACE INTO identity VALUES (?,?)", (key, told))
+                self._db.execute("INSERT OR REPLACE INTO identity VALUES (?,?)", (key, record))
 
     def tokens(self, fingerprint: str) -> dict[str, int]:
-        """Return the number of tokens of every text that was counted."""
+        """Return the stored number of tokens of each text."""
         return dict(self._db.execute("SELECT text, count FROM tokens WHERE encoder=?", (self._encoder(fingerprint),)))
 
-    def keep_tokens(self, fingerprint: str, text: str, count: int) -> None:
-        """Keep the number of tokens of a text."""
+    def store_tokens(self, fingerprint: str, text: str, count: int) -> None:
+        """Store the number of tokens of a text."""
         encoder = self._encoder(fingerprint)
         with self._writing():
             self._db.execute("INSERT OR REPLACE INTO tokens VALUES (?,?,?)", (encoder, text, count))
@@ -251,7 +249,7 @@ class EmbeddingCache:
     def _encoder(self, fingerprint: str) -> int:
         row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
         if row is None:
-            with self._writing():
+            with self._writing():  # OR IGNORE, and read again: another process may add it at the same time
                 self._db.execute("INSERT OR IGNORE INTO encoder(fingerprint) VALUES (?)", (fingerprint,))
             row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
         return int(row[0])
@@ -276,13 +274,8 @@ class EmbeddingCache:
 
     def files(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
         """Return entries as `known_files` does, for these paths only."""
-        found: dict[str, tuple[int, int, str]] = {}
-        for start in range(0, len(paths), _BATCH):
-            part = paths[start : start + _BATCH]
-            marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"SELECT path, size, changed, digest FROM file WHERE path IN ({marks})", part)
-            found |= {path: (size, changed, digest) for path, size, changed, digest in rows}
-        return found
+        rows = self._select("SELECT path, size, changed, digest FROM file WHERE path", paths)
+        return {path: (size, changed, digest) for part in rows for path, size, changed, digest in part}
 
     def remember_files(self, files: Iterable[tuple[str, int, int, str]]) -> None:
         """Store (path, size, mtime in ns, SHA-256)."""
@@ -290,8 +283,8 @@ class EmbeddingCache:
             self._db.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", list(files))
 
 
-class _Wanted:
-    """Finds keys among many by their first 8 bytes, using 50 bytes of memory per key; a dict uses 200."""
+class _KeyIndex:
+    """Finds keys among many by binary search, using 50 bytes of memory per key; a dict uses 200."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys: NDArray[Any] = np.frombuffer(b"".join(keys), f"S{_KEY}")
@@ -302,10 +295,11 @@ class _Wanted:
     def places(self, joined: bytes) -> "Places":
         """Return the index of each of the joined keys (n) among the wanted ones; -1 if it is not wanted."""
         keys: NDArray[Any] = np.frombuffer(joined, f"S{_KEY}")
+        # Of two wanted keys with equal heads only the first is found; the other then counts as missing, which is safe.
         near = np.searchsorted(self._heads, _heads(keys)).clip(max=len(self._heads) - 1)
         places = self._order[near]
-        found: Places = np.where(self._keys[places] == keys, places, -1)
-        return found
+        matches: Places = np.where(self._keys[places] == keys, places, -1)
+        return matches
 
 
 def _heads(keys: "NDArray[Any]") -> "NDArray[np.uint64]":
@@ -316,11 +310,11 @@ def _open(path: Path) -> sqlite3.Connection:
     """Open the database and read all of it once (0.1 s for 100,000 vectors), so that damage shows here."""
     db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # a writer thread stores embeddings
     try:
-        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA journal_mode=WAL")  # others read while one writes
         db.execute("PRAGMA synchronous=NORMAL")
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
+        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
         db.executescript(_TABLES)
     except BaseException:
         db.close()
@@ -330,7 +324,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _set_aside(path: Path) -> None:
     path.replace(path.with_suffix(".damaged"))
-    for suffix in ("-wal", "-shm"):
+    for suffix in ("-wal", "-shm"):  # else SQLite would replay the damaged file's log into the new one
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

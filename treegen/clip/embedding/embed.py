@@ -57,7 +57,7 @@ def read_image_set(domain: "Domain", cache: EmbeddingCache, progress: Progress =
 
 
 def _remembered_hash(
-    known: dict[str, tuple[int, int, str]],
+    cached: dict[str, tuple[int, int, str]],
     new: list[tuple[str, int, int, str]],
     progress: Progress,
     image: LabelledImage,
@@ -65,9 +65,9 @@ def _remembered_hash(
     """Return the SHA-256 of the image's bytes, without reading a file whose size and mtime are unchanged."""
     status = image.path.stat()
     name = remembered_name(image)
-    earlier = known.get(name)
-    if earlier and earlier[:2] == (status.st_size, status.st_mtime_ns):
-        return earlier[2]
+    entry = cached.get(name)
+    if entry and entry[:2] == (status.st_size, status.st_mtime_ns):
+        return entry[2]
     digest = hash_image(image)
     new.append((name, status.st_size, status.st_mtime_ns, digest))
     if len(new) % _SMALL_BATCH == 0:
@@ -89,36 +89,37 @@ def embed_images(
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> EmbeddedImages:
-    """Embeds what is not in the cache, each content once. Beside the features, memory holds a few batches of pictures.
+    """Embed what is not in the cache, each content once. Besides the features, memory holds a few batches of pictures.
 
     Args:
         images: with their digests.
         encoder: embeds them.
-        cache: keeps the embeddings, a batch at a time: an interrupted run goes on from there.
-        crop: of images that have none of their own.
+        cache: stores the embeddings, a batch at a time, so that an interrupted run can be continued.
+        crop: for images without their own.
         workers: see `prepare_stream`.
-        progress: is told how many are done; it may raise `Cancelled`.
+        progress: called with the number of images done; may raise `Cancelled`.
 
     Raises:
         ModelError: the model fails.
     """
     places: dict[bytes, int] = {}
     rows = [places.setdefault(image_key(i.digest, i.crop or crop), len(places)) for i in images]
-    keys, rest = list(places), _Rows(len(places))
+    keys, features = list(places), _Rows(len(places))
     with closing(read_ahead(cache.chunks(encoder.fingerprint, keys))) as pieces:
-        for found, vectors in pieces:
-            rest.fill(found, vectors)
-    first = dict(zip(reversed(rows), reversed(images), strict=True))
-    wanted = [row for row in range(len(keys)) if not rest.filled[row]]
-    logger.info("%d of %d images are not in the cache", len(wanted), len(keys))
-    reasons = _embed([first[row] for row in wanted], wanted, keys, rest, encoder, cache, crop, workers, progress)
+        for indices, vectors in pieces:
+            features.fill(indices, vectors)
+    image_of = dict(zip(reversed(rows), reversed(images), strict=True))
+    missing = [row for row in range(len(keys)) if not features.filled[row]]
+    logger.info("%d of %d images are not in the cache", len(missing), len(keys))
+    to_embed = [image_of[row] for row in missing]
+    reasons = _embed(to_embed, missing, keys, features, encoder, cache, crop, workers, progress)
     skipped = [
         Skipped(path=image.path, reason=reasons[row], member=image.member)
         for row, image in zip(rows, images, strict=True)
         if row in reasons
     ]
     return EmbeddedImages(
-        features=rest.matrix(), rows=tuple(-1 if row in reasons else row for row in rows), skipped=tuple(skipped)
+        features=features.matrix(), rows=tuple(-1 if row in reasons else row for row in rows), skipped=tuple(skipped)
     )
 
 
@@ -156,7 +157,7 @@ def _embed(
     While the model computes a batch, the next one moves to the device and the last one is written to the cache.
     """
     reasons: dict[int, str] = {}
-    if not images:  # nor is the model loaded, if it is not yet
+    if not images:  # `encoder.preprocessor` would load the model
         return reasons
     size = _BATCH.get(encoder.device, _SMALL_BATCH)
     stream = prepare_stream(images, crop, encoder.preprocessor, workers=workers, batch=size)
@@ -174,11 +175,11 @@ def _embed(
                 good = np.isfinite(vectors).all(1)
                 reasons.update((places[i], NO_NUMBERS) for i, fine in zip(batch.good, good, strict=True) if not fine)
                 into = [places[i] for i, fine in zip(batch.good, good, strict=True) if fine]
-                if pending:
+                if pending:  # one write at a time: raises what the last one raised, and bounds the memory
                     pending.result()
                 if into:
                     pending = writer.submit(_keep, cache, encoder.fingerprint, keys, rows, into, vectors[good])
-                if failure:
+                if failure:  # only now: what the service returned before it failed is stored
                     raise failure
             done += len(batch.good) + len(batch.broken)
             progress("embedding images", done, len(images))

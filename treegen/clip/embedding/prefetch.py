@@ -21,9 +21,9 @@ def prefetch(parts: Iterable[P], work: Callable[[P], T], *, workers: int | None 
     Close the generator to stop: parts that no thread has begun are then dropped.
 
     Args:
-        parts: taken by the caller's thread, when their turn comes.
-        work: called by several threads at once. What it raises is raised to the caller, at the part's turn.
-        workers: number of threads; 0 works in the caller's thread; `None` takes one for each core.
+        parts: iterated in the caller's thread.
+        work: called by several threads at once. What it raises is raised to the caller in order.
+        workers: number of threads; 0 works in the caller's thread; `None` means one per core.
     """
     if workers == 0:
         yield from map(work, parts)
@@ -42,7 +42,7 @@ def prefetch(parts: Iterable[P], work: Callable[[P], T], *, workers: int | None 
 
 
 def read_ahead(pieces: Iterable[T], count: int = 2) -> Generator[T, None, None]:
-    """Yield the same pieces, made by a thread of its own while the caller works; `count` of them are kept ahead."""
+    """Yield the same pieces, computed in a thread, up to `count` of them ahead of the caller."""
     rest, ended = iter(pieces), object()
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
         waiting = deque(reader.submit(next, rest, ended) for _ in range(count))

@@ -1,4 +1,4 @@
-"""Decodes pictures and makes them ready for the model, in threads that run ahead of it."""
+"""Decode pictures and prepare them for the model, in threads that run ahead of it."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ def prepare_stream(
 
     Args:
         images: read when their turn comes.
-        crop: of images that have none of their own.
-        preprocessor: makes of a picture what the model reads.
+        crop: for images without their own.
+        preprocessor: converts a picture to the model's input.
         workers: threads that decode, see `prefetch`.
         batch: most images at a time.
     """
@@ -70,7 +70,7 @@ def _prepare(
 
 
 def prepare_picture(decode: "Callable[[], Image]", preprocessor: "Preprocessor") -> "Prepared":
-    """Decode a picture and make it ready for the model.
+    """Decode a picture and prepare it for the model.
 
     Raises:
         ValueError: it cannot be decoded or prepared; the text says why.

@@ -1,9 +1,10 @@
-"""Embeds texts through the cache: each is embedded once."""
+"""Embed texts through the cache: each is embedded once."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from treegen.clip.arrays import to_numpy
+from treegen.clip.encoders.cached import CachedEncoder
 from treegen.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -25,22 +26,24 @@ def embed_texts(
     """Return the vector (D) of each text, of length 1.
 
     Args:
-        texts: may hold a text twice.
-        encoder: embeds what is not in the cache, a batch at a time; each is kept at once.
-        cache: of texts.
-        progress: is told how many are embedded; may raise `Cancelled`.
+        texts: may contain duplicates.
+        encoder: embeds what is not in the cache, in batches; each batch is stored at once.
+        cache: of texts; that of a `CachedEncoder` if not given.
+        progress: called with the number of embedded texts; may raise `Cancelled`.
 
     Raises:
         ModelError: the encoder fails.
     """
-    wanted = list(dict.fromkeys(texts))
-    known = {t: to_numpy(v) for t, v in cache.get_texts(encoder.fingerprint, wanted).items()} if cache else {}
-    missing = [text for text in wanted if text not in known]
+    if cache is None and isinstance(encoder, CachedEncoder):
+        cache = encoder.cache
+    unique = list(dict.fromkeys(texts))
+    vectors = cache.get_texts(encoder.fingerprint, unique) if cache else {}
+    missing = [text for text in unique if text not in vectors]
     for start in range(0, len(missing), _BATCH):
         batch = missing[start : start + _BATCH]
-        vectors = encoder.encode_texts(batch)
+        rows = to_numpy(encoder.encode_texts(batch))  # may raise because the model has changed: store nothing before
         if cache:
-            cache.put_texts(encoder.fingerprint, batch, vectors)
-        known.update(zip(batch, to_numpy(vectors), strict=True))
+            cache.put_texts(encoder.fingerprint, batch, rows)
+        vectors.update(zip(batch, rows, strict=True))
         progress("embedding texts", start + len(batch), len(missing))
-    return known
+    return vectors

@@ -33,11 +33,11 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
     kind, _, place = settings.name.partition(":")
     encoder = _of_transformers(settings, place, folder) if kind == "hf" else _of_open_clip(settings, folder)
     if not isfinite(encoder.logit_scale):
-        told = f"{settings.name}: its logit scale is {encoder.logit_scale:g}, with which no prompt competes"
-        raise ModelError(told, "the weights may be damaged: get the model again")
+        message = f"{settings.name}: its logit scale is {encoder.logit_scale:g}, not a finite number"
+        raise ModelError(message, "the weights may be damaged: download the model again")
     if settings.logit_scale is not None and settings.logit_scale != encoder.logit_scale:
-        own = f"{settings.name} has a logit scale of its own, {encoder.logit_scale:g}"
-        encoder.tell(f"{own}: [encoder] logit_scale is not used")
+        scale = f"{settings.name} provides its own logit scale, {encoder.logit_scale:g}"
+        encoder.add_note(f"{scale}: [encoder] logit_scale is ignored")
     return encoder
 
 

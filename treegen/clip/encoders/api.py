@@ -94,8 +94,8 @@ class ServiceEncoder:
         self._check_name()
         self._key = self._find_key()
         self._budget = Budget(Limits(max_calls=settings.max_calls, max_cost=settings.max_cost), table="[encoder]")
-        self._more: list[str] = []
-        self._told: list[int] = []  # tokens per image, as reported in replies
+        self._notes: list[str] = []
+        self._image_tokens: list[int] = []  # tokens per image, as reported in replies
         self.device, self.precision = "remote", "fp32"
         self.logit_bias: float | None = None
         self.preprocessor: Preprocessor = PngPreprocessor()
@@ -110,7 +110,7 @@ class ServiceEncoder:
     def _check_name(self) -> None:
         provider = self.name.partition("/")[0]
         if provider not in {getattr(p, "value", p) for p in self._litellm.provider_list}:
-            tip = f"of the hub: hf:{self.name} (transformers) or hf-hub:{self.name} (open_clip)"
+            tip = f"for a model of the hub: hf:{self.name} (transformers) or hf-hub:{self.name} (open_clip)"
             raise ModelError(f"{self.name}: there is no embedding service {provider!r}", tip)
 
     def _find_key(self) -> dict[str, str]:
@@ -125,22 +125,24 @@ class ServiceEncoder:
 
     def _fingerprint(self) -> str:
         base = without_credentials(self._settings.api_base)
-        known = {"name": self.name, "api_base": base, "width": self._width, "preprocessing": self.preprocessing}
-        return "sha256:" + hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+        identity = {"name": self.name, "api_base": base, "width": self._width, "preprocessing": self.preprocessing}
+        return "sha256:" + hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """See `Encoder.notes`: the cost, and which settings are unknown."""
-        told = [f"{self.name}: {self._budget.bill.words}", *self._more]
+        notes = [f"{self.name}: {self._budget.bill.words}", *self._notes]
         if self.scale_assumed:
-            told.append(f"{self.name} tells no logit scale: {ASSUMED_SCALE:g} is assumed ([encoder] logit_scale)")
+            effect = f"{ASSUMED_SCALE:g} is assumed ([encoder] logit_scale)"
+            notes.append(f"{self.name} does not report a logit scale: {effect}")
         if self.context_length is None:
-            told.append(f"{self.name} tells no context length: long prompts are not noticed ([encoder] context_length)")
-        return tuple(told)
+            effect = "long prompts are not detected ([encoder] context_length)"
+            notes.append(f"{self.name} does not report a context length: {effect}")
+        return tuple(notes)
 
-    def tell(self, sentence: str) -> None:
+    def add_note(self, sentence: str) -> None:
         """Add a sentence to the notes."""
-        self._more.append(sentence)
+        self._notes.append(sentence)
 
     def stage(self, batch: Batch) -> Batch:
         """See `Encoder.stage`: does nothing for a service."""
@@ -153,7 +155,7 @@ class ServiceEncoder:
             raise UnfinishedError(failure, rows) if bool(rows.isfinite().any()) else failure
         missing = int(rows.isnan().any(1).sum())
         if missing == len(rows) > 1:
-            raise ModelError(f"{self.name}: gave values that are not numbers for all {missing} images of a batch")
+            raise ModelError(f"{self.name}: returned NaN for all {missing} images of a batch")
         return rows
 
     def encode_images(self, images: Sequence["Image"]) -> "Tensor":
@@ -166,7 +168,7 @@ class ServiceEncoder:
         if failure:
             raise failure
         if bool(rows.isnan().any()):
-            raise ModelError(f"{self.name}: gave values that are not numbers for a text", "ask the provider")
+            raise ModelError(f"{self.name}: returned NaN for a text", "contact the provider")
         return rows
 
     def count_tokens(self, text: str) -> int:
@@ -178,8 +180,8 @@ class ServiceEncoder:
     def _image_item(self, file: bytes) -> Any:
         encoded = base64.b64encode(file).decode()
         provider, _, bare = self.name.partition("/")
-        known = self._litellm.model_cost.get(self.name) or self._litellm.model_cost.get(bare) or {}
-        if provider in _DATA_ADDRESS and known.get("supports_embedding_image_input"):
+        prices = self._litellm.model_cost.get(self.name) or self._litellm.model_cost.get(bare) or {}
+        if provider in _DATA_ADDRESS and prices.get("supports_embedding_image_input"):
             return f"data:image/png;base64,{encoded}"
         return {"image": encoded}
 
@@ -206,8 +208,9 @@ class ServiceEncoder:
             rows = [row for part in pool.map(answer, parts) for row in part]
         widths = {len(row) for row in rows if row} | ({self._width} if self._width else set())
         if len(widths) > 1:
-            seen = ", ".join(map(str, sorted(widths)))
-            raise ModelError(f"{self.name}: vectors of different widths: {seen}", "is it one and the same model?")
+            listed = ", ".join(map(str, sorted(widths)))
+            message = f"{self.name}: returned vectors of different widths: {listed}"
+            raise ModelError(message, "do all requests reach the same model?")
         self._width = max(widths, default=0)
         nan = float("nan")
         numbers = torch.tensor([[nan if v is None else v for v in row] or [nan] * self._width for row in rows])
@@ -221,9 +224,9 @@ class ServiceEncoder:
         Raises:
             ModelError: refused, a cap is reached, or the reply does not fit the request.
         """
-        return call(lambda seconds: self._once(items, images, seconds), self._retry, self._explain)
+        return call(lambda seconds: self._send(items, images, seconds), self._retry, self._explain)
 
-    def _once(self, items: list[Any], images: bool, seconds: float) -> list[list[float | None]]:
+    def _send(self, items: list[Any], images: bool, seconds: float) -> list[list[float | None]]:
         tokens = self._estimate(items, images)
         ticket = self._ticket(tokens)
         options = {"api_base": self._settings.api_base} if self._settings.api_base else {}
@@ -237,7 +240,7 @@ class ServiceEncoder:
         used = getattr(getattr(reply, "usage", None), "total_tokens", None) or None
         self._budget.after(ticket, prompt_tokens=used, completion_tokens=0, cost=self._price(used))
         if images and used:
-            self._told.append(-(-used // len(items)))
+            self._image_tokens.append(-(-used // len(items)))
         return self._in_order(reply, len(items))
 
     def _ticket(self, tokens: int) -> Ticket:
@@ -248,7 +251,7 @@ class ServiceEncoder:
 
     def _estimate(self, items: list[Any], images: bool) -> int:
         if images:
-            return len(items) * (max(self._told) if self._told else _TOKENS_PER_IMAGE)
+            return len(items) * (max(self._image_tokens) if self._image_tokens else _TOKENS_PER_IMAGE)
         return sum(len(text) // 4 + 2 for text in items)
 
     def _price(self, tokens: int | None) -> float | None:
@@ -265,7 +268,7 @@ class ServiceEncoder:
             model=self.name,
             api_base=self._settings.api_base,
             seconds=self._retry.per_call,
-            wanted="list of embeddings",
+            expected="list of embeddings",
             table="[encoder]",
         )
         if failure.code != "bad-request":
@@ -274,13 +277,12 @@ class ServiceEncoder:
 
     def _in_order(self, reply: Any, count: int) -> list[list[float | None]]:
         """Return the vectors by index: a service may answer in any order."""
-        found: dict[int, Any] = {}
+        vectors: dict[int, Any] = {}
         for place, item in enumerate(getattr(reply, "data", None) or ()):
             fields = item if isinstance(item, dict) else item.model_dump()
-            found[int(fields.get("index", place))] = fields.get("embedding")
-        if sorted(found) != list(range(count)) or not all(isinstance(v, list) and v for v in found.values()):
-            told = (
-                f"{self.name}: sent {len(reply.data or ())} vectors, numbered {sorted(found)[:5]}.., for {count} items"
-            )
-            raise ModelError(told, "a smaller `batch` below [encoder] may help; else ask the provider")
-        return [found[place] for place in range(count)]
+            vectors[int(fields.get("index", place))] = fields.get("embedding")
+        if sorted(vectors) != list(range(count)) or not all(isinstance(v, list) and v for v in vectors.values()):
+            returned = f"{len(reply.data or ())} vectors, numbered {sorted(vectors)[:5]}.."
+            message = f"{self.name}: returned {returned}, for {count} items"
+            raise ModelError(message, "a smaller `batch` below [encoder] may help; otherwise contact the provider")
+        return [vectors[place] for place in range(count)]

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +33,7 @@ class LocalEncoder:
     context_length: int | None
     preprocessing: dict[str, Any]
     preprocessor: Preprocessor
-    #: files and folders that the model was loaded from; empty if they are not known
+    #: files and folders that the model was loaded from; empty if unknown
     sources: tuple[Path, ...] = ()
 
     def __init__(self, name: str, *, device: str, precision: str, auto: str | None = None) -> None:
@@ -62,7 +65,7 @@ class LocalEncoder:
         """See `Encoder.notes`."""
         return (*self._notes, *self._batcher.notes)
 
-    def tell(self, sentence: str) -> None:
+    def add_note(self, sentence: str) -> None:
         """Add a sentence to the notes."""
         self._notes = (*self._notes, sentence)
 
@@ -100,27 +103,73 @@ class LocalEncoder:
         raise NotImplementedError
 
 
-def find_device(wanted: str) -> str:
+def find_device(requested: str) -> str:
     """Return `cuda`, `mps` or `cpu`.
 
     Raises:
-        ModelError: the wanted device is not available.
+        ModelError: the requested device is not available.
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(name for name, found in there.items() if found)
-    if not there.get(wanted):
-        told = f"the device {wanted!r} is not there"
-        raise ModelError(told, f"one of: {', '.join(n for n, found in there.items() if found)}")
-    return wanted
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if requested == "auto":
+        return next(name for name, present in available.items() if present)
+    if not available.get(requested):
+        message = f"the device {requested!r} is not available"
+        raise ModelError(message, f"one of: {', '.join(n for n, present in available.items() if present)}")
+    return requested
 
 
 def first_lines(error: BaseException) -> str:
     """Return type and first two lines: torch names the mismatched weight only in the second."""
     lines = (line.strip() for line in str(error).strip().splitlines())
     return " ".join([f"{type(error).__name__}:", *[line for line in lines if line][:2]])[:300]
+
+
+def check_folder(folder: Path, shown: str, config_name: str, weights: Sequence[str], tip: str) -> dict[str, Any]:
+    """Check that a folder holds a model: without weights the libraries only warn, and continue with random ones.
+
+    Args:
+        folder: the model's.
+        shown: the display name of the model.
+        config_name: name of the JSON file with its configuration.
+        weights: glob patterns of its weights.
+        tip: for a folder without configuration.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ModelError: configuration or weights are missing or unreadable.
+    """
+    path = folder / config_name
+    if not path.is_file():
+        raise ModelError(f"{shown}: {folder} has no {config_name}", tip)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON: {error}", "copy the model again") from None
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: not a model configuration", "copy the model again")
+    if not any(file for pattern in weights for file in folder.glob(pattern)):
+        raise ModelError(f"{shown}: {folder} contains no weights", f"expected one of: {', '.join(weights)}")
+    return config
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence progress bars, and the hub client, which logs every retry to the stderr of its own import.
+
+    What matters is raised as an error.
+    """
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def fingerprint_of(weights: "Mapping[str, Tensor]", settings: Mapping[str, Any], precision: str) -> str:

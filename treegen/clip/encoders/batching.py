@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.errors import ModelError
+from treegen.text import counted, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,19 +20,18 @@ class Batcher:
         self._name, self._precision = name, precision
         self._most: dict[str, int] = {}
         self._halved: dict[str, int] = {}
-        self._without_numbers = 0
+        self._nan_images = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was halved and left out so far, in sentences."""
-        told = [
-            f"memory ran out at larger batches of {kind}: they were halved {_times(times)}, to {self._most[kind]}"
+        """Batches that were halved and images without a vector so far, in sentences."""
+        notes = [
+            f"ran out of memory with larger batches of {kind}: halved {_times(times)}, to {self._most[kind]}"
             for kind, times in self._halved.items()
         ]
-        if self._without_numbers:
-            images = "image" if self._without_numbers == 1 else "images"
-            told.append(f"the model gave values that are not numbers for {self._without_numbers} {images}")
-        return tuple(told)
+        if self._nan_images:
+            notes.append(f"the model returned NaN for {counted(self._nan_images, 'image', 'images')}")
+        return tuple(notes)
 
     def images(self, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
         """Embed pictures.
@@ -50,8 +50,8 @@ class Batcher:
         good = rows.isfinite().all(1)
         missing = len(rows) - int(good.sum())
         if missing == len(rows) > 1:
-            raise self._no_numbers(f"all {missing} images of a batch")
-        self._without_numbers += missing
+            raise self._nan_error(f"all {missing} images of a batch")
+        self._nan_images += missing
         rows[~good] = float("nan")
         return rows
 
@@ -59,7 +59,7 @@ class Batcher:
         """Embed texts as `images` does, except that a single NaN is an error, since no score could use it."""
         rows = self._in_parts("texts", batch, encode)
         if not bool(rows.isfinite().all()):
-            raise self._no_numbers("a text")
+            raise self._nan_error("a text")
         return rows
 
     def _in_parts(self, kind: str, batch: Any, encode: Callable[[Any], "Tensor"]) -> "Tensor":
@@ -73,11 +73,11 @@ class Batcher:
                 rows.append(_unit_rows(encode(batch[done : done + size])))
             except RuntimeError as error:
                 if not _is_full(error):
-                    told, tip = f"{self._name}: failed: {_first_line(error)}", "try --device cpu, or --precision fp32"
-                    raise ModelError(told, tip) from error
+                    message, tip = f"{self._name}: failed: {_reason(error)}", "try --device cpu, or --precision fp32"
+                    raise ModelError(message, tip) from error
                 if size == 1:
-                    told = f"{self._name}: memory does not suffice for one of the {kind}: {_first_line(error)}"
-                    raise ModelError(told, "free memory, or take --device cpu or a smaller model") from None
+                    message = f"{self._name}: not enough memory to embed one of the {kind}: {_reason(error)}"
+                    raise ModelError(message, "free memory, or use --device cpu or a smaller model") from None
                 self._most[kind] = size // 2
                 self._halved[kind] = self._halved.get(kind, 0) + 1
                 full = True
@@ -87,13 +87,13 @@ class Batcher:
                 torch.cuda.empty_cache()
         return torch.cat(rows)
 
-    def _no_numbers(self, what: str) -> ModelError:
-        tip = "the weights may be damaged: get the model again"
+    def _nan_error(self, what: str) -> ModelError:
+        tip = "the weights may be damaged: download the model again"
         if self._precision != "fp32":
             tip = f"{self._precision} may be too small for this model: try --precision " + (
                 "bf16 or fp32" if self._precision == "fp16" else "fp32"
             )
-        return ModelError(f"{self._name}: gave values that are not numbers for {what}", tip)
+        return ModelError(f"{self._name}: returned NaN for {what}", tip)
 
 
 def _unit_rows(features: "Tensor") -> "Tensor":
@@ -112,8 +112,8 @@ def _is_full(error: RuntimeError) -> bool:
     return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error).lower() for words in _FULL)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+def _reason(error: Exception) -> str:
+    return first_line(error)[:200] or type(error).__name__
 
 
 def _times(count: int) -> str:

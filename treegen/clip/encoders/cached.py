@@ -1,7 +1,7 @@
-"""An encoder that loads its model only for what is not in the cache: what else is asked of it is kept there too.
+"""An encoder that loads its model only for what is not in the cache; its identity and token counts are cached too.
 
-Importing open_clip takes seconds, and hashing the weights for the fingerprint more. So the cache keeps what an encoder
-told of itself, with size and time of the files that it was loaded from; while these are the same, so is the encoder.
+Importing open_clip takes seconds, and hashing the weights for the fingerprint more. So the cache stores an encoder's
+identity with size and mtime of the files that it was loaded from; while these are unchanged, so is the encoder.
 """
 
 import json
@@ -15,8 +15,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from treegen import __version__
 from treegen.clip.arrays import to_numpy
 from treegen.clip.encoders.interface import Batch, Encoder, EncoderChangedError, Preprocessor
@@ -29,13 +27,13 @@ if TYPE_CHECKING:
 
 #: Packages whose version may change a fingerprint.
 _PACKAGES: Final = ("torch", "open_clip_torch", "transformers", "timm")
-#: Files by which one sees, without torch, whether there may be a GPU: on it `auto` takes another device and precision.
+#: Files that show without torch whether there may be a GPU, with which `auto` selects another device and precision.
 _GPU_FILES: Final = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What an encoder tells of itself before it embeds anything; the attributes are those of `Encoder`."""
+    """What an encoder reports of itself before it embeds anything; the attributes are those of `Encoder`."""
 
     name: str
     fingerprint: str
@@ -56,7 +54,10 @@ class Identity:
 class CachedEncoder:
     """An `Encoder` over another one, which is loaded for the first picture or text that is not in the cache.
 
-    Texts are embedded, and their tokens counted, once; `embed_images` keeps pictures. Attributes: see `Encoder`.
+    It counts the tokens of each text once; `embed_images` and `embed_texts` cache the vectors.
+
+    Attributes:
+        cache: of vectors, token counts and the encoder's identity; for the others see `Encoder`.
     """
 
     name: str
@@ -69,53 +70,55 @@ class CachedEncoder:
     precision: str
 
     def __init__(self, cache: "EmbeddingCache", key: str, load: Callable[[], Encoder]) -> None:
-        """Read what the cache knows of the encoder; load it if that is nothing, or its files have changed.
+        """Read the encoder's identity from the cache; load the encoder if there is none, or if its files have changed.
 
         Args:
-            cache: keeps identity, token counts and texts; stays open as long as this is used.
-            key: the settings, and whatever else the encoder depends on beside its files.
+            cache: stores identity and token counts; stays open as long as this is used.
+            key: the settings, and whatever else the encoder depends on besides its files.
             load: loads the encoder.
 
         Raises:
-            ModelError: it cannot be had.
+            ModelError: it cannot be loaded.
         """
-        self._cache, self._key, self._load = cache, key, load
+        self.cache, self._key, self._load = cache, key, load
         self._model: Encoder | None = None
         self._changed: tuple[str, ...] = ()
         self._tokens: dict[str, int] | None = None
-        known = _read(cache.identity(key))
-        if known:
-            self._become(known)
+        identity = _from_record(cache.identity(key))
+        if identity:
+            self._adopt(identity)
         else:
-            self._open()
+            self._load_model()
 
-    def _become(self, identity: Identity) -> None:
-        self._identity, self._tokens = identity, None
+    def _adopt(self, identity: Identity) -> None:
+        self._identity, self._tokens = identity, None  # counts of another fingerprint are of another tokenizer
         for name in Identity.__dataclass_fields__:
             if name != "notes":
                 setattr(self, name, getattr(identity, name))
 
-    def _open(self) -> Encoder:
-        began = time.time_ns()
+    def _load_model(self) -> Encoder:
+        began = time.time_ns()  # before the files are read: one that is written meanwhile must not look unchanged
         model = self._model = self._load()
         identity = Identity.of(model)
-        self._become(identity)
-        self._cache.keep_identity(self._key, _written(identity, getattr(model, "sources", ()), before=began))
+        self._adopt(identity)
+        self.cache.store_identity(self._key, _to_record(identity, getattr(model, "sources", ()), before=began))
         return model
 
-    def _opened(self) -> Encoder:
+    def _loaded(self) -> Encoder:
         """Return the encoder itself.
 
         Raises:
-            EncoderChangedError: it is not the one that the cache knew; from now on this is the new one.
+            EncoderChangedError: it differs from the cached identity, which is replaced by its own.
         """
         if self._model is not None:
             return self._model
-        known, model = self._identity, self._open()
-        if replace(self._identity, notes=()) != replace(known, notes=()):
-            told = f"{self.name} is no longer the model it was: everything is embedded anew"
-            self._changed = (told,)
-            raise EncoderChangedError(told, "run it again")
+        # Size and mtime of the files were as before, so until now the cached identity was used. If the weights differ
+        # all the same, everything read by the old fingerprint is wrong: the caller has to begin again.
+        cached, model = self._identity, self._load_model()
+        if replace(self._identity, notes=()) != replace(cached, notes=()):
+            message = f"the model behind {self.name} has changed: everything is embedded again"
+            self._changed = (message,)
+            raise EncoderChangedError(message, "run it again")
         return model
 
     @property
@@ -126,44 +129,38 @@ class CachedEncoder:
     @property
     def preprocessing(self) -> dict[str, Any]:
         """See `Encoder`; loads the model."""
-        return self._opened().preprocessing
+        return self._loaded().preprocessing
 
     @property
     def preprocessor(self) -> Preprocessor:
         """See `Encoder`; loads the model."""
-        return self._opened().preprocessor
+        return self._loaded().preprocessor
 
     def stage(self, batch: Batch) -> Batch:
         """See `Encoder.stage`."""
-        return self._opened().stage(batch)
+        return self._loaded().stage(batch)
 
     def encode_prepared(self, batch: Batch) -> Any:
         """See `Encoder.encode_prepared`."""
-        return to_numpy(self._opened().encode_prepared(batch))
+        return to_numpy(self._loaded().encode_prepared(batch))
 
     def encode_images(self, images: Sequence["Image"]) -> Any:
         """See `Encoder.encode_images`."""
-        return to_numpy(self._opened().encode_images(images))
+        return to_numpy(self._loaded().encode_images(images))
 
     def encode_texts(self, texts: Sequence[str]) -> Any:
-        """See `Encoder.encode_texts`; texts of the cache need no model."""
-        known = self._cache.get_texts(self.fingerprint, texts)
-        missing = [text for text in dict.fromkeys(texts) if text not in known]
-        if missing:
-            vectors = to_numpy(self._opened().encode_texts(missing))
-            self._cache.put_texts(self.fingerprint, missing, vectors)
-            known.update(zip(missing, vectors, strict=True))
-        return np.stack([known[text] for text in texts])
+        """See `Encoder.encode_texts`; loads the model. `embed_texts` looks texts up in the cache first."""
+        return to_numpy(self._loaded().encode_texts(texts))
 
     def count_tokens(self, text: str) -> int:
-        """See `Encoder.count_tokens`; what was counted once needs no model."""
+        """See `Encoder.count_tokens`; a text in the cache needs no model."""
         if self._tokens is None:
-            self._tokens = self._cache.tokens(self.fingerprint)
+            self._tokens = self.cache.tokens(self.fingerprint)
         count = self._tokens.get(text)
         if count is None:
-            model = self._opened()  # which may have forgotten the counts
+            model = self._loaded()  # may set `_tokens` to `None`, see `_adopt`
             count = model.count_tokens(text)
-            self._cache.keep_tokens(self.fingerprint, text, count)
+            self.cache.store_tokens(self.fingerprint, text, count)
             if self._tokens is not None:
                 self._tokens[text] = count
         return count
@@ -174,7 +171,7 @@ def open_cached_encoder(
 ) -> Encoder:
     """Return an encoder that loads its model when something is not in the cache.
 
-    A service is asked at once: no file of this machine tells whether it is still the model it was.
+    A service is connected at once: no file of this machine shows whether its model has changed.
 
     Args:
         settings: name the encoder.
@@ -183,7 +180,7 @@ def open_cached_encoder(
         load: loads the encoder of these settings.
 
     Raises:
-        ModelError: the encoder cannot be had.
+        ModelError: the encoder cannot be loaded.
     """
     from treegen.clip.encoders.api import is_service
 
@@ -193,7 +190,7 @@ def open_cached_encoder(
 
 
 def _key(settings: "EncoderSettings", folder: Path) -> str:
-    """Everything that an encoder's identity depends on, but for the content of its files."""
+    """Return everything that an encoder's identity depends on, except the content of its files."""
     machine = [sys.platform, platform.machine(), os.environ.get("CUDA_VISIBLE_DEVICES")]
     gpu = [path for path in _GPU_FILES if Path(path).exists()]
     packages = [f"{name} {_version(name)}" for name in _PACKAGES]
@@ -207,43 +204,43 @@ def _version(package: str) -> str:
         return ""
 
 
-def _written(identity: Identity, sources: Sequence[Path], before: int) -> str | None:
-    """Return the identity as the cache keeps it; `None` if nothing would tell that the encoder has changed.
+def _to_record(identity: Identity, sources: Sequence[Path], before: int) -> str | None:
+    """Return the identity as the cache stores it; `None` if no file would show that the encoder has changed.
 
     Args:
         identity: of the encoder.
         sources: the files and folders that it was loaded from, if they are known.
-        before: when loading began, in ns: a file that is not older may have changed meanwhile.
+        before: when loading began, in ns: a file that is not older may have changed since.
     """
     files = _files_of(sources)
     if not files or any(changed >= before for _, _, changed in files):
         return None
-    told = {"sources": [str(path) for path in sources], "files": files, "identity": asdict(identity)}
-    return json.dumps(told)
+    record = {"sources": [str(path) for path in sources], "files": files, "identity": asdict(identity)}
+    return json.dumps(record)
 
 
-def _read(kept: str | None) -> Identity | None:
-    """Return what the cache kept, if the files are still those that it was kept with."""
-    if kept is None:
+def _from_record(text: str | None) -> Identity | None:
+    """Return the stored identity if the files have not changed since."""
+    if text is None:
         return None
     try:
-        told = json.loads(kept)
-        if told["files"] != _files_of([Path(path) for path in told["sources"]]):
+        record = json.loads(text)
+        if record["files"] != _files_of([Path(path) for path in record["sources"]]):
             return None
-        return Identity(**{**told["identity"], "notes": tuple(told["identity"]["notes"])})
+        return Identity(**{**record["identity"], "notes": tuple(record["identity"]["notes"])})
     except (KeyError, TypeError, ValueError):  # written by another version
         return None
 
 
 def _files_of(sources: Sequence[Path]) -> list[list[Any]]:
-    """Return path, size (bytes) and time of change (ns) of files, and of those in folders; empty if one is missing."""
-    found: list[list[Any]] = []
+    """Return path, size (bytes) and mtime (ns) of files, and of those in folders; empty if one is missing."""
+    files: list[list[Any]] = []
     try:
         for source in sources:
             for path in sorted(source.iterdir()) if source.is_dir() else [source]:
                 if not path.is_dir():
                     status = path.stat()
-                    found.append([str(path), status.st_size, status.st_mtime_ns])
+                    files.append([str(path), status.st_size, status.st_mtime_ns])
     except OSError:
         return []
-    return found
+    return files

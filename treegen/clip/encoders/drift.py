@@ -17,7 +17,7 @@ _SAME: Final = 0.99
 
 
 def settle(encoder: "Encoder", cache: EmbeddingCache) -> None:
-    """Give a service a distinct fingerprint for each model it was seen to use.
+    """Give a service a distinct fingerprint for each model that it has used.
 
     A fingerprint must be bit-identical for the same model, but a service's embeddings vary slightly between calls. So
     the embeddings of two fixed texts are cached, and the fingerprint identifies which of the cached ones the service
@@ -26,16 +26,16 @@ def settle(encoder: "Encoder", cache: EmbeddingCache) -> None:
     if not isinstance(encoder, ServiceEncoder):
         return
     keys = [text_key(text) for text in PROBES]
-    for seen in count():
+    for number in count():
         fingerprint = encoder.fingerprint
-        if seen:
-            fingerprint = "sha256:" + hashlib.sha256(f"{encoder.fingerprint} {seen}".encode()).hexdigest()
-        kept = cache.get(fingerprint, keys)
-        if len(kept) < len(keys):
+        if number:
+            fingerprint = "sha256:" + hashlib.sha256(f"{encoder.fingerprint} {number}".encode()).hexdigest()
+        cached = cache.get(fingerprint, keys)
+        if len(cached) < len(keys):
             cache.put(fingerprint, keys, encoder.probe)
-            if seen:
-                encoder.tell(f"{encoder.name} is no longer the model it was: everything is embedded anew")
+            if number:
+                encoder.add_note(f"the model behind {encoder.name} has changed: everything is embedded again")
             break
-        if all(float(kept[key] @ row) >= _SAME for key, row in zip(keys, to_numpy(encoder.probe), strict=True)):
+        if all(float(cached[key] @ row) >= _SAME for key, row in zip(keys, to_numpy(encoder.probe), strict=True)):
             break
     encoder.fingerprint = fingerprint

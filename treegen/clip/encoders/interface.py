@@ -1,8 +1,8 @@
 """The protocol of everything that embeds images and texts into one space.
 
 An image is embedded in two steps, so that the first can run in threads ahead of the model: the `Preprocessor`
-makes of a picture what the model reads, and `encode_prepared` embeds batches of that. What lies between is the
-encoder's own affair: pixels of one size for a model in this process, the bytes of a file for a service.
+converts a picture to the model's input, and `encode_prepared` embeds batches of that. The format in between is up to
+the encoder: pixels of one size for a model in this process, the bytes of a file for a service.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,11 +34,11 @@ class UnfinishedError(ModelError):
 
 
 class EncoderChangedError(ModelError):
-    """The encoder is not the one that the cache knew: what was read by its fingerprint is of no use; begin again."""
+    """The encoder differs from its cached identity: discard what was read by the old fingerprint, and begin again."""
 
 
 def again_if_changed(job: Callable[[], T]) -> T:
-    """Return what a job makes, done once more after an `EncoderChangedError`: a note of the encoder tells of that."""
+    """Return the result of a job, repeated once after an `EncoderChangedError`; the encoder's notes report that."""
     try:
         return job()
     except EncoderChangedError:
@@ -130,5 +130,5 @@ class Encoder(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about the work so far, in sentences: a batch that was halved, what a service cost."""
+        """What a user should know about the work so far, in sentences: a batch that was halved, a service's cost."""
         ...

@@ -1,15 +1,10 @@
 """Encoders loaded by open_clip: `local-dir:FOLDER`, `hf-hub:ORG/NAME`, `MODEL:PRETRAINED`."""
 
-import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
 from difflib import get_close_matches
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.base import LocalEncoder, fingerprint_of, first_lines, hub_sources
+from treegen.clip.encoders.base import LocalEncoder, check_folder, fingerprint_of, first_lines, hub_sources, quiet
 from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
 from treegen.errors import ModelError
@@ -18,6 +13,7 @@ from treegen.extras import EXTRAS
 if TYPE_CHECKING:
     from torch import Tensor
 
+_CONFIG: Final = "open_clip_config.json"
 _WEIGHTS: Final = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
@@ -55,7 +51,7 @@ class OpenClipEncoder(LocalEncoder):
         # channels last, as the pixels arrive: a tenth to a quarter faster with convolutions, equal with transformers
         self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
         self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
-        resize, self._mean, self._std = _in_two(transform)
+        resize, self._mean, self._std = _split_transform(transform)
         self.preprocessor = PixelPreprocessor(resize)
         self._tokenizer = tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
@@ -99,7 +95,7 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
 
     options = {"force_quick_gelu": quick_gelu, "precision": "fp32", "require_pretrained": True}
     try:
-        with redirect_stderr(StringIO()), _quiet_hub():  # progress bars and retries
+        with quiet():
             model = open_clip.create_model(name, pretrained=pretrained, **options)
             tokenizer = open_clip.get_tokenizer(name)
             prepared = dict(model.visual.preprocess_cfg)
@@ -110,7 +106,7 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
             raise ModelError(f"{shown}: its tokenizer needs transformers", EXTRAS["hf"].command) from None
         tip = "a hub model needs the network once; local-dir:FOLDER loads one from disk"
         if source.startswith("local-dir:"):
-            tip = "the weights or the config are damaged, or not of one model: copy the model again"
+            tip = "the weights or the config are damaged, or of different models: copy the model again"
         raise ModelError(f"{shown}: cannot be loaded: {first_lines(error)}", tip) from None
     config = {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
     inner = getattr(getattr(tokenizer, "tokenizer", None), "backend_tokenizer", None)
@@ -118,7 +114,7 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
 
 
 def _sources(source: str, settings: dict[str, Any]) -> tuple[Path, ...]:
-    """Return the files and folders that a model was loaded from; empty if one of them is not known."""
+    """Return the files and folders that a model was loaded from; empty if one of them is unknown."""
     text = settings.get("text_cfg") or {}
     places: list[tuple[Path, ...]]
     hubs = [text.get("hf_model_name"), None if source.startswith("local-dir:") else text.get("hf_tokenizer_name")]
@@ -133,54 +129,34 @@ def _sources(source: str, settings: dict[str, Any]) -> tuple[Path, ...]:
 
 
 def _weights_of(source: str) -> tuple[Path, ...]:
-    """Return where open_clip keeps the weights of a model of its own list."""
+    """Return where open_clip stores the weights of a model from its list."""
     import open_clip
 
     model, _, tag = source.partition(":")
     if Path(tag).is_file():
         return (Path(tag).resolve(),)
-    known = open_clip.get_pretrained_cfg(model.replace("/", "-"), tag)
-    if known.get("hf_hub"):
-        return hub_sources(known["hf_hub"].rpartition("/")[0])
-    return (Path("~/.cache/clip").expanduser() / Path(known["url"]).name,) if known.get("url") else ()
+    settings = open_clip.get_pretrained_cfg(model.replace("/", "-"), tag)
+    if settings.get("hf_hub"):
+        return hub_sources(settings["hf_hub"].rpartition("/")[0])
+    return (Path("~/.cache/clip").expanduser() / Path(settings["url"]).name,) if settings.get("url") else ()
 
 
-def _in_two(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:
+def _split_transform(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:
     """Split open_clip's transform into its steps on the picture, and mean and std (3, 1, 1) of its normalisation."""
     import torch
     from torchvision.transforms import Compose, Normalize
 
     *steps, last = transform.transforms
-    assert isinstance(last, Normalize), "open_clip ends its transform with another step than it did"
-    kept = [step for step in steps if type(step).__name__ not in ("MaybeConvertMode", "MaybeToTensor", "ToTensor")]
-    return Compose(kept), *(torch.tensor(values)[:, None, None] for values in (last.mean, last.std))
-
-
-@contextmanager
-def _quiet_hub() -> Iterator[None]:
-    """Silence the hub client, which logs every retry to the stderr of its own import; errors report failures."""
-    logger = logging.getLogger("huggingface_hub")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    assert isinstance(last, Normalize), "open_clip no longer ends its transform with a normalisation"
+    resizing = [step for step in steps if type(step).__name__ not in ("MaybeConvertMode", "MaybeToTensor", "ToTensor")]
+    return Compose(resizing), *(torch.tensor(values)[:, None, None] for values in (last.mean, last.std))
 
 
 def _check_folder(folder: Path, shown: str) -> None:
-    """Refuse a folder without weights: open_clip would only warn and load random weights."""
-    config = folder / "open_clip_config.json"
-    if not config.is_file():
-        raise ModelError(f"{shown}: {folder} holds no open_clip_config.json", "is it a folder that open_clip wrote?")
-    try:
-        found = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{config}: not JSON: {error}", "copy the model again") from None
-    if not isinstance(found, dict) or "model_cfg" not in found:
-        raise ModelError(f"{config}: has no model_cfg", "is it a folder that open_clip wrote?")
-    if not any((folder / name).is_file() for name in _WEIGHTS):
-        raise ModelError(f"{shown}: {folder} holds no weights", f"expected one of: {', '.join(_WEIGHTS)}")
+    tip = "was the folder written by open_clip?"
+    config = check_folder(folder, shown, _CONFIG, _WEIGHTS, tip)
+    if "model_cfg" not in config:
+        raise ModelError(f"{folder / _CONFIG}: has no model_cfg", tip)
 
 
 def _registered(source: str, shown: str) -> tuple[str, str, bool]:
@@ -199,9 +175,9 @@ def _registered(source: str, shown: str) -> tuple[str, str, bool]:
         raise ModelError(f"{shown}: open_clip has no model {name!r}", hint)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag not in tags and not Path(tag).is_file():
-        told = (
-            f"{shown}: no pretrained weights {tag!r} for {name}" if tag else f"{shown}: no pretrained weights are named"
+        message = (
+            f"{shown}: no pretrained weights {tag!r} for {name}" if tag else f"{shown}: no pretrained weights given"
         )
-        raise ModelError(told, f"{name}:TAG with one of: {', '.join(tags) or '(none: give a file)'}")
-    trained = open_clip.get_pretrained_cfg(name, tag) if tag in tags else {}
-    return name, tag, bool(trained.get("quick_gelu"))
+        raise ModelError(message, f"{name}:TAG with one of: {', '.join(tags) or '(none: give a file)'}")
+    settings = open_clip.get_pretrained_cfg(name, tag) if tag in tags else {}
+    return name, tag, bool(settings.get("quick_gelu"))

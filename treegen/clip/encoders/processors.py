@@ -64,11 +64,11 @@ def can_give_bytes(processor: Any) -> bool:
         return False
     picture = Image.fromarray(np.arange(41 * 53 * 3, dtype=np.uint32).astype(np.uint8).reshape(41, 53, 3))
     try:
-        whole, parted = _processed(processor, [picture], False), _processed(processor, [picture], True)
-        pixels = parted["pixel_values"]
-        if set(whole) != {"pixel_values"} or set(parted) != set(whole) or pixels.dtype != torch.uint8:
+        complete, bytes_alone = _processed(processor, [picture], False), _processed(processor, [picture], True)
+        pixels = bytes_alone["pixel_values"]
+        if set(complete) != {"pixel_values"} or set(bytes_alone) != set(complete) or pixels.dtype != torch.uint8:
             return False
-        return torch.allclose(whole["pixel_values"], normalised(pixels, *mean_and_std(processor)), atol=1e-5)
+        return torch.allclose(complete["pixel_values"], normalised(pixels, *mean_and_std(processor)), atol=1e-5)
     except (TypeError, ValueError, KeyError, RuntimeError):
         return False
 

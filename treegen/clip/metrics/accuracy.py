@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from treegen.clip.metrics.statistics import (
     holm,
     mcnemar_exact,
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
 
 def accuracy_of(labels: "Indices", predictions: "Indices") -> Accuracy:
     """Return n, correct, accuracy with its Wilson interval, and mean per-class recall."""
+    import numpy as np  # here: `treegen log` runs without
+
     correct = int(np.equal(labels, predictions).sum())
     return {**share_of(correct, len(labels)), "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
 
@@ -43,6 +43,8 @@ def share_of(correct: int, n: int) -> Share:
 
 def paired(labels: "Indices", new: "Indices", old: "Indices") -> Paired:
     """Return McNemar's test of two predictions on the same images."""
+    import numpy as np
+
     right, before = np.equal(labels, new), np.equal(labels, old)
     wins, losses = int((right & ~before).sum()), int((before & ~right).sum())
     return {

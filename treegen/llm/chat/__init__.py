@@ -66,7 +66,7 @@ def _open(
     """Open the chat without the recording wrapper."""
     if not settings.model:
         tip = "--model NAME (a litellm name such as openai/gpt-4o-mini, replay/FILE, or manual), or `model` below [llm]"
-        raise InputError("no language model is named", tip)
+        raise InputError("no language model is configured", tip)
     if settings.model == "manual":
         return ManualChat(answers=tuple(answers), messages=messages)
     if answers or messages:

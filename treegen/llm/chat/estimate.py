@@ -33,10 +33,12 @@ class Estimate:
         if self.prompt_tokens is None:
             return "tokens and cost unknown"
         answer = f" + about {self.completion_tokens}" if self.completion_tokens is not None else ""
-        shown = (
-            f" ({self.pictures} picture{'s' * (self.pictures > 1)} taken for {_PICTURE} each)" if self.pictures else ""
+        pictures = (
+            f" ({self.pictures} picture{'s' * (self.pictures > 1)} counted as {_PICTURE} tokens each)"
+            if self.pictures
+            else ""
         )
-        return f"about {self.prompt_tokens}{answer} tokens{shown}, " + (
+        return f"about {self.prompt_tokens}{answer} tokens{pictures}, " + (
             f"${self.cost:.4f}" if self.cost is not None else "cost unknown"
         )
 

@@ -55,10 +55,10 @@ class LitellmChat:
         self._settings, self._on_request = settings, on_request
         self._budget = budget or Budget(settings.caps)
         self._ladder = Ladder(self.name, settings.api_base, kept)
-        most = self._budget.limits
-        capped = most.max_tokens is not None or most.max_cost is not None
-        # the cost of a pending answer is unknown, so a cap allows only one at a time
-        self._places = threading.Semaphore(1 if capped else settings.concurrency)
+        limits = self._budget.limits
+        is_capped = limits.max_tokens is not None or limits.max_cost is not None
+        # the cost of a pending answer is unknown, so under a cap only one request may run at a time
+        self._slots = threading.Semaphore(1 if is_capped else settings.concurrency)
         self._sleep: Callable[[float], None] = sleep
         self._draw = random.random
 
@@ -80,100 +80,100 @@ class LitellmChat:
         if on_text:
             on_text("")  # loading takes seconds without any output
         litellm = load_litellm()
-        asking = _Asking(litellm, self._settings, messages, self._budget)
+        request = _Asking(litellm, self._settings, messages, self._budget)
         if self._on_request:
-            self._on_request(asking.expected)
+            self._on_request(request.expected)
         while True:
-            rung = self._ladder.rung
-            form = response_format(rung, wire) if wire else {}
+            mode = self._ladder.rung
+            form = response_format(mode, wire) if wire else {}
             try:
-                heard = self._with_retries(asking, form, on_text)
+                received = self._with_retries(request, form, on_text)
             except RequestError:  # only for a refused response format, which the last mode does not have
-                self._ladder.down(rung)
+                self._ladder.down(mode)
                 continue
             if wire:
-                self._judge(rung, heard)
-            return self._reply(asking, heard)
+                self._weaken_after_prose(mode, received)
+            return self._reply(request, received)
 
-    def _with_retries(self, asking: "_Asking", form: dict[str, Any], on_text: OnText | None) -> Received:
+    def _with_retries(self, request: "_Asking", form: dict[str, Any], on_text: OnText | None) -> Received:
         """Return the reply to the request in one response format."""
         broken_off: list[Received] = []
         settings = self._settings
-        left = max(settings.total_timeout - asking.seconds, 1.0)
-        policy = Retry(tries=settings.retries + 1, per_call=settings.timeout, total=left)
-        deadline = time.monotonic() + left
+        remaining = max(settings.total_timeout - request.seconds, 1.0)
+        policy = Retry(tries=settings.retries + 1, per_call=settings.timeout, total=remaining)
+        deadline = time.monotonic() + remaining
 
         def ask(seconds: float) -> Received:
-            with _Place(self._places, on_text):
-                heard = asking.send(form, on_text, quiet=seconds, longest=deadline - time.monotonic())
-            if heard.finish is None and on_text and not heard.refusal and not broken_off:
-                broken_off.append(heard)  # some servers never give a reason: accept it the second time
+            with _Place(self._slots, on_text):
+                received = request.send(form, on_text, quiet=seconds, longest=deadline - time.monotonic())
+            if received.finish is None and on_text and not received.refusal and not broken_off:
+                broken_off.append(received)  # some servers never give a reason: accept it the second time
                 raise _BrokenOffError
-            return heard
+            return received
 
-        def meaning(error: Exception) -> Failure | None:
+        def explain_failure(error: Exception) -> Failure | None:
             if isinstance(error, _BrokenOffError):
                 return Failure(message=f"{self.name}: the reply broke off", tip="try again later", again=True)
             if not isinstance(error, RequestError) or (form and is_about_the_form(error.error)):
                 return None
-            return asking.meaning(error)
+            return request.meaning(error)
 
         pulse = (lambda: on_text("")) if on_text else None
-        return call(ask, policy, meaning, sleep=self._sleep, draw=self._draw, on_pulse=pulse)
+        return call(ask, policy, explain_failure, sleep=self._sleep, draw=self._draw, on_pulse=pulse)
 
-    def _judge(self, rung: OutputMode, heard: Received) -> None:
+    def _weaken_after_prose(self, mode: OutputMode, received: Received) -> None:
         """Step down the output mode if the model accepted a schema but answered with prose."""
-        if heard.text and heard.finish != "length" and not heard.refusal and is_prose(heard.text):
-            self._ladder.down(rung)
+        if received.text and received.finish != "length" and not received.refusal and is_prose(received.text):
+            self._ladder.down(mode)
 
-    def _reply(self, asking: "_Asking", heard: Received) -> Reply:
+    def _reply(self, request: "_Asking", received: Received) -> Reply:
         """Convert what was received into a reply.
 
         Raises:
             ModelError: the model refused, was stopped, or gave no text.
         """
-        text = scrub(heard.text, self._settings.api_base)
-        if heard.refusal:
-            said = scrub(" ".join(heard.refusal.split()), self._settings.api_base)
-            told = f"{self.name}: the model refuses: {said[:_SHOWN]}"
-            raise ModelError(told, "reword the domain's description, hints and notes, or use another model")
-        if heard.finish == "content_filter":
+        text = scrub(received.text, self._settings.api_base)
+        if received.refusal:
+            refusal = scrub(" ".join(received.refusal.split()), self._settings.api_base)
+            message = f"{self.name}: the model refuses: {refusal[:_SHOWN]}"
+            raise ModelError(message, "reword the domain's description, hints and notes, or use another model")
+        if received.finish == "content_filter":
             tip = "reword the domain's texts or the feedback, or use another model"
             raise ModelError(f"{self.name}: the provider's content filter stopped the reply", tip)
-        if not text.strip() and heard.finish == "length":
+        if not text.strip() and received.finish == "length":
             tip = "a model that reasons needs more: raise max_tokens below [llm], or --max-tokens"
             raise ModelError(f"{self.name}: the token limit was reached before the first word of the reply", tip)
         if not text.strip():
-            calls = heard.finish in ("tool_calls", "function_call")
-            why = "a tool was called instead" if calls else f"finish reason {heard.finish}"
-            why = f" ({why})" if heard.finish else ""
-            raise ModelError(f"{self.name}: the reply is empty{why}", "try again, or another model")
-        prompt, completion = asking.told_tokens(heard)
+            calls = received.finish in ("tool_calls", "function_call")
+            reason = "a tool was called instead" if calls else f"finish reason {received.finish}"
+            reason = f" ({reason})" if received.finish else ""
+            raise ModelError(f"{self.name}: the reply is empty{reason}", "try again, or use another model")
+        prompt, completion = request.reported_tokens(received)
         return Reply(
             text=text,
             model=self.name,
-            finish=heard.finish,
+            finish=received.finish,
             prompt_tokens=prompt,
             completion_tokens=completion,
-            cost=asking.cost(prompt, completion),
-            seconds=round(asking.seconds, 3),
-            requests=asking.sent,
+            cost=request.cost(prompt, completion),
+            seconds=round(request.seconds, 3),
+            requests=request.sent,
         )
 
 
 class _Place:
     """A slot for a concurrent request; waiting for one can be cancelled."""
 
-    def __init__(self, places: threading.Semaphore, on_text: OnText | None) -> None:
-        self._places, self._on_text = places, on_text
+    def __init__(self, slots: threading.Semaphore, on_text: OnText | None) -> None:
+        self._slots, self._on_text = slots, on_text
 
     def __enter__(self) -> None:
-        while not self._places.acquire(timeout=_PULSE):
+        while not self._slots.acquire(timeout=_PULSE):
             if self._on_text:
                 self._on_text("")
 
     def __exit__(self, *_: object) -> None:
-        self._places.release()
+        self._slots.release()
 
 
 class _Asking:
@@ -192,13 +192,13 @@ class _Asking:
         """
         self._litellm, self._settings, self._budget = litellm, settings, budget
         name = settings.model or ""
-        given = {"api_base": settings.api_base, "temperature": settings.temperature}
+        options = {"api_base": settings.api_base, "temperature": settings.temperature}
         self._request = {
             "model": name,
             "messages": [m.as_dict() for m in messages],
             "max_retries": 0,
             **key_for(litellm, name, settings.api_base),
-            **{key: value for key, value in given.items() if value is not None},
+            **{key: value for key, value in options.items() if value is not None},
         }
         tokens = count_tokens(litellm, name, messages)
         self.expected = Estimate(prompt_tokens=tokens, cost=self.cost(tokens, 0), pictures=pictures_in(messages))
@@ -219,14 +219,14 @@ class _Asking:
         """
         import httpx
 
-        room = self._room()
+        limit = self._max_tokens()
         timeout = httpx.Timeout(quiet, connect=min(quiet, _CONNECT))
         stream = {"stream": True, "stream_options": {"include_usage": True}} if on_text else {}
-        request = {**self._request, **room, **form, **stream, "timeout": timeout}
+        request = {**self._request, **limit, **form, **stream, "timeout": timeout}
         ticket = self._budget.before(tokens=self.expected.prompt_tokens or 0, cost=self.expected.cost)
         self.sent += 1
         try:
-            heard = listen(
+            received = listen(
                 lambda: self._litellm.completion(**request),
                 on_text,
                 streamed=bool(on_text),
@@ -243,20 +243,20 @@ class _Asking:
         except BaseException:
             self._budget.after(ticket)
             raise
-        prompt, completion = self.told_tokens(heard)
-        written = 0 if completion is not None else self._written(heard.text)
+        prompt, completion = self.reported_tokens(received)
+        guessed = 0 if completion is not None else self._count_written(received.text)
         cost = self.cost(prompt, completion)
         self._budget.after(
-            ticket, prompt_tokens=prompt, completion_tokens=completion, cost=cost, guessed_tokens=written
+            ticket, prompt_tokens=prompt, completion_tokens=completion, cost=cost, guessed_tokens=guessed
         )
-        return heard
+        return received
 
     def meaning(self, error: RequestError) -> Failure:
         """Explain a failure."""
         model = self._settings.model or ""
         if isinstance(error.error, SlowError):
-            told = f"{model}: the reply was not whole after {self._settings.total_timeout:g} s"
-            return Failure(message=told, tip="a slow model needs a longer `total_timeout` below [llm]")
+            message = f"{model}: the reply was incomplete after {self._settings.total_timeout:g} s"
+            return Failure(message=message, tip="a slow model needs a longer `total_timeout` below [llm]")
         return explain(
             error.error,
             model=model,
@@ -269,30 +269,30 @@ class _Asking:
         return cost_of(self._litellm, self._settings, prompt, completion)
 
     @staticmethod
-    def told_tokens(heard: Received) -> tuple[int | None, int | None]:
+    def reported_tokens(received: Received) -> tuple[int | None, int | None]:
         """Return the token counts as the provider reported them; litellm gives 0 for unreported ones."""
-        found = (getattr(heard.usage, name, None) or None for name in ("prompt_tokens", "completion_tokens"))
-        prompt, completion = found
+        counts = (getattr(received.usage, name, None) or None for name in ("prompt_tokens", "completion_tokens"))
+        prompt, completion = counts
         return prompt, completion
 
-    def _written(self, text: str) -> int:
+    def _count_written(self, text: str) -> int:
         return int(self._litellm.token_counter(model=self._settings.model, text=text)) if text else 0
 
-    def _room(self) -> dict[str, int]:
+    def _max_tokens(self) -> dict[str, int]:
         """Return `max_tokens` for the reply: as configured, or less if a cap leaves less.
 
         Raises:
             ModelError: a cap leaves too little for an answer.
         """
         tokens, cost = self._budget.room()
-        most: list[int] = []
+        limits: list[int] = []
         if tokens is not None:
-            most.append(tokens - (self.expected.prompt_tokens or 0))
-        out = price_in(self._litellm, self._settings)
-        if cost is not None and out and out.per_million_out:
-            most.append(int((cost - (self.expected.cost or 0.0)) * 1e6 / out.per_million_out))
-        if most and 0 < min(most) < _LEAST_ANSWER:
-            told = f"the caps leave {min(most)} tokens for an answer; so far: {self._budget.bill.words}"
-            raise ModelError(told, "raise --max-tokens or --max-cost to go on")
-        most += [self._settings.max_tokens] if self._settings.max_tokens else []
-        return {"max_tokens": max(1, min(most))} if most else {}
+            limits.append(tokens - (self.expected.prompt_tokens or 0))
+        price = price_in(self._litellm, self._settings)
+        if cost is not None and price and price.per_million_out:
+            limits.append(int((cost - (self.expected.cost or 0.0)) * 1e6 / price.per_million_out))
+        if limits and 0 < min(limits) < _LEAST_ANSWER:
+            message = f"the caps leave {min(limits)} tokens for an answer; so far: {self._budget.bill.words}"
+            raise ModelError(message, "raise --max-tokens or --max-cost to continue")
+        limits += [self._settings.max_tokens] if self._settings.max_tokens else []
+        return {"max_tokens": max(1, min(limits))} if limits else {}

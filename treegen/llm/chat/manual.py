@@ -50,34 +50,34 @@ class ManualChat:
     def _answer(self, messages: Sequence[Message]) -> Reply:
         text = as_text(messages)
         if self._messages:
-            self._refuse_other(self._messages, messages[0])
+            self._check_overwrite(self._messages, messages[0])
             write_atomically(self._messages, text)
             print(f"messages written to {self._messages}", file=sys.stderr)
         if self._answers:
             answer = self._answers.pop(0)
             if self._messages and not answer.exists():
-                told = f"put the reply to {self._messages} in it and run the same command again"
-                raise InputError(f"{answer}: no such file yet", told)
+                tip = f"put the reply to {self._messages} in this file and run the same command again"
+                raise InputError(f"{answer}: does not exist yet", tip)
             return self._reply(read_text(answer))
         if self._by_file:
-            where = f"it is in {self._messages}" if self._messages else "--messages FILE writes it out"
-            told = "the answer files are used up and one more request is to be answered"
-            raise ModelError(told, f"{where}; put the reply in a file and add it with another --answer")
+            where = f"it is in {self._messages}" if self._messages else "write it out with --messages FILE"
+            message = "the answer files are used up, but another request needs an answer"
+            raise ModelError(message, f"{where}; put the reply in a file and add it with another --answer")
         if not self._messages:
             print(text, file=sys.stderr)
         return self._reply(self._read_terminal())
 
     @staticmethod
-    def _refuse_other(path: Path, first: Message) -> None:
+    def _check_overwrite(path: Path, first: Message) -> None:
         """Allow replacing only an earlier messages file, which starts with the first line of the system prompt."""
         line = first.content.partition("\n")[0]
         if path.exists() and not read_text(path).startswith((f"{line}\n", f"## {first.role}\n\n{line}\n")):
-            raise InputError(f"{path} exists and holds something else", "name another file with --messages")
+            raise InputError(f"{path} exists and is not a messages file", "name another file with --messages")
 
     def _read_terminal(self) -> str:
         if not sys.stdin.isatty():
             if self._stdin_read:
-                raise ModelError("standard input held one answer and a second is needed", "give files with --answer")
+                raise ModelError("standard input held one answer, but another is needed", "pass files with --answer")
             self._stdin_read = True
             try:
                 return sys.stdin.read()
@@ -85,7 +85,9 @@ class ManualChat:
                 raise InputError(f"standard input: not UTF-8 at byte {error.start}", "send UTF-8") from None
         terminal = sys.stdin.fileno()
         with _whole_lines(terminal):
-            print(f"Paste the answer and end it with a line that holds only {END!r}, or with Ctrl-D:", file=sys.stderr)
+            print(
+                f"Paste the answer and end it with a line that contains only {END!r}, or with Ctrl-D:", file=sys.stderr
+            )
             pasted, self._typed_ahead = _read_pasted(terminal, self._typed_ahead)
         try:
             return pasted.decode()
@@ -94,10 +96,10 @@ class ManualChat:
 
     def _reply(self, text: str) -> Reply:
         if not text.strip():
-            told = "paste the whole reply of the language model"
+            tip = "paste the whole reply of the language model"
             if self._messages:
-                told = f"the messages are in {self._messages}; put the reply in a file and run again with --answer FILE"
-            raise InputError("the answer is empty", told)
+                tip = f"the messages are in {self._messages}; put the reply in a file and run again with --answer FILE"
+            raise InputError("the answer is empty", tip)
         return Reply(text=text, model=self.name)
 
 

@@ -47,7 +47,7 @@ class ManualExchange:
         text = as_text(messages)
         with self._changed:
             if self._request is not None:
-                raise InputError("another request waits for its answer", "answer or cancel it first")
+                raise InputError("another request is waiting for its answer", "answer or cancel it first")
             self._request, self._answer, self._cancelled = text, None, False
         try:
             if self._on_request:
@@ -70,7 +70,7 @@ class ManualExchange:
             raise InputError("the answer is empty", "paste the whole reply of the language model")
         with self._changed:
             if self._request is None or self._cancelled:
-                raise InputError("no request waits for an answer", "send feedback first")
+                raise InputError("no request is waiting for an answer", "send feedback first")
             self._answer = text
             self._changed.notify_all()
 

@@ -27,7 +27,7 @@ class RecordingChat:
         self.name = chat.name
         self._chat, self._path, self._lock = chat, path, Lock()
         try:
-            self._refuse_other()
+            self._check_overwrite()
             with path.open("a", encoding="utf-8"):
                 pass
         except OSError as error:
@@ -47,14 +47,14 @@ class RecordingChat:
             with self._lock, self._path.open("a", encoding="utf-8") as file:
                 file.write(scrub(text) + "\n")
         except OSError as error:
-            told = f"{self._path}: cannot be written: {error.strerror or error}"
-            raise InputError(told, "the reply is in the history: `treegen log TREE --calls`") from None
+            message = f"{self._path}: cannot be written: {error.strerror or error}"
+            raise InputError(message, "the reply is in the history: `treegen log TREE --calls`") from None
         return reply
 
-    def _refuse_other(self) -> None:
+    def _check_overwrite(self) -> None:
         """Allow appending to recordings only."""
         if not self._path.exists() or not self._path.stat().st_size:
             return
         with self._path.open(encoding="utf-8", errors="replace") as file:
             if not file.readline(80).startswith('{"messages"'):
-                raise InputError(f"{self._path} exists and holds something else", "name another file with --record")
+                raise InputError(f"{self._path} exists and is not a recording", "name another file with --record")

@@ -11,8 +11,9 @@ from typing import Any, Final
 from treegen.errors import InputError, ModelError
 from treegen.files import read_text
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
+from treegen.text import counted
 
-_Said = tuple[str, str, tuple[str, ...]]  # role, text, pictures
+_Comparable = tuple[str, str, tuple[str, ...]]  # role, text, pictures
 _MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
 
 
@@ -44,7 +45,7 @@ class ReplayChat:
         Raises:
             ModelError: no line of the recording matches this request; the message shows the first difference.
         """
-        request = [_said(m.as_kept()) for m in messages]
+        request = [_comparable_message(m.as_kept()) for m in messages]
         matching = [i for i, line in enumerate(self._lines) if _request_of(line) == request]
         if not matching:
             raise ModelError(
@@ -67,11 +68,11 @@ class ReplayChat:
             seconds=line.get("seconds"),
         )
 
-    def _nearest(self, request: list[_Said]) -> str:
+    def _nearest(self, request: list[_Comparable]) -> str:
         """Describe where the request and the most similar recorded one diverge."""
         same_length = [i for i, line in enumerate(self._lines) if len(_request_of(line)) == len(request)]
         if not same_length:
-            return f"it holds none of {len(request)} messages"
+            return f"it has no request of {counted(len(request), 'message')}"
 
         def likeness(i: int) -> float:
             recorded = _request_of(self._lines[i])[-1][1]
@@ -79,29 +80,29 @@ class ReplayChat:
 
         best = max(same_length, key=likeness)
         place_in_file = f"line {self._lines[best]['line']}"
-        for number, (recorded, asked) in enumerate(zip(_request_of(self._lines[best]), request, strict=True), 1):
-            if recorded[:2] == asked[:2] and recorded != asked:
-                return f"nearest is {place_in_file}, message {number} ({asked[0]}): other pictures"
-            if recorded != asked:
-                place = next((k for k, (a, b) in enumerate(zip(recorded[1], asked[1], strict=False)) if a != b), None)
-                place = min(len(recorded[1]), len(asked[1])) if place is None else place
+        for number, (recorded, sent) in enumerate(zip(_request_of(self._lines[best]), request, strict=True), 1):
+            if recorded[:2] == sent[:2] and recorded != sent:
+                return f"nearest is {place_in_file}, message {number} ({sent[0]}): different pictures"
+            if recorded != sent:
+                place = next((k for k, (a, b) in enumerate(zip(recorded[1], sent[1], strict=False)) if a != b), None)
+                place = min(len(recorded[1]), len(sent[1])) if place is None else place
                 start = max(0, place - 20)
-                was, now = recorded[1][start : place + 40], asked[1][start : place + 40]
-                return f"nearest is {place_in_file}, message {number} ({asked[0]}): recorded {was!r}, asked {now!r}"
+                was, now = recorded[1][start : place + 40], sent[1][start : place + 40]
+                return f"nearest is {place_in_file}, message {number} ({sent[0]}): recorded {was!r}, sent {now!r}"
         return f"nearest is {place_in_file}"
 
 
-def _comparable(text: str) -> str:
+def _comparable_text(text: str) -> str:
     return _MEASURED.sub("<measured></measured>", text).strip()
 
 
-def _said(message: dict[str, Any]) -> _Said:
+def _comparable_message(message: dict[str, Any]) -> _Comparable:
     """Return what must match of a stored message."""
-    return message["role"], _comparable(message["content"]), tuple(message.get("images") or ())
+    return message["role"], _comparable_text(message["content"]), tuple(message.get("images") or ())
 
 
-def _request_of(line: dict[str, Any]) -> list[_Said]:
-    return [_said(m) for m in line["messages"]]
+def _request_of(line: dict[str, Any]) -> list[_Comparable]:
+    return [_comparable_message(m) for m in line["messages"]]
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -112,11 +113,11 @@ def _read(path: Path) -> list[dict[str, Any]]:
         try:
             line = json.loads(text)
         except (ValueError, RecursionError) as error:
-            why = getattr(error, "msg", error)
-            raise InputError(f"{path}, line {number}: not JSON: {why}", "record the conversation again") from None
+            reason = getattr(error, "msg", error)
+            raise InputError(f"{path}, line {number}: not JSON: {reason}", "record the conversation again") from None
         if not _is_call(line):
-            told = "expected an object with messages (role, content) and reply"
-            raise InputError(f"{path}, line {number}: {told}", "record the conversation again")
+            message = "expected an object with messages (role, content) and reply"
+            raise InputError(f"{path}, line {number}: {message}", "record the conversation again")
         lines.append({**line, "line": number})
     return lines
 

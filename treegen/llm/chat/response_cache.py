@@ -23,8 +23,8 @@ class Kept:
 
     def form(self, model: str, server: str) -> str | None:
         """Return the response format that worked last."""
-        found = self._rows("SELECT form FROM form WHERE model=? AND server=?", (model, server))
-        return str(found[0][0]) if found else None
+        rows = self._rows("SELECT form FROM form WHERE model=? AND server=?", (model, server))
+        return str(rows[0][0]) if rows else None
 
     def keep_form(self, model: str, server: str, form: str) -> None:
         """Store the response format to try first from now on."""
@@ -38,8 +38,8 @@ class Kept:
 
     def answer(self, key: str) -> Reply | None:
         """Return the cached answer to a request, if any."""
-        found = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
-        return Reply(**json.loads(found[0][0])) if found else None
+        rows = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
+        return Reply(**json.loads(rows[0][0])) if rows else None
 
     def keep_answer(self, key: str, reply: Reply) -> None:
         """Store an answer, replacing an earlier one."""
@@ -68,7 +68,7 @@ class CachedChat:
         """Set up the cache; `fresh` stores answers but requests each of them again."""
         self.name = chat.name
         self._chat, self._settings, self._kept, self._fresh = chat, settings, kept, fresh
-        self._asked: set[str] = set()
+        self._requested: set[str] = set()
         self._lock = Lock()
 
     def complete(
@@ -77,12 +77,14 @@ class CachedChat:
         """Return the cached answer, marked as such and free of charge, or the chat's own."""
         key = request_key(self._settings, messages, wire)
         with self._lock:
-            again = key in self._asked
-            self._asked.add(key)
-        if not again and not self._fresh and (known := self._kept.answer(key)):
+            repeated = key in self._requested
+            self._requested.add(key)
+        if not repeated and not self._fresh and (cached_reply := self._kept.answer(key)):
             if on_text:
-                on_text(known.text)
-            return replace(known, cached=True, requests=0, prompt_tokens=0, completion_tokens=0, cost=0.0, seconds=0.0)
+                on_text(cached_reply.text)
+            return replace(
+                cached_reply, cached=True, requests=0, prompt_tokens=0, completion_tokens=0, cost=0.0, seconds=0.0
+            )
         reply = self._chat.complete(messages, on_text, wire=wire)
         if reply.finish != "length":
             self._kept.keep_answer(key, reply)

@@ -76,25 +76,25 @@ def listen(
         RequestError: the request failed, the server was silent for too long, or sent more than a reply may contain.
     """
     arrived: Arrived = Queue()
-    left = threading.Event()
+    abandoned = threading.Event()
     read = _read_stream if streamed else _read_whole
-    threading.Thread(target=_guarded, args=(read, send, arrived, left), name="reply", daemon=True).start()
+    threading.Thread(target=_guarded, args=(read, send, arrived, abandoned), name="reply", daemon=True).start()
     try:
         return _gather(arrived, on_text or (lambda _: None), quiet, longest)
     finally:
-        left.set()
+        abandoned.set()
 
 
 def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> Received:
     parts: list[str] = []
-    length, told = 0, 0.0
-    began = heard = time.monotonic()
+    length, reported = 0, 0.0
+    started = last_sign = time.monotonic()
     for kind, value in _with_pulse(arrived):
         now = time.monotonic()
-        heard = heard if kind == "pulse" else now
-        if now - began > longest:
+        last_sign = last_sign if kind == "pulse" else now
+        if now - started > longest:
             raise RequestError(SlowError())
-        if now - heard > quiet:
+        if now - last_sign > quiet:
             raise RequestError(SilentError())
         if kind == "text":
             parts.append(value)
@@ -107,8 +107,8 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
             text = "".join(parts)
             on_text(text)
             return Received(text=text, finish=value[0], usage=value[1], refusal=value[2])
-        if kind == "pulse" or length < _SHORT or now - told > _PULSE:
-            told = now
+        if kind == "pulse" or length < _SHORT or now - reported > _PULSE:
+            reported = now
             on_text("".join(parts))
     raise AssertionError("a reply ends with `end` or `failure`")
 
@@ -126,11 +126,11 @@ def _guarded(
     read: Callable[[Callable[[], Any], Arrived, threading.Event], None],
     send: Callable[[], Any],
     arrived: Arrived,
-    left: threading.Event,
+    abandoned: threading.Event,
 ) -> None:
     """Run the reader on the reply's own thread, and pass on its failure."""
     try:
-        read(send, arrived, left)
+        read(send, arrived, abandoned)
     except Exception as error:
         arrived.put(("failure", error))
 
@@ -165,14 +165,14 @@ class _Raw:
         self._inner.close()
 
 
-def _read_stream(send: Callable[[], Any], arrived: Arrived, left: threading.Event) -> None:
+def _read_stream(send: Callable[[], Any], arrived: Arrived, abandoned: threading.Event) -> None:
     stream = send()
     raw = _Raw(stream.completion_stream)
     if hasattr(raw._inner, "__next__"):
         stream.completion_stream = raw
     try:
         for chunk in stream:
-            if left.is_set():
+            if abandoned.is_set():
                 with suppress(Exception):  # best effort: tells the provider to stop
                     raw.close()
                 return
@@ -183,10 +183,10 @@ def _read_stream(send: Callable[[], Any], arrived: Arrived, left: threading.Even
     except Exception:
         if not raw.ended:  # recent releases of litellm raise if a stream ends without a finish reason
             raise
-    arrived.put(("end", (stream.received_finish_reason, _told_usage(stream), raw.refusal)))
+    arrived.put(("end", (stream.received_finish_reason, _reported_usage(stream), raw.refusal)))
 
 
-def _read_whole(send: Callable[[], Any], arrived: Arrived, left: threading.Event) -> None:
+def _read_whole(send: Callable[[], Any], arrived: Arrived, abandoned: threading.Event) -> None:
     response = send()
     choice = next(iter(response.choices or ()), None)
     if choice is None:
@@ -199,10 +199,10 @@ def _read_whole(send: Callable[[], Any], arrived: Arrived, left: threading.Event
 
 def _refusal(part: Any) -> str:
     """Return the refusal in OpenAI's own field, which litellm keeps among the provider's fields."""
-    told = (getattr(part, "provider_specific_fields", None) or {}).get("refusal") or getattr(part, "refusal", None)
-    return told if isinstance(told, str) else ""
+    refusal = (getattr(part, "provider_specific_fields", None) or {}).get("refusal") or getattr(part, "refusal", None)
+    return refusal if isinstance(refusal, str) else ""
 
 
-def _told_usage(stream: Any) -> Any:
+def _reported_usage(stream: Any) -> Any:
     """Return the usage in the provider's own chunks. The one that litellm adds at the end may be its guess."""
     return next((u for chunk in reversed(stream.chunks) if (u := getattr(chunk, "usage", None))), None)

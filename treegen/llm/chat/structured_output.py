@@ -26,8 +26,8 @@ class Ladder:
     def __init__(self, model: str, api_base: str | None, kept: Kept | None) -> None:
         """Start with the mode of the last run, if it was stored."""
         self._model, self._server, self._kept = model, without_credentials(api_base), kept
-        known = kept.form(self._model, self._server) if kept else None
-        self.rung: OutputMode = next((rung for rung in RUNGS if rung == known), RUNGS[0])
+        stored = kept.form(self._model, self._server) if kept else None
+        self.rung: OutputMode = next((rung for rung in RUNGS if rung == stored), RUNGS[0])
 
     def down(self, refused: OutputMode) -> None:
         """Step to the next weaker mode, unless another thread did already or there is none."""

@@ -23,9 +23,9 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
     Raises:
         InputError: a user's template is invalid or uses an undefined variable; the message says which.
     """
-    own = [FileSystemLoader(folder / "prompts")] if folder else []
+    user_loaders = [FileSystemLoader(folder / "prompts")] if folder else []
     environment = ImmutableSandboxedEnvironment(
-        loader=ChoiceLoader([*own, FileSystemLoader(data_dir("prompts"))]),
+        loader=ChoiceLoader([*user_loaders, FileSystemLoader(data_dir("prompts"))]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -35,21 +35,21 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
     environment.filters["guarded"] = _guarded
     source = f"prompts/{template}.jinja"
     try:
-        found = environment.get_template(f"{template}.jinja")
-        source = str(found.filename)
-        return found.render(**values).strip()
+        loaded = environment.get_template(f"{template}.jinja")
+        source = str(loaded.filename)
+        return loaded.render(**values).strip()
     except TemplateSyntaxError as error:
         raise InputError(
-            f"{error.filename or source}, line {error.lineno}: {error.message}", "mend the template"
+            f"{error.filename or source}, line {error.lineno}: {error.message}", "fix the template"
         ) from None
     except UndefinedError as error:
         names = ", ".join(sorted(values)) or "no variables"
         raise InputError(f"{source}: {error.message}", f"a template may use: {names}") from None
     except SecurityError as error:
-        raise InputError(f"{source}: {error.message}", "templates may not reach into Python") from None
+        raise InputError(f"{source}: {error.message}", "templates may not access Python internals") from None
     except Exception as error:  # anything else that is wrong in a template: a division by zero, recursive includes, ...
-        why = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
-        raise InputError(f"{source}: {why or type(error).__name__}", "mend the template") from None
+        reason = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
+        raise InputError(f"{source}: {reason or type(error).__name__}", "fix the template") from None
 
 
 def _json(value: Any) -> str:

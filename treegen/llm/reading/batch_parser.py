@@ -25,12 +25,12 @@ def groups_reader(domain: Domain) -> Reader:
             return Read(problems=parsed.problems)
         groups = parsed.data["classification_groups"]
         problems = [*_group_problems(domain, groups)]
-        if not errors_of(problems) and (most := prod(len(g["options"]) for g in groups.values())) < len(domain.classes):
-            told = (
-                f"the options of the groups make {most} different rules, too few for {len(domain.classes)} classes; "
+        if not errors_of(problems) and (room := prod(len(g["options"]) for g in groups.values())) < len(domain.classes):
+            message = (
+                f"the options of the groups make {room} different rules, too few for {len(domain.classes)} classes; "
                 "give more groups or options"
             )
-            problems.append(Problem(code="TG204", pointer="/classification_groups", message=told))
+            problems.append(Problem(code="TG204", pointer="/classification_groups", message=message))
         return Read(problems=tuple(problems), data=groups, repaired=parsed.repaired)
 
     return read
@@ -51,8 +51,8 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
             return Read(problems=parsed.problems)
         rules = _indexed(groups, parsed.data["rules"])
         tree = {"domain": domain.name, "classification_groups": groups, "rules": rules}
-        found = check_data(tree, classes=batch).problems
-        problems = tuple(p for p in found if p.code not in ("TG204", "TG205"))  # only all batches together show these
+        checked = check_data(tree, classes=batch).problems
+        problems = tuple(p for p in checked if p.code not in ("TG204", "TG205"))  # only all batches together show these
         if errors_of(problems):
             return Read(problems=problems, repaired=parsed.repaired)
         ordered = {name: {group: rules[name][group] for group in groups} for name in batch}
@@ -96,17 +96,17 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         if parsed.data is None:
             return Read(problems=parsed.problems)
         problems, grown = _with_groups(domain, groups, parsed.data.get("classification_groups") or {})
-        given = _indexed(grown, parsed.data["rules"])
-        problems += _uncalled(rules, alike, given)
+        answers = _indexed(grown, parsed.data["rules"])
+        problems += _unrequested(rules, alike, answers)
         if problems:
             return Read(problems=tuple(problems), repaired=parsed.repaired)
-        made = _with_answers(grown, rules, alike, given)
-        tree = {"domain": domain.name, "classification_groups": grown, "rules": made}
-        found = check_data(tree, classes=domain.classes).problems
-        problems = [p for p in found if p.code != "TG205" and _concerns(p, alike)]
+        merged = _with_answers(grown, rules, alike, answers)
+        tree = {"domain": domain.name, "classification_groups": grown, "rules": merged}
+        checked = check_data(tree, classes=domain.classes).problems
+        problems = [p for p in checked if p.code != "TG205" and _concerns(p, alike)]
         if errors_of(problems):
             return Read(problems=tuple(problems), repaired=parsed.repaired)
-        data = {"classification_groups": grown, "rules": made}
+        data = {"classification_groups": grown, "rules": merged}
         return Read(problems=tuple(problems), data=data, repaired=parsed.repaired)
 
     return read
@@ -115,46 +115,48 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
 def _with_groups(domain: Domain, groups: Plain, more: Any) -> tuple[list[Problem], Plain]:
     """Add new groups and new options; existing ones must stay as they are."""
     if not isinstance(more, dict):
-        told = f"expected an object of groups, found {show(more)}"
-        return [Problem(code="TG103", pointer="/classification_groups", message=told)], groups
+        message = f"expected an object of groups, found {show(more)}"
+        return [Problem(code="TG103", pointer="/classification_groups", message=message)], groups
     problems = [p for p in _group_problems(domain, more) if p.severity == "error"] if more else []
     for name, group in more.items():
         old = groups.get(name)
         options = group.get("options") if isinstance(group, dict) else None
         if old and isinstance(options, list) and options[: len(old["options"])] != old["options"]:
-            told = f"{show(name)} is a group already; it may be given further options behind those it has"
+            message = f"{show(name)} is a group already; it may be given further options behind those it has"
             pointer = pointer_to("classification_groups", name, "options")
-            problems.append(Problem(code="TG106", pointer=pointer, message=told))
+            problems.append(Problem(code="TG106", pointer=pointer, message=message))
     if problems:
         return problems, groups
     grown = {name: {**group, "options": {**group, **more.get(name, {})}["options"]} for name, group in groups.items()}
     return [], {**grown, **{name: group for name, group in more.items() if name not in groups}}
 
 
-def _uncalled(rules: Plain, alike: Sequence[str], given: Any) -> list[Problem]:
+def _unrequested(rules: Plain, alike: Sequence[str], answers: Any) -> list[Problem]:
     """Report rules of classes that were not requested, unless they only repeat the known ones."""
-    if not isinstance(given, dict):
-        told = f"expected an object of rules, found {show(given)}"
-        return [Problem(code="TG103", pointer="/rules", message=told)]
-    others = [
+    if not isinstance(answers, dict):
+        message = f"expected an object of rules, found {show(answers)}"
+        return [Problem(code="TG103", pointer="/rules", message=message)]
+    extra = [
         name
-        for name, rule in given.items()
+        for name, rule in answers.items()
         if name not in alike and not (isinstance(rule, dict) and name in rules and rule.items() <= rules[name].items())
     ]
-    told = "was not asked about; its rule stays as it is"
+    message = "was not asked about; its rule stays as it is"
     return [
-        Problem(code="TG106", pointer=pointer_to("rules", name), message=f"{show(name)} {told}") for name in others
+        Problem(code="TG106", pointer=pointer_to("rules", name), message=f"{show(name)} {message}") for name in extra
     ] + [
         Problem(code="TG103", pointer=pointer_to("rules", name), message=f"expected an object, found {show(rule)}")
-        for name, rule in given.items()
+        for name, rule in answers.items()
         if name in alike and not isinstance(rule, dict)
     ]
 
 
-def _with_answers(groups: Plain, rules: Plain, alike: Sequence[str], given: Plain) -> Plain:
+def _with_answers(groups: Plain, rules: Plain, alike: Sequence[str], answers: Plain) -> Plain:
     """Merge the new answers into all rules; other classes answer null in a new group."""
     nothing = dict.fromkeys(groups)
-    return {name: {**nothing, **rule, **(given.get(name, {}) if name in alike else {})} for name, rule in rules.items()}
+    return {
+        name: {**nothing, **rule, **(answers.get(name, {}) if name in alike else {})} for name, rule in rules.items()
+    }
 
 
 def _concerns(problem: Problem, alike: Sequence[str]) -> bool:

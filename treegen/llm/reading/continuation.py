@@ -26,6 +26,6 @@ def joined(stem: str, rest: str) -> str:
     fence = _FENCE.match(rest)
     inner = rest[fence.end() :] if fence else rest
     tail, begins = stem.rstrip()[-_MOST_OVERLAP:], inner.lstrip()
-    most = min(len(tail), len(begins))
-    overlap = next((n for n in range(most, _LEAST_OVERLAP - 1, -1) if tail.endswith(begins[:n])), 0)
+    longest = min(len(tail), len(begins))
+    overlap = next((n for n in range(longest, _LEAST_OVERLAP - 1, -1) if tail.endswith(begins[:n])), 0)
     return stem + (begins[overlap:] if overlap else inner)

@@ -62,23 +62,23 @@ def objects_in(text: str) -> Iterator[str]:
     Raises:
         UnreadableError: TG502 if an object continues after its last brace, or if there are more than `MOST_OBJECTS`.
     """
-    end = count = seen = 0
+    end = count = total = 0
     while (start := text.find("{", end)) >= 0:
         line = max(text.rfind("\n", end, start) + 1, end)
-        named = _NAME.match(text, line)
-        first = line if named and named.end() == start else start
+        assignment = _NAME.match(text, line)
+        first = line if assignment and assignment.end() == start else start
         end = _end_of(text, start)
-        while more := _NEXT_NAME.match(text, end):
-            end = _end_of(text, more.end())
+        while following := _NEXT_NAME.match(text, end):
+            end = _end_of(text, following.end())
         if ":" in text[first:end] or text[end - 1] != "}":
             count += 1
             yield text[first:end]
             if _GOES_ON.match(text, end):
                 line = text.count("\n", first, end) + 1
-                told = f"line {line} of the object: it closes here and yet goes on; check the braces"
-                raise UnreadableError("TG502", told)
-        seen += 1
-        if count > MOST_OBJECTS or seen > 10 * MOST_OBJECTS:
+                message = f"line {line} of the object: it closes here and yet goes on; check the braces"
+                raise UnreadableError("TG502", message)
+        total += 1
+        if count > MOST_OBJECTS or total > 10 * MOST_OBJECTS:
             raise UnreadableError("TG502", f"the reply holds more than {MOST_OBJECTS} objects; answer with one")
 
 
@@ -107,10 +107,10 @@ def scan(text: str) -> Iterator[Lexeme]:
     """Yield every token except white space, including comments; nothing is refused."""
     line = 1
     for match in _LEXEME.finditer(text):
-        kind, said = str(match.lastgroup), match.group()
+        kind, value = str(match.lastgroup), match.group()
         if kind != "space":
-            yield Lexeme(kind, said, line)
-        line += said.count("\n")
+            yield Lexeme(kind, value, line)
+        line += value.count("\n")
 
 
 def refuse_unclear(text: str) -> None:
@@ -139,8 +139,8 @@ def refuse_unclear(text: str) -> None:
             _refuse_joined(stack[-1], before, lexeme)
         before = lexeme
     if stack:
-        told = "the reply ends before its brackets and quotation marks close; give the whole object"
-        raise UnreadableError("TG503", told)
+        message = "the reply ends before its brackets and quotation marks close; give the whole object"
+        raise UnreadableError("TG503", message)
 
 
 def _refuse_joined(bracket: _Bracket, before: Lexeme | None, lexeme: Lexeme) -> None:

@@ -66,8 +66,8 @@ def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" =
     except UnreadableError as error:
         return ParsedReply(data=None, problems=(error.problem,))
     except RecursionError:
-        told = "the reply is nested too deeply"
-        return ParsedReply(data=None, problems=(Problem(code="TG501", pointer="", message=told),))
+        message = "the reply is nested too deeply"
+        return ParsedReply(data=None, problems=(Problem(code="TG501", pointer="", message=message),))
 
 
 def parse_patch(text: str) -> list[Any] | None:
@@ -86,10 +86,10 @@ def parse_patch(text: str) -> list[Any] | None:
 
 def answer_begins(text: str) -> int | None:
     """Return where the first object after the reasoning starts; `None` if there is none yet."""
-    thought = [match.end() for match in _END_THINK.finditer(text)]
-    after = thought[-1] if thought else 0
-    opened, found = _THINK.search(text, after), text.find("{", after)
-    return None if found < 0 or (opened and opened.start() < found) else found
+    ends = [match.end() for match in _END_THINK.finditer(text)]
+    after = ends[-1] if ends else 0
+    opened, brace = _THINK.search(text, after), text.find("{", after)
+    return None if brace < 0 or (opened and opened.start() < brace) else brace
 
 
 def read_value(text: str) -> tuple[Any, bool]:
@@ -105,10 +105,11 @@ def read_value(text: str) -> tuple[Any, bool]:
     try:
         fenced = _FENCED.findall(text)
         inner = fenced[0].strip() if len(fenced) == 1 else text.strip()
+        # check for a list first: `objects_in` would yield its elements one by one
         parts = [inner] if _LIST.match(inner) else list(objects_in(inner))
         if len(parts) != 1:
-            told = f"{len(parts)} objects stand side by side" if parts else "neither an object nor a list"
-            raise UnreadableError("TG502" if parts else "TG501", told)
+            message = f"{len(parts)} objects found, expected one" if parts else "neither an object nor a list"
+            raise UnreadableError("TG502" if parts else "TG501", message)
         data, repaired = _read(parts[0])
         return _listed(data), repaired
     except RecursionError:
@@ -118,14 +119,15 @@ def read_value(text: str) -> tuple[Any, bool]:
 def _without_reasoning(text: str) -> str:
     """Drop `<think>` blocks; an end tag without a start tag closes a block from before the text."""
     *parts, rest = _END_THINK.split(text)
-    kept: list[str] = []
+    answers: list[str] = []
     for part in parts:
         opened = _THINK.search(part)
-        kept = [*kept, part[: opened.start()]] if opened else []
+        # an end tag without a start tag: the template opened the block, so everything so far was reasoning
+        answers = [*answers, part[: opened.start()]] if opened else []
     opened = _THINK.search(rest)
     if opened and "{" not in rest[: opened.start()]:  # within an object it is data
         raise UnreadableError("TG503", "the reply ends inside its reasoning; answer with the object and nothing else")
-    return "".join([*kept, rest])
+    return "".join([*answers, rest])
 
 
 def _one_object(objects: Sequence[str], shape: "Shape") -> ParsedReply:
@@ -133,23 +135,25 @@ def _one_object(objects: Sequence[str], shape: "Shape") -> ParsedReply:
 
     Other objects (such as an example) are allowed as long as they do not mention its groups and classes.
     """
-    found: dict[str, ParsedReply] = {}
-    others: list[tuple[str, UnreadableError]] = []
+    candidates: dict[str, ParsedReply] = {}
+    rejected: list[tuple[str, UnreadableError]] = []
     for text in objects:
         try:
             data, repaired = _read(text)
             shaped = shape.of(data)
-            found.setdefault(json.dumps(shaped), ParsedReply(data=shaped, repaired=repaired))
+            # keyed by content: the same tree given twice is one answer, two different ones are a problem
+            candidates.setdefault(json.dumps(shaped), ParsedReply(data=shaped, repaired=repaired))
         except UnreadableError as error:
-            others.append((text, error))
-    if len(found) > 1:
-        raise UnreadableError("TG502", f"the reply holds {len(found)} different {shape.plural}; answer with one")
-    if not found:
-        told = "the reply holds no JSON object; answer with the object and nothing else"
-        meant = [why for text, why in others if any(key in text for key in shape.keys)]
-        raise next(iter([*meant, *(why for _, why in others)]), UnreadableError("TG501", told))
-    (tree,) = found.values()
-    for text, _ in others:
+            rejected.append((text, error))
+    if len(candidates) > 1:
+        raise UnreadableError("TG502", f"the reply holds {len(candidates)} different {shape.plural}; answer with one")
+    if not candidates:
+        message = "the reply holds no JSON object; answer with the object and nothing else"
+        # report what is wrong with the object that looks like the answer, not with an example before it
+        likely = [why for text, why in rejected if any(key in text for key in shape.keys)]
+        raise next(iter([*likely, *(why for _, why in rejected)]), UnreadableError("TG501", message))
+    (tree,) = candidates.values()
+    for text, _ in rejected:
         _refuse_same_subject(text, tree.data or {})
     return tree
 
@@ -158,24 +162,27 @@ def _refuse_same_subject(text: str, tree: dict[str, Any]) -> None:
     """Refuse another object that has one of the tree's names as a key: it may be a correction or a fragment."""
     names = {*tree, *(name for part in tree.values() if isinstance(part, dict) for name in part)}
     if common := keys_in(text) & (names | _KEYS):
-        told = f"beside the tree stands another object with the key {show(min(common))}; answer with one object"
-        raise UnreadableError("TG502", told)
+        message = f"beside the tree stands another object with the key {show(min(common))}; answer with one object"
+        raise UnreadableError("TG502", message)
 
 
 def _read(text: str) -> tuple[Any, bool]:
     """Read one object, and say whether it is JSON5."""
+    # JSON first: fast, exact and by far the most frequent, so the checks below are only for what deviates
     data, problems = parse_json(text)
     if data is not None and not problems:
         return data, False
-    twice = next((p for p in problems if p.code == "TG102"), None)
-    if twice:
-        raise UnreadableError("TG102", twice.message, twice.pointer)
+    duplicate = next((p for p in problems if p.code == "TG102"), None)
+    if duplicate:
+        raise UnreadableError("TG102", duplicate.message, duplicate.pointer)
+    # before Python and JSON5, which would silently read adjacent texts, `...` and odd escapes, each in its own way
     refuse_unclear(text)
-    if odd := _UNSHARED.search(text):
-        raise _unreadable(text, odd.end() - 1, "an escape outside JSON, or half of a surrogate pair")
+    if bad_escape := _UNSHARED.search(text):
+        raise _unreadable(text, bad_escape.end() - 1, "an escape outside JSON, or half of a surrogate pair")
     try:
-        return _read_python(text), False
+        return _read_python(text), False  # before JSON5, whose reader is slow
     except SyntaxError as error:
+        # the offset of the failure: the message should point at the place where the better reader stopped
         lines = text.split("\n")[: (error.lineno or 1) - 1]
         return _read_json5(text, sum(len(line) + 1 for line in lines) + (error.offset or 1) - 1), True
     except (ValueError, MemoryError):
@@ -232,10 +239,12 @@ def _read_json5(text: str, reached: int) -> Any:
     import json5
 
     if len(text) > MOST_CHARACTERS_OF_JSON5:
-        told = f"neither JSON nor Python, and too long to be read as JSON5 (over {MOST_CHARACTERS_OF_JSON5} characters)"
-        raise UnreadableError("TG502", f"{told}; write plain JSON")
-    listed = _LIST.match(text)
-    start = listed.end() - 1 if listed else text.index("{")
+        message = (
+            f"neither JSON nor Python, and too long to be read as JSON5 (over {MOST_CHARACTERS_OF_JSON5} characters)"
+        )
+        raise UnreadableError("TG502", f"{message}; write plain JSON")
+    list_start = _LIST.match(text)
+    start = list_start.end() - 1 if list_start else text.index("{")
     value, error, place = json5.parse(text, start=start, object_pairs_hook=_object)
     if error is not None:
         raise _unreadable(text, max(place, reached), "neither JSON nor Python nor JSON5")
@@ -258,9 +267,9 @@ def _refuse_duplicates(names: Iterable[str]) -> None:
 
 def _unreadable(text: str, offset: int, what: str) -> UnreadableError:
     place = place_at(text, offset)
-    here = text[offset : offset + 30].partition("\n")[0]
-    told = f"line {place.line}, column {place.column} of the object: {what} at {show(here)}; write plain JSON"
-    return UnreadableError("TG502", told)
+    excerpt = text[offset : offset + 30].partition("\n")[0]
+    message = f"line {place.line}, column {place.column} of the object: {what} at {show(excerpt)}; write plain JSON"
+    return UnreadableError("TG502", message)
 
 
 def tree_shape(data: Any) -> dict[str, Any]:
@@ -277,6 +286,7 @@ def tree_shape(data: Any) -> dict[str, Any]:
         data = data[0]
     if not isinstance(data, dict):
         raise UnreadableError("TG501", f"expected one JSON object, found {show(data)}")
+    # unwrap `{"tree": {...}}`, but never the groups themselves: a tree without rules has one key, too
     while len(data) == 1 and isinstance(inner := next(iter(data.values())), dict) and not _groups_in(data):
         data = inner
     if not _groups_in(data):
@@ -289,8 +299,8 @@ def tree_shape(data: Any) -> dict[str, Any]:
             raise UnreadableError(
                 "TG502", f"two keys for the {what}: {', '.join(map(show, keys))}", pointer_to(str(keys[1]))
             )
-    named = {groups[0]: "classification_groups", **({rules[0]: "rules"} if rules else {})}
-    return {named.get(key, str(key)): entries_by_name(value) for key, value in data.items()}
+    keys_of_tree = {groups[0]: "classification_groups", **({rules[0]: "rules"} if rules else {})}
+    return {keys_of_tree.get(key, str(key)): entries_by_name(value) for key, value in data.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,14 +352,14 @@ def entries_by_name(value: Any) -> Any:
     name = next((key for key in ("name", "class", "group") if _all_have(value, key)), None)
     if name is None:
         return value
-    made: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for entry in value:
-        if entry[name] in made:
+        if entry[name] in by_name:
             raise UnreadableError("TG102", f"{show(entry[name])} is given twice; keep one")
         rest = {key: inner for key, inner in entry.items() if key != name}
         inner = next(iter(rest.values())) if name != "name" and len(rest) == 1 else rest
-        made[entry[name]] = entries_by_name(inner)
-    return made
+        by_name[entry[name]] = entries_by_name(inner)
+    return by_name
 
 
 def _has_answers(value: dict[str, Any]) -> bool:
@@ -372,9 +382,9 @@ def _groups_in(data: dict[str, Any]) -> list[str]:
 def _listed(value: Any) -> Any:
     """Convert tuples to lists and numeric keys to texts; refuse anything else that JSON does not have."""
     if isinstance(value, dict):
-        odd = next((k for k in value if not isinstance(k, str | int) or isinstance(k, bool)), "")
-        if odd != "":
-            raise UnreadableError("TG501", f"a key must be a text: {odd!r}")
+        bad_key = next((k for k in value if not isinstance(k, str | int) or isinstance(k, bool)), "")
+        if bad_key != "":
+            raise UnreadableError("TG501", f"a key must be a text: {bad_key!r}")
         return {_written(str(k)): _listed(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_listed(v) for v in value]

@@ -41,9 +41,9 @@ def arrived(text: str) -> PartialReply:
     """
     begins = answer_begins(text)
     for match in islice(_BEGINS.finditer(text, begins), _MOST_OBJECTS) if begins is not None else ():
-        found = _shown(read_partial(text[match.start() :]))
-        if found.groups or found.classes:
-            return found
+        reply = _shown(read_partial(text[match.start() :]))
+        if reply.groups or reply.classes:
+            return reply
     return PartialReply()
 
 

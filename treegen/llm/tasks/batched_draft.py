@@ -34,10 +34,10 @@ _PULSE: Final = 0.1  # seconds between calls of the listener
 class Kept(Protocol):
     """Storage for finished steps; see `treegen.history.checkpoints.Checkpoints`."""
 
-    def get(self, name: str, asked: Sequence[str]) -> str | None:
+    def get(self, name: str, request: Sequence[str]) -> str | None:
         """Return the stored value of a step with this request."""
 
-    def put(self, name: str, asked: Sequence[str], value: str) -> None:
+    def put(self, name: str, request: Sequence[str], value: str) -> None:
         """Store a step's value."""
 
 
@@ -47,13 +47,13 @@ class NothingKept:
 
     parts: dict[tuple[str, ...], str] = field(default_factory=dict)
 
-    def get(self, name: str, asked: Sequence[str]) -> str | None:
+    def get(self, name: str, request: Sequence[str]) -> str | None:
         """Return the stored value of a step with this request."""
-        return self.parts.get((name, *asked))
+        return self.parts.get((name, *request))
 
-    def put(self, name: str, asked: Sequence[str], value: str) -> None:
+    def put(self, name: str, request: Sequence[str], value: str) -> None:
         """Store a step's value."""
-        self.parts[name, *asked] = value
+        self.parts[name, *request] = value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Part:
     split: "Callable[[], tuple[Part, ...]] | None" = None
 
     @property
-    def asked(self) -> list[str]:
+    def key(self) -> list[str]:
         """The key by which the step is stored; includes pictures."""
         return [text for m in self.request for text in (m.role, m.content, *m.images)]
 
@@ -113,7 +113,7 @@ class PartMaker:
         self.taken = 0
         self.stopped = ""
 
-    def make(self, parts: Sequence[Part], done: Callable[[int], None] = lambda _: None) -> list[Any]:
+    def make(self, parts: Sequence[Part], on_done: Callable[[int], None] = lambda _: None) -> list[Any]:
         """Return the data of the steps, in order; stored ones are not requested again.
 
         Args:
@@ -125,102 +125,107 @@ class PartMaker:
             ModelError: the model failed.
             Cancelled: the listener raised it.
         """
-        found: dict[int, Any] = {}
+        data_by_place: dict[int, Any] = {}
         for place, part in enumerate(parts):
-            value = self._kept.get(part.name, part.asked)
+            # keyed by the request: a changed domain, prompt or earlier step makes the stored value obsolete
+            value = self._kept.get(part.name, part.key)
             if value is not None:
-                found[place] = json.loads(value)
+                data_by_place[place] = json.loads(value)
                 self.taken += 1
-                done(place)
-        open_parts = [(place, part) for place, part in enumerate(parts) if place not in found]
+                on_done(place)
+        open_parts = [(place, part) for place, part in enumerate(parts) if place not in data_by_place]
         together = self._concurrency > 1 and len(open_parts) > 1
-        with closing((self._together if together else self._in_turn)(open_parts)) as results:
+        # `closing` runs the generator's cleanup even if this loop raises: it stores replies that are still pending
+        with closing((self._concurrently if together else self._sequentially)(open_parts)) as results:
             for place, (data, stopped) in results:
                 if stopped:
                     self.stopped = f"{parts[place].name}: {stopped}"
                     raise Stopped
-                found[place] = data
-                done(place)
-        return [found[place] for place in range(len(parts))]
+                data_by_place[place] = data
+                on_done(place)
+        return [data_by_place[place] for place in range(len(parts))]
 
-    def _in_turn(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
+    def _sequentially(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
         for place, part in parts:
-            ended = self._one(self.loop, part)
-            self._keep(part, ended)
-            yield place, ended
+            outcome = self._run_step(self.loop, part)
+            self._store(part, outcome)
+            yield place, outcome
 
-    def _one(self, loop: RepairLoop, part: Part) -> tuple[Any, str]:
+    def _run_step(self, loop: RepairLoop, part: Part) -> tuple[Any, str]:
         """Return the data of a step, or why there is none."""
         request = part.purpose, part.request, part.reader, part.wire, self._tries
         attempt, stopped = loop.until_sound(*request, leave_cut=part.split is not None)
         if not (stopped and attempt.cut and part.split):
             return attempt.data, stopped
-        whole: Plain = {}
+        # truncated despite continuations: retrying would fail the same way, so request halves
+        combined: Plain = {}
         for smaller in part.split():
-            data, stopped = self._one(loop, smaller)
+            data, stopped = self._run_step(loop, smaller)
             if stopped:
                 return None, stopped
-            whole |= data
-        return whole, ""
+            combined |= data
+        return combined, ""
 
-    def _keep(self, part: Part, ended: tuple[Any, str]) -> None:
-        data, stopped = ended
+    def _store(self, part: Part, outcome: tuple[Any, str]) -> None:
+        data, stopped = outcome
         if not stopped:
-            self._kept.put(part.name, part.asked, json.dumps(data))
+            self._kept.put(part.name, part.key, json.dumps(data))
 
-    def _together(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
+    def _concurrently(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
         """Send several requests at a time. Attempts are reported, and steps stored, on the caller's own thread."""
-        told: queue.Queue[Attempt] = queue.Queue()
-        over = threading.Event()
-        heard: dict[int, str] = {}  # thread -> the text so far of its step
+        # workers only enqueue: the history's connection and the display belong to the caller's thread
+        attempts: queue.Queue[Attempt] = queue.Queue()
+        cancelled = threading.Event()
+        texts: dict[int, str] = {}  # thread -> the text so far of its step
 
-        def hear(text: str) -> None:
-            if over.is_set():
+        def receive(text: str) -> None:
+            if cancelled.is_set():
                 raise Cancelled
-            heard[threading.get_ident()] = text
+            texts[threading.get_ident()] = text
 
-        def ask(part: Part) -> tuple[Any, str]:
+        def run(part: Part) -> tuple[Any, str]:
             try:
-                return self._one(loop, part)
+                return self._run_step(loop, part)
             finally:
-                heard.pop(threading.get_ident(), None)
+                texts.pop(threading.get_ident(), None)
 
-        loop = RepairLoop(self.domain, self._chat, told.put, hear, len(self.loop.attempts))
+        loop = RepairLoop(self.domain, self._chat, attempts.put, receive, len(self.loop.attempts))
         with ThreadPoolExecutor(self._concurrency, "parts") as pool:
-            running = {pool.submit(ask, part): (place, part) for place, part in parts}
+            running = {pool.submit(run, part): (place, part) for place, part in parts}
             try:
                 while running:
-                    self._listen(told, heard)
+                    self._listen(attempts, texts)
                     for future in [f for f in running if f.done()]:
                         place, part = running.pop(future)
-                        self._keep(part, future.result())
+                        self._store(part, future.result())
                         yield place, future.result()
             except BaseException as error:
                 for future in running:
                     future.cancel()
                 if isinstance(error, Cancelled | KeyboardInterrupt):  # else let pending answers finish and store them
-                    over.set()
+                    cancelled.set()
                 raise
             finally:
+                # a step failed or the run was cancelled: replies that arrived since are paid for, so store them
                 for future, (_, part) in running.items():
                     if not future.cancelled() and not future.exception():
-                        self._keep(part, future.result())
-                self._report(told, wait=False)
-                self.loop.take_over(loop)
+                        self._store(part, future.result())
+                self._report(attempts, wait=False)
+                self.loop.take_over(loop)  # last, so that attempts made during the cleanup are counted
 
-    def _listen(self, told: "queue.Queue[Attempt]", heard: dict[int, str]) -> None:
+    def _listen(self, attempts: "queue.Queue[Attempt]", texts: dict[int, str]) -> None:
         """Report finished attempts, and the text of the pending reply that started first; wait briefly."""
-        self._report(told, wait=True)
+        self._report(attempts, wait=True)
         if self._on_text:
-            self._on_text(next((text for text in list(heard.values()) if text), ""))
+            self._on_text(next((text for text in list(texts.values()) if text), ""))
 
-    def _report(self, told: "queue.Queue[Attempt]", *, wait: bool) -> None:
+    def _report(self, attempts: "queue.Queue[Attempt]", *, wait: bool) -> None:
         with suppress(queue.Empty):
-            attempt = told.get(timeout=_PULSE) if wait else told.get_nowait()
+            attempt = attempts.get(timeout=_PULSE) if wait else attempts.get_nowait()
             while True:
                 if self._on_attempt:
                     self._on_attempt(attempt)
-                attempt = told.get_nowait()
+                attempt = attempts.get_nowait()
 
 
 def draft_in_parts(
@@ -268,13 +273,13 @@ def draft_in_parts(
     except Stopped:
         return Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
     read = check_tree_data(domain, tree)
-    left = errors_of(read.problems)
+    errors = errors_of(read.problems)
     return Conversation(
         attempts=tuple(maker.loop.attempts),
-        tree=None if left else read.tree,
+        tree=None if errors else read.tree,
         found=read.problems,
         taken=maker.taken,
-        stopped="some rules are still the same" if left else "",
+        stopped="some rules are still the same" if errors else "",
     )
 
 
@@ -289,8 +294,11 @@ def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progres
         ready[0] += len(batches[place])
         progress(task, ready[0], len(domain.classes))
 
-    made = maker.make([_rules_part(domain, groups, batch, n, descriptions) for n, batch in enumerate(batches, 1)], done)
-    tree = {"classification_groups": groups, "rules": {name: rule for part in made for name, rule in part.items()}}
+    drafted = maker.make(
+        [_rules_part(domain, groups, batch, n, descriptions) for n, batch in enumerate(batches, 1)], done
+    )
+    tree = {"classification_groups": groups, "rules": {name: rule for part in drafted for name, rule in part.items()}}
+    # one request holds only some clusters, and its answers may equal other rules: repeat, but not forever
     for number in range(1, len(batches) + _ROUNDS + 1):
         alike = _alike(tree["rules"], size)
         if not alike:
@@ -299,15 +307,15 @@ def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progres
     return tree
 
 
-def _alike(rules: Plain, most: int) -> list[list[str]]:
+def _alike(rules: Plain, limit: int) -> list[list[str]]:
     """Return clusters of classes with equal rules, as many as fit in one request."""
-    found: dict[str, list[str]] = {}
+    by_rule: dict[str, list[str]] = {}
     for name, rule in rules.items():
-        found.setdefault(json.dumps(rule, sort_keys=True), []).append(name)
+        by_rule.setdefault(json.dumps(rule, sort_keys=True), []).append(name)
     chosen: list[list[str]] = []
-    for same in found.values():
-        if len(same) > 1 and (not chosen or sum(map(len, chosen)) + len(same) <= most):
-            chosen.append(same)
+    for cluster in by_rule.values():
+        if len(cluster) > 1 and (not chosen or sum(map(len, chosen)) + len(cluster) <= limit):
+            chosen.append(cluster)
     return chosen
 
 
@@ -325,7 +333,7 @@ def _groups_part(domain: Domain, descriptions: dict[str, str]) -> Part:
 
 
 def _rules_part(domain: Domain, groups: Plain, batch: Sequence[str], number: int, descriptions: dict[str, str]) -> Part:
-    asked = as_groups(groups)
+    group_list = as_groups(groups)
 
     def halves() -> tuple[Part, ...]:
         middle = len(batch) // 2
@@ -333,12 +341,12 @@ def _rules_part(domain: Domain, groups: Plain, batch: Sequence[str], number: int
             _rules_part(domain, groups, half, number, descriptions) for half in (batch[:middle], batch[middle:])
         )
 
-    request = _request(domain, "rules", batch, groups=asked, classes=list(batch), descriptions=descriptions)
+    request = _request(domain, "rules", batch, groups=group_list, classes=list(batch), descriptions=descriptions)
     return Part(
         name=f"rules {number}",
         purpose="draft-rules",
         request=request,
-        wire=rules_of(asked, batch),
+        wire=rules_of(group_list, batch),
         reader=rules_reader(domain, groups, batch),
         split=halves if len(batch) > 1 else None,
     )
@@ -348,8 +356,8 @@ def _apart_part(
     domain: Domain, tree: Plain, alike: Sequence[Sequence[str]], number: int, descriptions: dict[str, str]
 ) -> Part:
     groups, rules = tree["classification_groups"], tree["rules"]
-    names = [name for same in alike for name in same]
-    clusters = [(_in_words(groups, rules[same[0]]), list(same)) for same in alike]
+    names = [name for cluster in alike for name in cluster]
+    clusters = [(_in_words(groups, rules[cluster[0]]), list(cluster)) for cluster in alike]
     request = _request(domain, "apart", names, groups=as_groups(groups), clusters=clusters, descriptions=descriptions)
     reader = apart_reader(domain, groups, rules, names)
     return Part(name=f"twins {number}", purpose="draft-twins", request=request, wire=tell_apart(names), reader=reader)

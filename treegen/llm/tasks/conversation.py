@@ -67,20 +67,21 @@ class RepairLoop:
             The last attempt, and why there was no further one (empty if it has no errors).
         """
         messages, earlier = tuple(request), list[tuple[Problem, ...]]()
-        asked = purpose
+        next_purpose = purpose
         for _ in range(tries):
-            attempt = self.ask(asked, messages, reader, wire)
+            attempt = self.ask(next_purpose, messages, reader, wire)
             errors = errors_of(attempt.problems)
             if not errors:
                 return attempt, ""
             if leave_cut and attempt.cut:
                 return attempt, "the reply was cut at the token limit"
+            # the model is going round in circles: more tries would only cost more
             if any(_same(errors, other) for other in earlier):
                 return attempt, "the same problems came back"
             earlier.append(errors)
-            asked = "repair"
-            fresh, wire, reader = following(attempt) if following else (None, wire, reader)
-            messages = fresh or self._with_repair(tuple(request), messages, attempt, errors)
+            next_purpose = "repair"
+            new_messages, wire, reader = following(attempt) if following else (None, wire, reader)
+            messages = new_messages or self._with_repair(tuple(request), messages, attempt, errors)
         return attempt, f"{tries} tries were not enough"
 
     def _with_repair(
@@ -91,13 +92,13 @@ class RepairLoop:
         errors: tuple[Problem, ...],
     ) -> tuple[Message, ...]:
         """Append the problems to the conversation. A long reply is not sent back: it is requested again."""
-        told = render("repair", self.domain.folder, problems=list(errors))
-        if len(attempt.text) > WHOLE:
-            return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{told}"))
+        repair = render("repair", self.domain.folder, problems=list(errors))
+        if len(attempt.text) > WHOLE:  # it would be paid for twice: as input, and again as output
+            return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{repair}"))
         return (
             *messages,
             Message(role="assistant", content=attempt.text),
-            Message(role="user", content=told),
+            Message(role="user", content=repair),
         )
 
     def ask(self, purpose: str, messages: Sequence[Message], reader: Reader, wire: ResponseSchema | None) -> Attempt:
@@ -105,30 +106,32 @@ class RepairLoop:
         attempt = self._once(purpose, tuple(messages), reader, wire)
         stem = ""
         for _ in range(MOST_CONTINUED):
+            # resume at the last comma: half a text or number cannot be continued; stop if the stem no longer grows
             before, stem = stem, stem_of(attempt.text)
             if not attempt.cut or len(stem) <= len(before):
                 break
             more = Message(role="user", content=render("continue", self.domain.folder))
-            going_on = (*messages, Message(role="assistant", content=stem), more)
-            attempt = self._once("continue", going_on, reader, None, stem)
+            extended = (*messages, Message(role="assistant", content=stem), more)
+            # without a schema: a strict mode would force a new object instead of the rest of this one
+            attempt = self._once("continue", extended, reader, None, stem)
         return attempt
 
     def _once(
         self, purpose: str, messages: tuple[Message, ...], reader: Reader, wire: ResponseSchema | None, stem: str = ""
     ) -> Attempt:
         """Send one request; read, check and report the reply, whatever happens."""
-        with self._lock:
+        with self._lock:  # numbered when sent, not when answered: concurrent attempts may end in another order
             self._number += 1
             attempt = Attempt(number=self._number, purpose=purpose, messages=messages, reply=None)
-        heard = _Heard(self._on_text, stem)
+        listener = _Heard(self._on_text, stem)
         try:
-            reply = self._chat.complete(messages, heard if self._on_text else None, wire=wire)
-        except (ModelError, InputError) as error:
-            self._keep(replace(attempt, failure=error.message))
+            reply = self._chat.complete(messages, listener if self._on_text else None, wire=wire)
+        except (ModelError, InputError) as error:  # a failed request belongs in the history, too
+            self._record(replace(attempt, failure=error.message))
             raise
         except Cancelled:
-            cut = Reply(text=heard.so_far, model=self._chat.name, finish="cancelled")
-            self._keep(replace(attempt, reply=cut, text=cut.text, failure="cancelled before the reply was whole"))
+            cut = Reply(text=listener.so_far, model=self._chat.name, finish="cancelled")
+            self._record(replace(attempt, reply=cut, text=cut.text, failure="cancelled before the reply was complete"))
             raise
         text, read = _read(reader, stem, reply)
         attempt = replace(
@@ -140,10 +143,10 @@ class RepairLoop:
             tree=read.tree,
             repaired=read.repaired,
         )
-        self._keep(attempt)
+        self._record(attempt)
         return attempt
 
-    def _keep(self, attempt: Attempt) -> None:
+    def _record(self, attempt: Attempt) -> None:
         with self._lock:
             self.attempts.append(attempt)
         self._report(attempt)
@@ -153,9 +156,10 @@ def _read(reader: Reader, stem: str, reply: Reply) -> tuple[str, Read]:
     """Read a reply; one that continues another may also have started over."""
     if not stem:
         return reply.text, reader(reply.text, reply.finish)
-    anew = reader(reply.text, reply.finish)
-    if anew.data is not None and not errors_of(anew.problems):
-        return reply.text, anew
+    # try it alone first: many models ignore the request to continue and give the whole object again
+    restarted = reader(reply.text, reply.finish)
+    if restarted.data is not None and not errors_of(restarted.problems):
+        return reply.text, restarted
     text = joined(stem, reply.text)
     return text, reader(text, reply.finish)
 

@@ -40,21 +40,17 @@ def refuse_blind(settings: LlmSettings) -> None:
     """
     name = settings.model or ""
     if name == "manual":
-        told = "pictures cannot be pasted with --model manual"
-        raise InputError(told, "use a model with vision, or describe the classes yourself below [notes] in domain.toml")
+        message = "pictures cannot be pasted with --model manual"
+        raise InputError(message, "use a model with vision, or write notes on the classes below [notes] in domain.toml")
     if not name or name.startswith("replay/") or settings.api_base:
         return
     from treegen.remote.litellm import load_litellm
 
     litellm = load_litellm()
-    provider, _, bare = name.partition("/")
-    known = litellm.model_cost.get(name) or litellm.model_cost.get(bare)
-    if (
-        known
-        and known.get("litellm_provider") in (None, provider, "openai")
-        and not litellm.supports_vision(model=name)
-    ):
-        raise ModelError(f"{name} does not see pictures", "use a model with vision, or draft without --images")
+    provider, _, short_name = name.partition("/")
+    info = litellm.model_cost.get(name) or litellm.model_cost.get(short_name)
+    if info and info.get("litellm_provider") in (None, provider, "openai") and not litellm.supports_vision(model=name):
+        raise ModelError(f"{name} does not accept images", "use a model with vision, or draft without --images")
 
 
 def describe(
@@ -107,15 +103,15 @@ def describe(
 
     try:
         parts = [_part(domain, pictures, names, number) for number, names in enumerate(batches, 1)]
-        found = maker.make(parts, done)
+        texts = maker.make(parts, done)
     except Stopped:
         return {}, Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
     except ModelError as error:
         if error.code != "bad-request":
             raise  # its cause is known
-        told = f"{error.message}: with pictures; perhaps {chat.name} does not see any"
-        raise ModelError(told, "use a model with vision, or draft without --images") from None
-    descriptions = {name: text for part in found for name, text in part.items()}
+        message = f"{error.message}: the request had pictures; perhaps {chat.name} does not accept images"
+        raise ModelError(message, "use a model with vision, or draft without --images") from None
+    descriptions = {name: text for part in texts for name, text in part.items()}
     return descriptions, Conversation(attempts=tuple(maker.loop.attempts), tree=None, taken=maker.taken)
 
 
@@ -132,20 +128,20 @@ def _filled(names: Sequence[str], pictures: Pictures, most: int) -> list[list[st
     batches: list[list[str]] = []
     count = 0
     for name in names:
-        own = len(pictures[name])
-        if not batches or count + own > MOST_IMAGES or len(batches[-1]) >= most:
+        pictures_of_class = len(pictures[name])
+        if not batches or count + pictures_of_class > MOST_IMAGES or len(batches[-1]) >= most:
             batches.append([])
             count = 0
         batches[-1].append(name)
-        count += own
+        count += pictures_of_class
     return batches
 
 
 def _part(domain: Domain, pictures: Pictures, names: Sequence[str], number: int) -> Part:
-    shown: list[tuple[str, int, int]] = []
+    numbered: list[tuple[str, int, int]] = []
     for name in names:
-        first = shown[-1][2] + 1 if shown else 1
-        shown.append((name, first, first + len(pictures[name]) - 1))
+        first = numbered[-1][2] + 1 if numbered else 1
+        numbered.append((name, first, first + len(pictures[name]) - 1))
     text = render(
         "describe",
         domain.folder,
@@ -153,7 +149,7 @@ def _part(domain: Domain, pictures: Pictures, names: Sequence[str], number: int)
         noun=domain.noun,
         description=domain.description,
         **notes_of(domain, names),
-        shown=shown,
+        shown=numbered,
         **language_of(domain),
     )
     images = tuple(url for name in names for url in pictures[name])
@@ -172,24 +168,24 @@ def _reader(names: Sequence[str]) -> Reader:
         parsed = parse_reply(text, finish=finish, shape=keyed("descriptions"))
         if parsed.data is None:
             return Read(problems=parsed.problems)
-        given = parsed.data["descriptions"]
-        problems = _problems(given, names)
-        data = {} if problems else {name: " ".join(given[name].split())[:_LONGEST] for name in names}
+        descriptions = parsed.data["descriptions"]
+        problems = _problems(descriptions, names)
+        data = {} if problems else {name: " ".join(descriptions[name].split())[:_LONGEST] for name in names}
         return Read(problems=tuple(problems), data=data, repaired=parsed.repaired)
 
     return read
 
 
-def _problems(given: Any, names: Sequence[str]) -> list[Problem]:
-    if not isinstance(given, dict):
-        told = f"expected an object of descriptions, found {show(given)}"
-        return [Problem(code="TG103", pointer="/descriptions", message=told)]
+def _problems(descriptions: Any, names: Sequence[str]) -> list[Problem]:
+    if not isinstance(descriptions, dict):
+        message = f"expected an object of descriptions, found {show(descriptions)}"
+        return [Problem(code="TG103", pointer="/descriptions", message=message)]
     problems = []
     for name in names:
-        text, pointer = given.get(name), pointer_to("descriptions", name)
+        text, pointer = descriptions.get(name), pointer_to("descriptions", name)
         if text is None:
             problems.append(Problem(code="TG104", pointer=pointer, message=f"{show(name)} has no description"))
         elif not isinstance(text, str) or not text.strip():
-            told = f"expected a text for {show(name)}, found {show(text)}"
-            problems.append(Problem(code="TG103", pointer=pointer, message=told))
+            message = f"expected a text for {show(name)}, found {show(text)}"
+            problems.append(Problem(code="TG103", pointer=pointer, message=message))
     return problems

@@ -13,7 +13,7 @@ from treegen.llm.prompting.response_schemas import PATCH, WHOLE_TREE
 from treegen.llm.prompting.templates import render
 from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
 from treegen.llm.tasks.conversation import WHOLE, RepairLoop
-from treegen.llm.tasks.repair import mend_request, tree_reader
+from treegen.llm.tasks.repair import repair_request, tree_reader
 from treegen.tree.document import compact, content_of, content_text
 from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
@@ -140,9 +140,9 @@ def revision_request(
     Raises:
         InputError: the feedback is blank.
     """
-    asked = Feedback(text=feedback) if isinstance(feedback, str) else feedback
-    if not asked.text.strip():
-        raise InputError("the feedback is empty", 'say what to change: -m "tell the two by their background"')
+    feedback = Feedback(text=feedback) if isinstance(feedback, str) else feedback
+    if not feedback.text.strip():
+        raise InputError("the feedback is empty", 'describe the change: -m "distinguish the two by their background"')
     text = render(
         "revise",
         domain.folder,
@@ -154,10 +154,10 @@ def revision_request(
         tree=content_text(tree),
         problems=list(problems),
         diagnosis=diagnosis,
-        feedback=asked.text.strip(),
-        locks=asked.locked_words,
-        decisions=list(asked.decisions),
-        target="" if asked.target.kind == "tree" else asked.target.words,
+        feedback=feedback.text.strip(),
+        locks=feedback.locked_words,
+        decisions=list(feedback.decisions),
+        target="" if feedback.target.kind == "tree" else feedback.target.words,
         patch=_is_long(tree) if patch is None else patch,
         **language_of(domain),
     )
@@ -181,12 +181,12 @@ def _until_sound(
         """Request a short tree again as a whole, of a long one only the failing places; accept a patch for both."""
         if not attempt.data:
             return None, wire, reader
-        mended, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
+        patch_reader, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
         if short and len(compact(attempt.data)) <= WHOLE:
-            return None, wire, mended
+            return None, wire, patch_reader
         if short and any(problem.code.startswith("TG5") for problem in attempt.problems):
-            return None, PATCH, mended  # the reply is invalid, not the tree: the request still stands
-        return mend_request(loop.domain, attempt.data, attempt.problems), PATCH, mended
+            return None, PATCH, patch_reader  # the reply is invalid, not the tree: the request still stands
+        return repair_request(loop.domain, attempt.data, attempt.problems), PATCH, patch_reader
 
     attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)
     return Conversation(attempts=tuple(loop.attempts), tree=None if stopped else attempt.tree, stopped=stopped)

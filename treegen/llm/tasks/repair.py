@@ -16,17 +16,17 @@ from treegen.tree.model import Group
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import Problem, errors_of, path_of, pointer_to
 
-_PARTS: Final = ("classification_groups", "rules")
-_NOT_OURS: Final = ("$schema", "digest", "review", "conflicts", "domain")
+_PATCHABLE: Final = ("classification_groups", "rules")
+_NOT_THE_MODELS: Final = ("$schema", "digest", "review", "conflicts", "domain")
 _MOST_SHOWN: Final = 60  # places per request; the rest wait for the next
 
 
 def check_tree_data(domain: Domain, data: dict[str, Any], *, repaired: bool = False) -> Read:
     """Check a reply's tree against the domain. Name, digest and approval are not the model's to set."""
-    own = {key: value for key, value in data.items() if key not in _NOT_OURS}
-    checked = check_data({"domain": domain.name, **own}, classes=domain.classes)
+    content = {key: value for key, value in data.items() if key not in _NOT_THE_MODELS}
+    checked = check_data({"domain": domain.name, **content}, classes=domain.classes)
     tree = checked.document.tree if checked.document else None
-    return Read(problems=checked.problems, data=own, tree=tree, repaired=repaired)
+    return Read(problems=checked.problems, data=content, tree=tree, repaired=repaired)
 
 
 def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
@@ -57,23 +57,25 @@ def _patched(domain: Domain, base: dict[str, Any], patch: Sequence[dict[str, Any
     import jsonpatch
     from jsonpointer import JsonPointerException
 
-    made = copy.deepcopy(base)
+    patched = copy.deepcopy(base)
     for name in domain.classes:  # lets a patch add a missing rule one answer at a time
-        if isinstance(made.setdefault("rules", {}), dict):
-            made["rules"].setdefault(name, {})
+        if isinstance(patched.setdefault("rules", {}), dict):
+            patched["rules"].setdefault(name, {})
     for number, step in enumerate(patch, 1):
         try:
             _refuse_elsewhere(step)
-            made = jsonpatch.apply_patch(made, [step], in_place=True)
+            patched = jsonpatch.apply_patch(patched, [step], in_place=True)
         except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, ValueError, KeyError, IndexError) as why:
-            told = f"step {number} of the patch cannot be made: {_reason(why)}; no step was made"
+            message = f"step {number} of the patch cannot be made: {_reason(why)}; no step was made"
             place = step.get("path")
-            failed = Problem(code="TG505", pointer=place if isinstance(place, str) else "", message=told)
+            failed = Problem(code="TG505", pointer=place if isinstance(place, str) else "", message=message)
             before = check_tree_data(domain, base)
             return Read(problems=(failed, *before.problems), data=before.data, tree=before.tree)
-    if isinstance(made["rules"], dict):
-        made["rules"] = {name: rule for name, rule in made["rules"].items() if rule != {} or name in base["rules"]}
-    return check_tree_data(domain, made)
+    if isinstance(patched["rules"], dict):
+        patched["rules"] = {
+            name: rule for name, rule in patched["rules"].items() if rule != {} or name in base["rules"]
+        }
+    return check_tree_data(domain, patched)
 
 
 def _refuse_elsewhere(step: dict[str, Any]) -> None:
@@ -84,7 +86,7 @@ def _refuse_elsewhere(step: dict[str, Any]) -> None:
     """
     for key in ("path", "from"):
         place = step.get(key, "/rules" if key == "from" else None)
-        if not isinstance(place, str) or place.split("/")[1:2] not in [[part] for part in _PARTS]:
+        if not isinstance(place, str) or place.split("/")[1:2] not in [[part] for part in _PATCHABLE]:
             raise ValueError(f"{key} must be a JSON Pointer below /classification_groups or /rules, not {show(place)}")
 
 
@@ -92,7 +94,7 @@ def _reason(why: Exception) -> str:
     return " ".join(str(why.args[0] if why.args else type(why).__name__).split())[:200]
 
 
-def mend_request(domain: Domain, data: dict[str, Any], problems: Sequence[Problem]) -> tuple[Message, ...]:
+def repair_request(domain: Domain, data: dict[str, Any], problems: Sequence[Problem]) -> tuple[Message, ...]:
     """Return a request to repair a tree that shows only what is needed for it.
 
     Args:
@@ -128,10 +130,10 @@ def _fragments(data: dict[str, Any], problem: Problem) -> Iterator[tuple[str, An
         pointer = pointer_to(*parts[:2])
         yield pointer, _at(data, parts[:2])
     if problem.code == "TG204":  # also show the other twin
-        own = _at(data, parts[:2])
+        failing = _at(data, parts[:2])
         rules = data.get("rules", {})
         for name, rule in rules.items():
-            if rule == own and name != parts[1]:
+            if rule == failing and name != parts[1]:
                 yield pointer_to("rules", name), rule
     if problem.code == "TG201" and problem.pointer == "/rules":
         for name in problem.classes:
@@ -152,15 +154,15 @@ def _at(data: Any, parts: Sequence[str]) -> Any:
 
 def _groups_needed(data: dict[str, Any], problems: Sequence[Problem]) -> list[Group]:
     """Return the groups whose options must be known: one for a single answer, all for a whole rule."""
-    found = data.get("classification_groups")
-    named = found if isinstance(found, dict) else {}
-    wanted: set[str] = set()
+    groups = data.get("classification_groups")
+    by_name = groups if isinstance(groups, dict) else {}
+    needed: set[str] = set()
     for problem in problems:
         parts = path_of(problem.pointer)
         if parts[:1] == ["rules"]:
-            wanted |= {parts[2]} if len(parts) > 2 and parts[2] in named else set(named)
+            needed |= {parts[2]} if len(parts) > 2 and parts[2] in by_name else set(by_name)
     return [
         Group(name=name, prompt=str(group.get("prompt", "")), options=tuple(map(str, group.get("options") or ())))
-        for name, group in named.items()
-        if name in wanted and isinstance(group, dict) and isinstance(group.get("options"), list)
+        for name, group in by_name.items()
+        if name in needed and isinstance(group, dict) and isinstance(group.get("options"), list)
     ]

@@ -27,7 +27,7 @@ from treegen.tree.model import Tree
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.auto_feedback import compose
 from treegen.workflow.proposal_review import ProposalReview, reworded, wording
-from treegen.workflow.score import Proposal, diagnose, estimate_revision, propose_revision
+from treegen.workflow.revise import Proposal, diagnose, estimate_revision, propose_revision
 from treegen.workflow.session import Session
 from treegen.workflow.workspace import Workspace
 

@@ -95,13 +95,13 @@ def from_json(data: Any) -> Change:
     """
     name = data.get("kind") if isinstance(data, dict) else None
     if not isinstance(name, str) or name not in KINDS:
-        raise ChangeError(f"no change that is known: {quote(data)}")
+        raise ChangeError(f"unknown kind of change: {quote(data)}")
     kind = KINDS[name]
     values = {key: _read(value) for key, value in data.items() if key not in ("kind", "sentence")}
     hints = get_type_hints(kind)
-    wanted = {f.name: hints[f.name] for f in fields(kind)}
-    if set(values) != set(wanted) or not all(_is_a(values[key], hint) for key, hint in wanted.items()):
-        raise ChangeError(f"a change of kind {quote(kind.kind)} has other fields than {quote(data)}")
+    expected = {f.name: hints[f.name] for f in fields(kind)}
+    if set(values) != set(expected) or not all(_is_a(values[key], hint) for key, hint in expected.items()):
+        raise ChangeError(f"wrong fields for a change of kind {quote(kind.kind)}: {quote(data)}")
     return kind(**values)
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from treegen.text import quote
-from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap, told
-from treegen.tree.changes.order import arranged, behind, following, inserted, order_told, renamed
+from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap, describe_answer
+from treegen.tree.changes.order import arranged, describe_order, describe_position, following, inserted, renamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +16,12 @@ class DomainChanged(Swap):
     old: str
     new: str
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"the domain {quote(self.old)} became {quote(self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         if draft.domain != self.old:
-            raise ChangeError(f"the domain is {quote(draft.domain)} meanwhile, not {quote(self.old)}")
+            raise ChangeError(f"the domain is now {quote(draft.domain)}, not {quote(self.old)}")
         draft.domain = self.new
 
 
@@ -48,13 +48,13 @@ class ClassAdded(_WholeClass):
 
     kind: ClassVar[str] = "class_added"
 
-    def _told(self) -> str:
-        answers = ", ".join(f"{quote(group)} {told(answer)}" for group, answer in self.answers)
-        return f"class {quote(self.class_name)} added {behind(self.after)}: {answers}"
+    def _describe(self) -> str:
+        answers = ", ".join(f"{quote(group)} {describe_answer(answer)}" for group, answer in self.answers)
+        return f"class {quote(self.class_name)} added {describe_position(self.after)}: {answers}"
 
     def _make(self, draft: MutableTree) -> None:
         if self.class_name in draft.rules:
-            raise ChangeError(f"the tree has a class {quote(self.class_name)} already")
+            raise ChangeError(f"the tree already has a class {quote(self.class_name)}")
         place = following(list(draft.rules), self.after)
         rule: dict[str, int | None] = {}
         for group, answer in self.answers:  # in the order given, not in that of the groups
@@ -78,7 +78,7 @@ class ClassRemoved(_WholeClass):
 
     kind: ClassVar[str] = "class_removed"
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"class {quote(self.class_name)} removed"
 
     def _make(self, draft: MutableTree) -> None:
@@ -102,13 +102,13 @@ class ClassRenamed(Swap):
         """Return the original name of a class."""
         return None, self.old
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"class {quote(self.old)} renamed to {quote(self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         draft.need_class(self.old)
         if self.new in draft.rules:
-            raise ChangeError(f"the tree has a class {quote(self.new)} already")
+            raise ChangeError(f"the tree already has a class {quote(self.new)}")
         draft.rules = renamed(draft.rules, self.old, self.new)
 
 
@@ -120,8 +120,8 @@ class ClassesReordered(Swap):
     old: tuple[str, ...]
     new: tuple[str, ...]
 
-    def _told(self) -> str:
-        return f"classes {order_told(self.old, self.new)}"
+    def _describe(self) -> str:
+        return f"classes {describe_order(self.old, self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         draft.rules = {name: draft.rules[name] for name in arranged(list(draft.rules), self.new)}
@@ -137,15 +137,16 @@ class RuleChanged(Swap):
     old: Answer
     new: Answer
 
-    def _told(self) -> str:
-        return f"{quote(self.class_name)} in {quote(self.group)}: {told(self.old)} became {told(self.new)}"
+    def _describe(self) -> str:
+        old, new = describe_answer(self.old), describe_answer(self.new)
+        return f"{quote(self.class_name)} in {quote(self.group)}: {old} became {new}"
 
     def _make(self, draft: MutableTree) -> None:
         draft.need_class(self.class_name)
-        found = draft.answer(self.class_name, self.group)
-        if found != self.old:
+        current = draft.answer(self.class_name, self.group)
+        if current != self.old:
             place = f"{quote(self.class_name)} in {quote(self.group)}"
-            raise ChangeError(f"{place} has {told(found)} meanwhile, not {told(self.old)}")
+            raise ChangeError(f"{place} now has {describe_answer(current)}, not {describe_answer(self.old)}")
         draft.set_answer(self.class_name, self.group, self.new)
 
 
@@ -158,7 +159,7 @@ class AnswersReordered(Swap):
     old: tuple[str, ...]
     new: tuple[str, ...]
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"the answers of {quote(self.class_name)} are written in another order"
 
     def _make(self, draft: MutableTree) -> None:

@@ -35,7 +35,7 @@ class ConflictAdded(_OneConflict):
 
     kind: ClassVar[str] = "conflict_added"
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"to decide: {quote(self.what)}"
 
     def _make(self, draft: MutableTree) -> None:
@@ -53,12 +53,12 @@ class ConflictRemoved(_OneConflict):
 
     kind: ClassVar[str] = "conflict_removed"
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"decided: {quote(self.what)}"
 
     def _make(self, draft: MutableTree) -> None:
         if self._conflict() not in draft.conflicts:
-            raise ChangeError(f"there is nothing to decide about {quote(self.what)}")
+            raise ChangeError(f"there is no conflict {quote(self.what)}")
         draft.conflicts.remove(self._conflict())
 
     def _inverse(self) -> ConflictAdded:
@@ -67,11 +67,11 @@ class ConflictRemoved(_OneConflict):
 
 def _need_list(text: str) -> None:
     try:
-        known = isinstance(json.loads(text), list)
+        valid = isinstance(json.loads(text), list)
     except ValueError:
-        known = False
-    if not known:
-        raise ChangeError(f"a side of a conflict is a list of changes, not {quote(text)}")
+        valid = False
+    if not valid:
+        raise ChangeError(f"a side of a conflict must be a list of changes, not {quote(text)}")
 
 
 def conflict_changes(before: tuple[Conflict, ...], after: tuple[Conflict, ...]) -> list[Change]:
@@ -80,6 +80,6 @@ def conflict_changes(before: tuple[Conflict, ...], after: tuple[Conflict, ...]) 
     def fields(place: int, c: Conflict) -> dict[str, Any]:
         return {"place": place, "what": c.what, "ours_json": c.ours_json, "theirs_json": c.theirs_json}
 
-    gone = [ConflictRemoved(**fields(place, c)) for place, c in enumerate(before) if c not in after]
-    come = [ConflictAdded(**fields(place, c)) for place, c in enumerate(after) if c not in before]
-    return [*reversed(gone), *come]
+    removed = [ConflictRemoved(**fields(place, c)) for place, c in enumerate(before) if c not in after]
+    added = [ConflictAdded(**fields(place, c)) for place, c in enumerate(after) if c not in before]
+    return [*reversed(removed), *added]

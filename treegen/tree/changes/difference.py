@@ -71,12 +71,15 @@ def undo(tree: Tree, *changes: Change) -> tuple[Change, ...]:
     return back if restored == tree else (*back, *difference(restored, tree))
 
 
-def _matches(gone: Sequence[str], come: Sequence[str], likeness: Callable[[str, str], float]) -> list[tuple[str, str]]:
+def _matches(
+    removed: Sequence[str], added: Sequence[str], likeness: Callable[[str, str], float]
+) -> list[tuple[str, str]]:
     """Pair similar removed and added names (likeness above 0), most similar first, each name once."""
-    if len(gone) * len(come) > _MOST_PAIRS:
+    if len(removed) * len(added) > _MOST_PAIRS:
         return []
-    scored = [(likeness(a, b), -i, -j, a, b) for i, a in enumerate(gone) for j, b in enumerate(come)]
+    scored = [(likeness(a, b), -i, -j, a, b) for i, a in enumerate(removed) for j, b in enumerate(added)]
     pairs: dict[str, str] = {}
+    # -i and -j: of equally similar pairs the one that comes first in the trees wins
     for score, _, _, a, b in sorted(scored, reverse=True):
         if score > 0 and a not in pairs and b not in pairs.values():
             pairs[a] = b
@@ -109,7 +112,7 @@ class _Difference:
     def __init__(self, old: Tree, new: Tree) -> None:
         self.draft, self.new = MutableTree(old), MutableTree(new)
 
-    def _made(self, change: Change) -> Change:
+    def _applied(self, change: Change) -> Change:
         change.make(self.draft)
         return change
 
@@ -117,7 +120,9 @@ class _Difference:
         """Yield the changes; each is applied to the draft before the next one is computed."""
         draft, new = self.draft, self.new
         if draft.domain != new.domain:
-            yield self._made(DomainChanged(old=draft.domain, new=new.domain))
+            yield self._applied(DomainChanged(old=draft.domain, new=new.domain))
+        # renames first: only then is a missing name really removed or added. Classes are added after groups and
+        # options, since their answers must refer to options that exist in the draft by then
         yield from self._renamed_groups()
         yield from self._renamed_classes()
         yield from self._removed_classes()
@@ -126,22 +131,24 @@ class _Difference:
             if group in draft.prompts:
                 yield from self._inside(group)
         yield from self._added_groups()
-        groups, wanted = tuple(draft.prompts), tuple(new.prompts)
-        if groups != wanted:  # before adding classes, whose answers are in the new order
-            yield self._made(GroupsReordered(old=groups, new=wanted))
+        groups, new_order = tuple(draft.prompts), tuple(new.prompts)
+        if groups != new_order:  # before adding classes, whose answers are in the new order
+            yield self._applied(GroupsReordered(old=groups, new=new_order))
         yield from self._added_classes()
+        # an option cannot be removed while a rule uses it: move the rules to words, remove, then set bare indices
         yield from self._changed_rules(words_only=True)
         yield from self._removed_options()
         yield from self._changed_rules()
         yield from self._orders()
 
     def _renamed_groups(self) -> Iterator[Change]:
-        gone = [g for g in self.draft.prompts if g not in self.new.prompts]
-        come = [g for g in self.new.prompts if g not in self.draft.prompts]
+        removed = [g for g in self.draft.prompts if g not in self.new.prompts]
+        added = [g for g in self.new.prompts if g not in self.draft.prompts]
+        # rules may have answers for groups that do not exist; `GroupRenamed` refuses such a name
         taken = {group for rule in self.draft.rules.values() for group in rule} - set(self.draft.prompts)
-        free = [g for g in come if g not in taken]
-        for old, new in _matches(gone, free, self._group_likeness) if gone and free else ():
-            yield self._made(GroupRenamed(old=old, new=new))
+        free = [g for g in added if g not in taken]
+        for old, new in _matches(removed, free, self._group_likeness) if removed and free else ():
+            yield self._applied(GroupRenamed(old=old, new=new))
 
     def _group_likeness(self, old: str, new: str) -> float:
         options = _overlap(set(self.draft.options[old]), set(self.new.options[new]))
@@ -149,31 +156,31 @@ class _Difference:
         return options + same_prompt if options == 1.0 or (options + same_prompt) / 2 >= ALIKE else 0.0
 
     def _renamed_classes(self) -> Iterator[Change]:
-        gone = [c for c in self.draft.rules if c not in self.new.rules]
-        come = [c for c in self.new.rules if c not in self.draft.rules]
-        if not gone or not come:
+        removed = [c for c in self.draft.rules if c not in self.new.rules]
+        added = [c for c in self.new.rules if c not in self.draft.rules]
+        if not removed or not added:
             return
-        before = {name: self._words(self.draft, name) for name in gone}
-        after = {name: self._words(self.new, name) for name in come}
+        before = {name: self._words(self.draft, name) for name in removed}
+        after = {name: self._words(self.new, name) for name in added}
 
         def likeness(old: str, new: str) -> float:
             same = len(before[old] & after[new]) / max(len(before[old]), len(after[new]), 1)
             return same if same == 1.0 or (same >= ALIKE and resemblance(old, new) >= ALIKE) else 0.0
 
-        for old, new in _matches(gone, come, likeness):
-            yield self._made(ClassRenamed(old=old, new=new))
+        for old, new in _matches(removed, added, likeness):
+            yield self._applied(ClassRenamed(old=old, new=new))
 
     @staticmethod
     def _words(draft: MutableTree, name: str) -> set[tuple[str, Answer]]:
         return {(group, draft.answer(name, group)) for group in draft.rules[name]}
 
     def _removed_classes(self) -> Iterator[Change]:
-        kept: str | None = None
+        previous: str | None = None
         for name in list(self.draft.rules):
             if name in self.new.rules:
-                kept = name
+                previous = name
             else:
-                yield self._made(ClassRemoved(**whole_class(self.draft, name, kept)))
+                yield self._applied(ClassRemoved(**whole_class(self.draft, name, previous)))
 
     def _removed_groups(self) -> Iterator[Change]:
         """Remove groups that are gone, and those with a duplicate option: there, options are ambiguous."""
@@ -181,24 +188,24 @@ class _Difference:
             here, there = self.draft.options[name], self.new.options.get(name)
             unclear = there is not None and here != there and any(len(set(o)) < len(o) for o in (here, there))
             if there is None or unclear:
-                yield self._made(GroupRemoved(**whole_group(self.draft, name)))
+                yield self._applied(GroupRemoved(**whole_group(self.draft, name)))
 
     def _inside(self, group: str) -> Iterator[Change]:
         """Yield the prompt change, renamed and new options. Options are removed later, when no rule uses them."""
         old, new = self.draft.prompts[group], self.new.prompts[group]
         if old != new:
-            yield self._made(PromptChanged(group=group, old=old, new=new))
+            yield self._applied(PromptChanged(group=group, old=old, new=new))
         here, there = self.draft.options[group], self.new.options[group]
         if here == there:
             return
-        gone, come = [o for o in here if o not in there], [o for o in there if o not in here]
-        if gone and come:
-            for a, b in _matches(gone, come, self._option_likeness(group)):
-                yield self._made(OptionRenamed(group=group, old=a, new=b))
+        removed, added = [o for o in here if o not in there], [o for o in there if o not in here]
+        if removed and added:
+            for a, b in _matches(removed, added, self._option_likeness(group)):
+                yield self._applied(OptionRenamed(group=group, old=a, new=b))
         before = _before(there)
         for option in there:
             if option not in self.draft.options[group]:
-                yield self._made(OptionAdded(group=group, option=option, after=before[option]))
+                yield self._applied(OptionAdded(group=group, option=option, after=before[option]))
 
     def _option_likeness(self, group: str) -> Callable[[str, str], float]:
         """Compare options by the classes that have them, then by their text; unused ones by text alone."""
@@ -223,19 +230,20 @@ class _Difference:
     def _added_groups(self) -> Iterator[Change]:
         for name in self.new.prompts:
             if name not in self.draft.prompts:
-                whole = whole_group(self.new, name)
-                whole["answers"] = tuple((c, a) for c, a in whole["answers"] if c in self.draft.rules)
-                yield self._made(GroupAdded(**whole))
+                values = whole_group(self.new, name)
+                values["answers"] = tuple((c, a) for c, a in values["answers"] if c in self.draft.rules)
+                yield self._applied(GroupAdded(**values))
 
     def _added_classes(self) -> Iterator[Change]:
         for name, before in _before(list(self.new.rules)).items():
             if name not in self.draft.rules:
-                whole = whole_class(self.new, name, before)
-                whole["answers"] = tuple((group, _in_words(answer)) for group, answer in whole["answers"])
-                yield self._made(ClassAdded(**whole))
+                values = whole_class(self.new, name, before)
+                values["answers"] = tuple((group, _in_words(answer)) for group, answer in values["answers"])
+                yield self._applied(ClassAdded(**values))
 
     def _changed_rules(self, *, words_only: bool = False) -> Iterator[Change]:
         """Yield changed answers; a bare index must wait for the new options, as it could mean another option before."""
+        # comparing indices of unchanged groups avoids translating 30,000 answers to words
         same = {g for g, options in self.new.options.items() if options == self.draft.options.get(g)}
         for name, rule in self.new.rules.items():
             here = self.draft.rules[name]
@@ -248,24 +256,24 @@ class _Difference:
                         continue
                     new = None  # until the old option is removed
                 if old != new and not (words_only and isinstance(old, int)):
-                    yield self._made(RuleChanged(class_name=name, group=group, old=old, new=new))
+                    yield self._applied(RuleChanged(class_name=name, group=group, old=old, new=new))
 
     def _removed_options(self) -> Iterator[Change]:
         for group, options in self.new.options.items():
-            kept = set(options)
-            for option in [o for o in self.draft.options[group] if o not in kept]:
+            remaining = set(options)
+            for option in [o for o in self.draft.options[group] if o not in remaining]:
                 after = _before(self.draft.options[group])[option]
-                yield self._made(OptionRemoved(group=group, option=option, after=after))
+                yield self._applied(OptionRemoved(group=group, option=option, after=after))
 
     def _orders(self) -> Iterator[Change]:
         for group, options in self.new.options.items():
             here = tuple(self.draft.options[group])
             if here != tuple(options):
-                yield self._made(OptionsReordered(group=group, old=here, new=tuple(options)))
-        classes, wanted = tuple(self.draft.rules), tuple(self.new.rules)
-        if classes != wanted:
-            yield self._made(ClassesReordered(old=classes, new=wanted))
+                yield self._applied(OptionsReordered(group=group, old=here, new=tuple(options)))
+        classes, new_order = tuple(self.draft.rules), tuple(self.new.rules)
+        if classes != new_order:
+            yield self._applied(ClassesReordered(old=classes, new=new_order))
         for name, rule in self.new.rules.items():
             here = tuple(self.draft.rules[name])
             if here != tuple(rule):
-                yield self._made(AnswersReordered(class_name=name, old=here, new=tuple(rule)))
+                yield self._applied(AnswersReordered(class_name=name, old=here, new=tuple(rule)))

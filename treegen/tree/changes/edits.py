@@ -83,9 +83,9 @@ def delete_option(tree: Tree, group: str, option: str, goes_to: Mapping[str, Ans
         ChangeError: a class is not named.
     """
     options = MutableTree(tree).need_group(group)
-    left = [name for name in users(tree, group, option) if name not in goes_to]
-    if left:
-        raise ChangeError(f"{', '.join(map(quote, left[:3]))} still has {quote(option)}; say what instead")
+    missing = [name for name in users(tree, group, option) if name not in goes_to]
+    if missing:
+        raise ChangeError(f"{', '.join(map(quote, missing[:3]))} still has {quote(option)}; name a replacement")
     moved = [
         RuleChanged(class_name=name, group=group, old=option, new=goes_to[name]) for name in users(tree, group, option)
     ]
@@ -99,11 +99,11 @@ def merge_options(tree: Tree, group: str, option: str, into: str) -> Changes:
 
 def split_option(tree: Tree, group: str, option: str, new: str, classes: Iterable[str]) -> Changes:
     """Add an option after another and give it to some of that option's classes."""
-    given = set(classes)
+    chosen = set(classes)
     moved = [
         RuleChanged(class_name=name, group=group, old=option, new=new)
         for name in users(tree, group, option)
-        if name in given
+        if name in chosen
     ]
     return (*add_option(tree, group, new, option), *moved)
 

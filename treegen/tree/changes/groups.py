@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from treegen.text import quote
 from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap
-from treegen.tree.changes.order import arranged, behind, following, inserted, order_told, renamed
+from treegen.tree.changes.order import arranged, describe_order, describe_position, following, inserted, renamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +33,18 @@ class GroupAdded(_WholeGroup):
 
     kind: ClassVar[str] = "group_added"
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         parts = []
         for option in self.options:
             names = [quote(name) for name, answer in self.answers if answer == option]
-            some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            parts.append(f"{quote(option)} ({some})" if names else quote(option))
-        return f"group {quote(self.group)} added {behind(self.after)}: {quote(self.prompt)} with {', '.join(parts)}"
+            listing = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            parts.append(f"{quote(option)} ({listing})" if names else quote(option))
+        place = describe_position(self.after)
+        return f"group {quote(self.group)} added {place}: {quote(self.prompt)} with {', '.join(parts)}"
 
     def _make(self, draft: MutableTree) -> None:
         if self.group in draft.prompts:
-            raise ChangeError(f"the tree has a group {quote(self.group)} already")
+            raise ChangeError(f"the tree already has a group {quote(self.group)}")
         place = following(list(draft.prompts), self.after)
         draft.prompts = inserted(draft.prompts, self.group, self.prompt, place)
         draft.options = inserted(draft.options, self.group, list(self.options), place)
@@ -61,7 +62,7 @@ class GroupRemoved(_WholeGroup):
 
     kind: ClassVar[str] = "group_removed"
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"group {quote(self.group)} removed: {quote(self.prompt)}"
 
     def _make(self, draft: MutableTree) -> None:
@@ -87,13 +88,13 @@ class GroupRenamed(Swap):
         """The group."""
         return self.old, None
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"group {quote(self.old)} renamed to {quote(self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         draft.need_group(self.old)
         if self.new in draft.prompts or any(self.new in rule for rule in draft.rules.values()):
-            raise ChangeError(f"there is a group {quote(self.new)}, or an answer for one, already")
+            raise ChangeError(f"there is already a group {quote(self.new)}, or an answer for one")
         draft.prompts = renamed(draft.prompts, self.old, self.new)
         draft.options = renamed(draft.options, self.old, self.new)
         for name, rule in draft.rules.items():
@@ -109,8 +110,8 @@ class GroupsReordered(Swap):
     old: tuple[str, ...]
     new: tuple[str, ...]
 
-    def _told(self) -> str:
-        return f"groups {order_told(self.old, self.new)}"
+    def _describe(self) -> str:
+        return f"groups {describe_order(self.old, self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         before = {name: number for number, name in enumerate(draft.prompts)}
@@ -133,11 +134,11 @@ class PromptChanged(Swap):
     old: str
     new: str
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"in group {quote(self.group)} the prompt {quote(self.old)} became {quote(self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         draft.need_group(self.group)
         if draft.prompts[self.group] != self.old:
-            raise ChangeError(f"the prompt of {quote(self.group)} is {quote(draft.prompts[self.group])} meanwhile")
+            raise ChangeError(f"the prompt of {quote(self.group)} is now {quote(draft.prompts[self.group])}")
         draft.prompts[self.group] = self.new

@@ -88,8 +88,8 @@ class MutableTree:
         """
         options = self.need_group(group)
         if options.count(option) != 1:
-            found = "twice" if option in options else "not at all"
-            raise ChangeError(f"the option {quote(option)} stands {found} in the group {quote(group)}")
+            problem = "is a duplicate" if option in options else "is not"
+            raise ChangeError(f"the option {quote(option)} {problem} in the group {quote(group)}")
         return options.index(option)
 
     def answer(self, class_name: str, group: str) -> Answer:
@@ -164,13 +164,13 @@ def whole_class(draft: MutableTree, name: str, after: str | None) -> dict[str, A
     return {"class_name": name, "answers": answers, "after": after}
 
 
-def told(answer: Answer) -> str:
+def describe_answer(answer: Answer) -> str:
     """Describe an answer in a sentence."""
     if answer is None:
         return "no answer"
     if answer is ABSENT:
         return "nothing at all"
-    return quote(answer) if isinstance(answer, str) else f"option {answer}, which does not exist or stands twice"
+    return quote(answer) if isinstance(answer, str) else f"option {answer}, which does not exist or is a duplicate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +182,7 @@ class Change:
     @property
     def sentence(self) -> str:
         """The change in words."""
-        return self._told()
+        return self._describe()
 
     @property
     def about(self) -> tuple[str | None, str | None]:
@@ -206,7 +206,7 @@ class Change:
         plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
         return {"kind": self.kind, "sentence": self.sentence, **plain}
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         raise NotImplementedError
 
     def _make(self, draft: MutableTree) -> None:

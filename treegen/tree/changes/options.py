@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from treegen.text import quote
 from treegen.tree.changes.interface import Change, ChangeError, MutableTree, Swap
-from treegen.tree.changes.order import arranged, behind, order_told, place_behind
+from treegen.tree.changes.order import arranged, describe_order, describe_position, index_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +21,14 @@ class OptionAdded(Change):
     option: str
     after: str | None
 
-    def _told(self) -> str:
-        return f"in group {quote(self.group)} the option {quote(self.option)} added {behind(self.after)}"
+    def _describe(self) -> str:
+        return f"in group {quote(self.group)} the option {quote(self.option)} added {describe_position(self.after)}"
 
     def _make(self, draft: MutableTree) -> None:
         options = draft.need_group(self.group)
         if self.option in options:
-            raise ChangeError(f"the group {quote(self.group)} has an option {quote(self.option)} already")
-        place = place_behind(options, self.after)
+            raise ChangeError(f"the group {quote(self.group)} already has an option {quote(self.option)}")
+        place = index_after(options, self.after)
         options.insert(place, self.option)
         draft.shift_indices(self.group, place, 1)
 
@@ -49,7 +49,7 @@ class OptionRemoved(Change):
     option: str
     after: str | None
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"in group {quote(self.group)} the option {quote(self.option)} removed"
 
     def _make(self, draft: MutableTree) -> None:
@@ -57,7 +57,7 @@ class OptionRemoved(Change):
         users = draft.users(self.group, place)
         if users:
             names = ", ".join(quote(name) for name in users[:3]) + (" and others" if len(users) > 3 else "")
-            raise ChangeError(f"the option {quote(self.option)} in {quote(self.group)} is still that of {names}")
+            raise ChangeError(f"the option {quote(self.option)} in {quote(self.group)} is still the answer of {names}")
         del draft.options[self.group][place]
         draft.shift_indices(self.group, place + 1, -1)
 
@@ -74,13 +74,13 @@ class OptionRenamed(Swap):
     old: str
     new: str
 
-    def _told(self) -> str:
+    def _describe(self) -> str:
         return f"in group {quote(self.group)} the option {quote(self.old)} became {quote(self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         place = draft.place_of(self.group, self.old)
         if self.new in draft.options[self.group]:
-            raise ChangeError(f"the group {quote(self.group)} has an option {quote(self.new)} already")
+            raise ChangeError(f"the group {quote(self.group)} already has an option {quote(self.new)}")
         draft.options[self.group][place] = self.new
 
 
@@ -93,13 +93,13 @@ class OptionsReordered(Swap):
     old: tuple[str, ...]
     new: tuple[str, ...]
 
-    def _told(self) -> str:
-        return f"in group {quote(self.group)} options {order_told(self.old, self.new)}"
+    def _describe(self) -> str:
+        return f"in group {quote(self.group)} options {describe_order(self.old, self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
         before = draft.need_group(self.group)
         if len(set(before)) != len(before):
-            raise ChangeError(f"an option stands twice in the group {quote(self.group)}")
+            raise ChangeError(f"the group {quote(self.group)} has a duplicate option")
         after = arranged(before, self.new)
         rank = {option: number for number, option in enumerate(after)}
         draft.options[self.group] = after

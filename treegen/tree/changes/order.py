@@ -11,12 +11,12 @@ def inserted(entries: dict[str, Any], key: str, value: Any, before: str | None) 
     """Insert a new entry before the key `before`, or at the end."""
     if before is None:
         return {**entries, key: value}
-    made: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, old in entries.items():
         if name == before:
-            made[key] = value
-        made[name] = old
-    return made
+            result[key] = value
+        result[name] = old
+    return result
 
 
 def renamed(entries: dict[str, Any], old: str, new: str) -> dict[str, Any]:
@@ -33,20 +33,20 @@ def following(names: Sequence[str], after: str | None) -> str | None:
     return names[names.index(after) + 1]
 
 
-def place_behind(names: Sequence[str], after: str | None) -> int:
+def index_after(names: Sequence[str], after: str | None) -> int:
     """Return the index at which to insert: after `after`, 0 for `None`, at the end if `after` is missing."""
     if after is None:
         return 0
     return names.index(after) + 1 if after in names else len(names)
 
 
-def arranged(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Sort the names as wanted; a name that is not in `wanted` stays behind the one before it.
+def arranged(names: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Sort the names as wanted; a name that is not in `order` stays behind the one before it.
 
     >>> arranged(["a", "new", "b"], ["b", "a"])
     ['b', 'a', 'new']
     """
-    rank = {name: number for number, name in enumerate(wanted)}
+    rank = {name: number for number, name in enumerate(order)}
     keys, last = [], -1
     for name in names:
         last = rank.get(name, last)
@@ -54,17 +54,17 @@ def arranged(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return [name for _, name in sorted(zip(keys, names, strict=True), key=lambda pair: pair[0])]
 
 
-def behind(after: str | None) -> str:
+def describe_position(after: str | None) -> str:
     """Describe a position in a sentence."""
-    return "at the front" if after is None else f"behind {quote(after)}"
+    return "at the front" if after is None else f"after {quote(after)}"
 
 
-def order_told(old: Sequence[str], new: Sequence[str]) -> str:
+def describe_order(old: Sequence[str], new: Sequence[str]) -> str:
     """Describe what moved where, with the fewest moves that explain the new order."""
-    kept = set(longest_common(old, new))
-    moved = [name for name in new if name not in kept]
+    unmoved = set(longest_common(old, new))
+    moved = [name for name in new if name not in unmoved]
     before = dict(zip(new, [None, *new], strict=False))
-    parts = [f"{quote(name)} {behind(before[name])}" for name in moved[:3]]
+    parts = [f"{quote(name)} {describe_position(before[name])}" for name in moved[:3]]
     more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
     return f"moved: {', '.join(parts)}{more}"
 
@@ -81,9 +81,9 @@ def longest_common(old: Sequence[str], new: Sequence[str]) -> list[str]:
             tails[place : place + 1] = [rank[name]]
             ends[place : place + 1] = [name]
             before[name] = ends[place - 1] if place else None
-    kept: list[str] = []
+    common: list[str] = []
     last = ends[-1] if ends else None
     while last is not None:
-        kept.append(last)
+        common.append(last)
         last = before[last]
-    return kept[::-1]
+    return common[::-1]

@@ -18,10 +18,10 @@ from treegen.tree.validation.problems import Problem, pointer_to
 Aliases = Iterable[tuple[str, Sequence[str]]]
 
 _ADVICE: Final = {
-    "TG603": "an option must be one answer: choose one, or make two options of it",
+    "TG603": "an option must be a single answer: choose one, or split it into two options",
     "TG604": "say what the image shows, or leave the class's answer null where it varies",
-    "TG605": "CLIP reads past negations: name what is there instead, such as a plain back for no stripes",
-    "TG606": "an image does not show it: ask for something that can be seen",
+    "TG605": "CLIP ignores negations: name what is there instead, such as a plain back rather than no stripes",
+    "TG606": "an image does not show it: ask for something visible",
 }
 _NAMED: Final = 3  # near twins named in one message
 _MOST_WORDS: Final = 32  # per option and name: longer ones are not answers, and comparing is quadratic
@@ -64,45 +64,46 @@ def _like_options(group: Group, english: bool) -> Iterator[Problem]:
     """Yield TG601 and TG602 at the later or longer of two options, TG608 at the group."""
     normal = [tuple(normalise(option).split()) for option in group.options]
     words = [content_words(n) for n in normal] if english else normal
-    alike = _near_identical(words)
-    for later, (earlier, how) in alike.items():
+    similar = _near_identical(words)
+    for later, (earlier, how) in similar.items():
         if normal[later] != normal[earlier]:  # else it is a TG111
-            told = f"{show(group.options[later])} is nearly {show(group.options[earlier])}: {how}"
-            yield Problem(code="TG601", pointer=_option_place(group, later), message=told)
+            message = f"{show(group.options[later])} is nearly {show(group.options[earlier])}: {how}"
+            yield Problem(code="TG601", pointer=_option_place(group, later), message=message)
     for longer, inner in _containing(normal):
-        if alike.get(longer, (-1, ""))[0] == inner or alike.get(inner, (-1, ""))[0] == longer:
+        if similar.get(longer, (-1, ""))[0] == inner or similar.get(inner, (-1, ""))[0] == longer:
             continue
         if english and _excluded(group.options[longer], normal[longer], normal[inner]):
             continue
-        told = f"{show(group.options[longer])} contains {show(group.options[inner])}, and both fit where it does"
-        yield Problem(code="TG602", pointer=_option_place(group, longer), message=told)
+        message = f"{show(group.options[longer])} contains {show(group.options[inner])}: where it applies, both do"
+        yield Problem(code="TG602", pointer=_option_place(group, longer), message=message)
     if english and only_achromatic(words):
-        told = (
-            "CLIP rarely answers white, gray or black: add the other colours that occur, or ask for something else; "
+        message = (
+            "CLIP rarely chooses white, gray or black: add the other colours that occur, or ask for something else; "
             f"the options are {', '.join(map(show, group.options[:5]))}"
         )
-        yield Problem(code="TG608", pointer=pointer_to("classification_groups", group.name, "options"), message=told)
+        yield Problem(code="TG608", pointer=pointer_to("classification_groups", group.name, "options"), message=message)
 
 
 def _near_identical(options: Sequence[tuple[str, ...]]) -> dict[int, tuple[int, str]]:
     """Map the index of an option to the first earlier one that is nearly the same, and how they differ."""
-    found: dict[int, tuple[int, str]] = {}
+    result: dict[int, tuple[int, str]] = {}
     first: dict[tuple[str, ...], int] = {}
     gaps: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
     for index, words in enumerate(options):
         earlier = first.setdefault(tuple(sorted(words)), index)
         if earlier != index:
             same = options[earlier] == words
-            told = "they differ in filler words or spelling" if same else "the same words in another order"
-            found[index] = (earlier, told if same else f"{told}, and CLIP hardly reads order")
+            how = "they differ in filler words or spelling" if same else "the same words in another order"
+            result[index] = (earlier, how if same else f"{how}, and CLIP hardly reads order")
             continue
+        # options that agree in all words but one share a key: no need to compare every pair
         for place in range(len(words) if len(words) <= _MOST_WORDS else 0):
             gaps[place, words[:place] + words[place + 1 :]].append(index)
     for (place, _), same_but_one in gaps.items():
         for earlier, later in _slips(same_but_one, [options[i][place] for i in same_but_one]):
             a, b = options[earlier][place], options[later][place]
-            found.setdefault(later, (earlier, f"{show(b)} and {show(a)} differ by one typo"))
-    return dict(sorted(found.items()))
+            result.setdefault(later, (earlier, f"{show(b)} and {show(a)} differ by one typo"))
+    return dict(sorted(result.items()))
 
 
 def _slips(indices: Sequence[int], words: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -111,13 +112,13 @@ def _slips(indices: Sequence[int], words: Sequence[str]) -> Iterator[tuple[int, 
     for number, word in enumerate(words) if len(words) > 1 else ():
         if not 5 <= len(word) <= _MOST_LETTERS or not word.isalpha():
             continue
-        near = {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
-        others = {other for key in near for other in holders[key]}
-        for other in sorted(others):
+        deletions = {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
+        candidates = {other for key in deletions for other in holders[key]}
+        for other in sorted(candidates):
             if is_slip(words[other], word):
                 yield indices[other], indices[number]
                 break
-        for key in near:
+        for key in deletions:
             holders[key].append(number)
 
 
@@ -149,6 +150,7 @@ def _containing(options: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]
     """
     index = {words: i for i, words in reversed(list(enumerate(options)))}
     lengths = sorted({len(words) for words in options if 0 < len(words) <= _MOST_WORDS})
+    # look up every run of words instead of comparing every pair of options
     for longer, words in enumerate(options):
         parts = (words[at : at + n] for n in lengths if n < len(words) for at in range(len(words) - n + 1))
         inner = next((index[part] for part in parts if part in index), None)
@@ -173,69 +175,69 @@ def _texts(group: Group, names: _Names, english: bool, context: int | None) -> I
         yield from _class_names([option], option, pointer, names)
     for index, text in enumerate(group.fill() if context is not None else ()):
         if context is not None and len(text) > context - 2 and (tokens := least_tokens(text)) > context:
-            told = f"the filled prompt has at least {tokens} tokens, CLIP reads {context}: {show(text)}"
-            yield Problem(code="TG609", pointer=_option_place(group, index), message=told)
+            message = f"the filled prompt has at least {tokens} tokens, but CLIP reads only {context}: {show(text)}"
+            yield Problem(code="TG609", pointer=_option_place(group, index), message=message)
 
 
 def _wording(text: str, pointer: str, english: bool, ignored: str = "") -> Iterator[Problem]:
-    found: dict[str, dict[str, None]] = {}
+    by_code: dict[str, dict[str, None]] = {}
     for finding in doubtful_words(text) if english else ():
-        found.setdefault(finding.code, {})[finding.phrase] = None
-    for code, phrases in found.items():
+        by_code.setdefault(finding.code, {})[finding.phrase] = None
+    for code, phrases in by_code.items():
         if code != ignored:
-            told = f"{' and '.join(map(show, phrases))} in {show(text)}: {_ADVICE[code]}"
-            yield Problem(code=code, pointer=pointer, message=told)
+            message = f"{' and '.join(map(show, phrases))} in {show(text)}: {_ADVICE[code]}"
+            yield Problem(code=code, pointer=pointer, message=message)
 
 
 def _named_classes(tree: Tree, aliases: Aliases) -> _Names:
     """Index class names by their first word; skip single letters and bare numbers, which any text may contain."""
-    found: dict[tuple[str, ...], tuple[str, str]] = {}
+    by_words: dict[tuple[str, ...], tuple[str, str]] = {}
     lengths: dict[str, set[int]] = defaultdict(set)
-    others = ((other, class_name) for class_name, some in aliases for other in some)
-    for name, class_name in (*((name, name) for name in tree.classes), *others):
+    alias_names = ((other, class_name) for class_name, some in aliases for other in some)
+    for name, class_name in (*((name, name) for name in tree.classes), *alias_names):
         normal = normalise(name)
         if not (len(normal) == 1 and normal.isascii()) and any(map(str.isalpha, normal)):
             words = tuple(normal.split())
-            found.setdefault(words, (name, class_name))
+            by_words.setdefault(words, (name, class_name))
             lengths[words[0]].add(len(words))
     longest_first = {
         word: sorted((n for n in some if n <= _MOST_WORDS), reverse=True) for word, some in lengths.items()
     }
-    return _Names(by_words=found, lengths=longest_first)
+    return _Names(by_words=by_words, lengths=longest_first)
 
 
 def _class_names(parts: Iterable[str], text: str, pointer: str, names: _Names) -> Iterator[Problem]:
     """Yield TG607, once per class that a text names; the longest matching name wins."""
-    found: dict[tuple[str, str], None] = {}
+    matches: dict[tuple[str, str], None] = {}
     for part in parts:
         words, place = normalise(part).split(), 0
         while place < len(words):
             parted = (tuple(words[place : place + n]) for n in names.lengths.get(words[place], ()))
-            fitting = next((some for some in parted if some in names.by_words), None)
+            fitting = next((candidate for candidate in parted if candidate in names.by_words), None)
             if fitting:
-                found[names.by_words[fitting]] = None
+                matches[names.by_words[fitting]] = None
             place += len(fitting) if fitting else 1
-    for name, class_name in found:
-        what = f"the class {show(class_name)}" + (f" by its other name {show(name)}" if name != class_name else "")
-        told = f"{show(text)} names {what}: CLIP would have to know it; say what it looks like"
-        yield Problem(code="TG607", pointer=pointer, message=told)
+    for name, class_name in matches:
+        what = f"the class {show(class_name)}" + (f" by its alias {show(name)}" if name != class_name else "")
+        message = f"{show(text)} names {what}: CLIP would have to know it; describe what it looks like"
+        yield Problem(code="TG607", pointer=pointer, message=message)
 
 
 def _silent_groups(tree: Tree) -> Iterator[Problem]:
     """Yield TG701: groups in which every class that answers gives the same answer."""
     if len(tree.rules) < 2:
         return
-    given: dict[str, set[int | None]] = defaultdict(set)
+    by_group: dict[str, set[int | None]] = defaultdict(set)
     for rule in tree.rules:
         for name, index in rule.answers:
-            given[name].add(index)
+            by_group[name].add(index)
     for group in tree.groups:
-        answers = given[group.name] - {None}
+        answers = by_group[group.name] - {None}
         if len(answers) < 2:
-            told = f"{show(group.name)} separates no two classes: " + (
+            message = f"{show(group.name)} does not separate any classes: " + (
                 "every class that answers gives the same answer" if answers else "no class answers"
             )
-            yield Problem(code="TG701", pointer=pointer_to("classification_groups", group.name), message=told)
+            yield Problem(code="TG701", pointer=pointer_to("classification_groups", group.name), message=message)
 
 
 def _near_twins(tree: Tree) -> Iterator[Problem]:
@@ -243,40 +245,45 @@ def _near_twins(tree: Tree) -> Iterator[Problem]:
     if len(tree.groups) < 2:  # else it would hold for every two classes
         return
     answers = [dict(rule.answers) for rule in tree.rules]
-    near: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    twins: dict[int, list[tuple[int, str]]] = defaultdict(list)
     counts: dict[int, int] = defaultdict(int)
     for group, alike in _alike_but_one(tree, answers):
         earlier: dict[int | None, list[int]] = defaultdict(list)
         for number, later in enumerate(alike):
-            own = answers[later].get(group)
-            others = [i for answer, some in earlier.items() if answer != own for i in some[:_NAMED]]
-            near[later] += [(i, group) for i in sorted(others)[:_NAMED]]
-            counts[later] += number - len(earlier[own])
-            earlier[own].append(later)
+            own_answer = answers[later].get(group)
+            differing = [i for answer, some in earlier.items() if answer != own_answer for i in some[:_NAMED]]
+            twins[later] += [(i, group) for i in sorted(differing)[:_NAMED]]
+            counts[later] += number - len(earlier[own_answer])
+            earlier[own_answer].append(later)
     names = tree.classes
     for later in sorted(i for i, count in counts.items() if count):
-        named = sorted(near[later])[:_NAMED]
+        named = sorted(twins[later])[:_NAMED]
         listed = ", ".join(f"from {show(names[i])} in {show(group)} only" for i, group in named)
         more = counts[later] - len(named)
-        told = f"{show(names[later])} differs {listed}" + (f", and from {more} more in one group only" if more else "")
-        yield Problem(code="TG702", pointer=pointer_to("rules", names[later]), message=told)
+        message = f"{show(names[later])} differs {listed}" + (
+            f", and from {more} more in one group only" if more else ""
+        )
+        yield Problem(code="TG702", pointer=pointer_to("rules", names[later]), message=message)
 
 
 def _alike_but_one(tree: Tree, answers: Sequence[Mapping[str, int | None]]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield groups with classes that answer alike in all others; found by comparing sums of random numbers."""
-    dealt = random.Random(0)
-    numbers: dict[tuple[str, int | None], int] = defaultdict(lambda: dealt.getrandbits(64))
+    generator = random.Random(0)
+    numbers: dict[tuple[str, int | None], int] = defaultdict(lambda: generator.getrandbits(64))
     names = [group.name for group in tree.groups]
+    # a class is the sum of its answers' random numbers; without one group it is the sum less that number, so
+    # classes that differ only there have equal keys: linear, where comparing all pairs would be quadratic
     columns = {name: [numbers[name, given.get(name)] for given in answers] for name in names}
     sums = [sum(row) for row in zip(*columns.values(), strict=True)]
     for name in names:
-        rest = [total - own for total, own in zip(sums, columns[name], strict=True)]
+        rest = [total - value for total, value in zip(sums, columns[name], strict=True)]
         if len(set(rest)) == len(rest):
             continue
         alike: dict[tuple[int, tuple[int | None, ...]], list[int]] = defaultdict(list)
-        twice = {key for key, count in Counter(rest).items() if count > 1}
+        duplicates = {key for key, count in Counter(rest).items() if count > 1}
         for index, key in enumerate(rest):
-            if key in twice:
+            if key in duplicates:
+                # 64 bits can collide: equal keys only nominate classes, their answers decide
                 others = tuple(answers[index].get(other) for other in names if other != name)
                 alike[key, others].append(index)
         yield from ((name, tuple(same)) for same in alike.values() if len(same) > 1)

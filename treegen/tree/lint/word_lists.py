@@ -109,8 +109,8 @@ class Finding:
     phrase: str
 
 
-def _phrases(listed: str) -> Iterator[tuple[str, ...]]:
-    for phrase in re.split(r"[,\n]", listed):
+def _phrases(text: str) -> Iterator[tuple[str, ...]]:
+    for phrase in re.split(r"[,\n]", text):
         if words := tuple(phrase.split()):
             yield words
 
@@ -125,11 +125,11 @@ def _lexicon() -> dict[str, list[tuple[tuple[str, ...], str]]]:
         (_UNSEEN, "TG606"),
         (_CHARACTER, "TG606"),
     )
-    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for listed, code in lists:
-        for words in _phrases(listed):
-            found.setdefault(words[0], []).append((words, code))
-    return {first: sorted(entries, key=lambda e: -len(e[0])) for first, entries in found.items()}
+    lexicon: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for text, code in lists:
+        for words in _phrases(text):
+            lexicon.setdefault(words[0], []).append((words, code))
+    return {first: sorted(entries, key=lambda e: -len(e[0])) for first, entries in lexicon.items()}
 
 
 _LEXICON: Final = _lexicon()
@@ -143,13 +143,13 @@ def doubtful_words(text: str) -> Iterator[Finding]:
     [('TG604', 'usually'), ('TG603', 'or'), ('TG605', 'no')]
     """
     text = unicodedata.normalize("NFKC", text)
-    said = list(_WORD.finditer(text))
-    words = [m[0].casefold().replace("’", "'") for m in said]
+    tokens = list(_WORD.finditer(text))
+    words = [m[0].casefold().replace("’", "'") for m in tokens]
     place = 0
     while place < len(words):
         length, code = _at(words, place)
-        if code and _counts(words, place, said[place][0]):
-            yield Finding(code=code, phrase=text[said[place].start() : said[place + length - 1].end()])
+        if code and _counts(words, place, tokens[place][0]):
+            yield Finding(code=code, phrase=text[tokens[place].start() : tokens[place + length - 1].end()])
         place += length
 
 
@@ -189,9 +189,9 @@ def only_achromatic(options: Iterable[Sequence[str]]) -> bool:
     """
     sets = [frozenset(words) for words in options]
     shared = frozenset.intersection(*sets) if sets else frozenset()
-    left = [words - (shared - _ACHROMATIC - _SHADES) - {"and"} for words in sets]
-    named = [bool(words & _ACHROMATIC) for words in left]
-    return any(named) and all(words and words <= _ACHROMATIC | _SHADES for words in left)
+    remaining = [words - (shared - _ACHROMATIC - _SHADES) - {"and"} for words in sets]
+    achromatic = [bool(words & _ACHROMATIC) for words in remaining]
+    return any(achromatic) and all(words and words <= _ACHROMATIC | _SHADES for words in remaining)
 
 
 def least_tokens(text: str) -> int:

@@ -25,12 +25,12 @@ from treegen.tree.changes import (
     apply,
     from_json,
 )
-from treegen.tree.changes.interface import told, whole_class, whole_group
+from treegen.tree.changes.interface import describe_answer, whole_class, whole_group
 from treegen.tree.document import compact
 from treegen.tree.model import Conflict, Tree
 
 Side = Literal["ours", "theirs"]
-Taken = dict[Side, tuple[Change, ...]]
+Resolutions = dict[Side, tuple[Change, ...]]
 
 
 def other(side: Side) -> Side:
@@ -42,18 +42,18 @@ def other(side: Side) -> Side:
 class Dispute:
     """One thing on which the sides disagree. `draft` holds the merged tree when it is described and resolved."""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
         raise NotImplementedError
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return for each side the changes that take it."""
         raise NotImplementedError
 
     def conflict(self, draft: MutableTree) -> Conflict:
         """Return the conflict to write into the merged tree."""
-        sides = {side: compact([c.as_json() for c in changes]) for side, changes in self.taken(draft).items()}
-        return Conflict(what=self.told(), ours_json=sides["ours"], theirs_json=sides["theirs"])
+        sides = {side: compact([c.as_json() for c in changes]) for side, changes in self.resolutions(draft).items()}
+        return Conflict(what=self.describe(), ours_json=sides["ours"], theirs_json=sides["theirs"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,11 @@ class DomainDispute(Dispute):
     ours: str
     theirs: str
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
         return f"the domain: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return the changes per side; the tree has ours."""
         return {"ours": (), "theirs": (DomainChanged(old=self.ours, new=self.theirs),)}
 
@@ -81,11 +81,11 @@ class NameDispute(Dispute):
     ours: str
     theirs: str
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
         return f"{self.what} {quote(self.base)}: ours renamed it to {quote(self.ours)}, theirs to {quote(self.theirs)}"
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return the changes per side; the tree has ours."""
         kind = GroupRenamed if self.what == "group" else ClassRenamed
         return {"ours": (), "theirs": (kind(old=self.ours, new=self.theirs),)}
@@ -99,11 +99,11 @@ class PromptDispute(Dispute):
     ours: str
     theirs: str
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
         return f"the prompt of {quote(self.group)}: ours {quote(self.ours)}, theirs {quote(self.theirs)}"
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return the changes per side; the tree has ours."""
         return {"ours": (), "theirs": (PromptChanged(group=self.group, old=self.ours, new=self.theirs),)}
 
@@ -116,19 +116,19 @@ class PresenceDispute(Dispute):
     name: str
     remover: Side
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
         return f"{self.what} {quote(self.name)}: {self.remover} removed it, {other(self.remover)} changed it"
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return the changes per side; the tree still has the group or class."""
         if self.what == "group":
-            gone: Change = GroupRemoved(**whole_group(draft, self.name))
+            removal: Change = GroupRemoved(**whole_group(draft, self.name))
         else:
             names = list(draft.rules)
             place = names.index(self.name)
-            gone = ClassRemoved(**whole_class(draft, self.name, names[place - 1] if place else None))
-        return _by_side({self.remover: (gone,), other(self.remover): ()})
+            removal = ClassRemoved(**whole_class(draft, self.name, names[place - 1] if place else None))
+        return _by_side({self.remover: (removal,), other(self.remover): ()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,18 +146,18 @@ class OptionDispute(Dispute):
     users: tuple[tuple[str, Answer], ...]
     renamed: str | None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
         names = ", ".join(quote(name) for name, _ in self.users)
         what = f"renamed it to {quote(self.renamed)}" if self.renamed else "removed it"
         place = f"the option {quote(self.option)} in {quote(self.group)}"
         return f"{place}: {self.remover} {what}, {other(self.remover)} uses it for {names}"
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return the changes per side; the tree still has the option."""
         options = draft.options[self.group]
         moved = tuple(
-            RuleChanged(class_name=name, group=self.group, old=self.option, new=self._goes_to(answer, options))
+            RuleChanged(class_name=name, group=self.group, old=self.option, new=self._replacement(answer, options))
             for name, answer in self.users
         )
         return _by_side(
@@ -167,9 +167,9 @@ class OptionDispute(Dispute):
             }
         )
 
-    def _goes_to(self, answer: Answer, options: Sequence[str]) -> Answer:
-        wanted = self.renamed or answer
-        return wanted if wanted in options and wanted != self.option else None
+    def _replacement(self, answer: Answer, options: Sequence[str]) -> Answer:
+        candidate = self.renamed or answer
+        return candidate if candidate in options and candidate != self.option else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,13 +187,13 @@ class RuleDispute(Dispute):
     theirs: Answer
     dropped: bool = False
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
-        was = "" if self.base is ABSENT else f", before {told(self.base)}"
+        was = "" if self.base is ABSENT else f", before {describe_answer(self.base)}"
         place = f"{quote(self.class_name)} in {quote(self.group)}"
-        return f"{place}: ours {told(self.ours)}, theirs {told(self.theirs)}{was}"
+        return f"{place}: ours {describe_answer(self.ours)}, theirs {describe_answer(self.theirs)}{was}"
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return the changes per side; a removed option is added again for the side that uses it."""
         change = RuleChanged(class_name=self.class_name, group=self.group, old=self.ours, new=self.theirs)
         options = draft.options[self.group]
@@ -216,7 +216,7 @@ class GapDispute(Dispute):
     group: str
     class_side: Side
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the dispute."""
         place = f"{quote(self.class_name)} in {quote(self.group)}"
         return (
@@ -224,7 +224,7 @@ class GapDispute(Dispute):
             "group; taking either side writes null"
         )
 
-    def taken(self, draft: MutableTree) -> Taken:
+    def resolutions(self, draft: MutableTree) -> Resolutions:
         """Return null as the answer for either side."""
         null = (RuleChanged(class_name=self.class_name, group=self.group, old=ABSENT, new=None),)
         return {"ours": null, "theirs": null}
@@ -235,8 +235,8 @@ def _removal(options: Sequence[str], group: str, option: str) -> OptionRemoved:
     return OptionRemoved(group=group, option=option, after=before[-1] if before else None)
 
 
-def _by_side(found: Taken) -> Taken:
-    return {"ours": found["ours"], "theirs": found["theirs"]}
+def _by_side(sides: Resolutions) -> Resolutions:
+    return {"ours": sides["ours"], "theirs": sides["theirs"]}
 
 
 def changes_of(conflict: Conflict, side: Side) -> tuple[Change, ...]:
@@ -265,21 +265,23 @@ def resolve(tree: Tree, number: int, side: Side) -> Tree:
     """
     conflict = tree.conflicts[number]
     rest = (*tree.conflicts[:number], *tree.conflicts[number + 1 :])
+    # a side's changes were computed on the merged tree; resolving other conflicts first may have removed an
+    # option that they need, or made one of them unnecessary
     resolved = tree
     for change in changes_of(conflict, side):
-        if not _needless(resolved, change):
-            resolved = apply(resolved, (*_brought_back(resolved, change), change))
+        if not _is_needless(resolved, change):
+            resolved = apply(resolved, (*_restored_option(resolved, change), change))
         if isinstance(change, ClassRenamed | GroupRenamed):
-            rest = tuple(_followed(c, change) for c in rest)
+            rest = tuple(_with_rename(c, change) for c in rest)
         if isinstance(change, ClassRemoved | GroupRemoved):
-            rest = tuple(left for c in rest if (left := _without(c, change)))
+            rest = tuple(remaining for c in rest if (remaining := _without(c, change)))
     return replace(resolved, conflicts=rest)
 
 
-def _followed(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Conflict:
+def _with_rename(conflict: Conflict, renamed: ClassRenamed | GroupRenamed) -> Conflict:
     """Apply a rename to a remaining conflict; leave one that was edited by hand as it is."""
     with suppress(ChangeError):
-        sides = [[_follow(c, renamed).as_json() for c in changes_of(conflict, side)] for side in ("ours", "theirs")]
+        sides = [[_renamed(c, renamed).as_json() for c in changes_of(conflict, side)] for side in ("ours", "theirs")]
         return replace(conflict, ours_json=compact(sides[0]), theirs_json=compact(sides[1]))
     return conflict
 
@@ -292,19 +294,20 @@ def _without(conflict: Conflict, removed: ClassRemoved | GroupRemoved) -> Confli
         return conflict
     place = 1 if isinstance(removed, ClassRemoved) else 0
     after = [[c for c in changes if c.about[place] != removed.about[place]] for changes in before]
+    # a conflict with one empty side still offers a choice; with two it has nothing left to decide
     if not any(after) and any(before):
         return None
     ours, theirs = (compact([c.as_json() for c in changes]) for changes in after)
     return replace(conflict, ours_json=ours, theirs_json=theirs)
 
 
-def _follow(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
+def _renamed(change: Change, renamed: ClassRenamed | GroupRenamed) -> Change:
     def named(name: Any) -> Any:
         return renamed.new if name == renamed.old else name
 
     field = "class_name" if isinstance(renamed, ClassRenamed) else "group"
-    own = hasattr(change, field)
-    values: dict[str, Any] = {field: named(getattr(change, field))} if own else {}
+    applies = hasattr(change, field)
+    values: dict[str, Any] = {field: named(getattr(change, field))} if applies else {}
     if isinstance(change, ClassRemoved | GroupRemoved):  # what its inverse would restore
         if (field == "class_name") == isinstance(change, ClassRemoved):
             values["after"] = named(change.after)
@@ -328,8 +331,9 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
     count = len(tree.conflicts)
     if unknown := [n for n in numbers if not 1 <= n <= count]:
         raise InputError(f"there is no conflict {unknown[0]}", f"the tree has {count}")
-    wanted = {n - 1 for n in numbers} or set(range(count))
-    for number in sorted(wanted, reverse=True):
+    chosen = {n - 1 for n in numbers} or set(range(count))
+    # from the last to the first, as resolving a conflict shifts the numbers of those after it
+    for number in sorted(chosen, reverse=True):
         if side == "file":
             tree = replace(tree, conflicts=(*tree.conflicts[:number], *tree.conflicts[number + 1 :]))
         else:
@@ -337,7 +341,7 @@ def take_side(tree: Tree, side: Side | Literal["file"], numbers: Sequence[int] =
     return tree
 
 
-def _brought_back(tree: Tree, change: Change) -> tuple[Change, ...]:
+def _restored_option(tree: Tree, change: Change) -> tuple[Change, ...]:
     """Add the option that a rule needs again if an earlier conflict removed it."""
     group = tree.group(change.group) if isinstance(change, RuleChanged) else None
     if group is None or not isinstance(change, RuleChanged) or not isinstance(change.new, str):
@@ -347,7 +351,7 @@ def _brought_back(tree: Tree, change: Change) -> tuple[Change, ...]:
     return (OptionAdded(group=group.name, option=change.new, after=group.options[-1] if group.options else None),)
 
 
-def _needless(tree: Tree, change: Change) -> bool:
+def _is_needless(tree: Tree, change: Change) -> bool:
     """Whether the change is unnecessary: the option was added again already, or another conflict still needs it."""
     if isinstance(change, OptionAdded):
         group = tree.group(change.group)

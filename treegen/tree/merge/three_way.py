@@ -87,16 +87,18 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
         for name, tree in (("base", base), ("ours", ours), ("theirs", theirs))
         if tree is not EMPTY
     }
-    for name, found in problems.items():
-        unclear = next((p for p in found if p.code in _UNCLEAR), None)
+    for name, errors in problems.items():
+        unclear = next((p for p in errors if p.code in _UNCLEAR), None)
         if unclear:
-            told = f"{name} cannot be merged by names: {unclear.code} {unclear.pointer}: {unclear.message}"
-            raise ProblemsError(told, "mend it first, then merge again")
+            message = f"{name} cannot be merged by name: {unclear.code} {unclear.pointer}: {unclear.message}"
+            raise ProblemsError(message, "fix it first, then merge again")
     merged = _Merge(base, ours, theirs, follow_renames)
     tree = merged.tree()
-    known = {_error(p) for side in SIDES for p in problems[side]}
+    # errors that a side already has are not the merge's fault: reporting them would block every merge of such a tree
+    preexisting = {_error(p) for side in SIDES for p in problems[side]}
     gaps = {pointer_to("rules", d.class_name) for d in merged.disputes if isinstance(d, GapDispute)}
-    new = [p for p in errors_of(check_data(content_of(tree)).problems) if _error(p) not in known]
+    new = [p for p in errors_of(check_data(content_of(tree)).problems) if _error(p) not in preexisting]
+    # a gap is a missing answer that its dispute already asks about
     new = [p for p in new if not (p.code == "TG206" and p.pointer in gaps)]
     return MergeResult(tree=tree, notes=tuple(merged.notes), problems=tuple(new))
 
@@ -117,14 +119,16 @@ class _Merge:
         self._trees: dict[Side, Tree] = {"ours": ours, "theirs": theirs}
         self._review = _later_review(base, ours, theirs)
         self._base_tree = base
+        # groups before classes: classes are matched by their answers, which are looked up under the groups' names
         self._follow("group", _same_groups)
         self._follow("class", _same_classes)
         if follow_renames:
             for side in SIDES:
                 self._follow_options(side)
+        # drafts are made last: renames replace the trees
         self.base = MutableTree(self._base_tree)
         self.sides: dict[Side, MutableTree] = {side: MutableTree(self._trees[side]) for side in SIDES}
-        self._new_words: dict[Side, dict[tuple[str, str], str]] = {
+        self._renamed_options: dict[Side, dict[tuple[str, str], str]] = {
             side: {
                 (change.group, change.old): change.new
                 for change in difference(self._base_tree, self._trees[side])
@@ -138,7 +142,7 @@ class _Merge:
         domain = self._domain()
         self._note_followed()
         groups, classes = self._present("group"), self._present("class")
-        words = {(c, g): self._word(c, g) for c in classes for g in groups}
+        words = {(c, g): self._merged_answer(c, g) for c in classes for g in groups}
         merged = []
         for name in groups:
             options = self._options(name, {c: words[c, name] for c in classes})
@@ -148,10 +152,10 @@ class _Merge:
         )
         tree = Tree(domain=domain, groups=tuple(merged), rules=rules, review=self._review)
         draft = MutableTree(tree)
-        conflicts = (*self._left(), *(d.conflict(draft) for d in self.disputes))
+        conflicts = (*self._open_conflicts(), *(d.conflict(draft) for d in self.disputes))
         return replace(tree, conflicts=conflicts)
 
-    def _left(self) -> list[Conflict]:
+    def _open_conflicts(self) -> list[Conflict]:
         """Return conflicts of an earlier merge that are still open; one resolved by either side is resolved."""
         sides = [{c.what: c for c in self._trees[side].conflicts} for side in SIDES]
         before = {c.what for c in self._base_tree.conflicts}
@@ -159,11 +163,12 @@ class _Merge:
 
     def _follow(self, what: str, find: "_Finder") -> None:
         """Apply one side's renames to the other two trees as well."""
-        found = {side: find(self._base_tree, self._trees[side]) for side in SIDES}
+        renames = {side: find(self._base_tree, self._trees[side]) for side in SIDES}
         for side in SIDES:
-            for old, new in found[side].items():
-                theirs = found[other(side)].get(old)
+            for old, new in renames[side].items():
+                theirs = renames[other(side)].get(old)
                 if theirs is not None and theirs != new:
+                    # both renamed it: base and theirs take our name, so that its content is merged as one thing
                     if side == "theirs":
                         continue  # reported when ours was processed
                     self.disputes.append(
@@ -173,17 +178,17 @@ class _Merge:
 
     def _rename(self, side: Side, what: str, old: str, new: str, theirs: str | None) -> None:
         kind = GroupRenamed if what == "group" else ClassRenamed
-        rest = other(side)
+        opposite = other(side)
         try:
             base = apply(self._base_tree, (kind(old=old, new=new),))
-            away = self._trees[rest]
+            away = self._trees[opposite]
             if theirs is not None and theirs != new:
                 away = apply(away, (kind(old=theirs, new=new),))
             elif old in (away.classes if what == "class" else [g.name for g in away.groups]):
                 away = apply(away, (kind(old=old, new=new),))
         except ChangeError:  # the name is taken: a removal and an addition, not a rename
             return
-        self._base_tree, self._trees[rest] = base, away
+        self._base_tree, self._trees[opposite] = base, away
         self._renamed[side].add(new)
         self._followed.append((side, what, old, new))
 
@@ -191,10 +196,10 @@ class _Merge:
         """Note where the other side's changes to a renamed group or class were carried over."""
         for side, what, old, new in self._followed:
             draft = self.sides[other(side)]
-            there = new in (draft.prompts if what == "group" else draft.rules)
-            if there and self._changed(what, new, other(side)):
-                told = f"{side} renamed the {what} {quote(old)} to {quote(new)}"
-                self.notes.append(f"{told}; what {other(side)} changed of it went along")
+            present = new in (draft.prompts if what == "group" else draft.rules)
+            if present and self._changed(what, new, other(side)):
+                message = f"{side} renamed the {what} {quote(old)} to {quote(new)}"
+                self.notes.append(f"{message}; the changes of {other(side)} to it were carried over")
 
     def _follow_options(self, side: Side) -> None:
         for change in difference(self._base_tree, self._trees[side]):
@@ -222,18 +227,19 @@ class _Merge:
             for draft in (self.base, self.sides["ours"], self.sides["theirs"])
         )
         names: dict[Side, set[str]] = {"ours": set(ours), "theirs": set(theirs)}
-        members, known = set(), set(base)
+        members, in_base = set(), set(base)
+        # a name that neither side has is gone, and a new one is taken from either side; only a removal has to be judged
         for name in dict.fromkeys((*ours, *theirs)):
-            lacking = next((side for side in SIDES if name not in names[side]), None)
-            if lacking is None or name not in known:
+            missing_side = next((side for side in SIDES if name not in names[side]), None)
+            if missing_side is None or name not in in_base:
                 members.add(name)
-            elif self._changed(what, name, other(lacking)):
+            elif self._changed(what, name, other(missing_side)):
                 self.disputes.append(
-                    PresenceDispute(what="group" if what == "group" else "class", name=name, remover=lacking)
+                    PresenceDispute(what="group" if what == "group" else "class", name=name, remover=missing_side)
                 )
                 members.add(name)
             elif what == "group":
-                self._note_answers_gone(name, lacking)
+                self._note_lost_answers(name, missing_side)
         return _order(base, ours, theirs, members)
 
     def _changed(self, what: str, name: str, side: Side) -> bool:
@@ -247,7 +253,7 @@ class _Merge:
             return any(base.answer(c, name) != draft.answer(c, name) for c in base.rules if c in draft.rules)
         return any(base.answer(name, g) != draft.answer(name, g) for g in base.prompts if g in draft.prompts)
 
-    def _note_answers_gone(self, group: str, remover: Side) -> None:
+    def _note_lost_answers(self, group: str, remover: Side) -> None:
         """Note answers of new classes that were lost because the other side removed the group."""
         draft = self.sides[other(remover)]
         for name in draft.rules:
@@ -266,36 +272,38 @@ class _Merge:
         if ours == theirs:
             return ours
         if base in (ours, theirs):
-            self._note_old_question(group, "theirs" if theirs == base else "ours")
+            self._note_stale_answers(group, "theirs" if theirs == base else "ours")
             return ours if theirs == base else theirs
         self.disputes.append(PromptDispute(group=group, ours=ours, theirs=theirs))
         return ours
 
-    def _note_old_question(self, group: str, side: Side) -> None:
+    def _note_stale_answers(self, group: str, side: Side) -> None:
         """Note answers that a side gave while the other changed the prompt; they are kept."""
         draft, base = self.sides[side], self.base
-        given = [
+        answered = [
             name
             for name in draft.rules
-            if isinstance(self._said(draft, name, group), str)
-            and self._said(draft, name, group) != self._said(base, name, group)
+            if isinstance(self._answer_of(draft, name, group), str)
+            and self._answer_of(draft, name, group) != self._answer_of(base, name, group)
         ]
-        if given:
-            names = ", ".join(map(quote, given[:3])) + (f" and {len(given) - 3} more" if len(given) > 3 else "")
-            told = f"{other(side)} changed the prompt of {quote(group)}"
-            self.notes.append(f"{told}, and {side} answered the old one for {names}: do the answers still fit?")
+        if answered:
+            names = ", ".join(map(quote, answered[:3])) + (
+                f" and {len(answered) - 3} more" if len(answered) > 3 else ""
+            )
+            message = f"{other(side)} changed the prompt of {quote(group)}"
+            self.notes.append(f"{message}, and {side} answered the old one for {names}: do the answers still fit?")
 
-    def _word(self, name: str, group: str) -> Answer:
+    def _merged_answer(self, name: str, group: str) -> Answer:
         """Return the merged answer of a class in a group."""
-        base = self._said(self.base, name, group)
-        heard: dict[Side, Answer] = {}
+        base = self._answer_of(self.base, name, group)
+        answers: dict[Side, Answer] = {}
         for side in SIDES:
             draft = self.sides[side]
-            gone = (name in self.base.rules and name not in draft.rules) or (
+            deleted = (name in self.base.rules and name not in draft.rules) or (
                 group in self.base.prompts and group not in draft.prompts
             )
-            heard[side] = base if gone else self._said(draft, name, group)
-        ours, theirs = heard["ours"], heard["theirs"]
+            answers[side] = base if deleted else self._answer_of(draft, name, group)
+        ours, theirs = answers["ours"], answers["theirs"]
         if ours == theirs:
             if ours is ABSENT and not any(name in d.rules and group in d.prompts for d in self.sides.values()):
                 owner: Side = "ours" if name in self.sides["ours"].rules else "theirs"
@@ -309,7 +317,7 @@ class _Merge:
         return ours
 
     @staticmethod
-    def _said(draft: MutableTree, name: str, group: str) -> Answer:
+    def _answer_of(draft: MutableTree, name: str, group: str) -> Answer:
         return draft.answer(name, group) if name in draft.rules and group in draft.prompts else ABSENT
 
     def _options(self, group: str, words: dict[str, Answer]) -> list[str]:
@@ -317,10 +325,11 @@ class _Merge:
         base = self.base.options.get(group, [])
         lists = {side: self.sides[side].options.get(group) for side in SIDES}
         ours, theirs = lists["ours"], lists["theirs"]
+        # answers are merged before options: the merged answers decide which removed options must stay
         members, used = set(), set(words.values())
         if ours is None or theirs is None:  # a side lacks the group: the other's options, and those in use
-            there = ours or theirs or []
-            return _order(base, there, there, {*there, *(o for o in base if o in used)})
+            existing = ours or theirs or []
+            return _order(base, existing, existing, {*existing, *(o for o in base if o in used)})
         for option in dict.fromkeys((*base, *ours, *theirs)):
             lacking = [side for side in SIDES if option not in (lists[side] or ())]
             if not lacking or option not in base:
@@ -340,11 +349,12 @@ class _Merge:
         }
         free = [name for name in users if name not in open_ones]
         if free:
-            said = tuple((name, self._said(self.sides[remover], name, group)) for name in free)
-            renamed = self._new_words[remover].get((group, option))
+            answers = tuple((name, self._answer_of(self.sides[remover], name, group)) for name in free)
+            renamed = self._renamed_options[remover].get((group, option))
             self.disputes.append(
-                OptionDispute(group=group, option=option, remover=remover, users=said, renamed=renamed)
+                OptionDispute(group=group, option=option, remover=remover, users=answers, renamed=renamed)
             )
+        # every user is disputed already: taking theirs in such a dispute must then also drop the option
         elif remover == "theirs":
             for number in open_ones.values():
                 dispute = self.disputes[number]
@@ -370,46 +380,47 @@ def _answers(words: Iterable[tuple[Group, Answer]]) -> Iterator[tuple[str, int |
 
 def _order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], members: set[str]) -> list[str]:
     """Sort the members as the side that changed the order did, ours if both; insert the other side's in their order."""
-    both = set(base) & set(ours)
-    kept = [n for n in ours if n in both] == [n for n in base if n in both]
-    first, second = (theirs, ours) if kept else (ours, theirs)
-    found = [name for name in first if name in members]
-    there = set(found)
+    common = set(base) & set(ours)
+    ours_unmoved = [n for n in ours if n in common] == [n for n in base if n in common]
+    first, second = (theirs, ours) if ours_unmoved else (ours, theirs)
+    result = [name for name in first if name in members]
+    placed = set(result)
+    # each missing name goes behind its predecessor on its own side, or to the front if it had none
     before: str | None = None
     for name in (*second, *(n for n in base if n in members)):
-        if name in members and name not in there:
-            found.insert(found.index(before) + 1 if before is not None else 0, name)
-            there.add(name)
+        if name in members and name not in placed:
+            result.insert(result.index(before) + 1 if before is not None else 0, name)
+            placed.add(name)
         if name in members:
             before = name
-    return found
+    return result
 
 
 def _same_groups(base: Tree, side: Tree) -> dict[str, str]:
     """Return groups that the side only renamed: same content, and no other candidate."""
-    gone = [(g.name, (g.prompt, g.options)) for g in base.groups if side.group(g.name) is None]
-    come = [(g.name, (g.prompt, g.options)) for g in side.groups if base.group(g.name) is None]
-    return _only_pairs(gone, come)
+    removed = [(g.name, (g.prompt, g.options)) for g in base.groups if side.group(g.name) is None]
+    added = [(g.name, (g.prompt, g.options)) for g in side.groups if base.group(g.name) is None]
+    return _only_pairs(removed, added)
 
 
 def _same_classes(base: Tree, side: Tree) -> dict[str, str]:
     """Return classes that the side only renamed: similar names, and no other class with these answers."""
     groups = list(dict.fromkeys(g.name for g in (*base.groups, *side.groups)))
 
-    def said(tree: Tree, other: Tree) -> list[tuple[str, tuple[Answer, ...]]]:
+    def answers_of_unmatched(tree: Tree, other: Tree) -> list[tuple[str, tuple[Answer, ...]]]:
         """Answers of the classes that only the one tree has: mostly none, where all would be 30,000 look-ups."""
         names = set(tree.classes) - set(other.classes)
         draft = MutableTree(tree) if names else None
         return [(n, tuple(draft.answer(n, g) for g in groups)) for n in draft.rules if n in names] if draft else []
 
-    silent = {None, ABSENT}
-    gone = [(n, s) for n, s in said(base, side) if not set(s) <= silent]
-    come = said(side, base)
-    return {a: b for a, b in _only_pairs(gone, come).items() if resemblance(a, b) >= ALIKE}
+    no_answer = {None, ABSENT}
+    removed = [(n, s) for n, s in answers_of_unmatched(base, side) if not set(s) <= no_answer]
+    added = answers_of_unmatched(side, base)
+    return {a: b for a, b in _only_pairs(removed, added).items() if resemblance(a, b) >= ALIKE}
 
 
-def _only_pairs(gone: Sequence[tuple[str, Hashable]], come: Sequence[tuple[str, Hashable]]) -> dict[str, str]:
+def _only_pairs(removed: Sequence[tuple[str, Hashable]], added: Sequence[tuple[str, Hashable]]) -> dict[str, str]:
     """Pair names of equal content where exactly one removed and one added name have it."""
-    before, after = Counter(what for _, what in gone), Counter(what for _, what in come)
-    names = {what: name for name, what in come}
-    return {name: names[what] for name, what in gone if before[what] == 1 and after[what] == 1}
+    before, after = Counter(what for _, what in removed), Counter(what for _, what in added)
+    names = {what: name for name, what in added}
+    return {name: names[what] for name, what in removed if before[what] == 1 and after[what] == 1}

@@ -65,11 +65,11 @@ def _git_markers(text: str) -> Iterator[Problem]:
     """Yield TG101 for git conflict markers in text that is not JSON; no line of JSON can start like that."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("<<<<<<< "):
-            told = (
-                f"git's conflict markers stand in the file, from line {number}: `treegen git-setup`, "
-                "then `git checkout --merge FILE` merges again by names"
+            message = (
+                f"the file contains git conflict markers, from line {number}: run `treegen git-setup`, "
+                "then `git checkout --merge FILE` to merge again by name"
             )
-            yield Problem(code="TG101", pointer="", message=told, place=Place(line=number, column=1))
+            yield Problem(code="TG101", pointer="", message=message, place=Place(line=number, column=1))
             return
 
 
@@ -98,6 +98,7 @@ def check_data(
     if outside & _UNTYPED:
         problems += _name_problems(data, classes=classes, domain=domain)
         return CheckResult(document=None, data=data, problems=tuple(problems))
+    # a broken sign-off must not hide the problems of the tree: it is left out of the tree that is checked
     sound = {k: v for k, v in data.items() if k != "review"} if any(map(in_review, problems)) else data
     tree = tree_from(sound)
     problems = [with_merge_fix(p, data) if p.code == "TG111" else p for p in problems]
@@ -106,6 +107,7 @@ def check_data(
     problems += conflict_problems(tree)
     if stored:
         problems += _digest_problems(tree, data.get("digest"))
+    # with an unknown key the tree is not returned: saving it would drop the key
     document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
     return CheckResult(document=document, data=data, problems=tuple(problems))
 
@@ -125,12 +127,12 @@ def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | No
     if isinstance(rules, dict):
         yield from _classes(tuple(rules), classes)
     if isinstance(rules, dict) and isinstance(groups, dict):
-        kept = {name: rule for name, rule in rules.items() if isinstance(rule, dict)}
+        valid = {name: rule for name, rule in rules.items() if isinstance(rule, dict)}
         yield from _answers(
             Tree(
                 domain="",
                 groups=tuple(Group(name=name, prompt="", options=()) for name in groups),
-                rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in kept.items()),
+                rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in valid.items()),
             )
         )
 
@@ -147,33 +149,33 @@ def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: 
 def conflict_problems(tree: Tree) -> Iterator[Problem]:
     """Yield TG305 for every unresolved merge conflict."""
     for number, conflict in enumerate(tree.conflicts):
-        told = f"merge conflict: {conflict.what}; `treegen resolve` takes a side"
-        yield Problem(code="TG305", pointer=pointer_to("conflicts", number), message=told)
+        message = f"merge conflict: {conflict.what}; `treegen resolve` takes a side"
+        yield Problem(code="TG305", pointer=pointer_to("conflicts", number), message=message)
 
 
-def _domain_problems(found: str, wanted: str | None) -> Iterator[Problem]:
-    if wanted is not None and found != wanted:
-        told = f"the tree is for the domain {show(found)}, not {show(wanted)}"
-        yield Problem(code="TG304", pointer="/domain", message=told)
+def _domain_problems(domain: str, expected: str | None) -> Iterator[Problem]:
+    if expected is not None and domain != expected:
+        message = f"the tree is for the domain {show(domain)}, not {show(expected)}"
+        yield Problem(code="TG304", pointer="/domain", message=message)
 
 
 def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Problem]:
     """Yield classes of the domain, if known, without a rule, and rules without a class of the domain."""
     if classes is None:
         return
-    known, have = set(classes), set(names)
+    in_domain, have = set(classes), set(names)
     missing = [c for c in classes if c not in have]
     for name in missing:
-        told = f"the class {show(name)} has no rule; give its option in every group"
-        yield Problem(code="TG201", pointer="/rules", message=told, classes=(name,))
-    unknown = [name for name in names if name not in known]
+        message = f"the class {show(name)} has no rule; give its option in every group"
+        yield Problem(code="TG201", pointer="/rules", message=message, classes=(name,))
+    unknown = [name for name in names if name not in in_domain]
     written = _only_ones(classes) if unknown and missing else {}
     renamed = {name: written.get(word) for word, name in _only_ones(unknown).items()}
     for name in unknown:
-        told = f"the domain has no class {show(name)}" + did_you_mean(name, missing)
+        message = f"the domain has no class {show(name)}" + did_you_mean(name, missing)
         right = renamed.get(name)
         fix = rename_fix(name, right) if right and right not in have else None
-        yield Problem(code="TG203", pointer=pointer_to("rules", name), message=told, fix=fix)
+        yield Problem(code="TG203", pointer=pointer_to("rules", name), message=message, fix=fix)
 
 
 def _answers(tree: Tree) -> Iterator[Problem]:
@@ -181,19 +183,19 @@ def _answers(tree: Tree) -> Iterator[Problem]:
     names = {g.name: g for g in tree.groups}
     folded = _only_ones(names)
     for rule in tree.rules:
-        given = dict(rule.answers)
-        if all(index is None for index in given.values()):
-            told = f"the rule of {show(rule.name)} answers nothing; give its option in at least one group"
-            yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=told)
+        answers = dict(rule.answers)
+        if all(index is None for index in answers.values()):
+            message = f"the rule of {show(rule.name)} answers nothing; give its option in at least one group"
+            yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=message)
             continue
-        unknown = [g for g in given if g not in names]
+        unknown = [g for g in answers if g not in names]
         renamed = {wrong: folded.get(word) for word, wrong in _only_ones(unknown).items()}
         for group in unknown:
-            yield _unknown_group(rule, group, renamed.get(group), given, list(names))
+            yield _unknown_group(rule, group, renamed.get(group), answers, list(names))
         for group in names:
-            if group not in given and group not in renamed.values():
-                told = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
-                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=told)
+            if group not in answers and group not in renamed.values():
+                message = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
+                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message)
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:
@@ -205,21 +207,21 @@ def _only_ones(names: Iterable[str]) -> dict[str, str]:
 
 
 def _unknown_group(
-    rule: ClassRule, group: str, same: str | None, given: dict[str, int | None], names: Sequence[str]
+    rule: ClassRule, group: str, same: str | None, answers: dict[str, int | None], names: Sequence[str]
 ) -> Problem:
     """Return TG202, with a fix if the name is a variant spelling of a group that has no answer yet."""
     pointer = pointer_to("rules", rule.name, group)
-    told = f"{show(rule.name)} has an answer for the group {show(group)}, which the tree does not have"
-    if same is None or same in given:
-        return Problem(code="TG202", pointer=pointer, message=told + did_you_mean(group, names))
+    message = f"{show(rule.name)} has an answer for the group {show(group)}, which the tree does not have"
+    if same is None or same in answers:
+        return Problem(code="TG202", pointer=pointer, message=message + did_you_mean(group, names))
     edits = (
         Edit(op="remove", pointer=pointer),
-        Edit(op="add", pointer=pointer_to("rules", rule.name, same), value=given[group]),
+        Edit(op="add", pointer=pointer_to("rules", rule.name, same), value=answers[group]),
     )
     return Problem(
         code="TG202",
         pointer=pointer,
-        message=f"{told}; {show(same)} is meant",
+        message=f"{message}; did you mean {show(same)}?",
         fix=Fix(summary=f"rename it to {show(same)}", edits=edits),
     )
 
@@ -229,14 +231,14 @@ def _twins(tree: Tree) -> Iterator[Problem]:
     groups = [g.name for g in tree.groups]
     first: dict[tuple[int | None, ...], str] = {}
     for rule in tree.rules:
-        given = dict(rule.answers)
-        if all(index is None for index in given.values()):  # TG201 says so already
+        answers = dict(rule.answers)
+        if all(index is None for index in answers.values()):  # TG201 says so already
             continue
-        key = tuple(map(given.get, groups))
+        key = tuple(map(answers.get, groups))
         earlier = first.setdefault(key, rule.name)
         if earlier != rule.name:
-            told = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
-            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=told, classes=(earlier,))
+            message = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
+            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=message, classes=(earlier,))
 
 
 def _unused(tree: Tree) -> Iterator[Problem]:
@@ -246,8 +248,8 @@ def _unused(tree: Tree) -> Iterator[Problem]:
         for index, option in enumerate(group.options):
             if (group.name, index) not in used:
                 pointer = pointer_to("classification_groups", group.name, "options", index)
-                told = f"no class has {show(option)} in {show(group.name)}"
-                yield Problem(code="TG205", pointer=pointer, message=told)
+                message = f"no class has {show(option)} in {show(group.name)}"
+                yield Problem(code="TG205", pointer=pointer, message=message)
 
 
 def _blanks(tree: Tree) -> Iterator[Problem]:
@@ -257,8 +259,8 @@ def _blanks(tree: Tree) -> Iterator[Problem]:
         for path, text in texts:
             if text != text.strip() and text.strip():
                 pointer = pointer_to("classification_groups", group.name, *path)
-                told = f"white space around {show(text)}"
-                yield Problem(code="TG113", pointer=pointer, message=told, fix=blank_fix(pointer, text))
+                message = f"white space around {show(text)}"
+                yield Problem(code="TG113", pointer=pointer, message=message, fix=blank_fix(pointer, text))
 
 
 def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
@@ -266,13 +268,15 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
     current = digest_of(tree)
     if written != current:
         missing = written is None
-        told = "the digest is missing" if missing else "the digest is not that of the content: edited by hand or merged"
+        message = (
+            "the digest is missing" if missing else "the digest does not match the content: edited by hand or merged"
+        )
         edit = Edit(op="add" if missing else "replace", pointer="/digest", value=current)
         fix = Fix(summary="write the digest", edits=(edit,))
-        yield Problem(code="TG301" if missing else "TG302", pointer="/digest", message=told, fix=fix)
+        yield Problem(code="TG301" if missing else "TG302", pointer="/digest", message=message, fix=fix)
     if tree.review and tree.review.digest != current:
-        told = f"approved by {show(tree.review.by)} on {show(tree.review.at)}, and changed since"
-        yield Problem(code="TG303", pointer="/review/digest", message=told)
+        message = f"approved by {show(tree.review.by)} on {show(tree.review.at)}, and changed since"
+        yield Problem(code="TG303", pointer="/review/digest", message=message)
 
 
 def fix_file(

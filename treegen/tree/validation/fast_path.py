@@ -29,6 +29,7 @@ def doubtful_part(data: dict[str, Any]) -> dict[str, Any] | None:
     doubtful_groups = {name: group for name, group in groups.items() if not _sound_group(name, group)}
     if not doubtful_rules and not doubtful_groups and _sound_head(data):
         return None
+    # the schema's keyword indexInto needs every group that a doubtful rule may refer to
     kept_groups = groups if doubtful_rules else doubtful_groups or dict([next(iter(groups.items()))])
     kept_rules = doubtful_rules or dict([next(iter(rules.items()))])
     return {**data, "classification_groups": kept_groups, "rules": kept_rules}

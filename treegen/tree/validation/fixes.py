@@ -30,7 +30,7 @@ def with_merge_fix(problem: Problem, data: Any) -> Problem:
     if first == index or len(set(filter(lambda o: isinstance(o, str), options))) < 2:
         return problem
     fix = Fix(
-        summary=f"remove it; its classes get option {first}, which says the same",
+        summary=f"remove it; its classes get the identical option {first}",
         edits=(Edit(op="merge", pointer=problem.pointer, value=first),),
     )
     return Problem(code=problem.code, pointer=problem.pointer, message=problem.message, fix=fix)

@@ -17,7 +17,7 @@ _FLAT: Final = re.compile(rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING})*+[}}\]]', re.DOT
 _BRACKET: Final = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
 _STEPS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
 
-_Wanted = dict[str, "_Wanted"]
+_Targets = dict[str, "_Targets"]
 
 
 class _Node:
@@ -43,15 +43,15 @@ def locate(text: str, pointers: Iterable[str]) -> dict[str, Place]:
     {'/a/1': Place(line=1, column=11)}
     """
     paths = {pointer: path_of(pointer) for pointer in pointers}
-    wanted: _Wanted = {}
+    targets: _Targets = {}
     for parts in paths.values():
-        below = wanted
+        below = targets
         for part in parts:
             below = below.setdefault(part, {})
     start = _skip_space(text, 0)
     root = _Node(start)
-    if wanted:
-        _read(text, start, wanted, root)
+    if targets:
+        _read(text, start, targets, root)
     starts = [0, *(m.end() for m in re.finditer("\n", text))]
     return {pointer: _place(starts, _nearest(root, parts)) for pointer, parts in paths.items()}
 
@@ -59,8 +59,8 @@ def locate(text: str, pointers: Iterable[str]) -> dict[str, Place]:
 def problem_places(text: str, problems: Iterable[Problem]) -> list[Place]:
     """Return the location of each problem in the text it was found in."""
     problems = list(problems)
-    found = locate(text, {p.pointer for p in problems if p.place is None})
-    return [p.place or found[p.pointer] for p in problems]
+    places = locate(text, {p.pointer for p in problems if p.place is None})
+    return [p.place or places[p.pointer] for p in problems]
 
 
 def place_at(text: str, offset: int) -> Place:
@@ -91,23 +91,24 @@ def _nearest(node: _Node, parts: list[str]) -> int:
     return node.offset
 
 
-def _read(text: str, at: int, wanted: _Wanted, node: _Node) -> int:
+def _read(text: str, at: int, targets: _Targets, node: _Node) -> int:
     """Read the value that starts at `at` and record its wanted members; return where it ends."""
-    if not wanted or text[at : at + 1] not in ("{", "["):
+    if not targets or text[at : at + 1] not in ("{", "["):
         return _skip_value(text, at)
     is_object, number = text[at] == "{", 0
     at = _skip_space(text, at + 1)
     while at < len(text) and text[at] not in "}]":
-        begun, key = at, str(number)
+        start, key = at, str(number)
         if is_object:
-            found = _TEXT.match(text, at)
-            if not found:
+            match = _TEXT.match(text, at)
+            if not match:
                 return len(text)
-            key = _key(found[0])
-            at = _skip_space(text, _skip_space(text, found.end()) + 1)  # the colon
-        if key in wanted:
-            node.inner[key] = _Node(begun)
-            at = _read(text, at, wanted[key], node.inner[key])
+            key = _key(match[0])
+            at = _skip_space(text, _skip_space(text, match.end()) + 1)  # the colon
+        # members that no pointer refers to are skipped by one regular expression: most of a large tree
+        if key in targets:
+            node.inner[key] = _Node(start)
+            at = _read(text, at, targets[key], node.inner[key])
         else:
             at = _skip_value(text, at)
         at, number = _skip_space(text, at), number + 1
@@ -126,15 +127,16 @@ def _key(token: str) -> str:
 
 
 def _skip_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
 
 
 def _skip_value(text: str, at: int) -> int:
     """Return where the value that starts at `at` ends: always after `at`, so reading terminates for any text."""
-    found = _TEXT.match(text, at) or _PLAIN.match(text, at) or _FLAT.match(text, at)
-    if found:
-        return found.end()
+    match = _TEXT.match(text, at) or _PLAIN.match(text, at) or _FLAT.match(text, at)
+    if match:
+        return match.end()
+    # a nested value: count brackets, passing over those in strings
     depth = 0
     for bracket in _BRACKET.finditer(text, at):
         depth += _STEPS.get(bracket[0], 0)

@@ -51,7 +51,7 @@ def _is_mark(c: str) -> bool:
     return unicodedata.category(c).startswith("M")
 
 
-def _kept(text: str, place: int) -> str:
+def _replaced(text: str, place: int) -> str:
     """Return the character at `place`, or its replacement: signs become words, a minus stays with its number."""
     c = text[place]
     if c.isalnum() or _is_mark(c):
@@ -89,6 +89,6 @@ def normalise(text: str) -> str:
         folded = text.lower().strip()
         return " ".join(w for w in map(_singular, folded.split()) if w not in _ARTICLES) or folded
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
-    spaced = "".join(_kept(folded, place) for place in range(len(folded)))
+    spaced = "".join(_replaced(folded, place) for place in range(len(folded)))
     words = [_singular(w) for w in spaced.split() if any(c.isalnum() or c in _SIGNS for c in w)]
     return " ".join(w for w in words if w not in _ARTICLES) or folded

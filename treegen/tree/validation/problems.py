@@ -12,12 +12,12 @@ Level = Literal["error", "warning", "off"]
 #: code -> (severity, meaning). Codes are stable: a code's meaning never changes.
 CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG101": ("error", "the text cannot be read"),
-    "TG102": ("error", "a key stands twice in one object"),
+    "TG102": ("error", "a duplicate key in one object"),
     "TG103": ("error", "a value has the wrong type"),
     "TG104": ("error", "a required key is missing"),
     "TG105": ("error", "an unknown key"),
     "TG106": ("error", "a value is not allowed here"),
-    "TG107": ("error", "a text cannot be written as UTF-8"),
+    "TG107": ("error", "a text cannot be encoded as UTF-8"),
     "TG110": ("error", "a prompt without exactly one {}, or an option with one"),
     "TG111": ("error", "two options of a group are the same after normalisation"),
     "TG112": ("error", "an index outside its group's options"),
@@ -32,40 +32,40 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG301": ("warning", "the digest is missing"),
     "TG302": ("warning", "the digest is stale"),
     "TG303": ("warning", "the approval is stale"),
-    "TG304": ("error", "the tree is of another domain"),
-    "TG305": ("error", "a conflict of a merge is not resolved"),
-    "TG401": ("error", "a class name stands twice"),
+    "TG304": ("error", "the tree is for another domain"),
+    "TG305": ("error", "a merge conflict is not resolved"),
+    "TG401": ("error", "a duplicate class name"),
     "TG402": ("error", "a file or folder that the domain names is missing"),
     "TG403": ("error", "the crop box is empty"),
     "TG404": ("error", "classes are given twice or not at all"),
     "TG405": ("error", "the name template cannot be filled"),
     "TG406": ("error", "a note on a class that the domain does not have"),
-    "TG407": ("error", "another name for a class that the domain does not have"),
+    "TG407": ("error", "an alias for a class that the domain does not have"),
     "TG408": ("error", "a severity that a project cannot set"),
-    "TG409": ("error", "images are named in two ways or not at all"),
+    "TG409": ("error", "images are configured in two ways or not at all"),
     "TG410": ("error", "no image of the domain can be used"),
-    "TG501": ("error", "the reply holds no tree"),
+    "TG501": ("error", "the reply contains no tree"),
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),
     "TG504": ("error", "the reply leaves something out"),
     "TG505": ("error", "a patch cannot be applied"),
     "TG601": ("warning", "two options of a group are nearly the same"),
     "TG602": ("warning", "an option contains another of its group"),
-    "TG603": ("warning", "an option holds alternatives"),
+    "TG603": ("warning", "an option contains alternatives"),
     "TG604": ("warning", "a text hedges"),
-    "TG605": ("warning", "a text says what is not there"),
+    "TG605": ("warning", "a text contains a negation"),
     "TG606": ("warning", "a text asks for what an image does not show"),
     "TG607": ("warning", "a text names a class"),
-    "TG608": ("warning", "a group of white, gray and black alone"),
+    "TG608": ("warning", "a group of white, gray and black only"),
     "TG609": ("warning", "a filled prompt is longer than CLIP reads"),
-    "TG701": ("warning", "a group that separates no two classes"),
-    "TG702": ("warning", "two classes that one group alone tells apart"),
-    "TG703": ("warning", "a group without which more images are right"),
-    "TG704": ("warning", "two options that are taken for each other"),
-    "TG705": ("warning", "an option that is rarely seen where it is"),
-    "TG706": ("warning", "two classes that are often taken for each other"),
-    "TG801": ("error", "the tree is not approved as it stands"),
-    "TG802": ("error", "the recorded accuracy is missing, too low, or not that measured"),
+    "TG701": ("warning", "a group that does not separate any classes"),
+    "TG702": ("warning", "two classes that only one group tells apart"),
+    "TG703": ("warning", "a group without which accuracy is higher"),
+    "TG704": ("warning", "two options that are confused with each other"),
+    "TG705": ("warning", "an option that is rarely recognized where it applies"),
+    "TG706": ("warning", "two classes that are often confused with each other"),
+    "TG801": ("error", "the tree is not approved in its current state"),
+    "TG802": ("error", "the recorded accuracy is missing, too low, or differs from the measured one"),
 }
 
 
@@ -167,14 +167,14 @@ def with_levels(problems: Iterable[Problem], levels: Mapping[str, Level]) -> tup
     """Apply a project's severities; return the problems and how many are switched off."""
     if not levels:
         return tuple(problems), 0
-    kept, off = [], 0
+    remaining, off = [], 0
     for problem in problems:
         level = levels.get(problem.code)
         if level == "off":
             off += 1
         else:
-            kept.append(replace(problem, level=level) if level else problem)
-    return tuple(kept), off
+            remaining.append(replace(problem, level=level) if level else problem)
+    return tuple(remaining), off
 
 
 def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _TYPE_NAMES = {
     dict: "an object",
     list: "a list",
-    str: "a text",
+    str: "a string",
     bool: "true or false",
     int: "a whole number",
     float: "a number",
@@ -30,7 +30,7 @@ _TYPE_NAMES = {
 _WANTED = {
     "object": "an object",
     "array": "a list",
-    "string": "a text",
+    "string": "a string",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
@@ -55,27 +55,27 @@ def _required(_: Any, keys: list[str], value: Any, __: Any) -> "Iterator[Validat
             yield ValidationError(f"the key {show(key)} is missing")
 
 
-def _dependent_required(_: Any, others: dict[str, list[str]], value: Any, __: Any) -> "Iterator[ValidationError]":
+def _dependent_required(_: Any, dependents: dict[str, list[str]], value: Any, __: Any) -> "Iterator[ValidationError]":
     from jsonschema.exceptions import ValidationError
 
-    for key, wanted in others.items() if isinstance(value, dict) else ():
-        for missing in wanted if key in value else ():
+    for key, required in dependents.items() if isinstance(value, dict) else ():
+        for missing in required if key in value else ():
             if missing not in value:
-                yield ValidationError(f"the key {show(missing)} is missing beside {show(key)}")
+                yield ValidationError(f"the key {show(missing)} is missing; {show(key)} requires it")
 
 
-def _slots(_: Any, wanted: int, value: Any, __: Any) -> "Iterator[ValidationError]":
+def _slots(_: Any, expected: int, value: Any, __: Any) -> "Iterator[ValidationError]":
     from jsonschema.exceptions import ValidationError
 
-    if isinstance(value, str) and (found := value.count("{}")) != wanted:
-        told = "the prompt must hold {} exactly once" if wanted else "an option must not hold {}"
-        yield ValidationError(f"{told}, found {found}: {show(value)}")
+    if isinstance(value, str) and (count := value.count("{}")) != expected:
+        message = "the prompt must contain {} exactly once" if expected else "an option must not contain {}"
+        yield ValidationError(f"{message}, found {count}: {show(value)}")
 
 
-def _distinct(_: Any, wanted: bool, value: Any, __: Any) -> "Iterator[ValidationError]":
+def _distinct(_: Any, enabled: bool, value: Any, __: Any) -> "Iterator[ValidationError]":
     from jsonschema.exceptions import ValidationError
 
-    if not wanted or not isinstance(value, list):
+    if not enabled or not isinstance(value, list):
         return
     first: dict[str, int] = {}
     for index, option in enumerate(value):
@@ -161,16 +161,16 @@ def problems_of(error: "ValidationError") -> list[Problem]:
     value: Any = error.instance
     expected: Any = error.validator_value
     if keyword == "additionalProperties" and expected is False:
-        known = set((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
-        extra = [k for k in value if k not in known]
-        told = f"; known here: {', '.join(sorted(known))}"
+        allowed = set((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
+        extra = [k for k in value if k not in allowed]
+        hint = f"; known keys: {', '.join(sorted(allowed))}"
         return [
-            Problem(code="TG105", pointer=pointer_to(*path, k), message=f"unknown key {show(k)}{told}") for k in extra
+            Problem(code="TG105", pointer=pointer_to(*path, k), message=f"unknown key {show(k)}{hint}") for k in extra
         ]
     code, message = _CODES.get(keyword, "TG106"), error.message
     if keyword == "type":
-        wanted = " or ".join(_WANTED[t] for t in ([expected] if isinstance(expected, str) else expected))
-        message = f"expected {wanted}, found {_TYPE_NAMES.get(type(value), 'something else')}: {show(value)}"
+        types = " or ".join(_WANTED[t] for t in ([expected] if isinstance(expected, str) else expected))
+        message = f"expected {types}, found {_TYPE_NAMES.get(type(value), 'something else')}: {show(value)}"
     elif code == "TG106":
         message = _not_allowed(keyword, expected, value)
     return [Problem(code=code, pointer=pointer_to(*path), message=message, fix=None)]
@@ -179,7 +179,7 @@ def problems_of(error: "ValidationError") -> list[Problem]:
 def _not_allowed(keyword: str, expected: Any, value: Any) -> str:
     """Return the message for a value that has the right type but is not allowed."""
     if keyword == "pattern" and expected == "\\S":
-        return f"a text must not be blank: {show(value)}"
+        return f"must not be blank: {show(value)}"
     sentences = {
         "minItems": f"expected at least {expected} entries, found {len(value) if isinstance(value, list) else 0}",
         "maxItems": f"expected at most {expected} entries, found {len(value) if isinstance(value, list) else 0}",

@@ -15,7 +15,8 @@ from treegen.progress import Cancelled
 from treegen.tree.changes import OptionRenamed, RuleChanged, apply
 from treegen.tree.feedback_target import Feedback, Target
 from treegen.workflow.draft import draft_tree
-from treegen.workflow.score import accept_proposal, estimate_revision, parent_tree, propose_revision
+from treegen.workflow.revise import accept_proposal, estimate_revision, propose_revision
+from treegen.workflow.score import parent_tree
 from treegen.workflow.workspace import Workspace
 
 
@@ -205,7 +206,7 @@ def test_a_proposal_that_only_has_errors_without_what_is_locked_is_not_saved(wor
     reply = same.replace('"Wendle": {"colour": 1, "form": 1', '"Wendle": {"colour": 1, "form": 2')
     feedback = Feedback(text="other marks", locks=frozenset({"class Wendle"}))
     proposal = propose_revision(workspace, QueuedChat(reply), feedback, tries=1)
-    with pytest.raises(ProblemsError, match="without what is locked, the proposal has errors: TG204"):
+    with pytest.raises(ProblemsError, match="without the changes to locked parts, the proposal has errors: TG204"):
         accept_proposal(workspace, proposal)
     assert workspace.path.read_text(encoding="utf-8") == TREE
 
@@ -236,7 +237,7 @@ def test_a_cancelled_request_is_kept_with_what_had_come(workspace: Workspace) ->
         propose_revision(workspace, TalkingChat(), "better", tries=3, on_text=stop)
     (call,) = workspace.store.calls()
     assert (call.finish, call.reply, call.prompt_tokens, call.cost) == ("cancelled", TREE[:100], None, None)
-    assert call.problems == ({"failure": "cancelled before the reply was whole"},)
+    assert call.problems == ({"failure": "cancelled before the reply was complete"},)
     told: list[str] = []
     assert propose_revision(workspace, TalkingChat(), "better", tries=1, on_text=told.append).changes == ()
     assert told == [TREE[:100], TREE]
