@@ -377,7 +377,7 @@ def test_prompts_longer_than_the_context_are_all_listed_and_nothing_is_embedded(
     wordy, evaluator = replace(tree, groups=(long, *tree.groups[1:])), evaluate(domain)
     with pytest.raises(ProblemsError) as caught:
         evaluator.score(wordy)
-    assert "cut 2 prompts" in caught.value.message
+    assert "2 prompts exceed the encoder's context length" in caught.value.message
     assert caught.value.message.count("TG120 /classification_groups/colour/options/") == 2
     assert (caught.value.exit_code, encoder.texts) == (1, [])
     assert "has 26 tokens, fake-0 reads 12" in caught.value.message
