@@ -184,7 +184,7 @@ def test_a_cluster_that_is_not_there_is_told_soon(
 def test_the_encoder_runs_on_the_clusters_gpus_if_there_are_any(
     monkeypatch: pytest.MonkeyPatch, gpus: int, device: str, precision: str, settled: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr(ClusterEngine, "_there", lambda self, kind: gpus)
+    monkeypatch.setattr(ClusterEngine, "_available", lambda self, kind: gpus)
     found = ClusterEngine().settle(EncoderSettings(device=device, precision=precision))
     assert (found.device, found.precision) == settled
 

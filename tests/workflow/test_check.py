@@ -195,7 +195,7 @@ def test_an_encoder_counts_with_its_own_context_and_compares_embeddings(tmp_path
     assert "TG609" not in codes
     assert "TG120" in codes
     alike: list[Problem] = [p for p in found.problems if p.code == "TG601"]
-    assert "prompts is 1.000" in next(p.message for p in alike if p.pointer.endswith("/colour/options/1"))
+    assert "is 1.000 (limit" in next(p.message for p in alike if p.pointer.endswith("/colour/options/1"))
     assert len({p.pointer for p in alike}) == len(alike)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
@@ -20,6 +21,7 @@ _MOST: Final = 2**20  # most bytes of a list of models
 _SHOWN: Final = 8  # models of a server that are shown
 _OLLAMA: Final = "http://127.0.0.1:11434"
 _MANUAL: Final = "or --model manual, for a chat window"
+_finding = partial(Finding, topic="language")
 
 
 def keys() -> Iterator[Finding]:
@@ -28,13 +30,13 @@ def keys() -> Iterator[Finding]:
     blank = [name for name in names if not os.environ[name].strip()]
     named = [name for name in names if name not in blank]
     if named:
-        yield Finding(topic="language", name="keys", state="ok", told=", ".join(named))
+        yield _finding(name="keys", state="ok", told=", ".join(named))
     else:
         tip = f"set one, such as OPENAI_API_KEY; or use --api-base for your own server; {_MANUAL}"
-        yield Finding(topic="language", name="keys", state="off", told="no provider key is set", tip=tip)
+        yield _finding(name="keys", state="off", told="no provider key is set", tip=tip)
     if blank:
         message = f"set but blank: {', '.join(blank)}"
-        yield Finding(topic="language", name="blank keys", state="off", told=message, tip="fill or unset them")
+        yield _finding(name="blank keys", state="off", told=message, tip="fill or unset them")
 
 
 def model(settings: LlmSettings, folder: Path) -> Finding:
@@ -42,27 +44,27 @@ def model(settings: LlmSettings, folder: Path) -> Finding:
     name = settings.model
     if not name:
         tip = f"`model` below [llm], --model NAME or TREEGEN_MODEL; {_MANUAL}"
-        return Finding(topic="language", name="model", state="missing", told="no language model is configured", tip=tip)
+        return _finding(name="model", state="missing", told="no language model is configured", tip=tip)
     if name == "manual":
-        return Finding(topic="language", name=name, state="ok", told="you copy the messages to a chat window")
+        return _finding(name=name, state="ok", told="you copy the messages to a chat window")
     if name.startswith("replay/"):
         return _recording(folder / name.removeprefix("replay/"), name)
     try:
         litellm = load_litellm()
     except MissingExtraError as error:
-        return Finding(topic="language", name=name, state="missing", told=error.message, tip=error.tip)
+        return _finding(name=name, state="missing", told=error.message, tip=error.tip)
     try:
         litellm.get_llm_provider(name, api_base=settings.api_base)
     except Exception:  # litellm raises BadRequestError, and others for names with special characters
         message = "litellm has no such provider"
         tip = "write PROVIDER/MODEL, such as openai/gpt-4o-mini; for your own server openai/NAME with --api-base"
-        return Finding(topic="language", name=name, state="missing", told=message, tip=tip)
+        return _finding(name=name, state="missing", told=message, tip=tip)
     try:
         parameters = key_for(litellm, name, settings.api_base)
     except NoKeyError as error:
-        return Finding(topic="language", name=name, state="missing", told=error.reason, tip=error.tip)
+        return _finding(name=name, state="missing", told=error.reason, tip=error.tip)
     message = "no key is set, and your own server may need none" if parameters else "its key is set, or it needs none"
-    return Finding(topic="language", name=name, state="ok", told=message)
+    return _finding(name=name, state="ok", told=message)
 
 
 def _recording(path: Path, name: str) -> Finding:
@@ -71,8 +73,8 @@ def _recording(path: Path, name: str) -> Finding:
     try:
         ReplayChat(path)
     except TreegenError as error:
-        return Finding(topic="language", name=name, state="missing", told=error.message, tip=error.tip)
-    return Finding(topic="language", name=name, state="ok", told=f"a recorded conversation: {path}")
+        return _finding(name=name, state="missing", told=error.message, tip=error.tip)
+    return _finding(name=name, state="ok", told=f"a recorded conversation: {path}")
 
 
 def server(address: str, model_name: str | None = None) -> Finding:
@@ -86,18 +88,16 @@ def server(address: str, model_name: str | None = None) -> Finding:
     status, data = _get(f"{address.rstrip('/')}/models")
     if status is None:
         tip = "start it, or fix --api-base; the address usually ends in /v1"
-        return Finding(topic="language", name=shown, state="missing", told=str(data), tip=tip)
+        return _finding(name=shown, state="missing", told=str(data), tip=tip)
     names = _names(data, "data", "id")
     if not names:
         message = "it answers, and requires a key" if status in (401, 403) else "it answers, but lists no models"
-        return Finding(topic="language", name=shown, state="ok", told=message)
+        return _finding(name=shown, state="ok", told=message)
     bare = (model_name or "").partition("/")[2]
     if bare and bare not in names:
         message = f"it answers, but lists no model {bare}; {_list(names)}"
-        return Finding(
-            topic="language", name=shown, state="missing", told=message, tip="use one of these as openai/NAME"
-        )
-    return Finding(topic="language", name=shown, state="ok", told=f"it answers; {_list(names)}")
+        return _finding(name=shown, state="missing", told=message, tip="use one of these as openai/NAME")
+    return _finding(name=shown, state="ok", told=f"it answers; {_list(names)}")
 
 
 def ollama(*, wanted: bool = False) -> Finding:
@@ -106,8 +106,7 @@ def ollama(*, wanted: bool = False) -> Finding:
     status, data = _get(f"{address.rstrip('/')}/api/tags")
     if status != 200:
         tip = "`ollama serve` starts it, and `ollama pull NAME` fetches a model; then --model ollama_chat/NAME"
-        return Finding(
-            topic="language",
+        return _finding(
             name="Ollama",
             state="missing" if wanted else "off",
             told=f"does not answer at {without_credentials(address)}",
@@ -116,7 +115,7 @@ def ollama(*, wanted: bool = False) -> Finding:
     names = _names(data, "models", "name")
     message = f"answers; {_list(names)}" if names else "answers, but has no models yet"
     tip = "" if names else "`ollama pull NAME` fetches one"
-    return Finding(topic="language", name="Ollama", state="ok", told=message, tip=tip)
+    return _finding(name="Ollama", state="ok", told=message, tip=tip)
 
 
 def _names(data: Any, key: str, name: str) -> list[str]:

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from treegen.doctor.findings import Finding
@@ -13,6 +14,7 @@ from treegen.extras import EXTRAS, missing_modules
 from treegen.vcs.git import ask_git, repository_of
 
 _SMALL = (80, 24)
+_finding = partial(Finding, topic="terminal")
 
 
 def terminal() -> Iterator[Finding]:
@@ -20,51 +22,49 @@ def terminal() -> Iterator[Finding]:
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     if not interactive:
         message = "standard input or output is not a terminal; `treegen review` needs one"
-        yield Finding(
-            topic="terminal", name="terminal", state="off", told=message, tip="run it in a terminal for more checks"
-        )
+        yield _finding(name="terminal", state="off", told=message, tip="run it in a terminal for more checks")
         return
     width, height = shutil.get_terminal_size()
     too_small = width < _SMALL[0] or height < _SMALL[1]
     tip = f"make it {_SMALL[0]} x {_SMALL[1]} or larger for `treegen review`" if too_small else ""
     message = f"{width} x {height}"
-    yield Finding(topic="terminal", name="size", state="off" if too_small else "ok", told=message, tip=tip)
+    yield _finding(name="size", state="off" if too_small else "ok", told=message, tip=tip)
     yield _colours()
     encoding = (locale.getencoding() or "").upper().replace("-", "")
     if encoding == "UTF8":
-        yield Finding(topic="terminal", name="characters", state="ok", told="UTF-8")
+        yield _finding(name="characters", state="ok", told="UTF-8")
     else:
         tip = "set LANG to a locale that ends in .UTF-8"
-        yield Finding(topic="terminal", name="characters", state="off", told=encoding or "unknown", tip=tip)
+        yield _finding(name="characters", state="off", told=encoding or "unknown", tip=tip)
     yield _pictures()
 
 
 def _colours() -> Finding:
     if os.environ.get("NO_COLOR"):
-        return Finding(topic="terminal", name="colours", state="off", told="off: NO_COLOR is set")
+        return _finding(name="colours", state="off", told="off: NO_COLOR is set")
     from rich.console import Console
 
     system = Console().color_system
     if system == "truecolor":
-        return Finding(topic="terminal", name="colours", state="ok", told="16.7 million")
+        return _finding(name="colours", state="ok", told="16.7 million")
     tip = "" if system == "256" else "set TERM, such as xterm-256color; COLORTERM=truecolor if the terminal can"
-    return Finding(topic="terminal", name="colours", state="ok" if system else "off", told=system or "none", tip=tip)
+    return _finding(name="colours", state="ok" if system else "off", told=system or "none", tip=tip)
 
 
 def _pictures() -> Finding:
     """Check picture support; textual-image queries the terminal when it is imported."""
     if missing_modules("review"):
         message = "not checked: textual-image is not installed"
-        return Finding(topic="terminal", name="pictures", state="off", told=message, tip=EXTRAS["review"].command)
+        return _finding(name="pictures", state="off", told=message, tip=EXTRAS["review"].command)
     from textual_image import renderable
 
     kinds = {renderable.SixelImage: "Sixel", renderable.TGPImage: "kitty's protocol"}
     kind = kinds.get(renderable.Image)
     if kind:
-        return Finding(topic="terminal", name="pictures", state="ok", told=kind)
+        return _finding(name="pictures", state="ok", told=kind)
     message = "in coarse blocks: the terminal supports neither Sixel nor kitty's protocol"
     tip = "kitty, WezTerm, iTerm2, foot, Konsole and Windows Terminal show real pictures"
-    return Finding(topic="terminal", name="pictures", state="off", told=message, tip=tip)
+    return _finding(name="pictures", state="off", told=message, tip=tip)
 
 
 def git_setup(folder: Path) -> Finding:
