@@ -476,7 +476,7 @@ def test_a_picture_in_two_classes_is_named(run: Run, domain: Callable[[str], Pat
     (tmp_path / "set" / "Grelm" / "again.png").write_bytes((tmp_path / "set" / "Wendle" / "0.png").read_bytes())
     tree = domain('folder = "set"')
     told = run("score", tree).err
-    assert "1 picture stands in more than one class, and counts for each: Wendle/0.png = Grelm/again.png" in told
+    assert "1 picture is in more than one class, and counts for each: Wendle/0.png = Grelm/again.png" in told
 
 
 def test_classify_of_a_folder_names_the_command_that_takes_one(run: Run, tree_file: Path) -> None:

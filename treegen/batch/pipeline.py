@@ -62,12 +62,12 @@ class Summary:
     """The results of a run.
 
     Attributes:
-        counts: how the pictures fared.
+        counts: the numbers of pictures by outcome.
         skipped: the first hundred of those that could not be embedded.
         encoder: name, fingerprint, device and precision.
-        accuracy: of the tree on the pictures with labels that may be reported on, see `measure`; `None` without.
+        accuracy: of the tree on the labelled pictures that may be reported on, see `measure`; `None` without.
         notes: what a reader should know.
-        files: what became of the picture files.
+        files: the counts of the picture files that were read and left out.
     """
 
     counts: Counts

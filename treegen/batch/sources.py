@@ -54,11 +54,11 @@ class Listing:
 
     Attributes:
         settings: the image set, or a folder without classes if `labels` is `None`.
-        root: the folder below which the pictures are named.
-        crop: the part of each that counts.
+        root: the folder that the pictures' names are relative to.
+        crop: the crop of each picture.
         labels: finds the class of a label; in a folder that of a folder's name; `None` where no labels are known.
-        names: of the classes; it grows while the set is read if no domain says them.
-        own: it is the domain's own image set.
+        names: of the classes; grows while the set is read if there is no domain.
+        own: whether it is the domain's own image set.
         findings: what was left out.
         unlabelled: pictures of a folder that have no label, by the folder.
     """

@@ -29,8 +29,9 @@ def command(
 ) -> None:
     """Report what can be used: images, keys, servers, encoders, GPU, terminal and git; and how to fix the rest.
 
-    Nothing is sent to a model, and no key is shown. DOMAIN is domain.toml or its folder; without it, the one where you
-    stand, if there is one. Exit code 1 if images, the language model or the encoder that is named cannot be used.
+    Nothing is sent to a model, and no key is shown. DOMAIN is domain.toml or its folder; by default the one in the
+    current folder, if there is one. Exit code 1 if the images, the language model or the encoder that is named cannot
+    be used.
     """
     from dataclasses import replace
 

@@ -33,14 +33,14 @@ def examine(
 ) -> Examination:
     """Examine everything that can be examined without loading a model.
 
-    A model that litellm knows costs its import (3 s), and a machine with a GPU that of torch (2 s). Servers are given
-    2 s to answer.
+    A litellm model takes the import of litellm (3 s), and a machine with a GPU that of torch (2 s). Servers get 2 s to
+    answer.
 
     Args:
-        llm: the model that is to be used, if one is meant.
-        encoder_settings: the encoder that is to be used; the bundled one if none is meant.
-        folder: the domain's folder, or where one stands.
-        domain: the domain whose images are looked at, if there is one.
+        llm: the model to use, if any.
+        encoder_settings: the encoder to use; the bundled one if `None`.
+        folder: the domain's folder, or the current one.
+        domain: the domain whose images are examined, if any.
     """
     looked = images(domain) if domain and domain.images else ()
     return Examination(findings=(*looked, *_findings(llm, encoder_settings, folder)))

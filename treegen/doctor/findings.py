@@ -10,10 +10,10 @@ class Finding:
 
     Attributes:
         topic: `images`, `packages`, `language`, `vision`, `terminal` or `git`.
-        name: what was looked at.
-        state: `ok`; `off`, which one can do without; or `missing`, which the domain or the command line names.
-        told: what was found. Never a key, only whether there is one.
-        tip: what to do about it; empty where nothing need be done.
+        name: what was examined.
+        state: `ok`; `off`, for something optional; or `missing`, for something the domain or the command line names.
+        told: the result. Never a key, only whether there is one.
+        tip: how to fix it; empty if there is nothing to fix.
     """
 
     topic: Literal["images", "packages", "language", "vision", "terminal", "git"]

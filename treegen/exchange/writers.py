@@ -96,7 +96,7 @@ def _guarded(cell: str) -> str:
 
 
 def clip_benchmark_files(tree: Tree, order: Sequence[str] = ()) -> dict[str, str]:
-    """`templates.json` and `classnames.json` for clip_benchmark's --custom_template_file and --custom_classname_file.
+    """Return the files for clip_benchmark's --custom_template_file and --custom_classname_file, by name.
 
     Both have the domain's name as key: the dataset is `wds/NAME`. clip_benchmark averages the prompts of a class, which
     is another decision rule than treegen's. Its labels are numbers that count the names in classnames.json, so that

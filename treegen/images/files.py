@@ -46,7 +46,7 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
 
     Args:
         folder: the folder.
-        findings: gathers what is left out.
+        findings: collects what is left out.
         without: folders that are not entered.
     """
 

@@ -31,8 +31,8 @@ def images_of_folders(
     Args:
         root: the folder above.
         labels: finds the classes.
-        findings: gathers what is left out.
-        without: folders whose pictures others see to.
+        findings: collects what is left out.
+        without: folders whose pictures are read elsewhere.
 
     Raises:
         InputError: the root cannot be read.

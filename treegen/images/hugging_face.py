@@ -19,9 +19,10 @@ _TABLES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. Paths of a table are relative to its folder; of a split's folder all is of that part.
+    """See `Reader`. Paths in a table are relative to its folder; everything below a split's folder belongs to that
+    split.
 
-    Splits without a table are read by their folders of classes; of what lies beside splits there is the number.
+    Splits without a table are read by their class folders; pictures beside the splits are counted.
     """
     root = settings.source
     if not root.is_dir():

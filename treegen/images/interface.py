@@ -165,10 +165,10 @@ class ImageSet:
     """The labelled images of a domain in the order of the set, and what was left out.
 
     Attributes:
-        images: what can be scored.
+        images: the usable images.
         skipped: images that cannot be read, each with its reason.
-        strangers: labels (or folders) that are no class, each with its number of images, which are left out.
-        leaks: contents that the set puts into dev and test at once; their dev copies are among the skipped.
+        strangers: labels (or folders) that are not classes, each with its number of images, which are left out.
+        leaks: number of contents that the set has in both dev and test; their dev copies are among the skipped.
         passed_over: other picture files that are not read, such as those in no class folder.
         notes: what else there is to know of the set, in sentences.
         root: the folder below which images are named.
@@ -217,7 +217,7 @@ class Labels:
     """Maps labels of an image set to classes.
 
     Attributes:
-        needed: an image without a label is of no use.
+        needed: whether an image without a label is unusable.
         counted: whether a label was a number that was counted through an order of names.
     """
 
@@ -228,8 +228,8 @@ class Labels:
 
         Args:
             domain: its classes and aliases.
-            numbered: the names that labels which are whole numbers stand for. If not given these are the domain's
-                classes; but where a class is itself called by a number, numbers are names.
+            numbered: the names that integer labels stand for; the domain's classes if not given, but where a class is
+                itself called by a number, numbers are names.
         """
         self.names = domain.classes
         self._classes = {normalize("NFC", name): index for index, name in reversed([*enumerate(domain.classes)])}

@@ -110,13 +110,13 @@ def read_table(
     Args:
         table: the file.
         folder: what its paths are relative to.
-        columns: what it calls `path`, `label`, `split` and `crop`.
+        columns: the table's names for `path`, `label`, `split` and `crop`.
         labels: finds their classes.
-        findings: gathers what is left out.
+        findings: collects what is left out.
         held: the picture files of the set, and what this and other tables have named of them.
 
     Raises:
-        InputError: a column is missing, or lines are broken; the first few are told with their numbers.
+        InputError: a column is missing, or lines are invalid; the first few are listed with their numbers.
     """
     faults, images = list[str](), list[LabelledImage]()
     wanted = [columns[key] for key in (("path", "label") if labels.needed else ("path",))]

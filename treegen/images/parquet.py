@@ -33,7 +33,7 @@ def read_parquet(
         columns: what it calls `label`, and `path` if it has several columns of pictures.
         part: of all its pictures.
         labels: finds their classes.
-        findings: gathers what is left out.
+        findings: collects what is left out.
 
     Raises:
         InputError: no such columns, or the file is broken.

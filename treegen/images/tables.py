@@ -37,7 +37,7 @@ def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Row
         wanted: columns that there must be.
 
     Raises:
-        InputError: the file is missing, of an unknown kind, empty, or broken; the message names the line.
+        InputError: the file is missing, of an unknown kind, empty, or invalid; the message gives the line.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:

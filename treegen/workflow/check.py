@@ -38,11 +38,11 @@ class Findings:
     Attributes:
         path: the file.
         document: the tree; `None` if the types are not those of a tree.
-        problems: in the order of their places, with the severities of the project.
-        places: line and column of each problem; `None` where none is known.
+        problems: ordered by location, with the project's severities.
+        places: line and column of each problem; `None` where unknown.
         switched_off: how many problems the project has switched off.
-        images: of a domain file: what becomes of its picture files; `None` if it names none that can be used.
-        since: the git revision with which the file was compared; `None` if with none.
+        images: the image set of a domain file; `None` if it names none that can be used.
+        since: the git revision that the file was compared with; `None` if it was not compared.
         changes: what changed since; `None` if the file is new.
     """
 

@@ -87,16 +87,16 @@ def write_domain(
     """Write a valid, commented FOLDER/domain.toml.
 
     Args:
-        folder: made if missing.
-        classes: a text file of class names.
+        folder: created if missing.
+        classes: a text file with one class name per line.
         images: a folder with one folder per class, also below folders of splits; a folder as Hugging Face reads it; or
             a table (CSV, TSV, JSON Lines, Parquet) of file names and labels.
         name: of the domain; the folder's name if not given.
-        noun: what one thing of the domain is called.
+        noun: what a single item of the domain is called.
         encoder: the encoder's name; left as a comment if not given.
 
     Raises:
-        InputError: neither classes nor images are given, one is not there, or the file exists already.
+        InputError: neither classes nor images are given, one of them does not exist, or the file exists already.
     """
     path = folder / FILE_NAME
     if classes is None and images is None:
