@@ -13,6 +13,7 @@ from treegen.batch.sources import list_sources
 from treegen.config.domain import Domain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [False, True])
 @settings(deadline=None, max_examples=100)
 @given(files=FILES)

@@ -198,6 +198,7 @@ def reasons(files: "dict[str, Any]") -> dict[str, int]:
     return {each["reason"]: each["count"] for each in files["left_out"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_every_picture_file_of_an_awkward_set_is_read_or_left_out_for_a_reason(
     run: Run, domain: Callable[[str], Path], tmp_path: Path, name: str
@@ -430,6 +431,7 @@ def test_init_takes_the_classes_from_a_table(run: Run, tmp_path: Path, name: str
     assert f"read {listed} of 3 picture files below ../set{left_out}" in done.out
 
 
+@pytest.mark.slow
 def test_embed_takes_class_folders_for_labels_and_knows_the_domains_own_pictures(
     run: Run, tree_file: Path, tmp_path: Path
 ) -> None:
@@ -459,6 +461,7 @@ def test_embed_says_that_there_are_no_labels_and_how_to_give_them(run: Run, tmp_
     assert f"read 2 of 3 picture files below {tmp_path / 'set'}; left out: 1 .svg" in done.out
 
 
+@pytest.mark.slow
 def test_near_duplicates_across_dev_and_test_are_reported(run: Run, tree_file: Path) -> None:
     """A picture that was scaled and saved anew has another content, and may lie in the other part."""
     assert "nearly the same" not in run("score", tree_file).err

@@ -124,6 +124,7 @@ def _with_everything_installed() -> None:
     pytest.importorskip("pillow_heif")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(FILES)
 def test_of_folders(files: Sequence[File]) -> None:
@@ -131,6 +132,7 @@ def test_of_folders(files: Sequence[File]) -> None:
         examine(Path(folder), write(Path(folder), files), folder=Path(folder))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(FILES, st.data())
 def test_of_tables(files: Sequence[File], data: st.DataObject) -> None:
@@ -152,6 +154,7 @@ def test_of_tables(files: Sequence[File], data: st.DataObject) -> None:
         examine(root, found, manifest=root / "set.csv")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(FILES, st.data())
 def test_of_hugging_faces_folders(files: Sequence[File], data: st.DataObject) -> None:
@@ -173,6 +176,7 @@ def test_of_hugging_faces_folders(files: Sequence[File], data: st.DataObject) ->
         examine(root, found, hf=root)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(st.lists(FILES, min_size=1, max_size=2), st.data())
 def test_of_tars(tars: Sequence[Sequence[File]], data: st.DataObject) -> None:
@@ -201,6 +205,7 @@ def test_of_tars(tars: Sequence[Sequence[File]], data: st.DataObject) -> None:
         examine(root, count, shards=root / "*.tar")
 
 
+@pytest.mark.slow
 @given(FILES)
 @settings(deadline=None, max_examples=60)
 def test_a_part_is_never_another_than_the_folders_say(files: Sequence[File]) -> None:
