@@ -1,7 +1,7 @@
 """The review application: panes around one tree, and what their keys and the background work lead to."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -180,6 +180,12 @@ class ReviewApp(BackgroundApp[None]):
         """Return what the command palette knows: every key of the application, and Textual's own."""
         yield from super().get_system_commands(screen)
         yield from key_commands(self, screen)
+
+    def end_by_signal(self, number: int) -> None:
+        """Store what was typed, restore the terminal and end."""
+        with suppress(TreegenError):
+            self.feedback.close()
+        super().end_by_signal(number)
 
     async def action_quit(self) -> None:
         """Leave; what is unsaved is in the store, and the next review goes on with it."""

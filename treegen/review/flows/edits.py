@@ -35,7 +35,7 @@ class EditFlow:
         """
         seen = self.context.pane == "options" if what in ("merge", "split") else self.context.selection.kind
         if what and seen:
-            self.context.start(getattr(self, what), "edit")
+            self.context.converse(getattr(self, what), "edit")
         elif self.context.pane != "ask":
             self.context.notify("edits are made among groups, options and rules", timeout=3)
 

@@ -425,7 +425,7 @@ class FeedbackFlow:
 
     def edit(self) -> None:
         """Take the unit under the cursor in the reviewer's own words."""
-        self.context.start(self._edit, "edit")
+        self.context.converse(self._edit, "edit")
 
     async def _edit(self) -> None:
         grid = self.pane.proposal
@@ -442,7 +442,7 @@ class FeedbackFlow:
 
     def reject(self) -> None:
         """Leave the unit under the cursor; ask why, for the next request."""
-        self.context.start(self._reject, "edit")
+        self.context.converse(self._reject, "edit")
 
     async def _reject(self) -> None:
         grid = self.pane.proposal
