@@ -94,9 +94,11 @@ class BackgroundApp(App[ReturnType]):
     def __init__(self) -> None:
         super().__init__()
         self._typed: asyncio.Queue[events.Event] = asyncio.Queue()
+        self._takes_keys = False
 
     def on_mount(self) -> None:
         """Begin to take keys, and end in order when the system or a closed terminal asks for it."""
+        self._takes_keys = True
         self.run_worker(self._take_keys(), group="keys", exit_on_error=False)
         if not self.is_headless:
             for number in (signal.SIGTERM, signal.SIGHUP):
@@ -156,7 +158,7 @@ class BackgroundApp(App[ReturnType]):
         except TreegenError as error:
             self.complain(error)
         except Exception as error:
-            if not self.is_mounted or isinstance(message, BackgroundFailed):
+            if not self._takes_keys or isinstance(message, BackgroundFailed):
                 raise
             self.post_message(BackgroundFailed(type(message).__name__, error))
 

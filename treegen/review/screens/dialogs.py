@@ -28,11 +28,11 @@ class Dialog(ModalScreen[T]):
 
     on_answer: Callable[[Any], None] | None = None
 
-    def dismiss(self, result: T | None = None) -> AwaitComplete:
+    def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close the dialog; do nothing if it is closed already, as a second key of the same burst may ask for it."""
         if self.app.screen is not self:
-            return AwaitComplete.nothing()
-        closed = super().dismiss(result)
+            return AwaitComplete()
+        closed: AwaitComplete = super().dismiss(result)
         if self.on_answer:
             self.on_answer(result)
         return closed
