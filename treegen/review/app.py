@@ -212,7 +212,7 @@ class ReviewApp(BackgroundApp[None]):
             self.review.session.check_store()
             self.feedback.keep_text()
         except TreegenError as error:
-            choices = ["stay", "quit: the file is as it was saved last, and what is not stored is lost"]
+            choices = ["stay", "quit, and lose what is not stored"]
             if await self.ask(ChoiceDialog(f"not stored: {error.message}", choices)) != 1:
                 return
         self.feedback.close()
