@@ -9,28 +9,33 @@ import sys
 import termios
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Thread
+from typing import Final, Literal
 
 from tests.conftest import ROOT
 from tests.waiting import wait_until
 
+_LAST: Final = b"\x1b[5n"
 #: what a terminal answers to the questions of `textual_image` and of treegen
-ANSWERS: Mapping[bytes, bytes] = {
-    b"\x1b[c": b"\x1b[?62;c",
+ANSWERS: Final[Mapping[bytes, bytes]] = {
+    b"\x1b[c": b"\x1b[?62;7c",
+    b"\x1b_Gi=": b"",  # it has no such pictures
     b"\x1b[16t": b"\x1b[6;20;10t",
-    b"\x1b[5n": b"\x1b[0n",
+    _LAST: b"\x1b[0n",
 }
 
 
 class PseudoTerminal:
     """`treegen review` on a pseudo terminal of 100 x 30."""
 
-    def __init__(self, tree: Path, *, delay: float = 0, **environment: str) -> None:
+    def __init__(
+        self, tree: Path, *, answers: Literal["at once", "late", "never"] = "at once", **environment: str
+    ) -> None:
         """Start it.
 
         Args:
             tree: the tree file.
-            delay: seconds that an answer of the terminal takes.
+            answers: when the terminal answers: `late` is when it is asked the next question.
             environment: more variables.
         """
         self._master, slave = os.openpty()
@@ -47,7 +52,7 @@ class PseudoTerminal:
         )
         os.close(slave)
         self.output = b""
-        self._delay = delay
+        self._answers, self._due = answers, b""
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -62,7 +67,17 @@ class PseudoTerminal:
                 return
             self.output += data
             for question in asked.findall(data):
-                Timer(self._delay, self.type, [ANSWERS[question]]).start()
+                self._answer(question)
+
+    def _answer(self, question: bytes) -> None:
+        if self._answers == "never":
+            return
+        if self._answers == "late" and question != _LAST:
+            due, self._due = self._due, ANSWERS[question]
+        else:
+            due, self._due = self._due + ANSWERS[question], b""
+        if due:
+            self.type(due)
 
     def type(self, keys: bytes) -> None:
         """Write keys in one piece, as a macro or a slow line does."""

@@ -4,6 +4,7 @@
 later, and Textual would read them as keys: a `?` opens the help, a digit changes the pane.
 """
 
+import logging
 import os
 import select
 import sys
@@ -22,6 +23,7 @@ def await_answers() -> None:
     from textual_image._posix import capture_mode
     from textual_image._terminal import get_cell_size
 
+    logging.getLogger("textual_image").addHandler(logging.NullHandler())  # else it prints what was not answered
     with capture_mode():  # no echo of the answers
         import textual_image.renderable  # noqa: F401 - asks
 

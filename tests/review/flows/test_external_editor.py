@@ -125,9 +125,8 @@ async def test_where_nothing_can_be_suspended_it_says_so(
 
 
 async def test_a_text_that_cannot_be_read_is_offered_again(play: Open, unseen: Path, editor: Editor) -> None:
-    editor(
-        """if grep -q mistake "$2"; then sed -i 's/mistake//' "$2"; else sed -i '1s/^/mistake/; s/"white"/"ivory"/' "$2"; fi"""
-    )
+    wrong, right = """sed -i '1s/^/mistake/; s/"white"/"ivory"/' "$2" """, """sed -i 's/mistake//' "$2" """
+    editor(f'if grep -q mistake "$2"; then {right}; else {wrong}; fi')
     async with play(unseen) as player:
         await player.press("E")
         assert "your text is kept" in player.said
