@@ -58,16 +58,28 @@ class TestInTmux:
 
     def test_an_editor_that_fails_or_is_not_there_gives_the_screen_back(self, terminal: Terminal, unseen: Path) -> None:
         script = unseen.parent / "editor.sh"
-        script.write_text("#!/bin/sh\nexit 1\n")
+        script.write_text('#!/bin/sh\necho >> "$0.times"\nexit $(wc -l < "$0.times")\n')  # its number of times
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        for editor, reason in ((str(script), "ended with 1"), ("/no/such/editor", "set EDITOR")):
-            terminal.start("env", f"EDITOR={editor}", *PROGRAM, str(unseen))
-            for key in ("E", "C-e"):
-                terminal.shows(READY)
-                terminal.press(key)
-                terminal.shows(reason)
-            leave(terminal)
-            terminal.stop()
+        terminal.start("env", f"EDITOR={script}", *PROGRAM, str(unseen))
+        terminal.shows(READY)
+        for key, reason in (("E", "ended with 1"), ("C-e", "ended with 2")):
+            terminal.press(key)
+            terminal.shows(reason)
+        leave(terminal)
+        terminal.stop()
+        terminal.start("env", "EDITOR=/no/such/editor", *PROGRAM, str(unseen))
+        terminal.shows(READY)
+        terminal.press("E")
+        terminal.shows("set EDITOR")
+        leave(terminal)
+        terminal.stop()
+        unseen.write_text("{")
+        terminal.start("env", f"EDITOR={script}", *PROGRAM, str(unseen))
+        terminal.shows("is not a tree yet")
+        terminal.press("E")
+        terminal.shows("ended with 3")
+        terminal.press("q")
+        terminal.shows("ended with 0")
 
     def test_keys_typed_behind_an_edit_key_are_text_and_no_commands(self, terminal: Terminal, unseen: Path) -> None:
         before = group_names(unseen)
