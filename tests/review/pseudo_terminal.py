@@ -7,7 +7,9 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Final, Literal
@@ -97,6 +99,23 @@ class PseudoTerminal:
         wait_until(lambda: self.process.poll() is not None, lambda: self.output[-3000:])
         self._reader.join(10)
         return self.process.returncode
+
+    def leave(self) -> int:
+        """Type escape, which leaves a dialog, then ctrl+q, until the program ends; return its exit code.
+
+        Once may be too few: the system drops what is typed while an editor starts, and escape takes the key behind it.
+        """
+
+        def ended() -> bool:
+            self.type(b"\x1b")
+            time.sleep(0.3)  # else it would be one key with the next
+            self.type(b"\x11")
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+            return self.process.poll() is not None
+
+        wait_until(ended, lambda: self.output[-3000:])
+        return self.ended()
 
     def close(self) -> None:
         """End the program if it lives."""
