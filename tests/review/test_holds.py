@@ -61,7 +61,9 @@ class TestInTmux:
         script = unseen.parent / "editor.sh"
         script.write_text('#!/bin/sh\necho >> "$0.times"\nexit $(wc -l < "$0.times")\n')  # its number of times
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        terminal.start("env", f"EDITOR={script}", *PROGRAM, str(unseen))
+        # by its name alone: with its folder the message would be broken into lines anywhere
+        own = ("env", f"PATH={unseen.parent}{os.pathsep}{os.environ['PATH']}", "EDITOR=editor.sh")
+        terminal.start(*own, *PROGRAM, str(unseen))
         terminal.shows(READY)
         for key, reason in (("E", "ended with 1"), ("C-e", "ended with 2")):
             terminal.press(key)
@@ -75,7 +77,7 @@ class TestInTmux:
         leave(terminal)
         terminal.stop()
         unseen.write_text("{")
-        terminal.start("env", f"EDITOR={script}", *PROGRAM, str(unseen))
+        terminal.start(*own, *PROGRAM, str(unseen))
         terminal.shows("is not a tree yet")
         terminal.press("E")
         terminal.shows("ended with 3")
