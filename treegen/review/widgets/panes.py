@@ -7,7 +7,6 @@ from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid, widths_of
-from treegen.text import show
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.validation.problems import path_of
@@ -204,10 +203,3 @@ def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:
     if parts[:1] == ["rules"] and len(parts) > 1:
         return (parts[2] if len(parts) > 2 else None), None, parts[1]
     return None, None, None
-
-
-def located(pointer: str) -> str:
-    """Describe a location in words, for a message."""
-    group, option, name = place_of(pointer)
-    said = [show(p) for p in (name, group) if p]
-    return " in ".join(said) + (f", option {option}" if option else "") or "the tree"
