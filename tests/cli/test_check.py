@@ -240,3 +240,14 @@ def test_a_rule_of_nulls_alone_and_an_option_with_braces_are_errors(run: Run, tr
     assert done.code == 1
     assert "TG201 /rules/Ulvar" in done.out
     assert "TG110 /classification_groups/mark/options/0" in done.out
+
+
+def test_a_class_that_nulls_leave_with_two_answers_is_warned_of(run: Run, tree_file: Path) -> None:
+    content = json.loads(tree_file.read_text())
+    for group in ("colour", "form", "scene"):
+        content["rules"]["Zandoor"][group] = None
+    tree_file.write_text(json.dumps(content))
+    done = run("check", tree_file)
+    (line,) = (line for line in done.out.splitlines() if "TG610" in line)
+    assert " warning TG610 /rules/Zandoor: " in line
+    assert 'only "mark" and "size" of 5 groups' in line

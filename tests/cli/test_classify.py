@@ -14,6 +14,8 @@ def test_classify_shows_the_chain_of_answers(run: Run, tree_file: Path) -> None:
     assert done.out.count("  colour: ") == 2
     results = json.loads(run("classify", tree_file, images / "Zandoor" / "001.png", "--json").out)
     assert len(results[0]["ranking"]) == 5
+    assert 0.5 < results[0]["ranking"][0][1] <= 1  # the mean, also of classes with a null
+    assert results[0]["rule"] == "mean"
     assert [a["group"] for a in results[0]["answers"]] == ["colour", "form", "scene", "mark", "size"]
     missing = run("classify", tree_file, images / "none.png", images / "Wendle" / "001.png")
     assert missing.code == 2

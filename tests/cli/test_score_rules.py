@@ -71,7 +71,7 @@ def test_options_that_contradict_each_other_are_refused(run: Run, tree_file: Pat
     done = run("score", tree_file, "--freeze")
     assert done.code == 2
     assert "--rules" in done.err
-    unknown = run("score", tree_file, "--rules", "mean")
+    unknown = run("score", tree_file, "--rules", "median")
     assert unknown.code == 2
     assert "log-product" in unknown.err
 
@@ -181,13 +181,13 @@ def test_an_image_whose_best_scores_are_close_is_called_unsure(run: Run, tree_fi
     domain, image = tree_file.parent / "domain.toml", next((tree_file.parent / "images").rglob("*.png"))
     text = domain.read_text()
     for margin, unsure in ((0, False), (1000, True)):
-        domain.write_text(f'{text}\n[decision]\nrule = "sum"\nleast_margin = {margin}\n')
+        domain.write_text(f'{text}\n[decision]\nrule = "mean"\nleast_margin = {margin}\n')
         assert json.loads(run("classify", tree_file, image, "--json").out)[0]["unsure"] is unsure
     assert ": unsure, perhaps " in run("classify", tree_file, image).out
-    assert run("score", tree_file, "--dev", "--rules", "sum", "--freeze").code == 0
+    assert run("score", tree_file, "--dev", "--rules", "mean", "--freeze").code == 0
     assert load_domain(domain).decision.least_margin == 1000
     domain.write_text(f'{text}\n[decision]\nrule = "vote"\nleast_margin = 1\n')
-    assert run("score", tree_file, "--dev", "--rules", "sum", "--freeze").code == 0
+    assert run("score", tree_file, "--dev", "--rules", "mean", "--freeze").code == 0
     assert load_domain(domain).decision == DecisionSettings()
 
 

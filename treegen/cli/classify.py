@@ -46,7 +46,7 @@ def _show(result: "Classification") -> None:
 
     groups = len(result.answers)
     (label, best), *others = result.ranking
-    highest = f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
+    highest = "" if result.rule == "mean" else f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
     shown = f"unsure, perhaps {label}" if result.unsure else label
     say(f"{result.path}: {shown} ({best:.2f}{highest}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
     for answer in result.answers:

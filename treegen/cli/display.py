@@ -103,7 +103,7 @@ def show_score(score: Score, *, groups: bool = False) -> None:
         groups: print all details of the groups, not only their accuracy.
     """
     encoder, images = score["encoder"], score["images"]
-    rule = "" if score["decision_rule"] == "sum" else f", decision rule {score['decision_rule']}"
+    rule = "" if score["decision_rule"] == "mean" else f", decision rule {score['decision_rule']}"
     say(
         f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"

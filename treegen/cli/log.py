@@ -100,7 +100,7 @@ def _show_revisions(store: "Store") -> None:
     table(head, rows, right=(0, 1, 5, 6, 7, 8, 9))
     if len(corrected) > 1:
         say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test part")
-    if any(score.get("decision_rule", "sum") != "sum" for score in scores.values()):
+    if any(score.get("decision_rule", "sum") != "mean" for score in scores.values()):
         say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two lines")
     looks = [score["test_looks"] for score in map(as_tested, scores.values()) if score and "test_looks" in score]
     if looks:
@@ -109,9 +109,9 @@ def _show_revisions(store: "Store") -> None:
 
 
 def _scored_by(score: Score) -> str:
-    """Return the encoder, and the decision rule if it is not the sum."""
+    """Return the encoder, and the decision rule if it is not the mean."""
     rule = score.get("decision_rule", "sum")
-    return str(score["encoder"]["name"]) + (f", {rule}" if rule != "sum" else "")
+    return str(score["encoder"]["name"]) + (f", {rule}" if rule != "mean" else "")
 
 
 def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str, str]:

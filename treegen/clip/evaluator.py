@@ -10,7 +10,7 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
-from treegen.clip.decisions import SUM, DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions import MEAN, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
@@ -168,7 +168,7 @@ class Evaluator:
             names=self._name_logits(features) if names else None,
         )
 
-    def _classifier(self, tree: Tree, decision: FittedRule = SUM, *, names: bool) -> TreeClassifier:
+    def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:
         """Return the tree with its classes in the order of the domain's.
 
         Raises:
@@ -318,7 +318,7 @@ class Evaluator:
             ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
             obstacle=self._obstacle,
             progress=self._progress,
-            predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
+            predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
         )
         return preview(ground, tree, variants)
 

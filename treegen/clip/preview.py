@@ -59,7 +59,7 @@ class PreviewContext:
         ask: a question -> the probabilities of its options (O, B), always the same.
         obstacle: why a tree cannot be scored, empty if it can.
         progress: is told after each variant; may raise `Cancelled`.
-        predict: predictions (B) of a tree that can be scored, for decision rules other than the sum, which
+        predict: predictions (B) of a tree that can be scored, for decision rules other than the mean, which
             look at more than the probabilities of the options.
     """
 
@@ -136,6 +136,6 @@ def _is_right(ground: PreviewContext, tree: Tree, labels: "NDArray[np.int64]") -
         answers = [ground.ask(group.fill()) for group in tree.groups]
         columns = namespace(answers[0]).concat(answers)  # (Q, B)
         matrix = like(scoring.rule_matrix(tree, ground.classes), columns)
-        found = to_numpy(scoring.class_scores(columns.T, matrix)).argmax(1)
+        found = to_numpy(scoring.class_means(columns.T, matrix)).argmax(1)
     right: NDArray[np.bool_] = found == labels
     return right

@@ -154,7 +154,7 @@ class DecisionSettings:
         least_margin: if an image's two best scores differ by less, `treegen classify` reports it as unsure.
     """
 
-    rule: str = "sum"
+    rule: str = "mean"
     parameters: tuple[tuple[str, float], ...] = ()
     encoder: str = ""
     least_margin: float = 0.0

@@ -34,7 +34,7 @@ class Answer:
 class Classification:
     """One image: the best classes with their scores, and the answers behind them.
 
-    Scores range from 0 to the number of groups under the decision rule `sum`; other rules have their own scale.
+    Scores range from 0 to 1 under the decision rule `mean`; other rules have their own scale.
     `unsure` if the two best scores differ by less than the domain's `least_margin`.
     """
 
@@ -42,7 +42,7 @@ class Classification:
     ranking: tuple[tuple[str, float], ...]
     answers: tuple[Answer, ...]
     failure: str = ""
-    rule: str = "sum"
+    rule: str = "mean"
     unsure: bool = False
 
 

@@ -56,6 +56,7 @@ def test_every_lint_is_a_warning_and_says_what_to_do(content: dict[str, Any]) ->
     content["classification_groups"]["legs"]["options"] += ["two of the four"]
     for rule in content["rules"].values():
         rule["size"] = 0
+    content["rules"]["Swan"]["colour"] = None
     problems = list(lint(tree_from(content)))
     measured = {"TG703", "TG704", "TG705", "TG706"}  # what a score advises
     assert {p.code for p in problems} == {code for code in CODES if code[2] in "67"} - measured
@@ -209,8 +210,10 @@ def test_a_group_that_separates_no_two_classes() -> None:
 
 def test_two_classes_that_differ_in_one_group_are_both_named_with_it() -> None:
     tree = tree_with({"Qa": [0, 0, 0], "Qb": [1, 1, 1], "Qc": [0, None, 0], "Qd": [2, 2, 2]}, 3)
-    (problem,) = lint(tree)
+    problem, few = lint(tree)
     assert (problem.code, problem.pointer) == ("TG702", "/rules/Qc")
+    assert (few.code, few.pointer) == ("TG610", "/rules/Qc")
+    assert few.message.startswith('"Qc" is answered by only "g0" and "g2" of 3 groups, the rest is null')
     assert problem.message == '"Qc" differs from "Qa" in "g1" only'
 
 

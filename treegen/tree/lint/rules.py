@@ -23,6 +23,7 @@ _ADVICE: Final = {
     "TG605": "CLIP reads past negations: name what is there instead, such as a plain back for no stripes",
     "TG606": "an image does not show it: ask for something that can be seen",
 }
+_FEW_ANSWERS: Final = 2  # of a class, that are worth a warning
 _NAMED: Final = 3  # near twins named in one message
 _MOST_WORDS: Final = 32  # per option and name: longer ones are not answers, and comparing is quadratic
 _MOST_LETTERS: Final = 40  # of a word checked for typos
@@ -39,7 +40,7 @@ class _Names:
 def lint(
     tree: Tree, *, aliases: Aliases = (), language: str = "en", context: int | None = CONTEXT
 ) -> Iterator[Problem]:
-    """Yield problems TG601 to TG609, TG701 and TG702 of a tree whose types are valid.
+    """Yield problems TG601 to TG610, TG701 and TG702 of a tree whose types are valid.
 
     Args:
         tree: may have other problems.
@@ -54,6 +55,7 @@ def lint(
         yield from _texts(group, names, english, context)
     yield from _silent_groups(tree)
     yield from _near_twins(tree)
+    yield from _hardly_answering(tree)
 
 
 def _option_place(group: Group, index: int) -> str:
@@ -260,6 +262,21 @@ def _near_twins(tree: Tree) -> Iterator[Problem]:
         more = counts[later] - len(named)
         told = f"{show(names[later])} differs {listed}" + (f", and from {more} more in one group only" if more else "")
         yield Problem(code="TG702", pointer=pointer_to("rules", names[later]), message=told)
+
+
+def _hardly_answering(tree: Tree) -> Iterator[Problem]:
+    """Yield TG610: classes of which nulls leave two answers or fewer, so that one or two groups decide their score."""
+    names = [group.name for group in tree.groups]
+    for rule in tree.rules:
+        given = dict(rule.answers)
+        answers = [name for name in names if given.get(name) is not None]
+        if len(answers) <= _FEW_ANSWERS and len(answers) < len(names):
+            where = f"only {' and '.join(map(show, answers))}" if answers else "no group"
+            told = (
+                f"{show(rule.name)} is answered by {where} of {len(names)} groups, the rest is null: "
+                "its score rests on that alone; give it the answers that most of its images show"
+            )
+            yield Problem(code="TG610", pointer=pointer_to("rules", rule.name), message=told)
 
 
 def _alike_but_one(tree: Tree, answers: Sequence[Mapping[str, int | None]]) -> Iterator[tuple[str, tuple[int, ...]]]:
