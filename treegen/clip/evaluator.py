@@ -25,7 +25,7 @@ from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
-from treegen.images import LabelledImage, shown
+from treegen.images import LabelledImage, digest_of_parts, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -363,7 +363,12 @@ class Evaluator:
             "digest": self.images.digest,
             "test": len(self.parts["test"].labels),
             "dev": len(self.parts["dev"].labels),
-            "split": {"dev": self.domain.split.dev, "seed": self.domain.split.seed},
+            "split": {
+                "dev": self.domain.split.dev,
+                "seed": self.domain.split.seed,
+                "by": self.domain.split.by,
+                "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
+            },
             "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
         }

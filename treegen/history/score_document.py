@@ -131,10 +131,12 @@ class ScoredBy(TypedDict):
 
 
 class Split(TypedDict):
-    """How the images were divided."""
+    """How the images were divided, with a digest of both parts; scores of earlier versions lack it."""
 
     dev: float
     seed: int
+    by: NotRequired[str]
+    digest: NotRequired[str]
 
 
 class ScoredImages(TypedDict):

@@ -106,7 +106,8 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     from treegen.clip.diagnosis.dataset_notes import notes_on
 
     chosen = encoder_notes(workspace.encoder_settings, workspace.domain)
-    return (*chosen, *notes_on(workspace.evaluator), *workspace.encoder.notes)
+    divided = workspace.split_notes(workspace.evaluator.images.images)
+    return (*chosen, *divided, *notes_on(workspace.evaluator), *workspace.encoder.notes)
 
 
 def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str, ...]:

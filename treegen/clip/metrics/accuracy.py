@@ -109,7 +109,8 @@ def corrected_over(scores: Mapping[int, Score]) -> dict[int, float]:
         if (score := as_tested(each)) and (parent := score["mcnemar"]["parent"]):
             values[revision] = parent["p"]
             split = score["images"]["split"]
-            families.setdefault(f"{score['images']['digest']} {split['dev']} {split['seed']}", []).append(revision)
+            same = split.get("digest") or f"{split['dev']} {split['seed']}"
+            families.setdefault(f"{score['images']['digest']} {same}", []).append(revision)
     corrected: dict[int, float] = {}
     for family in families.values():
         corrected |= dict(zip(family, holm([values[revision] for revision in family]), strict=True))
