@@ -34,6 +34,7 @@ def test_each_new_look_at_the_test_part_is_counted_and_told_and_the_dev_part_is_
     """The same tree again is no new look; neither is any score of the dev part alone."""
     done = run("score", tree_file)
     assert "the test part was looked at 1 time (" in done.out
+    assert "(no interval: a class has 4 test images, and 5 are needed in each)" in done.out
     assert document(run, tree_file)["test_looks"] == 1
     tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
     alone = run("score", tree_file, "--dev")

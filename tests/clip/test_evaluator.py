@@ -164,6 +164,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
 OPTIONAL = {
     *("test", "baseline", "controls", "mcnemar", "minimum_detectable_effect", "recall_difference", "test_looks"),
     *("by", "digest"),  # of the split
+    "reason",  # why the mean recall has no interval
     *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice"),
     "logit_scale_assumed",
     *("balanced_accuracy", "confusion", "calibration", "information", "shared", "pairs", "together", "without"),

@@ -7,7 +7,7 @@ import click
 
 from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
 from treegen.cli.output import interval, percent, plain, say, table, tell
-from treegen.history.score_document import Diagnosis, Paired, Score, TestedScore, as_tested
+from treegen.history.score_document import Diagnosis, Paired, Resampled, Score, TestedScore, as_tested
 from treegen.text import counted
 from treegen.tree.changes import Change
 from treegen.tree.validation.problems import Place, Problem
@@ -150,11 +150,18 @@ def show_test(score: TestedScore) -> None:
         (tests["parent"], recalls and recalls["parent"], "the parent revision"),
     ):
         if paired:
-            told = f"; mean recall {points(recall['difference'])} {interval(recall['interval'])}" if recall else ""
+            told = _recall_words(recall) if recall else ""
             say(paired_sentence(paired, words) + told)
     say(effect_sentence(score))
     if looks := score.get("test_looks"):
         say(f"the test part was looked at {looks} time{'s' if looks > 1 else ''} (trees, encoders, decision rules)")
+
+
+def _recall_words(recall: Resampled) -> str:
+    """Describe the difference of the mean recalls with its interval, or why it has none."""
+    bounds = recall["interval"]
+    shown = interval(bounds) if bounds else f"({recall['reason']})"
+    return f"; mean recall {points(recall['difference'])} {shown}"
 
 
 def say_some(lines: Sequence[str], most: int = 10) -> None:

@@ -75,11 +75,12 @@ class Paired(TypedDict):
 
 
 class Resampled(TypedDict):
-    """A difference of mean per-class recalls with its bootstrap interval."""
+    """A difference of mean per-class recalls with its bootstrap interval, or the reason why there is none."""
 
     difference: float
-    interval: list[float]
+    interval: list[float] | None
     resamples: int
+    reason: NotRequired[str]
 
 
 class AgainstOthers(TypedDict):

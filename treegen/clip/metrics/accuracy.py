@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from treegen.clip.metrics.statistics import (
+    LEAST_PER_CLASS,
     holm,
     mcnemar_exact,
     mean_per_class_recall,
@@ -57,7 +58,13 @@ def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> Resample
     """Return the difference of the mean per-class recalls with its bootstrap interval."""
     found = recall_difference(labels, new, old)
     assert found is not None
-    return {"difference": found[0], "interval": list(found[1:]), "resamples": 10_000}
+    if found[1] is None:
+        least = int(np.unique(np.asarray(labels), return_counts=True)[1].min())
+        reason = (
+            f"no interval: a class has {least} test image{'s' * (least > 1)}, and {LEAST_PER_CLASS} are needed in each"
+        )
+        return {"difference": found[0], "interval": None, "resamples": 10_000, "reason": reason}
+    return {"difference": found[0], "interval": list(found[1]), "resamples": 10_000}
 
 
 def comparisons(
