@@ -51,7 +51,8 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
     if plan.listing.own:
         workspace, looked = plan.workspace, ImageSet(images=tuple(images)).digest
         look = (digest_of(plan.tree), encoder, rule)
-        workspace.store.look(looked, split_settings(workspace.domain.split), [look])
+        contents = {row[1] for row, counts_too in zip(rows, counts, strict=True) if counts_too}
+        workspace.store.look(looked, split_settings(workspace.domain.split), [look], contents)
     n, correct = len(counted), sum(counted)
     return {
         "part": "test" if plan.listing.own else "all",

@@ -14,7 +14,7 @@ from treegen.tree.validation.problems import errors_of
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from treegen.clip.decisions import DecisionRule
 
@@ -63,19 +63,20 @@ def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Seq
     if compared:
         score["rules"] = evaluator.compare(tree, compared, sealed=closed)[1]
     if not closed:
-        cast(TestedScore, score)["test_looks"] = _look(workspace, score)
+        contents = {image.digest for image in evaluator.parts["test"].images}
+        cast(TestedScore, score)["test_looks"] = _look(workspace, score, contents)
     workspace.store.add_score(revision.id, score)
     return ScoreResult(revision=revision, score=score, notes=_score_notes(workspace))
 
 
-def _look(workspace: Workspace, score: Score) -> int:
+def _look(workspace: Workspace, score: Score, contents: "Collection[str]") -> int:
     """Record a test evaluation for each decision rule in the score; return how many there have been in total."""
     from treegen.clip.decisions.interface import words_of
 
     used = [(score["decision_rule"], score.get("decision_parameters", {}))]
     used += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
     looks = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in used]
-    return workspace.store.look(score["images"]["digest"], split_settings(workspace.domain.split), looks)
+    return workspace.store.look(score["images"]["digest"], split_settings(workspace.domain.split), looks, contents)
 
 
 def freeze_rule(workspace: Workspace, score: Score) -> str:

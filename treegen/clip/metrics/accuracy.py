@@ -1,6 +1,6 @@
 """Parts shared by several sections of the score document: an accuracy, a paired test, a spread over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ from treegen.history.score_document import (
     Score,
     Share,
     Spread,
+    TestedScore,
     as_tested,
 )
 
@@ -104,21 +105,46 @@ def spread(n: int, accuracies: Sequence[float]) -> Spread:
     return {"n": n, "seeds": len(accuracies), "accuracy": mean, "interval": list(middle_interval(accuracies))}
 
 
-def corrected_over(scores: Mapping[int, Score]) -> dict[int, float]:
-    """Return revision -> p against its parent, corrected for all comparisons on the same test split.
+def corrected_over(scores: Mapping[int, Score], every: Iterable[Score]) -> dict[int, tuple[float, int]]:
+    """Return revision -> p against its parent, corrected by Holm, and the number of comparisons it is corrected for.
+
+    The family is every comparison that was made on the same test split: with parents, with the baseline and between
+    decision rules, in all scores of all trees of the folder. One that was repeated, with the same result, counts once.
 
     Args:
         scores: revision -> its score document, with or without a test section.
+        every: all score documents, of which `scores` are the latest of each revision.
     """
-    families: dict[str, list[int]] = {}
-    values: dict[int, float] = {}
+    families: dict[str, dict[tuple[object, ...], float]] = {}
+    for score in map(as_tested, (*every, *scores.values())):
+        if score and (compared := _compared(score)):
+            families.setdefault(_family(score), {}).update(compared)
+    corrected = {name: dict(zip(some, holm(list(some.values())), strict=True)) for name, some in families.items()}
+    result: dict[int, tuple[float, int]] = {}
     for revision, each in scores.items():
         if (score := as_tested(each)) and (parent := score["mcnemar"]["parent"]):
-            values[revision] = parent["p"]
-            split = score["images"]["split"]
-            same = split.get("digest") or f"{split['dev']} {split['seed']}"
-            families.setdefault(f"{score['images']['digest']} {same}", []).append(revision)
-    corrected: dict[int, float] = {}
-    for family in families.values():
-        corrected |= dict(zip(family, holm([values[revision] for revision in family]), strict=True))
-    return corrected
+            family = corrected[_family(score)]
+            result[revision] = (family[_key(score, "parent", parent)], len(family))
+    return result
+
+
+def _family(score: TestedScore) -> str:
+    """Return the name of a score's test split."""
+    split = score["images"]["split"]
+    return f"{score['images']['digest']} {split.get('digest') or (split['dev'], split['seed'])}"
+
+
+def _key(score: TestedScore, other: str, paired: Paired) -> tuple[object, ...]:
+    """Identify a comparison: what was compared with what, and the result."""
+    learnt = tuple(score.get("decision_parameters", {}).items())
+    rule = (score.get("decision_rule", "sum"), learnt)
+    return (score["tree"], score["encoder"]["fingerprint"], rule, other, paired["wins"], paired["losses"])
+
+
+def _compared(score: TestedScore) -> dict[tuple[object, ...], float]:
+    """Return all comparisons on the test split in a score document, with their p."""
+    made: dict[str, Paired] = {other: paired for other, paired in score["mcnemar"].items() if paired}  # type: ignore[misc]
+    for entry in score["rules"]["entries"] if "rules" in score else ():
+        if against := entry.get("test_against"):
+            made[f"rule {entry['rule']}"] = against
+    return {_key(score, other, paired): paired["p"] for other, paired in made.items()}
