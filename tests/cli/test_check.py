@@ -252,3 +252,14 @@ def test_a_class_that_nulls_leave_with_two_answers_is_warned_of(run: Run, tree_f
     assert " warning TG610 /rules/Zandoor: " in line
     assert 'is answered by only "' in line
     assert " of 5 groups" in line
+
+
+def test_a_for_an_is_found_in_a_prompt_filled_with_its_option(run: Run, tree_file: Path) -> None:
+    content = json.loads(tree_file.read_text())
+    content["classification_groups"]["size"]["prompt"] = "A {} creature."
+    content["classification_groups"]["size"]["options"] = ["tiny", "enormous"]
+    tree_file.write_text(json.dumps(content))
+    lines = [line for line in run("check", tree_file).out.splitlines() if "TG611" in line]
+    assert [line.partition(" warning ")[2].split(":")[0] for line in lines] == [
+        "TG611 /classification_groups/size/options/1"
+    ]

@@ -107,6 +107,18 @@ def test_the_baseline_names_every_class_in_the_template() -> None:
     assert odd.name_prompts() == ("{noun}, {noun}", "{0}, {0}", "%s \\1, %s \\1")
 
 
+@pytest.mark.parametrize(
+    ("noun", "text"), [("animal", "an animal"), ("bird", "a bird"), ("university", "a university")]
+)
+def test_the_baseline_puts_the_right_article_before_the_noun(noun: str, text: str) -> None:
+    domain = replace(load_domain(DOMAINS / "valid" / "full.toml"), noun=noun)
+    assert (
+        replace(domain, name_template="a photo of {a noun}: {name}").name_prompt("Newt") == f"a photo of {text}: Newt"
+    )
+    assert replace(domain, name_template="one {a noun}, {name}").name_prompt("{a noun}") == f"one {text}, {{a noun}}"
+    assert replace(domain, name_template="a {noun} {name}").name_prompt("Newt") == f"a {noun} Newt"
+
+
 def test_a_folder_stands_for_the_file_in_it(tmp_path: Path) -> None:
     path = written(tmp_path, HEAD)
     assert domain_path(tmp_path) == path

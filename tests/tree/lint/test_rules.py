@@ -26,7 +26,7 @@ def tree_with(rules: Mapping[str, Sequence[int | None]], groups: int) -> Tree:
     options = ("oak", "fir", "elm", "yew", "ash")
     return Tree(
         domain="d",
-        groups=tuple(Group(name=f"g{i}", prompt="A {}.", options=options) for i in range(groups)),
+        groups=tuple(Group(name=f"g{i}", prompt="The {}.", options=options) for i in range(groups)),
         rules=tuple(
             ClassRule(name=name, answers=tuple((f"g{i}", answer) for i, answer in enumerate(answers)))
             for name, answers in rules.items()
@@ -52,7 +52,7 @@ def test_a_tree_that_asks_well_has_nothing_to_lint(content: dict[str, Any]) -> N
 def test_every_lint_is_a_warning_and_says_what_to_do(content: dict[str, Any]) -> None:
     options = ["white", "white body", "usually black or gray", "no dark fur", "expensive", "the newt " + "long " * 80]
     content["classification_groups"]["colour"]["options"] = options
-    content["classification_groups"]["size"] = {"prompt": "It is {}.", "options": ["white", "black"]}
+    content["classification_groups"]["size"] = {"prompt": "It is an {}.", "options": ["white", "black"]}
     content["classification_groups"]["legs"]["options"] += ["two of the four"]
     for rule in content["rules"].values():
         rule["size"] = 0
@@ -310,3 +310,20 @@ def test_classes_are_not_compared_in_pairs() -> None:
 
     assert found(10_000) > 5_000
     assert_linear(found, 1000)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "wrong"),
+    [
+        ("It has a {}.", ["orange body", "red body", "eye", "unicorn horn", "hourglass shape"], [0, 2, 4]),
+        ("An {} of the sea.", ["eel", "ray", "urchin", "European eel"], [1, 3]),
+        ("It has a/an {}.", ["orange body", "red body"], []),
+        ("It is {}.", ["orange", "red"], []),
+        ("Its plasma {} glows.", ["orb", "ray"], []),
+        ("It has a {}.", ["8-legged body", "7-legged body", "X on its back", "U on its back"], [0, 2]),
+    ],
+)
+def test_a_and_an_are_checked_in_the_filled_prompt(prompt: str, options: list[str], wrong: list[int]) -> None:
+    problems = [p for p in lint(tree_of(options, prompt)) if p.code == "TG611"]
+    assert [int(p.pointer.rsplit("/", 1)[1]) for p in problems] == wrong
+    assert [p for p in lint(tree_of(options, prompt), language="de") if p.code == "TG611"] == []

@@ -4,12 +4,13 @@ Lints do not run when a tree is drafted or repaired: they call for a person's ju
 """
 
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from treegen.text import show
+from treegen.text import article, show
 from treegen.tree.lint.word_lists import CONTEXT, content_words, doubtful_words, least_tokens, only_achromatic
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import is_sign, normalise
@@ -23,6 +24,7 @@ _ADVICE: Final = {
     "TG605": "CLIP reads past negations: name what is there instead, such as a plain back for no stripes",
     "TG606": "an image does not show it: ask for something that can be seen",
 }
+_ARTICLE: Final = re.compile(r"(?<![\w/(])(an?)\s+\{\}", re.IGNORECASE)
 _FEW_ANSWERS: Final = 2  # of a class, that are worth a warning
 _NAMED: Final = 3  # near twins named in one message
 _MOST_WORDS: Final = 32  # per option and name: longer ones are not answers, and comparing is quadratic
@@ -40,7 +42,7 @@ class _Names:
 def lint(
     tree: Tree, *, aliases: Aliases = (), language: str = "en", context: int | None = CONTEXT
 ) -> Iterator[Problem]:
-    """Yield problems TG601 to TG610, TG701 and TG702 of a tree whose types are valid.
+    """Yield problems TG601 to TG611, TG701 and TG702 of a tree whose types are valid.
 
     Args:
         tree: may have other problems.
@@ -53,6 +55,8 @@ def lint(
     for group in tree.groups:
         yield from _like_options(group, english)
         yield from _texts(group, names, english, context)
+        if english:
+            yield from _articles(group)
     yield from _silent_groups(tree)
     yield from _near_twins(tree)
     yield from _hardly_answering(tree)
@@ -177,6 +181,19 @@ def _texts(group: Group, names: _Names, english: bool, context: int | None) -> I
         if context is not None and len(text) > context - 2 and (tokens := least_tokens(text)) > context:
             told = f"the filled prompt has at least {tokens} tokens, CLIP reads {context}: {show(text)}"
             yield Problem(code="TG609", pointer=_option_place(group, index), message=told)
+
+
+def _articles(group: Group) -> Iterator[Problem]:
+    """Yield TG611 at options before which the prompt has the wrong one of a and an."""
+    found = _ARTICLE.search(group.prompt)
+    for index, option in enumerate(group.options if found else ()):
+        needed = article(option.strip())
+        if found and needed and needed != found[1].casefold():
+            told = (
+                f"{show(group.fill()[index])}: {show(option)} needs {needed}; ask without an article, "
+                "or give every option its own"
+            )
+            yield Problem(code="TG611", pointer=_option_place(group, index), message=told)
 
 
 def _wording(text: str, pointer: str, english: bool, ignored: str = "") -> Iterator[Problem]:

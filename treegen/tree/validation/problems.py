@@ -58,6 +58,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG608": ("warning", "a group of white, gray and black alone"),
     "TG609": ("warning", "a filled prompt is longer than CLIP reads"),
     "TG610": ("warning", "a class that nulls leave with two answers or fewer"),
+    "TG611": ("warning", "a filled prompt with a where it should have an, or the reverse"),
     "TG701": ("warning", "a group that separates no two classes"),
     "TG702": ("warning", "two classes that one group alone tells apart"),
     "TG703": ("warning", "a group without which more images are right"),
