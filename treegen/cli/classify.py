@@ -31,6 +31,8 @@ def command(
     results = classify_images(workspace, images)
     for note in workspace.encoder.notes:
         tell(f"note: {note}")
+    if any(result.ranking and result.fits is None for result in results):
+        tell("note: whether an image fits any class is not known before `treegen score` has learnt it on the dev part")
     if as_json:
         print_json([{**asdict(r), "path": str(r.path)} for r in results])
     for result in results:
@@ -48,6 +50,8 @@ def _show(result: "Classification") -> None:
     (label, best), *others = result.ranking
     highest = "" if result.rule == "mean" else f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
     shown = f"unsure, perhaps {label}" if result.unsure else label
+    if result.fits is False:
+        shown = f"fits no class, nearest {label}"
     say(f"{result.path}: {shown} ({best:.2f}{highest}; next {', '.join(f'{n} {s:.2f}' for n, s in others[:2])})")
     for answer in result.answers:
         told = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"

@@ -11,6 +11,7 @@ from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
 from treegen.clip.decisions import MEAN, DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions.abstaining import least_fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
@@ -301,6 +302,7 @@ class Evaluator:
                 decision=answers.decision,
                 known=self._found,
             ),
+            "fit": least_fit(answers.scores, dev.labels),
         }
 
     def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:

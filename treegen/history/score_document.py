@@ -116,8 +116,18 @@ class Findings(TypedDict):
     advice: NotRequired[list[dict[str, Any]]]
 
 
+class Fit(TypedDict):
+    """The best score below which an image is said to fit no class."""
+
+    least: float
+    share: float
+    n: int
+
+
 class Diagnosis(Accuracy, Findings):
     """The dev split: all that feedback and language models may see."""
+
+    fit: NotRequired[Fit | None]
 
 
 class ScoredBy(TypedDict):

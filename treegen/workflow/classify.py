@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from treegen.clip.embedding.preprocess import NO_NUMBERS
 from treegen.errors import InputError
+from treegen.history.store import stored_scores
 from treegen.images import Crop, open_image
+from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.workflow.workspace import Workspace
 
@@ -35,7 +37,9 @@ class Classification:
     """One image: the best classes with their scores, and the answers behind them.
 
     Scores range from 0 to 1 under the decision rule `mean`; other rules have their own scale.
-    `unsure` if the two best scores differ by less than the domain's `least_margin`.
+    `unsure` if the two best scores differ by less than the domain's `least_margin`. `fits` is whether the best score is
+    as high as on dev images that are rightly predicted, all but the lowest 2 % of them; `None` if no score of this tree
+    by this encoder and decision rule has learnt that.
     """
 
     path: Path
@@ -44,6 +48,7 @@ class Classification:
     failure: str = ""
     rule: str = "mean"
     unsure: bool = False
+    fits: bool | None = None
 
 
 def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classification]:
@@ -64,16 +69,33 @@ def _classify(workspace: Workspace, tree: Tree, paths: Sequence[Path]) -> list[C
     decision = _decision(workspace, tree)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
     results: list[Classification] = []
-    least = workspace.domain.decision.least_margin
+    least, fit = workspace.domain.decision.least_margin, _least_fit(workspace, tree, decision)
     for start in range(0, len(paths), _BATCH):
         found = _classify_batch(labeller, paths[start : start + _BATCH], crop)
-        results += [replace(each, rule=decision.rule.name, unsure=_is_unsure(each, least)) for each in found]
+        results += [
+            replace(each, rule=decision.rule.name, unsure=_is_unsure(each, least), fits=_fits(each, fit))
+            for each in found
+        ]
         workspace.progress("classifying", len(results), len(paths))
     return results
 
 
 def _is_unsure(result: Classification, least: float) -> bool:
     return len(result.ranking) > 1 and result.ranking[0][1] - result.ranking[1][1] < least
+
+
+def _fits(result: Classification, least: float | None) -> bool | None:
+    return None if least is None or not result.ranking else result.ranking[0][1] >= least
+
+
+def _least_fit(workspace: Workspace, tree: Tree, decision: "FittedRule") -> float | None:
+    """Return the threshold of the last score of this content by this encoder and decision rule; `None` without."""
+    used = (workspace.encoder.fingerprint, decision.rule.name)
+    for score in reversed(stored_scores(workspace.path, digest_of(tree))):
+        fit = score["dev"].get("fit")
+        if (score["encoder"]["fingerprint"], score.get("decision_rule", "sum")) == used and fit:
+            return float(fit["least"])
+    return None
 
 
 def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
