@@ -51,7 +51,9 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
     if plan.listing.own:
         workspace, image_digest = plan.workspace, ImageSet(images=tuple(images)).digest
         evaluation = (digest_of(plan.tree), encoder, rule)
-        workspace.store.record_evaluations(image_digest, split_settings(workspace.domain.split), [evaluation])
+        contents = {row[1] for row, counts in zip(rows, eligible, strict=True) if counts}
+        split = split_settings(workspace.domain.split)
+        workspace.store.record_evaluations(image_digest, split, [evaluation], contents)
     n, correct = len(counted), sum(counted)
     return {
         "part": "test" if plan.listing.own else "all",

@@ -14,7 +14,7 @@ from treegen.images.interface import (
 )
 from treegen.images.listing import labels_of, list_images, read_images
 from treegen.images.pictures import hash_image, open_image, open_picture, read_bytes
-from treegen.images.splitting import as_divided, divide, fixed_parts
+from treegen.images.splitting import as_divided, digest_of_parts, divide, fixed_parts
 
 __all__ = [
     "SUFFIXES",
@@ -27,6 +27,7 @@ __all__ = [
     "Skipped",
     "as_divided",
     "below",
+    "digest_of_parts",
     "divide",
     "fixed_parts",
     "hash_image",
