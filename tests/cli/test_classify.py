@@ -43,7 +43,7 @@ def test_a_file_that_is_not_there_is_called_so(run: Run, tree_file: Path) -> Non
 
 @pytest.mark.slow
 def test_noise_and_a_blank_page_fit_no_class_and_drawings_do(run: Run, tree_file: Path, tmp_path: Path) -> None:
-    """Once a score has learnt on the dev part what is low."""
+    """Once a score has fitted the threshold on the dev split."""
     images = tree_file.parent / "images"
     odd = [tmp_path / "noise.png", tmp_path / "white.png", tmp_path / "black.png"]
     noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
@@ -52,11 +52,11 @@ def test_noise_and_a_blank_page_fit_no_class_and_drawings_do(run: Run, tree_file
         Image.new("RGB", (224, 224), path.stem).save(path)
     before = run("classify", tree_file, *odd)
     assert "fits no class" not in before.out
-    assert "is not known before `treegen score`" in before.err
+    assert "is unknown until `treegen score`" in before.err
     assert run("score", tree_file, "--dev").code == 0
     done = run("classify", tree_file, *odd)
     assert done.out.count(": fits no class, nearest ") == 3
-    assert "is not known" not in done.err
+    assert "is unknown" not in done.err
     drawn = json.loads(run("classify", tree_file, *sorted(images.rglob("*.png")), "--json").out)
     right = [r["fits"] for r in drawn if r["ranking"][0][0] == Path(r["path"]).parent.name]
     assert len(right) > 60

@@ -136,7 +136,7 @@ def test_the_log_corrects_p_for_all_revisions_compared_on_the_same_test_part(run
         assert run("score", tree_file).code == 0
     shown = run("log", tree_file).out
     assert shown.count(", Holm ") == 2
-    assert "p corrected for all 5 comparisons made on the same test part" in shown
+    assert "p corrected for all 5 comparisons on the same test split" in shown
     told = {r["id"]: r for r in json.loads(run("log", tree_file, "--json").out)["revisions"]}
     plain = [told[number]["score"]["mcnemar"]["parent"]["p"] for number in (2, 3)]
     bases = [told[number]["score"]["mcnemar"]["baseline"]["p"] for number in (1, 2, 3)]
