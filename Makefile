@@ -9,7 +9,7 @@ FAST := -n 2 --dist loadfile -m 'not (terminal or ray or litellm or package or s
 # The only versions that are chosen by hand: newer ones change the figures of the benchmarks, and are 3 GB to download.
 PINNED := torch==2.14.1 torchvision==0.29.1
 
-.PHONY: demo test test-fast test-latest test-lowest check lock lock-check bench clean help
+.PHONY: demo test test-fast test-latest test-lowest check soak lock lock-check bench clean help
 
 demo: $(VENV)/.demo  ## the whole loop on the bundled domain, offline
 	$(BIN)/treegen demo demo
@@ -25,6 +25,9 @@ check: $(VENV)/.dev lock-check  ## ruff, mypy --strict, import layers, the lock
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layers.py tests/test_lock.py
+
+soak: $(VENV)/.dev  ## 200 sessions of random bursts of keys in the review
+	TREEGEN_BURSTS=200 $(BIN)/pytest -q tests/review/test_holds.py -k random_bursts
 
 bench: $(VENV)/.dev  ## speed as ratios within one run, written to benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run.py

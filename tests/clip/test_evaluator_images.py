@@ -151,6 +151,8 @@ def test_broken_pictures_are_skipped_named_and_counted_and_change_no_number(
     assert set(skipped) == set(broken)
     assert [path.name for path, part in broken.items() if part not in skipped[path]] == []
     assert before["images"].pop("skipped") == []
+    there, now = before["images"].pop("files"), after["images"].pop("files")
+    assert (now["read"], now["found"]) == (there["read"], there["found"] + sum(path.is_file() for path in broken))
     assert after == before
     assert schema_problems(evaluate(domain).score(tree), "score") == []
 

@@ -43,10 +43,10 @@ def test_what_is_kept_comes_back_as_it_was(store: Store, journal_of: Open) -> No
     journal = journal_of(store)
     number = journal.begin("text", "hash")
     odd = Step(label="\x1b[31m", changes=(RuleChanged(class_name="é", group="g", old=None, new=3),), back=())
-    journal.add(number, 0, step("a"))
-    journal.add(number, 1, odd)
-    journal.lock(number, frozenset({"group g"}))
-    journal.move(number, 1)
+    journal.add(number, 0, step("a"), frozenset())
+    journal.add(number, 1, odd, frozenset())
+    journal.lock(number, frozenset())
+    journal.move(number, 1, frozenset({"group g"}))
     journal.saw_file(number, "other", "h2")
     journal.release()
     left = journal_of(store).latest()
@@ -60,7 +60,7 @@ def test_steps_that_were_undone_and_replaced_stay_in_the_store(store: Store, jou
     journal = journal_of(store)
     number = journal.begin("text", "hash")
     for place, label in ((0, "a"), (1, "b"), (1, "c")):
-        journal.add(number, place, step(label))
+        journal.add(number, place, step(label), frozenset())
     journal.release()
     left = journal_of(store).latest()
     assert left
@@ -106,11 +106,11 @@ def test_decisions_come_back_oldest_first_and_only_the_last_ones(store: Store, j
 def test_a_full_disk_is_an_error_of_its_own_and_nothing_is_half_kept(store: Store, journal_of: Open) -> None:
     journal = journal_of(store)
     number = journal.begin("text", "hash")
-    journal.add(number, 0, step("a"))
+    journal.add(number, 0, step("a"), frozenset())
     store.rows("PRAGMA max_page_count=1", ())
     big = step("b" * 10_000_000)
     with pytest.raises(InputError, match=r"store\.sqlite"):
-        journal.add(number, 1, big)
+        journal.add(number, 1, big, frozenset())
     journal.release()
     left = journal_of(store).latest()
     assert left

@@ -98,6 +98,16 @@ def test_numbers_count_the_names_of_a_file_or_the_classes(tmp_path: Path, draw: 
     assert [i.label for i in list_images(pond(manifest=table)).images] == [0, 1, 2]
 
 
+def test_numbers_that_a_table_with_gaps_made_fractions_count_all_the_same(
+    tmp_path: Path, draw: Draw, pond: Make
+) -> None:
+    draw("a.png", 1)
+    (tmp_path / "images.csv").write_text("path,label\na.png,1.0\na.png,1.5\n", encoding="utf-8")
+    found = list_images(pond(manifest=tmp_path / "images.csv"))
+    assert ([i.label for i in found.images], found.strangers) == ([1], (("1.5", 1),))
+    assert found.notes == ("labels that are numbers are counted from 0: 0 = Newt, 1 = Swan, 2 = Axolotl",)
+
+
 def test_the_manifests_parts_outrank_the_recorded_ones_and_the_rest_is_divided(
     tmp_path: Path, draw: Draw, pond: Make
 ) -> None:
@@ -134,8 +144,8 @@ def test_a_content_in_both_parts_is_left_out_of_dev_and_named(tmp_path: Path, dr
     [
         ("a.csv", "", "a.csv: empty"),
         ("a.csv", "path,label\n", "no image of any of the 3 classes"),
-        ("a.csv", "file,label\na.png,Newt\n", 'line 2: no column "path"; there are: "file", "label"'),
-        ("a.csv", "file,kind\na.png,Newt\n", 'line 2: no column "path" and no column "label"'),
+        ("a.csv", "file,label\na.png,Newt\n", 'line 1: no column "path"; there are: "file", "label"'),
+        ("a.csv", "file,kind\na.png,Newt\n", 'line 1: no column "path" and no column "label"'),
         ("a.csv", "path,label\na.png,Newt\na.png\n", "line 3: 1 cell under 2 columns"),
         ("a.csv", 'path,label\n"a.png,Newt\n', "line 2: a double quote is opened"),
         ("a.csv", 'path,label\na.png,Newt\n"b.png,Newt\nc.png,Newt\n', "line 3: a double quote is opened"),

@@ -35,7 +35,7 @@ async def test_undo_and_redo_go_back_to_the_first_step_and_to_the_last(play: Ope
             await player.press(key)
             trees.append(player.tree)
         for tree in reversed(trees[:-1]):
-            await player.press("ctrl+z")
+            await player.press("u")
             assert player.tree == tree
         await player.press("u")
         assert "nothing to undo" in player.said

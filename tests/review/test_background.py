@@ -148,13 +148,15 @@ def without_a_terminal(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
         await pilot.press(*keys)
 
     monkeypatch.setattr(App, "run", lambda app: run(app, headless=True, auto_pilot=press))
+    monkeypatch.setattr("treegen.cli.review.has_terminal", lambda: True)
+    monkeypatch.setattr("treegen.review.terminal_answers.await_answers", lambda: None)
 
 
 def test_the_end_of_the_application_by_a_fault_is_no_success_and_is_logged(
     run: Run, unseen: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(EditFlow, "undo", broken)
-    without_a_terminal(monkeypatch, "u")
+    monkeypatch.setattr("treegen.review.widgets.panes.OptionsPane.render_line", broken)
+    without_a_terminal(monkeypatch, "j")
     done = run("review", str(unseen))
     caplog.clear()
     assert done.code == 70

@@ -86,7 +86,8 @@ def test_folders_without_an_image_and_hidden_ones_are_no_classes(tmp_path: Path)
 def test_classes_and_folders_that_do_not_match_are_noted_with_what_may_be_meant(tmp_path: Path) -> None:
     classes, images = class_list(tmp_path, "Newt", "Swan"), image_folders(tmp_path, "Swan", "Newts")
     notes = write_domain(tmp_path / "pond", classes=classes, images=images).notes
-    assert len(notes) == 2
+    assert len(notes) == 3
+    assert '"Newts": did you mean Newt? Then add below [aliases]: Newt = ["Newts"]' in notes
     assert 'no image folder for the class "Newt"; did you mean the folder "Newts"?' in notes
     assert 'the folder "Newts" is no class' in notes
 
@@ -96,8 +97,9 @@ def test_of_many_mismatches_the_first_are_noted_and_the_rest_counted(tmp_path: P
     written = write_domain(
         tmp_path / "pond", classes=class_list(tmp_path, *names), images=image_folders(tmp_path, "Swan")
     )
-    assert len(written.notes) == 12
-    assert written.notes[-1] == "and 15 more like these"
+    assert len(written.notes) == 13
+    assert written.notes[-2] == "and 15 more like these"
+    assert "no image of any of the 25 classes" in written.notes[-1]
 
 
 def test_what_cannot_become_a_domain_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_what_cannot_become_a_domain_is_refused_and_nothing_is_written(tmp_path:
     (tmp_path / "twice.txt").write_text("Newt\nSwan\nNewt\n", encoding="utf-8")
     for classes, images, told in (
         (None, None, "no classes"),
-        (one, None, "1 classes; at least 2"),
+        (one, None, "1 class; at least 2"),
         (tmp_path / "twice.txt", None, '"Newt" stands twice'),
         (tmp_path / "none.txt", None, "no such file"),
         (None, tmp_path / "none", "no such folder"),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import sys, threading
 from pathlib import Path
+from shutil import rmtree
 from treegen.workflow.session import Session
 from treegen.history.store import Store
 from treegen.tree.changes import edits
@@ -292,3 +294,56 @@ def test_a_store_of_version_1_gets_sessions_and_keeps_its_data(path: Path, opene
     raw = sqlite3.connect(database)
     assert raw.execute("PRAGMA user_version").fetchone() > (1,)
     raw.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_history_that_is_removed_or_replaced_gets_the_whole_session_again(
+    path: Path, opened: Opener, replaced: bool
+) -> None:
+    """As by `git clean` or a checkout in another window; SQLite would go on with a file that nobody finds."""
+    session = opened()
+    add(session, "one", "two")
+    session.set_lock("group size", True)
+    session.undo()
+    rmtree(path.parent / ".treegen")
+    if replaced:
+        Store(path).close()
+    add(session, "three")
+    assert session.restored == 1
+    session.keep("feedback", "text")
+    rmtree(path.parent / ".treegen")
+    session.check_store()
+    assert session.restored == 2
+    session.close()
+    again = opened()
+    assert again.tree == session.tree
+    assert [step.label for step in again.steps] == ["add one", "add three"]
+    assert again.position == 2
+    assert again.locks == {"group size"}
+    again.undo()
+    again.redo()
+    again.save()
+    assert path.read_text() == dump(session.tree)
+    assert not again.unsaved
+
+
+def test_a_file_that_was_saved_when_the_history_was_full_is_nobody_elses(path: Path, opened: Opener) -> None:
+    session = opened()
+    add(session, "one")
+    session.store.rows("PRAGMA query_only=1", ())
+    with pytest.raises(InputError, match="readonly"):
+        session.save()
+    assert path.read_text() == dump(session.tree)
+    session.close()
+    again = opened()
+    assert not again.unsaved
+    assert not again.file_changed
+    assert again.position == 1
+
+
+def test_a_lock_that_cannot_be_stored_is_not_there(opened: Opener) -> None:
+    session = opened()
+    session.store.rows("PRAGMA query_only=1", ())
+    with pytest.raises(InputError):
+        session.set_lock("group size", True)
+    assert not session.locks

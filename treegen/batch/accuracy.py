@@ -7,18 +7,25 @@ from typing import Any
 from treegen.batch.interface import KeySet
 from treegen.batch.parquet import ParquetFolder, key_of
 from treegen.batch.plan import Plan
+from treegen.clip.embedding.cache import EmbeddingCache
+from treegen.clip.embedding.embed import read_image_set
 from treegen.clip.metrics.statistics import wilson_interval
-from treegen.images import ImageSet, LabelledImage, as_divided
+from treegen.config.domain import Domain
+from treegen.errors import InputError
+from treegen.images import ImageSet, LabelledImage, as_divided, list_images
 from treegen.tree.document import digest_of
-from treegen.workflow.workspace import split_settings
+from treegen.workflow.workspace import Workspace, split_settings
 
 
-def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet) -> dict[str, Any] | None:
+def measure(
+    plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet, cache: EmbeddingCache | None = None
+) -> dict[str, Any] | None:
     """Return the accuracy over the rows of the listed pictures, with n and interval.
 
-    For the domain's own images this is the test split's, and is recorded as a test evaluation. Other images count
-    unless the domain contains them: its trees may have been chosen on its dev split, and its test split is only
-    evaluated where evaluations are counted.
+    For the domain's own images this is the accuracy on the test split, and counts as one evaluation of it; so it does
+    for a folder or a table in which every labelled picture has the content of one of them. Other images count unless
+    the domain contains them: its trees may have been chosen on its dev split, and its test split is only evaluated
+    where evaluations are counted.
 
     Args:
         plan: supplies the tree and the listing.
@@ -26,13 +33,14 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
         encoder: the encoder's fingerprint.
         rule: the decision rule with its parameters, in words.
         listed: paths of this run's pictures, as keys from `key_of`.
+        cache: remembers the contents of the domain's own images, so that they are not read again.
 
     Returns:
         `part` (`test`, or `all` for images other than the domain's own), `n`, `correct`, `accuracy`, `interval`, and
         `left_out`, the number of other listed images with a class; `None` without a tree, without images that count, or
         if the domain seals the test split.
     """
-    if plan.tree is None or plan.workspace is None or (plan.listing.own and plan.workspace.domain.split.sealed):
+    if plan.tree is None or plan.workspace is None:
         return None
     labels = {name: index for index, name in enumerate(plan.workspace.domain.classes)}
     table_rows = table.rows(("path", "digest", "label", "part", "predicted"))
@@ -44,19 +52,24 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
         ],
         plan.listing.settings.kind,
     )
-    eligible = _counting(plan, images)
+    domains = images if plan.listing.own else _own_images(plan.workspace.domain, cache) if rows else []
+    contents = {image.digest for image in domains}
+    own = plan.listing.own or (bool(rows) and all(image.digest in contents for image in images))
+    if own and plan.workspace.domain.split.sealed:
+        return None
+    eligible = _counting(plan.workspace, images, domains, own=own)
     counted = [row[2] == row[4] for row, counts in zip(rows, eligible, strict=True) if counts]
     if not counted:
         return None
-    if plan.listing.own:
-        workspace, image_digest = plan.workspace, ImageSet(images=tuple(images)).digest
+    if own:
+        workspace, image_digest = plan.workspace, ImageSet(images=tuple(domains)).digest
         evaluation = (digest_of(plan.tree), encoder, rule)
         contents = {row[1] for row, counts in zip(rows, eligible, strict=True) if counts}
         split = split_settings(workspace.domain.split)
         workspace.store.record_evaluations(image_digest, split, [evaluation], contents)
     n, correct = len(counted), sum(counted)
     return {
-        "part": "test" if plan.listing.own else "all",
+        "part": "test" if own else "all",
         "n": n,
         "correct": correct,
         "accuracy": correct / n,
@@ -65,11 +78,20 @@ def measure(plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: K
     }
 
 
-def _counting(plan: Plan, images: Sequence[LabelledImage]) -> list[bool]:
+def _counting(
+    workspace: Workspace, images: Sequence[LabelledImage], domains: Sequence[LabelledImage], *, own: bool
+) -> list[bool]:
     """Whether each image counts: of the domain's own, those that `treegen score` assigns to the test split."""
-    assert plan.workspace is not None
-    if plan.listing.own:
-        parts = plan.workspace.divide(images)
+    if own:
+        parts = workspace.divide(domains)
         return [parts[image.digest] == "test" and image.part != "dev" for image in images]
-    recorded = plan.workspace.recorded_parts()
+    recorded = {*workspace.recorded_parts(), *(image.digest for image in domains)}
     return [image.digest not in recorded and image.part != "dev" for image in images]
+
+
+def _own_images(domain: Domain, cache: EmbeddingCache | None) -> Sequence[LabelledImage]:
+    """Return the domain's own images with their digests; none if it has none that can be read."""
+    try:
+        return (read_image_set(domain, cache) if cache else list_images(domain)).images
+    except InputError:
+        return ()

@@ -19,7 +19,7 @@ from treegen.batch.tree_predictor import Scorer
 from treegen.clip.embedding.cache import EmbeddingCache, unit_rows
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
-from treegen.images import Skipped
+from treegen.images import Census, LeftOut, Skipped, take_census
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import digest_of
 from treegen.workflow.score import encoder_notes
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 64
 _GPU_BATCH: Final = 256
 _NAMED: Final = 100  # skipped pictures listed by name; the others are counted
+_BROKEN: Final = "that cannot be read"
 _LOOKED_UP: Final = 500  # pictures looked up at once
 
 
@@ -66,6 +67,7 @@ class Summary:
         encoder: name, fingerprint, device and precision.
         accuracy: of the tree on the labelled pictures that may be reported on, see `measure`; `None` without.
         notes: what a reader should know.
+        files: the counts of the picture files that were read and left out.
     """
 
     counts: Counts
@@ -73,6 +75,7 @@ class Summary:
     encoder: dict[str, Any]
     accuracy: dict[str, Any] | None
     notes: tuple[str, ...]
+    files: Census
 
 
 def open_engine(name: str, plan: Plan, workers: int | None = None) -> Engine:
@@ -168,6 +171,9 @@ class _Keeper:
     table: ParquetFolder | None = field(init=False, default=None)
     _scorer: Scorer | None = field(init=False, default=None)
     _skipped: list[Skipped] = field(init=False, default_factory=list)
+    _sources: int = field(init=False, default=0)
+    _files: set[bytes] = field(init=False, default_factory=set)  # of a table, which may name a file in two rows
+    _broken: set[bytes] = field(init=False, default_factory=set)  # files that were listed and could not be embedded
     _listed: list[bytes] = field(init=False, default_factory=list)  # hashed paths: other rows are from earlier runs
 
     def __post_init__(self) -> None:
@@ -210,7 +216,10 @@ class _Keeper:
             rest = self._without_known(part)
             if rest:
                 pickle.dump(rest, spool)
+            if self.plan.listing.settings.kind == "manifest":
+                self._files.update(key_of(s.path) for s in part)
             waiting, seen = waiting + len(rest), seen + len(part)
+            self._sources = seen
             progress("listing images", seen, 0)
         if self.table:
             self.table.drop(outdated)
@@ -268,8 +277,25 @@ class _Keeper:
 
     def _skip(self, skipped: Skipped) -> None:
         self.counts.skipped += 1
+        self._broken.add(key_of(str(skipped.path)))
         if len(self._skipped) < _NAMED:
             self._skipped.append(skipped)
+
+    def _census(self) -> Census:
+        """Count the picture files that were read and left out; a file that two rows of a table name counts once."""
+        findings, root = self.plan.listing.findings, self.plan.listing.root
+        found = len(self._files) if self._files else self._sources
+        others = take_census((), (*findings.skipped, *findings.passed_over), root).left_out
+        if self._files:
+            named = [s for s in (*findings.skipped, *findings.passed_over) if key_of(s.below(root)) not in self._files]
+            others = take_census((), named, root).left_out
+        broken = [each for each in others if each.kind == _BROKEN]
+        count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)
+        names += tuple(str(each.path) for each in self._skipped)
+        together = LeftOut(kind=_BROKEN, count=count + len(self._broken), names=names)
+        left_out = [*(each for each in others if each.kind != _BROKEN), *([together] if together.count else ())]
+        left_out.sort(key=lambda each: -each.count)
+        return Census(read=found - len(self._broken), left_out=tuple(left_out))
 
     def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Vectors") -> None:
         if self.table is None:
@@ -291,6 +317,7 @@ class _Keeper:
             self.encoder.fingerprint,
             self._scorer.decision.words,
             KeySet(self._listed, KEY_WIDTH),
+            self.cache,
         )
 
     def finish(self) -> Summary:
@@ -299,7 +326,7 @@ class _Keeper:
         Raises:
             InputError: nothing could be embedded.
         """
-        findings = self.plan.listing.findings
+        findings, files = self.plan.listing.findings, self._census()
         for left_out in findings.skipped:
             name = left_out.below(self.plan.listing.root)
             self._skip(Skipped(path=Path(name), reason=left_out.reason))
@@ -308,12 +335,14 @@ class _Keeper:
             if self._skipped:
                 first = self._skipped[0]
                 told += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
-            raise InputError(told, "expected PNG, JPEG, WebP, BMP, GIF or TIFF files")
+            if findings.passed_over:
+                told += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
+            raise InputError(told, "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
         accuracy = None
         if self.table:
             self.table.flush()
             accuracy = self._measure()
-        notes = [*self.plan.notes, *encoder_notes(self.settings, self.plan.domain)]
+        notes = [*self.plan.notes, *self.plan.listing.notes(), *encoder_notes(self.settings, self.plan.domain)]
         if findings.strangers:
             notes.append(f"left out, as they are no class of the domain: {', '.join(sorted(findings.strangers)[:5])}")
         if self.cache and self.cache.rebuilt:
@@ -323,6 +352,7 @@ class _Keeper:
             counts=self.counts,
             skipped=tuple(self._skipped),
             accuracy=accuracy,
+            files=files,
             notes=(*notes, *encoder.notes),
             encoder={"name": encoder.name, "fingerprint": encoder.fingerprint, "precision": encoder.precision},
         )

@@ -1,8 +1,8 @@
 """Find the pictures that a user names: below a folder, in a manifest or in shards, or the image set of a domain."""
 
-import os
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -11,32 +11,41 @@ from treegen.batch.interface import NO_LABEL, Source
 from treegen.config.domain import FILE_NAME, Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images import SUFFIXES, WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, read_images
+from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, picture_files, read_images
+from treegen.images.folders import part_of
+from treegen.images.tables import SUFFIXES as TABLES
+from treegen.images.tables import columns_of, guess_columns
 
 _SHARDS: Final = ".tar"
+_NOBODY: Final = Domain(folder=Path(), name="none")
+_NO_LABELS: Final = (
+    "no labels: with --tree or --domain, folders that are called like classes label their pictures; "
+    "or name a table with the columns path,label"
+)
 
 
 class AnyLabels(Labels):
-    """Labels of an image set without a domain: each is a class of its own, and an image may have none."""
+    """Labels of any image set: those that are no class of the domain are classes too, and an image may have none."""
 
     needed = False
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    def __init__(self, domain: Domain | None) -> None:
+        super().__init__(domain or _NOBODY)
+        self.appeared: list[str] = [*(domain.classes if domain else ())]
         self._indices: dict[str, int] = {}
 
     def find(self, label: str) -> int:
-        """Return the number of the label in order of appearance; `NO_LABEL` for an empty one."""
+        """Return the index of the class, or the label's number in order of appearance; `NO_LABEL` for an empty one."""
         if not label:
             return NO_LABEL
+        known = super().find(label)
+        if known is not None:
+            return known
+        label = self.named(label)
         if label not in self._indices:
-            self._indices[label] = len(self.names)
-            self.names.append(label)
+            self._indices[label] = len(self.appeared)
+            self.appeared.append(label)
         return self._indices[label]
-
-    def named(self, label: str) -> str:
-        """Return the label itself."""
-        return label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +56,11 @@ class Listing:
         settings: the image set, or a folder without classes if `labels` is `None`.
         root: the folder that the pictures' names are relative to.
         crop: the crop of each picture.
-        labels: finds the class of a label.
+        labels: finds the class of a label; in a folder that of a folder's name; `None` where no labels are known.
         names: of the classes; grows while the set is read if there is no domain.
         own: whether it is the domain's own image set.
         findings: what was left out.
+        unlabelled: pictures of a folder that have no label, by the folder.
     """
 
     settings: ImageSettings
@@ -60,10 +70,31 @@ class Listing:
     names: "list[str] | tuple[str, ...]"
     own: bool
     findings: Findings
+    unlabelled: Counter[str] = field(default_factory=Counter)
+
+    def notes(self) -> list[str]:
+        """Return what a reader must know of the set and its labels, once all pictures are listed."""
+        told = list(self.findings.notes)
+        if self.labels is None:
+            return [*told, _NO_LABELS]
+        if order := self.labels.order():
+            told.append(order)
+        if self.in_folders and self.unlabelled:
+            pictures = sum(self.unlabelled.values())
+            which = f"{pictures} pictures lie" if pictures > 1 else "1 picture lies"
+            told.append(
+                f"{which} in no folder that is called like a class, and so {'have' * (pictures > 1) or 'has'} no label"
+            )
+        return [*told, *self.labels.meant(self.unlabelled if self.in_folders else self.findings.strangers)]
+
+    @property
+    def in_folders(self) -> bool:
+        """Whether it is a folder that is not the domain's own, so that pictures in any folder of it are embedded."""
+        return not self.own and self.settings.kind == "folder"
 
     def sources(self) -> Iterator[Source]:
         """Yield the pictures, in the order of the set; only its table of contents is read."""
-        for image in self._images():
+        for image in self._in_folders() if self.in_folders else self._in_set():
             try:
                 status = image.path.stat()
             except OSError as error:
@@ -72,10 +103,22 @@ class Listing:
             if S_ISREG(status.st_mode):
                 yield Source(image=image, path=image.below(self.root), size=status.st_size, changed=status.st_mtime_ns)
 
-    def _images(self) -> Iterator[LabelledImage]:
-        if self.labels is not None:
-            return read_images(self.settings, self.labels, self.findings)
-        return (LabelledImage(path=path, label=NO_LABEL) for path in _files(self.root, self.findings))
+    def _in_set(self) -> Iterator[LabelledImage]:
+        assert self.labels is not None
+        return read_images(self.settings, self.labels, self.findings)
+
+    def _in_folders(self) -> Iterator[LabelledImage]:
+        """Yield all pictures below the folder, folder by folder; a folder named like a class labels its content."""
+        folder, label, part = None, NO_LABEL, None
+        for path in picture_files(self.root, self.findings):
+            if self.labels is not None and path.parent != folder:
+                folder, part = path.parent, part_of(path, self.root, self.labels)
+                names = (*folder.relative_to(self.root).parts, self.root.name)
+                known = (found for name in names if (found := self.labels.find(name)) is not None)
+                label = next(known, NO_LABEL)
+            if self.labels is not None and label == NO_LABEL:
+                self.unlabelled[names[0]] += 1
+            yield LabelledImage(path=path, label=label, part=part)
 
     def label(self, source: Source) -> str | None:
         """Return the name of its class, if known."""
@@ -114,31 +157,39 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
         )
     path = path.resolve()
     if path.is_dir():
-        settings = ImageSettings(folder=path)
-        return Listing(settings=settings, root=path, crop=crop, labels=None, names=(), own=False, findings=findings)
+        return Listing(
+            settings=ImageSettings(folder=path),
+            root=path,
+            crop=crop,
+            labels=Labels(domain) if domain else None,
+            names=domain.classes if domain else (),
+            own=False,
+            findings=findings,
+        )
     settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)
     if settings.manifest and not path.is_file():
         raise InputError(f"{path}: no such folder or file", "name a folder of images, a manifest or a domain")
-    labels = AnyLabels()
+    labels = AnyLabels(domain)
     return Listing(
-        settings=settings,
+        settings=_with_guessed_columns(settings),
         root=settings.root,
         crop=crop,
         labels=labels,
-        names=labels.names,
+        names=labels.appeared,
         own=False,
         findings=findings,
     )
 
 
-def _files(folder: Path, findings: Findings) -> Iterator[Path]:
-    """Yield images below a folder, sorted per folder, without building a list of all."""
-
-    def leave_out(error: OSError) -> None:
-        findings.leave_out(Path(error.filename), f"cannot be read: {error.strerror or error}")
-
-    for where, folders, names in os.walk(folder, onerror=leave_out):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(where, name)
+def _with_guessed_columns(settings: ImageSettings) -> ImageSettings:
+    """Return the settings of a table with its columns, where they are not called path and label."""
+    if settings.manifest is None or settings.manifest.suffix not in TABLES:
+        return settings
+    try:
+        names, rows = columns_of(settings.manifest)
+    except InputError:
+        return settings  # reading it says what is wrong
+    if "path" in names:
+        return settings
+    guessed = dict(zip(("path", "label"), guess_columns(names, rows), strict=True))
+    return replace(settings, columns=tuple((key, name) for key, name in guessed.items() if name))

@@ -142,11 +142,12 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     from treegen.cli.output import tell
     from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
-    from treegen.workflow.check import check_domain_file, check_tree_file
+    from treegen.workflow.check import check_domain_file, check_images, check_tree_file
     from treegen.workflow.workspace import TREE_NAME
 
     if path.is_dir() or path.suffix == ".toml":
-        yield check_domain_file(path)[1]
+        domain, found = check_domain_file(path)
+        yield check_images(domain, found) if domain else found
         tree = path / TREE_NAME
         if path.is_dir() and tree.exists():
             yield from list(_check(tree, path, fix, encoders, gated))[-1:]
@@ -184,5 +185,9 @@ def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
             lines = formats.text_lines(findings) if form == "text" else formats.github_lines(findings, Path.cwd())
             click.echo("\n".join(lines), nl=bool(findings.problems) or form == "text")
     for findings in found:
+        for note in findings.images.notes if findings.images else ():
+            tell(f"note: {note}")
+        if findings.images and form in ("github", "sarif"):
+            tell(f"{findings.path}: {formats.image_line(findings)}")
         if findings.switched_off and form != "text":
             tell(f"{findings.path}: {formats.switched_off(findings).strip(' ()')}")

@@ -37,7 +37,8 @@ def command(
         print_json([{**asdict(r), "path": str(r.path)} for r in results])
     for result in results:
         if result.failure:
-            complain(f"{result.path}: {result.failure}", "")
+            tip = f"`treegen embed {result.path} --tree {tree} -o OUT` labels all pictures of a folder"
+            complain(f"{result.path}: {result.failure}", tip if result.path.is_dir() else "")
         elif not as_json:
             _show(result)
     sys.exit(2 if any(r.failure for r in results) else 0)

@@ -7,7 +7,7 @@ import click
 
 from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
 from treegen.cli.output import interval, percent, plain, say, table, tell
-from treegen.history.score_document import Diagnosis, Paired, Resampled, Score, TestedScore, as_tested
+from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Resampled, Score, TestedScore, as_tested
 from treegen.text import counted
 from treegen.tree.changes import Change
 from treegen.tree.validation.problems import Place, Problem
@@ -108,6 +108,8 @@ def show_score(score: Score, *, groups: bool = False) -> None:
         f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
     )
+    if files := images.get("files"):
+        say(census_sentence(files))
     if images["skipped"]:
         say(f"{counted(len(images['skipped']), 'image')} skipped:")
         say_some([f"  {s['path']}: {s['reason']}" for s in images["skipped"]])
@@ -129,6 +131,14 @@ def show_score(score: Score, *, groups: bool = False) -> None:
         show_rules(score["rules"])
     say()
     show_diagnosis(score["dev"], groups=groups)
+
+
+def census_sentence(files: ImageFiles) -> str:
+    """Return in one line how many picture files of a set were read and left out."""
+    from treegen.images import Census, LeftOut
+
+    left_out = tuple(LeftOut(kind=e["reason"], count=e["count"], names=()) for e in files["left_out"])
+    return Census(read=files["read"], left_out=left_out).sentence(files["below"])
 
 
 def show_test(score: TestedScore) -> None:

@@ -27,10 +27,11 @@ def command(
     encoder: str | None,
     as_json: bool,
 ) -> None:
-    """Report what can be used on this machine: keys, servers, encoders, GPU, terminal and git; and how to fix the rest.
+    """Report what can be used: images, keys, servers, encoders, GPU, terminal and git; and how to fix the rest.
 
     Nothing is sent to a model, and no key is shown. DOMAIN is domain.toml or its folder; by default the one in the
-    current folder, if there is one. Exit code 1 if the language model or the encoder that is named cannot be used.
+    current folder, if there is one. Exit code 1 if the images, the language model or the encoder that is named cannot
+    be used.
     """
     from dataclasses import replace
 
@@ -50,6 +51,7 @@ def command(
         llm if found or any(given.values()) else None,
         replace(chosen, name=encoder) if chosen and encoder else chosen,
         found.folder if found else Path.cwd(),
+        found,
     )
     if as_json:
         print_json({"usable": examination.usable, "findings": [f.as_json() for f in examination.findings]})

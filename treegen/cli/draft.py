@@ -73,6 +73,7 @@ def command(
     from treegen.config.domain import domain_path
     from treegen.errors import InputError
     from treegen.extras import require
+    from treegen.images import survey_images
     from treegen.workflow.draft import draft_tree
     from treegen.workflow.score import score_tree
     from treegen.workflow.workspace import TREE_NAME
@@ -85,6 +86,7 @@ def command(
     scoring = workspace.domain.images is not None and not no_score
     if scoring:
         require("clip", otherwise="--no-score drafts without it")  # before paying for a model
+        survey_images(workspace.domain)
     annotated, remarks = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
     for remark in remarks:
         tell(f"note: {remark}")

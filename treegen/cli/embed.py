@@ -78,6 +78,7 @@ def _document(plan: "Plan", summary: "Summary") -> dict[str, object]:
         "cached": counts.cached,
         "finished": counts.finished,
         "skipped": counts.skipped,
+        "files": {"below": shown(plan.listing.root), **summary.files.as_json()},
         "first_skipped": [{"path": shown(s.path), "reason": s.reason} for s in summary.skipped],
         "encoder": summary.encoder,
         "accuracy": summary.accuracy,
@@ -87,6 +88,7 @@ def _document(plan: "Plan", summary: "Summary") -> dict[str, object]:
 
 def _show(plan: "Plan", summary: "Summary") -> None:
     from treegen.cli.output import interval, percent, say, tell
+    from treegen.images import shown
 
     for note in summary.notes:
         tell(f"note: {note}")
@@ -97,6 +99,7 @@ def _show(plan: "Plan", summary: "Summary") -> None:
         if number
     ]
     say(f"{counts.images} images: {', '.join([f'{counts.embedded} embedded', *known])}, {counts.skipped} skipped")
+    say(summary.files.sentence(shown(plan.listing.root)))
     for skipped in summary.skipped[:_SHOWN]:
         say(f"  {skipped.path}: {skipped.reason}")
     if counts.skipped > _SHOWN:

@@ -12,6 +12,7 @@ import click
 from treegen import __version__
 from treegen.cli.display import change_line, problem_line
 from treegen.cli.output import plain
+from treegen.images import below
 from treegen.text import counted
 from treegen.tree.validation.problems import CODES, Place, Problem
 from treegen.workflow.check import Findings
@@ -26,7 +27,15 @@ def text_lines(findings: Findings) -> Iterator[str]:
     warnings = len(findings.problems) - findings.errors
     counts = f"{counted(findings.errors, 'error')}, {counted(warnings, 'warning')}"
     yield f"{plain(findings.path)}: {counts}{switched_off(findings)}"
+    if findings.images:
+        yield f"{plain(findings.path)}: {plain(image_line(findings))}"
     yield from change_lines(findings)
+
+
+def image_line(findings: Findings) -> str:
+    """Return in one line how many picture files of a domain are read and left out."""
+    assert findings.images is not None
+    return findings.images.files.sentence(below(findings.images.root, findings.path.resolve().parent))
 
 
 def change_lines(findings: Findings) -> Iterator[str]:
@@ -55,6 +64,7 @@ def json_document(files: Sequence[Findings]) -> list[dict[str, Any]]:
             "errors": findings.errors,
             "warnings": len(findings.problems) - findings.errors,
             "switched_off": findings.switched_off,
+            **({"images": findings.images.files.as_json()} if findings.images else {}),
             **_changes_json(findings),
             "problems": [
                 problem.as_json() | {"line": place and place.line, "column": place and place.column}

@@ -10,7 +10,7 @@ from treegen.cli.options import PATH
 @click.command("init")
 @click.argument("folder", type=PATH, metavar="DIR")
 @click.option("--classes", type=PATH, metavar="FILE", help="One class name a line; # starts a comment line.")
-@click.option("--images", type=PATH, metavar="DIR", help="One folder of images for each class, named like it.")
+@click.option("--images", type=PATH, metavar="PATH", help="One folder of images for each class, or a table.")
 @click.option("--name", metavar="NAME", help="Name of the domain; the folder's name by default.")
 @click.option("--noun", default="object", show_default=True, metavar="NOUN", help="What one thing of it is called.")
 @click.option("--encoder", metavar="NAME", help="The CLIP that scores, such as ViT-B-32:laion2b_s34b_b79k.")
@@ -25,4 +25,6 @@ def command(
     for note in written.notes:
         tell(note)
     say(f"wrote {written.path}: {written.classes} classes")
+    if written.files:
+        say(written.files)
     tell(f"next: edit it, then `treegen draft {folder} --model NAME`")

@@ -8,12 +8,14 @@ import click
 
 from treegen.cli.options import PATH, domain_option
 from treegen.cli.output import complain
+from treegen.errors import InputError
 
 if TYPE_CHECKING:
     from textual.app import App
 
 T = TypeVar("T")
 _BUG: Final = 70  # the exit code of a bug in treegen
+_BY_SIGNAL: Final = 128  # an exit code above it is this plus the signal's number
 
 
 @click.command("review")
@@ -29,6 +31,13 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
     from treegen.extras import require
 
     require("review")
+    if not has_terminal():
+        raise InputError(
+            "treegen review needs a terminal for input and output", "run it without a pipe and without < > 2>"
+        )
+    from treegen.review.terminal_answers import await_answers
+
+    await_answers()
     from treegen.review.app import open_app
     from treegen.review.log_file import log_to
     from treegen.review.repair_app import RepairApp, is_tree
@@ -39,9 +48,17 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
             _run(app)
 
 
+def has_terminal() -> bool:
+    """Return whether keys can be read and the screen be shown; Textual draws on stderr."""
+    streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+
+
 def _run(app: "App[T]") -> "T | None":
     """Run an application; exit with an error if it crashed."""
     result = app.run()
+    if app.return_code and app.return_code > _BY_SIGNAL:
+        sys.exit(app.return_code)
     if app.return_code:
         complain("the review ended because of a bug in treegen", "every step is kept: start it again to continue")
         sys.exit(_BUG)

@@ -26,7 +26,7 @@ from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
-from treegen.images import LabelledImage, digest_of_parts, shown
+from treegen.images import LabelledImage, below, digest_of_parts, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -119,7 +119,8 @@ class Evaluator:
                 told = f"the {name} part has no images ({count}){left_out}"
                 own = any(image.part for image in self.images.images)
                 change = "the parts that the set itself names" if own else "`dev` below [split]"
-                raise InputError(told, f"give every class more images, or change {change}")
+                tip = f"give every class more images, or change {change}"
+                raise InputError(told, tip if self.images.images else "see what the files hold: none is a picture")
             images = tuple(image for image, _ in members)
             parts[name] = Part(
                 features=features[[row for _, row in members]], labels=tuple(i.label for i in images), images=images
@@ -373,6 +374,7 @@ class Evaluator:
             },
             "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
+            "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},
         }
 
     def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> Controls:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from treegen.config.domain import Domain
 from treegen.config.settings import EncoderSettings, LlmSettings
 from treegen.doctor.findings import Finding
+from treegen.doctor.images import images
 from treegen.doctor.language import keys, model, ollama, server
 from treegen.doctor.packages import extras
 from treegen.doctor.surroundings import git_setup, terminal
@@ -22,11 +24,13 @@ class Examination:
 
     @property
     def usable(self) -> bool:
-        """Whether the chosen model and encoder can be used."""
+        """Whether the images, the chosen model and the encoder can be used."""
         return all(finding.state != "missing" for finding in self.findings)
 
 
-def examine(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path) -> Examination:
+def examine(
+    llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path, domain: Domain | None = None
+) -> Examination:
     """Examine everything that can be examined without loading a model.
 
     A litellm model takes the import of litellm (3 s), and a machine with a GPU that of torch (2 s). Servers get 2 s to
@@ -36,8 +40,10 @@ def examine(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, f
         llm: the model to use, if any.
         encoder_settings: the encoder to use; the bundled one if `None`.
         folder: the domain's folder, or the current one.
+        domain: the domain whose images are examined, if any.
     """
-    return Examination(findings=tuple(_findings(llm, encoder_settings, folder)))
+    looked = images(domain) if domain and domain.images else ()
+    return Examination(findings=(*looked, *_findings(llm, encoder_settings, folder)))
 
 
 def _findings(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path) -> Iterator[Finding]:

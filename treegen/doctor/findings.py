@@ -9,14 +9,14 @@ class Finding:
     """The result of one examination.
 
     Attributes:
-        topic: `packages`, `language`, `vision`, `terminal` or `git`.
+        topic: `images`, `packages`, `language`, `vision`, `terminal` or `git`.
         name: what was examined.
         state: `ok`; `off`, for something optional; or `missing`, for something the domain or the command line names.
         told: the result. Never a key, only whether there is one.
         tip: how to fix it; empty if there is nothing to fix.
     """
 
-    topic: Literal["packages", "language", "vision", "terminal", "git"]
+    topic: Literal["images", "packages", "language", "vision", "terminal", "git"]
     name: str
     state: Literal["ok", "off", "missing"]
     told: str

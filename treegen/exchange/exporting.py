@@ -8,6 +8,8 @@ from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.errors import InputError
 from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
 from treegen.files import write_atomically
+from treegen.images import labels_of
+from treegen.text import printable
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_file
 
@@ -63,7 +65,8 @@ def export_tree(
     if form in TEXTS:
         return ExportResult(files=(("", TEXTS[form](tree)),), notes=notes)
     if form == "clip-benchmark":
-        return ExportResult(files=tuple(clip_benchmark_files(tree).items()))
+        order, told = _counted_order(domain)
+        return ExportResult(files=tuple(clip_benchmark_files(tree, order).items()), notes=told)
     if form != "safetensors":
         raise refuse_unknown_format(form)
     if encoder is None:
@@ -72,6 +75,23 @@ def export_tree(
 
     crop = domain.images.crop if domain and domain.images else (0.0, 0.0, 1.0, 1.0)
     return ExportResult(files=(("", tensors_bytes(tree, encoder, crop)),), notes=(*notes, *encoder.notes))
+
+
+def _counted_order(domain: Domain | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the classes in the order of the image set's label numbers, and a note on names that are no class."""
+    if domain is None:
+        return (), ()
+    labels = labels_of(domain)
+    places = [labels.find(name) for name in labels.numbered]
+    strange = [name for name, place in zip(labels.numbered, places, strict=True) if place is None]
+    order = tuple(domain.classes[place] for place in places if place is not None) or domain.classes
+    if not strange:
+        return order, ()
+    listed = ", ".join(map(printable, strange[:5]))
+    return order, (
+        f"{len(strange)} of the {len(places)} names that numbers count in the image set are no class ({listed}): "
+        "classnames.json lacks them, so that its numbers are not those of the set",
+    )
 
 
 def _rule_notes(tree: Tree, form: str, domain: Domain | None) -> tuple[str, ...]:

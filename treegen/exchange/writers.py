@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import Final
 
@@ -95,13 +95,15 @@ def _guarded(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def clip_benchmark_files(tree: Tree) -> dict[str, str]:
+def clip_benchmark_files(tree: Tree, order: Sequence[str] = ()) -> dict[str, str]:
     """Return the files for clip_benchmark's --custom_template_file and --custom_classname_file, by name.
 
     Both have the domain's name as key: the dataset is `wds/NAME`. clip_benchmark averages the prompts of a class, which
-    is another decision rule than treegen's.
+    is another decision rule than treegen's. Its labels are numbers that count the names in classnames.json, so that
+    these have the given order of classes; those that are not in it follow.
     """
-    prompts = prompts_of(tree)
+    found = prompts_of(tree)
+    prompts = {name: found[name] for name in dict.fromkeys((*order, *found)) if name in found}
     return {
         "templates.json": json.dumps({tree.domain: prompts}, ensure_ascii=False, indent=2) + "\n",
         "classnames.json": json.dumps({tree.domain: list(prompts)}, ensure_ascii=False, indent=2) + "\n",

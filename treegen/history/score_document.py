@@ -150,8 +150,30 @@ class Split(TypedDict):
     digest: NotRequired[str]
 
 
+class LeftOutFiles(TypedDict):
+    """Picture files left out for one reason."""
+
+    reason: str
+    count: int
+    paths: list[str]
+
+
+class FileCounts(TypedDict):
+    """Counts of the picture files of a set: each was read, or left out."""
+
+    found: int
+    read: int
+    left_out: list[LeftOutFiles]
+
+
+class ImageFiles(FileCounts):
+    """The same, with the folder that holds them."""
+
+    below: str
+
+
 class ScoredImages(TypedDict):
-    """The images of a score."""
+    """The images of a score. Older scores do not count files."""
 
     digest: str
     test: int
@@ -159,6 +181,7 @@ class ScoredImages(TypedDict):
     split: Split
     classes_without_images: list[str]
     skipped: list[dict[str, str]]
+    files: NotRequired[ImageFiles]
 
 
 class Comparison(TypedDict):

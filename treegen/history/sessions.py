@@ -1,6 +1,7 @@
 """The journal of review sessions: every step is stored before it is shown, and survives a crash."""
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Final
@@ -86,7 +87,16 @@ class Journal:
             db.execute("UPDATE session SET ended=? WHERE id=?", (now(), session))
         self.release()
 
-    def add(self, session: int, position: int, step: Step) -> None:
+    def restore(self, left: Opened) -> int:
+        """Store a session again, in a store that has lost it; return its new number."""
+        number = self.begin(left.base, left.file_hash)
+        for position, step in enumerate(left.steps):
+            self.add(number, position, step, left.locks)
+        self.saw_file(number, left.saved, left.file_hash)
+        self.move(number, left.position, left.locks)
+        return number
+
+    def add(self, session: int, position: int, step: Step, locks: frozenset[str]) -> None:
         """Store a step after `position`; undone steps after it can no longer be redone, but stay in the store."""
         changes, back = (json.dumps([c.as_json() for c in part]) for part in (step.changes, step.back))
         with self._store.writing() as db:
@@ -96,12 +106,12 @@ class Journal:
                 "INSERT INTO step(session, number, label, changes, back, dropped, created) VALUES (?,?,?,?,?,0,?)",
                 (session, position + 1, step.label, changes, back, now()),
             )
-            db.execute("UPDATE session SET position=? WHERE id=?", (position + 1, session))
+            _at(db, session, position + 1, locks)
 
-    def move(self, session: int, position: int) -> None:
-        """Store the position after undo or redo."""
+    def move(self, session: int, position: int, locks: frozenset[str]) -> None:
+        """Store the position after undo or redo, and the locks by the names that groups and classes have there."""
         with self._store.writing() as db:
-            db.execute("UPDATE session SET position=? WHERE id=?", (position, session))
+            _at(db, session, position, locks)
 
     def saw_file(self, session: int, saved: str, file_hash: str) -> None:
         """Record that the session has read or written the file in its current state."""
@@ -175,6 +185,11 @@ class Journal:
         self.release()
         self._held = file
         return True
+
+
+def _at(db: sqlite3.Connection, session: int, position: int, locks: frozenset[str]) -> None:
+    values = (position, json.dumps(sorted(locks)), session)
+    db.execute("UPDATE session SET position=?, locks=? WHERE id=?", values)
 
 
 def _locked(file: IO[bytes]) -> bool:

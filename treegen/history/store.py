@@ -131,7 +131,12 @@ def now() -> str:
 
 
 class Store:
-    """The store of one tree file; one database serves all trees of a folder. Thread-safe."""
+    """The store of one tree file; one database serves all trees of a folder. Thread-safe.
+
+    Attributes:
+        opened: how many times the database was opened: again if its file was removed or replaced meanwhile, and then
+            what was written before is not in it.
+    """
 
     def __init__(self, tree_path: Path) -> None:
         """Open or create `.treegen/store.sqlite` next to the tree.
@@ -143,13 +148,37 @@ class Store:
         self.folder = store_folder(tree_path)
         self._path = self.folder / "store.sqlite"
         self._lock = threading.RLock()  # one transaction at a time; transactions are short
+        self.opened = 0
+        self._open()
+
+    def _open(self) -> None:
         with self._readable():
             self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
+            self._inode = _inode(self._path)
         except BaseException:
-            self.close()
+            self._db.close()
             raise
+        self.opened += 1
+
+    def reopen_if_lost(self) -> None:
+        """Open the database again if its file was removed or replaced, as by `git clean`.
+
+        SQLite would go on with the removed file, and what is written would be lost when it is closed.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        with self._lock:
+            if self._inode == _inode(self._path):
+                return
+            logger.warning("%s: removed or replaced; opened again", self._path)
+            folder = store_folder(self._path.parent.parent / self.file)
+            assert folder == self.folder
+            before = self._db
+            self._open()
+            before.close()
 
     def _prepare(self) -> None:
         """Create or migrate the tables."""
@@ -157,7 +186,7 @@ class Store:
             with suppress(sqlite3.OperationalError):  # raises at once while another process does the same
                 self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
-        with self._transaction():
+        with self._begun():
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version > _VERSION:
                 raise InputError(f"{self._path}: written by a newer treegen", "update treegen")
@@ -184,6 +213,13 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self.reopen_if_lost()
+            with self._begun():
+                yield
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
         with self._lock, self._readable():
             # IMMEDIATE: a transaction that reads first and then writes could otherwise fail half-way as busy
             self._db.execute("BEGIN IMMEDIATE")
@@ -390,6 +426,13 @@ def stored_scores(tree_path: Path, digest: str) -> list[Score]:
         return []
     with Store(tree_path) as store:
         return store.scores_of(digest)
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 def store_folder(tree_path: Path) -> Path:

@@ -1,89 +1,69 @@
 """Image sets with one folder per class, at any depth."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from operator import attrgetter
 from pathlib import Path
-from stat import S_ISREG
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.interface import PARTS, SUFFIXES, Findings, LabelledImage, Labels, PartName
+from treegen.images.files import picture_files
+from treegen.images.interface import Findings, LabelledImage, Labels, PartName, part_called
+
+_NO_CLASS = "in no class folder"
 
 
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`."""
     if not settings.source.is_dir():
-        raise InputError(f"{settings.source}: no such image folder", "mend `folder` below [images] in domain.toml")
-    yield from images_of_folders(settings.source, labels, findings)
+        raise InputError(f"{settings.source}: no such image folder", "correct `folder` below [images] in domain.toml")
+    images = list(images_of_folders(settings.source, labels, findings))
+    if {image.part for image in images} >= {"dev", "test"} and (beside := sum(image.part is None for image in images)):
+        lie = "picture lies" if beside == 1 else "pictures lie"
+        findings.notes.append(f"{beside} {lie} beside the folders of the splits: divided by seed")
+    yield from images
 
 
-def images_of_folders(root: Path, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+def images_of_folders(
+    root: Path, labels: Labels, findings: Findings, *, without: Collection[Path] = ()
+) -> Iterator[LabelledImage]:
     """Yield the images by class and name. A folder named like a class sets the class of all below; the outermost wins.
+
+    Args:
+        root: the folder above.
+        labels: finds the classes.
+        findings: collects what is left out.
+        without: folders whose pictures are read elsewhere.
 
     Raises:
         InputError: the root cannot be read.
     """
     try:
-        folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+        tops = [p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{root}: cannot be read: {error.strerror or error}", "check who may read it") from None
-    of_class: dict[int, list[Path]] = {}
-    for folder in folders:
-        _sort_out(folder, labels, findings, of_class)
+    of_class, held = dict[int, list[Path]](), set[str]()
+    for path in sorted(picture_files(root, findings, without=without), key=attrgetter("parts")):
+        names = path.relative_to(root).parts[:-1]
+        held.update(names[:1])
+        label = next((found for name in names if (found := labels.find(name)) is not None), None)
+        if label is not None:
+            of_class.setdefault(label, []).append(path)
+        else:
+            findings.pass_over(path, _NO_CLASS)
+            if names:
+                findings.strangers[next((name for name in names if not part_called(name)), names[0])] += 1
+    for name in tops:
+        if name not in held and labels.find(name) is None and not without:
+            findings.strangers[name] += 0
     parts = dict[Path, PartName | None]()
-    for label, found in sorted(of_class.items()):
-        for path in found:
-            if regular(path, findings):
-                if path.parent not in parts:
-                    parts[path.parent] = part_of(path, root, labels)
-                yield LabelledImage(path=path, label=label, part=parts[path.parent])
+    for index, paths in sorted(of_class.items()):
+        for path in paths:
+            if path.parent not in parts:
+                parts[path.parent] = part_of(path, root, labels)
+            yield LabelledImage(path=path, label=index, part=parts[path.parent])
 
 
 def part_of(path: Path, root: Path, labels: Labels) -> PartName | None:
     """Return the split named first among the folders from the root to the file; a class may be called train."""
     folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
-    return next((PARTS[n.lower()] for n in folders if n.lower() in PARTS and labels.find(n) is None), None)
-
-
-def _sort_out(folder: Path, labels: Labels, findings: Findings, of_class: dict[int, list[Path]]) -> None:
-    """Add a folder's files to those of its class; a folder that is not a class may contain class folders."""
-    label = labels.find(folder.name)
-    if label is not None:
-        of_class.setdefault(label, []).extend(files_below(folder, findings))
-        return
-    known, loose = dict[int, list[Path]](), 0
-    for path in files_below(folder, findings):
-        inner = (labels.find(part) for part in path.relative_to(folder).parts[:-1])
-        label = next((found for found in inner if found is not None), None)
-        if label is None:
-            loose += 1
-        else:
-            known.setdefault(label, []).append(path)
-    for each, paths in known.items():
-        of_class.setdefault(each, []).extend(paths)
-    if loose or not known:
-        findings.strangers[folder.name] += loose
-
-
-def files_below(folder: Path, findings: Findings) -> list[Path]:
-    """Return sorted paths of images (by suffix) below a folder; unreadable folders are added to the findings."""
-
-    def leave_out(error: OSError) -> None:
-        findings.leave_out(Path(error.filename), f"the folder cannot be read: {error.strerror or error}")
-
-    found = list[Path]()
-    for where, folders, names in os.walk(folder, onerror=leave_out):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = map(Path(where).joinpath, names)
-        found += [p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    return sorted(found, key=attrgetter("parts"))  # comparing paths is slow
-
-
-def regular(path: Path, findings: Findings) -> bool:
-    """Whether it is a readable file; a folder, a pipe or the like is skipped silently."""
-    try:
-        return S_ISREG(path.stat().st_mode)
-    except OSError as error:
-        findings.leave_out(path, f"cannot be read: {error.strerror or error}")
-        return False
+    return next((part for n in folders if (part := part_called(n)) and labels.find(n) is None), None)

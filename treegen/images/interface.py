@@ -1,18 +1,21 @@
 """Image sets, and the interface of their readers."""
 
 import hashlib
+import json
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, Protocol
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 from treegen.config.domain import Domain
 from treegen.config.settings import ImageSettings
+from treegen.history.score_document import FileCounts, LeftOutFiles
 
-SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif"})
 Crop = tuple[float, float, float, float]
 WHOLE: Final[Crop] = (0.0, 0.0, 1.0, 1.0)
 PartName = Literal["dev", "test"]
@@ -20,8 +23,24 @@ PartName = Literal["dev", "test"]
 #: split names in image sets -> ours
 PARTS: Final[dict[str, PartName]] = {
     **dict.fromkeys(("dev", "train", "training", "val", "valid", "validation"), "dev"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
+_SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(PARTS)})(?:$|[-._ 0-9])", re.IGNORECASE)
+_SYNSET: Final = re.compile(r"n\d{8}")
+_MOST_COMPARED: Final = 2000  # classes among which one of nearly the same name is looked for
+_MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score is kept with each revision
+_MOST_MEANT: Final = 10  # labels that get a line of their own
+
+
+def part_called(name: str) -> PartName | None:
+    """Return the split that the name of a folder or a tar means.
+
+    The keyword stands alone or between hyphens, dots, underscores, spaces and digits: train2017, my-test_images.
+
+    Source: huggingface/datasets, data_files.py (`SPLIT_KEYWORDS` and its patterns of folder and file names).
+    """
+    found = _SPLIT.search(name)
+    return PARTS[found[1].lower()] if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +79,85 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """An image that was left out, and why. `member` is its name within a tar."""
+    """An image that was left out, and why.
+
+    Attributes:
+        path: the file, or the tar that holds it.
+        reason: why, in words.
+        member: its name within a tar.
+        kind: the reason as it follows a number: "in no class folder".
+        exists: whether it is a picture file: not a file that is missing, a folder or a whole tar.
+    """
 
     path: Path
     reason: str
     member: str = ""
+    kind: str = "that cannot be read"
+    exists: bool = True
 
     def below(self, folder: Path) -> str:
         """Return its name below a folder."""
         return below(self.path, folder) + (f"/{self.member}" if self.member else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Picture files left out for one reason: their number, and the names of the first or of all."""
+
+    kind: str
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """Counts of the picture files of a set: each was read, or left out for one reason.
+
+    Attributes:
+        read: files that were read.
+        left_out: the others by reason, the most common first.
+    """
+
+    read: int
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def found(self) -> int:
+        """The number of all picture files."""
+        return self.read + sum(each.count for each in self.left_out)
+
+    def sentence(self, place: str) -> str:
+        """Return the census in one line, of a set that lies below `place`."""
+        files = "picture file" if self.found == 1 else "picture files"
+        told = f"read {self.read} of {self.found} {files} below {place}"
+        listed = ", ".join(f"{each.count} {each.kind}" for each in self.left_out)
+        return f"{told}; left out: {listed}" if listed else told
+
+    def as_json(self) -> FileCounts:
+        """Return the census as plain data."""
+        left_out: list[LeftOutFiles] = [
+            {"reason": e.kind, "count": e.count, "paths": list(e.names)} for e in self.left_out
+        ]
+        return {"found": self.found, "read": self.read, "left_out": left_out}
+
+
+def take_census(images: "Iterable[LabelledImage]", left_out: Iterable[Skipped], root: Path) -> Census:
+    """Count the files of images and of what was left out, each once; a file that any image is of was read."""
+    read = {(image.path, image.member) for image in images}
+    others: dict[tuple[Path, str], Skipped] = {}
+    for each in left_out:
+        if each.exists and (each.path, each.member) not in read:
+            others.setdefault((each.path, each.member), each)
+    return Census(read=len(read), left_out=by_reason(others.values(), root))
+
+
+def by_reason(left_out: Iterable[Skipped], root: Path) -> tuple[LeftOut, ...]:
+    """Group files that were left out by their reason, the most common first; of many the first are named."""
+    names: dict[str, list[str]] = {}
+    for each in left_out:
+        names.setdefault(each.kind, []).append(each.below(root))
+    ordered = sorted(names.items(), key=lambda pair: -len(pair[1]))
+    return tuple(LeftOut(kind=kind, count=len(listed), names=tuple(listed[:_MOST_NAMES])) for kind, listed in ordered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +169,37 @@ class ImageSet:
         skipped: images that cannot be read, each with its reason.
         strangers: labels (or folders) that are not classes, each with its number of images, which are left out.
         leaks: number of contents that the set has in both dev and test; their dev copies are among the skipped.
+        passed_over: other picture files that are not read, such as those in no class folder.
+        notes: what else there is to know of the set, in sentences.
+        root: the folder below which images are named.
     """
 
     images: tuple[LabelledImage, ...]
     skipped: tuple[Skipped, ...] = ()
     strangers: tuple[tuple[str, int], ...] = ()
     leaks: int = 0
+    passed_over: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    root: Path = Path()
+
+    @property
+    def files(self) -> Census:
+        """Counts of the picture files of the set."""
+        return take_census(self.images, (*self.skipped, *self.passed_over), self.root)
 
     @property
     def in_two_classes(self) -> int:
         """Number of contents that are in more than one class: at least one of their labels is wrong."""
-        labels: dict[tuple[str, Crop | None], set[int]] = {}
+        return len(self.named_in_two_classes)
+
+    @property
+    def named_in_two_classes(self) -> list[str]:
+        """Contents that occur in more than one class, each by its names: "a/1.png = b/2.png"."""
+        found: dict[tuple[str, Crop | None], dict[int, LabelledImage]] = {}
         for image in self.images:
-            labels.setdefault((image.digest, image.crop), set()).add(image.label)
-        return sum(len(found) > 1 for found in labels.values())
+            found.setdefault((image.digest, image.crop), {}).setdefault(image.label, image)
+        several = (list(of_label.values()) for of_label in found.values() if len(of_label) > 1)
+        return [" = ".join(image.below(self.root) for image in images) for images in several]
 
     @property
     def copies(self) -> int:
@@ -112,6 +218,7 @@ class Labels:
 
     Attributes:
         needed: whether an image without a label is unusable.
+        counted: whether a label was a number that was counted through an order of names.
     """
 
     needed = True
@@ -121,13 +228,28 @@ class Labels:
 
         Args:
             domain: its classes and aliases.
-            numbered: the names that integer labels stand for; the domain's classes if not given.
+            numbered: the names that integer labels stand for; the domain's classes if not given, but where a class is
+                itself called by a number, numbers are names.
         """
+        self.names = domain.classes
         self._classes = {normalize("NFC", name): index for index, name in reversed([*enumerate(domain.classes)])}
         for name, others in domain.aliases:
             for other in others:
                 self._classes.setdefault(normalize("NFC", other), self._classes[normalize("NFC", name)])
-        self._numbered = numbered if numbered is not None else domain.classes
+        self.counted, self._given = False, numbered is not None
+        self._numbered = numbered or ()
+        if numbered is None and not any(name.isdecimal() for name in self._classes):
+            self._numbered = domain.classes
+
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """The names that whole numbers stand for, in their order; none where numbers are names."""
+        return self._numbered
+
+    def number_with(self, names: tuple[str, ...]) -> None:
+        """Count numbers through the names that the set itself brings along, unless the user gave others."""
+        if not self._given:
+            self._numbered, self._given = names, True
 
     def find(self, label: str) -> int | None:
         """Return the index of the class, `None` if the label matches none."""
@@ -135,10 +257,64 @@ class Labels:
         return self._classes.get(normalize("NFC", named))
 
     def named(self, label: str) -> str:
-        """Return the label, or the name that it is the number of."""
-        known = normalize("NFC", label) in self._classes
-        number = int(label) if not known and label.isdecimal() and len(label) < 10 else len(self._numbered)
-        return self._numbered[number] if number < len(self._numbered) else label
+        """Return the label, or the name that it is the number of; 1.0, as tables with gaps have it, is 1."""
+        if self._classes and normalize("NFC", label) not in self._classes and re.fullmatch(r"\d+\.0+", label):
+            label = label.partition(".")[0]
+        if not label.isdecimal() or len(label) > 9:
+            return label
+        known = normalize("NFC", label) in self._classes and not self._given
+        number = len(self._numbered) if known else int(label)
+        if number >= len(self._numbered):
+            return label
+        self.counted = True
+        return self._numbered[number]
+
+    def order(self) -> str:
+        """Return the order through which numbers were counted, in words; empty if none were."""
+        if not self.counted:
+            return ""
+        shown = [f"{number} = {name}" for number, name in enumerate(self._numbered[:_MOST_MEANT])]
+        more = f", ... {len(self._numbered) - 1} = {self._numbered[-1]}" if len(self._numbered) > _MOST_MEANT else ""
+        return f"labels that are numbers are counted from 0: {', '.join(shown)}{more}"
+
+    def near(self, label: str) -> str | None:
+        """Return the class whose name, or other name, a label nearly is; `None` if there is none."""
+        if label.isdecimal() or len(self._classes) > _MOST_COMPARED:
+            return None
+        bare = {_bare(name): index for name, index in reversed(self._classes.items())}
+        key = _bare(label)
+        close = [key] if key in bare else get_close_matches(key, [name for name in bare if name], n=1, cutoff=0.8)
+        return self.names[bare[close[0]]] if close and close[0] else None
+
+    def meant(self, strangers: Iterable[str]) -> list[str]:
+        """Return what labels that are no class may mean, with the lines that say so in domain.toml."""
+        aliases, told, synsets = dict[str, list[str]](), list[str](), list[str]()
+        for label in list(dict.fromkeys(strangers)):
+            if name := self.near(label):
+                aliases.setdefault(name, []).append(label)
+            elif _SYNSET.fullmatch(label):
+                synsets.append(label)
+        for name, others in list(aliases.items())[:_MOST_MEANT]:
+            listed = ", ".join(json.dumps(other, ensure_ascii=False) for other in others[:_MOST_MEANT])
+            told.append(f"{listed}: did you mean {name}? Then add below [aliases]: {alias_line(name, others)}")
+        if synsets:
+            line = f'CLASS = ["{synsets[0]}"]'
+            told.append(
+                f"{', '.join(synsets[:5])}: synset ids of ImageNet; say below [aliases] which class each means: {line}"
+            )
+        return told
+
+
+def alias_line(name: str, others: Iterable[str]) -> str:
+    """Return the line of TOML that gives a class other names."""
+    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return f"{key} = {json.dumps(list(others), ensure_ascii=False)}"
+
+
+def _bare(label: str) -> str:
+    """Return a label without case, accents, a number in front, and signs between its words."""
+    plain = "".join(c for c in normalize("NFKD", label).casefold() if not combining(c))
+    return " ".join(re.sub(r"^\d+[-._ ]+", "", plain.strip()).replace("_", " ").replace("-", " ").split())
 
 
 class Findings:
@@ -147,10 +323,18 @@ class Findings:
     def __init__(self) -> None:
         self.skipped: list[Skipped] = []
         self.strangers: Counter[str] = Counter()
+        self.passed_over: list[Skipped] = []
+        self.notes: list[str] = []
 
-    def leave_out(self, path: Path, reason: str, member: str = "") -> None:
-        """Record an unreadable image or folder."""
-        self.skipped.append(Skipped(path=path, reason=reason, member=member))
+    def leave_out(
+        self, path: Path, reason: str, member: str = "", *, kind: str = "that cannot be read", exists: bool = True
+    ) -> None:
+        """Record an unreadable image, or with `exists=False` what is no picture file: a folder, a tar."""
+        self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists))
+
+    def pass_over(self, path: Path, kind: str, member: str = "") -> None:
+        """Count a picture file that is not read, and not damaged either."""
+        self.passed_over.append(Skipped(path=path, reason=kind, member=member, kind=kind))
 
 
 class Reader(Protocol):

@@ -1,5 +1,7 @@
 """List the images of a domain, whatever the kind of image set."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -9,10 +11,10 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.folders import read_folders
 from treegen.images.hugging_face import read_hugging_face
-from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped
+from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, shown, take_census
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import hash_image
-from treegen.images.shards import read_shards
+from treegen.images.shards import read_shards, shard_paths
 from treegen.images.splitting import as_divided, fixed_parts
 from treegen.text import show
 
@@ -36,24 +38,64 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
         InputError: the domain names no images, the set is missing or broken as a whole, or it has no image of any
             class.
     """
-    settings = domain.images
-    if settings is None:
-        raise InputError(f"the domain {domain.name!r} has no images", "add [images] with a folder to domain.toml")
+    settings, labels = _settings(domain), labels_of(domain)
     findings, images = Findings(), list[LabelledImage]()
-    for image in read_images(settings, labels_of(domain), findings):
+    for image in read_images(settings, labels, findings):
         try:
             images.append(replace(image, digest=(hash_of or hash_image)(image)))
         except OSError as error:
             findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
     if not images:
-        raise _nothing(settings, len(domain.classes), findings)
-    kept, leaking, leaks = _without_leaks(as_divided(images, settings.kind))
+        raise _nothing(settings, labels, findings)
+    divided = as_divided(images, settings.kind)
+    kept, leaking, leaks = _without_leaks(divided)
     return ImageSet(
         images=kept,
         skipped=(*findings.skipped, *leaking),
         strangers=tuple(sorted(findings.strangers.items())),
         leaks=leaks,
+        passed_over=tuple(findings.passed_over),
+        notes=notes_on_set(images, settings, labels, findings),
+        root=settings.root,
     )
+
+
+def survey_images(domain: Domain) -> ImageSet:
+    """Find the images of a domain as `list_images` does without reading them: their digests are only their names.
+
+    Raises:
+        InputError: see `list_images`.
+    """
+    return list_images(domain, lambda image: f"{shown(image.path)}//{image.member}")
+
+
+def is_there(settings: ImageSettings) -> bool:
+    """Whether the folder, the table or at least one tar that the settings name exists."""
+    if settings.kind == "shards":
+        return any(path.is_file() for path in shard_paths(settings.source))
+    return settings.source.exists()
+
+
+def notes_on_set(
+    images: Sequence[LabelledImage], settings: ImageSettings, labels: Labels, findings: Findings
+) -> tuple[str, ...]:
+    """Return what a reader must know of a set: its only split, what numbers mean, what labels may mean."""
+    notes = list(findings.notes)
+    parts = {image.part for image in images} - {None}
+    if settings.kind != "manifest" and len(parts) == 1:
+        own = sum(image.part is not None for image in images)
+        name = "train or validation" if parts == {"dev"} else "test"
+        told = f"{own} of {len(images)} pictures lie in a {name} split, and no other split was recognised"
+        notes.append(f"{told}: all are divided by seed, so that the test part is a share of them")
+    if order := labels.order():
+        notes.append(order)
+    return (*notes, *labels.meant(findings.strangers))
+
+
+def _settings(domain: Domain) -> ImageSettings:
+    if domain.images is None:
+        raise InputError(f"the domain {domain.name!r} has no images", "add [images] with a folder to domain.toml")
+    return domain.images
 
 
 def labels_of(domain: Domain) -> Labels:
@@ -90,23 +132,51 @@ def _without_leaks(
     kept, leaking, contents = list[LabelledImage](), list[Skipped](), set[str]()
     for image in images:
         if image.part == "dev" and parts[image.digest] == "test":
-            leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member))
+            leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member, kind="of dev that test has too"))
             contents.add(image.digest)
         else:
             kept.append(image)
     return tuple(kept), tuple(leaking), len(contents)
 
 
-def _nothing(settings: ImageSettings, classes: int, findings: Findings) -> InputError:
-    """Explain why nothing in a set can be used."""
-    told = f"{settings.source}: no image of any of the {classes} classes"
+def _nothing(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
+    """Explain why nothing in a set can be used; the tip is about what most of the pictures lack."""
+    told = f"{settings.source}: no image of any of the {len(labels.names)} classes"
     if findings.strangers:
         told += f"; labels that are no class: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"
     if findings.skipped:
         first = findings.skipped[0]
-        told += f"; {len(findings.skipped)} cannot be read, first {first.path}: {first.reason}"
-    tips = {
-        "folder": "expected one folder per class, named like the class, with PNG, JPEG or WebP files",
-        "manifest": "its labels must be class names or other names below [aliases]",
-    }
-    return InputError(told, tips.get(settings.kind, tips["manifest"]))
+        name = first.below(settings.root) if settings.kind == "shards" else first.path
+        told += f"; {len(findings.skipped)} cannot be read, first {name}: {first.reason}"
+    files = take_census((), (*findings.skipped, *findings.passed_over), settings.root)
+    if files.found:
+        told += f"; {files.sentence(settings.root.name)}"
+    return InputError(told, _tip(settings, labels, findings))
+
+
+def _tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
+    kinds = Counter(each.kind if each.exists else each.reason.partition(" (")[0] for each in findings.skipped)
+    lacking = kinds.most_common(1)[0] if kinds else ("", 0)
+    if lacking[1] > sum(findings.strangers.values()):
+        kind = lacking[0]
+        if "git lfs" in kind:
+            return "git lfs pull"
+        if command := re.search(r"pip install '.*'", kind):
+            return command[0]
+        if kind.startswith("no such file;") or "Windows" in kind:
+            return "write the paths with /, relative to the folder of the pictures"
+        if kind.startswith("no such file"):
+            told = f"paths are relative to {settings.root}"
+            return told if settings.kind == "hf" else f"{told}; `folder` below [images] names another folder"
+        if kind.startswith("a web address"):
+            return "download the pictures, and write their file names into the table"
+        if "label" in kind:
+            return "give each KEY.png a KEY.cls, or a KEY.json with a key label"
+        return "see what the files hold"
+    if meant := labels.meant(findings.strangers):
+        return meant[0]
+    if findings.strangers and settings.kind != "folder":
+        return "its labels must be class names or other names below [aliases]"
+    if settings.kind in ("folder", "hf"):
+        return "expected one folder per class, named like the class or a name below [aliases], with PNG or JPEG files"
+    return "the set is empty: name another one below [images]"

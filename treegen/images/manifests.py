@@ -1,35 +1,111 @@
 """Tables of images and labels: CSV and JSON Lines, optionally with a split and a crop box per picture."""
 
+import os
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.folders import regular
+from treegen.images.files import SUFFIXES, picture_files, regular
 from treegen.images.interface import PARTS, Crop, Findings, LabelledImage, Labels, PartName
+from treegen.images.parquet import holds_pictures, part_of_file, read_parquet
 from treegen.images.tables import Row, read_rows
 from treegen.text import show
 
 _MOST_TOLD: Final = 5
+_MOST_NAME: Final = 255  # bytes of one name, on every usual file system
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """The picture files below a folder, in which rows of tables find theirs.
+
+    Attributes:
+        folder: the folder.
+        named: files that rows have named.
+        read: what was read of them so far, by file, label and crop.
+        repeated: rows that name again what is read already.
+        windows: rows whose paths were written with Windows separators.
+    """
+
+    folder: Path
+    named: set[str] = field(default_factory=set)
+    read: dict[tuple[str, int, Crop | None], list[LabelledImage]] = field(default_factory=dict)
+    repeated: int = 0
+    windows: int = 0
+    _apart: Findings = field(default_factory=Findings)
+    _files: list[Path] | None = None
+    _stems: dict[str, list[Path]] = field(default_factory=dict)
+
+    def files(self) -> list[Path]:
+        """Return what may be read as a picture, sorted folder by folder."""
+        if self._files is None:
+            self._files = list(picture_files(self.folder, self._apart))
+        return self._files
+
+    def of_name(self, path: Path) -> list[Path]:
+        """Return the pictures that have a name followed by an ending, in its folder or else anywhere below."""
+        if not self._stems:
+            for file in self.files():
+                for name in {file.stem, file.name}:
+                    self._stems.setdefault(name, []).append(file)
+        found = self._stems.get(path.name, [])
+        return [file for file in found if file.parent == path.parent] or found
+
+    def take(self, image: LabelledImage) -> bool:
+        """Tell whether a row names an image that no row has named before; the same in another part is another."""
+        key = (os.path.normpath(image.path), image.label, image.crop)
+        known = self.read.setdefault(key, [])
+        if any(image.part in (None, other.part) for other in known):
+            self.repeated += 1
+            return False
+        known.append(image)
+        return True
+
+    def finish(self, findings: Findings, below: Collection[Path] | None = None) -> None:
+        """Count the pictures that no row has named, and note what was odd about the rows.
+
+        Args:
+            findings: gathers them.
+            below: only those below these folders; all if not given.
+        """
+        here = [*below] if below is not None else [self.folder]
+
+        def loose(path: Path) -> bool:
+            return os.path.normpath(path) not in self.named and any(folder in path.parents for folder in here)
+
+        for file in filter(loose, self.files()):
+            findings.pass_over(file, "in no table")
+        findings.passed_over += [each for each in self._apart.passed_over if loose(each.path)]
+        findings.skipped += [each for each in self._apart.skipped if loose(each.path)]
+        if self.repeated:
+            rows = "row names" if self.repeated == 1 else "rows name"
+            findings.notes.append(f"{self.repeated} {rows} a picture again with the same label: each counts once")
+        if self.windows:
+            paths = "path has" if self.windows == 1 else "paths have"
+            findings.notes.append(f"{self.windows} {paths} Windows separators (\\), which were read as /")
 
 
 def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`. Paths are relative to the manifest's folder, or to `folder` if the settings give one."""
     columns = {name: name for name in ("path", "label", "split", "crop")} | dict(settings.columns)
-    yield from read_table(settings.source, settings.root, columns, labels, findings)
+    table = settings.source
+    if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
+        yield from read_parquet(table, columns, part_of_file(table, table.parent), labels, findings)
+        return
+    held = Held(folder=settings.root)
+    yield from read_table(table, settings.root, columns, labels, findings, held)
+    held.finish(findings)
 
 
 def read_table(
-    table: Path,
-    folder: Path,
-    columns: Mapping[str, str],
-    labels: Labels,
-    findings: Findings,
-    part: PartName | None = None,
+    table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings, held: Held
 ) -> Iterator[LabelledImage]:
-    """Yield the images listed in a table.
+    """Yield the images listed in a table, each once.
 
     Args:
         table: the file.
@@ -37,49 +113,84 @@ def read_table(
         columns: the table's names for `path`, `label`, `split` and `crop`.
         labels: finds their classes.
         findings: collects what is left out.
-        part: for images without a split in the table.
+        held: the picture files of the set, and what this and other tables have named of them.
 
     Raises:
         InputError: a column is missing, or lines are invalid; the first few are listed with their numbers.
     """
     faults, images = list[str](), list[LabelledImage]()
-    for number, row in read_rows(table):
-        wanted = ("path", "label") if labels.needed else ("path",)
-        missing = [columns[key] for key in wanted if columns[key] not in row]
-        if missing:
-            there = ", ".join(map(show, row)) or "none"
-            told = f"{table}: line {number}: no column {' and no column '.join(map(show, missing))}; there are: {there}"
-            raise InputError(told, 'name them below [images]: columns = {path = "...", label = "..."}')
+    wanted = [columns[key] for key in (("path", "label") if labels.needed else ("path",))]
+    for number, row in read_rows(table, wanted):
         try:
-            path, label, own = _path(row, columns, folder), _label(row, columns, labels.needed), _part(row, columns)
+            text, label, own = _path(row, columns), _label(row, columns, labels.needed), _part(row, columns)
             crop = _crop(row.get(columns["crop"], ""))
         except ValueError as error:
             faults.append(f"line {number}: {error}")
             continue
-        index = labels.find(label)
+        index, place = labels.find(label), f"({table.name}, line {number})"
+        path = _file_of(text, folder, held, findings if index is not None else Findings(), place)
+        if path:
+            held.named.add(os.path.normpath(path))
         if index is None:
             findings.strangers[labels.named(label)] += 1
-        elif not path.exists():
-            findings.leave_out(path, f"no such file ({table.name}, line {number})")
-        elif not regular(path, findings):
-            findings.leave_out(path, f"not a file ({table.name}, line {number})")
-        else:
-            images.append(LabelledImage(path=path, label=index, part=own or part, crop=crop))
+            if path and path.is_file():
+                findings.pass_over(path, "with a label that is no class")
+        elif path and not path.is_file():
+            findings.leave_out(path, f"not a file {place}", exists=False)
+        elif path and regular(path, findings):
+            image = LabelledImage(path=path, label=index, part=own, crop=crop)
+            if held.take(image):
+                images.append(image)
     if faults:
         more = f"\n  and {len(faults) - _MOST_TOLD} more" if len(faults) > _MOST_TOLD else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_TOLD])
         raise InputError(
             f"{table}: {len(faults)} line{'s' if len(faults) > 1 else ''} cannot be used{listed}{more}",
-            "mend the lines",
+            "correct the lines",
         )
     yield from images
 
 
-def _path(row: Row, columns: Mapping[str, str], folder: Path) -> Path:
+def _path(row: Row, columns: Mapping[str, str]) -> str:
     text = row[columns["path"]].strip()
     if not text or "\0" in text:
         raise ValueError(f"no file name in {show(columns['path'])}")
-    return folder / text
+    return text
+
+
+def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str) -> Path | None:
+    """Return the file that a row means; of one that is not there the findings say why."""
+
+    def leave_out(reason: str) -> None:
+        findings.leave_out(folder / text, f"{reason} {place}", exists=False)
+
+    if _ADDRESS.match(text):
+        leave_out(f"a web address, {show(text)}: only files are read, so download the picture first")
+        return None
+    if any(len(os.fsencode(name)) > _MOST_NAME for name in re.split(r"[/\\]", text)) or len(text) > 4096:
+        leave_out(f"a path of {len(text)} characters, which is more than a file can have")
+        return None
+    path = folder / text
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for some names
+        return path
+    if "\\" in text:
+        other = folder / PureWindowsPath(text).as_posix()
+        if os.path.exists(other):  # noqa: PTH110
+            held.windows += 1
+            return other
+        path, text = (other, text) if not PureWindowsPath(text).drive else (path, text)
+    if path.suffix.lower() not in SUFFIXES:
+        found = held.of_name(path)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            leave_out(f"{len(found)} pictures have this name with an ending, such as {found[0].name}")
+            return None
+    if "\\" in text:
+        leave_out("no such file; the path has Windows separators (\\), and there is none with / either")
+    else:
+        leave_out("no such file")
+    return None
 
 
 def _label(row: Row, columns: Mapping[str, str], needed: bool) -> str:

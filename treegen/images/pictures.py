@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from treegen.extras import EXTRAS, is_installed
+from treegen.images.files import reads_avif
 from treegen.images.interface import WHOLE, Crop, LabelledImage
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pil
 
 
 def read_bytes(image: LabelledImage) -> bytes:
-    """Read the encoded picture, from its file or its location in a tar.
+    """Read the encoded picture, from its file, its location in a tar or its row of a Parquet file.
 
     Raises:
         OSError: it cannot be read.
     """
+    if image.member and image.path.suffix == ".parquet":
+        from treegen.images.tables import picture_bytes
+
+        return picture_bytes(image.path, image.member.rpartition("/")[0], image.offset)
     with image.path.open("rb") as file:
         file.seek(image.offset)
         data = file.read(-1 if image.size is None else image.size)
@@ -72,7 +77,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     # process-wide, as catch_warnings is not thread-safe; broken files raise errors anyway
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with Image.open(path, formats=(*_FORMATS, *_heif())) as file:
+        with Image.open(path, formats=(*_FORMATS, *_avif(), *_heif())) as file:
             if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice this
                 raise Image.DecompressionBombError
             image = _in_rgb(ImageOps.exif_transpose(file))
@@ -83,7 +88,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     except UnidentifiedImageError:
         if _is_heif(path) and not _heif():
             raise ValueError(f"a HEIC picture; to read it: {EXTRAS['heif'].command}") from None
-        raise ValueError("not an image that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF, HEIC)") from None
+        raise ValueError("not an image that can be read (PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, HEIC)") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError("more pixels than is safe to decode") from None
     except Exception as error:  # decoders raise many types for damaged files, such as struct.error and RuntimeError
@@ -100,6 +105,10 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the crop box leaves nothing of {image.width}x{image.height} pixels")
     return image.crop(box)
+
+
+def _avif() -> tuple[str, ...]:
+    return ("AVIF",) if reads_avif() else ()
 
 
 @cache

@@ -2,7 +2,9 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -10,15 +12,29 @@ from typing import Any, Final
 from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import read_text
-from treegen.text import counted, first_line
+from treegen.images.files import SUFFIXES as PICTURES
+from treegen.text import counted, first_line, show
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
 _QUOTES: Final = "put text that holds a comma in double quotes"
+_DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
+#: names of columns that people use, in lower case
+PATH_NAMES: Final = (
+    "path file_name filename file filepath file_path image image_path image_file image_id img img_path photo picture "
+    "datei fichier archivo id"
+).split()
+LABEL_NAMES: Final = (
+    "label labels class class_name classname category species name target y tag klasse art tier classe etiqueta"
+).split()
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
     """Yield the rows with their line number in the file (for Parquet: the row number), from 1.
+
+    Args:
+        path: the table. The cells of a CSV are divided by what divides its head: commas, semicolons or tabs.
+        wanted: columns that there must be.
 
     Raises:
         InputError: the file is missing, of an unknown kind, empty, or invalid; the message gives the line.
@@ -27,63 +43,212 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: of no known kind", f"expected a name that ends in {', '.join(SUFFIXES)}")
     if not path.is_file():
-        raise InputError(f"{path}: no such file", "mend [images] in domain.toml")
+        raise InputError(f"{path}: no such file", "correct [images] in domain.toml")
     if suffix == ".parquet":
-        yield from _parquet(path)
+        yield from _parquet(path, wanted)
     elif suffix in (".csv", ".tsv"):
-        yield from _csv(path, "\t" if suffix == ".tsv" else ",")
+        yield from _csv(path, wanted, "\t" if suffix == ".tsv" else ",")
     else:
-        yield from _json_lines(path)
+        yield from _json_lines(path, wanted)
 
 
-def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
-    reader = csv.reader(StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+def columns_of(path: Path) -> tuple[list[str], list[Row]]:
+    """Return the names of a table's columns and its rows.
+
+    Raises:
+        InputError: see `read_rows`; or it has no rows.
+    """
+    rows = [row for _, row in read_rows(path)]
+    if not rows:
+        raise InputError(f"{path}: no rows", "below the names of the columns there is a line for each picture")
+    return list(dict.fromkeys(name for row in rows for name in row)), rows
+
+
+def guess_columns(names: Sequence[str], rows: Sequence[Row]) -> tuple[str | None, str | None]:
+    """Return which columns of a table may hold file names and labels: by their names, and by endings of pictures."""
+    by_name = {name.lower(): name for name in reversed(names)}
+    path = next((by_name[name] for name in PATH_NAMES if name in by_name), None)
+    holding = [n for n in names if any(Path(row.get(n, "")).suffix.lower() in PICTURES for row in rows[:20])]
+    if holding and path not in holding:
+        path = holding[0]
+    label = next((by_name[name] for name in LABEL_NAMES if name in by_name and by_name[name] != path), None)
+    if label is None and path is not None and len(names) == 2:
+        label = next(name for name in names if name != path)
+    return path, label
+
+
+def _require_columns(path: Path, line: int, names: Sequence[str], wanted: Sequence[str], row: Row | None) -> None:
+    missing = [name for name in wanted if name not in names]
+    if not missing:
+        return
+    there = ", ".join(map(show, names)) or "none"
+    told = f"{path}: line {line}: no column {' and no column '.join(map(show, missing))}; there are: {there}"
+    if any(Path(name).suffix.lower() in PICTURES for name in names):
+        raise InputError(told, f"the first line must name the columns, such as {','.join(wanted)}")
+    guessed = guess_columns(names, [row] if row else [])
+    shown = [json.dumps(name, ensure_ascii=False) if name else '"..."' for name in guessed]
+    raise InputError(told, f"name them below [images]: columns = {{path = {shown[0]}, label = {shown[1]}}}")
+
+
+def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[int, Row]]:
+    text = read_text(path)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text, wanted, delimiter), strict=True)
     begun = 1  # start of the row that is read next
     try:
-        heads = next(reader, None)
+        heads = [head.strip() for head in next(reader, None) or ()]
         if not heads:
             raise InputError(f"{path}: empty", "the first line names the columns: path,label")
+        if twice := [name for name, count in Counter(heads).items() if count > 1 and name]:
+            raise InputError(f"{path}: line 1: two columns are called {show(twice[0])}", "rename one of the two")
+        checked = bool(set(wanted) <= set(heads))
         begun = reader.line_num + 1
         for cells in reader:
+            if not checked and cells:
+                _require_columns(path, 1, heads, wanted, dict(zip(heads, cells, strict=False)))
             if cells and len(cells) != len(heads):
                 told = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
                 few = "give every line a cell for each column, if only an empty one"
                 raise InputError(told, few if len(cells) < len(heads) else _QUOTES)
             if cells:
-                yield reader.line_num, dict(zip((h.strip() for h in heads), cells, strict=True))
+                yield reader.line_num, dict(zip(heads, cells, strict=True))
             begun = reader.line_num + 1
+        _require_columns(path, 1, heads, wanted, None)
     except csv.Error as error:
         if str(error) == "unexpected end of data":  # csv's errors carry no code
             told = f"{path}: line {begun}: a double quote is opened and not closed before the end of the file"
             raise InputError(told, 'close it; a double quote within text is written twice: ""') from None
-        raise InputError(f"{path}: line {reader.line_num}: {error}", "mend the line") from None
+        raise InputError(f"{path}: line {reader.line_num}: {error}", "correct the line") from None
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
+def _delimiter(text: str, wanted: Sequence[str], default: str) -> str:
+    """Return what divides the cells of the head: what gives the wanted columns, else what stands there most often."""
+    head = text.lstrip("\r\n").partition("\n")[0].rstrip("\r")
+    ordered = sorted(_DELIMITERS, key=lambda sign: sign != default)
+    cells = {sign: {cell.strip().strip('"') for cell in head.split(sign)} for sign in ordered}
+    fitting = [sign for sign in ordered if len(wanted) > 1 and set(wanted) <= cells[sign]]
+    return fitting[0] if fitting else max(ordered, key=head.count)
+
+
+def _json_lines(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=partial(_once, path, number))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number}: not JSON: {error}", "each line is one object") from None
         if not isinstance(row, dict):
             raise InputError(
                 f"{path}: line {number}: not an object", 'each line is like {"path": "...", "label": "..."}'
             )
-        yield number, {key: _text(value) for key, value in row.items()}
+        texts = {key: _text(value) for key, value in row.items()}
+        _require_columns(path, number, list(texts), wanted, texts)
+        yield number, texts
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
+def _once(path: Path, number: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    if twice := [name for name, count in Counter(key for key, _ in pairs).items() if count > 1]:
+        raise InputError(f"{path}: line {number}: {show(twice[0])} is there twice", "rename one of the two")
+    return dict(pairs)
+
+
+def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    file, pictures, names = open_parquet(path), picture_columns(path), label_names(path)
+    try:
+        heads = list(file.schema_arrow.names)
+        if twice := [name for name, count in Counter(heads).items() if count > 1]:
+            raise InputError(f"{path}: two columns are called {show(twice[0])}", "rename one of the two")
+        _require_columns(path, 1, heads, wanted, None)
+        plain = [name for name in heads if name not in pictures]
+        number = 0
+        for batch in file.iter_batches(columns=plain):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, {key: _named(value, names.get(key)) for key, value in row.items()}
+    except (OSError, ValueError) as error:
+        raise _not_parquet(path, error) from None
+    finally:
+        file.close()
+
+
+def open_parquet(path: Path) -> Any:
+    """Open a Parquet file.
+
+    Raises:
+        InputError: it is none, or pyarrow is not installed.
+    """
     require("embed")
     from pyarrow import parquet
 
     try:
-        rows = parquet.read_table(path).to_pylist()
+        return parquet.ParquetFile(path)
     except Exception as error:  # pyarrow's errors have no common type
-        raise InputError(f"{path}: not Parquet: {first_line(error)}", "write the table again") from None
-    for number, row in enumerate(rows, start=1):
-        yield number, {key: _text(value) for key, value in row.items()}
+        raise _not_parquet(path, error) from None
+
+
+def _not_parquet(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not Parquet: {first_line(error) or 'broken'}", "write the table again")
+
+
+def picture_columns(path: Path) -> tuple[str, ...]:
+    """Return the columns of a Parquet file that hold pictures as bytes, as push_to_hub of Hugging Face writes them."""
+    from pyarrow import types
+
+    with open_parquet(path) as file:
+        schema = file.schema_arrow
+    return tuple(
+        field.name
+        for field in schema
+        if types.is_struct(field.type)
+        and any(field.type.field(i).name == "bytes" for i in range(field.type.num_fields))
+    )
+
+
+def label_names(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return, for columns of numbers, the names that a Hugging Face Parquet file keeps for them (its ClassLabels)."""
+    with open_parquet(path) as file:
+        kept = (file.schema_arrow.metadata or {}).get(b"huggingface")
+    try:
+        features = json.loads(kept)["info"]["features"] if kept else {}
+        return {
+            name: tuple(map(str, feature["names"]))
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("names")
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _named(value: Any, names: tuple[str, ...] | None) -> str:
+    """Return a cell as text; of a ClassLabel its name."""
+    if names and isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return _text(value)
+
+
+@lru_cache(maxsize=4)
+def row_group(path: Path, changed: int, column: str, group: int) -> Any:
+    """Return the pictures of one row group of a Parquet file; the last are kept, as they are read one by one."""
+    with open_parquet(path) as file:
+        return file.read_row_group(group, columns=[column]).column(0)
+
+
+def picture_bytes(path: Path, column: str, row: int) -> bytes:
+    """Return a picture out of a Parquet file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        changed = path.stat().st_mtime_ns
+        with open_parquet(path) as file:
+            group, first = 0, 0
+            while row >= first + file.metadata.row_group(group).num_rows:
+                first += file.metadata.row_group(group).num_rows
+                group += 1
+        return bytes(row_group(path, changed, column, group)[row - first].as_py()["bytes"])
+    except (InputError, ValueError, TypeError, IndexError) as error:
+        raise OSError(f"not a picture in Parquet: {error}") from None
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """The review application: panes around one tree, and what their keys and the background work lead to."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from treegen.review.flows.feedback import FeedbackFlow
 from treegen.review.flows.navigation import NavigationFlow, selection_of
 from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
-from treegen.review.screens.dialogs import PagesDialog
+from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
 from treegen.review.widgets.bars import EVERYWHERE, NARROW, KeysFooter, key_commands, key_rows, tabs_of, title_of
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.review.widgets.search_bar import SearchBar
@@ -51,6 +51,7 @@ class ReviewApp(BackgroundApp[None]):
         self.saving = SavingFlow(self)
         self.scoring = ScoringFlow(self)
         self.feedback = FeedbackFlow(self, llm)
+        self._told_restored = 0
 
     def compose(self) -> ComposeResult:
         """Compose a line above, the panes, and two lines below."""
@@ -109,10 +110,23 @@ class ReviewApp(BackgroundApp[None]):
     def tree_changed(self) -> None:
         """Repaint after a change; the checks (some 50 ms on a thousand classes) wait for the paint."""
         self.feedback.follow()
+        self._tell_restored()
         self.query_one(GroupsPane).show(self)
         self.query_one(PaneSwitcher).show(self)
         self.refresh_lines()
         self.call_after_refresh(self.post_message, messages.TreeChanged())
+
+    def _tell_restored(self) -> None:
+        restored = self.review.session.restored
+        if restored != self._told_restored:
+            self._told_restored = restored
+            folder = self.review.session.store.folder.name
+            self.notify(
+                f"{folder} was removed while it was in use\nthis session is written into it again, with every step; "
+                "earlier revisions and scores are gone",
+                severity="warning",
+                timeout=10,
+            )
 
     def on_tree_changed(self) -> None:
         """Validate and rescore."""
@@ -181,8 +195,26 @@ class ReviewApp(BackgroundApp[None]):
         yield from super().get_system_commands(screen)
         yield from key_commands(self, screen)
 
+    def end_by_signal(self, number: int) -> None:
+        """Store what was typed, restore the terminal and end."""
+        with suppress(TreegenError):
+            self.review.session.check_store()
+            self.feedback.keep_text()
+        self.feedback.close()
+        super().end_by_signal(number)
+
     async def action_quit(self) -> None:
         """Leave; what is unsaved is in the store, and the next review goes on with it."""
+        self.converse(self._leave, "quit")
+
+    async def _leave(self) -> None:
+        try:
+            self.review.session.check_store()
+            self.feedback.keep_text()
+        except TreegenError as error:
+            choices = ["stay", "quit, and lose what is not stored"]
+            if await self.ask(ChoiceDialog(f"not stored: {error.message}", choices)) != 1:
+                return
         self.feedback.close()
         self.exit()
 

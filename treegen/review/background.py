@@ -1,24 +1,31 @@
 """Work beside the keys: a thread that nobody waits for, and an application that outlives what fails in it."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import signal
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
-from textual.app import App, ReturnType
-from textual.screen import Screen
+from textual import events
+from textual.app import App, ReturnType, ScreenStackError
+from textual.dom import DOMNode
+from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from treegen.errors import TreegenError
 from treegen.review.messages import BackgroundFailed, reason_of
+from treegen.review.screens.dialogs import Dialog
 from treegen.text import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
+_LONGEST: Final = 2.0  # seconds that a key waits for the one before it; a handler that never ends blocks no keys
+_ROUNDS: Final = 2  # a key may post a message, such as "submitted", which is handled in the second round
 
 
 class DaemonThread(Executor):
@@ -71,17 +78,126 @@ class DaemonThread(Executor):
             del job, future, function  # else the last job's tree and answer live as long as the thread waits
 
 
+class _Question(Generic[T]):
+    """What a conversation awaits: the answer of a dialog."""
+
+    def __init__(self, dialog: Dialog[T]) -> None:
+        self._dialog = dialog
+
+    def __await__(self) -> Generator[Dialog[T], T | None, T | None]:
+        return (yield self._dialog)
+
+
 class BackgroundApp(App[ReturnType]):
-    """An application whose background work may fail: that is a line with its reason and the log, not its end."""
+    """An application that holds: what fails in it is a line with its reason and the log, and keys come one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed: asyncio.Queue[events.Event] = asyncio.Queue()
+        self._takes_keys = False
+
+    def on_mount(self) -> None:
+        """Begin to take keys, and end in order when the system or a closed terminal asks for it."""
+        self._takes_keys = True
+        self.run_worker(self._take_keys(), group="keys", exit_on_error=False)
+        if not self.is_headless:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.end_by_signal, number)
+
+    def end_by_signal(self, number: int) -> None:
+        """Restore the terminal and end, as a shell expects of a signal."""
+        self.exit(return_code=128 + number)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Queue keys, clicks and pastes.
+
+        Textual hands all keys of one read to the widget that has the focus before it looks at the first of them. Keys
+        typed behind one that opens a dialog would be commands, and a dialog would be closed twice.
+        """
+        if isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded:
+            self._typed.put_nowait(event)
+        else:
+            await super().on_event(event)
+
+    async def _take_keys(self) -> None:
+        """Handle one key after another, each when all that the one before it leads to is done."""
+        while True:
+            event = await self._typed.get()
+            await super().on_event(event)
+            for _ in range(_ROUNDS):
+                await self._handled()
+
+    async def _handled(self) -> None:
+        """Wait until the widget that has the focus, and all above it, have handled what is in their queues."""
+        with suppress(ScreenStackError, TimeoutError):
+            async with asyncio.timeout(_LONGEST):
+                for node in (self.focused or self.screen).ancestors_with_self:
+                    done = asyncio.Event()
+                    if node.call_later(done.set):
+                        await done.wait()
+
+    async def run_action(
+        self,
+        action: Any,
+        default_namespace: DOMNode | None = None,
+        namespaces: Any = None,
+    ) -> bool:
+        """Run the action of a key; what fails in it is a message."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except TreegenError as error:
+            self.complain(error)
+        except Exception as error:
+            self.post_message(BackgroundFailed(f"the action {action}", error))
+        return True
+
+    async def _dispatch_message(self, message: Message) -> None:
+        """Handle a message; what fails in that does not end the application once it is shown."""
+        try:
+            await super()._dispatch_message(message)
+        except TreegenError as error:
+            self.complain(error)
+        except Exception as error:
+            if not self._takes_keys or isinstance(message, BackgroundFailed):
+                raise
+            self.post_message(BackgroundFailed(type(message).__name__, error))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keep the command palette closed over a dialog: its commands are for the panes."""
+        if action == "command_palette" and len(self.screen_stack) > 1:
+            return False
+        return super().check_action(action, parameters)
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
         """Run a coroutine beside the keys and cancel what runs in its group."""
         worker: Any = self.run_worker  # of any result: its types allow for none
         worker(work, group=group, exclusive=True, exit_on_error=False)
 
-    async def ask(self, dialog: Screen[T]) -> T | None:
-        """Show a dialog and wait for its answer; only in work that `start` runs."""
-        return await self.push_screen_wait(dialog)
+    def converse(self, work: Callable[[], Coroutine[Any, Any, None]], job: str) -> None:
+        """Run a coroutine that awaits nothing but `ask`, within the key press that starts it.
+
+        Each dialog is there before the next key is handled. A worker would begin later.
+        """
+        conversation = work()
+
+        def go_on(answer: Any) -> None:
+            try:
+                dialog: Dialog[Any] = conversation.send(answer)
+            except StopIteration:
+                return
+            except TreegenError as error:
+                self.complain(error)
+            except Exception as error:
+                self.post_message(BackgroundFailed(job, error))
+            else:
+                dialog.on_answer = go_on
+                self.push_screen(dialog)
+
+        go_on(None)
+
+    async def ask(self, dialog: Dialog[T]) -> T | None:
+        """Show a dialog and wait for its answer; only in work that `converse` runs."""
+        return await _Question(dialog)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Turn the failure of background work into a message."""

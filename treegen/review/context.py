@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from textual.message import Message
-from textual.screen import Screen
 from textual.widget import Widget
 
 from treegen.errors import TreegenError
+from treegen.review.screens.dialogs import Dialog
 from treegen.review.widgets.grid import Grid
 from treegen.tree.changes import Change
 from treegen.tree.model import Group
@@ -83,8 +83,11 @@ class ReviewContext(Protocol):
     def show_pane(self, name: str) -> None:
         """Show a pane and give it the focus."""
 
-    async def ask(self, dialog: Screen[T]) -> T | None:
-        """Show a dialog and wait for its answer; only in work that `start` runs."""
+    async def ask(self, dialog: Dialog[T]) -> T | None:
+        """Show a dialog and wait for its answer; only in work that `converse` runs."""
+
+    def converse(self, work: Callable[[], Coroutine[Any, Any, None]], job: str) -> None:
+        """Run a coroutine that awaits nothing but `ask`, within the key press that starts it."""
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
         """Run a coroutine beside the keys and cancel what runs in its group; a failure becomes `BackgroundFailed`."""
@@ -104,5 +107,5 @@ class ReviewContext(Protocol):
     def query(self, kind: type[W], /) -> Iterable[W]:
         """Return the widgets of a class."""
 
-    def push_screen(self, screen: Screen[T], /) -> object:
+    def push_screen(self, screen: Dialog[T], /) -> object:
         """Show a screen without waiting for its answer."""

@@ -12,6 +12,13 @@ _MOST: Final = 1_000_000  # bytes of a log; the one before it is kept as treegen
 
 
 class _LogFile(RotatingFileHandler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write into a new file if the old one was removed with its folder."""
+        if self.stream and not Path(self.baseFilename).exists():
+            self.stream.close()
+            self.stream = None
+        super().emit(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
         """Pass over a disk that is full: what it keeps from being stored is told where that happens."""
 

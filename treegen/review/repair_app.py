@@ -73,8 +73,7 @@ class RepairApp(BackgroundApp[bool]):
     def action_edit(self) -> None:
         """Open the file itself; nothing in it is lost."""
         try:
-            with self.suspend():
-                run_editor(self.path)
+            run_editor(self, self.path)
             if is_tree(self.path):
                 self.exit(True)
                 return

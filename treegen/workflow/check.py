@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
+from treegen.errors import InputError
 from treegen.files import read_text
 from treegen.history.store import stored_scores
+from treegen.images import ImageSet, is_there, survey_images
 from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, digest_of
 from treegen.tree.lint.rules import lint
@@ -39,6 +41,7 @@ class Findings:
         problems: ordered by location, with the project's severities.
         places: line and column of each problem; `None` where unknown.
         switched_off: how many problems the project has switched off.
+        images: the image set of a domain file; `None` if it names none that can be used.
         since: the git revision that the file was compared with; `None` if it was not compared.
         changes: what changed since; `None` if the file is new.
     """
@@ -48,6 +51,7 @@ class Findings:
     places: tuple[Place | None, ...]
     document: Document | None = None
     switched_off: int = 0
+    images: ImageSet | None = None
     since: str | None = None
     changes: tuple[Change, ...] | None = None
 
@@ -117,8 +121,33 @@ def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
     """
     path = domain_path(path)
     domain, problems = read_domain(path)
+    return domain, _of_toml(path, problems)
+
+
+def check_images(domain: Domain, findings: Findings) -> Findings:
+    """Add the problems of a domain's images to the findings of its file; none of the images is decoded.
+
+    Args:
+        domain: names the images.
+        findings: of its file.
+
+    Returns:
+        The findings with TG402 or TG410 if there is no image to score with, or else with what becomes of the files.
+    """
+    if domain.images is None:
+        return findings
+    try:
+        return replace(findings, images=survey_images(domain))
+    except InputError as error:
+        code = "TG410" if is_there(domain.images) else "TG402"
+        told = f"{error.message} ({error.tip})" if error.tip else error.message
+        problem = Problem(code=code, pointer=f"/images/{domain.images.kind}", message=told)
+        return _of_toml(findings.path, (*findings.problems, problem))
+
+
+def _of_toml(path: Path, problems: tuple[Problem, ...]) -> Findings:
     places = locate_toml(read_text(path), {p.pointer for p in problems}) if problems else {}
-    return domain, Findings(path=path, problems=problems, places=tuple(places[p.pointer] for p in problems))
+    return Findings(path=path, problems=problems, places=tuple(places[p.pointer] for p in problems))
 
 
 def load_tree(path: Path, domain: Domain | None = None) -> Tree:

@@ -2,15 +2,17 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from treegen.config.domain import FILE_NAME, read_class_names, read_domain
+from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_domain
 from treegen.errors import InputError
-from treegen.files import write_atomically
-from treegen.images import SUFFIXES
+from treegen.files import read_text, write_atomically
+from treegen.images import Findings, below, part_called, picture_files, survey_images
+from treegen.images.hugging_face import metadata_tables, picture_parquets
+from treegen.images.tables import columns_of, guess_columns, label_names, picture_columns
 from treegen.text import did_you_mean, show
 
 _TEMPLATE: Final = """\
@@ -48,7 +50,7 @@ seed = 0
 """
 _IMAGES: Final = """\
 [images]
-folder = {folder}
+{source}
 # crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the part to look at
 """
 _NO_IMAGES: Final = """\
@@ -62,11 +64,15 @@ _MOST_NOTES: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The file that was written, its number of classes, and what a user should know."""
+    """The file that was written, its number of classes, and what a user should know.
+
+    `files` says what will become of the picture files; empty without images.
+    """
 
     path: Path
     classes: int
     notes: tuple[str, ...]
+    files: str = ""
 
 
 def write_domain(
@@ -83,7 +89,8 @@ def write_domain(
     Args:
         folder: created if missing.
         classes: a text file with one class name per line.
-        images: a folder with one folder per class.
+        images: a folder with one folder per class, also below folders of splits; a folder as Hugging Face reads it; or
+            a table (CSV, TSV, JSON Lines, Parquet) of file names and labels.
         name: of the domain; the folder's name if not given.
         noun: what a single item of the domain is called.
         encoder: the encoder's name; left as a comment if not given.
@@ -96,12 +103,13 @@ def write_domain(
         raise InputError("no classes", "give --classes FILE, --images DIR, or both")
     if path.exists():
         raise InputError(f"{path} exists", "edit it, or name another folder")
-    folders = _class_folders(images) if images else ()
+    source, folders = _source_of(images, folder) if images else ("", ())
     names = read_class_names(classes) if classes else folders
     if twice := [n for n, count in Counter(names).items() if count > 1]:
-        raise InputError(f"{classes}: {', '.join(map(show, twice[:5]))} stands twice", "remove one of the two lines")
+        raise InputError(f"{classes}: {_lines_of(classes, twice)}", "remove one of the two lines")
     if len(names) < 2:
-        raise InputError(f"{classes or images}: {len(names)} classes; at least 2 are needed", "add class names")
+        told = f"{classes or images}: {len(names)} class{'' if len(names) == 1 else 'es'}; at least 2 are needed"
+        raise InputError(told, "add class names" if classes else "--images DIR needs one folder of pictures per class")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -112,36 +120,127 @@ def write_domain(
         first=_toml(names[0]),
         classes=f"classes_file = {_toml(_relative(classes, folder))}" if classes else f"classes = {_names(names)}",
         encoder=f"name = {_toml(encoder)}" if encoder else '# name = "ViT-B-32:laion2b_s34b_b79k"',
-        images=_IMAGES.format(folder=_toml(_relative(images, folder))) if images else _NO_IMAGES,
+        images=_IMAGES.format(source=source) if images else _NO_IMAGES,
     )
     write_atomically(path, text)
     domain, problems = read_domain(path)
     notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems]
+    files = ""
     if images and domain:
-        notes += _mismatches(domain.classes, folders)
-    return Written(path=path, classes=len(names), notes=tuple(notes))
+        notes += _mismatches(domain.classes, folders, "folder" if images.is_dir() else "label")
+        files, more = _files(domain)
+        notes += more
+    return Written(path=path, classes=len(names), notes=tuple(notes), files=files)
 
 
-def _class_folders(images: Path) -> tuple[str, ...]:
-    """Return the names of the folders that contain an image.
+def _files(domain: Domain) -> tuple[str, list[str]]:
+    """Count the picture files of a domain that was just written; return the line and further notes."""
+    assert domain.images is not None
+    try:
+        found = survey_images(domain)
+    except InputError as error:
+        return "", [f"{error.message}; {error.tip}"]
+    return found.files.sentence(below(domain.images.root, domain.folder)), list(found.notes)
+
+
+def _lines_of(classes: Path | None, names: Sequence[str]) -> str:
+    """List names that occur twice in a class list, with their lines."""
+    lines = [line.strip() for line in read_text(classes).splitlines()] if classes else []
+    told = []
+    for name in names[:5]:
+        at = [str(number) for number, line in enumerate(lines, start=1) if line == name]
+        told.append(f"{show(name)} stands twice" + (f" (lines {', '.join(at)})" if at else ""))
+    return ", ".join(told)
+
+
+def _source_of(images: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Return the lines of [images] for a folder or a table, and the names of classes in it.
 
     Raises:
-        InputError: `images` is not a folder.
+        InputError: it is not there, or a table whose columns cannot be told.
     """
+    named = _toml(_relative(images, folder))
+    if images.is_file():
+        columns, names = _table_labels(images)
+        return f"manifest = {named}{columns}", names
     if not images.is_dir():
-        raise InputError(f"{images}: no such folder", "give the folder that holds one folder for each class")
-    inner = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith("."))
-    return tuple(p.name for p in inner if any(f.suffix.lower() in SUFFIXES for f in p.rglob("*")))
+        tip = "give the folder that holds one folder for each class, or a table of file names and labels"
+        raise InputError(f"{images}: no such folder", tip)
+    tables = metadata_tables(images)
+    if tables or any(images.rglob("*.parquet")):
+        return f"hf = {named}", _hugging_face_labels(images, tables)
+    return f"folder = {named}", tuple(sorted(_class_folders(images)))
 
 
-def _mismatches(classes: Sequence[str], folders: Sequence[str]) -> list[str]:
-    """List classes without a folder and folders without a class."""
+def _table_labels(table: Path, path: str = "path", label: str = "label") -> tuple[str, tuple[str, ...]]:
+    """Return the line `columns` of a table, empty for the expected names; and its labels, sorted."""
+    if table.suffix.lower() == ".parquet" and picture_columns(table):
+        return "", _parquet_labels(table)
+    heads, rows = columns_of(table)
+    guessed = guess_columns(heads, rows)
+    used = {"path": path if path in heads else guessed[0], "label": label if label in heads else guessed[1]}
+    if None in used.values():
+        lacking = next(key for key, name in used.items() if name is None)
+        there = ", ".join(map(show, heads))
+        raise InputError(f"{table}: no column is known to be the {lacking}; there are: {there}", f"call one {lacking}")
+    other = {key: name for key, name in used.items() if name != {"path": path, "label": label}[key]}
+    line = ", ".join(f"{key} = {_toml(str(name))}" for key, name in other.items())
+    labels = {row.get(str(used["label"]), "").strip() for row in rows}
+    return f"\ncolumns = {{{line}}}" if line else "", tuple(sorted(labels - {""}))
+
+
+def _parquet_labels(file: Path) -> tuple[str, ...]:
+    """Return the names of a Parquet file's ClassLabel, else the values of its column `label`, sorted."""
+    if names := label_names(file):
+        return names.get("label") or next(iter(names.values()))
+    heads, rows = columns_of(file)
+    label = guess_columns(heads, rows)[1]
+    return tuple(sorted({row[label].strip() for row in rows} - {""})) if label else ()
+
+
+def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
+    """Return the labels of all tables and Parquet files of a folder, and the class folders where no table is."""
+    files = picture_parquets(root, Findings())
+    ordered = [name for file in files for name in _parquet_labels(file)]
+    found = {name for table in tables for name in _table_labels(table, "file_name")[1]}
+    covered = {table.parent for table in tables}
+    if root not in covered and not files:
+        found |= _class_folders(root, covered)
+    return tuple(dict.fromkeys([*ordered, *sorted(found)]))
+
+
+def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
+    """Return the names of the folders that contain a picture: the outermost that are no split, nor hold splits."""
+    found = set[str]()
+    for inner in sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        if inner in covered:
+            continue
+        if part_called(inner.name) or any(p.is_dir() and _holds_classes(p) for p in inner.iterdir()):
+            found |= _class_folders(inner, covered)
+        elif _holds_pictures(inner):
+            found.add(inner.name)
+    return found
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Tell whether a folder holds a picture, be it one that cannot be read here."""
+    findings = Findings()
+    return any(picture_files(folder, findings)) or any(each.exists for each in findings.skipped)
+
+
+def _holds_classes(folder: Path) -> bool:
+    """Tell whether a folder is a split with folders of classes: train/Newt, and not Newt/train."""
+    return part_called(folder.name) is not None and any(p.is_dir() for p in folder.iterdir())
+
+
+def _mismatches(classes: Sequence[str], folders: Sequence[str], kind: str) -> list[str]:
+    """List classes without a folder (or label) and folders without a class."""
     lacking, strange = [c for c in classes if c not in folders], [f for f in folders if f not in classes]
     notes = [
-        f"no image folder for the class {show(name)}{did_you_mean(name, strange, kind='the folder', cutoff=0.6)}"
+        f"no image {kind} for the class {show(name)}{did_you_mean(name, strange, kind=f'the {kind}', cutoff=0.6)}"
         for name in lacking[:_MOST_NOTES]
     ]
-    notes += [f"the folder {show(name)} is no class" for name in strange[:_MOST_NOTES]]
+    notes += [f"the {kind} {show(name)} is no class" for name in strange[:_MOST_NOTES]]
     more = max(0, len(lacking) - _MOST_NOTES) + max(0, len(strange) - _MOST_NOTES)
     return [*notes, f"and {more} more like these"] if more else notes
 

@@ -199,10 +199,10 @@ class ProposalReview:
         return apply(accepted, sorted(edits, key=lambda change: isinstance(change, GroupRenamed)))
 
     def _decide(self, session: Session, numbers: Sequence[int], fate: Fate, why: str) -> None:
-        for number in numbers:
-            self.fates[number] = fate
         changes = [change for number in numbers for change in self.units[number].changes]
         session.decide(self.feedback, changes, taken=fate == "taken", why=why)
+        for number in numbers:
+            self.fates[number] = fate
         self.keep(session)
 
     def follow(self, session: Session) -> None:

@@ -107,10 +107,12 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     """Collect what a reader of the score must know about encoder and images."""
     from treegen.clip.diagnosis.dataset_notes import notes_on
+    from treegen.workflow.leakage import note_near_duplicates
 
     chosen = encoder_notes(workspace.encoder_settings, workspace.domain)
     divided = workspace.split_notes(workspace.evaluator.images.images)
-    return (*chosen, *divided, *notes_on(workspace.evaluator), *workspace.encoder.notes)
+    alike = note_near_duplicates(workspace.evaluator, workspace.cache_path.parent)
+    return (*chosen, *divided, *notes_on(workspace.evaluator), *alike, *workspace.encoder.notes)
 
 
 def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str, ...]:

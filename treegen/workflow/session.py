@@ -6,7 +6,7 @@ from pathlib import Path
 
 from treegen.errors import InputError
 from treegen.files import read_text
-from treegen.history.sessions import Journal, Step
+from treegen.history.sessions import Journal, Opened, Step
 from treegen.history.store import Revision, Store
 from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
 from treegen.tree.changes.conflicts import conflict_changes
@@ -29,6 +29,7 @@ class Session:
         tree: the current tree.
         steps: all steps that can be undone or redone; the first `position` are applied.
         resumed: whether an earlier session was resumed.
+        restored: how many times the history was removed while it was in use, and written again with every step.
         locks: what language models may not change: `group NAME` or `class NAME`.
     """
 
@@ -41,6 +42,7 @@ class Session:
         """
         self.path, self.store = path, store
         self._journal = Journal(store)
+        self.restored = 0
         try:
             self._open(read_text(path))
         except BaseException:
@@ -51,24 +53,51 @@ class Session:
         """Resume the last session, or begin a new one."""
         file_tree, file_hash = tree_of(text, str(self.path)), _hash(text)
         last = self._journal.latest()
+        self._opened = self.store.opened
         self.resumed = False
         if last is not None:
             self._id, self.steps, self.position = last.id, last.steps, last.position
+            self._base = last.base
             self.locks, self._file_hash = last.locks, last.file_hash
             self.saved = tree_of(last.saved, str(self.path))
             applied = (change for step in self.steps[: self.position] for change in step.changes)
             self.tree = apply(tree_of(last.base, str(self.path)), applied)
-            self.resumed = self.unsaved or file_hash == last.file_hash
+            if file_tree == self.tree:  # saved, but the store could not say so: the disk was full
+                self.saved, self._file_hash = file_tree, file_hash
+            self.resumed = self.unsaved or file_hash == self._file_hash
         if last is not None and not self.resumed:
             self._journal.end(last.id)  # nothing unsaved, and the file has changed since
         if not self.resumed:
             self._begin(file_tree, file_hash)
 
     def _begin(self, tree: Tree, file_hash: str) -> None:
-        self._id = self._journal.begin(dump(tree), file_hash)
+        self._base = dump(tree)
+        self._id = self._journal.begin(self._base, file_hash)
         self.saved = self.tree = tree
         self.steps, self.position = tuple[Step, ...](), 0
         self.locks, self._file_hash = frozenset[str](), file_hash
+
+    def check_store(self) -> None:
+        """Write the whole session into the history again if that was removed or replaced while it was in use.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        self.store.reopen_if_lost()
+        if self.store.opened == self._opened:
+            return
+        left = Opened(
+            id=self._id,
+            base=self._base,
+            saved=dump(self.saved),
+            file_hash=self._file_hash,
+            steps=self.steps,
+            position=self.position,
+            locks=self.locks,
+        )
+        self._id = self._journal.restore(left)
+        self._opened = self.store.opened
+        self.restored += 1
 
     @property
     def unsaved(self) -> bool:
@@ -91,11 +120,12 @@ class Session:
             return
         tree = apply(self.tree, step_changes)
         step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes))
-        self._journal.add(self._id, self.position, step)
+        locks = self._renamed_locks(step_changes)
+        self.check_store()
+        self._journal.add(self._id, self.position, step, locks)
         self.steps = (*self.steps[: self.position], step)
         self.position += 1
-        self.tree = tree
-        self._follow_names(step.changes)
+        self.tree, self.locks = tree, locks
 
     def become(self, label: str, tree: Tree) -> None:
         """Apply the difference to another tree as one step: after an editor, a merge or a proposal."""
@@ -106,11 +136,7 @@ class Session:
         if not self.position:
             return None
         step = self.steps[self.position - 1]
-        tree = apply(self.tree, step.back)
-        self._journal.move(self._id, self.position - 1)
-        self.position -= 1
-        self.tree = tree
-        self._follow_names(step.back)
+        self._move(self.position - 1, step.back)
         return step
 
     def redo(self) -> Step | None:
@@ -118,12 +144,14 @@ class Session:
         if self.position == len(self.steps):
             return None
         step = self.steps[self.position]
-        tree = apply(self.tree, step.changes)
-        self._journal.move(self._id, self.position + 1)
-        self.position += 1
-        self.tree = tree
-        self._follow_names(step.changes)
+        self._move(self.position + 1, step.changes)
         return step
+
+    def _move(self, position: int, changes: tuple[Change, ...]) -> None:
+        tree, locks = apply(self.tree, changes), self._renamed_locks(changes)
+        self.check_store()
+        self._journal.move(self._id, position, locks)
+        self.position, self.tree, self.locks = position, tree, locks
 
     def save(self) -> Revision:
         """Write the canonical text and store the tree as a revision.
@@ -144,6 +172,7 @@ class Session:
             InputError: the file cannot be read or written.
             ProblemsError: the file's content is not a tree and could not be stored.
         """
+        self.check_store()
         if self.path.exists():
             theirs = tree_of(read_text(self.path), str(self.path))
             latest = self.store.latest()
@@ -168,11 +197,14 @@ class Session:
 
     def set_lock(self, what: str, locked: bool) -> None:
         """Lock or unlock `group NAME` or `class NAME` for language models."""
-        self.locks = self.locks | {what} if locked else self.locks - {what}
-        self._journal.lock(self._id, self.locks)
+        locks = self.locks | {what} if locked else self.locks - {what}
+        self.check_store()
+        self._journal.lock(self._id, locks)
+        self.locks = locks
 
     def decide(self, feedback: str, changes: Iterable[Change], *, taken: bool, why: str) -> None:
         """Record the reviewer's decision on proposed changes."""
+        self.check_store()
         self._journal.decide(feedback, list(changes), taken=taken, why=why)
 
     def decisions(self) -> list[tuple[str, bool, str]]:
@@ -181,37 +213,37 @@ class Session:
 
     def keep(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
+        self.check_store()
         self._journal.put_text(self._id, name, text)
 
     def kept(self, name: str) -> str:
         """Return the text stored under the name; empty if there is none."""
         return self._journal.get_text(self._id, name)
 
-    def _follow_names(self, changes: Iterable[Change]) -> None:
-        """Rename locks along with their group or class."""
+    def _renamed_locks(self, changes: Iterable[Change]) -> frozenset[str]:
+        """Return the locks under the names that groups and classes have after changes."""
         locks = self.locks
         for change in changes:
             if isinstance(change, GroupRenamed | ClassRenamed):
                 kind = "group" if isinstance(change, GroupRenamed) else "class"
                 renames = {f"{kind} {change.old}": f"{kind} {change.new}"}
                 locks = frozenset(renames.get(lock, lock) for lock in locks)
-        if locks != self.locks:
-            self._journal.lock(self._id, locks)
-            self.locks = locks
+        return locks
 
     def close(self) -> None:
         """Release the process's hold on the session. Unsaved changes are kept, and the next session resumes them."""
         self._journal.release()
 
     def _write(self) -> Revision:
+        self.check_store()
         text = save(self.path, self.tree)
+        self.saved, self._file_hash = self.tree, _hash(text)  # now: if the store cannot be written, the file still is
         labels = [step.label for step in self.steps[: self.position]]
         latest = self.store.latest()
         note = "; ".join(labels[-3:]) or "saved"
         revision = self.store.find_revision(digest_of(self.tree)) or self.store.add_revision(
             self.tree, author="human", note=f"review: {note}", parent=latest.id if latest else None
         )
-        self.saved, self._file_hash = self.tree, _hash(text)
         self._journal.saw_file(self._id, text, self._file_hash)
         return revision
 

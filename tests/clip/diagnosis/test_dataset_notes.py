@@ -66,7 +66,8 @@ def test_copies_of_a_picture_within_a_class_are_counted_and_told(
     (tmp_path / "set" / "images.csv").write_text("\n".join(lines), encoding="utf-8")
     evaluator = evaluate(replace(domain, images=ImageSettings(manifest=tmp_path / "set" / "images.csv")))
     assert notes_on(evaluator) == (
-        "2 images are exact copies of others of the same class: each counts, so fewer than n are distinct",
+        "1 image is an exact copy of others of the same class: each counts, so fewer than n are distinct",
+        "1 row names a picture again with the same label: each counts once",
     )
 
 

@@ -122,3 +122,33 @@ async def test_where_nothing_can_be_suspended_it_says_so(
         await player.press("E")
         assert "editor" in player.said
         assert json.loads(unseen.read_text())
+
+
+async def test_a_text_that_cannot_be_read_is_offered_again(play: Open, unseen: Path, editor: Editor) -> None:
+    wrong, right = """sed -i '1s/^/mistake/; s/"white"/"ivory"/' "$2" """, """sed -i 's/mistake//' "$2" """
+    editor(f'if grep -q mistake "$2"; then {right}; else {wrong}; fi')
+    async with play(unseen) as player:
+        await player.press("E")
+        assert "your text is kept" in player.said
+        assert "edit it again" in player.screen
+        await player.press("enter")
+        assert player.word("Abrosk", "colour") == "ivory"
+        assert player.labels == ["edited as text"]
+        assert not list(player.app.review.session.store.folder.glob("edit-*"))
+
+
+async def test_an_editor_that_ends_at_once_is_asked_about_and_its_text_can_be_read_later(
+    play: Open, unseen: Path, editor: Editor
+) -> None:
+    """`code` and `subl` return when their window opens; what was saved there was lost."""
+    editor("exit 0")
+    async with play(unseen) as player:
+        await player.press("E")
+        assert "ended at once" in player.screen
+        (path,) = player.app.review.session.store.folder.glob("edit-*")
+        path.write_text(path.read_text().replace('"white"', '"ivory"'))
+        await player.press("down", "enter")
+        assert player.word("Abrosk", "colour") == "ivory"
+        await player.press("E", "enter")
+        assert len(player.labels) == 1
+        assert not list(player.app.review.session.store.folder.glob("edit-*"))

@@ -21,7 +21,8 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
         notes.append(f"{subject} damaged and recomputed")
     if images.in_two_classes:
         subject = counted(images.in_two_classes, "picture is", "pictures are")
-        notes.append(f"{subject} in more than one class, and count{'s' * (images.in_two_classes == 1)} for each")
+        count = f"count{'s' * (images.in_two_classes == 1)} for each"
+        notes.append(f"{subject} in more than one class, and {count}: {_listed(images.named_in_two_classes)}")
     if images.copies:
         subject = counted(images.copies, "image is an exact copy", "images are exact copies")
         notes.append(f"{subject} of others of the same class: each counts, so fewer than n are distinct")
@@ -32,7 +33,7 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
     if images.leaks:
         subject = counted(images.leaks, "picture is", "pictures are")
         notes.append(f"{subject} in both the dev and the test split of the set: left out of dev")
-    return (*notes, *_few_images(evaluator))
+    return (*notes, *images.notes, *_few_images(evaluator))
 
 
 def _few_images(evaluator: "Evaluator") -> list[str]:

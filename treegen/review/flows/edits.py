@@ -35,7 +35,7 @@ class EditFlow:
         """
         seen = self.context.pane == "options" if what in ("merge", "split") else self.context.selection.kind
         if what and seen:
-            self.context.start(getattr(self, what), "edit")
+            self.context.converse(getattr(self, what), "edit")
         elif self.context.pane != "ask":
             self.context.notify("edits are made among groups, options and rules", timeout=3)
 
@@ -164,11 +164,15 @@ class EditFlow:
         tree, at = self.context.review.tree, self.context.selection
         group, option, name = at.group, at.option, at.class_name
         if at.kind == "class" and name:
-            self.context.commit(f"without class {show(name)}", lambda: edits.delete_class(tree, name))
+            self._delete(f"class {show(name)}", lambda: edits.delete_class(tree, name))
         elif at.kind == "option" and group and option:
             await self._delete_option(group, option)
         elif at.kind == "group" and group:
-            self.context.commit(f"without group {show(group.name)}", lambda: edits.delete_group(tree, group.name))
+            self._delete(f"group {show(group.name)}", lambda: edits.delete_group(tree, group.name))
+
+    def _delete(self, what: str, make: Callable[[], Changes]) -> None:
+        if self.context.commit(f"without {what}", make):
+            self.context.notify(f"deleted {what}; u undoes it", timeout=4)
 
     async def _delete_option(self, group: "Group", option: str) -> None:
         tree = self.context.review.tree

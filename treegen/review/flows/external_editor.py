@@ -2,20 +2,33 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from time import monotonic
+from typing import Final, Protocol
 
 from textual.app import SuspendNotSupported
 
 from treegen.errors import InputError, TreegenError
 from treegen.files import read_text
 from treegen.review.context import ReviewContext
+from treegen.review.screens.dialogs import ChoiceDialog
 from treegen.tree.document import dump
 from treegen.tree.group_text import group_text, with_group
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
+from treegen.workflow.session import Session
+
+_AT_ONCE: Final = 1.0  # seconds in which nobody edits anything
+
+
+class _Suspending(Protocol):
+    def suspend(self) -> AbstractContextManager[None]: ...
 
 
 class EditorFlow:
@@ -27,7 +40,7 @@ class EditorFlow:
     def tree(self) -> None:
         """Open the whole tree in $VISUAL or $EDITOR."""
         before = dump(self.context.review.tree)
-        _edit(self.context, before, "edited as text", lambda text: tree_of(text, "what you wrote"))
+        self._start(before, "edited as text", lambda text: tree_of(text, "what you wrote"))
 
     def group(self) -> None:
         """Open the group under the cursor, with each class's answer in words."""
@@ -35,47 +48,111 @@ class EditorFlow:
         if group is None:
             return
         label = f"edited {group.name} as text"
-        _edit(self.context, group_text(tree, group.name), label, lambda text: with_group(tree, group.name, text))
+        self._start(group_text(tree, group.name), label, lambda text: with_group(tree, group.name, text))
+
+    def _start(self, before: str, label: str, read: Callable[[str], Tree]) -> None:
+        self.context.converse(partial(_edit, self.context, before, label, read), "editor")
 
 
-def _edit(context: ReviewContext, before: str, label: str, read: Callable[[str], Tree]) -> None:
-    """Make what comes back one step. A text that cannot be read stays in a file beside the history."""
-    session = context.review.session
-    fd, name = tempfile.mkstemp(dir=session.store.folder, prefix="edit-", suffix=".json")
-    path = Path(name)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(before)
+async def _edit(context: ReviewContext, before: str, label: str, read: Callable[[str], Tree]) -> None:
+    """Make what comes back one step; a text that cannot be read may be edited again, and is kept in a file."""
+    path = _written(context.review.session, before)
+    while True:
+        began = monotonic()
+        try:
+            run_editor(context, path)
+        except TreegenError as error:
+            _give_up(context, path, before, error)
+            return
+        at_once = monotonic() - began < _AT_ONCE
+        try:
+            text = read_text(path)
+            if text == before and at_once and await _is_saved(context):
+                text = read_text(path)
+            if text != before:
+                context.review.session.become(label, read(text))
+                context.tree_changed()
+            path.unlink(missing_ok=True)
+            return
+        except TreegenError as error:
+            _give_up(context, path, before, error)
+            if not path.exists() or await context.ask(ChoiceDialog(error.message, ["edit it again", "leave it"])) != 0:
+                return
+
+
+def _written(session: Session, text: str) -> Path:
+    """Write the text to edit into a file next to the history.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    session.check_store()
     try:
-        _hand_over(context, path)
-        text = read_text(path)
-        if text != before:
-            session.become(label, read(text))
-            context.tree_changed()
-        path.unlink()
-    except TreegenError as error:
-        kept = InputError(error.message, f"{error.tip}; your text is kept in {path}".lstrip("; "))
-        context.complain(kept)
+        fd, name = tempfile.mkstemp(dir=session.store.folder, prefix="edit-", suffix=".json")
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{session.store.folder}: {error.strerror or error}", "nothing was changed") from None
+    return Path(name)
 
 
-def _hand_over(context: ReviewContext, path: Path) -> None:
-    """Let the editor have the terminal until it ends."""
+def _give_up(context: ReviewContext, path: Path, before: str, error: TreegenError) -> None:
+    """Complain, and keep the file if anything was written into it."""
     try:
-        with context.suspend():
-            run_editor(path)
-    except SuspendNotSupported:
-        raise InputError("there is no terminal to open an editor in", "edit the file itself") from None
+        is_changed = path.read_bytes() != before.encode()
+    except OSError:
+        is_changed = False
+    if is_changed:
+        error = InputError(error.message, f"{error.tip}; your text is kept in {path}".lstrip("; "))
+    else:
+        path.unlink(missing_ok=True)
+    context.complain(error)
 
 
-def run_editor(path: Path) -> None:
-    """Run $VISUAL or $EDITOR on a file and wait.
+async def _is_saved(context: ReviewContext) -> bool:
+    """Ask about an editor that has opened a window and ended at once, such as `code` without `--wait`."""
+    title = "The editor ended at once and the text is unchanged (set EDITOR='code --wait' or the like)"
+    choices = ["there is nothing to change", "it is open in a window: I have saved it now, read it"]
+    return await context.ask(ChoiceDialog(title, choices)) == 1
+
+
+def run_editor(app: _Suspending, path: Path) -> None:
+    """Let $VISUAL or $EDITOR have the terminal, and wait.
 
     Raises:
         InputError: it cannot be started, or it failed.
     """
+    failure: Exception | None = None
+    try:
+        with app.suspend():
+            try:
+                _run(path)
+            except Exception as error:  # raised below: Textual takes the terminal back only if the block ends normally
+                failure = error
+    except SuspendNotSupported:
+        raise InputError("there is no terminal to open an editor in", "edit the file itself") from None
+    if failure:
+        raise failure
+
+
+def _run(path: Path) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
-        done = subprocess.run([*shlex.split(editor), str(path)], check=False)
-    except (OSError, ValueError) as error:
+        with _keys_are_the_editors():
+            done = subprocess.run([*shlex.split(editor), str(path)], check=False)
+    except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{editor}: {error}", "set EDITOR to the editor you use") from None
     if done.returncode != 0:
         raise InputError(f"{editor} ended with {done.returncode}", "nothing was changed")
+
+
+@contextmanager
+def _keys_are_the_editors() -> Iterator[None]:
+    """Pass over ctrl+c and ctrl+backslash, which the terminal sends to the review too while an editor has it."""
+    numbers = (signal.SIGINT, signal.SIGQUIT)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]  # SIG_IGN would be the editor's too
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

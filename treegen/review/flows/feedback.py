@@ -67,6 +67,7 @@ class FeedbackFlow:
         self._thread = DaemonThread("language")
         self._talk = ""
         self._cancelled = False
+        self._is_unkept = False
         self._exchange: ManualExchange | None = None
         self._sent: Feedback | None = None
         self._attempts: list[Attempt] = []
@@ -118,11 +119,18 @@ class FeedbackFlow:
 
     async def _keep_typed(self) -> None:
         await asyncio.sleep(_QUIET)
-        self._keep_text()
+        try:
+            self.keep_text()
+        except TreegenError as error:
+            if not self._is_unkept:  # said once, not for every pause in typing
+                self.context.complain(error)
+            self._is_unkept = True
+        else:
+            self._is_unkept = False
 
-    def _keep_text(self) -> None:
+    def keep_text(self) -> None:
         """Keep the text of the field; while an answer is awaited the field is for that, and what was sent is kept."""
-        if not self.context.is_shown:  # the screen is being removed: `close` has stored it
+        if not self.context.is_shown:  # the screen is being removed: `keep_text` came before
             return
         text = self._sent.text if self.running and self._sent else self.field.text
         if text != self.context.review.session.kept(_KEPT):
@@ -131,11 +139,13 @@ class FeedbackFlow:
     def follow(self) -> None:
         """Open again what was taken and is undone."""
         if self.asked:
-            self.asked.follow(self.context.review.session)
+            try:
+                self.asked.follow(self.context.review.session)
+            except TreegenError as error:
+                self.context.complain(error)  # and go on: the step itself is stored, and is to be painted
 
     def close(self) -> None:
-        """Keep what was typed before the review ends, and wait for nobody."""
-        self._keep_text()
+        """Give up the request that runs, and wait for nobody; `keep_text` comes before."""
         if self.running:
             self._stop()
         self._thread.shutdown(cancel_futures=True)
@@ -272,6 +282,7 @@ class FeedbackFlow:
 
     def _give_out(self, request: str) -> None:
         """Put the request for a chat window into the clipboard and into a file."""
+        self.context.review.session.check_store()
         path = self.context.review.session.store.folder / "request.txt"
         write_atomically(path, request)
         self.context.copy_to_clipboard(request)
@@ -403,10 +414,14 @@ class FeedbackFlow:
         if not numbers:
             self.context.notify("nothing of what was asked is open", timeout=3)
             return
+        session = self.context.review.session
+        tree = session.tree
         try:
-            taken = self.asked.accept(self.context.review.session, numbers, edits)
+            taken = self.asked.accept(session, numbers, edits)
         except TreegenError as error:
             self.context.complain(error)
+            if session.tree is not tree:  # the step is stored, but not that it came from a proposal
+                self.context.tree_changed()
             return
         self.context.notify(f"{len(taken)} taken; u undoes" if taken else "taken already; u undoes", timeout=2)
         self.context.tree_changed()
@@ -425,7 +440,7 @@ class FeedbackFlow:
 
     def edit(self) -> None:
         """Take the unit under the cursor in the reviewer's own words."""
-        self.context.start(self._edit, "edit")
+        self.context.converse(self._edit, "edit")
 
     async def _edit(self) -> None:
         grid = self.pane.proposal
@@ -442,7 +457,7 @@ class FeedbackFlow:
 
     def reject(self) -> None:
         """Leave the unit under the cursor; ask why, for the next request."""
-        self.context.start(self._reject, "edit")
+        self.context.converse(self._reject, "edit")
 
     async def _reject(self) -> None:
         grid = self.pane.proposal

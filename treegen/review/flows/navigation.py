@@ -61,7 +61,7 @@ class NavigationFlow:
         pane = self.context.query_one(ProblemsPane)
         pointer = pane.problems[pane.row].pointer
         if pointer.startswith("/conflicts/"):
-            self.context.start(partial(EditFlow(self.context).decide, int(pointer.split("/")[2])), "edit")
+            self.context.converse(partial(EditFlow(self.context).decide, int(pointer.split("/")[2])), "edit")
         else:
             self._go_to(pointer)
 

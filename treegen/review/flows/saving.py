@@ -16,7 +16,7 @@ class SavingFlow:
 
     def save(self) -> None:
         """Write the file; if somebody else did meanwhile, ask what to do."""
-        self.context.start(partial(_save, self.context), "save")
+        self.context.converse(partial(_save, self.context), "save")
 
 
 async def _save(context: ReviewContext) -> None:

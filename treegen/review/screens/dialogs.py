@@ -1,9 +1,10 @@
 """Dialogs: a text, a choice, several choices, and the list of keys. Escape cancels each."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -14,9 +15,30 @@ from treegen.review.widgets.grid import Column, Grid
 from treegen.text import printable
 
 Judge = Callable[[str], str]  # returns what is wrong with a text; empty if nothing
+T = TypeVar("T")
 
 
-class TextDialog(ModalScreen[str | None]):
+class Dialog(ModalScreen[T]):
+    """A screen over the panes that is answered once.
+
+    Attributes:
+        on_answer: called with the answer, within the key press that gave it: Textual's own callback comes later, and
+            the next key would already be a command.
+    """
+
+    on_answer: Callable[[Any], None] | None = None
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Close the dialog; do nothing if it is closed already, as a second key of the same burst may ask for it."""
+        if self.app.screen is not self:
+            return AwaitComplete()
+        closed: AwaitComplete = super().dismiss(result)
+        if self.on_answer:
+            self.on_answer(result)
+        return closed
+
+
+class TextDialog(Dialog[str | None]):
     """Asks for a line of text and validates it while typing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Leave")]
@@ -60,7 +82,7 @@ class TextDialog(ModalScreen[str | None]):
             self.dismiss(text)
 
 
-class ChoiceDialog(ModalScreen[int | None]):
+class ChoiceDialog(Dialog[int | None]):
     """Asks for one of several texts; typing filters them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -126,7 +148,7 @@ class ChoiceDialog(ModalScreen[int | None]):
             self.dismiss(self._shown[self.query_one(Grid).row])
 
 
-class SeveralDialog(ModalScreen[tuple[int, ...] | None]):
+class SeveralDialog(Dialog[tuple[int, ...] | None]):
     """Asks for some of several texts: space marks, enter accepts the marked ones."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -174,7 +196,7 @@ class SeveralDialog(ModalScreen[tuple[int, ...] | None]):
         self.dismiss(tuple(sorted(self._marked)))
 
 
-class PagesDialog(ModalScreen[None]):
+class PagesDialog(Dialog[None]):
     """Lines to read: the keys, or a message too long for a notification."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss(None)", "Leave")]

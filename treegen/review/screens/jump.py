@@ -5,14 +5,15 @@ from typing import Final
 
 from textual.app import ComposeResult
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Label
+
+from treegen.review.screens.dialogs import Dialog
 
 _LETTERS: Final = "asdfghjkl"
 
 
-class JumpScreen(ModalScreen[None]):
+class JumpScreen(Dialog[None]):
     """Letters over the panes; pressing one focuses its pane, anything else cancels."""
 
     def __init__(self, targets: Iterable[Widget]) -> None:

@@ -33,7 +33,7 @@ EVERYWHERE: Final = (
         for number, name in enumerate(PANES, 1)
     ],
     Binding("a,r,d,p,m,x", "app.do('edits', 'run', '')", "edit", show=False),  # where nothing is edited, to say so
-    Binding("u,ctrl+z", _UNDO, "undo", tooltip="Undo"),
+    Binding("u", _UNDO, "undo", tooltip="Undo"),
     Binding("U,ctrl+r,ctrl+y", "app.do('edits', 'redo')", "redo", show=False, tooltip="Redo"),
     Binding("ctrl+s", _SAVE, "save", tooltip="Save"),
     Binding("E", "app.do('editor', 'tree')", "edit the tree", show=False, tooltip="Edit the tree as text"),
@@ -52,6 +52,7 @@ EVERYWHERE: Final = (
     Binding("o", "app.do('navigation', 'jump')", "jump", show=False, tooltip="Jump to a pane"),
     Binding("s", "app.do('scoring', 'score_test')", "score", show=False, tooltip="Score on the test part"),
     Binding("D", "app.toggle_dark", "light or dark", show=False, tooltip="Light or dark"),
+    Binding("ctrl+z", "app.suspend_process", "suspend", show=False, tooltip="Suspend; fg in the shell goes on"),
     Binding("question_mark", "app.keys", "keys", tooltip="Keys"),
     Binding("q,ctrl+q", _QUIT, "quit", tooltip="Quit; what is unsaved is kept"),
 )

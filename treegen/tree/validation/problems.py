@@ -43,6 +43,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG407": ("error", "an alias for a class that the domain does not have"),
     "TG408": ("error", "a severity that a project cannot set"),
     "TG409": ("error", "images are configured in two ways or not at all"),
+    "TG410": ("error", "no image of the domain can be used"),
     "TG501": ("error", "the reply contains no tree"),
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),

@@ -1,0 +1,125 @@
+"""A pseudo terminal that the test plays: it hears what the program writes, answers late or never, and types."""
+
+import fcntl
+import os
+import re
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Final, Literal
+
+from tests.conftest import ROOT
+from tests.waiting import wait_until
+
+_LAST: Final = b"\x1b[5n"
+#: what a terminal answers to the questions of `textual_image` and of treegen
+ANSWERS: Final[Mapping[bytes, bytes]] = {
+    b"\x1b[c": b"\x1b[?62;7c",
+    b"\x1b_Gi=": b"",  # it has no such pictures
+    b"\x1b[16t": b"\x1b[6;20;10t",
+    _LAST: b"\x1b[0n",
+}
+
+
+class PseudoTerminal:
+    """`treegen review` on a pseudo terminal of 100 x 30."""
+
+    def __init__(
+        self, tree: Path, *, answers: Literal["at once", "late", "never"] = "at once", **environment: str
+    ) -> None:
+        """Start it.
+
+        Args:
+            tree: the tree file.
+            answers: when the terminal answers: `late` is when it is asked the next question.
+            environment: more variables.
+        """
+        self._master, slave = os.openpty()
+        self.resize(100, 30)
+        size = ("COLUMNS", "LINES")
+        inherited = {name: value for name, value in os.environ.items() if name not in size}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "treegen", "review", str(tree)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env={**inherited, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
+        )
+        os.close(slave)
+        self.output = b""
+        self._answers, self._due = answers, b""
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        asked = re.compile(b"|".join(map(re.escape, ANSWERS)))
+        while True:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # the program has ended
+                return
+            if not data:
+                return
+            self.output += data
+            for question in asked.findall(data):
+                self._answer(question)
+
+    def _answer(self, question: bytes) -> None:
+        if self._answers == "never":
+            return
+        if self._answers == "late" and question != _LAST:
+            due, self._due = self._due, ANSWERS[question]
+        else:
+            due, self._due = self._due + ANSWERS[question], b""
+        if due:
+            self.type(due)
+
+    def type(self, keys: bytes) -> None:
+        """Write keys in one piece, as a macro or a slow line does."""
+        if self.process.poll() is None:
+            os.write(self._master, keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size; the system tells the program."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def shows(self, text: str) -> None:
+        """Wait until the program writes a text."""
+        wait_until(lambda: text.encode() in self.output, lambda: self.output[-3000:])
+
+    def ended(self) -> int:
+        """Wait until the program ends, and return its exit code."""
+        wait_until(lambda: self.process.poll() is not None, lambda: self.output[-3000:])
+        self._reader.join(10)
+        return self.process.returncode
+
+    def leave(self) -> int:
+        """Type escape, which leaves a dialog, then ctrl+q, until the program ends; return its exit code.
+
+        Once may be too few: the system drops what is typed while an editor starts, and escape takes the key behind it.
+        """
+
+        def ended() -> bool:
+            self.type(b"\x1b")
+            time.sleep(0.3)  # else it would be one key with the next
+            self.type(b"\x11")
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+            return self.process.poll() is not None
+
+        wait_until(ended, lambda: self.output[-3000:])
+        return self.ended()
+
+    def close(self) -> None:
+        """End the program if it lives."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+        os.close(self._master)

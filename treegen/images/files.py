@@ -1,0 +1,166 @@
+"""Picture files below a folder: by their ending, and without one by their first bytes; what is not read is counted."""
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from stat import S_ISREG
+from typing import Final
+
+from treegen.extras import EXTRAS, is_installed
+from treegen.images.interface import Findings
+
+_HEIF: Final = frozenset({".heic", ".heif", ".hif"})
+_AVIF: Final = frozenset({".avif", ".avifs"})
+SUFFIXES: Final = (
+    frozenset(
+        ".png .apng .jpg .jpeg .jpe .jfif .jif .pjpeg .pjp .webp .bmp .dib .gif .tif .tiff".split()  # what Pillow reads
+    )
+    | _HEIF
+    | _AVIF
+)
+#: pictures that are not read; what is in neither list is looked at
+OTHERS: Final = frozenset(
+    ".svg .svgz .psd .psb .xcf .ai .eps .ico .icns .cur .tga .pcx .ppm .pgm .pbm .pnm .jp2 .j2k .jpf .jpx .jxl .jxr "
+    ".hdr .exr .dng .raw .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .srw .dcm .dicom .dds .xbm .xpm .qoi".split()
+)
+#: what certainly is no picture, so that it need not be opened
+NO_PICTURES: Final = frozenset(
+    ".txt .csv .tsv .json .jsonl .ndjson .parquet .arrow .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm .py "
+    ".ipynb .js .css .sh .cls .label .npy .npz .pkl .pt .pth .safetensors .onnx .tar .gz .tgz .bz2 .xz .zst .zip .7z "
+    ".rar .db .sqlite .log .pdf .doc .docx .xlsx .mp4 .mov .avi .mkv .mp3 .wav .lock .bib .tex .h5 .hdf5".split()
+)
+_TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # their pictures are nobody's data
+HEAD: Final = 64
+_POINTER: Final = b"version https://git-lfs"
+_POINTER_BYTES: Final = 1024  # the most that a pointer of git-lfs has
+NO_ENDING: Final = re.compile(r"|\.[^a-z]*|\..*\s.*|\..{7,}")  # of img_v1.0, "St. Bernard 7", x.jpg_large
+
+
+def picture_files(folder: Path, findings: Findings, *, without: Collection[Path] = ()) -> Iterator[Path]:
+    """Yield the files below a folder that may be read as pictures, folder by folder, sorted.
+
+    Links to folders are followed, but not a second one within a linked folder. Hidden pictures and those of formats
+    that are not read join the findings.
+
+    Args:
+        folder: the folder.
+        findings: collects what is left out.
+        without: folders that are not entered.
+    """
+
+    def leave_out(error: OSError) -> None:
+        told = f"the folder cannot be read: {error.strerror or error}"
+        findings.leave_out(Path(error.filename), told, exists=False)
+
+    linked, hidden = set[str](), set[str]()
+    for where, folders, names in os.walk(folder, onerror=leave_out, followlinks=True):
+        folders[:] = sorted(name for name in folders if name not in _TOOLS)
+        if without:
+            folders[:] = [name for name in folders if Path(where, name) not in without]
+        for name in list(folders):
+            inner = f"{where}{os.sep}{name}"
+            link = Path(inner).is_symlink()
+            if link and (where in linked or _holds(inner, where)):
+                findings.leave_out(Path(inner), "a link to a folder that is not followed", exists=False)
+                folders.remove(name)
+            elif link or where in linked:
+                linked.add(inner)
+            if name.startswith(".") or where in hidden:
+                hidden.add(inner)
+        for name in sorted(names):
+            if where in hidden or name.startswith("."):
+                if os.path.splitext(name)[1].lower() in SUFFIXES | OTHERS:  # noqa: PTH122
+                    findings.pass_over(Path(where, name), "hidden (a name that begins with a dot)")
+            elif looks_like_picture(Path(where, name), findings):
+                yield Path(where, name)
+
+
+def _holds(link: str, folder: str) -> bool:
+    """Tell whether a link leads to a folder that it lies in."""
+    target = os.path.realpath(link)
+    return f"{os.path.realpath(folder)}{os.sep}".startswith(target.rstrip(os.sep) + os.sep)
+
+
+def looks_like_picture(path: Path, findings: Findings) -> bool:
+    """Tell whether a file may be read as a picture; a picture that may not is counted by its ending."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return regular(path, findings)
+    if suffix in NO_PICTURES:
+        return False
+    if suffix in OTHERS:
+        if path.is_file():
+            findings.pass_over(path, suffix)
+        return False
+    if not is_picture(head_of(path)):
+        return False
+    if NO_ENDING.fullmatch(suffix):
+        return regular(path, findings)
+    findings.pass_over(path, suffix)
+    return False
+
+
+def regular(path: Path, findings: Findings) -> bool:
+    """Tell whether it is a file whose bytes can be had; what holds no picture for sure joins the findings."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        there = os.path.lexists(path) and not path.is_symlink()
+        findings.leave_out(path, f"cannot be read: {error.strerror or error}", exists=there)
+        return False
+    if not S_ISREG(status.st_mode):
+        return False
+    if 0 < status.st_size < _POINTER_BYTES and head_of(path).startswith(_POINTER):
+        findings.leave_out(
+            path, "a pointer of git-lfs, not the picture: git lfs pull", kind="that are git-lfs pointers (git lfs pull)"
+        )
+        return False
+    if lacking := unreadable_ending(path.name):
+        findings.leave_out(path, lacking[1], kind=lacking[0])
+        return False
+    return True
+
+
+def unreadable_ending(name: str) -> tuple[str, str] | None:
+    """Return why pictures with this ending cannot be read here, behind a number and as a reason; `None` if they can."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    if suffix in _HEIF and not is_installed("pillow_heif"):
+        command = EXTRAS["heif"].command
+        return f"{suffix} ({command})", f"a HEIC picture; to read it: {command}"
+    if suffix in _AVIF and not reads_avif():
+        return f"{suffix} (pip install 'pillow>=11.3')", "an AVIF picture; to read it: pip install 'pillow>=11.3'"
+    return None
+
+
+@cache
+def reads_avif() -> bool:
+    """Tell whether the installed Pillow reads AVIF."""
+    if not is_installed("PIL"):
+        return True  # nothing is decoded here
+    from PIL import features
+
+    return "avif" in features.get_supported_modules()
+
+
+def head_of(path: Path) -> bytes:
+    """Return the first bytes of a file; none of what cannot be read or is no file."""
+    try:
+        if not S_ISREG(path.stat().st_mode):
+            return b""
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
+
+
+def is_picture(head: bytes) -> bool:
+    """Tell by its first bytes whether a file is a picture of a format that is read."""
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")):
+        return True
+    if head.startswith(b"RIFF"):
+        return head[8:12] == b"WEBP"
+    if head[4:8] == b"ftyp":
+        return head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
+    return head.startswith(b"BM") and len(head) > 18 and head[6:10] == b"\0\0\0\0"

@@ -1,0 +1,78 @@
+"""Parquet files that hold the pictures themselves, as `push_to_hub` of Hugging Face's datasets writes them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from treegen.errors import InputError
+from treegen.images.files import unreadable_ending
+from treegen.images.interface import Findings, LabelledImage, Labels, PartName, part_called
+from treegen.images.tables import label_names, open_parquet, picture_columns
+from treegen.text import show
+
+_BATCH = 64  # rows: of the pictures only the sizes are kept
+
+
+def holds_pictures(path: Path) -> bool:
+    """Tell whether a Parquet file holds pictures as bytes."""
+    return bool(picture_columns(path))
+
+
+def part_of_file(path: Path, root: Path) -> PartName | None:
+    """Return the part that the folders or the name of a file mean: data/train-00000-of-00002.parquet."""
+    words = (*path.relative_to(root).parts[:-1], path.stem)
+    return next((part for word in words if (part := part_called(word))), None)
+
+
+def read_parquet(
+    path: Path, columns: dict[str, str], part: PartName | None, labels: Labels, findings: Findings
+) -> Iterator[LabelledImage]:
+    """Yield the pictures of a file; `member` is the column and the number of the row.
+
+    Args:
+        path: the file.
+        columns: what it calls `label`, and `path` if it has several columns of pictures.
+        part: of all its pictures.
+        labels: finds their classes.
+        findings: collects what is left out.
+
+    Raises:
+        InputError: no such columns, or the file is broken.
+    """
+    pictures, names = picture_columns(path), label_names(path)
+    column = columns["path"] if columns["path"] in pictures else pictures[0]
+    with open_parquet(path) as file:
+        heads = file.schema_arrow.names
+        label = columns["label"]
+        if label not in heads:
+            classes = [name for name in heads if name in names]
+            if len(classes) != 1 and labels.needed:
+                there = ", ".join(map(show, heads))
+                raise InputError(
+                    f"{path}: no column {show(label)}; there are: {there}",
+                    'name it below [images]: columns = {label = "..."}',
+                )
+            label = classes[0] if len(classes) == 1 else ""
+        order = names.get(label)
+        if order:
+            labels.number_with(order)
+        number = 0
+        for batch in file.iter_batches(_BATCH, columns=[column, *([label] if label else [])]):
+            cells = batch.column(1).to_pylist() if label else [None] * len(batch)
+            for picture, cell in zip(batch.column(0).to_pylist(), cells, strict=True):
+                member, number = f"{column}/{number}", number + 1
+                data = (picture or {}).get("bytes")
+                name = str((picture or {}).get("path") or "")
+                if not data:
+                    findings.leave_out(path, "the row holds no picture", member, exists=False)
+                elif lacking := unreadable_ending(name):
+                    findings.leave_out(path, lacking[1], member, kind=lacking[0])
+                else:
+                    text = "" if cell is None else str(cell).strip()
+                    index = labels.find(text) if text or not labels.needed else None
+                    if index is None:
+                        findings.strangers[labels.named(text) or "(none)"] += 1
+                        findings.pass_over(path, "with a label that is no class" if text else "without a label", member)
+                    else:
+                        yield LabelledImage(
+                            path=path, label=index, member=member, offset=number - 1, size=len(data), part=part
+                        )
