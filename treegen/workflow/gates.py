@@ -28,7 +28,7 @@ def score_summary(score: TestedScore) -> dict[str, Any]:
         "baseline": score["baseline"]["accuracy"],
         "encoder": {"name": score["encoder"]["name"], "fingerprint": score["encoder"]["fingerprint"]},
         "images": score["images"]["digest"],
-        **({"split": split["digest"]} if "digest" in (split := score["images"]["split"]) else {}),
+        **({"split": split} if (split := score["images"].get("split", {}).get("digest")) else {}),
     }
 
 
