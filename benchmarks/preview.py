@@ -73,7 +73,7 @@ class Embedded:
 def evaluate(ask: Ask, tree: Tree) -> Any:
     """One tree from scratch, its texts and images embedded already."""
     probabilities = np.concatenate([ask(group.fill()) for group in tree.groups]).T
-    return scoring.class_scores(probabilities, scoring.rule_matrix(tree)).argmax(1)
+    return scoring.class_means(probabilities, scoring.rule_matrix(tree)).argmax(1)
 
 
 def timed(repeats: int, function: Any, *arguments: Any) -> float:

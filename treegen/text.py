@@ -1,11 +1,16 @@
 """Text for messages: control characters made visible, values shown as JSON, counted nouns, suggestions."""
 
 import json
+import re
+import unicodedata
 from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any, Final
 
 _SHOWN: Final = 60
+#: written with a vowel and spoken with a consonant, and the reverse
+_LIKE_YOU: Final = re.compile(r"eu|ewe|uni(?![nm])|use|usu|usa|uti|ubiq|ufo|uku|uran|once\b|one\b|oui|u\b")
+_SILENT: Final = re.compile(r"hour|honest|hono|heir|8|11\b|18\b|[fhlmnrsx]\b")
 _MOST_CANDIDATES: Final = 100  # difflib compares with each: a check of 1,000 unknown names would take minutes
 
 
@@ -60,3 +65,17 @@ def did_you_mean(name: str, candidates: Collection[str], *, kind: str = "", cuto
 def first_line(text: object) -> str:
     """Return the first line that is not blank, without white space around it; empty if there is none."""
     return next((line.strip() for line in str(text).splitlines() if line.strip()), "")
+
+
+def article(words: str) -> str:
+    """Return the English indefinite article that words are spoken with; empty if they begin with neither sound.
+
+    >>> article("orange body"), article("unicorn"), article("hourglass"), article("X shape"), article("(red)")
+    ('an', 'a', 'an', 'an', '')
+    """
+    plain = unicodedata.normalize("NFKD", words).casefold()
+    if not plain[:1].isascii() or not plain[:1].isalnum():
+        return ""
+    if _SILENT.match(plain):
+        return "an"
+    return "an" if plain[0] in "aeiou" and not _LIKE_YOU.match(plain) else "a"

@@ -240,3 +240,26 @@ def test_a_rule_of_nulls_alone_and_an_option_with_braces_are_errors(run: Run, tr
     assert done.code == 1
     assert "TG201 /rules/Ulvar" in done.out
     assert "TG110 /classification_groups/mark/options/0" in done.out
+
+
+def test_a_class_that_nulls_leave_with_two_answers_is_warned_of(run: Run, tree_file: Path) -> None:
+    content = json.loads(tree_file.read_text())
+    for group in ("colour", "form", "scene"):
+        content["rules"]["Zandoor"][group] = None
+    tree_file.write_text(json.dumps(content))
+    done = run("check", tree_file)
+    (line,) = (line for line in done.out.splitlines() if "TG610" in line)
+    assert " warning TG610 /rules/Zandoor: " in line
+    assert 'is answered by only "' in line
+    assert " of 5 groups" in line
+
+
+def test_a_for_an_is_found_in_a_prompt_filled_with_its_option(run: Run, tree_file: Path) -> None:
+    content = json.loads(tree_file.read_text())
+    content["classification_groups"]["size"]["prompt"] = "A {} creature."
+    content["classification_groups"]["size"]["options"] = ["tiny", "enormous"]
+    tree_file.write_text(json.dumps(content))
+    lines = [line for line in run("check", tree_file).out.splitlines() if "TG611" in line]
+    assert [line.partition(" warning ")[2].split(":")[0] for line in lines] == [
+        "TG611 /classification_groups/size/options/1"
+    ]

@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
 from tests.conftest import Run
 
 
@@ -14,6 +18,8 @@ def test_classify_shows_the_chain_of_answers(run: Run, tree_file: Path) -> None:
     assert done.out.count("  colour: ") == 2
     results = json.loads(run("classify", tree_file, images / "Zandoor" / "001.png", "--json").out)
     assert len(results[0]["ranking"]) == 5
+    assert 0.5 < results[0]["ranking"][0][1] <= 1  # the mean, also of classes with a null
+    assert results[0]["rule"] == "mean"
     assert [a["group"] for a in results[0]["answers"]] == ["colour", "form", "scene", "mark", "size"]
     missing = run("classify", tree_file, images / "none.png", images / "Wendle" / "001.png")
     assert missing.code == 2
@@ -33,3 +39,25 @@ def test_a_file_that_is_not_there_is_called_so(run: Run, tree_file: Path) -> Non
     assert [r["path"] for r in results] == [str(p) for p in paths]
     assert [bool(r["ranking"]) for r in results] == [False, True, False]
     assert results[0]["failure"] == "no such file"
+
+
+@pytest.mark.slow
+def test_noise_and_a_blank_page_fit_no_class_and_drawings_do(run: Run, tree_file: Path, tmp_path: Path) -> None:
+    """Once a score has fitted the threshold on the dev split."""
+    images = tree_file.parent / "images"
+    odd = [tmp_path / "noise.png", tmp_path / "white.png", tmp_path / "black.png"]
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(odd[0])
+    for path in odd[1:]:
+        Image.new("RGB", (224, 224), path.stem).save(path)
+    before = run("classify", tree_file, *odd)
+    assert "fits no class" not in before.out
+    assert "is unknown until `treegen score`" in before.err
+    assert run("score", tree_file, "--dev").code == 0
+    done = run("classify", tree_file, *odd)
+    assert done.out.count(": fits no class, nearest ") == 3
+    assert "is unknown" not in done.err
+    drawn = json.loads(run("classify", tree_file, *sorted(images.rglob("*.png")), "--json").out)
+    right = [r["fits"] for r in drawn if r["ranking"][0][0] == Path(r["path"]).parent.name]
+    assert len(right) > 60
+    assert sum(right) / len(right) >= 0.94

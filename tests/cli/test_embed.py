@@ -1,12 +1,17 @@
 """`treegen embed`: what it prints, and where it puts things."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 
 from tests.conftest import Run
+from treegen.batch.parquet import ParquetFolder
+from treegen.errors import InputError
 
 
 @pytest.mark.slow
@@ -63,3 +68,42 @@ def test_wrong_usage_exits_with_2(
     done = run("embed", *arguments)
     assert (done.code, done.out) == (2, "")
     assert told in done.err
+
+
+def test_a_folder_that_another_run_writes_into_is_refused(run: Run, sketchbook: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    other = ParquetFolder(out, {})
+    with pytest.raises(InputError, match="another `treegen embed` is writing into it"):
+        ParquetFolder(out, {})
+    done = run("embed", sketchbook / "images", "-o", out)
+    assert done.code == 2
+    assert "another `treegen embed` is writing into it" in done.err
+    other.close()
+    ParquetFolder(out, {}).close()
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_two_runs_into_one_folder_at_once_write_every_row_once(sketchbook: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "treegen", "embed", str(sketchbook / "images"), "-o", str(out)]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=300) for process in runs]
+    codes = sorted(process.returncode for process in runs)
+    assert codes in ([0, 0], [0, 2]), told  # the one may have ended before the other began to write
+    paths = pyarrow.parquet.read_table(out)["path"].to_pylist()
+    assert (len(paths), len(set(paths))) == (104, 104)
+
+
+@pytest.mark.slow
+def test_rows_that_two_runs_wrote_twice_are_counted_once_when_the_folder_is_opened(
+    run: Run, sketchbook: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run("embed", sketchbook / "images", "-o", out).code == 0
+    (file,) = out.glob("*.parquet")
+    shutil.copy(file, out / "part-00000-ffffffff.parquet")
+    again = run("embed", sketchbook / "images", "-o", out)
+    assert again.out.splitlines()[0] == "104 images: 0 embedded, 104 written already, 0 skipped"
+    paths = pyarrow.parquet.read_table(out)["path"].to_pylist()
+    assert (len(paths), len(set(paths))) == (104, 104)

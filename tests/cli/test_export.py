@@ -45,15 +45,15 @@ def test_clip_benchmark_and_safetensors_need_a_place(run: Run, tree_file: Path, 
 
 
 @pytest.mark.parametrize(("form", "decides"), [("python", True), ("safetensors", True), ("csv", False)])
-def test_a_format_that_decides_by_the_sum_says_so_if_the_domain_does_not(
+def test_a_format_that_decides_by_the_mean_says_so_if_the_domain_does_not(
     run: Run, tree_file: Path, tmp_path: Path, form: str, decides: bool
 ) -> None:
     domain = tree_file.parent / "domain.toml"
-    assert "by the sum" not in run("export", tree_file, "--to", form, "-o", tmp_path / "plain").err
+    assert "by the mean" not in run("export", tree_file, "--to", form, "-o", tmp_path / "plain").err
     domain.write_text(f'{domain.read_text(encoding="utf-8")}\n[decision]\nrule = "vote"\n', encoding="utf-8")
     done = run("export", tree_file, "--to", form, "-o", tmp_path / "out")
     assert done.code == 0
-    assert (f"uses the decision rule vote, but {form} always uses the sum" in done.err) == decides
+    assert (f"uses the decision rule vote, but {form} always uses the mean" in done.err) == decides
 
 
 def test_a_tree_with_errors_and_a_missing_encoder_are_refused(run: Run, tree_file: Path, tmp_path: Path) -> None:

@@ -130,9 +130,9 @@ def test_the_decision_rule_of_a_score_is_told_beside_its_encoder(run: Run, tmp_p
         "test_looks": 1,
     }
     revision = store.add_revision(check.tree, author="llm", note="", parent=None)
-    for rule, told in (("sum", False), ("weighted", True)):
+    for rule, told in (("mean", False), ("sum", True), ("weighted", True)):
         store.add_score(revision.id, {**score, "decision_rule": rule})
         out = run("log", tmp_path / "tree.json").out
-        assert ("e, weighted" in out) == told
+        assert (f"e, {rule}" in out) == told
         assert ("vs parent: both by the newer revision's encoder and decision rule" in out) == told
     store.close()

@@ -1,6 +1,7 @@
 """`treegen score`: the document, what was left out of it, and its place in the history."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,42 @@ def test_what_a_reader_of_the_score_must_know_is_told(run: Run, tree_file: Path)
     (images / "Wendle" / "copy.png").unlink()
     (images / "Unicorn").rmdir()
     assert "note:" not in run("score", tree_file).err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["hash", "rank"])
+def test_a_clone_divides_as_the_folder_whose_images_arrived_in_two_stages_or_is_not_compared(
+    run: Run, tree_file: Path, tmp_path: Path, by: str
+) -> None:
+    """By hash both have the same parts. By rank they have not, and an honest sign-off is not accused of it."""
+    folder, later = tree_file.parent, tmp_path / "later"
+    domain = folder / "domain.toml"
+    domain.write_text(domain.read_text().replace('by = "rank"', f'by = "{by}"'))
+    for picture in sorted((folder / "images").rglob("*.png")):
+        if picture.stem in ("002", "003", "005"):
+            (later / picture.parent.name).mkdir(parents=True, exist_ok=True)
+            picture.rename(later / picture.parent.name / picture.name)
+    assert run("score", tree_file, "--dev").code == 0
+    shutil.copytree(later, folder / "images", dirs_exist_ok=True)
+    first = json.loads(run("score", tree_file, "--json").out)
+    assert run("approve", tree_file, "--by", "Ada <ada@example.org>").code == 0
+    clone = Path(shutil.copytree(folder, tmp_path / "clone", ignore=shutil.ignore_patterns(".treegen"))) / "tree.json"
+    second = json.loads(run("score", clone, "--json").out)
+    assert first["images"]["digest"] == second["images"]["digest"]
+    same = first["images"]["split"]["digest"] == second["images"]["split"]["digest"]
+    assert same == (by == "hash") == (first["test"] == second["test"])
+    assert json.loads(clone.read_text())["review"]["score"]["split"] == first["images"]["split"]["digest"]
+    assert run("check", clone, "--min-accuracy", "0.1").code == 0
+
+
+@pytest.mark.slow
+def test_a_division_of_an_earlier_version_stays_and_is_told(run: Run, tree_file: Path) -> None:
+    """Recorded by rank; the default is to divide by hash."""
+    before = json.loads(run("score", tree_file, "--json").out)
+    domain = tree_file.parent / "domain.toml"
+    domain.write_text(domain.read_text().replace('by = "rank"', ""))
+    done = run("score", tree_file, "--json")
+    after = json.loads(done.out)
+    assert after["images"]["split"]["digest"] == before["images"]["split"]["digest"]
+    assert after["test"] == before["test"]
+    assert "104 images are split as an earlier version recorded" in done.err

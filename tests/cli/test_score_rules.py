@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.conftest import TREE, Run
 from treegen.clip.decisions import RULES
+from treegen.clip.metrics.statistics import holm
 from treegen.config.domain import load_domain
 from treegen.config.settings import DecisionSettings
 from treegen.history.store import Store
@@ -34,6 +36,7 @@ def test_each_new_look_at_the_test_part_is_counted_and_told_and_the_dev_part_is_
     """The same tree again is no new look; neither is any score of the dev part alone."""
     done = run("score", tree_file)
     assert "the test split was evaluated 1 time (" in done.out
+    assert "(no interval: a class has 4 test images, and 5 are needed in each)" in done.out
     assert document(run, tree_file)["test_looks"] == 1
     tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
     alone = run("score", tree_file, "--dev")
@@ -71,7 +74,7 @@ def test_options_that_contradict_each_other_are_refused(run: Run, tree_file: Pat
     done = run("score", tree_file, "--freeze")
     assert done.code == 2
     assert "--rules" in done.err
-    unknown = run("score", tree_file, "--rules", "mean")
+    unknown = run("score", tree_file, "--rules", "median")
     assert unknown.code == 2
     assert "log-product" in unknown.err
 
@@ -133,11 +136,32 @@ def test_the_log_corrects_p_for_all_revisions_compared_on_the_same_test_part(run
         assert run("score", tree_file).code == 0
     shown = run("log", tree_file).out
     assert shown.count(", Holm ") == 2
-    assert "p corrected for the 2 revisions" in shown
+    assert "p corrected for all 5 comparisons on the same test split" in shown
     told = {r["id"]: r for r in json.loads(run("log", tree_file, "--json").out)["revisions"]}
     plain = [told[number]["score"]["mcnemar"]["parent"]["p"] for number in (2, 3)]
+    bases = [told[number]["score"]["mcnemar"]["baseline"]["p"] for number in (1, 2, 3)]
     assert told[1]["p_holm"] is None
-    assert min(told[2]["p_holm"], told[3]["p_holm"]) == min(1.0, 2 * min(plain))
+    assert [told[2]["p_holm"], told[3]["p_holm"]] == list(holm([*plain, *bases])[:2])
+    assert run("score", tree_file, "--rules", "all").code == 0  # a score of revision 3, which is no comparison less
+    again = run("log", tree_file).out
+    assert f"p corrected for all {5 + len(RULES) - 1} comparisons" in again
+    assert run("score", tree_file).code == 0  # the latest score of the revision compares no rules
+    assert f"p corrected for all {5 + len(RULES) - 1} comparisons" in run("log", tree_file).out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["image", "seed"])
+def test_the_counter_of_looks_survives_one_more_image_and_another_seed(run: Run, tree_file: Path, change: str) -> None:
+    assert document(run, tree_file)["test_looks"] == 1
+    if change == "image":
+        picture = tree_file.parent / "images" / "Wendle" / "001.png"
+        with Image.open(picture) as drawn:
+            drawn.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(picture.with_name("999.png"))
+    else:
+        domain = tree_file.parent / "domain.toml"
+        domain.write_text(domain.read_text().replace("seed = 0", "seed = 5"))
+    tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
+    assert document(run, tree_file)["test_looks"] == 2
 
 
 @pytest.mark.slow
@@ -181,13 +205,13 @@ def test_an_image_whose_best_scores_are_close_is_called_unsure(run: Run, tree_fi
     domain, image = tree_file.parent / "domain.toml", next((tree_file.parent / "images").rglob("*.png"))
     text = domain.read_text()
     for margin, unsure in ((0, False), (1000, True)):
-        domain.write_text(f'{text}\n[decision]\nrule = "sum"\nleast_margin = {margin}\n')
+        domain.write_text(f'{text}\n[decision]\nrule = "mean"\nleast_margin = {margin}\n')
         assert json.loads(run("classify", tree_file, image, "--json").out)[0]["unsure"] is unsure
     assert ": unsure, perhaps " in run("classify", tree_file, image).out
-    assert run("score", tree_file, "--dev", "--rules", "sum", "--freeze").code == 0
+    assert run("score", tree_file, "--dev", "--rules", "mean", "--freeze").code == 0
     assert load_domain(domain).decision.least_margin == 1000
     domain.write_text(f'{text}\n[decision]\nrule = "vote"\nleast_margin = 1\n')
-    assert run("score", tree_file, "--dev", "--rules", "sum", "--freeze").code == 0
+    assert run("score", tree_file, "--dev", "--rules", "mean", "--freeze").code == 0
     assert load_domain(domain).decision == DecisionSettings()
 
 

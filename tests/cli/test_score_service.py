@@ -34,7 +34,7 @@ def tree(tmp_path: Path, service: EmbeddingService) -> Path:
             pixel = tuple(round(200 * share) + 5 * number for share in COLOURS[colour])
             Image.new("RGB", (8, 6), pixel).save(tmp_path / "images" / name / f"{number}.png")
     (tmp_path / "domain.toml").write_text(
-        f'name = "pond"\nclasses = {json.dumps(list(CLASSES))}\n[images]\nfolder = "images"\n'
+        f'name = "pond"\nclasses = {json.dumps(list(CLASSES))}\n[images]\nfolder = "images"\n[split]\nby = "rank"\n'
         f'[encoder]\nname = "jina_ai/jina-clip-v2"\napi_base = "{service.address}"\nprice_in = 1.0\nbatch = 5\n',
         encoding="utf-8",
     )

@@ -114,7 +114,7 @@ def make_domain(tmp_path: Path) -> Callable[..., Domain]:
             name_template="a {noun} called {name}",
             classes=tuple(counts),
             images=ImageSettings(folder=tmp_path / "images", **images),
-            split=SplitSettings(dev=dev, seed=3),
+            split=SplitSettings(dev=dev, seed=3, by="rank"),
         )
 
     return make

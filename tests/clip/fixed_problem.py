@@ -124,9 +124,9 @@ def results(problem: Problem, convert: Convert) -> dict[str, Any]:
     found["streamed"] = predict(
         in_chunks(problem.test), TEST, problem.texts[: sum(dev.sizes)], dev.sizes, matrix, SCALE
     )
-    for name in ("sum", "vote"):
-        found[f"previews {name}"] = _previews(problem, convert, None if name == "sum" else fitted[name])
-    found["mistakes"] = _mistakes(problem, fitted["sum"], dev, matrix)
+    for name in ("mean", "vote"):
+        found[f"previews {name}"] = _previews(problem, convert, None if name == "mean" else fitted[name])
+    found["mistakes"] = _mistakes(problem, fitted["mean"], dev, matrix)
     return found
 
 

@@ -31,14 +31,14 @@ def slow_probabilities(encoder: Any, picture: Image.Image, group: Group) -> list
 
 
 def slow_scores(encoder: Any, picture: Image.Image, tree: Tree) -> dict[str, float]:
-    """The sum of each class's probabilities; a null counts as the mean of the group."""
-    scores = dict.fromkeys(tree.classes, 0.0)
+    """The mean of each class's probabilities over the groups that it answers."""
+    given: dict[str, list[float]] = {name: [] for name in tree.classes}
     for group in tree.groups:
         probabilities = slow_probabilities(encoder, picture, group)
         for rule in tree.rules:
             index = rule.get(group.name)
-            scores[rule.name] += 1 / len(probabilities) if index is None else probabilities[index]
-    return scores
+            given[rule.name] += [] if index is None else [probabilities[index]]
+    return {name: sum(some) / len(some) for name, some in given.items()}
 
 
 def test_ranking_and_answers_equal_a_slow_recomputation(

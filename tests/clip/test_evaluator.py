@@ -77,14 +77,15 @@ class Slow:
         return float(self.encoder.logit_scale * sum(x * t for x, t in zip(image, words, strict=True)))
 
     def predict(self, tree: Tree, path: Path) -> int:
-        """The class with the largest sum of its options' probabilities."""
-        scores = dict.fromkeys(self.domain.classes, 0.0)
+        """The class with the largest mean of its options' probabilities."""
+        given: dict[str, list[float]] = {name: [] for name in self.domain.classes}
         for group in tree.groups:
             raised = [math.exp(self.similarity(path, text)) for text in group.fill()]
             for rule in tree.rules:
                 index = rule.get(group.name)
-                scores[rule.name] += 1 / len(raised) if index is None else raised[index] / sum(raised)
-        return list(scores.values()).index(max(scores.values()))
+                given[rule.name] += [] if index is None else [raised[index] / sum(raised)]
+        means = [sum(some) / len(some) for some in given.values()]
+        return means.index(max(means))
 
     def name(self, path: Path) -> int:
         """The class whose name fits best."""
@@ -162,7 +163,9 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
 #: Keys that scores of earlier versions do not have, or that only some have: a sealed one has none of the test part.
 OPTIONAL = {
     *("test", "baseline", "controls", "mcnemar", "minimum_detectable_effect", "recall_difference", "test_looks"),
-    *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice"),
+    *("by", "digest"),  # of the split
+    "reason",  # why the mean recall has no interval
+    *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice", "fit"),
     *("logit_scale_assumed", "files"),
     *("balanced_accuracy", "confusion", "calibration", "information", "shared", "pairs", "together", "without"),
 }
@@ -171,7 +174,7 @@ OPTIONAL = {
 def test_the_schema_describes_every_key_requires_it_and_allows_no_other() -> None:
     schema = json.loads(read_schema("score"))
     objects, optional = list(_objects(schema)), set[str]()
-    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 42)
+    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 43)
     for entry in objects:
         assert entry["additionalProperties"] is False
         left = set(entry["properties"]) - set(entry["required"])
@@ -298,7 +301,7 @@ def test_the_document_names_tree_encoder_domain_and_split(
     domain: Domain, tree: Tree, evaluate: Evaluate, encoder: Any
 ) -> None:
     found = evaluate(domain).score(tree)
-    assert (found["domain"], found["tree"], found["decision_rule"]) == ("notebook", digest_of(tree), "sum")
+    assert (found["domain"], found["tree"], found["decision_rule"]) == ("notebook", digest_of(tree), "mean")
     assert found["encoder"] == {
         "name": "fake-0",
         "fingerprint": encoder.fingerprint,
@@ -306,7 +309,9 @@ def test_the_document_names_tree_encoder_domain_and_split(
         "precision": "fp32",
         "device": "cpu",
     }
-    assert found["images"]["split"] == {"dev": 0.5, "seed": 3}
+    split: dict[str, Any] = dict(found["images"]["split"])
+    assert split.pop("digest").startswith("sha256:")
+    assert split == {"dev": 0.5, "seed": 3, "by": "rank"}
     assert (found["images"]["test"], found["images"]["dev"], found["images"]["skipped"]) == (13, 13, [])
 
 

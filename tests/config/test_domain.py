@@ -107,6 +107,18 @@ def test_the_baseline_names_every_class_in_the_template() -> None:
     assert odd.name_prompts() == ("{noun}, {noun}", "{0}, {0}", "%s \\1, %s \\1")
 
 
+@pytest.mark.parametrize(
+    ("noun", "text"), [("animal", "an animal"), ("bird", "a bird"), ("university", "a university")]
+)
+def test_the_baseline_puts_the_right_article_before_the_noun(noun: str, text: str) -> None:
+    domain = replace(load_domain(DOMAINS / "valid" / "full.toml"), noun=noun)
+    assert (
+        replace(domain, name_template="a photo of {a noun}: {name}").name_prompt("Newt") == f"a photo of {text}: Newt"
+    )
+    assert replace(domain, name_template="one {a noun}, {name}").name_prompt("{a noun}") == f"one {text}, {{a noun}}"
+    assert replace(domain, name_template="a {noun} {name}").name_prompt("Newt") == f"a {noun} Newt"
+
+
 def test_a_folder_stands_for_the_file_in_it(tmp_path: Path) -> None:
     path = written(tmp_path, HEAD)
     assert domain_path(tmp_path) == path
@@ -189,7 +201,7 @@ def test_codes_that_are_warnings_can_be_set_and_no_others() -> None:
 
 
 def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path: Path) -> None:
-    """Without them it is the sum, and the test part is open."""
+    """Without them it is the mean, and the test part is open."""
     fingerprint = "sha256:" + "0" * 64
     table = f'rule = "gated"\nparameters = {{ bias = 1, "tree scale" = 0.5 }}\nencoder = "{fingerprint}"\n'
     domain = load_domain(written(tmp_path, f"{HEAD}[split]\nsealed = true\n[decision]\n{table}"))
@@ -198,7 +210,7 @@ def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path
         rule="gated", parameters=(("bias", 1.0), ("tree scale", 0.5)), encoder=fingerprint
     )
     plain = load_domain(written(tmp_path, HEAD))
-    assert (plain.decision, plain.split.sealed) == (DecisionSettings(rule="sum"), False)
+    assert (plain.decision, plain.split.sealed) == (DecisionSettings(rule="mean"), False)
 
 
 def test_one_notes_file_may_be_given_without_a_list(tmp_path: Path) -> None:

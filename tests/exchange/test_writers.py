@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import TREE
 from tests.exchange.conftest import Write
-from treegen.clip.scoring import class_scores, rule_matrix
+from treegen.clip.scoring import class_means, rule_matrix
 from treegen.errors import InputError
 from treegen.exchange.importing import make_tree
 from treegen.exchange.writers import (
@@ -115,7 +115,7 @@ def test_csv_holds_the_answers_in_words(tree: Tree) -> None:
 
 
 def test_the_module_stands_alone_and_scores_as_treegen_does(tmp_path: Path) -> None:
-    """Byte-compiles, is clean for ruff and mypy, and gives the sum rule's scores."""
+    """Byte-compiles, is clean for ruff and mypy, and gives the mean rule's scores."""
     import numpy as np
 
     draw = np.random.default_rng(0)
@@ -126,7 +126,7 @@ def test_the_module_stands_alone_and_scores_as_treegen_does(tmp_path: Path) -> N
         assert [t for texts in found["filled_prompts"]().values() for t in texts] == list(tree.prompts())
         parts = [draw.dirichlet(np.ones(len(g.options))) for g in tree.groups]
         scores = found["class_scores"]({g.name: p.tolist() for g, p in zip(tree.groups, parts, strict=True)})
-        expected = class_scores(np.concatenate(parts)[None], rule_matrix(tree))[0]
+        expected = class_means(np.concatenate(parts)[None], rule_matrix(tree))[0]
         assert list(scores) == list(tree.classes)
         assert np.allclose(list(scores.values()), expected, atol=1e-5)
         with pytest.raises(ValueError, match="probabilities"):

@@ -285,9 +285,19 @@ def test_looks_at_a_test_part_count_once_for_each_tree_encoder_and_rule(store: S
     assert store.record_evaluations("images", "dev=0.5 seed=0", [first, first]) == 1
     others = [("sha256:u", "sha256:e", "sum"), ("sha256:t", "sha256:f", "sum"), ("sha256:t", "sha256:e", "vote")]
     assert [store.record_evaluations("images", "dev=0.5 seed=0", [other]) for other in others] == [2, 3, 4]
-    assert store.record_evaluations("images", "dev=0.5 seed=1", [first]) == 1
+    assert store.record_evaluations("images", "dev=0.5 seed=1", [first]) == 4  # the same images, split differently
     assert store.record_evaluations("others", "dev=0.5 seed=0", [first]) == 1
     assert store.record_evaluations("images", "dev=0.5 seed=0", []) == 4
+
+
+def test_looks_at_test_parts_that_share_images_are_counted_together(store: Store) -> None:
+    """One more image does not begin anew; other images do."""
+    one, two, three = (("sha256:" + t, "sha256:e", "mean") for t in "abc")
+    assert store.record_evaluations("first", "s", [one], ["1", "2", "3"]) == 1
+    assert store.record_evaluations("more", "s", [two], ["1", "2", "3", "4"]) == 2
+    assert store.record_evaluations("more", "s", [one], ["1", "2", "3", "4"]) == 2
+    assert store.record_evaluations("fresh", "s", [three], ["7", "8"]) == 1
+    assert store.record_evaluations("first", "s", [three], ["1", "2", "3"]) == 3
 
 
 def test_trees_of_one_folder_look_at_the_same_test_part(store: Store, opened: Callable[[Path], Store]) -> None:

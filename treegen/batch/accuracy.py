@@ -64,7 +64,9 @@ def measure(
     if own:
         workspace, image_digest = plan.workspace, ImageSet(images=tuple(domains)).digest
         evaluation = (digest_of(plan.tree), encoder, rule)
-        workspace.store.record_evaluations(image_digest, split_settings(workspace.domain.split), [evaluation])
+        contents = {row[1] for row, counts in zip(rows, eligible, strict=True) if counts}
+        split = split_settings(workspace.domain.split)
+        workspace.store.record_evaluations(image_digest, split, [evaluation], contents)
     n, correct = len(counted), sum(counted)
     return {
         "part": "test" if own else "all",

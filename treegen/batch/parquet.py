@@ -5,10 +5,14 @@ need not be redone.
 """
 
 import hashlib
+import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 ROWS: Final = 8192  # per file: 8 MB of embeddings of width 512
 _SECONDS: Final = 60.0  # most time that computed rows wait for more
+logger = logging.getLogger(__name__)
+_LOCK: Final = ".lock"
 _WRITING: Final = ".writing-"  # a leading dot: readers of the folder ignore it
 _ABOUT: Final = b"treegen."
 KEY_WIDTH: Final = 16
@@ -42,7 +48,7 @@ class _Rows:
 
 
 class ParquetFolder:
-    """The folder: its contents, and additions. Only one process may write it at a time."""
+    """The folder: its contents, and additions. It is locked until `close`: only one process may write at a time."""
 
     def __init__(self, folder: Path, about: dict[str, str], *, rows: int = ROWS) -> None:
         """Open or create the folder.
@@ -53,16 +59,39 @@ class ParquetFolder:
             rows: most rows per file.
 
         Raises:
-            InputError: it cannot be created, contains other things, or rows of another encoder, crop or tree.
+            InputError: it cannot be created, another process writes into it, it contains other things, or rows of
+                another encoder, crop or tree.
         """
         self.folder, self._about, self._most = folder, about, rows
         self._rows, self._since = _Rows(), time.monotonic()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for file in folder.glob(f"{_WRITING}*"):  # left by a killed run
-                file.unlink()
         except OSError as error:
             raise InputError(f"{folder}: {error.strerror or error}", "use a folder that can be written") from None
+        self._lock = _locked(folder)
+        try:
+            for file in folder.glob(f"{_WRITING}*"):  # left by a killed run
+                file.unlink(missing_ok=True)
+            paths, states = self._read()
+            if any(a == b for a, b in pairwise(sorted(paths))):  # two runs wrote at once, before folders were locked
+                self._drop_repeated()
+                paths, states = self._read()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._paths, self._states = KeySet(paths, KEY_WIDTH), KeySet(states, KEY_WIDTH)
+
+    def close(self) -> None:
+        """Write pending rows and unlock the folder."""
+        try:
+            self.flush()
+        finally:
+            if self._lock >= 0:
+                os.close(self._lock)
+            self._lock = -1
+
+    def _read(self) -> tuple[list[bytes], list[bytes]]:
+        """Return the keys of all rows: of their paths, and of their paths and states."""
         paths, states, self._count = list[bytes](), list[bytes](), 0
         for file in self.files():
             self._check(file)
@@ -71,7 +100,22 @@ class ParquetFolder:
                     paths.append(key_of(path))
                     states.append(key_of(f"{path}\n{state}"))
             self._count += 1
-        self._paths, self._states = KeySet(paths, KEY_WIDTH), KeySet(states, KEY_WIDTH)
+        return paths, states
+
+    def _drop_repeated(self) -> None:
+        """Keep only the first row of each path."""
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        seen = set[bytes]()
+        for file in self.files():
+            table = pyarrow.parquet.read_table(file, partitioning=None)
+            keys = [key_of(path) for path in table["path"].to_pylist()]
+            stays = [key not in seen and not seen.add(key) for key in keys]  # type: ignore[func-returns-value]
+            if not any(stays):
+                file.unlink()
+            elif not all(stays):
+                self._write(table.filter(pa.array(stays)), file)
 
     def files(self) -> list[Path]:
         """Return the finished files."""
@@ -181,6 +225,36 @@ class ParquetFolder:
         for file in self.files():
             for batch in _columns(file, columns):
                 yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _locked(folder: Path) -> int:
+    """Lock a folder for this process; closing the descriptor, or the end of the process, unlocks it.
+
+    Raises:
+        InputError: another process has locked it.
+    """
+    try:
+        if sys.platform == "win32":  # a folder cannot be opened
+            import msvcrt
+
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT)
+            lock = partial(msvcrt.locking, descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            descriptor = os.open(folder, os.O_RDONLY)
+            lock = partial(fcntl.flock, descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}", "use a folder that can be written") from None
+    try:
+        lock()
+    except (BlockingIOError, PermissionError):
+        os.close(descriptor)
+        message = f"{folder}: another `treegen embed` is writing into it"
+        raise InputError(message, "wait until it has ended, or use another folder with -o") from None
+    except OSError as error:  # of file systems without locks
+        logger.info("%s cannot be locked: %s", folder, error)
+    return descriptor
 
 
 def _columns(file: Path, columns: Sequence[str]) -> Iterator[Any]:

@@ -201,7 +201,7 @@ class _Keeper:
         """Write pending rows and close the cache; also after an error, so that no computed result is lost."""
         try:
             if self.table:
-                self.table.flush()
+                self.table.close()
         finally:
             if self.cache:
                 self.cache.close()

@@ -26,7 +26,7 @@ class Answered:
         classes: names of the classes (K).
         groups: name and options of each group (G).
         predicted: index of the class with the highest score (N).
-        scores: that score, 0 to G under the decision rule `sum` (N).
+        scores: that score, 0 to 1 under the decision rule `mean` (N).
         options: index of each group's most probable option (G, N).
         probabilities: of these, 0 to 1 (G, N).
     """
@@ -68,7 +68,7 @@ class Scorer:
             tree: without errors.
             encoder: the encoder of the image vectors.
             cache: of texts.
-            domain: supplies the decision rule; the sum without it.
+            domain: supplies the decision rule; the mean without it.
 
         Raises:
             InputError: the decision rule has not learnt its parameters yet.
@@ -76,11 +76,11 @@ class Scorer:
             ModelError: the encoder fails.
         """
         from treegen.clip.classifier import TreeClassifier
-        from treegen.clip.decisions import SUM, decision_of
+        from treegen.clip.decisions import MEAN, decision_of
         from treegen.clip.text_checks import length_problems, refuse_long
 
         refuse_long(length_problems(tree, encoder))
-        self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else SUM
+        self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else MEAN
         self._classifier = TreeClassifier.embedded(tree, encoder, self.decision, domain, cache)
 
     def answer(self, features: "Array") -> Answered:

@@ -31,6 +31,8 @@ def command(
     results = classify_images(workspace, images)
     for note in workspace.encoder.notes:
         tell(f"note: {note}")
+    if any(result.ranking and result.fits is None for result in results):
+        tell("note: which images fit no class is unknown until `treegen score` has fitted a threshold on dev")
     if as_json:
         print_json([{**asdict(r), "path": str(r.path)} for r in results])
     for result in results:
@@ -47,8 +49,10 @@ def _show(result: "Classification") -> None:
 
     groups = len(result.answers)
     (label, best), *runners_up = result.ranking
-    scale = f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
+    scale = "" if result.rule == "mean" else f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
     verdict = f"unsure, perhaps {label}" if result.unsure else label
+    if result.fits is False:
+        verdict = f"fits no class, nearest {label}"
     say(f"{result.path}: {verdict} ({best:.2f}{scale}; next {', '.join(f'{n} {s:.2f}' for n, s in runners_up[:2])})")
     for answer in result.answers:
         expected = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"

@@ -7,7 +7,7 @@ import click
 
 from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
 from treegen.cli.output import interval, percent, plain, say, table, tell
-from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Score, TestedScore, as_tested
+from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Resampled, Score, TestedScore, as_tested
 from treegen.text import counted
 from treegen.tree.changes import Change
 from treegen.tree.validation.problems import Place, Problem
@@ -103,7 +103,7 @@ def show_score(score: Score, *, groups: bool = False) -> None:
         groups: print all details of the groups, not only their accuracy.
     """
     encoder, images = score["encoder"], score["images"]
-    rule = "" if score["decision_rule"] == "sum" else f", decision rule {score['decision_rule']}"
+    rule = "" if score["decision_rule"] == "mean" else f", decision rule {score['decision_rule']}"
     say(
         f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
@@ -158,11 +158,17 @@ def show_test(score: TestedScore) -> None:
         (tests["parent"], recalls and recalls["parent"], "the parent revision"),
     ):
         if paired:
-            recalled = f"; mean recall {points(recall['difference'])} {interval(recall['interval'])}" if recall else ""
-            say(paired_sentence(paired, words) + recalled)
+            say(paired_sentence(paired, words) + (_recall_words(recall) if recall else ""))
     say(effect_sentence(score))
     if evaluations := score.get("test_looks"):
         say(f"the test split was evaluated {counted(evaluations, 'time')} (trees, encoders, decision rules)")
+
+
+def _recall_words(recall: Resampled) -> str:
+    """Describe the difference of the mean recalls with its interval, or why it has none."""
+    bounds = recall["interval"]
+    shown = interval(bounds) if bounds else f"({recall['reason']})"
+    return f"; mean recall {points(recall['difference'])} {shown}"
 
 
 def say_some(lines: Sequence[str], limit: int = 10) -> None:

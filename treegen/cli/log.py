@@ -53,10 +53,11 @@ def _as_json(store: "Store") -> dict[str, Any]:
     from treegen.clip.metrics.accuracy import corrected_over
 
     scores = store.scores()
-    corrected = corrected_over(scores)
+    corrected = corrected_over(scores, store.every_score())
     return {
         "revisions": [
-            {**asdict(r), "score": scores.get(r.id), "p_holm": corrected.get(r.id)} for r in store.revisions()
+            {**asdict(r), "score": scores.get(r.id), "p_holm": corrected.get(r.id, (None,))[0]}
+            for r in store.revisions()
         ],
         "calls": [asdict(c) for c in store.calls()],
     }
@@ -67,7 +68,7 @@ def _show_revisions(store: "Store") -> None:
     from treegen.clip.metrics.accuracy import corrected_over
 
     scores, calls = store.scores(), store.calls()
-    corrected, rows = corrected_over(scores), []
+    corrected, rows = corrected_over(scores, store.every_score()), []
     for revision in reversed(store.revisions()):
         score = scores.get(revision.id)
         own_calls = [c for c in calls if c.revision == revision.id]
@@ -79,7 +80,7 @@ def _show_revisions(store: "Store") -> None:
                 revision.author,
                 _scored_by(score) if score else "-",
                 percent(score["dev"]["accuracy"]) if score else "-",
-                *_test_cells(score, corrected.get(revision.id)),
+                *_test_cells(score, corrected.get(revision.id, (None,))[0]),
                 _used(own_calls),
                 revision.note[:60],
             )
@@ -99,9 +100,10 @@ def _show_revisions(store: "Store") -> None:
         "note",
     )
     table(head, rows, right=(0, 1, 5, 6, 7, 8, 9))
-    if len(corrected) > 1:
-        say(f"Holm: p corrected for the {len(corrected)} revisions compared with their parents on the same test split")
-    if any(score.get("decision_rule", "sum") != "sum" for score in scores.values()):
+    comparisons = max((count for _, count in corrected.values()), default=0)
+    if comparisons > 1:
+        say(f"Holm: p corrected for all {comparisons} comparisons on the same test split (parents, baselines, rules)")
+    if any(score.get("decision_rule", "sum") != "mean" for score in scores.values()):
         say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two rows")
     evaluations = [score["test_looks"] for score in map(as_tested, scores.values()) if score and "test_looks" in score]
     if evaluations:
@@ -110,9 +112,9 @@ def _show_revisions(store: "Store") -> None:
 
 
 def _scored_by(score: Score) -> str:
-    """Return the encoder, and the decision rule if it is not the sum."""
+    """Return the encoder, and the decision rule if it is not the mean."""
     rule = score.get("decision_rule", "sum")
-    return str(score["encoder"]["name"]) + (f", {rule}" if rule != "sum" else "")
+    return str(score["encoder"]["name"]) + (f", {rule}" if rule != "mean" else "")
 
 
 def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str, str]:

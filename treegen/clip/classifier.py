@@ -7,7 +7,7 @@ import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, like, to_numpy
-from treegen.clip.decisions import SUM, FittedRule, RuleInputs
+from treegen.clip.decisions import MEAN, FittedRule, RuleInputs
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.streaming import in_chunks, predict
 from treegen.clip.text_checks import length_problems, refuse_long
@@ -44,7 +44,7 @@ class TreeClassifier:
         texts: Array,
         logit_scale: float,
         *,
-        decision: FittedRule = SUM,
+        decision: FittedRule = MEAN,
         names: Array | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class TreeClassifier:
         cls,
         tree: Tree,
         encoder: "Encoder",
-        decision: FittedRule = SUM,
+        decision: FittedRule = MEAN,
         domain: Domain | None = None,
         cache: "EmbeddingCache | None" = None,
     ) -> Self:
@@ -111,8 +111,8 @@ class TreeClassifier:
         )
 
     def predict(self, features: Array) -> "NDArray[np.int64]":
-        """Return the class of each image (B), of features (B, D); the sum rule keeps only a few images' logits."""
-        if self.decision.rule.name != "sum":
+        """Return the class of each image (B), of features (B, D); the mean rule keeps only a few images' logits."""
+        if self.decision.rule.name != "mean":
             predictions: NDArray[np.int64] = to_numpy(self.decision.scores(self.evidence(features))).argmax(1)
             return predictions
         return predict(in_chunks(features), len(features), self._texts, self.sizes, self.matrix, self._scale)
@@ -122,7 +122,7 @@ class Labeller:
     """A tree ready to label pictures, with the answers behind each label."""
 
     def __init__(
-        self, tree: Tree, encoder: "Encoder", decision: FittedRule = SUM, domain: Domain | None = None
+        self, tree: Tree, encoder: "Encoder", decision: FittedRule = MEAN, domain: Domain | None = None
     ) -> None:
         """Embed the texts, see `TreeClassifier.embedded`.
 

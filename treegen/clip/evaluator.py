@@ -10,7 +10,8 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
-from treegen.clip.decisions import SUM, DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions import MEAN, DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions.abstaining import least_fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
@@ -25,7 +26,7 @@ from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
-from treegen.images import LabelledImage, below, shown
+from treegen.images import LabelledImage, below, digest_of_parts, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -169,7 +170,7 @@ class Evaluator:
             names=self._name_logits(features) if names else None,
         )
 
-    def _classifier(self, tree: Tree, decision: FittedRule = SUM, *, names: bool) -> TreeClassifier:
+    def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:
         """Return the tree with its classes in the order of the domain's.
 
         Raises:
@@ -302,6 +303,7 @@ class Evaluator:
                 decision=answers.decision,
                 memo=self._found,
             ),
+            "fit": least_fit(answers.scores, dev.labels),
         }
 
     def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
@@ -319,7 +321,7 @@ class Evaluator:
             ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
             obstacle=self._obstacle,
             progress=self._progress,
-            predict=None if self.domain.decision.rule == "sum" else self._predict_dev,
+            predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
         )
         return preview(ground, tree, variants)
 
@@ -364,7 +366,12 @@ class Evaluator:
             "digest": self.images.digest,
             "test": len(self.parts["test"].labels),
             "dev": len(self.parts["dev"].labels),
-            "split": {"dev": self.domain.split.dev, "seed": self.domain.split.seed},
+            "split": {
+                "dev": self.domain.split.dev,
+                "seed": self.domain.split.seed,
+                "by": self.domain.split.by,
+                "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
+            },
             "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
             "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},

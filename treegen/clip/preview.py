@@ -63,7 +63,7 @@ class PreviewContext:
         ask: a question -> the probabilities of its options (O, B), always the same.
         obstacle: why a tree cannot be scored, empty if it can.
         progress: called after each variant; may raise `Cancelled`.
-        predict: predictions (B) of a tree that can be scored, for decision rules other than the sum, which
+        predict: predictions (B) of a tree that can be scored, for decision rules other than the mean, which
             look at more than the probabilities of the options.
     """
 
@@ -144,6 +144,6 @@ def _is_right(context: PreviewContext, tree: Tree, labels: "NDArray[np.int64]") 
         columns = namespace(answers[0]).concat(answers)  # (Q, B)
         # The order of the domain's classes, not of the tree's: on a tie the first class wins, as in a full score.
         matrix = like(scoring.rule_matrix(tree, context.classes), columns)
-        predictions = to_numpy(scoring.class_scores(columns.T, matrix)).argmax(1)
+        predictions = to_numpy(scoring.class_means(columns.T, matrix)).argmax(1)
     right: NDArray[np.bool_] = predictions == labels
     return right

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from treegen.clip.arrays import Array, namespace
+from treegen.clip.arrays import Array, double, namespace
 from treegen.errors import ProblemsError
 from treegen.text import show
 from treegen.tree.model import ClassRule, Tree
@@ -125,6 +125,26 @@ def _rules_of(tree: Tree, classes: Sequence[str]) -> list[ClassRule]:
         told = f"the tree has no rule for {', '.join(map(show, missing[:5]))}"
         raise ProblemsError(told, "`treegen check` lists all problems of the tree")
     return [rules[name] for name in classes]
+
+
+def answered(matrix: Array) -> Array:
+    """Return the rules (K, Q) with 0 instead of 1/len(options) over the group of a null answer."""
+    return namespace(matrix).astype(matrix == 1, matrix.dtype)
+
+
+def answer_counts(matrix: Array) -> Array:
+    """Return the number of groups that each class answers (K), as the dtype of the matrix; 1 if it answers none."""
+    xp = namespace(matrix)
+    return xp.clip(xp.sum(answered(matrix), axis=1), 1, None)
+
+
+def class_means(probabilities: Array, matrix: Array) -> Array:
+    """Return the mean probability of the class's option over the groups that it answers: (B, K), float64, in 0 to 1.
+
+    A null says nothing about the class, so it neither helps nor hurts. A class that answers no group has 0.
+    The division is exact enough in float64 to keep two different sums different.
+    """
+    return double(class_scores(probabilities, answered(matrix))) / double(answer_counts(matrix))
 
 
 def class_scores(probabilities: Array, matrix: Array) -> Array:

@@ -24,7 +24,7 @@ def predict(
     matrix: Array,
     logit_scale: float,
 ) -> "NDArray[np.int64]":
-    """Predict with the sum rule, as `scoring` does, holding the logits of only a few images at a time.
+    """Predict with the mean rule, as `scoring` does, holding the logits of only a few images at a time.
 
     Args:
         chunks: indices of images, and their features (b, D).
@@ -44,7 +44,7 @@ def predict(
             columns = texts @ features[start : start + _SLICE].T
             columns = columns[: len(text_features)]  # (Q, b): the options of a group are adjacent
             scoring.share_columns(columns, sizes)
-            scores = to_numpy(scoring.class_scores(columns.T, matrix))
+            scores = to_numpy(scoring.class_means(columns.T, matrix))
             predictions[places[start : start + _SLICE]] = scores.argmax(1)
     return predictions
 

@@ -19,14 +19,14 @@ from treegen.config.settings import (
 from treegen.errors import InputError, ProblemsError
 from treegen.files import read_text
 from treegen.remote.budget import Limits
-from treegen.text import did_you_mean, printable, show
+from treegen.text import article, did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
 from treegen.tree.validation.schema import schema_problems
 
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
-_PLACE: Final = re.compile(r"\{\w*\}")
+_PLACE: Final = re.compile(r"\{[\w ]*\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Domain:
     description: str = ""
     hints: tuple[str, ...] = ()
     language: str = "en"
-    name_template: str = "a photo of a {noun}: {name}"
+    name_template: str = "a photo of {a noun}: {name}"
     classes: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     notes_files: tuple[Path, ...] = ()
@@ -66,7 +66,8 @@ class Domain:
 
 def _fill_name(template: str, *, noun: str, name: str) -> str:
     """Insert noun and name; nothing else in the template is special."""
-    return template.replace("{noun}", noun).replace("{name}", name)
+    with_article = f"{article(noun)} {noun}".strip()
+    return template.replace("{a noun}", with_article).replace("{noun}", noun).replace("{name}", name)
 
 
 def domain_path(path: Path) -> Path:
@@ -169,8 +170,8 @@ def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Prob
     """Return what the schema cannot check: crop box, class names, problem codes, template placeholders."""
     problems = [*_class_keys(data, classes), *_severities(data.get("check", {}).get("severity", {}))]
     for place in dict.fromkeys(_PLACE.findall(data.get("name_template", ""))):
-        if place not in ("{noun}", "{name}"):
-            message = f"the name template supports {{noun}} and {{name}}, not {show(place)}"
+        if place not in ("{noun}", "{a noun}", "{name}"):
+            message = f"the name template supports {{noun}}, {{a noun}} and {{name}}, not {show(place)}"
             problems.append(Problem(code="TG405", pointer="/name_template", message=message))
     if "images" in data:
         problems += _image_problems(data["images"])

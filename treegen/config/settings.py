@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from treegen.remote.budget import Limits
 from treegen.remote.litellm import Price
@@ -64,12 +64,14 @@ class ImageSettings:
 class SplitSettings:
     """Share of each class that goes to the dev split (0 to 1, exclusive), and the seed.
 
-    A `sealed` test split is only evaluated on explicit request.
+    A `sealed` test split is only evaluated on explicit request. `by` is `hash`, where the content of an image alone
+    decides, or `rank`, the exact shares of earlier versions, which depend on the images that were there first.
     """
 
     dev: float = 0.5
     seed: int = 0
     sealed: bool = False
+    by: Literal["hash", "rank"] = "hash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ class DecisionSettings:
         least_margin: if an image's two best scores differ by less, `treegen classify` reports it as unsure.
     """
 
-    rule: str = "sum"
+    rule: str = "mean"
     parameters: tuple[tuple[str, float], ...] = ()
     encoder: str = ""
     least_margin: float = 0.0

@@ -61,7 +61,7 @@ def export_tree(
         InputError: no such format, or the tree cannot be written in it.
         ProblemsError, ModelError: see `tensors_bytes`.
     """
-    notes = _rule_notes(form, domain)
+    notes = _rule_notes(tree, form, domain)
     if form in TEXTS:
         return ExportResult(files=(("", TEXTS[form](tree)),), notes=notes)
     if form == "clip-benchmark":
@@ -94,12 +94,14 @@ def _counted_order(domain: Domain | None) -> tuple[tuple[str, ...], tuple[str, .
     )
 
 
-def _rule_notes(form: str, domain: Domain | None) -> tuple[str, ...]:
-    """Note that formats with class scores always use the sum rule."""
-    if form not in _DECIDING or domain is None or domain.decision.rule == "sum":
+def _rule_notes(tree: Tree, form: str, domain: Domain | None) -> tuple[str, ...]:
+    """Note that formats with class scores always use the mean rule, where another gives other labels."""
+    complete = all(index is not None for rule in tree.rules for _, index in rule.answers)
+    same = ("mean", "sum") if complete else ("mean",)
+    if form not in _DECIDING or domain is None or domain.decision.rule in same:
         return ()
     return (
-        f"{domain.name} uses the decision rule {domain.decision.rule}, but {form} always uses the sum: "
+        f"{domain.name} uses the decision rule {domain.decision.rule}, but {form} always uses the mean: "
         "its labels differ from those of `treegen classify`, and so does its accuracy",
     )
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1.0)) -> bytes:
     """Return the bytes of a safetensors file.
 
-    Tensors: `text_features` (Q, D) float32, rows of length 1; `rules` (K, Q) float32, 1 at the class's option and
-    1/len(options) over a group that says nothing about it; `group_sizes` (G) int64. The metadata's key `treegen` is one
-    JSON object: classes, groups with prompt and options, logit scale, encoder, digest, preprocessing and crop.
+    Tensors: `text_features` (Q, D) float32, rows of length 1; `rules` (K, Q) float32, 1 / (number of groups that the
+    class answers) at its options and 0 elsewhere, so that probabilities times rules are the scores of the mean rule;
+    `group_sizes` (G) int64. The metadata's key `treegen` is one JSON object: classes, groups with prompt and options,
+    logit scale, encoder, digest, preprocessing and crop.
 
     Raises:
         ProblemsError: a filled prompt exceeds the encoder's context length, or an index is out of range.
@@ -26,14 +27,14 @@ def tensors_bytes(tree: Tree, encoder: "Encoder", crop: Crop = (0.0, 0.0, 1.0, 1
     from safetensors.numpy import save
 
     from treegen.clip.embedding.texts import embed_texts
-    from treegen.clip.scoring import rule_matrix
+    from treegen.clip.scoring import answer_counts, answered, rule_matrix
     from treegen.clip.text_checks import length_problems, refuse_long
 
     refuse_long(length_problems(tree, encoder))
-    vectors = embed_texts(tree.prompts(), encoder)
+    vectors, matrix = embed_texts(tree.prompts(), encoder), rule_matrix(tree)
     tensors: dict[str, np.ndarray[Any, Any]] = {
         "text_features": np.stack([vectors[text] for text in tree.prompts()]),
-        "rules": rule_matrix(tree),
+        "rules": (answered(matrix) / answer_counts(matrix)[:, None]).astype(np.float32),
         "group_sizes": np.array([len(g.options) for g in tree.groups], np.int64),
     }
     metadata = {

@@ -140,14 +140,14 @@ def filled_prompts() -> dict[str, list[str]]:
 
 
 def class_scores(probabilities: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Scores of all classes, from 0 to the number of groups.
+    """Scores of all classes, from 0 to 1.
 
     Args:
         probabilities: for every group the probabilities of its options, which sum to 1.
 
     Returns:
-        For every class the sum over the groups of the probability of its option; a group that says nothing about the
-        class adds 1 / (number of its options).
+        For every class the mean of the probability of its option over the groups that say something about it; 0 if
+        none does.
 
     Raises:
         ValueError: a group is missing, or has another number of probabilities than options.
@@ -157,8 +157,8 @@ def class_scores(probabilities: Mapping[str, Sequence[float]]) -> dict[str, floa
             raise ValueError(f"the group {{name!r}} needs {{len(options)}} probabilities")
     scores = {{}}
     for label, rule in RULES.items():
-        answers = ((name, rule.get(name)) for name in GROUPS)
-        scores[label] = sum(1 / len(GROUPS[name][1]) if i is None else probabilities[name][i] for name, i in answers)
+        given = [probabilities[name][i] for name in GROUPS if (i := rule.get(name)) is not None]
+        scores[label] = sum(given) / max(1, len(given))
     return scores
 '''
 

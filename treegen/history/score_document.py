@@ -75,11 +75,12 @@ class Paired(TypedDict):
 
 
 class Resampled(TypedDict):
-    """A difference of mean per-class recalls with its bootstrap interval."""
+    """A difference of mean per-class recalls with its bootstrap interval, or the reason why there is none."""
 
     difference: float
-    interval: list[float]
+    interval: list[float] | None
     resamples: int
+    reason: NotRequired[str]
 
 
 class AgainstOthers(TypedDict):
@@ -115,8 +116,18 @@ class Findings(TypedDict):
     advice: NotRequired[list[dict[str, Any]]]
 
 
+class Fit(TypedDict):
+    """The best score below which an image is said to fit no class."""
+
+    least: float
+    share: float
+    n: int
+
+
 class Diagnosis(Accuracy, Findings):
     """The dev split: all that feedback and language models may see."""
+
+    fit: NotRequired[Fit | None]
 
 
 class ScoredBy(TypedDict):
@@ -131,10 +142,12 @@ class ScoredBy(TypedDict):
 
 
 class Split(TypedDict):
-    """How the images were divided."""
+    """How the images were split, with a digest of both splits; scores of earlier versions lack it."""
 
     dev: float
     seed: int
+    by: NotRequired[str]
+    digest: NotRequired[str]
 
 
 class LeftOutFiles(TypedDict):

@@ -4,7 +4,7 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 6
+_VERSION: Final = 7
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -76,6 +76,10 @@ CREATE TABLE part (
 CREATE TABLE IF NOT EXISTS look (
   images TEXT NOT NULL, split TEXT NOT NULL, tree TEXT NOT NULL, encoder TEXT NOT NULL, rule TEXT NOT NULL,
   created TEXT NOT NULL, PRIMARY KEY (images, split, tree, encoder, rule)) WITHOUT ROWID;
+""",
+    7: """
+CREATE TABLE IF NOT EXISTS tested (
+  digest TEXT NOT NULL, images TEXT NOT NULL, split TEXT NOT NULL, PRIMARY KEY (digest, images, split)) WITHOUT ROWID;
 """,
 }
 
@@ -344,24 +348,42 @@ class Store:
                 (revision, score["encoder"]["fingerprint"], score["images"]["digest"], _json(score), now()),
             )
 
-    def record_evaluations(self, images: str, split: str, evaluations: Sequence[tuple[str, str, str]]) -> int:
+    def record_evaluations(
+        self, images: str, split: str, evaluations: Sequence[tuple[str, str, str]], contents: Iterable[str] = ()
+    ) -> int:
         """Record evaluations of a test split, each distinct one once.
+
+        A test split with one more image, or by another seed, is not a fresh one: most of its images were seen before.
+        Evaluations of every split that shares an image with this one are counted.
 
         Args:
             images: digest of the image set.
             split: settings of the split.
             evaluations: digest of a tree, fingerprint of an encoder, decision rule.
+            contents: digests of the images in the test split.
 
         Returns:
-            The total number of distinct evaluations of this split, over all trees of the folder.
+            The total number of distinct evaluations of these images, over all trees of the folder.
         """
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO look(images, split, tree, encoder, rule, created) VALUES (?,?,?,?,?,?)",
                 [(images, split, *evaluation, now()) for evaluation in evaluations],
             )
-            query = "SELECT count(*) FROM look WHERE images=? AND split=?"
-            return int(self._db.execute(query, (images, split)).fetchone()[0])
+            self._db.executemany(
+                "INSERT OR IGNORE INTO tested(digest, images, split) VALUES (?,?,?)",
+                [(content, images, split) for content in contents],
+            )
+            query = """
+              SELECT count(*) FROM (SELECT DISTINCT tree, encoder, rule FROM look WHERE images=:images OR EXISTS (
+                SELECT 1 FROM tested AS mine JOIN tested AS theirs ON mine.digest = theirs.digest
+                WHERE mine.images=:images AND mine.split=:split
+                  AND theirs.images=look.images AND theirs.split=look.split))"""
+            return int(self._db.execute(query, {"images": images, "split": split}).fetchone()[0])
+
+    def every_score(self) -> list[Score]:
+        """Return all score documents of all trees of the folder, oldest first."""
+        return [json.loads(text) for (text,) in self._rows("SELECT score FROM score ORDER BY id", ())]
 
     def scores(self) -> dict[int, Score]:
         """Return the latest score document of every scored revision, preferring those with a test section."""

@@ -19,7 +19,7 @@ from treegen.images.interface import (
 )
 from treegen.images.listing import is_there, labels_of, list_images, notes_on_set, read_images, survey_images
 from treegen.images.pictures import hash_image, open_image, open_picture, read_bytes
-from treegen.images.splitting import as_divided, divide, fixed_parts
+from treegen.images.splitting import as_divided, digest_of_parts, divide, fixed_parts
 
 __all__ = [
     "SUFFIXES",
@@ -35,6 +35,7 @@ __all__ = [
     "as_divided",
     "below",
     "by_reason",
+    "digest_of_parts",
     "divide",
     "fixed_parts",
     "hash_image",

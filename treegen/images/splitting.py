@@ -1,6 +1,7 @@
-"""The dev and test splits: as the image set says, as recorded before, or seeded."""
+"""The dev and test splits: as the image set says, as recorded before, or by a hash of content and seed."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -27,16 +28,21 @@ def as_divided(images: Sequence[LabelledImage], kind: str) -> list[LabelledImage
 def divide(
     images: Sequence[LabelledImage], classes: Sequence[str], settings: SplitSettings, recorded: dict[str, str]
 ) -> dict[str, str]:
-    """Assign every image content to `dev` or `test`, stratified by class and seeded.
+    """Assign every image content to `dev` or `test`.
 
     The image set's own assignment comes first. Then contents in `recorded` keep their split, so that new images never
-    move old ones; equal contents always share a split.
+    move old ones; equal contents always share a split. By `hash`, any other content is divided by itself and the seed:
+    every clone has the same splits, in whatever order its images arrived. A class then has its share of dev images only
+    on average, for exact shares would need to know the other images. By `rank`, the shares are exact, and stay so when
+    images are added.
 
     Returns:
         Content digest -> split, for all images.
     """
     parts: dict[str, str] = {i.digest: recorded[i.digest] for i in images if i.digest in recorded}
     parts |= fixed_parts(images)
+    if settings.by == "hash":
+        return {**{image.digest: _part_of(image.digest, settings) for image in images}, **parts}
     by_label: dict[int, list[str]] = {}
     for image in images:
         by_label.setdefault(image.label, []).append(image.digest)
@@ -48,3 +54,15 @@ def divide(
         missing = max(0, wanted - sum(parts.get(d) == "dev" for d in contents))
         parts |= {digest: ("dev" if rank < missing else "test") for rank, digest in enumerate(new)}
     return parts
+
+
+def _part_of(content: str, settings: SplitSettings) -> PartName:
+    """Return the split of a content: dev if its hash, as a fraction, is below the share of dev."""
+    drawn = hashlib.sha256(f"{settings.seed}/{content}".encode()).digest()
+    return "dev" if int.from_bytes(drawn[:8]) / 2**64 < settings.dev else "test"
+
+
+def digest_of_parts(parts: Mapping[str, str]) -> str:
+    """Return a SHA-256 over content digest -> split, the same in whatever order the images are."""
+    lines = "".join(f"{part} {content}\n" for content, part in sorted(parts.items()))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from treegen.clip.embedding.preprocess import NO_NUMBERS
 from treegen.errors import InputError
+from treegen.history.store import stored_scores
 from treegen.images import Crop, open_image
+from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.workflow.workspace import Workspace
 
@@ -34,16 +36,19 @@ class Answer:
 class Classification:
     """One image: the best classes with their scores, and the answers behind them.
 
-    Scores range from 0 to the number of groups under the decision rule `sum`; other rules have their own scale.
-    `unsure` if the two best scores differ by less than the domain's `least_margin`.
+    Scores range from 0 to 1 under the decision rule `mean`; other rules have their own scale.
+    `unsure` if the two best scores differ by less than the domain's `least_margin`. `fits` is whether the best score is
+    as high as on dev images that are correctly predicted, all but the lowest 2 % of them; `None` if no score of this
+    tree by this encoder and decision rule has fitted that.
     """
 
     path: Path
     ranking: tuple[tuple[str, float], ...]
     answers: tuple[Answer, ...]
     failure: str = ""
-    rule: str = "sum"
+    rule: str = "mean"
     unsure: bool = False
+    fits: bool | None = None
 
 
 def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classification]:
@@ -64,16 +69,33 @@ def _classify(workspace: Workspace, tree: Tree, paths: Sequence[Path]) -> list[C
     decision = _decision(workspace, tree)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
     results: list[Classification] = []
-    margin = workspace.domain.decision.least_margin
+    margin, threshold = workspace.domain.decision.least_margin, _fit_threshold(workspace, tree, decision)
     for start in range(0, len(paths), _BATCH):
         batch = _classify_batch(labeller, paths[start : start + _BATCH], crop)
-        results += [replace(each, rule=decision.rule.name, unsure=_is_unsure(each, margin)) for each in batch]
+        results += [
+            replace(each, rule=decision.rule.name, unsure=_is_unsure(each, margin), fits=_fits(each, threshold))
+            for each in batch
+        ]
         workspace.progress("classifying", len(results), len(paths))
     return results
 
 
 def _is_unsure(result: Classification, margin: float) -> bool:
     return len(result.ranking) > 1 and result.ranking[0][1] - result.ranking[1][1] < margin
+
+
+def _fits(result: Classification, threshold: float | None) -> bool | None:
+    return None if threshold is None or not result.ranking else result.ranking[0][1] >= threshold
+
+
+def _fit_threshold(workspace: Workspace, tree: Tree, decision: "FittedRule") -> float | None:
+    """Return the threshold of the last score of this content by this encoder and decision rule; `None` without."""
+    used = (workspace.encoder.fingerprint, decision.rule.name)
+    for score in reversed(stored_scores(workspace.path, digest_of(tree))):
+        fit = score["dev"].get("fit")
+        if (score["encoder"]["fingerprint"], score.get("decision_rule", "sum")) == used and fit:
+            return float(fit["least"])
+    return None
 
 
 def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":

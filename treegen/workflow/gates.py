@@ -28,6 +28,7 @@ def score_summary(score: TestedScore) -> dict[str, Any]:
         "baseline": score["baseline"]["accuracy"],
         "encoder": {"name": score["encoder"]["name"], "fingerprint": score["encoder"]["fingerprint"]},
         "images": score["images"]["digest"],
+        **({"split": split} if (split := score["images"].get("split", {}).get("digest")) else {}),
     }
 
 
@@ -140,9 +141,15 @@ def accuracy_problems(path: Path, tree: Tree, least: float) -> list[Problem]:
 
 
 def _contradicted(path: Path, tree: Tree, score: dict[str, Any]) -> float | None:
-    """Return the last measured accuracy if no score of this content, encoder and images matches the given one."""
+    """Return the last measured accuracy if no score of this content, encoder, images and split matches the given one.
+
+    Another split of the same images has other figures, and says nothing against a sign-off.
+    """
     encoder = score.get("encoder")
-    conditions = (encoder.get("fingerprint") if isinstance(encoder, dict) else None, score.get("images"))
+    fingerprint = encoder.get("fingerprint") if isinstance(encoder, dict) else None
+    conditions = (fingerprint, score.get("images"), score.get("split"))
     stored = map(score_summary, _stored_scores(path, digest_of(tree)))
-    measured = [s["accuracy"] for s in stored if (s["encoder"]["fingerprint"], s["images"]) == conditions]
+    measured = [
+        s["accuracy"] for s in stored if (s["encoder"]["fingerprint"], s["images"], s.get("split")) == conditions
+    ]
     return measured[-1] if measured and score["accuracy"] not in measured else None

@@ -22,7 +22,7 @@ noun = {noun}                # what one thing is called; it goes into every prom
 description = ""                # one or two sentences for the language model
 hints = []                      # visual features that may tell the classes apart: ["body colour", "shape of the ears"]
 language = "en"                 # of prompts and options
-name_template = "a photo of a {{noun}}: {{name}}"      # how the baseline names a class
+name_template = "a photo of {{a noun}}: {{name}}"      # how the baseline names a class
 {classes}
 
 # notes_file = "notes.json"     # class -> text, phrases or attributes; also CSV, JSON Lines

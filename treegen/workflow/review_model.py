@@ -42,7 +42,7 @@ class Measurement:
     tree: Tree
     dev: Diagnosis
     mistakes: "tuple[Mistake, ...]" = ()
-    rule: str = "sum"
+    rule: str = "mean"
 
     def group(self, name: str) -> dict[str, Any] | None:
         """Return the diagnosis of a group, if any."""

@@ -14,7 +14,7 @@ from treegen.tree.validation.problems import errors_of
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from treegen.clip.decisions import DecisionRule
 
@@ -63,12 +63,13 @@ def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Seq
     if compared:
         score["rules"] = evaluator.compare(tree, compared, sealed=dev_only)[1]
     if not dev_only:
-        cast(TestedScore, score)["test_looks"] = _record_evaluations(workspace, score)
+        contents = {image.digest for image in evaluator.parts["test"].images}
+        cast(TestedScore, score)["test_looks"] = _record_evaluations(workspace, score, contents)
     workspace.store.add_score(revision.id, score)
     return ScoreResult(revision=revision, score=score, notes=_score_notes(workspace))
 
 
-def _record_evaluations(workspace: Workspace, score: Score) -> int:
+def _record_evaluations(workspace: Workspace, score: Score, contents: "Collection[str]") -> int:
     """Record a test evaluation for each decision rule in the score; return how many there have been in total."""
     from treegen.clip.decisions.interface import words_of
 
@@ -76,7 +77,7 @@ def _record_evaluations(workspace: Workspace, score: Score) -> int:
     rules += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
     evaluations = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in rules]
     return workspace.store.record_evaluations(
-        score["images"]["digest"], split_settings(workspace.domain.split), evaluations
+        score["images"]["digest"], split_settings(workspace.domain.split), evaluations, contents
     )
 
 
@@ -109,8 +110,9 @@ def _score_notes(workspace: Workspace) -> tuple[str, ...]:
     from treegen.workflow.leakage import note_near_duplicates
 
     chosen = encoder_notes(workspace.encoder_settings, workspace.domain)
+    divided = workspace.split_notes(workspace.evaluator.images.images)
     alike = note_near_duplicates(workspace.evaluator, workspace.cache_path.parent)
-    return (*chosen, *notes_on(workspace.evaluator), *alike, *workspace.encoder.notes)
+    return (*chosen, *divided, *notes_on(workspace.evaluator), *alike, *workspace.encoder.notes)
 
 
 def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from treegen.files import read_text
 from treegen.history.store import FOLDER, Revision, Store, store_folder
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
+from treegen.text import counted
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_text
@@ -33,7 +34,11 @@ T = TypeVar("T")
 
 
 def split_settings(split: SplitSettings) -> str:
-    """Return the name under which a split is recorded."""
+    """Return the name under which a split is recorded; a split by rank has that of earlier versions."""
+    return f"{_ranked_settings(split)}{' by=hash' if split.by == 'hash' else ''}"
+
+
+def _ranked_settings(split: SplitSettings) -> str:
     return f"dev={split.dev} seed={split.seed}"
 
 
@@ -162,8 +167,23 @@ class Workspace:
         return {**self.recorded_parts(), **fixed_parts(images)}
 
     def recorded_parts(self) -> dict[str, str]:
-        """Return content digest -> split, for the images that were split so far."""
-        return self.store.recorded_split(self._split_settings)
+        """Return content digest -> split, for the images that were split so far; those of earlier versions stay."""
+        return {**self.store.recorded_split(self._split_settings), **self._earlier_parts()}
+
+    def _earlier_parts(self) -> dict[str, str]:
+        """Return the split that an earlier version recorded, by rank."""
+        return self.store.recorded_split(_ranked_settings(self.domain.split))
+
+    def split_notes(self, images: Sequence[LabelledImage]) -> tuple[str, ...]:
+        """Note the images that are split as an earlier version recorded, which no other clone can repeat."""
+        if self.domain.split.by == "rank":
+            return ()
+        own, earlier = fixed_parts(images), self._earlier_parts()
+        count = len({image.digest for image in images if image.digest in earlier} - own.keys())
+        if not count:
+            return ()
+        are = counted(count, "image is", "images are")
+        return (f"{are} split as an earlier version recorded in .treegen: a clone without it splits them differently",)
 
     @property
     def _split_settings(self) -> str:

@@ -125,11 +125,11 @@ def test_equal_margins_are_answered_together_and_full_coverage_asks_for_none() -
     assert curve(tied[6:], [0] * 4, [(0.5, 0.9)]) == []
 
 
-def test_rules_are_named_in_a_list_or_all_with_the_sum_always_first() -> None:
+def test_rules_are_named_in_a_list_or_all_with_the_mean_always_first() -> None:
     assert [rule.name for rule in rules_named("all")] == list(RULES)
-    assert [rule.name for rule in rules_named("gated, vote")] == ["sum", "vote", "gated"]
-    with pytest.raises(InputError, match="no decision rule mean, mode") as caught:
-        rules_named("mean,sum,mode")
+    assert [rule.name for rule in rules_named("gated, vote")] == ["mean", "vote", "gated"]
+    with pytest.raises(InputError, match="no decision rule median, mode") as caught:
+        rules_named("median,sum,mode")
     assert "log-product" in caught.value.tip
     with pytest.raises(InputError, match="no decision rule is named"):
         rules_named(" , ")

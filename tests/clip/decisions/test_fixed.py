@@ -57,21 +57,22 @@ def slow(name: str, evidence: RuleInputs, answers: list[list[int]]) -> list[list
 
 
 def _slow_class(name: str, groups: list[list[float]], answers: list[int]) -> float:
-    given = [1 / len(p) if a == NULL else p[a] for p, a in zip(groups, answers, strict=True)]
-    total = sum(given)
     if name == "sum":
-        return total
+        return sum(1 / len(p) if a == NULL else p[a] for p, a in zip(groups, answers, strict=True))
+    answered = [(p, a) for p, a in zip(groups, answers, strict=True) if a != NULL]
+    given = [p[a] for p, a in answered]
+    mean = sum(given) / len(given) if given else 0.0
+    whole = len(groups) / max(1, len(given))
+    if name == "mean":
+        return mean
     if name == "log-product":
-        return sum(math.log(p) for p in given)
+        return whole * sum(math.log(p) for p in given) if given else -1e9
     if name == "max":
-        return max(given) + 1e-6 * total / len(groups)
-    votes = [
-        1 / len(p) if a == NULL else (p[a] == max(p)) / p.count(max(p)) for p, a in zip(groups, answers, strict=True)
-    ]
-    return sum(votes) + 1e-6 * total / len(groups)
+        return max(given, default=0.0) + 1e-6 * mean
+    return whole * sum((p[a] == max(p)) / p.count(max(p)) for p, a in answered) + 1e-6 * mean
 
 
-FIXED = ("sum", "log-product", "vote", "max")
+FIXED = ("mean", "sum", "log-product", "vote", "max")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -91,7 +92,7 @@ def test_nothing_is_learnt(name: str) -> None:
 
 
 def test_the_table_names_every_rule_with_the_plainer_ones_first() -> None:
-    assert list(RULES) == ["sum", "log-product", "vote", "max", "weighted", "temperature", "gated"]
+    assert list(RULES) == ["mean", "sum", "log-product", "vote", "max", "weighted", "temperature", "gated"]
     assert all(name == rule.name for name, rule in RULES.items())
 
 
@@ -144,7 +145,7 @@ def test_a_class_of_nulls_has_the_same_score_for_every_image_and_images_do_not_t
     answers[2] = [NULL] * 3
     evidence = evidence_of(answers)
     found = fitted(name).scores(evidence)
-    if name in ("sum", "weighted", "temperature", "log-product"):
+    if name != "gated":
         torch.testing.assert_close(found[:, 2], found[:1, 2].expand(B))
     some = torch.tensor([7, 0, 3])
     torch.testing.assert_close(fitted(name).scores(evidence.take(some)), found[some])
@@ -157,7 +158,7 @@ def test_huge_logits_give_scores_and_never_nan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["vote", "max"])
-def test_ties_are_decided_by_the_sum(name: str) -> None:
+def test_ties_are_decided_by_the_mean(name: str) -> None:
     """Classes that share the surest option have the same votes and the same maximum."""
     answers = [[0, 0, 0], [0, 1, 0], [0, 2, 0], [0, 3, 0], [1, 0, 1], [1, 0, 2]]
     evidence = evidence_of(answers)
@@ -178,3 +179,34 @@ def test_evidence_without_a_group_is_that_of_a_tree_without_it() -> None:
     torch.testing.assert_close(less.matrix, evidence.matrix[:, columns])
     torch.testing.assert_close(less.logits, evidence.logits[:, columns])
     assert evidence.expected().tolist() == answers
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_null_neither_helps_nor_hurts(name: str) -> None:
+    """Most answers of a class that fits best are nulls: it is predicted all the same, but not by the article's sum."""
+    answers = [[0, 0, 0], [0, NULL, NULL], [1, 1, 1], [1, 2, 2], [1, 3, 1], [0, 1, 1]]
+    evidence = evidence_of(answers)
+    logits = torch.zeros_like(evidence.logits)
+    logits[:, 0] = 3.0  # 0.95: all that class 1 says is right
+    logits[:, [2, 6]] = 2.0  # less than that: class 0 fits, but less surely
+    names = torch.zeros_like(evidence.names) if evidence.names is not None else None
+    shown = replace(evidence, logits=logits, probabilities=group_probabilities(logits, SIZES), names=names)
+    assert fitted(name).scores(shown).argmax(1).tolist() == [0 if name == "sum" else 1] * B
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_nulls_the_mean_is_the_sum_divided_by_the_groups_and_predicts_the_same(seed: int) -> None:
+    draw = Random(seed)
+    evidence = evidence_of([[draw.randrange(size) for size in SIZES] for _ in range(K)], seed)
+    mean, total = (FittedRule(rule=RULES[name]).scores(evidence) for name in ("mean", "sum"))
+    torch.testing.assert_close(mean, total / len(SIZES))
+    assert mean.argmax(1).tolist() == total.argmax(1).tolist()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_class_that_answers_no_group_is_not_predicted(name: str) -> None:
+    answers = answers_of(0)
+    answers[2] = [NULL] * 3
+    scores = fitted(name).scores(replace(evidence_of(answers, scale=1e3), names=torch.zeros(B, K).double()))
+    assert name == "sum" or 2 not in scores.argmax(1).tolist()
+    assert bool(torch.isfinite(scores).all())

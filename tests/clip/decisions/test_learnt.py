@@ -9,7 +9,7 @@ import torch
 
 from tests.clip.decisions.test_fixed import NULL, SIZES, STARTS, B, K, answers_of, evidence_of
 from treegen.clip.decisions import RULES, RuleInputs, fit
-from treegen.clip.scoring import class_scores, group_probabilities
+from treegen.clip.scoring import class_means, group_probabilities
 
 LABELS = [0, 0, 1, 1, 1, 2, 2, 4, 4, 5, 5]  # class 3 is empty
 
@@ -46,9 +46,10 @@ def test_weights_are_the_recalls_beyond_luck_of_loops() -> None:
     for b in range(B):
         groups = slow_groups(evidence, b)
         for k in range(K):
-            given = [1 / len(p) if a == NULL else p[a] for p, a in zip(groups, answers[k], strict=True)]
-            weighted = sum(w * p for w, p in zip(wanted, given, strict=True))
-            assert float(scores[b, k]) == pytest.approx(weighted, rel=1e-5)
+            given = [(w, p[a]) for w, p, a in zip(wanted, groups, answers[k], strict=True) if a != NULL]
+            share = sum(w for w, _ in given) / sum(wanted)
+            weighted = sum(w * p for w, p in given) / share if share else 0.0
+            assert float(scores[b, k]) == pytest.approx(weighted, rel=1e-5, abs=2e-6)
 
 
 def test_a_group_that_nothing_is_known_of_weighs_as_the_others_do_on_average() -> None:
@@ -60,7 +61,7 @@ def test_a_group_that_nothing_is_known_of_weighs_as_the_others_do_on_average() -
     assert useless == {"a": 1.0, "b": 1.0, "c": 1.0}
 
 
-def test_classes_that_only_worthless_groups_tell_apart_are_decided_by_the_sum() -> None:
+def test_classes_that_only_worthless_groups_tell_apart_are_decided_by_the_mean() -> None:
     answers = [[0, k % 4, 0] for k in range(4)] + [[1, 0, 1], [1, 1, 1]]
     evidence = evidence_of(answers)
     scores = RULES["weighted"].scores(evidence, {"a": 1.5, "b": 0.0, "c": 1.5})
@@ -128,7 +129,7 @@ def test_without_a_true_option_the_temperature_is_1() -> None:
 def gate_scores(evidence: RuleInputs, learnt: dict[str, float]) -> list[list[float]]:
     """(B, K) by the definition of the gate."""
     assert evidence.names is not None
-    sums, rows = class_scores(evidence.probabilities, evidence.matrix), []
+    sums, rows = 3 * class_means(evidence.probabilities, evidence.matrix), []
     for b in range(B):
         tree = softmax([learnt["tree_scale"] * float(x) for x in sums[b]])
         names = softmax([learnt["name_scale"] * float(x) for x in evidence.names[b]])
@@ -171,7 +172,7 @@ def test_the_gate_goes_to_the_side_that_knows(knows: str) -> None:
         evidence = sharpened(evidence, answers, 3.0)
     evidence = replace(evidence, names=names)
     found = fit(RULES["gated"], evidence, LABELS)
-    alone = names if knows == "names" else class_scores(evidence.probabilities, evidence.matrix)
+    alone = names if knows == "names" else class_means(evidence.probabilities, evidence.matrix)
     agree = (found.scores(evidence).argmax(1) == alone.argmax(1)).double().mean()
     assert float(agree) > 0.8
 

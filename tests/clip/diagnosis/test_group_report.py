@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from treegen.clip.decisions import RULES, SUM, FittedRule, RuleInputs
+from treegen.clip.decisions import MEAN, RULES, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.group_report import group_predictions, group_reports, rows_without
 from treegen.clip.metrics.statistics import fisher_exact, holm, mcnemar_exact
-from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
+from treegen.clip.scoring import class_means, group_probabilities, rule_matrix
 from treegen.tree.model import ClassRule, Group, Tree
 
 CLASSES = ("Abrosk", "Wendle", "Corvane", "Ilmet", "Quill")  # not the order of the tree's rules
@@ -206,15 +206,15 @@ def slow_without(tree: Tree, name: str, probabilities: np.ndarray) -> list[int]:
     end = start + len(next(g for g in tree.groups if g.name == name).options)
     kept = np.delete(probabilities, slice(start, end), 1).astype(np.float64)
     rows = {rule.name: number for number, rule in enumerate(less.rules)}
-    scores = class_scores(kept, rule_matrix(less)[[rows[c] for c in CLASSES]].astype(np.float64))
+    scores = class_means(kept, rule_matrix(less)[[rows[c] for c in CLASSES]].astype(np.float64))
     return [next(k for k, s in enumerate(row) if s >= max(row) - 1e-9) for row in scores.tolist()]
 
 
-@pytest.mark.parametrize("rule", ["sum", "weighted"])
+@pytest.mark.parametrize("rule", ["mean", "weighted"])
 def test_the_tree_without_a_group_is_a_real_tree_without_it(tree: Tree, rule: str) -> None:
     labels, probabilities = case(tree)
-    decision = SUM if rule == "sum" else FittedRule(rule=RULES["weighted"])  # without weights each group weighs 1
-    predictions = SUM.scores(evidence_of(tree, probabilities)).argmax(1).tolist()
+    decision = MEAN if rule == "mean" else FittedRule(rule=RULES["weighted"])  # without weights each group weighs 1
+    predictions = MEAN.scores(evidence_of(tree, probabilities)).argmax(1).tolist()
     found = without_each(decision, evidence_of(tree, probabilities), labels, predictions, CLASSES)
     slow = []
     for group in tree.groups:
@@ -233,8 +233,8 @@ def test_classes_that_only_the_dropped_group_tells_apart_are_named_and_tie_to_th
     other = ClassRule(name="Abrosk", answers=(("colour", 3), ("size", 0), ("place", 2)))
     twins = replace(tree, rules=(twin, other, *tree.rules[2:]))
     labels, probabilities = case(twins)
-    predictions = SUM.scores(evidence_of(twins, probabilities)).argmax(1).tolist()
-    found = without_each(SUM, evidence_of(twins, probabilities), labels, predictions, CLASSES)
+    predictions = MEAN.scores(evidence_of(twins, probabilities)).argmax(1).tolist()
+    found = without_each(MEAN, evidence_of(twins, probabilities), labels, predictions, CLASSES)
     assert found[0] is not None
     assert found[0]["identical"] == ["Abrosk", "Quill"]
     guess = slow_without(twins, "colour", probabilities)
@@ -245,7 +245,7 @@ def test_classes_that_only_the_dropped_group_tells_apart_are_named_and_tie_to_th
 def test_a_tree_of_one_group_is_nothing_without_it(tree: Tree) -> None:
     one = replace(tree, groups=tree.groups[:1])
     labels, probabilities = case(tree)
-    assert without_each(SUM, evidence_of(one, probabilities[:, :4]), labels, [0] * B, CLASSES) == [None]
+    assert without_each(MEAN, evidence_of(one, probabilities[:, :4]), labels, [0] * B, CLASSES) == [None]
 
 
 def test_the_diagnosis_names_the_groups_that_should_tell_confused_classes_apart(tree: Tree) -> None:

@@ -40,8 +40,8 @@ def test_all_wrong_images_of_the_dev_part_are_listed_and_no_others(
 def test_margins_add_up_to_the_difference_of_the_scores(mistakes: tuple[Mistake, ...]) -> None:
     for mistake in mistakes:
         assert mistake.predicted_score >= mistake.true_score
-        total = sum(vote.margin for vote in mistake.votes)
-        assert total == pytest.approx(mistake.predicted_score - mistake.true_score, abs=1e-5)
+        mean = sum(vote.margin for vote in mistake.votes) / len(mistake.votes)
+        assert mean == pytest.approx(mistake.predicted_score - mistake.true_score, abs=1e-5)
         assert mistake.at_fault.margin == max(v.margin for v in mistake.votes)
 
 
@@ -59,7 +59,9 @@ def test_votes_say_what_a_loop_over_groups_and_options_says(
             assert (vote.option, vote.probability) == max(own.items(), key=lambda item: item[1])
             words = [tree.word(rules[name], group.name) for name in (mistake.true, mistake.predicted)]
             assert [vote.true_option, vote.predicted_option] == words
-            true, predicted = (1 / len(own) if word is None else own[word] for word in words)
+            counts = [sum(i is not None for _, i in rules[name].answers) for name in (mistake.true, mistake.predicted)]
+            shares = [0.0 if word is None else own[word] for word in words]
+            true, predicted = (len(tree.groups) * p / n for p, n in zip(shares, counts, strict=True))
             assert vote.margin == pytest.approx(predicted - true, abs=1e-6)
 
 

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from treegen.clip.decisions import RULES, SUM, FittedRule, RuleInputs
+from treegen.clip.decisions import MEAN, RULES, FittedRule, RuleInputs
 from treegen.clip.metrics.controls import (
     SHUFFLES,
     WORDS,
@@ -17,7 +17,7 @@ from treegen.clip.metrics.controls import (
     with_random_words,
 )
 from treegen.clip.metrics.statistics import shuffled_accuracies
-from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
+from treegen.clip.scoring import class_means, group_probabilities, rule_matrix
 from treegen.history.score_document import ShuffledControls
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import normalise
@@ -101,13 +101,13 @@ def controls(decision: FittedRule, evidence: RuleInputs, labels: list[int], pred
 def test_dealing_out_columns_is_scoring_a_tree_whose_answers_are_dealt_out_group_by_group(tree: Tree) -> None:
     evidence, draw = evidence_of(tree), Random(0)
     labels = [draw.choice((0, 1, 1, 3, 4)) for _ in range(19)]
-    predictions = SUM.scores(evidence).argmax(1).tolist()
+    predictions = MEAN.scores(evidence).argmax(1).tolist()
     slow = []
     for seed in range(SHUFFLES):
-        scores = class_scores(evidence.probabilities, rule_matrix(slow_columns(tree, seed)))
+        scores = class_means(evidence.probabilities, rule_matrix(slow_columns(tree, seed)))
         slow.append(sum(t == p for t, p in zip(labels, scores.argmax(1).tolist(), strict=True)) / 19)
     right = sum(t == p for t, p in zip(labels, predictions, strict=True)) / 19
-    found = controls(SUM, evidence, labels, predictions)["shuffled_columns"]
+    found = controls(MEAN, evidence, labels, predictions)["shuffled_columns"]
     assert found["n"] == 19
     assert found["seeds"] == SHUFFLES
     assert found["accuracy"] == pytest.approx(sum(slow) / SHUFFLES)
@@ -130,7 +130,7 @@ def test_of_very_many_images_a_sample_is_asked_and_the_rest_is_counted_whole(
 ) -> None:
     evidence, labels = evidence_of(tree), [b % 5 for b in range(19)]
     monkeypatch.setattr("treegen.clip.metrics.controls._WORK", 11 * evidence.matrix.size)
-    found = controls(SUM, evidence, labels, SUM.scores(evidence).argmax(1).tolist())
+    found = controls(MEAN, evidence, labels, MEAN.scores(evidence).argmax(1).tolist())
     assert (found["shuffled_columns"]["n"], found["shuffled_rules"]["n"]) == (11, 19)
     assert sample(19, 11) == sample(19, 11) != list(range(11))
     assert sample(5, 5) == list(range(5))
@@ -150,10 +150,10 @@ def test_whole_rules_dealt_out_leave_the_names_of_a_gate_where_they_are(tree: Tr
 def test_a_deal_of_whole_rules_is_that_of_moving_predictions(tree: Tree) -> None:
     """The fast way and the scoring of each deal are one thing, for a rule that does not look at names."""
     evidence, labels = evidence_of(tree), [b % 5 for b in range(19)]
-    predictions = SUM.scores(evidence).argmax(1).tolist()
+    predictions = MEAN.scores(evidence).argmax(1).tolist()
     fast = shuffled_accuracies(labels, predictions, 5, 20)
     slow = []
     for seed in range(20):
-        found = SUM.scores(replace(evidence, matrix=evidence.matrix[_dealt(5, seed)])).argmax(1).tolist()
+        found = MEAN.scores(replace(evidence, matrix=evidence.matrix[_dealt(5, seed)])).argmax(1).tolist()
         slow.append(sum(t == p for t, p in zip(labels, found, strict=True)) / 19)
     assert slow == pytest.approx(fast)

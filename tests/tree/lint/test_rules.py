@@ -26,7 +26,7 @@ def tree_with(rules: Mapping[str, Sequence[int | None]], groups: int) -> Tree:
     options = ("oak", "fir", "elm", "yew", "ash")
     return Tree(
         domain="d",
-        groups=tuple(Group(name=f"g{i}", prompt="A {}.", options=options) for i in range(groups)),
+        groups=tuple(Group(name=f"g{i}", prompt="The {}.", options=options) for i in range(groups)),
         rules=tuple(
             ClassRule(name=name, answers=tuple((f"g{i}", answer) for i, answer in enumerate(answers)))
             for name, answers in rules.items()
@@ -52,10 +52,11 @@ def test_a_tree_that_asks_well_has_nothing_to_lint(content: dict[str, Any]) -> N
 def test_every_lint_is_a_warning_and_says_what_to_do(content: dict[str, Any]) -> None:
     options = ["white", "white body", "usually black or gray", "no dark fur", "expensive", "the newt " + "long " * 80]
     content["classification_groups"]["colour"]["options"] = options
-    content["classification_groups"]["size"] = {"prompt": "It is {}.", "options": ["white", "black"]}
+    content["classification_groups"]["size"] = {"prompt": "It is an {}.", "options": ["white", "black"]}
     content["classification_groups"]["legs"]["options"] += ["two of the four"]
     for rule in content["rules"].values():
         rule["size"] = 0
+    content["rules"]["Swan"]["colour"] = None
     problems = list(lint(tree_from(content)))
     measured = {"TG703", "TG704", "TG705", "TG706"}  # what a score advises
     assert {p.code for p in problems} == {code for code in CODES if code[2] in "67"} - measured
@@ -209,8 +210,10 @@ def test_a_group_that_separates_no_two_classes() -> None:
 
 def test_two_classes_that_differ_in_one_group_are_both_named_with_it() -> None:
     tree = tree_with({"Qa": [0, 0, 0], "Qb": [1, 1, 1], "Qc": [0, None, 0], "Qd": [2, 2, 2]}, 3)
-    (problem,) = lint(tree)
+    problem, few = lint(tree)
     assert (problem.code, problem.pointer) == ("TG702", "/rules/Qc")
+    assert (few.code, few.pointer) == ("TG610", "/rules/Qc")
+    assert few.message.startswith('"Qc" is answered by only "g0" and "g2" of 3 groups, the rest is null')
     assert problem.message == '"Qc" differs from "Qa" in "g1" only'
 
 
@@ -307,3 +310,20 @@ def test_classes_are_not_compared_in_pairs() -> None:
 
     assert found(10_000) > 5_000
     assert_linear(found, 1000)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "wrong"),
+    [
+        ("It has a {}.", ["orange body", "red body", "eye", "unicorn horn", "hourglass shape"], [0, 2, 4]),
+        ("An {} of the sea.", ["eel", "ray", "urchin", "European eel"], [1, 3]),
+        ("It has a/an {}.", ["orange body", "red body"], []),
+        ("It is {}.", ["orange", "red"], []),
+        ("Its plasma {} glows.", ["orb", "ray"], []),
+        ("It has a {}.", ["8-legged body", "7-legged body", "X on its back", "U on its back"], [0, 2]),
+    ],
+)
+def test_a_and_an_are_checked_in_the_filled_prompt(prompt: str, options: list[str], wrong: list[int]) -> None:
+    problems = [p for p in lint(tree_of(options, prompt)) if p.code == "TG611"]
+    assert [int(p.pointer.rsplit("/", 1)[1]) for p in problems] == wrong
+    assert [p for p in lint(tree_of(options, prompt), language="de") if p.code == "TG611"] == []

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from treegen.clip.decisions.fixed import LogProduct, Maximum, SumRule, Vote
+from treegen.clip.decisions.fixed import LogProduct, Maximum, Mean, SumRule, Vote
 from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInputs, fit
 from treegen.clip.decisions.learnt import Gated, Temperature, Weighted
 from treegen.config.settings import DecisionSettings
@@ -11,13 +11,13 @@ from treegen.errors import InputError
 
 #: name -> rule, simpler ones first: of equally good rules, the first is chosen
 RULES: Final[dict[str, DecisionRule]] = {
-    rule.name: rule for rule in (SumRule(), LogProduct(), Vote(), Maximum(), Weighted(), Temperature(), Gated())
+    rule.name: rule for rule in (Mean(), SumRule(), LogProduct(), Vote(), Maximum(), Weighted(), Temperature(), Gated())
 }
 _FREEZE: Final = "`treegen score TREE --rules all --freeze` writes them"
 _POSITIVE: Final = frozenset({"temperature", "tree_scale", "name_scale"})
-SUM: Final = FittedRule(rule=RULES["sum"])
+MEAN: Final = FittedRule(rule=RULES["mean"])
 
-__all__ = ["RULES", "SUM", "DecisionRule", "FittedRule", "RuleInputs", "decision_of", "fit", "rules_named"]
+__all__ = ["MEAN", "RULES", "DecisionRule", "FittedRule", "RuleInputs", "decision_of", "fit", "rules_named"]
 
 
 def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[DecisionRule], FittedRule]) -> FittedRule:
@@ -49,7 +49,7 @@ def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[Decis
 
 
 def rules_named(names: str) -> tuple[DecisionRule, ...]:
-    """Return the rules of a list such as `sum,vote`, or `all`. The sum is always included, and first.
+    """Return the rules of a list such as `sum,vote`, or `all`. The mean is always included, and first.
 
     Raises:
         InputError: there is no rule with that name.
@@ -59,4 +59,4 @@ def rules_named(names: str) -> tuple[DecisionRule, ...]:
     if unknown or not wanted:
         told = f"there is no decision rule {', '.join(unknown)}" if unknown else "no decision rule is named"
         raise InputError(told, f"all, or some of {', '.join(RULES)}")
-    return tuple(rule for name, rule in RULES.items() if name == "sum" or name in wanted)
+    return tuple(rule for name, rule in RULES.items() if name == "mean" or name in wanted)

@@ -1,16 +1,19 @@
-"""Decision rules without learnt parameters. A null answer counts as all options equally: 1/len(options)."""
+"""Decision rules without learnt parameters.
+
+A null says nothing about its class. The sum, the article's rule, gives it 1/len(options), which lets classes that
+answer beat it. All others look only at the groups that a class answers, as if the rest answered as these on average.
+"""
 
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
 from treegen.clip import scoring
-from treegen.clip.arrays import Array, double, like, log_softmax, namespace
+from treegen.clip.arrays import Array, double, log_softmax, namespace
 from treegen.clip.decisions.interface import Parameters, RuleInputs
 
-#: The most the sum may add as a tie-breaker: votes differ by 1/len(options) and its differences.
+#: The most the mean may add as a tie-breaker: votes differ by fractions whose denominators are small.
 _TIE: Final = 1e-6
+_NEVER: Final = 1e9  # below every sum of logarithms, and still a number
 
 
 class Fixed:
@@ -24,8 +27,18 @@ class Fixed:
         return {}
 
 
+class Mean(Fixed):
+    """S = mean of p_g(option of the class) over the groups that the class answers, 0 to 1: the default."""
+
+    name = "mean"
+
+    def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
+        """Return scores (B, K), float64."""
+        return scoring.class_means(evidence.probabilities, evidence.matrix)
+
+
 class SumRule(Fixed):
-    """S = Σ_g p_g(option of the class), 0 to G: the article's, and the default."""
+    """S = Σ_g p_g(option of the class), 0 to G: the article's. A null adds 1/len(options)."""
 
     name = "sum"
 
@@ -37,7 +50,8 @@ class SumRule(Fixed):
 class LogProduct(Fixed):
     """S = Σ_g log p_g(option of the class), at most 0: the groups as independent witnesses.
 
-    One group that is confident but wrong outweighs many that are right.
+    One group that is confident but wrong outweighs many that are right. A class that answers no group is never
+    predicted.
 
     Source: direct attribute prediction, Lampert et al. 2009, without its class priors.
     """
@@ -48,14 +62,13 @@ class LogProduct(Fixed):
         """Return scores (B, K)."""
         xp = namespace(evidence.logits)
         logs = xp.concat([log_softmax(part, 0) for part in evidence.columns(evidence.logits)])  # (Q, B)
-        nulls = xp.astype(evidence.expected() < 0, logs.dtype)  # (K, G)
-        shares = xp.astype(like(np.log(np.array(evidence.sizes)), logs), logs.dtype)
         given = xp.astype(evidence.matrix == 1, logs.dtype)
-        return (given @ logs - (nulls @ shares)[:, None]).T
+        silent = xp.astype(xp.sum(given, axis=1) == 0, logs.dtype)  # a product of nothing would beat all others
+        return (given @ logs).T * evidence.whole - _NEVER * silent
 
 
 class Vote(Fixed):
-    """S = number of groups whose most probable option is the class's; the sum breaks ties.
+    """S = number of groups whose most probable option is the class's; the mean breaks ties.
 
     Equally probable options share the group's vote.
     """
@@ -67,11 +80,11 @@ class Vote(Fixed):
         xp = namespace(evidence.probabilities)
         tops = [double(part == xp.max(part, axis=0)) for part in evidence.columns(evidence.probabilities)]
         votes = xp.concat([top / xp.sum(top, axis=0) for top in tops])  # (Q, B)
-        return (double(evidence.matrix) @ votes).T + tie_breaker(evidence)
+        return (double(scoring.answered(evidence.matrix)) @ votes).T * double(evidence.whole) + tie_breaker(evidence)
 
 
 class Maximum(Fixed):
-    """S = max_g p_g(option of the class): one confident group decides; the sum breaks ties.
+    """S = max_g p_g(option of the class): one confident group decides; the mean breaks ties.
 
     Source: Kittler et al. 1998, "On combining classifiers".
     """
@@ -80,7 +93,7 @@ class Maximum(Fixed):
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), float64."""
-        matrices = scoring.split_groups(evidence.matrix, evidence.sizes)
+        matrices = scoring.split_groups(scoring.answered(evidence.matrix), evidence.sizes)
         first, *parts = evidence.columns(evidence.probabilities)
         best = matrices[0] @ first  # (K, B)
         for part, matrix in zip(parts, matrices[1:], strict=True):
@@ -89,6 +102,6 @@ class Maximum(Fixed):
 
 
 def tie_breaker(evidence: RuleInputs, exact: Array | None = None) -> Array:
-    """Return the sum (B, K), too small to change anything but ties; `exact` are the float64 probabilities."""
+    """Return the mean (B, K), too small to change anything but ties; `exact` are the float64 probabilities."""
     probabilities = double(evidence.probabilities) if exact is None else exact
-    return (_TIE / len(evidence.sizes)) * scoring.class_scores(probabilities, double(evidence.matrix))
+    return _TIE * scoring.class_means(probabilities, double(evidence.matrix))

@@ -53,6 +53,11 @@ class RuleInputs:
             sizes=_less(self.sizes, group),
         )
 
+    @property
+    def whole(self) -> Array:
+        """The factor (K) from what a class's answers add up to, to all groups: 1 if it answers every group."""
+        return len(self.sizes) / scoring.answer_counts(self.matrix)
+
     def columns(self, values: Array) -> tuple[Array, ...]:
         """Split logits or probabilities (B, Q) into one view (O, B) per group, following the memory layout."""
         return tuple(values.T[start:end] for start, end in scoring.spans(self.sizes))

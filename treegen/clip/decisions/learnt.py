@@ -27,7 +27,8 @@ class Weighted:
     be gained: (r - 1/m) / (1 - 1/m), with m the options that have images, and r smoothed by one extra image per option,
     of which 1/m is right, so that few images yield little. Negative values count as 0. Weights have mean 1. A group
     without data (m < 2) gets weight 1, and so do all if none is reliable. Classes that only groups of weight 0
-    distinguish are tied: the sum decides.
+    distinguish are tied: the mean decides. Of a class with nulls, the weights of the groups that it answers stand for
+    all.
     """
 
     name, parameters, uses_names = "weighted", ("*",), False
@@ -45,8 +46,13 @@ class Weighted:
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), float64; a group without a weight, such as one added since, has weight 1."""
         weights = np.repeat([float(parameters.get(group, 1.0)) for group in evidence.groups], evidence.sizes)
-        weighed, exact = double(evidence.matrix) * like(weights, evidence.matrix), double(evidence.probabilities)
-        return scoring.class_scores(exact, weighed) + tie_breaker(evidence, exact)
+        weights, exact = like(weights, evidence.matrix), double(evidence.probabilities)
+        given = double(scoring.answered(evidence.matrix))
+        own, every = given @ weights, sum(float(parameters.get(group, 1.0)) for group in evidence.groups)
+        xp = namespace(own)
+        share = xp.where(own > 0, every / xp.where(own > 0, own, 1), 0)
+        full = xp.sum(given, axis=1) == len(evidence.sizes)  # exactly the sum, without the rounding of the quotient
+        return scoring.class_scores(exact, given * weights) * xp.where(full, 1, share) + tie_breaker(evidence, exact)
 
 
 def _reliability(expected: "NDArray[np.int64]", answers: "NDArray[np.int64]", options: int) -> float | None:
@@ -65,6 +71,8 @@ def _reliability(expected: "NDArray[np.int64]", answers: "NDArray[np.int64]", op
 
 class Temperature:
     """The sum, with the softmax of every group at one temperature T: below 1 sharper, above 1 flatter.
+
+    As everywhere but in the article's sum, the groups that a class answers stand for all.
 
     T minimises the negative log-likelihood of the true options over dev images and groups, which is convex in 1/T.
     Without any true option to learn from it is 1.
@@ -88,7 +96,7 @@ class Temperature:
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), 0 to G."""
         tempered = scoring.group_probabilities(evidence.logits / parameters["temperature"], evidence.sizes)
-        return scoring.class_scores(tempered, evidence.matrix)
+        return _sums(tempered, evidence)
 
 
 class Gated:
@@ -111,7 +119,7 @@ class Gated:
         from scipy.optimize import minimize
 
         assert evidence.names is not None
-        tree, true = scoring.class_scores(evidence.probabilities, evidence.matrix), np.asarray(labels)
+        tree, true = _sums(evidence.probabilities, evidence), np.asarray(labels)
         scales = {"tree_scale": _likely_scale(tree, true), "name_scale": _likely_scale(evidence.names, true)}
         p_tree, p_name = softmax(double(tree) * scales["tree_scale"], 1), _names(evidence, scales)
         features = to_numpy(_features(p_tree, p_name))  # (B, 3)
@@ -121,11 +129,16 @@ class Gated:
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), float64; rows sum to 1."""
-        sums = double(scoring.class_scores(evidence.probabilities, evidence.matrix))
+        sums = double(_sums(evidence.probabilities, evidence))
         p_tree, p_name = softmax(sums * parameters["tree_scale"], 1), _names(evidence, parameters)
         weights = np.array([float(parameters[key]) for key in ("bias", "tree_margin", "name_margin")])
         gate = _sigmoid(_features(p_tree, p_name) @ like(weights, p_tree))[:, None]
         return (1 - gate) * p_tree + gate * p_name
+
+
+def _sums(probabilities: Array, evidence: RuleInputs) -> Array:
+    """Return for each class the sum over the groups that it answers, scaled to all groups: (B, K), 0 to G."""
+    return scoring.class_scores(probabilities, scoring.answered(evidence.matrix)) * evidence.whole
 
 
 def _sigmoid(values: Array) -> Array:

@@ -45,8 +45,8 @@ def without_each(
     if count == 1:
         return [None]
     guesses = (
-        _sums_without(evidence)
-        if decision.rule.name == "sum"
+        _means_without(evidence)
+        if decision.rule.name == "mean"
         else [to_numpy(decision.scores(evidence.without(g))).argmax(1) for g in range(count)]
     )
     true, whole_tree = np.asarray(labels), np.asarray(predictions)
@@ -59,19 +59,23 @@ def without_each(
     ]
 
 
-def _sums_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
-    """Predict with the sum rule without each group (G, B), in one pass: subtract the group's share of the sum.
+def _means_without(evidence: RuleInputs) -> list["NDArray[np.int64]"]:
+    """Predict with the mean rule without each group (G, B), in one pass: subtract the group's share of the sum.
 
     Classes that only this group distinguishes are then tied; the first of them is predicted, as with exactly equal
     scores.
     """
-    matrix, predictions = double(evidence.matrix), [list["NDArray[np.int64]"]() for _ in evidence.sizes]
+    matrix = double(scoring.answered(evidence.matrix))
+    predictions = [list["NDArray[np.int64]"]() for _ in evidence.sizes]
+    xp = namespace(matrix)
+    answer_counts, parts = xp.sum(matrix, axis=1), scoring.split_groups(matrix, evidence.sizes)
+    counts = [xp.clip(answer_counts - xp.sum(part, axis=1), 1, None)[:, None] for part in parts]
     step = max(1, _BLOCK // len(matrix))
     for start in range(0, len(evidence.probabilities), step):
         columns = double(evidence.probabilities.T[:, start : start + step])  # (Q, b)
         whole = matrix @ columns
         for group, (left, right) in enumerate(scoring.spans(evidence.sizes)):
-            predictions[group].append(_first_best(whole - matrix[:, left:right] @ columns[left:right]))
+            predictions[group].append(_first_best((whole - parts[group] @ columns[left:right]) / counts[group]))
     return [np.concatenate(blocks) for blocks in predictions]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from treegen.clip.arrays import Array
-from treegen.clip.decisions import SUM, FittedRule, RuleInputs
+from treegen.clip.decisions import MEAN, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.advice import advise
 from treegen.clip.diagnosis.group_report import GroupPredictions, group_predictions, group_reports, option_counts
@@ -31,7 +31,7 @@ def diagnose(
     probabilities: Array,
     *,
     evidence: RuleInputs | None = None,
-    decision: FittedRule = SUM,
+    decision: FittedRule = MEAN,
     memo: LruMemo | None = None,
 ) -> Findings:
     """Return recall per class, what each group sees and is worth, the most confused pairs, and advice, as plain data.

@@ -24,8 +24,9 @@ class GroupVote:
         probability: of that option, 0 to 1.
         true_option: what the rule of the true class expects; `None` if it says nothing.
         predicted_option: what the rule of the predicted class expects.
-        margin: the group's score for the predicted class minus that for the true one, -1 to 1. Under the sum rule the
-            margins of all groups add up to the difference of the two scores; under others they only show the direction.
+        margin: the group's probability for the predicted class minus that for the true one, each scaled by the number
+            of groups divided by those that the class answers. Under the mean rule their mean over the groups is the
+            difference of the two scores; under others they only show the direction.
     """
 
     group: str
@@ -45,7 +46,7 @@ class Mistake:
         image: the picture.
         true: its class.
         predicted: the class that the tree predicts.
-        true_score: score of its class under the decision rule; 0 to the number of groups for the sum.
+        true_score: score of its class under the decision rule; 0 to 1 for the mean.
         predicted_score: score of the predicted class.
         votes: one per group, in order.
     """
@@ -125,7 +126,8 @@ def _votes(
     """
     rules = {rule.name: rule for rule in tree.rules}
     sizes = tuple(len(group.options) for group in tree.groups)
-    shares = scoring.split_groups(probabilities * (matrix[predicted] - matrix[true]), sizes)
+    shown = scoring.answered(matrix) * (len(sizes) / scoring.answer_counts(matrix))[:, None]
+    shares = scoring.split_groups(probabilities * (shown[predicted] - shown[true]), sizes)
     columns: list[list[GroupVote]] = []
     for group, part, share in zip(tree.groups, scoring.split_groups(probabilities, sizes), shares, strict=True):
         expected = [tree.word(rules[name], group.name) for name in classes]

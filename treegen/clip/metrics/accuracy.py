@@ -1,9 +1,10 @@
 """Parts shared by several sections of the score document: an accuracy, a paired test, a spread over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from treegen.clip.metrics.statistics import (
+    LEAST_PER_CLASS,
     holm,
     mcnemar_exact,
     mean_per_class_recall,
@@ -21,6 +22,7 @@ from treegen.history.score_document import (
     Score,
     Share,
     Spread,
+    TestedScore,
     as_tested,
 )
 
@@ -57,9 +59,17 @@ def paired(labels: "Indices", new: "Indices", old: "Indices") -> Paired:
 
 def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> Resampled:
     """Return the difference of the mean per-class recalls with its bootstrap interval."""
+    import numpy as np
+
     found = recall_difference(labels, new, old)
     assert found is not None
-    return {"difference": found[0], "interval": list(found[1:]), "resamples": 10_000}
+    if found[1] is None:
+        least = int(np.unique(np.asarray(labels), return_counts=True)[1].min())
+        reason = (
+            f"no interval: a class has {least} test image{'s' * (least > 1)}, and {LEAST_PER_CLASS} are needed in each"
+        )
+        return {"difference": found[0], "interval": None, "resamples": 10_000, "reason": reason}
+    return {"difference": found[0], "interval": list(found[1]), "resamples": 10_000}
 
 
 def comparisons(
@@ -99,20 +109,46 @@ def spread(n: int, accuracies: Sequence[float]) -> Spread:
     return {"n": n, "seeds": len(accuracies), "accuracy": mean, "interval": list(middle_interval(accuracies))}
 
 
-def corrected_over(scores: Mapping[int, Score]) -> dict[int, float]:
-    """Return revision -> p against its parent, corrected for all comparisons on the same test split.
+def corrected_over(scores: Mapping[int, Score], every: Iterable[Score]) -> dict[int, tuple[float, int]]:
+    """Return revision -> p against its parent, corrected by Holm, and the number of comparisons it is corrected for.
+
+    The family is every comparison that was made on the same test split: with parents, with the baseline and between
+    decision rules, in all scores of all trees of the folder. One that was repeated, with the same result, counts once.
 
     Args:
         scores: revision -> its score document, with or without a test section.
+        every: all score documents, of which `scores` are the latest of each revision.
     """
-    families: dict[str, list[int]] = {}
-    values: dict[int, float] = {}
+    families: dict[str, dict[tuple[object, ...], float]] = {}
+    for score in map(as_tested, (*every, *scores.values())):
+        if score and (compared := _compared(score)):
+            families.setdefault(_family(score), {}).update(compared)
+    corrected = {name: dict(zip(some, holm(list(some.values())), strict=True)) for name, some in families.items()}
+    result: dict[int, tuple[float, int]] = {}
     for revision, each in scores.items():
         if (score := as_tested(each)) and (parent := score["mcnemar"]["parent"]):
-            values[revision] = parent["p"]
-            split = score["images"]["split"]
-            families.setdefault(f"{score['images']['digest']} {split['dev']} {split['seed']}", []).append(revision)
-    corrected: dict[int, float] = {}
-    for family in families.values():
-        corrected |= dict(zip(family, holm([values[revision] for revision in family]), strict=True))
-    return corrected
+            family = corrected[_family(score)]
+            result[revision] = (family[_key(score, "parent", parent)], len(family))
+    return result
+
+
+def _family(score: TestedScore) -> str:
+    """Return the name of a score's test split."""
+    split = score["images"]["split"]
+    return f"{score['images']['digest']} {split.get('digest') or (split['dev'], split['seed'])}"
+
+
+def _key(score: TestedScore, other: str, paired: Paired) -> tuple[object, ...]:
+    """Identify a comparison: what was compared with what, and the result."""
+    learnt = tuple(score.get("decision_parameters", {}).items())
+    rule = (score.get("decision_rule", "sum"), learnt)
+    return (score["tree"], score["encoder"]["fingerprint"], rule, other, paired["wins"], paired["losses"])
+
+
+def _compared(score: TestedScore) -> dict[tuple[object, ...], float]:
+    """Return all comparisons on the test split in a score document, with their p."""
+    made: dict[str, Paired] = {other: paired for other, paired in score["mcnemar"].items() if paired}  # type: ignore[misc]
+    for entry in score["rules"]["entries"] if "rules" in score else ():
+        if against := entry.get("test_against"):
+            made[f"rule {entry['rule']}"] = against
+    return {_key(score, other, paired): paired["p"] for other, paired in made.items()}

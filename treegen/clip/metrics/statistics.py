@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+#: Images of each class below which there is no interval of the mean recall.
+LEAST_PER_CLASS: Final = 5
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,10 +71,12 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return min(1.0, 2 * math.fsum(np.exp(logs - n * math.log(2))))
 
 
+@lru_cache(maxsize=1000)
 def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """Return the smallest accuracy difference that McNemar's test detects with this power on n paired images.
+    """Return the smallest accuracy difference that McNemar's exact test detects with this power on n paired images.
 
-    Solves (z_a sqrt(d) + z_b sqrt(d - x²))² = n x² for x, where d is the share of images on which the two differ.
+    The power is exact as well: the probability that `mcnemar_exact` is below alpha, over how many images differ
+    (binomial), and over how many of these are won (binomial, given the difference).
 
     Args:
         n: number of images.
@@ -82,22 +87,35 @@ def minimum_detectable_effect(n: int, discordant: float, *, alpha: float = 0.05,
     Returns:
         A difference in 0 to `discordant`; `None` if even a difference of `discordant` would not be detected.
 
-    Source: Miettinen 1968, "The matched pairs design in the case of all-or-none responses".
+    Source: Duffy 1984, "Asymptotic and exact power for the McNemar test and its analogue with R controls per case".
 
     >>> round(minimum_detectable_effect(1000, 0.2), 4)
-    0.0396
+    0.0404
     >>> minimum_detectable_effect(10, 0.2) is None
     True
     """
-    za, zb = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
+    import numpy as np
+    from scipy.special import bdtr, bdtrik, gammaln, xlog1py, xlogy
+
+    if n < 1 or discordant <= 0:
+        return None
+    spread = 8 * math.sqrt(n * discordant * (1 - discordant)) + 8  # all but 1e-12 of the counts
+    m = np.arange(max(1, math.floor(n * discordant - spread)), min(n, math.ceil(n * discordant + spread)) + 1)
+    logs = gammaln(n + 1) - gammaln(m + 1) - gammaln(n - m + 1) + xlogy(m, discordant) + xlog1py(n - m, -discordant)
+    # the most losses (or wins) among m at which the test finds a difference; -1 if none are few enough
+    most = np.floor(bdtrik(alpha / 2, m, 0.5)) + 1
+    for _ in range(3):  # bdtrik interpolates, and is rounded
+        most = np.where((most >= 0) & (bdtr(np.maximum(most, 0), m, 0.5) >= alpha / 2), most - 1, most)
+    chances, m, most = np.exp(logs)[most >= 0], m[most >= 0], most[most >= 0]
 
     def shown(x: float) -> bool:
-        return (za * math.sqrt(discordant) + zb * math.sqrt(max(0.0, discordant - x * x))) ** 2 <= n * x * x
+        win = (1 + x / discordant) / 2
+        return float(chances @ (bdtr(most, m, 1 - win) + bdtr(most, m, win))) >= power
 
-    if n < 1 or discordant <= 0 or not shown(discordant):
+    if not shown(discordant):
         return None
     low, high = 0.0, discordant
-    for _ in range(60):
+    for _ in range(50):
         middle = (low + high) / 2
         low, high = (low, middle) if shown(middle) else (middle, high)
     return high
@@ -210,13 +228,14 @@ def recall_difference(
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
-) -> tuple[float, float, float] | None:
+) -> tuple[float, tuple[float, float] | None] | None:
     """Return the difference in mean per-class recall of two predictions on the same images, with a bootstrap interval.
 
     Each class is resampled with replacement to its own size, and both predictions go with the image (paired,
     stratified). Only the numbers of images won and lost per class matter, which are multinomial, so images need not be
-    drawn one by one. The interval is the middle `level` of the resamples (percentile method); with few images in a
-    class it is a little too narrow, as every such bootstrap is.
+    drawn one by one. The interval is the middle `level` of the resamples, which are spread by two corrections: a sample
+    of n varies by (n - 1)/n too little around its own mean, and images that did not differ might have (one more of
+    either kind, as in the Wilson interval). Without them it holds the truth in 90 % of cases with five images a class.
 
     Args:
         labels: true class of each image.
@@ -227,9 +246,10 @@ def recall_difference(
         level: coverage, 0 to 1.
 
     Returns:
-        Difference, lower and upper bound, -1 to 1; `None` without images.
+        Difference, -1 to 1, and lower and upper bound, or `None` for them if a class has fewer than `LEAST_PER_CLASS`
+        images, of which no resampling can tell how they vary; `None` without images.
 
-    Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
+    Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 7 and 13.
     """
     import numpy as np
 
@@ -237,14 +257,18 @@ def recall_difference(
         return None
     true, won, lost = np.asarray(labels), np.equal(new, labels), np.equal(old, labels)
     rng, classes = np.random.default_rng(seed), np.unique(true)
-    sums, difference = np.zeros(resamples), 0.0
+    sums, difference, least, weights = np.zeros(resamples), 0.0, len(true), 0.0
     for k in classes:
         own = true == k
         n = int(own.sum())
         wins, losses = int((won & ~lost)[own].sum()), int((lost & ~won)[own].sum())
         difference += (wins - losses) / n / len(classes)
-        if wins or losses:
+        least, weights = min(least, n), weights + n**-2 / len(classes)
+        if n >= LEAST_PER_CLASS and (wins or losses):
             drawn = rng.multinomial(n, [wins / n, losses / n, (n - wins - losses) / n], size=resamples)
-            sums += (drawn[:, 0] - drawn[:, 1]) / n
-    low, high = np.quantile(sums / len(classes), [0.5 - level / 2, 0.5 + level / 2])
-    return float(difference), float(low), float(high)
+            sums += (drawn[:, 0] - drawn[:, 1] - wins + losses) / n * math.sqrt(n / (n - 1))
+    if least < LEAST_PER_CLASS:
+        return float(difference), None
+    sums += rng.normal(0, math.sqrt(weights), resamples)
+    low, high = np.quantile(sums / len(classes), [0.5 - level / 2, 0.5 + level / 2]) + difference
+    return float(difference), (max(-1.0, float(low)), min(1.0, float(high)))

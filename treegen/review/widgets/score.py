@@ -66,7 +66,7 @@ class ScorePane(Vertical):
         lines = []
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
-            rule = "" if review.measured.rule == "sum" else f", decision rule {review.measured.rule}"
+            rule = "" if review.measured.rule == "mean" else f", decision rule {review.measured.rule}"
             lines.append(f"dev part        {_share(review.measured.dev)}{rule}{stale}")
             for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
                 lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")

@@ -4,12 +4,13 @@ Lints do not run when a tree is drafted or repaired: they call for a person's ju
 """
 
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from treegen.text import show
+from treegen.text import article, show
 from treegen.tree.lint.word_lists import CONTEXT, content_words, doubtful_words, least_tokens, only_achromatic
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import is_sign, normalise
@@ -23,6 +24,8 @@ _ADVICE: Final = {
     "TG605": "CLIP ignores negations: name what is there instead, such as a plain back rather than no stripes",
     "TG606": "an image does not show it: ask for something visible",
 }
+_ARTICLE: Final = re.compile(r"(?<![\w/(])(an?)\s+\{\}", re.IGNORECASE)
+_FEW_ANSWERS: Final = 2  # of a class, that are worth a warning
 _NAMED: Final = 3  # near twins named in one message
 _MOST_WORDS: Final = 32  # per option and name: longer ones are not answers, and comparing is quadratic
 _MOST_LETTERS: Final = 40  # of a word checked for typos
@@ -39,7 +42,7 @@ class _Names:
 def lint(
     tree: Tree, *, aliases: Aliases = (), language: str = "en", context: int | None = CONTEXT
 ) -> Iterator[Problem]:
-    """Yield problems TG601 to TG609, TG701 and TG702 of a tree whose types are valid.
+    """Yield problems TG601 to TG611, TG701 and TG702 of a tree whose types are valid.
 
     Args:
         tree: may have other problems.
@@ -52,8 +55,11 @@ def lint(
     for group in tree.groups:
         yield from _like_options(group, english)
         yield from _texts(group, names, english, context)
+        if english:
+            yield from _articles(group)
     yield from _silent_groups(tree)
     yield from _near_twins(tree)
+    yield from _hardly_answering(tree)
 
 
 def _option_place(group: Group, index: int) -> str:
@@ -179,6 +185,19 @@ def _texts(group: Group, names: _Names, english: bool, context: int | None) -> I
             yield Problem(code="TG609", pointer=_option_place(group, index), message=message)
 
 
+def _articles(group: Group) -> Iterator[Problem]:
+    """Yield TG611 at options before which the prompt has the wrong one of a and an."""
+    found = _ARTICLE.search(group.prompt)
+    for index, option in enumerate(group.options if found else ()):
+        needed = article(option.strip())
+        if found and needed and needed != found[1].casefold():
+            message = (
+                f"{show(group.fill()[index])}: {show(option)} needs {needed}; ask without an article, "
+                "or give every option its own"
+            )
+            yield Problem(code="TG611", pointer=_option_place(group, index), message=message)
+
+
 def _wording(text: str, pointer: str, english: bool, ignored: str = "") -> Iterator[Problem]:
     by_code: dict[str, dict[str, None]] = {}
     for finding in doubtful_words(text) if english else ():
@@ -264,6 +283,21 @@ def _near_twins(tree: Tree) -> Iterator[Problem]:
             f", and from {more} more in one group only" if more else ""
         )
         yield Problem(code="TG702", pointer=pointer_to("rules", names[later]), message=message)
+
+
+def _hardly_answering(tree: Tree) -> Iterator[Problem]:
+    """Yield TG610: classes of which nulls leave two answers or fewer, so that one or two groups decide their score."""
+    names = [group.name for group in tree.groups]
+    for rule in tree.rules:
+        given = dict(rule.answers)
+        answers = [name for name in names if given.get(name) is not None]
+        if len(answers) <= _FEW_ANSWERS and len(answers) < len(names):
+            where = f"only {' and '.join(map(show, answers))}" if answers else "no group"
+            message = (
+                f"{show(rule.name)} is answered by {where} of {len(names)} groups, the rest is null: "
+                "its score rests on that alone; give it the answers that most of its images show"
+            )
+            yield Problem(code="TG610", pointer=pointer_to("rules", rule.name), message=message)
 
 
 def _alike_but_one(tree: Tree, answers: Sequence[Mapping[str, int | None]]) -> Iterator[tuple[str, tuple[int, ...]]]:

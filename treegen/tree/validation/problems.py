@@ -58,6 +58,8 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG607": ("warning", "a text names a class"),
     "TG608": ("warning", "a group of white, gray and black only"),
     "TG609": ("warning", "a filled prompt is longer than CLIP reads"),
+    "TG610": ("warning", "a class that nulls leave with two answers or fewer"),
+    "TG611": ("warning", "a filled prompt with a where it should have an, or the reverse"),
     "TG701": ("warning", "a group that does not separate any classes"),
     "TG702": ("warning", "two classes that only one group tells apart"),
     "TG703": ("warning", "a group without which accuracy is higher"),
