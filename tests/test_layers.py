@@ -150,6 +150,7 @@ def test_every_import_inside_the_package_runs_down_the_layers() -> None:
     assert against_the_layers(imports, PACKAGE) == []
 
 
+@pytest.mark.slow
 def test_heavy_libraries_are_imported_where_they_are_needed_and_nowhere_else() -> None:
     imports = imports_of(PACKAGE)
     assert {"torch", "open_clip", "litellm", "PIL"} <= {each.target.split(".")[0] for each in imports}

@@ -482,6 +482,7 @@ def test_a_picture_in_two_classes_is_named(run: Run, domain: Callable[[str], Pat
     assert "1 picture is in more than one class, and counts for each: Wendle/0.png = Grelm/again.png" in told
 
 
+@pytest.mark.slow
 def test_classify_of_a_folder_names_the_command_that_takes_one(run: Run, tree_file: Path) -> None:
     done = run("classify", tree_file, tree_file.parent / "images")
     assert done.code == 2

@@ -50,6 +50,7 @@ def test_arrays_stay_in_their_library(library: str) -> None:
     assert all(type(found[name]) is kind for name in found if name.startswith("scores"))
 
 
+@pytest.mark.slow
 def test_scoring_from_arrays_imports_no_torch() -> None:
     script = """
 import sys

@@ -184,6 +184,7 @@ def test_one_long_text_is_cut_at_a_word(tmp_path: Path, write: Write) -> None:
 
 
 @pytest.mark.parametrize("count", [30, 300, 3000])
+@pytest.mark.slow
 def test_all_notes_of_a_request_fit_and_the_short_ones_stay_whole(tmp_path: Path, write: Write, count: int) -> None:
     """Long lists give way first; of very many classes only some are shown, evenly."""
     long = {f"class {n}": [f"phrase {i} of class {n}, which is a long one" for i in range(60)] for n in range(count)}

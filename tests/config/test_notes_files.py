@@ -200,6 +200,7 @@ def test_a_text_is_cleaned_of_what_nobody_sees(text: str, expected: str) -> None
     assert clean(text) == expected
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_in_time_of_its_length(tmp_path: Path) -> None:
     lines = "".join(f'{{"class": "Newt", "text": "phrase {n}"}}\n' for n in range(10_000))
     assert len(entries(write(tmp_path, "a.jsonl", lines))) == 10_000

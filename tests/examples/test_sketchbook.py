@@ -43,6 +43,7 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes(drawn: Path, tmp_path: Path) -> None:
     """Two runs with one seed agree to the byte; another seed gives other pictures."""
     lay_out(tmp_path / "again", count=8)

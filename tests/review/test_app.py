@@ -46,6 +46,7 @@ async def test_undo_and_redo_go_back_to_the_first_step_and_to_the_last(play: Ope
         assert "nothing to do again" in player.said
 
 
+@pytest.mark.slow
 async def test_undo_and_redo_go_on_after_a_restart_of_the_application(play: Open, unseen: Path) -> None:
     text = unseen.read_text()
     async with play(unseen) as player:
@@ -155,6 +156,7 @@ async def test_a_search_can_be_left(play: Open, unseen: Path) -> None:
         assert player.grid("rules").row == 1
 
 
+@pytest.mark.slow
 async def test_jump_mode_puts_a_letter_on_every_pane_and_goes_there(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("o")
@@ -244,6 +246,7 @@ async def test_what_is_under_the_cursor_is_copied(play: Open, unseen: Path) -> N
         assert "copied white" in player.said
 
 
+@pytest.mark.slow
 async def test_light_and_dark(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         dark = player.app.screen.styles.background
@@ -335,6 +338,7 @@ async def shown(player: Player, pane: str) -> str:
     return player.screen
 
 
+@pytest.mark.slow
 async def test_a_certain_fix_is_made_by_a_key_on_its_problem(play: Open, tmp_path: Path) -> None:
     """An option that stands twice has no name of its own, so no other edit could reach it."""
     path = tmp_path / "tree.json"
@@ -383,6 +387,7 @@ async def test_a_domain_without_images_says_that_nothing_is_scored(play: Open, u
         assert len(player.labels) == 1
 
 
+@pytest.mark.slow
 async def test_edit_keys_do_nothing_where_what_they_would_change_is_not_seen(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         for pane in ("3", "4", "5", "6"):

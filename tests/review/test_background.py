@@ -152,6 +152,7 @@ def without_a_terminal(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
     monkeypatch.setattr("treegen.review.terminal_answers.await_answers", lambda: None)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_application_by_a_fault_is_no_success_and_is_logged(
     run: Run, unseen: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

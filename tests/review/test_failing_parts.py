@@ -19,6 +19,7 @@ def writable(player: Player, yes: bool) -> None:
 
 
 @pytest.mark.parametrize("keys", [("u",), ("U",), ("L",), ("r", "X", "enter"), ("J",), ("d",)])
+@pytest.mark.slow
 async def test_a_step_that_cannot_be_stored_is_refused(play: Open, unseen: Path, keys: tuple[str, ...]) -> None:
     async with play(unseen) as player:
         await player.press("J", "J", "u")
@@ -34,6 +35,7 @@ async def test_a_step_that_cannot_be_stored_is_refused(play: Open, unseen: Path,
         assert session.position == before[2] - 1
 
 
+@pytest.mark.slow
 async def test_typing_what_cannot_be_stored_complains_once(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("F")
@@ -94,6 +96,7 @@ def broken(*arguments: object, **named: object) -> NoReturn:
         ("treegen.review.screens.dialogs.PagesDialog.__init__", ("question_mark",), "the action"),
     ],
 )
+@pytest.mark.slow
 async def test_a_part_that_fails_is_a_message_and_logged(
     play: Open,
     unseen: Path,
@@ -147,6 +150,7 @@ async def test_the_command_palette_stays_closed_over_a_dialog(play: Open, unseen
         assert len(player.app.screen_stack) == 2
 
 
+@pytest.mark.slow
 async def test_messages_from_the_background_arrive_while_a_dialog_is_open(play: Open, tree_file: Path) -> None:
     async with play(tree_file) as player:
         await player.press("r")

@@ -124,6 +124,7 @@ def test_every_closed_choice_fits_and_all_units_give_the_proposed_tree(data: st.
 
 @settings(deadline=None, max_examples=500)
 @given(st.data())
+@pytest.mark.slow
 def test_needs_are_those_that_comparing_every_pair_of_changes_gives(data: st.DataObject) -> None:
     """Of trees with errors on both sides too: bare indices, groups replaced, units that need each other in a circle."""
     old = data.draw(trees() | wild_trees())

@@ -144,6 +144,7 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
+@pytest.mark.slow
 def test_what_is_cached_is_scored_and_checked_without_loading_a_model(tree_file: Path) -> None:
     first = loaded_by("score", str(tree_file))
     assert {"torch", "open_clip"} <= first
@@ -155,11 +156,13 @@ def test_what_is_cached_is_scored_and_checked_without_loading_a_model(tree_file:
     assert loaded_by("score", str(tree_file)) <= SCORING
 
 
+@pytest.mark.slow
 def test_a_check_without_a_cache_leaves_none_behind(tree_file: Path) -> None:
     assert "open_clip" in loaded_by("check", "--encoder", "bundled", str(tree_file))
     assert not (tree_file.parent / ".treegen").exists()
 
 
+@pytest.mark.slow
 def test_a_model_that_changed_behind_the_same_size_and_time_is_told_and_the_tree_scored_anew(
     tree_file: Path, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_embeddings_are_those_that_open_clip_computes_itself(tiny: OpenClipEncod
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.slow
 def test_rows_have_length_one_in_float32_on_the_cpu_whatever_the_precision(tiny_clip: Path, precision: str) -> None:
     encoder = load(tiny_clip, precision=precision)
     for rows, count in ((encoder.encode_images(pictures()), 3), (encoder.encode_texts(TEXTS), len(TEXTS))):

@@ -76,6 +76,7 @@ def test_embeddings_are_those_of_transformers_used_plainly(
     torch.testing.assert_close(encoder.encode_texts(TEXTS), texts, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_siglip_reads_texts_padded_to_their_full_length(saved: Saved) -> None:
     """It was trained so; padded to the longest text of a batch, the vector of a text would depend on its company."""
     encoder = load(saved("siglip"))

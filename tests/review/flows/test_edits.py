@@ -22,6 +22,7 @@ async def is_one_step(player: Player, before: Tree) -> None:
     assert player.tree == after
 
 
+@pytest.mark.slow
 async def test_an_option_is_added_behind_the_cursor_and_all_rules_keep_their_words(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         before = player.tree
@@ -64,6 +65,7 @@ async def test_deleting_an_option_that_nobody_has_asks_nothing(play: Open, unsee
         assert player.tree == before
 
 
+@pytest.mark.slow
 async def test_deleting_an_option_that_classes_have_asks_where_they_go(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         before = player.tree
@@ -105,6 +107,7 @@ async def test_options_are_merged_into_one(play: Open, unseen: Path) -> None:
         await is_one_step(player, before)
 
 
+@pytest.mark.slow
 async def test_an_option_is_split_and_the_marked_classes_get_the_new_one(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         before = player.tree
@@ -177,6 +180,7 @@ async def test_a_group_moves(play: Open, unseen: Path) -> None:
         await is_one_step(player, before)
 
 
+@pytest.mark.slow
 async def test_a_prompt_is_edited(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         before = player.tree
@@ -217,6 +221,7 @@ async def test_a_class_is_added_with_the_answers_of_another(play: Open, unseen: 
         await is_one_step(player, before)
 
 
+@pytest.mark.slow
 async def test_a_class_is_added_without_answers(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("2", "a", "enter")

@@ -103,6 +103,7 @@ async def test_a_text_that_is_no_tree_is_kept_in_a_file_that_is_named(play: Open
         assert str(kept) in player.said
 
 
+@pytest.mark.slow
 async def test_no_editor_at_all_says_what_to_set(play: Open, unseen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDITOR", "/no/such/editor")
     async with play(unseen) as player:

@@ -205,6 +205,7 @@ async def test_undo_opens_a_taken_change_again(play: Open, unseen: Path) -> None
         assert units(player)[0][0] == "taken"
 
 
+@pytest.mark.slow
 async def test_leaving_the_reason_out_by_escape_leaves_the_change_open(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player, reword_form, whiten_zandoor)
@@ -274,6 +275,7 @@ async def test_an_empty_answer_and_an_empty_feedback_say_what_to_do(play: Open, 
         await player.until(lambda: not player.app.feedback.running)
 
 
+@pytest.mark.slow
 async def test_an_answer_that_proposes_nothing_says_so(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await proposed(player)
@@ -429,6 +431,7 @@ async def test_feedback_is_composed_from_the_mistakes_behind_what_is_written(pla
         assert "confused most often" in told
 
 
+@pytest.mark.slow
 async def test_nothing_is_composed_before_the_tree_is_scored(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (120, 40)) as player:
         player.app.review.measured = None

@@ -52,6 +52,7 @@ async def test_quitting_with_unsaved_work_leaves_the_file_and_keeps_the_work(pla
     assert "colour" not in written(unseen)["classification_groups"]
 
 
+@pytest.mark.slow
 async def test_a_save_over_somebody_elses_work_asks_and_merges(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("j", "p")
@@ -83,6 +84,7 @@ async def test_a_save_may_go_over_somebody_elses_work_which_is_kept(play: Open, 
 
 
 @pytest.mark.parametrize("keys", [("down", "down", "enter"), ("escape",)])
+@pytest.mark.slow
 async def test_a_save_may_wait_and_nothing_is_written(play: Open, unseen: Path, keys: tuple[str, ...]) -> None:
     async with play(unseen) as player:
         await player.press("d")
@@ -168,6 +170,7 @@ async def test_two_reviews_of_one_file_have_their_own_steps_and_the_second_to_sa
     other.review.close()
 
 
+@pytest.mark.slow
 async def test_locked_groups_and_classes_are_marked_and_stay_locked(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("j", "L")

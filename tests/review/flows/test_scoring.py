@@ -86,6 +86,7 @@ async def test_a_broken_encoder_is_told_in_the_status_line_and_edits_go_on(play:
         assert len(player.labels) == 1
 
 
+@pytest.mark.slow
 async def test_leaving_while_it_scores_ends_at_once(play: Open, tree_file: Path) -> None:
     async with play(tree_file) as player:
         await player.until(lambda: player.app.scoring.running)

@@ -52,6 +52,7 @@ async def test_the_wrongly_classified_are_listed_with_picture_and_votes(play: Op
         assert all(drawn), "without a terminal's own pictures it is drawn in characters"
 
 
+@pytest.mark.slow
 async def test_enter_goes_to_the_rule_at_fault_or_to_the_chosen_group(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (120, 40)) as player:
         pane = await opened(player)
@@ -67,6 +68,7 @@ async def test_enter_goes_to_the_rule_at_fault_or_to_the_chosen_group(play: Open
         assert player.app.selection.rule_group.name == one.votes[-1].group
 
 
+@pytest.mark.slow
 async def test_the_name_of_the_file_is_copied(play: Open, tree_file: Path) -> None:
     async with play(tree_file, (120, 40)) as player:
         pane = await opened(player)

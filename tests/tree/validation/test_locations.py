@@ -138,6 +138,7 @@ def test_a_long_text_that_breaks_off_costs_one_pass(text: str) -> None:
     assert at(text, "/a/b")[0] == 1
 
 
+@pytest.mark.slow
 def test_what_no_pointer_asks_for_is_passed_over_whole() -> None:
     """A few lines for each class, and none for its thirty answers."""
 
