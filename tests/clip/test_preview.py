@@ -124,7 +124,8 @@ def test_changed_scores_decide_as_full_ones_where_classes_are_as_good_as_tied(
     def right(tree: Tree) -> NDArray[np.bool_]:
         columns = namespace(ask(("x",))).concat([ask(group.fill()) for group in tree.groups])
         scores = to_numpy(class_means(columns.T, like(rule_matrix(tree, names), columns)))
-        return np.equal(scores.argmax(1), labels)
+        found: NDArray[np.bool_] = scores.argmax(1) == labels
+        return found
 
     context = PreviewContext(
         labels=tuple(labels.tolist()),
