@@ -35,14 +35,14 @@ def decision_of(settings: DecisionSettings, encoder: str, learn: Callable[[Decis
     given = {name for name, _ in settings.parameters}
     if given and rule.parameters != ("*",) and given != set(rule.parameters):
         wanted = ", ".join(rule.parameters) or "none"
-        told = f"[decision] parameters: the rule {rule.name} takes {wanted}, found {', '.join(sorted(given))}"
-        raise InputError(told, _FREEZE)
+        message = f"[decision] parameters: the rule {rule.name} takes {wanted}, found {', '.join(sorted(given))}"
+        raise InputError(message, _FREEZE)
     for name, value in settings.parameters:
         weights = rule.parameters == ("*",)
         if value < 0 if weights else (value <= 0 and name in _POSITIVE):
             least = "at least 0" if weights else "above 0"
-            told = f"[decision] parameters: {name} of the rule {rule.name} must be {least}, found {value:g}"
-            raise InputError(told, _FREEZE)
+            message = f"[decision] parameters: {name} of the rule {rule.name} must be {least}, found {value:g}"
+            raise InputError(message, _FREEZE)
     if not rule.parameters or (given and settings.encoder in ("", encoder)):
         return FittedRule(rule=rule, parameters=settings.parameters)
     return learn(rule)
@@ -57,6 +57,6 @@ def rules_named(names: str) -> tuple[DecisionRule, ...]:
     wanted = list(RULES) if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in RULES]
     if unknown or not wanted:
-        told = f"there is no decision rule {', '.join(unknown)}" if unknown else "no decision rule is named"
-        raise InputError(told, f"all, or some of {', '.join(RULES)}")
+        message = f"there is no decision rule {', '.join(unknown)}" if unknown else "no decision rule is named"
+        raise InputError(message, f"all, or some of {', '.join(RULES)}")
     return tuple(rule for name, rule in RULES.items() if name == "mean" or name in wanted)

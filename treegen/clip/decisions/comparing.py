@@ -82,8 +82,8 @@ def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[i
     for number in sorted(set(fold.tolist())):
         held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()]) if len(rest) else None
-        found = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
-        for b, predicted in zip(held.tolist(), found, strict=True):
+        held_out = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
+        for b, predicted in zip(held.tolist(), held_out, strict=True):
             predictions[b] = predicted
     return predictions
 
