@@ -171,6 +171,8 @@ class Evaluator:
             groups=tuple(g.name for g in tree.groups),
             sizes=classifier.sizes,
             names=self._name_logits(features) if names else None,
+            options=tuple(group.options for group in tree.groups),
+            classes=classifier.classes,
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:

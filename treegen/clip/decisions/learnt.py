@@ -91,7 +91,7 @@ class Temperature:
             parts.append((part[:, answering], expected[answering, number]))
         if not sum(len(true) for _, true in parts):
             return {"temperature": 1.0}
-        return {"temperature": 1 / _likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
+        return {"temperature": 1 / likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), 0 to G."""
@@ -162,10 +162,10 @@ def _features(p_tree: Array, p_name: Array) -> Array:
 
 def _likely_scale(scores: Array, true: "NDArray[np.int64]") -> float:
     """Return the factor on scores (B, K) that maximises the likelihood of the true classes (B), 0.01 to 10,000."""
-    return _likely_factor([(double(scores).T, true)], 1 / _HOTTEST, _HOTTEST**2)
+    return likely_factor([(double(scores).T, true)], 1 / _HOTTEST, _HOTTEST**2)
 
 
-def _likely_factor(parts: "Sequence[tuple[Array, NDArray[np.int64]]]", least: float, most: float) -> float:
+def likely_factor(parts: "Sequence[tuple[Array, NDArray[np.int64]]]", least: float, most: float) -> float:
     """Return the factor on logits that maximises the likelihood: the root of a convex function's slope.
 
     Args:
