@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _STRENGTHS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # of the smoothing, in images per row
 _LEAST: Final = 1e-12  # a likelihood whose logarithm is finite
+_NEVER: Final = 1e-300  # prior of a class that is never predicted
 _EXPONENTS: Final = (0.05, 2.0)  # least and greatest
 
 
@@ -70,11 +71,11 @@ def answer_rows(evidence: RuleInputs) -> Array:
 
 
 def log_priors(evidence: RuleInputs, parameters: Parameters) -> "NDArray[np.float64]":
-    """Return the logarithms of the class priors (K), which sum to 1; uniform where none is given."""
-    weights = np.array([float(parameters.get(prior_key(name), 1.0)) for name in evidence.classes])
-    if not len(weights):  # classes without names
-        weights = np.ones(len(evidence.matrix))
-    logs: NDArray[np.float64] = np.log(np.maximum(weights / weights.sum(), _LEAST))
+    """Return the logarithms of the class priors (K): uniform where none is given, 0 for a class without answers."""
+    names = evidence.classes or [""] * len(evidence.matrix)
+    answers = to_numpy(scoring.answered(evidence.matrix)).sum(1) > 0
+    weights = np.array([float(parameters.get(prior_key(name), 1.0)) for name in names]) * answers
+    logs: NDArray[np.float64] = np.log(np.maximum(weights / max(weights.sum(), _LEAST), _NEVER))
     return logs
 
 
