@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -31,7 +31,8 @@ from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
-from treegen.tree.validation.problems import errors_of
+from treegen.tree.validation.fast_path import still_valid
+from treegen.tree.validation.problems import Problem, errors_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,8 @@ Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -
 class Part:
     """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B).
 
-    Features are a NumPy array (float32), or a torch tensor on the GPU if that is where the encoder is.
+    Features are a NumPy array (float32), or a torch tensor on the GPU if that is where the encoder is. In NumPy they
+    are laid out as (D, B), which halves the time of the product with the few texts of one question.
     """
 
     features: Array
@@ -96,17 +98,17 @@ class Evaluator:
         self._texts: dict[str, NDArray[np.float32]] = {}
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
-        found = read_image_set(domain, cache, progress)
+        image_set = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
-            found.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
+            image_set.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
         )
-        kept = [(image, row) for image, row in zip(found.images, embedded.rows, strict=True) if row >= 0]
+        readable = [(image, row) for image, row in zip(image_set.images, embedded.rows, strict=True) if row >= 0]
         self.images = replace(
-            found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
+            image_set, images=tuple(image for image, _ in readable), skipped=(*image_set.skipped, *embedded.skipped)
         )
         self.cache_damaged = cache.damaged
-        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in kept])
+        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in readable])
 
     def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, Part]:
         """Return the images by split; `rows` gives for each image its row of the features."""
@@ -116,15 +118,16 @@ class Evaluator:
             if not members:
                 left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
                 count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
-                told = f"the {name} part has no images ({count}){left_out}"
-                own = any(image.part for image in self.images.images)
-                change = "the parts that the set itself names" if own else "`dev` below [split]"
-                tip = f"give every class more images, or change {change}"
-                raise InputError(told, tip if self.images.images else "see what the files hold: none is a picture")
+                message = f"the {name} split has no images ({count}){left_out}"
+                has_own_split = any(image.part for image in self.images.images)
+                remedy = "the split that the image set names" if has_own_split else "`dev` below [split]"
+                tip = f"give every class more images, or change {remedy}"
+                raise InputError(message, tip if self.images.images else "see what the files hold: none is a picture")
             images = tuple(image for image, _ in members)
-            parts[name] = Part(
-                features=features[[row for _, row in members]], labels=tuple(i.label for i in images), images=images
-            )
+            chosen = features[[row for _, row in members]]
+            if isinstance(chosen, np.ndarray):
+                chosen = np.asfortranarray(chosen)
+            parts[name] = Part(features=chosen, labels=tuple(i.label for i in images), images=images)
         return parts
 
     def text_features(self, texts: Sequence[str]) -> Array:
@@ -168,6 +171,8 @@ class Evaluator:
             groups=tuple(g.name for g in tree.groups),
             sizes=classifier.sizes,
             names=self._name_logits(features) if names else None,
+            options=tuple(group.options for group in tree.groups),
+            classes=classifier.classes,
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:
@@ -185,7 +190,7 @@ class Evaluator:
             classes=self.domain.classes,
         )
 
-    def _answer_of(self, question: Question, known: LruMemo) -> tuple[Array, Array]:
+    def _answer_of(self, question: Question, memo: LruMemo) -> tuple[Array, Array]:
         """Return logits and probabilities (O, B) of a question on the dev split, memoised.
 
         Computed one by one, so that they do not depend on other questions, and unchanged ones are not recomputed.
@@ -196,7 +201,7 @@ class Evaluator:
             logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
             return logits, softmax(logits, 0)
 
-        return known.get(question, ask)
+        return memo.get(question, ask)
 
     def decide(self, tree: Tree) -> FittedRule:
         """Return the domain's decision rule, with its frozen parameters or with what it learns on the dev split."""
@@ -216,9 +221,9 @@ class Evaluator:
         """
         names = any(rule.uses_names for rule in rules)
         dev, test = self.parts["dev"], self.parts["test"]
-        seen = (self.evidence(tree, dev.features, names=names), dev.labels)
+        dev_inputs = (self.evidence(tree, dev.features, names=names), dev.labels)
         return compare_rules(
-            rules, seen, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
+            rules, dev_inputs, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
         )
 
     def baseline(self, part: Part) -> tuple[int, ...]:
@@ -268,13 +273,13 @@ class Evaluator:
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
         test = self.parts["test"]
-        found, base = self._tested_as(tree), self.baseline(test)
+        predictions, by_name = self._tested_as(tree), self.baseline(test)
         before = None if parent is None else self._tested_as(parent)
         return {
-            "test": accuracy_of(test.labels, found),
-            "baseline": {**accuracy_of(test.labels, base), "name_template": self.domain.name_template},
-            "controls": self._controls(tree, found, decision),
-            **comparisons(test.labels, found, baseline=base, parent=before),
+            "test": accuracy_of(test.labels, predictions),
+            "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
+            "controls": self._controls(tree, predictions, decision),
+            **comparisons(test.labels, predictions, baseline=by_name, parent=before),
         }
 
     def _tested_as(self, tree: Tree) -> tuple[int, ...]:
@@ -313,17 +318,20 @@ class Evaluator:
             tree: the current tree, with or without errors.
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
-        dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, LruMemo()
-        ground = PreviewContext(
+        dev, current = self.parts["dev"], {group.fill() for group in tree.groups}
+        unseen = lru_cache(maxsize=64)(lambda question: self._answer_of(question, LruMemo())[1])
+        context = PreviewContext(
             labels=dev.labels,
             classes=self.domain.classes,
             embed=self.text_features,
-            ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
+            ask=lambda question: (
+                self._answer_of(question, self._answers)[1] if question in current else unseen(question)
+            ),
             obstacle=self._obstacle,
             progress=self._progress,
             predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
         )
-        return preview(ground, tree, variants)
+        return preview(context, tree, variants)
 
     def _predict_dev(self, tree: Tree) -> "NDArray[np.int64]":
         """Return predictions (B) on the dev split."""
@@ -348,10 +356,12 @@ class Evaluator:
             answers.evidence.matrix,
         )
 
-    def _obstacle(self, tree: Tree) -> str:
-        """Return why a tree cannot be scored, in a sentence; empty if it can."""
-        checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
-        problems = errors_of(checked.problems)
+    def _obstacle(self, tree: Tree, valid: Tree | None) -> str:
+        """Return why a tree cannot be scored, in a sentence; empty if it can. `valid` is a tree like it that can."""
+        problems: tuple[Problem, ...] = ()
+        if valid is None or not still_valid(valid, tree):
+            checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
+            problems = errors_of(checked.problems)
         if not problems:
             problems = tuple(length_problems(tree, self.encoder))
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -360,7 +370,7 @@ class Evaluator:
     @cached_property
     def _images_json(self) -> ScoredImages:
         assert self.domain.images is not None
-        seen = {image.label for image in self.images.images}
+        labels = {image.label for image in self.images.images}
         root = self.domain.images.root  # relative paths: a score kept in git names no machine's folders
         return {
             "digest": self.images.digest,
@@ -372,7 +382,7 @@ class Evaluator:
                 "by": self.domain.split.by,
                 "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
             },
-            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
+            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in labels],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
             "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},
         }
