@@ -17,6 +17,8 @@ from tests.conftest import ROOT, Run
 from tests.waiting import PATIENCE
 from treegen import load_tree
 from treegen.tree.model import ClassRule, Tree
+from treegen.workflow.ask import open_questions
+from treegen.workflow.workspace import Workspace
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
 
@@ -63,7 +65,10 @@ def test_a_person_who_is_wrong_about_every_tenth_answer_finds_nearly_every_class
         assert ended is not None, screen
         assert 1 <= int(ended[2]) <= len(tree.groups)
         right += ended[1] == rule.name
-        assert f"{tree.groups[0].name}: {tree.word(next(r for r in tree.rules if r.name == ended[1]), tree.groups[0].name) or 'no answer'}" in screen
+        assert (
+            f"{tree.groups[0].name}: {tree.word(next(r for r in tree.rules if r.name == ended[1]), tree.groups[0].name) or 'no answer'}"
+            in screen
+        )
     assert right >= len(tree.rules) - 1
 
 
@@ -89,6 +94,14 @@ class Program:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return self.read()
+
+    def close(self) -> None:
+        """It has ended by itself, without an error."""
+        assert self.process.wait(PATIENCE) == 0
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 @pytest.mark.slow
@@ -122,11 +135,30 @@ def test_a_program_answers_by_word_index_and_guess_goes_back_and_is_told_its_fau
     assert event["rule"] == {g.name: tree.word(target, g.name) for g in tree.groups}
     assert event["pictures"]
     assert all(target.name in path for path in event["pictures"])
-    assert program.process.wait(PATIENCE) == 0
-    assert program.process.stdin is not None
-    assert program.process.stdout is not None
-    program.process.stdin.close()
-    program.process.stdout.close()
+    program.close()
+
+
+@pytest.mark.slow
+def test_an_image_needs_fewer_questions_and_one_that_cannot_be_read_is_one_sentence(
+    run: Run, tree_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLIP knows the drawing: what it is not sure of is asked first, or nothing is."""
+    asked = {True: 0, False: 0}
+    with Workspace(tree_file) as workspace:
+        tree, _ = workspace.load()
+        for rule in tree.rules:
+            for seen in (True, False):
+                image = tree_file.parent / "images" / rule.name / "001.png" if seen else None
+                questions = open_questions(workspace, image, error=0.05, target=0.05)
+                while question := questions.question():
+                    asked[seen] += 1
+                    questions.answer(question, tree.word(rule, question.group.name))
+                assert questions.result().class_name == rule.name
+    assert asked[True] < asked[False]
+    for path, reason in ((tmp_path / "none.png", "no such file"), (tree_file, "not an image")):
+        done = run("ask", tree_file, path)
+        assert done.code == 2
+        assert reason in done.err
 
 
 def replies(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:

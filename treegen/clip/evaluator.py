@@ -10,7 +10,7 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
-from treegen.clip.decisions import MEAN, DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.abstaining import least_fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
@@ -210,6 +210,18 @@ class Evaluator:
     def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
         dev = self.parts["dev"]
         return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
+
+    def posterior(self, tree: Tree, features: Array) -> "NDArray[np.float64]":
+        """Return the probability of each class (B, K), by the rule `bayes`, whatever rule the domain has.
+
+        Args:
+            tree: without errors.
+            features: (B, D).
+        """
+        own = self.domain.decision.rule == "bayes"
+        decision = self.decide(tree) if own else self._learn(RULES["bayes"], tree)
+        posterior: NDArray[np.float64] = to_numpy(decision.scores(self.evidence(tree, features, names=False)))
+        return posterior
 
     def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, Comparison]:
         """Return the decision rule chosen on the dev split, and the `rules` section of the score document.

@@ -1,11 +1,11 @@
 """Ask a person the questions of a tree, the most telling one first."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from treegen.errors import InputError
+from treegen.images import open_image
 from treegen.text import did_you_mean, show
 from treegen.tree.model import Group, Tree
 from treegen.workflow.workspace import Workspace
@@ -150,6 +150,37 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
         prior, priors, labels = _image_priors(workspace, tree, image)
     stop = fit_stop(simulate(sure, priors, random_answers(sure, labels)), labels, target)
     return GuidedQuestions(tree, Interview(sure, guesses, prior, stop.threshold), stop, _pictures(workspace))
+
+
+def _image_priors(
+    workspace: Workspace, tree: Tree, image: Path
+) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]":
+    """Return what CLIP makes of a picture (K), of each dev image (B, K), and their true classes (B), as in the tree."""
+    import numpy as np
+
+    from treegen.clip.arrays import to_device
+
+    if workspace.domain.images is None:
+        message = f"the domain {workspace.domain.name!r} has no images to learn CLIP's errors from"
+        raise InputError(message, "leave the image out, or add [images] to domain.toml")
+    try:
+        picture = open_image(image, workspace.domain.images.crop)
+    except ValueError as error:
+        raise InputError(f"{image}: {error}", "leave the image out to start without one") from error
+
+    def priors() -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]":
+        evaluator = workspace.evaluator
+        dev, place = evaluator.parts["dev"], {name: n for n, name in enumerate(tree.classes)}
+        order = [evaluator.domain.classes.index(name) for name in tree.classes]
+        features = to_device(evaluator.encoder.encode_images([picture]), evaluator.encoder.device)
+        labels = np.array([place[evaluator.domain.classes[label]] for label in dev.labels], np.intp)
+        return (
+            evaluator.posterior(tree, features)[0][order],
+            evaluator.posterior(tree, dev.features)[:, order],
+            labels,
+        )
+
+    return workspace.run(priors)
 
 
 def _pictures(workspace: Workspace) -> dict[str, list[Path]]:

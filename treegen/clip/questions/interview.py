@@ -59,7 +59,8 @@ class Interview:
             if reply.option is not None:
                 log = log + np.log(self._models[reply.guess].column(reply.group, reply.option))
         shares: NDArray[np.float64] = np.exp(log - log.max())
-        return shares / shares.sum()
+        shares /= shares.sum()
+        return shares
 
     @property
     def entropy(self) -> float:

@@ -83,7 +83,8 @@ def simulate(
 
 def _normalised(log: "NDArray[np.float64]") -> "NDArray[np.float64]":
     shares: NDArray[np.float64] = np.exp(log - log.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
 
 
 def random_answers(model: AnswerModel, labels: "NDArray[np.intp]", seed: int = 0) -> Evidence:
