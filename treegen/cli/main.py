@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "git-setup": "Make git show and merge trees.",
     "approve": "Sign a tree off.",
     "log": "List revisions with scores and costs.",
+    "ask": "Find a class by asking a person, the most telling question first.",
     "classify": "Label images, with the answers behind each label.",
     "embed": "Embed and score any number of images.",
     "import": "Read another program's tree.",

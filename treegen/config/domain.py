@@ -241,7 +241,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         split=SplitSettings(**data.get("split", {})),
         llm=_llm_settings(data.get("llm", {}), folder),
         encoder=EncoderSettings(**data.get("encoder", {})),
-        decision=_decision(data.get("decision", {})),
+        decision=_decision(data.get("decision", {}), classes),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
@@ -257,6 +257,18 @@ def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
     return LlmSettings(**{**data, **file, "caps": Limits(**caps)})
 
 
-def _decision(data: dict[str, Any]) -> DecisionSettings:
-    parameters = tuple((name, float(value)) for name, value in data.get("parameters", {}).items())
-    return DecisionSettings(**{**data, "parameters": parameters})
+def _decision(data: dict[str, Any], classes: tuple[str, ...]) -> DecisionSettings:
+    """Read the table [decision].
+
+    Raises:
+        InputError: a prior names no class.
+    """
+    numbers = {
+        key: tuple((name, float(value)) for name, value in data.get(key, {}).items())
+        for key in ("parameters", "priors")
+    }
+    for name, _ in numbers["priors"]:
+        if name not in classes:
+            message = f"[decision] priors: the domain has no class {show(name)}{did_you_mean(name, classes)}"
+            raise InputError(message, "name classes as the domain does")
+    return DecisionSettings(**{**data, **numbers})

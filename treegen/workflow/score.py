@@ -85,7 +85,8 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
     """Write the decision rule that a score's comparison chose into the domain file; return its name.
 
     From then on it makes scores, previews and labels. The file's comments and order are preserved; `least_margin` is
-    kept only if the rule stays the same, because its scale depends on the rule.
+    kept only if the rule stays the same, because its scale depends on the rule, and priors only by the rule that uses
+    them.
 
     Args:
         workspace: its domain file is written.
@@ -98,8 +99,9 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
     learnt = {"parameters": entry["parameters"], "encoder": score["encoder"]["fingerprint"]}
     before = workspace.domain.decision
+    priors = {"priors": dict(before.priors)} if before.priors and chosen == before.rule else {}
     margin = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
-    values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **margin}
+    values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **margin, **priors}
     write_table(workspace.domain_path, "decision", values)
     return str(chosen)
 
