@@ -322,7 +322,7 @@ class Evaluator:
             classes=self.domain.classes,
             embed=self.text_features,
             ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
-            obstacle=self._obstacle,
+            obstacle=self.obstacle,
             progress=self._progress,
             predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
         )
@@ -351,7 +351,7 @@ class Evaluator:
             answers.evidence.matrix,
         )
 
-    def _obstacle(self, tree: Tree, valid: Tree | None) -> str:
+    def obstacle(self, tree: Tree, valid: Tree | None = None) -> str:
         """Return why a tree cannot be scored, in a sentence; empty if it can. `valid` is a tree like it that can."""
         problems: tuple[Problem, ...] = ()
         if valid is None or not still_valid(valid, tree):
