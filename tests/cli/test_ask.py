@@ -65,10 +65,8 @@ def test_a_person_who_is_wrong_about_every_tenth_answer_finds_nearly_every_class
         assert ended is not None, screen
         assert 1 <= int(ended[2]) <= len(tree.groups)
         right += ended[1] == rule.name
-        assert (
-            f"{tree.groups[0].name}: {tree.word(next(r for r in tree.rules if r.name == ended[1]), tree.groups[0].name) or 'no answer'}"
-            in screen
-        )
+        group, named = tree.groups[0].name, next(r for r in tree.rules if r.name == ended[1])
+        assert f"{group}: {tree.word(named, group) or 'no answer'}" in screen
     assert right >= len(tree.rules) - 1
 
 

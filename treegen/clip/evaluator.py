@@ -339,7 +339,7 @@ class Evaluator:
             ask=lambda question: (
                 self._answer_of(question, self._answers)[1] if question in current else unseen(question)
             ),
-            obstacle=self._obstacle,
+            obstacle=self.obstacle,
             progress=self._progress,
             predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
         )
@@ -368,7 +368,7 @@ class Evaluator:
             answers.evidence.matrix,
         )
 
-    def _obstacle(self, tree: Tree, valid: Tree | None) -> str:
+    def obstacle(self, tree: Tree, valid: Tree | None = None) -> str:
         """Return why a tree cannot be scored, in a sentence; empty if it can. `valid` is a tree like it that can."""
         problems: tuple[Problem, ...] = ()
         if valid is None or not still_valid(valid, tree):
