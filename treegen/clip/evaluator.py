@@ -211,16 +211,16 @@ class Evaluator:
         dev = self.parts["dev"]
         return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
 
-    def posterior(self, tree: Tree, features: Array) -> "NDArray[np.float64]":
-        """Return the probability of each class (B, K), by the rule `bayes`, whatever rule the domain has.
-
-        Args:
-            tree: without errors.
-            features: (B, D).
-        """
+    def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
+        """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
         own = self.domain.decision.rule == "bayes"
         decision = self.decide(tree) if own else self._learn(RULES["bayes"], tree)
-        posterior: NDArray[np.float64] = to_numpy(decision.scores(self.evidence(tree, features, names=False)))
+        return self.evidence(tree, features, names=False), dict(decision.parameters)
+
+    def posterior(self, tree: Tree, features: Array) -> "NDArray[np.float64]":
+        """Return the probability of each class (B, K) by the rule `bayes`, of images (B, D)."""
+        evidence, parameters = self.bayes_inputs(tree, features)
+        posterior: NDArray[np.float64] = to_numpy(RULES["bayes"].scores(evidence, parameters))
         return posterior
 
     def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, Comparison]:

@@ -34,6 +34,12 @@ class Simulation:
     confidence: "NDArray[np.float64]"
     asked: "NDArray[np.intp]"
 
+    def questions_until(self, threshold: float) -> "NDArray[np.intp]":
+        """Return the number of questions (B) until the predicted class is so probable, or no question helps."""
+        reached = self.confidence >= threshold
+        first: NDArray[np.intp] = np.where(reached.any(axis=1), reached.argmax(axis=1), self.asked)
+        return np.minimum(first, self.asked)
+
 
 def simulate(
     model: AnswerModel,
@@ -138,12 +144,11 @@ def fit_stop(simulation: Simulation, labels: "NDArray[np.intp]", target: float) 
 
 
 def _stopped_at(simulation: Simulation, labels: "NDArray[np.intp]", threshold: float) -> StopThreshold:
-    reached = simulation.confidence >= threshold
-    stops, first = reached.any(axis=1), reached.argmax(axis=1)
-    wrong = simulation.predictions[np.arange(len(labels)), first] != labels
+    stops, asked = (simulation.confidence >= threshold).any(axis=1), simulation.questions_until(threshold)
+    wrong = simulation.predictions[np.arange(len(labels)), asked] != labels
     return StopThreshold(
         threshold=threshold,
         stopped=float(stops.mean()),
         error=float(wrong[stops].mean()) if stops.any() else None,
-        questions=float(np.where(stops, np.minimum(first, simulation.asked), simulation.asked).mean()),
+        questions=float(asked.mean()),
     )
