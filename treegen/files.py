@@ -23,8 +23,12 @@ _SIGNATURES: Final = {
 }
 
 
-def refuse_binary(path: Path) -> None:
+def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
     """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
+
+    Args:
+        path: the file.
+        wanted: what it should be, in words.
 
     Raises:
         InputError: it begins like an image, an archive or UTF-16 text, or holds a zero byte.
@@ -36,7 +40,7 @@ def refuse_binary(path: Path) -> None:
         return
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
-            raise InputError(f"{path}: {kind}, not UTF-8 text", "name a text file, or save it as UTF-8")
+            raise InputError(f"{path}: {kind}, not {wanted}", "name a text file, or save it as UTF-8")
     if b"\0" in head:
         message = f"{path}: contains a zero byte at offset {head.index(0)}: not a text file"
         raise InputError(message, "name a text file, or save it as UTF-8")
@@ -56,6 +60,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the name") from None
     except UnicodeDecodeError as error:
+        refuse_binary(path)
         before = content[: error.start]
         column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         place = f"line {before.count(10) + 1}, column {column}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options
+from treegen.cli.options import PATH, TREE_FILE, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
     from treegen.clip.embedding.cache import EmbeddingCache
@@ -142,8 +142,8 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     from treegen.cli.output import tell
     from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
-    from treegen.workflow.check import check_domain_file, check_images, check_tree_file
-    from treegen.workflow.workspace import TREE_NAME
+    from treegen.vcs.tree_names import TREE_NAME
+    from treegen.workflow.check import check_domain_file, check_image_source, check_images, check_tree_file
 
     if path.is_dir() or path.suffix == ".toml":
         domain, found = check_domain_file(path)
@@ -156,9 +156,11 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
         elif path.is_dir():
             tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return
+    path = TREE_FILE.convert(str(path), None, None)
     domain, beside = None, domain_path or path.parent / FILE_NAME
     if domain_path or beside.is_file():
         domain, findings = check_domain_file(beside)
+        findings = check_image_source(domain, findings) if domain else findings
         if findings.problems:
             yield findings
     else:
@@ -174,7 +176,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
 
 def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
     from treegen.cli import formats
-    from treegen.cli.output import print_json, tell
+    from treegen.cli.output import print_json, print_line, tell
 
     if form == "json":
         print_json(formats.json_document(found))
@@ -182,9 +184,15 @@ def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
         print_json(formats.sarif_document(found, Path.cwd(), complete=complete))
     else:
         for findings in found:
-            lines = formats.text_lines(findings) if form == "text" else formats.github_lines(findings, Path.cwd())
-            click.echo("\n".join(lines), nl=bool(findings.problems) or form == "text")
+            for line in formats.text_lines(findings) if form == "text" else ():
+                print_line(line)
+            for line in formats.github_lines(findings, Path.cwd()) if form == "github" else ():
+                click.echo(line)
     for findings in found:
+        for problem in findings.fixed:
+            assert problem.fix is not None
+            where = f"{problem.code} {problem.pointer or '/'}"
+            tell(f"{findings.path}: fixed {where}: {problem.message}: {problem.fix.summary}")
         for note in findings.images.notes if findings.images else ():
             tell(f"note: {note}")
         if findings.images and form in ("github", "sarif"):

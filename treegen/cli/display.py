@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
-from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.cli.output import interval, percent, plain, print_line, say, table, tell
 from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Resampled, Score, TestedScore, as_tested
 from treegen.text import counted
 from treegen.tree.changes import Change
@@ -31,7 +31,7 @@ def problem_line(problem: Problem, file: str = "", at: Place | None = None) -> s
 def show_problems(problems: Iterable[Problem], file: str = "", *, err: bool = False) -> None:
     """Print problems, one per line."""
     for problem in problems:
-        click.echo(problem_line(problem, file), err=err)
+        print_line(problem_line(problem, file), err=err)
 
 
 def show_attempt(attempt: "Attempt") -> None:
@@ -63,7 +63,7 @@ def change_line(change: Change) -> str:
 def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | None = None) -> None:
     """Print changes in words, one per line; in colour on a terminal, or as `colour` says."""
     for change in changes:
-        click.echo(indent + change_line(change), color=colour)
+        print_line(indent + change_line(change), colour=colour)
 
 
 def show_proposal(units: Iterable[ChangeGroup]) -> None:
@@ -71,7 +71,7 @@ def show_proposal(units: Iterable[ChangeGroup]) -> None:
     pairs = sorted(((p, c, u) for u in units for p, c in zip(u.places, u.changes, strict=True)), key=lambda t: t[0])
     for _, change, unit in pairs:
         mark = f" (refused: {plain(unit.refused)})" if unit.refused else " (not asked for)" if unit.outside else ""
-        click.echo(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
+        print_line(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
 
 
 def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, str, str]]:

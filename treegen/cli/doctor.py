@@ -62,7 +62,7 @@ def command(
 
 
 def _show(examination: "Examination") -> None:
-    from treegen.cli.output import plain, say
+    from treegen.cli.output import plain, print_line, say
 
     signs = {"ok": ("+", "green"), "off": ("-", "yellow"), "missing": ("!", "red")}
     topic = ""
@@ -71,6 +71,6 @@ def _show(examination: "Examination") -> None:
             say(f"{chr(10) if topic else ''}{finding.topic}")
             topic = finding.topic
         sign, colour = signs[finding.state]
-        click.echo(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.told)}")
+        print_line(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.told)}")
         if finding.tip:
             say(f"      {finding.tip}")

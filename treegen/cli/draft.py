@@ -74,15 +74,15 @@ def command(
     from treegen.errors import InputError
     from treegen.extras import require
     from treegen.images import survey_images
+    from treegen.vcs.tree_names import TREE_NAME
     from treegen.workflow.draft import draft_tree
     from treegen.workflow.score import score_tree
-    from treegen.workflow.workspace import TREE_NAME
 
     source = domain_path(domain)
     tree_path = out or source.parent / TREE_NAME
+    workspace = open_workspace(tree_path, source, encoder)
     if tree_path.resolve() == source.resolve():
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")
-    workspace = open_workspace(tree_path, source, encoder)
     scoring = workspace.domain.images is not None and not no_score
     if scoring:
         require("clip", otherwise="--no-score drafts without it")  # before paying for a model

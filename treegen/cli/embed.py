@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, encoder_options
+from treegen.cli.options import PATH, TREE_FILE, EncoderChoice, encoder_options
 
 if TYPE_CHECKING:
     from treegen.batch.pipeline import Summary
@@ -19,7 +19,7 @@ _SHOWN: Final = 10
 @click.option("-o", "--output", type=PATH, metavar="FOLDER", help="Write Parquet files here; with a tree, its answers.")
 @click.option("--cache", type=PATH, metavar="FILE", help="Fill this embedding cache; the domain's own by default.")
 @click.option("--domain", "domain_path", type=PATH, metavar="FILE", help="Gives crop, encoder and cache.")
-@click.option("--tree", type=PATH, metavar="FILE", help="Score each image with it; the domain's tree.json by default.")
+@click.option("--tree", type=TREE_FILE, metavar="TREE", help="Scores each image; the domain's tree.json by default.")
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),

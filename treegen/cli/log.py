@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treegen.cli.options import PATH
+from treegen.cli.options import TreeFileType
 from treegen.history.score_document import Score, as_tested
 from treegen.text import counted
 
@@ -18,7 +18,7 @@ _GLANCE: Final = 90  # characters shown of a text in a list
 
 
 @click.command("log")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TreeFileType(deleted=True))
 @click.option("--calls", is_flag=True, help="List every language model call, failed ones too, with its problems.")
 @click.option("--call", "number", type=click.IntRange(1), metavar="N", help="One call in full: messages and reply.")
 @click.option("--cost", is_flag=True, help="Cost by model and purpose.")

@@ -7,14 +7,76 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from treegen.config.domain import Domain
     from treegen.config.settings import EncoderSettings
+    from treegen.vcs.tree_names import TreeName
     from treegen.workflow.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
+
+
+class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A tree as users name it: a file, the folder of its domain, `FILE@REVISION` or `GIT_REVISION:FILE`."""
+
+    name = "tree"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Find the tree.
+
+        Raises:
+            InputError: it is missing, or cannot be a tree.
+            ProblemsError: it is empty, or JSON of another kind.
+        """
+        from treegen.tree.document import parse_json
+        from treegen.vcs.tree_names import locate_tree
+        from treegen.vcs.versions import refuse_other_documents
+
+        if not isinstance(value, str):
+            return value
+        tree = locate_tree(value)
+        if tree.is_file:
+            text = tree.read()
+            refuse_other_documents(text, parse_json(text)[0], tree.text)
+        return tree
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete file names."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class TreeFileType(TreeType):
+    """The path of a tree file, or of the one in a domain's folder: for commands that write the file or its history."""
+
+    def __init__(self, *, deleted: bool = False) -> None:
+        """Accept a file that is not there if `deleted`: its history may still be."""
+        self._deleted = deleted
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; the file may be a broken tree.
+
+        Raises:
+            InputError: a revision, or a file that cannot be a tree.
+        """
+        from treegen.errors import InputError
+        from treegen.vcs.tree_names import locate_tree, refuse_other_kinds
+
+        if not isinstance(value, str):
+            return value
+        tree = locate_tree(value)
+        if not tree.is_file:
+            tip = f"name the file; `treegen restore {tree.text}` writes a revision to it first"
+            raise InputError(f"{tree.text}: this command works on the file, not on a revision", tip)
+        if tree.path.exists() or not self._deleted:
+            refuse_other_kinds(tree.path)
+        return tree.path
+
+
+TREE = TreeType()
+TREE_FILE = TreeFileType()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,15 +222,16 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def open_workspace(tree: Path, domain_path: Path | None, encoder: EncoderChoice) -> "Workspace":
-    """Open a tree's workspace with the command line's options, showing progress on stderr.
+def open_workspace(tree: "Path | TreeName", domain_path: Path | None, encoder: EncoderChoice) -> "Workspace":
+    """Open the workspace of a tree or of a revision with the command line's options, showing progress on stderr.
 
     It is closed when the command ends, in any way.
     """
     from treegen.cli.output import ProgressLine
     from treegen.workflow.workspace import Workspace
 
-    workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
+    path, version = (tree, None) if isinstance(tree, Path) else (tree.path, tree)
+    workspace = Workspace(path, domain_path=domain_path, progress=ProgressLine(), version=version)
     click.get_current_context().call_on_close(workspace.close)
     workspace.encoder_settings = encoder.settings(workspace.domain)
     return workspace

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treegen.cli.conversation import LlmChoice, open_exchange
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, llm_options, open_workspace
+from treegen.cli.options import (
+    PATH,
+    TREE_FILE,
+    EncoderChoice,
+    domain_option,
+    encoder_options,
+    llm_options,
+    open_workspace,
+)
 
 if TYPE_CHECKING:
     from treegen.tree.feedback_target import Feedback
@@ -15,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("revise")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE_FILE)
 @click.option("-m", "--message", metavar="TEXT", help="The feedback.")
 @click.option("-F", "--file", "file", type=PATH, metavar="FILE", help="Read the feedback from a file.")
 @click.option("--auto", is_flag=True, help="Compose the feedback from the mistakes on the dev split; -m adds to it.")

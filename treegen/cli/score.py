@@ -1,14 +1,18 @@
 """`treegen score`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import TREE, EncoderChoice, domain_option, encoder_options, open_workspace
+
+if TYPE_CHECKING:
+    from treegen.vcs.tree_names import TreeName
 
 
 @click.command("score")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE)
 @domain_option
 @encoder_options
 @click.option("--dev", "dev_only", is_flag=True, help="The dev part alone: the test part is not looked at.")
@@ -18,7 +22,7 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 @click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev part into domain.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
 def command(
-    tree: Path,
+    tree: "TreeName",
     domain_path: Path | None,
     encoder: EncoderChoice,
     dev_only: bool,

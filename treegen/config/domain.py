@@ -17,7 +17,7 @@ from treegen.config.settings import (
     SplitSettings,
 )
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
+from treegen.files import read_text, refuse_binary
 from treegen.remote.budget import Limits
 from treegen.text import article, did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
@@ -99,6 +99,9 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
     path = domain_path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    if path.suffix.lower() == ".json":
+        raise InputError(f"{path}: JSON, not a domain file", "name a domain's folder, or its domain.toml")
+    refuse_binary(path, "a domain file")
     try:
         data = tomllib.loads(read_text(path))
     except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
