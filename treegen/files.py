@@ -38,12 +38,12 @@ def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
             head = file.read(4096)
     except OSError:
         return
+    tip = "name a text file, or save it as UTF-8" if wanted == "UTF-8 text" else f"name {wanted}, saved as UTF-8"
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
-            raise InputError(f"{path}: {kind}, not {wanted}", "name a text file, or save it as UTF-8")
+            raise InputError(f"{path}: {kind}, not {wanted}", tip)
     if b"\0" in head:
-        message = f"{path}: contains a zero byte at offset {head.index(0)}: not a text file"
-        raise InputError(message, "name a text file, or save it as UTF-8")
+        raise InputError(f"{path}: contains a zero byte at offset {head.index(0)}: not {wanted}", tip)
 
 
 def read_text(path: Path) -> str:
@@ -59,6 +59,8 @@ def read_text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the name") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, not a file", "name a file in it") from None
     except UnicodeDecodeError as error:
         refuse_binary(path)
         before = content[: error.start]

@@ -155,7 +155,8 @@ def test_what_cannot_be_read_as_a_tree_passes_no_gate(run: Run, workspace: Works
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"\xff\xfe", "not UTF-8 at byte 0"),
+        (b"\xff\xfe", "UTF-16 text, not a tree"),
+        (b"\xe9t\xe9", "not UTF-8 at byte 0"),
         (None, "no such file"),
     ],
 )

@@ -40,7 +40,7 @@ def test_costs_that_no_model_told_are_called_unknown(run: Run, tmp_path: Path) -
     store.add_call(told)
     shown = run("log", tmp_path / "tree.json")
     assert "failed ones too: 2, 10 tokens, $0.5000 (1 unknown)" in shown.out
-    assert " -  " in shown.out.splitlines()[1]
+    assert shown.out.splitlines()[1].split()[1] == "-"
     store.close()
 
 
@@ -65,8 +65,8 @@ def test_what_was_seen_in_pictures_is_listed_in_full(run: Run, tmp_path: Path) -
     store.add_call(Call(purpose="describe", model="m", messages=(), reply="I see nothing."))
     store.add_call(Call(purpose="repair", model="m", messages=(), reply='{"descriptions": ["x"]}'))
     lines = [line.strip() for line in run("log", tmp_path / "tree.json", "--calls").out.splitlines()]
-    found = [line for line in lines if line.startswith("seen in the pictures")]
-    assert found == ["seen in the pictures of Wren: brown and small", f"seen in the pictures of Robin: {long.strip()}"]
+    assert "seen in the pictures of Wren: brown and small" in lines
+    assert f"seen in the pictures of Robin: {long.strip()}" in " ".join(lines)
     store.close()
 
 
@@ -86,19 +86,11 @@ def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     assert run("log", tree, "--call", "4").code == 2
     rows = [line.split("  ") for line in run("log", tree, "--cost").out.splitlines()]
     cells = [[cell.strip() for cell in row if cell.strip()] for row in rows[1:]]
-    assert cells[0] == [
-        "m",
-        "draft",
-        "2",
-        "0",
-        "1",
-        "2 + 1 unknown",
-        "7 + 1 unknown",
-        "3 + 1 unknown",
-        "0.5000 + 1 unknown",
-    ]
-    assert cells[1] == ["m", "repair", "1", "1", "0", "0", "0", "0", "0.0000"]
-    assert cells[2][:4] == ["all", "3", "1", "1"]
+    assert cells[0] == ["m"]
+    assert cells[1] == ["draft", "2", "0", "1", "2+", "7+", "3+", "0.5000+"]
+    assert cells[2] == ["repair", "1", "1", "0", "0", "0", "0", "0.0000"]
+    assert cells[3][:4] == ["all", "3", "1", "1"]
+    assert cells[4] == ["+ and more: not every call reported it (--json lists them)"]
     assert "reused from an earlier run" in run("log", tree, "--calls").out
     store.close()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, TREE_FILE, EncoderChoice, domain_option, encoder_options
+from treegen.cli.options import BROKEN_TREE_FILE, PATH, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
     from treegen.clip.embedding.cache import EmbeddingCache
@@ -145,6 +145,8 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     from treegen.vcs.tree_names import TREE_NAME
     from treegen.workflow.check import check_domain_file, check_image_source, check_images, check_tree_file
 
+    if path.is_dir() and (path / TREE_NAME).is_file() and not (path / FILE_NAME).is_file():
+        path /= TREE_NAME
     if path.is_dir() or path.suffix == ".toml":
         domain, found = check_domain_file(path)
         yield check_images(domain, found) if domain else found
@@ -156,7 +158,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
         elif path.is_dir():
             tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return
-    path = TREE_FILE.convert(str(path), None, None)
+    path = BROKEN_TREE_FILE.convert(str(path), None, None)
     domain, beside = None, domain_path or path.parent / FILE_NAME
     if domain_path or beside.is_file():
         domain, findings = check_domain_file(beside)

@@ -29,18 +29,16 @@ class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 
         Raises:
             InputError: it is missing, or cannot be a tree.
-            ProblemsError: it is empty, or JSON of another kind.
+            ProblemsError: it is empty, not JSON, or JSON of another kind.
         """
-        from treegen.tree.document import parse_json
         from treegen.vcs.tree_names import locate_tree
-        from treegen.vcs.versions import refuse_other_documents
+        from treegen.vcs.versions import refuse_unreadable
 
         if not isinstance(value, str):
             return value
         tree = locate_tree(value)
         if tree.is_file:
-            text = tree.read()
-            refuse_other_documents(text, parse_json(text)[0], tree.text)
+            refuse_unreadable(tree)
         return tree
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -51,18 +49,20 @@ class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 class TreeFileType(TreeType):
     """The path of a tree file, or of the one in a domain's folder: for commands that write the file or its history."""
 
-    def __init__(self, *, deleted: bool = False) -> None:
-        """Accept a file that is not there if `deleted`: its history may still be."""
-        self._deleted = deleted
+    def __init__(self, *, broken: bool = False, deleted: bool = False) -> None:
+        """Accept text that is not a tree if `broken`; and a file that is not there if `deleted`."""
+        self._broken, self._deleted = broken, deleted
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; the file may be a broken tree.
+        """Return the path.
 
         Raises:
             InputError: a revision, or a file that cannot be a tree.
+            ProblemsError: it is not the text of a tree, and `broken` is not set.
         """
         from treegen.errors import InputError
         from treegen.vcs.tree_names import locate_tree, refuse_other_kinds
+        from treegen.vcs.versions import refuse_unreadable
 
         if not isinstance(value, str):
             return value
@@ -70,13 +70,17 @@ class TreeFileType(TreeType):
         if not tree.is_file:
             tip = f"name the file; `treegen restore {tree.text}` writes a revision to it first"
             raise InputError(f"{tree.text}: this command works on the file, not on a revision", tip)
-        if tree.path.exists() or not self._deleted:
-            refuse_other_kinds(tree.path)
+        if self._deleted and not tree.path.exists():
+            return tree.path
+        refuse_other_kinds(tree.path)
+        if not self._broken:
+            refuse_unreadable(tree)
         return tree.path
 
 
 TREE = TreeType()
 TREE_FILE = TreeFileType()
+BROKEN_TREE_FILE = TreeFileType(broken=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

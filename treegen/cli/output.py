@@ -98,18 +98,25 @@ def print_json(data: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
-    """Print columns on stdout, as wide as their widest cell; the columns with an index in `right` are right-aligned."""
+    """Print columns on stdout; see `table_lines`."""
+    title, *lines = table_lines(head, rows, right=right)
+    for line in (click.style(title, bold=True), *lines):
+        click.echo(line, color=colour_setting())
+
+
+def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> list[str]:
+    """Format columns as wide as their widest cell; the columns with an index in `right` are right-aligned."""
     from rich.cells import cell_len
 
     cells = [[plain(c).replace("\n", " ") for c in row] for row in [head, *rows]]
     widths = [max(cell_len(row[i]) for row in cells) for i in range(len(head))]
-    for number, row in enumerate(cells):
-        parts = [
+    return [
+        "  ".join(
             " " * (w - cell_len(c)) + c if i in right else c + " " * (w - cell_len(c))
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        line = "  ".join(parts).rstrip()
-        click.echo(click.style(line, bold=True) if number == 0 else line, color=colour_setting())
+        ).rstrip()
+        for row in cells
+    ]
 
 
 def percent(value: float | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from treegen.cli.options import TREE_FILE, domain_option
+from treegen.cli.options import BROKEN_TREE_FILE, domain_option
 from treegen.cli.output import complain
 from treegen.errors import InputError
 
@@ -19,7 +19,7 @@ _BY_SIGNAL: Final = 128  # an exit code above it is this plus the signal's numbe
 
 
 @click.command("review")
-@click.argument("tree", type=TREE_FILE)
+@click.argument("tree", type=BROKEN_TREE_FILE)
 @domain_option
 @click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model for feedback.")
 @click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")

@@ -100,7 +100,7 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
     if not path.is_file():
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
     if path.suffix.lower() == ".json":
-        raise InputError(f"{path}: JSON, not a domain file", "name a domain's folder, or its domain.toml")
+        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
     refuse_binary(path, "a domain file")
     try:
         data = tomllib.loads(read_text(path))

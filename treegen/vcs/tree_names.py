@@ -83,7 +83,10 @@ def locate_tree(text: str, folder: Path = Path()) -> TreeName:
     commit, colon, inside = text.partition(":")
     if not (colon and commit and inside):
         return TreeName(text=text, path=path, folder=folder)
-    from_top = repository_of(folder.resolve()) / inside
+    try:
+        from_top = repository_of(folder.resolve()) / inside
+    except InputError as error:
+        raise InputError(f"{text}: no such file, nor a git revision: {error.message}", "check the name") from None
     path = from_top if is_there(from_top) else folder / inside
     return TreeName(text=text, path=path, commit=commit, inside=inside, folder=folder)
 
@@ -113,7 +116,7 @@ def refuse_other_kinds(path: Path) -> None:
     """
     if not is_there(path):
         siblings = [p.name for p in path.parent.iterdir()] if is_there(path.parent) and path.parent.is_dir() else []
-        raise InputError(f"{path}: no such file{did_you_mean(path.name, siblings)}", "check the name")
+        raise InputError(f"{path}: no such file{did_you_mean(path.name, siblings, cutoff=0.8)}", "check the name")
     if path.is_dir():
         _in_folder(path)
         raise InputError(f"{path}: a folder, not a tree", f"name the file {path / TREE_NAME}")

@@ -6,11 +6,12 @@ from pathlib import Path
 from treegen.errors import ProblemsError
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
+from treegen.tree.document import parse_json
 from treegen.tree.merge.three_way import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text, in_review
 from treegen.vcs.git import NotThereError, content_at, path_in_repository
-from treegen.vcs.tree_names import approved_texts, decoded, is_there, locate_tree
+from treegen.vcs.tree_names import TreeName, approved_texts, decoded, is_there, locate_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,20 @@ def refuse_other_documents(text: str, data: object, name: str) -> None:
     if isinstance(data, dict) and not {"classification_groups", "rules"} & data.keys():
         message = f'{name}: JSON, but not a tree: it has neither "classification_groups" nor "rules"'
         raise ProblemsError(message, "`treegen schema tree` shows the format; `treegen import FILE` reads others")
+
+
+def refuse_unreadable(name: TreeName) -> None:
+    """Refuse what is not the text of any tree; one with errors passes.
+
+    Raises:
+        InputError: it is missing, or of another kind, such as an image.
+        ProblemsError: it is empty, not JSON, or JSON of another kind.
+    """
+    text = name.read()
+    data, _ = parse_json(text)
+    if data is None:
+        tree_of(text, name.text)  # raises, and says why
+    refuse_other_documents(text, data, name.text)
 
 
 def at_revision(path: Path, revision: str) -> Version:
