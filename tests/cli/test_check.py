@@ -129,7 +129,7 @@ GATES = [("--require-approved",), ("--min-accuracy", "0.5"), ("--against", "HEAD
 def test_a_gate_that_finds_no_tree_does_not_pass(run: Run, workspace: Workspace, gate: tuple[str, ...]) -> None:
     """A pipeline with a mistyped path must not be green; what the domain has is still told."""
     folder = workspace.path.parent
-    for path, told in ((folder, "no tree.json to judge"), (folder / "domain.toml", "no tree to judge")):
+    for path, told in ((folder, "no tree.json to check"), (folder / "domain.toml", "no tree to check")):
         done = run("check", *gate, path)
         assert done.code == 2
         assert f"{path}: {told}\n  name the tree file" in done.err

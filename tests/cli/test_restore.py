@@ -52,7 +52,7 @@ def test_an_edit_that_no_revision_holds_is_kept_first(run: Run, tree: Path) -> N
 def test_a_deleted_file_comes_back(run: Run, tree: Path) -> None:
     tree.unlink()
     done = run("restore", "tree.json@latest")
-    assert (done.code, done.out) == (0, "tree.json: restored tree.json@latest as revision 3\n")
+    assert (done.code, done.out) == (0, "tree.json: restored tree.json@latest as revision 2\n")
     assert tree.read_text() == dump(tree_of(SECOND, ""))
 
 

@@ -147,7 +147,7 @@ def test_what_cannot_be_opened_is_an_input_error_with_the_place_of_the_byte(tmp_
     path.write_bytes('{"domain":\n "é'.encode() + b"\xff\xfe")
     with pytest.raises(InputError, match=r"not UTF-8 at byte 15 \(line 2, column 4\)"):
         check_tree_file(path)
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="a folder, not a file"):
         check_tree_file(tmp_path)
 
 

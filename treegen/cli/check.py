@@ -25,8 +25,9 @@ FORMATS = ("text", "json", "github", "sarif")
 @click.argument("files", type=PATH, nargs=-1, required=True, metavar="TREE...")
 @domain_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--fix", is_flag=True, help="Apply the fixes that are certain.")
-@click.option("--against", metavar="REV", help="Also tell what changed since this git revision.")
+@click.option("--against", metavar="REV", help="Also list what changed since this git revision.")
 @click.option("--require-approved", is_flag=True, help="An error if nobody approved the tree as it stands.")
 @click.option(
     "--min-accuracy",
@@ -39,6 +40,7 @@ def command(
     files: tuple[Path, ...],
     domain_path: Path | None,
     form: str,
+    as_json: bool,
     fix: bool,
     against: str | None,
     require_approved: bool,
@@ -55,7 +57,7 @@ def command(
     from treegen.errors import InputError
 
     if encoder.arguments and not encoder.name:
-        raise InputError(f"{encoder.arguments[0]} is the encoder's", "name one with --encoder")
+        raise InputError(f"{encoder.arguments[0]} applies to an encoder only", "name one with --encoder")
     loaded: dict[object, Encoder] = {}
     encoders = _encoders(encoder, loaded)
     gated = against is not None or require_approved or min_accuracy is not None
@@ -70,7 +72,7 @@ def command(
             complain(error.message, error.tip)
     for note in dict.fromkeys(note for each in loaded.values() for note in each.notes):
         tell(f"note: {note}")
-    _print(found, form, complete=not unreadable)
+    _print(found, "json" if as_json else form, complete=not unreadable)
     if unreadable:
         sys.exit(2)
     sys.exit(1 if any(findings.errors for findings in found) else 0)
@@ -137,7 +139,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     """Yield the findings of one file, after the fixes if requested; preceded by those of its domain, if any.
 
     Raises:
-        InputError: a file cannot be read, or there is a gate but no tree to judge: passing would approve nothing.
+        InputError: a file cannot be read, or there is a gate but no tree to check: passing would approve nothing.
     """
     from treegen.cli.output import tell
     from treegen.config.domain import FILE_NAME
@@ -154,7 +156,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
         if path.is_dir() and tree.exists():
             yield from list(_check(tree, path, fix, encoders, gated))[-1:]
         elif gated:
-            raise InputError(f"{path}: no {TREE_NAME if path.is_dir() else 'tree'} to judge", "name the tree file")
+            raise InputError(f"{path}: no {TREE_NAME if path.is_dir() else 'tree'} to check", "name the tree file")
         elif path.is_dir():
             tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return

@@ -50,7 +50,7 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     _run("Every revision, with its score and cost.", ["log", tree])
     _summary(Path(tree))
     say(
-        f"\n{time.monotonic() - started:.0f} s in all. Next: look at {folder}, edit tree.json and score it again, "
+        f"\n{time.monotonic() - started:.0f} s in all. Next: edit {folder}/tree.json and score it again, "
         "or start your own domain with `treegen init`."
     )
 

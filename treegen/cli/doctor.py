@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @click.command("doctor")
 @click.argument("domain", type=PATH, required=False)
-@click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model to look at.")
-@click.option("--api-base", metavar="URL", help="The OpenAI-compatible server to look at.")
-@click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too.")
-@click.option("--encoder", metavar="NAME", help="The encoder to look at.")
+@click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model to check.")
+@click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
+@click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file.")
+@click.option("--encoder", metavar="NAME", help="The encoder to check.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one object.")
 def command(
     domain: Path | None,

@@ -1,6 +1,6 @@
 """Options shared by several commands, and opening the workspace they describe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -161,6 +161,24 @@ def encoder_options(function: F) -> F:
     return decorated  # type: ignore[no-any-return]
 
 
+class RenamedOption(click.Option):
+    """An option that still answers to old spellings, which no help shows."""
+
+    def __init__(self, param_decls: Sequence[str], *, old: Sequence[str], **attributes: Any) -> None:
+        """Add the `old` spellings to the declared ones."""
+        super().__init__([*param_decls, *old], **attributes)
+        self._old = old
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the help under the present names alone."""
+        opts = self.opts
+        self.opts = [name for name in opts if name not in self._old]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = opts
+
+
 def colour_option(function: F) -> F:
     """Add --color and --no-color; by default the terminal and NO_COLOR decide."""
     return click.option(
@@ -171,7 +189,11 @@ def colour_option(function: F) -> F:
 def domain_option(function: F) -> F:
     """Add --domain."""
     return click.option(
-        "--domain", "domain_path", type=PATH, metavar="FILE", help="The domain; domain.toml beside the tree by default."
+        "--domain",
+        "domain_path",
+        type=PATH,
+        metavar="DOMAIN",
+        help="The domain: domain.toml or its folder; the one beside the tree by default.",
     )(function)
 
 
@@ -211,6 +233,7 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(1, 20),
             default=4,
             show_default=True,
+            metavar="N",
             help="Maximum replies for the tree, or for each batch; --max-calls caps the whole run.",
         ),
         click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file."),

@@ -23,16 +23,17 @@ def plain(text: object) -> str:
 
 def colour_setting() -> bool | None:
     """Return `False` if NO_COLOR or TERM=dumb forbids colours, else `None`: in colour on a terminal only."""
-    return False if os.environ.get("NO_COLOR") or _is_dumb() else None
+    return False if os.environ.get("NO_COLOR") or is_dumb() else None
 
 
-def _is_dumb() -> bool:
+def is_dumb() -> bool:
+    """Whether the terminal obeys no escape sequences."""
     return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
 
 def is_watched() -> bool:
     """Whether stderr is a terminal on which something can be repainted."""
-    return sys.stderr.isatty() and not _is_dumb()
+    return sys.stderr.isatty() and not is_dumb()
 
 
 def say(text: object = "") -> None:

@@ -85,8 +85,9 @@ def locate_tree(text: str, folder: Path = Path()) -> TreeName:
         return TreeName(text=text, path=path, folder=folder)
     try:
         from_top = repository_of(folder.resolve()) / inside
-    except InputError as error:
-        raise InputError(f"{text}: no such file, nor a git revision: {error.message}", "check the name") from None
+    except InputError:
+        message = f"{text}: no such file, and no git revision either: this is not a repository"
+        raise InputError(message, "check the name, and the folder") from None
     path = from_top if is_there(from_top) else folder / inside
     return TreeName(text=text, path=path, commit=commit, inside=inside, folder=folder)
 

@@ -87,7 +87,7 @@ def refuse_unreadable(name: TreeName) -> None:
     """
     text = name.read()
     data, _ = parse_json(text)
-    if data is None:
+    if not isinstance(data, dict):
         tree_of(text, name.text)  # raises, and says why
     refuse_other_documents(text, data, name.text)
 
