@@ -4,6 +4,8 @@ import json
 from functools import partial
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from tests.conftest import TREE, Run
 from treegen.history.store import Call, Store
 from treegen.tree.validation.checks import check_text
@@ -128,3 +130,38 @@ def test_the_decision_rule_of_a_score_is_told_beside_its_encoder(run: Run, tmp_p
         assert (f"e, {rule}" in out) == told
         assert ("vs parent: both by the newer revision's encoder and decision rule" in out) == told
     store.close()
+
+
+def test_no_line_is_wider_than_80_columns(run: Run, tmp_path: Path) -> None:
+    """With every figure as wide as it gets, a long note, and a model whose name is long."""
+    check = check_text(TREE).document
+    assert check is not None
+    whole = {"accuracy": 1.0, "interval": [0.886, 1.0], "n": 10_000}
+    paired = {"wins": 1, "losses": 0, "difference": -0.555, "p": 0.5}
+    score = {
+        "encoder": {"name": "local-dir:" + "a/very long folder/" * 9, "fingerprint": "f"},
+        "decision_rule": "temperature",
+        "dev": whole,
+        "test": whole,
+        "images": {"digest": "d"},
+        "mcnemar": {"parent": paired, "baseline": paired},
+        "test_looks": 1234,
+    }
+    with Store(tmp_path / "tree.json") as store:
+        for _ in range(3):
+            parent = store.latest()
+            revision = store.add_revision(
+                check.tree, author="human", note="名前 and words " * 20, parent=parent and parent.id
+            )
+            store.add_score(revision.id, score)  # type: ignore[arg-type]
+        usage = {"prompt_tokens": 123_456_789, "completion_tokens": 12_345_678, "cost": 1234.5, "requests": 12}
+        for purpose, more in (("draft-groups", usage), ("describe", {})):
+            messages = ({"role": "user", "content": "many words " * 50},)
+            problem = {"code": "TG111", "pointer": "/classification_groups/size", "message": "many words " * 20}
+            model = "openai/a-model-with-a-long-name-2026-11-28"
+            call = Call(purpose=purpose, model=model, messages=messages, reply="so " * 99, problems=(problem,), **more)
+            store.attach_calls([store.add_call(call)], revision.id)
+    for form in ((), ("--calls",), ("--cost",)):
+        done = run("log", tmp_path / "tree.json", *form)
+        assert done.code == 0
+        assert max(map(cell_len, done.out.splitlines())) <= 80
