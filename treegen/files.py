@@ -23,6 +23,19 @@ _SIGNATURES: Final = {
 }
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a file or folder exists; one whose name is too long does not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether it is a folder; one whose name is too long is not."""
+    return is_there(path) and path.is_dir()
+
+
 def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
     """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
 

@@ -275,7 +275,7 @@ def test_what_was_fixed_is_listed(run: Run, tmp_path: Path) -> None:
     assert [line.split()[1] for line in told] == ["TG113", "TG301", "TG111"]
     assert told[0].startswith("fixed TG113 /classification_groups/size/options/2: white space around")
     assert told[0].endswith(": remove the white space")
-    assert "fixed" not in run("check", "--fix", path).err
+    assert ": fixed " not in run("check", "--fix", path).err
     path.write_text(TREE, encoding="utf-8")
     (found,) = json.loads(run("check", "--fix", "--json", path).out)
     assert [problem["code"] for problem in found["fixed"]] == ["TG301"]
@@ -286,7 +286,7 @@ def test_missing_images_are_an_error_of_a_domain_and_a_warning_beside_a_tree(run
     (tmp_path / "domain.toml").write_text(f'{DOMAIN}[images]\nfolder = "not here"\n', encoding="utf-8")
     (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
     whole = run("check", tmp_path)
-    assert (whole.code, "domain.toml:6:1: error TG402 /images/folder: " in whole.out) == (1, True)
+    assert (whole.code, ": error TG402 /images/folder: " in whole.out) == (1, True)
     alone = run("check", tmp_path / "tree.json")
     assert alone.code == 0
     assert "warning TG402 /images/folder: the images are not here, so nothing can be scored: not here" in alone.out

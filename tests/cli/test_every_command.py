@@ -60,6 +60,9 @@ NAMES: Final = {
     "revision": "pond/tree.json@99",
     "word": "pond/tree.json@aproved",
     "git revision": "HEAD~1:tree.json",
+    "long name": "x" * 300,
+    "long name's revision": "x" * 300 + "@1",
+    "pipe": "pipe.json",
 }
 #: what a command that needs a tree says of each, with its exit code
 TOLD: Final = {
@@ -76,6 +79,9 @@ TOLD: Final = {
     "revision": (2, "pond/tree.json@99: no revision 99"),
     "word": (2, 'pond/tree.json@aproved: no revision aproved; did you mean "approved"?'),
     "git revision": (2, "HEAD~1:tree.json: no such file, and no git revision either: this is not a repository"),
+    "long name": (2, "xxx: no such file"),
+    "long name's revision": (2, "xxx: no such file, and no history of one"),
+    "pipe": (2, "pipe.json: not a regular file"),
 }
 NO_TERMINAL: Final = (2, "treegen review needs a terminal")
 NO_HISTORY: Final = (2, "has no history")
@@ -83,11 +89,11 @@ ON_THE_FILE: Final = (2, "this command works on the file, not on a revision")
 #: where a command has something else to say
 OTHERWISE: Final = {
     **{("review", kind): NO_TERMINAL for kind in ("other JSON", "list", "text", "empty")},
-    **{("log", kind): NO_HISTORY for kind in ("other JSON", "list", "text", "empty", "missing")},
+    **{("log", kind): NO_HISTORY for kind in ("other JSON", "list", "text", "empty", "missing", "long name")},
     **{
         (name, kind): ON_THE_FILE
         for name in ("check", "review", "revise", "resolve", "approve", "log", "embed")
-        for kind in ("revision", "word")
+        for kind in ("revision", "word", "long name's revision")
     },
     ("check", "domain file"): (0, "0 errors"),
     ("check", "other JSON"): (1, "error TG104 /"),
@@ -105,6 +111,8 @@ DOMAIN_TOLD: Final = {
     "folder": (2, "pictures/domain.toml: no such domain file"),
     "missing": (2, "pond/tre.json: no such domain file"),
     "revision": (2, "pond/tree.json@99: no such domain file"),
+    "long name": (2, "xxx: no such domain file"),
+    "pipe": (2, "pipe.json: no such domain file"),
 }
 #: commands without a title, a severity or an error in the test of colours
 COLOURLESS: Final = {
@@ -136,6 +144,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data.bin").write_bytes(b"\x01\x00\x02")
     for name, text in (("score", '{"accuracy": 1}'), ("list", "[1]"), ("notes", "Wren: brown"), ("empty", "")):
         (tmp_path / f"{name}.json").write_text(text, encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "reply.txt").write_text(TREE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     for name in ("TREEGEN_DEBUG", "TREEGEN_MODEL", "FORCE_COLOR"):

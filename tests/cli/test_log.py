@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -92,7 +93,7 @@ def test_one_call_in_full_and_the_sums(run: Run, tmp_path: Path) -> None:
     assert cells[1] == ["draft", "2", "0", "1", "2+", "7+", "3+", "0.5000+"]
     assert cells[2] == ["repair", "1", "1", "0", "0", "0", "0", "0.0000"]
     assert cells[3][:4] == ["all", "3", "1", "1"]
-    assert cells[4] == ["+ and more: not every call reported it (--json lists them)"]
+    assert cells[4] == ["?: not reported; +: and more, which not every call reported (--json lists them)"]
     assert "reused from an earlier run" in run("log", tree, "--calls").out
     store.close()
 
@@ -141,9 +142,10 @@ def test_no_line_is_wider_than_80_columns(run: Run, tmp_path: Path) -> None:
     score = {
         "encoder": {"name": "local-dir:" + "a/very long folder/" * 9, "fingerprint": "f"},
         "decision_rule": "temperature",
+        "tree": "t",
         "dev": whole,
         "test": whole,
-        "images": {"digest": "d"},
+        "images": {"digest": "d", "split": {"dev": 0.5, "seed": 0}},
         "mcnemar": {"parent": paired, "baseline": paired},
         "test_looks": 1234,
     }
@@ -151,10 +153,15 @@ def test_no_line_is_wider_than_80_columns(run: Run, tmp_path: Path) -> None:
         for _ in range(3):
             parent = store.latest()
             revision = store.add_revision(
-                check.tree, author="human", note="名前 and words " * 20, parent=parent and parent.id
+                check.tree, author="human", note="名前 and words " * 20, parent=parent.id if parent else None
             )
             store.add_score(revision.id, score)  # type: ignore[arg-type]
-        usage = {"prompt_tokens": 123_456_789, "completion_tokens": 12_345_678, "cost": 1234.5, "requests": 12}
+        usage: dict[str, Any] = {
+            "prompt_tokens": 123_456_789,
+            "completion_tokens": 12_345_678,
+            "cost": 1234.5,
+            "requests": 12,
+        }
         for purpose, more in (("draft-groups", usage), ("describe", {})):
             messages = ({"role": "user", "content": "many words " * 50},)
             problem = {"code": "TG111", "pointer": "/classification_groups/size", "message": "many words " * 20}

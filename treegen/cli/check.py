@@ -144,20 +144,22 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     from treegen.cli.output import tell
     from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
+    from treegen.files import is_folder
     from treegen.vcs.tree_names import TREE_NAME
     from treegen.workflow.check import check_domain_file, check_image_source, check_images, check_tree_file
 
-    if path.is_dir() and (path / TREE_NAME).is_file() and not (path / FILE_NAME).is_file():
-        path /= TREE_NAME
-    if path.is_dir() or path.suffix == ".toml":
+    folder = is_folder(path)
+    if folder and (path / TREE_NAME).is_file() and not (path / FILE_NAME).is_file():
+        path, folder = path / TREE_NAME, False
+    if folder or path.suffix == ".toml":
         domain, found = check_domain_file(path)
         yield check_images(domain, found) if domain else found
         tree = path / TREE_NAME
-        if path.is_dir() and tree.exists():
+        if folder and tree.exists():
             yield from list(_check(tree, path, fix, encoders, gated))[-1:]
         elif gated:
-            raise InputError(f"{path}: no {TREE_NAME if path.is_dir() else 'tree'} to check", "name the tree file")
-        elif path.is_dir():
+            raise InputError(f"{path}: no {TREE_NAME if folder else 'tree'} to check", "name the tree file")
+        elif folder:
             tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return
     path = BROKEN_TREE_FILE.convert(str(path), None, None)

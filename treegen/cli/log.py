@@ -230,23 +230,28 @@ def _show_call(calls: "list[Call]", number: int) -> None:
 
 def _show_cost(calls: "list[Call]") -> None:
     """Print totals by model and purpose. Unreported values are unknown, not zero."""
-    from treegen.cli.output import say, table
+    from treegen.cli.output import say, table_lines
 
     if not calls:
         say("no calls to a language model")
         return
     kinds = sorted({(c.model or "?", c.purpose) for c in calls})
-    rows: list[tuple[str, ...]] = []
-    for model, purpose in kinds:
-        if (model, *[""] * 7) not in rows:
-            rows.append((model, *[""] * 7))
-        rows.append((f"  {purpose}", *_sums([c for c in calls if (c.model or "?", c.purpose) == (model, purpose)])))
-    if len(kinds) > 1:
-        rows.append(("all", *_sums(calls)))
-    head = ("model, purpose", "calls", "cached", "failed", "requests", "tokens in", "out", "USD")
-    table(head, rows, right=(1, 2, 3, 4, 5, 6, 7))
-    if any("+" in cell for row in rows for cell in row[4:]):
-        say("+ and more: not every call reported it (--json lists them)")
+    rows = [
+        (f"  {purpose}", *_sums([c for c in calls if (c.model or "?", c.purpose) == (model, purpose)]))
+        for model, purpose in kinds
+    ]
+    rows += [("all", *_sums(calls))] if len(kinds) > 1 else []
+    head = ("model, purpose", "calls", "cached", "failed", "sent", "tokens in", "out", "USD")
+    title, *lines = table_lines(head, rows, right=(1, 2, 3, 4, 5, 6, 7))
+    click.echo(click.style(title, bold=True))
+    before = ""
+    for (model, _), line in zip((*kinds, ("", "")), lines, strict=False):
+        if model != before and model:
+            _say(model)
+        before = model
+        click.echo(line)
+    if any("?" in cell or "+" in cell for row in rows for cell in row[4:]):
+        _say("?: not reported; +: and more, which not every call reported (--json lists them)")
 
 
 def _sums(calls: "list[Call]") -> tuple[str, ...]:
@@ -266,4 +271,4 @@ def _sums(calls: "list[Call]") -> tuple[str, ...]:
 def _sum(values: "Sequence[float | None]", form: str = "{}") -> str:
     """Return the sum of the reported values, with a + if some are missing."""
     reported = [value for value in values if value is not None]
-    return form.format(sum(reported)) + "+" * (len(reported) < len(values)) if reported else "unknown"
+    return form.format(sum(reported)) + "+" * (len(reported) < len(values)) if reported else "?"

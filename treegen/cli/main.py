@@ -1,5 +1,6 @@
 """The entry point: finds commands by name without importing the others, and turns every error into an exit code."""
 
+import errno
 import logging
 import os
 import sys
@@ -41,6 +42,8 @@ COMMANDS: Final = {
     "schema": "Print the JSON Schema of a document.",
     "completion": "Print a script that completes commands in a shell.",
 }
+#: errors that a name, a permission or a full disk causes, wherever they are noticed
+_SURROUNDINGS: Final = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _MODULES: Final = {"git-setup": "git_setup", "import": "import_file"}
 
 
@@ -146,6 +149,13 @@ def main() -> NoReturn:
         missing = explain_import_error(error)
         _report_bug(error) if missing is None else complain(missing.message, missing.tip)
         sys.exit(70 if missing is None else missing.exit_code)
+    except OSError as error:
+        _reraise_in_debug()
+        if error.errno not in _SURROUNDINGS:
+            _report_bug(error)
+            sys.exit(70)
+        complain(f"{error.filename or 'a file'}: {error.strerror}", "check the name, its permissions and the disk")
+        sys.exit(2)
     except Exception as error:  # the one boundary: a bug in treegen
         _reraise_in_debug()
         _report_bug(error)

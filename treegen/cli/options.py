@@ -37,8 +37,7 @@ class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since clic
         if not isinstance(value, str):
             return value
         tree = locate_tree(value)
-        if tree.is_file:
-            refuse_unreadable(tree)
+        refuse_unreadable(tree)  # before the domain is looked for: the first error is the one to tell
         return tree
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -61,6 +60,7 @@ class TreeFileType(TreeType):
             ProblemsError: it is not the text of a tree, and `broken` is not set.
         """
         from treegen.errors import InputError
+        from treegen.files import is_there
         from treegen.vcs.tree_names import locate_tree, refuse_other_kinds
         from treegen.vcs.versions import refuse_unreadable
 
@@ -70,7 +70,7 @@ class TreeFileType(TreeType):
         if not tree.is_file:
             tip = f"name the file; `treegen restore {tree.text}` writes a revision to it first"
             raise InputError(f"{tree.text}: this command works on the file, not on a revision", tip)
-        if self._deleted and not tree.path.exists():
+        if self._deleted and not is_there(tree.path):
             return tree.path
         refuse_other_kinds(tree.path)
         if not self._broken:

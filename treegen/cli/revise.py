@@ -1,5 +1,6 @@
 """`treegen revise`."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,8 @@ def command(tree: Path, domain_path: Path | None, llm: LlmChoice, encoder: Encod
     two classes share, and what was rejected before.
 
     The model is sent the tree, its problems and its diagnosis on the dev split. Changes outside the target of the
-    feedback are marked; those that touch something locked are shown, but never saved.
+    feedback are marked; those that touch something locked are shown, but never saved: exit code 1 if nothing else is
+    left to save.
     """
     from treegen.cli.display import show_problems
 
@@ -77,7 +79,10 @@ def command(tree: Path, domain_path: Path | None, llm: LlmChoice, encoder: Encod
     workspace = open_workspace(tree, domain_path, encoder)
     proposal = _propose(workspace, _target_feedback(workspace, text, options), options, llm)
     show_problems(proposal.conversation.problems, "the proposal", err=True)
-    (_print_json if options.as_json else _show)(proposal, _decide(workspace, proposal, options))
+    decision = _decide(workspace, proposal, options)
+    (_print_json if options.as_json else _show)(proposal, decision)
+    if proposal.changes and (options.apply or options.out) and decision.written is None:
+        sys.exit(1)
 
 
 def _propose(workspace: "Workspace", feedback: "Feedback", options: ReviseOptions, llm: LlmChoice) -> "Proposal":

@@ -8,7 +8,7 @@ from typing import Final
 
 from treegen.config.domain import FILE_NAME
 from treegen.errors import InputError
-from treegen.files import read_text, refuse_binary
+from treegen.files import is_folder, is_there, read_text, refuse_binary
 from treegen.history.store import FOLDER, Revision, Store
 from treegen.text import did_you_mean, show
 from treegen.tree.document import digest_of
@@ -77,9 +77,8 @@ def locate_tree(text: str, folder: Path = Path()) -> TreeName:
         return TreeName(text=str(path) if (folder / text).is_dir() else text, path=path, folder=folder)
     if named := _REVISION.fullmatch(text):
         path = folder / named["file"]
-        return TreeName(
-            text=text, path=path / TREE_NAME if path.is_dir() else path, revision=named["revision"], folder=folder
-        )
+        path = path / TREE_NAME if is_folder(path) else path
+        return TreeName(text=text, path=path, revision=named["revision"], folder=folder)
     commit, colon, inside = text.partition(":")
     if not (colon and commit and inside):
         return TreeName(text=text, path=path, folder=folder)
@@ -90,14 +89,6 @@ def locate_tree(text: str, folder: Path = Path()) -> TreeName:
         raise InputError(message, "check the name, and the folder") from None
     path = from_top if is_there(from_top) else folder / inside
     return TreeName(text=text, path=path, commit=commit, inside=inside, folder=folder)
-
-
-def is_there(path: Path) -> bool:
-    """Whether a file or folder exists; a name that is too long does not."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
 
 
 def _in_folder(path: Path) -> Path:
@@ -116,7 +107,7 @@ def refuse_other_kinds(path: Path) -> None:
         InputError: it is missing, a folder, a device, a domain file, or not text.
     """
     if not is_there(path):
-        siblings = [p.name for p in path.parent.iterdir()] if is_there(path.parent) and path.parent.is_dir() else []
+        siblings = [p.name for p in path.parent.iterdir()] if is_folder(path.parent) else []
         raise InputError(f"{path}: no such file{did_you_mean(path.name, siblings, cutoff=0.8)}", "check the name")
     if path.is_dir():
         _in_folder(path)
@@ -134,7 +125,7 @@ def _text_at(name: TreeName) -> str:
     Raises:
         InputError: there is no such revision.
     """
-    if not (name.path.resolve().parent / FOLDER / "store.sqlite").is_file():
+    if not is_there(name.path.resolve().parent / FOLDER / "store.sqlite"):
         missing = "has no history" if is_there(name.path) else "no such file, and no history of one"
         raise InputError(f"{name.path}: {missing}", "draft, score and revise create one; is this the right file?")
     with Store(name.path) as store:

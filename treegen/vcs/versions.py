@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treegen.errors import ProblemsError
+from treegen.files import is_there
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
 from treegen.tree.document import parse_json
@@ -11,7 +12,7 @@ from treegen.tree.merge.three_way import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text, in_review
 from treegen.vcs.git import NotThereError, content_at, path_in_repository
-from treegen.vcs.tree_names import TreeName, approved_texts, decoded, is_there, locate_tree
+from treegen.vcs.tree_names import TreeName, approved_texts, decoded, locate_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

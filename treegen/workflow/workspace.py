@@ -12,6 +12,7 @@ from treegen.config.domain import domain_path as domain_file
 from treegen.config.settings import EncoderSettings, SplitSettings
 from treegen.errors import InputError
 from treegen.extras import require
+from treegen.files import is_folder
 from treegen.history.store import FOLDER, Revision, Store, store_folder
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
@@ -70,7 +71,7 @@ class Workspace:
             InputError: there is no domain, or it cannot be read.
             ProblemsError: the domain has problems.
         """
-        if tree_path.is_dir():
+        if is_folder(tree_path):
             raise InputError(f"{tree_path} is a folder", f"name the tree file, such as {tree_path / TREE_NAME}")
         source = domain_path or tree_path.parent / FILE_NAME
         if domain_path is None and not source.is_file():
