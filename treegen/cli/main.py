@@ -82,7 +82,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or suggest one."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"there is no command {show(args[0])}{did_you_mean(args[0], tuple(COMMANDS), cutoff=0.6)}")
         return super().resolve_command(ctx, args)
 
