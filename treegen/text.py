@@ -49,6 +49,16 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
+def points(difference: float) -> str:
+    """Format a difference of shares in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}"
+
+
+def p_value(p: float) -> str:
+    """Format a p-value; very small ones as a bound."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
 def did_you_mean(name: str, candidates: Collection[str], *, kind: str = "", cutoff: float = 0.7) -> str:
     """Return the end of a sentence that suggests the nearest candidate; empty if none is near.
 

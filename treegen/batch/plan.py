@@ -9,7 +9,8 @@ from treegen.batch.sources import Listing, is_domain, list_sources
 from treegen.config.domain import Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.model import Tree
-from treegen.workflow.workspace import TREE_NAME, Workspace
+from treegen.vcs.tree_names import TREE_NAME
+from treegen.workflow.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from treegen.config.settings import (
     SplitSettings,
 )
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
+from treegen.files import is_folder, read_text, refuse_binary
 from treegen.remote.budget import Limits
 from treegen.text import article, did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
@@ -72,7 +72,7 @@ def _fill_name(template: str, *, noun: str, name: str) -> str:
 
 def domain_path(path: Path) -> Path:
     """Return `path`, or the domain.toml in it if it is a folder."""
-    return path / FILE_NAME if path.is_dir() else path
+    return path / FILE_NAME if is_folder(path) else path
 
 
 def load_domain(path: Path) -> Domain:
@@ -97,8 +97,11 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
         InputError: the file is missing, not UTF-8 or not TOML.
     """
     path = domain_path(path)
-    if not path.is_file():
+    if not _is_file(path):
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    if path.suffix.lower() == ".json":
+        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
+    refuse_binary(path, "a domain file")
     try:
         data = tomllib.loads(read_text(path))
     except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting

@@ -11,7 +11,9 @@ from treegen.files import write_atomically
 from treegen.images import labels_of
 from treegen.text import printable
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import check_file
+from treegen.tree.validation.checks import check_text
+from treegen.vcs.tree_names import TreeName, locate_tree
+from treegen.vcs.versions import refuse_other_documents
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -31,19 +33,20 @@ class ExportResult:
     notes: tuple[str, ...] = ()
 
 
-def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | None]:
+def load_tree(tree: TreeName | Path, domain: Path | None = None) -> tuple[Tree, Domain | None]:
     """Load a tree without errors and its domain: the given one, or the one next to the tree, if there is one.
 
     Raises:
         InputError: the tree or the domain cannot be read.
         ProblemsError: the tree or the domain has errors.
     """
-    beside = path.parent / FILE_NAME
+    name = locate_tree(str(tree)) if isinstance(tree, Path) else tree
+    beside = name.path.parent / FILE_NAME
     loaded = load_domain(domain) if domain else load_domain(beside) if beside.is_file() else None
-    if path.is_dir():
-        raise InputError(f"{path} is a folder", f"name the tree file, such as {path / 'tree.json'}")
-    checked = check_file(path, classes=loaded.classes if loaded else None, domain=loaded.name if loaded else None)
-    return checked.sound_tree(path), loaded
+    text = name.read()
+    checked = check_text(text, classes=loaded.classes if loaded else None, domain=loaded.name if loaded else None)
+    refuse_other_documents(text, checked.data, name.text)
+    return checked.sound_tree(Path(name.text)), loaded
 
 
 def export_tree(
@@ -119,7 +122,7 @@ def refuse_targets(form: str, out: Path, *, source: Path, force: bool) -> None:
     for target in targets:
         if target.is_dir():
             raise InputError(f"{target} is a folder", "name a file with -o")
-        if target.exists() and target.samefile(source):
+        if target.exists() and source.exists() and target.samefile(source):
             raise InputError(f"{target} is the tree itself", "name another file with -o")
         if target.exists() and not force:
             raise InputError(f"{target} exists", "--force replaces it, or name another with -o")

@@ -10,6 +10,7 @@ from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInput
 from treegen.clip.decisions.learnt import Gated, Temperature, Weighted
 from treegen.config.settings import DecisionSettings
 from treegen.errors import InputError
+from treegen.text import did_you_mean
 
 #: name -> rule, simpler ones first: of equally good rules, the first is chosen
 RULES: Final[dict[str, DecisionRule]] = {
@@ -63,6 +64,7 @@ def rules_named(names: str) -> tuple[DecisionRule, ...]:
     wanted = list(RULES) if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in RULES]
     if unknown or not wanted:
-        message = f"there is no decision rule {', '.join(unknown)}" if unknown else "no decision rule is named"
+        hint = did_you_mean(unknown[0], tuple(RULES)) if unknown else ""
+        message = f"there is no decision rule {', '.join(unknown)}{hint}" if unknown else "no decision rule is named"
         raise InputError(message, f"all, or some of {', '.join(RULES)}")
     return tuple(rule for name, rule in RULES.items() if name == "mean" or name in wanted)
