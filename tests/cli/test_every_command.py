@@ -31,6 +31,8 @@ ON_A_TREE: Final = {
     "log": ("X",),
     "restore": ("X",),
     "classify": ("X", "picture.png"),
+    "ask": ("X",),
+    "optimize": ("X",),
     "export": ("X", "--to", "csv"),
     "embed": ("pictures", "--tree", "X", "-o", "answers"),
 }
@@ -92,7 +94,7 @@ OTHERWISE: Final = {
     **{("log", kind): NO_HISTORY for kind in ("other JSON", "list", "text", "empty", "missing", "long name")},
     **{
         (name, kind): ON_THE_FILE
-        for name in ("check", "review", "revise", "resolve", "approve", "log", "embed")
+        for name in ("check", "review", "revise", "resolve", "approve", "log", "embed", "optimize")
         for kind in ("revision", "word", "long name's revision")
     },
     ("check", "domain file"): (0, "0 errors"),
@@ -125,6 +127,7 @@ COLOURLESS: Final = {
     "git-setup",
     "demo",
     "restore",
+    "ask",
     "completion",
 }
 STYLED: Final = re.compile(r"\x1b\[[\d;]*m")
@@ -201,7 +204,9 @@ def test_other_arguments_that_are_wrong_are_exit_code_2(run: Run, place: Path, n
     assert (done.code, told in done.err) == (2, True), done
 
 
-@pytest.mark.parametrize("name", [n for n in ON_A_TREE if n not in ("score", "classify", "embed", "review", "restore")])
+@pytest.mark.parametrize(
+    "name", [n for n in ON_A_TREE if n not in ("score", "classify", "ask", "optimize", "embed", "review", "restore")]
+)
 def test_a_domain_folder_is_taken_for_its_tree(run: Run, place: Path, name: str) -> None:
     """Exit codes and results are those of the file; the two differ in nothing but the history that they write."""
     told = []
@@ -214,13 +219,14 @@ def test_a_domain_folder_is_taken_for_its_tree(run: Run, place: Path, name: str)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["score", "classify", "embed"])
+@pytest.mark.parametrize("name", ["score", "classify", "optimize", "embed"])
 def test_a_domain_folder_is_taken_for_its_tree_by_what_needs_images(run: Run, tree_file: Path, name: str) -> None:
     folder = tree_file.parent
     image = next((folder / "images").rglob("*.png"))
     more = {
         "score": ("--dev",),
         "classify": (image,),
+        "optimize": ("--steps", "1"),
         "embed": (),
     }[name]
     arguments = (image.parent, "--tree", folder, "-o", folder / "out") if name == "embed" else (folder, *more)
@@ -265,7 +271,7 @@ def test_colours_are_for_terminals_that_want_them(
 ) -> None:
     """None with NO_COLOR, no escape sequence at all on a dumb one, in results as in errors; and lines are wrapped."""
     words = arguments_of(name, "pond")
-    if name in ("git-setup", "demo", "restore"):
+    if name in ("git-setup", "demo", "restore", "ask"):
         words = [name, "--nonsense"]
     for variable, value in {"TERM": "xterm-256color", "COLUMNS": "80", **setting}.items():
         monkeypatch.setenv(variable, value)

@@ -1,10 +1,12 @@
 """Accuracy by number of questions."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.conftest import Run
 from treegen.workflow.adaptive import score_adaptive
 from treegen.workflow.workspace import Workspace
 
@@ -50,3 +52,14 @@ def test_the_test_split_is_evaluated_once_and_not_at_all_where_it_is_sealed(tree
         score_adaptive(workspace)
         score_adaptive(workspace)
         assert recorded() == 1
+
+
+def test_the_command_prints_the_curves_and_what_stopping_early_costs(run: Run, tree_file: Path) -> None:
+    done = run("score", tree_file, "--adaptive")
+    assert done.code == 0
+    assert "by information gain" in done.out
+    assert done.out.count("stop at ") == 3
+    document = json.loads(run("score", tree_file, "--adaptive", "--json").out)
+    curve = document["adaptive"]["orders"]["gain"]
+    assert curve[0]["questions"] == 0
+    assert f"{100 * curve[-1]['accuracy']:.1f} %" in done.out

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, TREE, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
+    from treegen.vcs.tree_names import TreeName
     from treegen.workflow.ask import GuidedQuestions, Question
 
 _HELP: Final = "a number or a word answers; 2? guesses; - not sure or not visible; b back; q quit"
@@ -24,7 +25,7 @@ _REASONS: Final = {
 
 
 @click.command("ask")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE)
 @click.argument("image", type=PATH, required=False)
 @domain_option
 @encoder_options
@@ -44,7 +45,7 @@ _REASONS: Final = {
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, out and in, for other programs.")
 def command(
-    tree: Path,
+    tree: "TreeName",
     image: Path | None,
     domain_path: Path | None,
     encoder: EncoderChoice,

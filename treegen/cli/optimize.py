@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, TREE_FILE, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
     from treegen.optimize.run import Half, Optimized
 
 
 @click.command("optimize")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE_FILE)
 @click.option("--apply", is_flag=True, help="Save the best tree.")
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the best tree here and leave TREE unchanged.")
-@click.option("--lock", "locks", multiple=True, metavar="PART", help="Do not change this: group NAME or class NAME.")
+@click.option("--lock", "locks", multiple=True, metavar="TARGET", help="Do not change this: group NAME or class NAME.")
 @click.option("--no-rule-edits", is_flag=True, help="Change words and groups only, never what is said of a class.")
 @click.option("--wordings", type=PATH, metavar="FILE", help="JSON: other words for options, by group.")
 @click.option("--steps", type=click.IntRange(1), default=50, show_default=True, help="Most changes to accept.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--groups", is_flag=True, help="Also print all details of the groups.")
 @click.option("--rules", metavar="RULES", help="Compare decision rules: all, or a list such as sum,vote,temperature.")
 @click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev split into domain.toml.")
+@click.option("--adaptive", is_flag=True, help="Also show the accuracy against the number of questions asked.")
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
 def command(
     tree: "TreeName",
@@ -32,6 +33,7 @@ def command(
     groups: bool,
     rules: str | None,
     freeze: bool,
+    adaptive: bool,
     as_json: bool,
 ) -> None:
     """Score TREE with CLIP on the images of its domain: a verdict, and accuracy beside its controls.
@@ -41,8 +43,10 @@ def command(
     [split] shows the dev split only. TREE may be a revision, such as tree.json@3.
     """
     from treegen.cli.display import show_notes, show_score
-    from treegen.cli.output import print_json, tell
+    from treegen.cli.display_adaptive import adaptive_json, show_adaptive
+    from treegen.cli.output import print_json, say, tell
     from treegen.errors import InputError
+    from treegen.workflow.adaptive import score_adaptive
     from treegen.workflow.score import freeze_rule, score_tree
 
     if dev_only and unseal:
@@ -52,10 +56,14 @@ def command(
     workspace = open_workspace(tree, domain_path, encoder)
     sealed = True if dev_only else False if unseal else None
     scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
+    asked = score_adaptive(workspace, sealed=sealed) if adaptive else None
     if as_json:
-        print_json(scored.score)
+        print_json({**scored.score, **({"adaptive": adaptive_json(asked)} if asked else {})})
     else:
         show_score(scored.score, groups=groups, full=full)
+        if asked:
+            say()
+            show_adaptive(asked)
     if freeze:
         frozen = freeze_rule(workspace, scored.score)
         tell(f"{workspace.domain_path}: [decision] rule = {frozen}; scores, previews and labels use it from now on")
