@@ -21,6 +21,7 @@ from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
 from treegen.images import Census, LeftOut, Skipped, take_census
 from treegen.progress import Progress, no_progress
+from treegen.text import show
 from treegen.tree.document import digest_of
 from treegen.workflow.score import encoder_notes
 
@@ -344,7 +345,8 @@ class _Keeper:
             accuracy = self._measure()
         notes = [*self.plan.notes, *self.plan.listing.notes(), *encoder_notes(self.settings, self.plan.domain)]
         if findings.strangers:
-            notes.append(f"left out, as they are no class of the domain: {', '.join(sorted(findings.strangers)[:5])}")
+            labels = ", ".join(map(show, sorted(findings.strangers)[:5]))
+            notes.append(f"left out, as their labels are not classes of the domain: {labels}")
         if self.cache and self.cache.rebuilt:
             notes.append("the embedding cache was damaged: it was set aside and begun anew")
         encoder = self.encoder

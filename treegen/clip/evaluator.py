@@ -114,7 +114,7 @@ class Evaluator:
         for name in ("dev", "test"):
             members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
             if not members:
-                left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
+                left_out = "".join(f"\n  {s.below(self.images.root)}: {s.reason}" for s in self.images.skipped[:5])
                 count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
                 told = f"the {name} part has no images ({count}){left_out}"
                 own = any(image.part for image in self.images.images)

@@ -1,6 +1,7 @@
 """The bytes and the pixels of images: safe decoding, upright, in RGB, cropped."""
 
 import hashlib
+import logging
 import warnings
 from functools import cache
 from io import BytesIO
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DECODING: Final = 2
 _MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
 _HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what decoders log of damaged files is printed
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pillow hands to external programs
 
 
@@ -72,7 +74,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
         ValueError: the file is not an image, is truncated, or is so large that it may be a decompression bomb; the text
             says which.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     # process-wide, as catch_warnings is not thread-safe; broken files raise errors anyway
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -80,7 +82,8 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
         with Image.open(path, formats=(*_FORMATS, *_avif(), *_heif())) as file:
             if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice this
                 raise Image.DecompressionBombError
-            image = _in_rgb(ImageOps.exif_transpose(file))
+            file.load()  # first: errors from here on are of the EXIF data alone
+            image = _in_rgb(_upright(file))
     except FileNotFoundError:
         raise ValueError("no such file") from None
     except IsADirectoryError:
@@ -105,6 +108,16 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the crop box leaves nothing of {image.width}x{image.height} pixels")
     return image.crop(box)
+
+
+def _upright(image: "Image.Image") -> "Image.Image":
+    """Turn the picture as its EXIF data says; damaged EXIF data says nothing of the pixels."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # of many types, as from other decoders
+        return image
 
 
 def _avif() -> tuple[str, ...]:

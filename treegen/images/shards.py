@@ -1,9 +1,10 @@
 """Webdataset shards: tars of KEY.jpg with KEY.cls, .json or .txt; members are read in place."""
 
 import json
+import posixpath
 import re
 import tarfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from treegen.text import show
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
 _IN_JSON: Final = ("label", "cls", "class", "class_name", "labels", "classes", "name", "category")
+_MOST_LINKS: Final = 8  # that lead to one file: links may lead in a circle
 _NO_CLASS: Final = "with a label that is no class"
 
 
@@ -59,16 +61,38 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
     try:
         with tarfile.open(path, "r:") as tar:
             try:
-                members += (member for member in tar if member.isfile())
+                members += (member for member in tar if member.isfile() or member.islnk() or member.issym())
             except (tarfile.TarError, OSError, ValueError) as error:
                 told = f"the tar is damaged after {len(members)} files: {error}"
                 findings.leave_out(path, told, exists=False)
             else:
                 if not members:
                     findings.leave_out(path, "the tar is empty", exists=False)
-            yield from _read_members(tar, path, members, part, labels, findings)
+            files = _with_links_resolved(members, path, findings)
+            yield from _read_members(tar, path, files, part, labels, findings)
     except (tarfile.TarError, OSError, ValueError) as error:
         findings.leave_out(path, f"not a tar without compression: {error}", exists=False)
+
+
+def _with_links_resolved(
+    members: Sequence[tarfile.TarInfo], path: Path, findings: Findings
+) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of a tar. A link, such as GNU tar writes for the second name of a file, has its target's bytes."""
+    of_name = {posixpath.normpath(member.name): member for member in members}
+    for member in members:
+        target: tarfile.TarInfo | None = member
+        for _ in range(_MOST_LINKS):
+            if target is None or target.isfile():
+                break
+            folder = posixpath.dirname(target.name) if target.issym() else ""
+            target = of_name.get(posixpath.normpath(posixpath.join(folder, target.linkname)))
+        if target is not None and target.isfile():
+            if target is not member:
+                member.type, member.size, member.offset_data = tarfile.REGTYPE, target.size, target.offset_data
+            yield member
+        else:
+            reason = f"a link to {show(member.linkname)}, which is not a file of the tar"
+            findings.leave_out(path, reason, member.name, exists=False)
 
 
 def _parted(name: str) -> tuple[str, str]:
@@ -81,7 +105,7 @@ def _parted(name: str) -> tuple[str, str]:
 def _read_members(
     tar: tarfile.TarFile,
     path: Path,
-    members: Sequence[tarfile.TarInfo],
+    members: Iterable[tarfile.TarInfo],
     part: PartName | None,
     labels: Labels,
     findings: Findings,
@@ -182,7 +206,7 @@ def _read_sample(
 ) -> Iterator[LabelledImage]:
     try:
         label = _label(tar, beside)
-    except (ValueError, RecursionError, tarfile.TarError, OSError) as error:
+    except (ValueError, tarfile.TarError, OSError) as error:
         if labels.needed:
             told = f"its label cannot be read: {error}"
             findings.leave_out(path, told, picture.name, kind="whose label cannot be read")
@@ -211,8 +235,15 @@ def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
     file = tar.extractfile(beside[ending]) if ending else None
     if file is None:
         return ""
-    text = file.read().decode("utf-8-sig")
-    return _label_in(json.loads(text)) if ending == "json" else text.strip()
+    try:
+        text = file.read().decode("utf-8-sig")
+        return _label_in(json.loads(text)) if ending == "json" else text.strip()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
 
 
 def _label_in(found: object) -> str:
