@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="where the files of inputs with faults stay")
     chosen = parser.parse_args()
     once = cache(partial(encoders.open_encoder, folder=Path()))
-    encoders.open_encoder = lambda settings, folder: once(settings)  # type: ignore[assignment]
+    encoders.open_encoder = lambda settings, folder: once(settings)
     kinds = [chosen.kind] if chosen.kind else [*MAKERS]
     counts, failed, commands, slowest = Counter[str](), Counter[str](), Counter[str](), dict.fromkeys(kinds, (0.0, 0))
     for number in range(chosen.inputs):
@@ -32,9 +32,10 @@ def main() -> int:
         folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
         started = time.monotonic()
         try:
-            told = examine_seed(kind, seed, lambda arguments, program=program: _counted(commands, program, arguments), folder)
+            told = examine_seed(kind, seed, partial(_counted, commands, program), folder)
             if told and chosen.keep:
-                shutil.copytree(folder, chosen.keep / f"{kind}-{seed}", symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+                kept = chosen.keep / f"{kind}-{seed}"
+                shutil.copytree(folder, kept, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         slowest[kind] = max(slowest[kind], (time.monotonic() - started, seed))

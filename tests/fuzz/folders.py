@@ -12,7 +12,23 @@ SPLITS: Final = (
     *("", "", "", "train", "test", "val", "training", "testing", "valid", "validation", "dev", "eval", "evaluation"),
     *("Train", "TEST", "train2017", "my-test_images", "data/train", "data/test", "extra", "fold 1", "a/b/c"),
 )
-STEMS: Final = ("1", "2", "3", "img_v1", "b.left", "ünïcode", "x y", "a\nb", "\x1b[31m", "-rf", "n" * 200, "%s", "{0}", "日本")
+STEMS: Final = (
+    "1",
+    "2",
+    "3",
+    "img_v1",
+    "b.left",
+    "ünïcode",
+    "x y",
+    "a\nb",
+    "\x1b[31m",
+    "-rf",
+    "n" * 200,
+    "%s",
+    "{0}",
+    "日本",
+    "b\udcffx",
+)
 
 
 def name_of(random: Random, picture: Picture) -> str:

@@ -8,12 +8,31 @@ from random import Random
 from typing import Final
 
 from tests.fuzz.pictures import Picture
+from treegen.images import shown
 
 CLASSES: Final = ("Newt", "Swan", "Water Monster")
 #: labels and names of folders that mean a class, nearly mean one, or mean none
 LABELS: Final = (
     *(*CLASSES, *CLASSES, *CLASSES, "newt", "NEWT", "Newts", "001.Newt", "water_monster", "Eel", "Swän", "n02084071"),
-    *("0", "1", "2", "7", "1.0", "-1", "1e3", "", " ", "Newt ", "true", "null", "a\tb", "\x1b[31mred", "x" * 300, "½", "٣"),
+    *(
+        "0",
+        "1",
+        "2",
+        "7",
+        "1.0",
+        "-1",
+        "1e3",
+        "",
+        " ",
+        "Newt ",
+        "true",
+        "null",
+        "a\tb",
+        "\x1b[31mred",
+        "x" * 300,
+        "½",
+        "٣",
+    ),
 )
 
 
@@ -76,7 +95,7 @@ def write(root: Path, files: "dict[str, Picture]", given: Input) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture.data)
         if picture.counts:
-            given.found.add(name)
+            given.found.add(shown(name))
         if picture.readable is not None and picture.counts:
-            (given.readable if picture.readable else given.unreadable).add(name)
+            (given.readable if picture.readable else given.unreadable).add(shown(name))
     given.count = len(given.found)

@@ -72,11 +72,27 @@ def plain(random: Random) -> Picture:
 def unusual_mode(random: Random) -> Picture:
     """CMYK, 1 bit, palettes, transparency."""
     form, mode = random.choice(
-        [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("PNG", "1"), ("PNG", "P"), ("PNG", "LA"), ("PNG", "RGBA"), ("TIFF", "1")]
-        + [("GIF", "P"), ("GIF", "L"), ("WEBP", "RGBA"), ("JPEG", "L"), ("JPEG", "YCbCr"), ("TIFF", "LA"), ("BMP", "P")]
+        [
+            ("JPEG", "CMYK"),
+            ("TIFF", "CMYK"),
+            ("PNG", "1"),
+            ("PNG", "P"),
+            ("PNG", "LA"),
+            ("PNG", "RGBA"),
+            ("TIFF", "1"),
+            ("GIF", "P"),
+            ("GIF", "L"),
+            ("WEBP", "RGBA"),
+            ("JPEG", "L"),
+            ("JPEG", "YCbCr"),
+            ("TIFF", "LA"),
+            ("BMP", "P"),
+        ]
     )
     settings = {"transparency": 0} if mode == "P" and form == "PNG" and random.random() < 0.5 else {}
-    return Picture("unusual mode", random.choice(_ENDINGS[form]), _encoded(_drawn(random, mode), form, **settings), True)
+    return Picture(
+        "unusual mode", random.choice(_ENDINGS[form]), _encoded(_drawn(random, mode), form, **settings), True
+    )
 
 
 def many_bits(random: Random) -> Picture:
@@ -151,8 +167,18 @@ def no_picture(random: Random) -> Picture:
     """What downloads and archives leave behind under a picture's name."""
     ppm = _encoded(_drawn(random), "PPM")
     data = random.choice(
-        [b"<!DOCTYPE html><title>404 Not Found</title>", b'{"error": "rate limit"}', b"%PDF-1.4\n", b"PK\x03\x04zip"]
-        + [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\0" * 64, random.randbytes(64), b"\n", ppm, b"x"]
+        [
+            b"<!DOCTYPE html><title>404 Not Found</title>",
+            b'{"error": "rate limit"}',
+            b"%PDF-1.4\n",
+            b"PK\x03\x04zip",
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            b"\x00" * 64,
+            random.randbytes(64),
+            b"\n",
+            ppm,
+            b"x",
+        ]
     )
     return Picture("no picture", random.choice([".png", ".jpg", ".webp", ".tif"]), data, False)
 
@@ -242,5 +268,3 @@ def small(random: Random, number: int) -> Picture:
 
 def any_picture(random: Random, number: int, *, awkward: float = 0.3) -> Picture:
     return random.choice(AWKWARD)(random) if random.random() < awkward else small(random, number)
-
-

@@ -1,6 +1,7 @@
-"""Run commands on fuzzed inputs, in this process or as the installed program, and say what is wrong with what they did."""
+"""Run commands on fuzzed inputs, in this process or as the installed program, and say what they did wrong."""
 
 import faulthandler
+import io
 import json
 import os
 import re
@@ -22,13 +23,17 @@ from tests.fuzz.tars import tars
 from treegen.cli.main import main
 
 MAKERS: Final[dict[str, Maker]] = {"tables": tables, "tars": tars, "pictures": pictures, "domains": domains}
+_HANGS: Final = 1800  # seconds
+_STDERR: Final = os.dup(2)  # which stays where it is while a command's own is caught
 _EXIT_CODES: Final = (0, 1, 2, 3)
-_SENTENCE: Final = re.compile(r"(read|found) (\d+) of (\d+) picture files? below .*?(?:; left out: (.*))?$", re.MULTILINE)
+_SENTENCE: Final = re.compile(
+    r"read (the headers of )?(\d+) of (\d+) picture files? below .*?(?:; left out: (.*))?$", re.M
+)
 _COUNTED: Final = re.compile(r"(?:^|, )(\d+) (?=[a-z.(])")
 #: what a message has only if nobody wrote it
 _RAW: Final = re.compile(
-    r"Traceback|bug in treegen| at 0x[0-9a-f]{6}|\[Errno|NoneType|codec can't|object has no|unpack requires|not enough values"
-    r"|list index|Error\(|Error:|<class "
+    r"Traceback|bug in treegen| at 0x[0-9a-f]{6}|\[Errno|NoneType|codec can't|object has no|unpack requires"
+    r"|not enough values|list index|Error\(|Error:|<class "
 )
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]")
 
@@ -64,7 +69,7 @@ def in_process(arguments: Sequence[str]) -> Done:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with _written_to(1, out), _written_to(2, err):
             sys.argv = ["treegen", *arguments]
-            sys.stdout, sys.stderr = (open(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))  # noqa: PTH123
+            sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(n, "w", closefd=False), "utf-8") for n in (1, 2))
             try:
                 main()
             except SystemExit as done:
@@ -230,7 +235,7 @@ def _commands(given: Input, random: Random) -> list[tuple[str, ...]]:
 def examine_seed(kind: str, seed: int, run: Run, folder: Path) -> list[str]:
     """Make the input of a seed in a folder and return what is wrong."""
     random = Random(f"{kind}/{seed}")
-    faulthandler.dump_traceback_later(300, exit=True)  # a hang says where, and ends the run
+    faulthandler.dump_traceback_later(_HANGS, exit=True, file=_STDERR)  # a hang says where, and ends the run
     try:
         return [f"{kind} {seed}: {told}" for told in examine(MAKERS[kind](random, folder), random, run)]
     finally:

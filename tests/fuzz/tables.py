@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow
 from pyarrow import parquet
@@ -16,15 +16,38 @@ from tests.fuzz.inputs import LABELS, Input, toml, write, write_domain
 from tests.fuzz.pictures import Picture, any_picture
 
 _HEADS: Final = (
-    *(("path", "label"), ("path", "label"), ("path", "label"), ("file_name", "label"), ("Datei", "Art"), ("image", "y")),
+    *(
+        ("path", "label"),
+        ("path", "label"),
+        ("path", "label"),
+        ("file_name", "label"),
+        ("Datei", "Art"),
+        ("image", "y"),
+    ),
     *(("label", "path"), ("path", "path"), ("", "label"), ("path ", " label"), ("a.png", "Newt"), ("id", "class")),
 )
 _PARTS: Final = ("train", "test", "val", "dev", "", "TEST", "holdout", "validation")
-_CROPS: Final = ("", "0 0 1 1", "(0.1, 0.2, 0.9, 0.8)", "0;0;1;1", "1 1 0 0", "a b c d", "nan nan nan nan", "0 0 1e9 1", "[0,0]")
+_CROPS: Final = (
+    "",
+    "0 0 1 1",
+    "(0.1, 0.2, 0.9, 0.8)",
+    "0;0;1;1",
+    "1 1 0 0",
+    "a b c d",
+    "nan nan nan nan",
+    "0 0 1e9 1",
+    "[0,0]",
+)
 _OUTSIDE: Final = __file__
 _PATHS: Final = (
     _OUTSIDE,
-    *("missing.png", "https://example.org/1.png", "s3://bucket/1.png", "data:image/png;base64,AAAA", "n" * 300 + ".png"),
+    *(
+        "missing.png",
+        "https://example.org/1.png",
+        "s3://bucket/1.png",
+        "data:image/png;base64,AAAA",
+        "n" * 300 + ".png",
+    ),
     *("../outside.png", "C:\\pictures\\1.png", "~/1.png", ".", "a\0b.png", "", " ", "deep/" * 900 + "1.png"),
     *("\x1b[31m.png", "\ud800.png", "NaN", "Newt", "1"),
 )
@@ -57,9 +80,12 @@ def _rows(random: Random, files: "dict[str, Picture]", given: Input) -> list[lis
         if named and random.random() < 0.85:
             name = random.choice(named)
             shape = random.randrange(8)
-            text = {0: name.replace("/", "\\"), 1: f"./{name}", 2: name.removesuffix(files[name].ending)}.get(shape, name)
+            others = {0: name.replace("/", "\\"), 1: f"./{name}", 2: name.removesuffix(files[name].ending)}
+            text = others.get(shape, name)
             if given.found is not None and text == name.strip() and not files[name].counts and files[name].data:
-                given.found = given.count = None  # a table may name what is no picture: it then counts, if its row is used
+                given.found = given.count = (
+                    None  # a table may name what is no picture: it then counts, if its row is used
+                )
         else:
             text = random.choice(_PATHS)
             if text == _OUTSIDE:  # a file, and so it counts if its row is used
@@ -109,7 +135,7 @@ def _encoded(random: Random, suffix: str, heads: Sequence[str], rows: Sequence[S
         return raw.getvalue()
     out = io.StringIO()
     ends = random.choice(["\n", "\r\n", "\n", "\r"])
-    kind = random.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    kind: Literal[0, 1] = csv.QUOTE_ALL if random.random() < 0.5 else csv.QUOTE_MINIMAL
     delimiter = "\t" if suffix == ".tsv" else random.choice(",,,;\t|")
     csv.writer(out, delimiter=delimiter, lineterminator=ends, quoting=kind).writerows([heads, *rows])
     text = out.getvalue()
@@ -127,8 +153,20 @@ def _damaged(random: Random, data: bytes) -> bytes:
     """Cut off, with a quote, a cell or bytes too many, or of another kind altogether."""
     place = random.randrange(len(data) + 1)
     return random.choice(
-        [data[:place], data[:place] + b'"' + data[place:], data[:place] + b"," + data[place:], data[:place] + b"\n" + data[place:]]
-        + [data[:place] + random.randbytes(3) + data[place:], b"", b"\n", b"PAR1", b"[]", b"\0" * 9, b"{" * 9_000, random.randbytes(99)]
+        [
+            data[:place],
+            data[:place] + b'"' + data[place:],
+            data[:place] + b"," + data[place:],
+            data[:place] + b"\n" + data[place:],
+            data[:place] + random.randbytes(3) + data[place:],
+            b"",
+            b"\n",
+            b"PAR1",
+            b"[]",
+            b"\x00" * 9,
+            b"{" * 9000,
+            random.randbytes(99),
+        ]
     )
 
 
@@ -138,7 +176,9 @@ def _metadata(random: Random, root: Path, given: Input, files: "dict[str, Pictur
     for where in random.sample(["", "train", "test", "sub"], random.randint(0, 3)):
         inside = {n.removeprefix(f"{where}/" if where else ""): p for n, p in files.items() if n.startswith(where)}
         suffix = random.choice([".csv", ".jsonl", ".parquet"])
-        data = _encoded(random, suffix, ["file_name", random.choice(["label", "label", "text"])], _rows(random, inside, given))
+        data = _encoded(
+            random, suffix, ["file_name", random.choice(["label", "label", "text"])], _rows(random, inside, given)
+        )
         (root / where).mkdir(parents=True, exist_ok=True)
         (root / where / f"metadata{suffix}").write_bytes(_damaged(random, data) if random.random() < 0.15 else data)
     write_domain(given.folder, 'hf = "set"')
@@ -160,7 +200,9 @@ def _pushed(random: Random, root: Path, given: Input) -> None:
         label_type = pyarrow.int64() if names is not None else pyarrow.string()
         schema = pyarrow.schema([("image", kind), ("label", label_type)])
         if names is not None:
-            features = random.choice([{"label": {"names": names}}, {"label": {"names": 3}}, {"label": 3}, [], None])
+            features: Any = random.choice(
+                [{"label": {"names": names}}, {"label": {"names": 3}}, {"label": 3}, [], None]
+            )
             text = json.dumps({"info": {"features": features}}) if random.random() < 0.9 else "{"
             schema = schema.with_metadata({b"huggingface": text.encode()})
         table = pyarrow.Table.from_pylist(rows, schema=schema)

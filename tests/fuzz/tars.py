@@ -11,21 +11,59 @@ from typing import Any, Final
 from tests.fuzz.inputs import LABELS, Input, write_domain
 from tests.fuzz.pictures import ENDINGS, Picture, any_picture
 
-_KEYS: Final = ("a", "img_v1.0", "dir/b", "b.left", "deep/er/c", "./d", ".hid", "ünïcode", "x y", "n" * 150, "../up", "/abs", "a\nb", "\x1b[31m")
+_KEYS: Final = (
+    "a",
+    "img_v1.0",
+    "dir/b",
+    "b.left",
+    "deep/er/c",
+    "./d",
+    ".hid",
+    "ünïcode",
+    "x y",
+    "n" * 150,
+    "../up",
+    "/abs",
+    "a\nb",
+    "\x1b[31m",
+    "b\udcffx",
+)
+_BROKEN: Final = (b"", b"{", b"\xff\xfe", b"\0", b"[" * 5000, b"\xef\xbb\xbfNewt\n")
 _NAMES: Final = ("0.tar", "1.tar", "birds-train-0001.tar", "train/0.tar", "test/0.tar", "val-0.tar", "x_test_1.tar")
 
 
 def _label(random: Random, label: str) -> tuple[str, bytes] | None:
     """The ending and the content of what labels a picture."""
-    shapes: list[Any] = [label, [label], {"label": label}, {"cls": label, "size": 3}, {"labels": [label]}, {"class": {"name": label}}]
-    shapes += [{"label": 1}, {"label": 1.0}, 3, None, True, [], [label, label], {"caption": "x"}, {"label": None}, 1e400, {}]
+    shapes: list[Any] = [
+        label,
+        [label],
+        {"label": label},
+        {"cls": label, "size": 3},
+        {"labels": [label]},
+        {"class": {"name": label}},
+    ]
+    shapes += [
+        {"label": 1},
+        {"label": 1.0},
+        3,
+        None,
+        True,
+        [],
+        [label, label],
+        {"caption": "x"},
+        {"label": None},
+        1e400,
+        {},
+    ]
     kind = random.randrange(10)
     if kind < 4:
         return random.choice(["cls", "cls", "label", "txt", "CLS"]), label.encode(errors="replace")
     if kind < 8:
-        return "json", json.dumps(random.choice(shapes[:6]) if random.random() < 0.7 else random.choice(shapes)).encode()
+        return "json", json.dumps(
+            random.choice(shapes[:6]) if random.random() < 0.7 else random.choice(shapes)
+        ).encode()
     if kind < 9:
-        return random.choice(["cls", "json", "txt"]), random.choice([b"", b"{", b"\xff\xfe", b"\0", b"[" * 5000, b"\xef\xbb\xbfNewt\n"])
+        return random.choice(["cls", "json", "txt"]), random.choice(_BROKEN)
     return None
 
 
@@ -44,7 +82,8 @@ def _counts(name: str, picture: Picture) -> bool:
 
 def _write_tar(random: Random, path: Path) -> int | None:
     """Write a tar and return how many picture files it holds; `None` if a link makes that hard to say."""
-    count: int | None = 0
+    count = 0
+    linked = False
     with tarfile.open(path, "w", format=random.choice([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])) as tar:
         for number in range(random.randint(0, 8)):
             key = random.choice(_KEYS) + str(random.randint(0, 4) if random.random() < 0.3 else number)
@@ -61,8 +100,8 @@ def _write_tar(random: Random, path: Path) -> int | None:
                 _add(tar, name, data)
         if random.random() < 0.1:
             _add_link(random, tar)
-            count = None
-    return count
+            linked = True
+    return None if linked else count
 
 
 def _add_link(random: Random, tar: tarfile.TarFile) -> None:
@@ -85,7 +124,18 @@ def tars(random: Random, folder: Path) -> Input:
         if random.random() < 0.15:
             path.write_bytes(_damaged(random, path.read_bytes()))
             given.count = None
-    pattern = random.choice(["set/*.tar", "set/*.tar", "set/*/*.tar", "set/{0..1}.tar", "set/0.tar", "set/**/*.tar", "set/[", "set/{9..3}.tar"])
+    pattern = random.choice(
+        [
+            "set/*.tar",
+            "set/*.tar",
+            "set/*/*.tar",
+            "set/{0..1}.tar",
+            "set/0.tar",
+            "set/**/*.tar",
+            "set/[",
+            "set/{9..3}.tar",
+        ]
+    )
     if pattern != "set/*.tar" or any(path.parent != root for path in root.rglob("*.tar")):
         given.count = None  # not every tar is named
     write_domain(folder, f"shards = {json.dumps(pattern)}")
@@ -99,4 +149,14 @@ def _damaged(random: Random, data: bytes) -> bytes:
     for _ in range(random.randint(1, 30)):
         if changed:
             changed[random.randrange(len(changed))] = random.randrange(256)
-    return random.choice([data[:place], bytes(changed), gzip.compress(data), b"", b"no tar", data[:place] + data[place + 7 :], b"\0" * 512])
+    return random.choice(
+        [
+            data[:place],
+            bytes(changed),
+            gzip.compress(data),
+            b"",
+            b"no tar",
+            data[:place] + data[place + 7 :],
+            b"\0" * 512,
+        ]
+    )

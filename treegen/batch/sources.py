@@ -85,7 +85,10 @@ class Listing:
             told.append(
                 f"{which} in no folder that is called like a class, and so {'have' * (pictures > 1) or 'has'} no label"
             )
-        return [*told, *self.labels.meant(self.unlabelled if self.in_folders else self.findings.strangers)]
+        if self.in_folders:
+            return [*told, *self.labels.meant(self.unlabelled)]
+        others = self.names[len(self.labels.names) :] if self.labels.names else ()  # of a table: labels of their own
+        return [*told, *self.labels.meant((*self.findings.strangers, *others))]
 
     @property
     def in_folders(self) -> bool:

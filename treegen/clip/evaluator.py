@@ -26,7 +26,7 @@ from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
-from treegen.images import LabelledImage, below, digest_of_parts, shown
+from treegen.images import LabelledImage, below, digest_of_parts
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -74,7 +74,7 @@ class LabelledImage:
 
     def below(self, folder: Path) -> str:
         """Return its name below a folder, encodable as UTF-8, so that stored names contain no machine's folders."""
-        return below(self.path, folder) + (f"/{self.member}" if self.member else "")
+        return below(self.path, folder) + (f"/{shown(self.member)}" if self.member else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Skipped:
 
     def below(self, folder: Path) -> str:
         """Return its name below a folder."""
-        return below(self.path, folder) + (f"/{self.member}" if self.member else "")
+        return below(self.path, folder) + (f"/{shown(self.member)}" if self.member else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +116,12 @@ class Census:
     Attributes:
         read: files that were read.
         left_out: the others by reason, the most common first.
+        decoded: whether their pixels were read, not only their headers.
     """
 
     read: int
     left_out: tuple[LeftOut, ...]
+    decoded: bool = True
 
     @property
     def found(self) -> int:
@@ -129,7 +131,8 @@ class Census:
     def sentence(self, place: str) -> str:
         """Return the census in one line, of a set that lies below `place`."""
         files = "picture file" if self.found == 1 else "picture files"
-        told = f"read {self.read} of {self.found} {files} below {place}"
+        what = f"{self.read}" if self.decoded else f"the headers of {self.read}"
+        told = f"read {what} of {self.found} {files} below {place}"
         listed = ", ".join(f"{each.count} {each.kind}" for each in self.left_out)
         return f"{told}; left out: {listed}" if listed else told
 
@@ -172,6 +175,7 @@ class ImageSet:
         passed_over: other picture files that are not read, such as those in no class folder.
         notes: what else there is to know of the set, in sentences.
         root: the folder below which images are named.
+        decoded: whether pictures that cannot be decoded are among the skipped.
     """
 
     images: tuple[LabelledImage, ...]
@@ -181,11 +185,13 @@ class ImageSet:
     passed_over: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     root: Path = Path()
+    decoded: bool = True
 
     @property
     def files(self) -> Census:
         """Counts of the picture files of the set."""
-        return take_census(self.images, (*self.skipped, *self.passed_over), self.root)
+        counted = take_census(self.images, (*self.skipped, *self.passed_over), self.root)
+        return replace(counted, decoded=self.decoded)
 
     @property
     def in_two_classes(self) -> int:
@@ -292,16 +298,15 @@ class Labels:
         for label in list(dict.fromkeys(strangers)):
             if name := self.near(label):
                 aliases.setdefault(name, []).append(label)
-            elif _SYNSET.fullmatch(label):
+            elif self.names and _SYNSET.fullmatch(label):
                 synsets.append(label)
         for name, others in list(aliases.items())[:_MOST_MEANT]:
             listed = ", ".join(json.dumps(other, ensure_ascii=False) for other in others[:_MOST_MEANT])
             told.append(f"{listed}: did you mean {name}? Then add below [aliases]: {alias_line(name, others)}")
         if synsets:
-            line = f'CLASS = ["{synsets[0]}"]'
-            told.append(
-                f"{', '.join(synsets[:5])}: synset ids of ImageNet; say below [aliases] which class each means: {line}"
-            )
+            line = alias_line(self.names[0], synsets[:1])
+            message = "synset ids of ImageNet, not class names; add below [aliases] the class of each, such as"
+            told.append(f"{', '.join(synsets[:5])}: {message} {line}")
         return told
 
 
@@ -349,7 +354,7 @@ class Reader(Protocol):
         ...
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """Return the path as text that UTF-8 can encode: undecodable bytes become \\xe9 and the like."""
     return os.fsencode(path).decode(errors="backslashreplace")
 

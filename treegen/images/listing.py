@@ -13,7 +13,7 @@ from treegen.images.folders import read_folders
 from treegen.images.hugging_face import read_hugging_face
 from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, shown, take_census
 from treegen.images.manifests import read_manifest
-from treegen.images.pictures import hash_image
+from treegen.images.pictures import check_header, hash_image
 from treegen.images.shards import read_shards, shard_paths
 from treegen.images.splitting import as_divided, fixed_parts
 from treegen.text import show
@@ -32,7 +32,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
 
     Args:
         domain: its [images] name the set.
-        hash_of: returns the SHA-256 of an image's bytes; reads them by default.
+        hash_of: returns the SHA-256 of an image's bytes; reads them by default. May raise OSError or ValueError.
 
     Raises:
         InputError: the domain names no images, the set is missing or broken as a whole, or it has no image of any
@@ -45,6 +45,8 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
             images.append(replace(image, digest=(hash_of or hash_image)(image)))
         except OSError as error:
             findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
+        except ValueError as error:
+            findings.leave_out(image.path, str(error), image.member)
     if not images:
         raise _nothing(settings, labels, findings)
     divided = as_divided(images, settings.kind)
@@ -61,12 +63,17 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
 
 
 def survey_images(domain: Domain) -> ImageSet:
-    """Find the images of a domain as `list_images` does without reading them: their digests are only their names.
+    """Find the images of a domain as `list_images` does, but read their headers only: their digests are their names.
 
     Raises:
         InputError: see `list_images`.
     """
-    return list_images(domain, lambda image: f"{shown(image.path)}//{image.member}")
+
+    def name_of(image: LabelledImage) -> str:
+        check_header(image)
+        return f"{shown(image.path)}//{image.member}"
+
+    return replace(list_images(domain, name_of), decoded=False)
 
 
 def is_there(settings: ImageSettings) -> bool:

@@ -16,6 +16,7 @@ from treegen.images.tables import Row, read_rows
 from treegen.text import show
 
 _MOST_TOLD: Final = 5
+_MOST_SHOWN: Final = 200  # characters of a path that is not there
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
 
@@ -162,7 +163,8 @@ def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str
     """Return the file that a row means; of one that is not there the findings say why."""
 
     def leave_out(reason: str) -> None:
-        findings.leave_out(folder / text, f"{reason} {place}", exists=False)
+        name = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        findings.leave_out(folder / name, f"{reason} {place}", exists=False)
 
     if _ADDRESS.match(text):
         leave_out(f"a web address, {show(text)}: only files are read, so download the picture first")

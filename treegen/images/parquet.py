@@ -6,7 +6,7 @@ from pathlib import Path
 from treegen.errors import InputError
 from treegen.images.files import unreadable_ending
 from treegen.images.interface import Findings, LabelledImage, Labels, PartName, part_called
-from treegen.images.tables import label_names, open_parquet, picture_columns
+from treegen.images.tables import batches, label_names, open_parquet, picture_columns
 from treegen.text import show
 
 _BATCH = 64  # rows: of the pictures only the sizes are kept
@@ -56,7 +56,7 @@ def read_parquet(
         if order:
             labels.number_with(order)
         number = 0
-        for batch in file.iter_batches(_BATCH, columns=[column, *([label] if label else [])]):
+        for batch in batches(file, path, [column, *([label] if label else [])], _BATCH):
             cells = batch.column(1).to_pylist() if label else [None] * len(batch)
             for picture, cell in zip(batch.column(0).to_pylist(), cells, strict=True):
                 member, number = f"{column}/{number}", number + 1

@@ -12,7 +12,7 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, unreadable_ending
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
-from treegen.text import show
+from treegen.text import encodable, show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
@@ -77,7 +77,7 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
 def _with_links_resolved(
     members: Sequence[tarfile.TarInfo], path: Path, findings: Findings
 ) -> Iterator[tarfile.TarInfo]:
-    """Yield the files of a tar. A link, such as GNU tar writes for the second name of a file, has its target's bytes."""
+    """Yield the files of a tar; a link, as GNU tar writes for the second name of a file, with its target's bytes."""
     of_name = {posixpath.normpath(member.name): member for member in members}
     for member in members:
         target: tarfile.TarInfo | None = member
@@ -260,5 +260,5 @@ def _label_in(found: object) -> str:
     if isinstance(found, float) and found.is_integer():
         return str(int(found))
     if isinstance(found, str | int) and not isinstance(found, bool) and str(found).strip():
-        return str(found).strip()
+        return encodable(str(found).strip())
     raise ValueError(f"{show(found)} is not a label")

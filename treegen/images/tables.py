@@ -13,7 +13,7 @@ from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import read_text
 from treegen.images.files import SUFFIXES as PICTURES
-from treegen.text import counted, first_line, show
+from treegen.text import counted, encodable, first_line, show
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
@@ -141,7 +141,7 @@ def _json_lines(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
             raise InputError(
                 f"{path}: line {number}: not an object", 'each line is like {"path": "...", "label": "..."}'
             )
-        texts = {key: _text(value) for key, value in row.items()}
+        texts = {encodable(key): encodable(_text(value)) for key, value in row.items()}
         _require_columns(path, number, list(texts), wanted, texts)
         yield number, texts
 
@@ -153,22 +153,18 @@ def _once(path: Path, number: int, pairs: Sequence[tuple[str, Any]]) -> dict[str
 
 
 def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    file, pictures, names = open_parquet(path), picture_columns(path), label_names(path)
-    try:
+    pictures, names = picture_columns(path), label_names(path)
+    with open_parquet(path) as file:
         heads = list(file.schema_arrow.names)
         if twice := [name for name, count in Counter(heads).items() if count > 1]:
             raise InputError(f"{path}: two columns are called {show(twice[0])}", "rename one of the two")
         _require_columns(path, 1, heads, wanted, None)
         plain = [name for name in heads if name not in pictures]
         number = 0
-        for batch in file.iter_batches(columns=plain):
+        for batch in batches(file, path, plain):
             for row in batch.to_pylist():
                 number += 1
                 yield number, {key: _named(value, names.get(key)) for key, value in row.items()}
-    except (OSError, ValueError) as error:
-        raise _not_parquet(path, error) from None
-    finally:
-        file.close()
 
 
 def open_parquet(path: Path) -> Any:
@@ -182,6 +178,18 @@ def open_parquet(path: Path) -> Any:
 
     try:
         return parquet.ParquetFile(path)
+    except Exception as error:  # pyarrow's errors have no common type
+        raise _not_parquet(path, error) from None
+
+
+def batches(file: Any, path: Path, columns: Sequence[str], rows: int = 65_536) -> Iterator[Any]:
+    """Yield columns of an open Parquet file, some rows at a time.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        yield from file.iter_batches(rows, columns=list(columns))
     except Exception as error:  # pyarrow's errors have no common type
         raise _not_parquet(path, error) from None
 
