@@ -486,3 +486,34 @@ def test_classify_of_a_folder_names_the_command_that_takes_one(run: Run, tree_fi
     done = run("classify", tree_file, tree_file.parent / "images")
     assert done.code == 2
     assert "treegen embed" in done.err
+
+
+def test_names_of_files_that_are_not_utf_8_are_shown_escaped_by_every_command(
+    run: Run, domain: Callable[[str], Path], tmp_path: Path
+) -> None:
+    two_classes(tmp_path / "set")
+    odd = tmp_path / "set" / "Wendle" / "b\udcff.png"
+    try:
+        odd.write_bytes(b"no picture")
+    except OSError:  # macOS refuses such names
+        pytest.skip("the file system takes no such names")
+    tree = domain('folder = "set"')
+    checked = json.loads(run("check", tmp_path, "--format", "json").out)[0]["images"]
+    assert checked["left_out"][0]["paths"] == ["Wendle/b\\xff.png"]
+    assert "Wendle/b\\xff.png" in run("embed", tmp_path).out
+    assert json.loads(run("classify", tree, odd, "--json").out)[0]["path"] == str(odd)
+    (tmp_path / "set" / "c\udcff").mkdir()
+    odd.rename(tmp_path / "set" / "c\udcff" / "1.png")
+    made = run("init", tmp_path / "new", "--images", tmp_path / "set")
+    assert (made.code, "rename the file or the folder" in made.err) == (2, True)
+
+
+def test_embed_of_a_table_says_which_class_a_label_may_mean(run: Run, tree_file: Path, tmp_path: Path) -> None:
+    draw(tmp_path, "1.png", "2.png", "3.png")
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\n1.png,Wendle\n2.png,Wendel\n3.png,n02084071\n", encoding="utf-8")
+    told = run("embed", table, "--domain", tree_file.parent, "-o", tmp_path / "out").err
+    assert 'did you mean Wendle? Then add below [aliases]: Wendle = ["Wendel"]' in told
+    assert "synset ids of ImageNet, not class names" in told
+    assert 'such as Abrosk = ["n02084071"]' in told
+    assert "synset" not in run("embed", table, "-o", tmp_path / "others").err

@@ -36,6 +36,24 @@ LABELS: Final = (
 )
 
 
+#: the classes of other domains: numbers, names of splits, one name in two spellings of Unicode, only case between them
+_OTHER_CLASSES: Final = (
+    ("1", "2", "5"),
+    ("train", "test"),
+    ("Swän", "Swa\u0308n x", "swan"),
+    ("newt", "Newt"),
+    ("0", "Newt"),
+)
+_MORE: Final = (
+    '[aliases]\n"{name}" = ["Eel", "n02084071", "001.Newt"]',
+    "[split]\ndev = 0.9\nseed = 7",
+    '[split]\nby = "rank"',
+    "[split]\nsealed = true",
+    '[decision]\nrule = "weighted"',
+    '[encoder]\nname = "bundled"\nprecision = "fp32"',
+)
+
+
 @dataclass(kw_only=True)
 class Input:
     """One input, written to a folder.
@@ -71,10 +89,16 @@ def toml(text: object) -> str:
     return json.dumps(str(text)).replace("\x7f", "\\u007f")
 
 
-def write_domain(folder: Path, images: str, classes: Sequence[str] = CLASSES, more: str = "") -> None:
-    """A domain with these [images], and a tree for its classes."""
+def write_domain(folder: Path, images: str, random: Random | None = None) -> None:
+    """A domain with these [images], and a tree for its classes; `random` varies classes and settings."""
+    classes: tuple[str, ...] = CLASSES
+    more = list[str]()
+    if random is not None:
+        classes = CLASSES if random.random() < 0.8 else random.choice(_OTHER_CLASSES)
+        more = random.sample(_MORE, 1) if random.random() < 0.3 else []
     listed = ", ".join(map(toml, classes))
-    text = f'name = "pond"\nclasses = [{listed}]\n{more}\n[images]\n{images}\n'
+    text = f'name = "pond"\nclasses = [{listed}]\n[images]\n{images}\n'
+    text += "\n".join(each.replace("{name}", classes[0]) for each in more)
     (folder / "domain.toml").write_text(text, encoding="utf-8")
     tree = {
         "domain": "pond",

@@ -172,7 +172,7 @@ def examine(given: Input, random: Random, run: Run) -> Iterator[str]:
     for arguments in _commands(given, random):
         done, told, document = checked(*arguments)
         if arguments[0] == "init" and done.code == 0:
-            again, _, _ = checked("check", "DIR")
+            again, _, _ = checked("check", arguments[1])
             if again.code not in (0, 1):
                 told.append(f"init wrote what check cannot read: {again.err}")
         if arguments == ("check", "DIR", "--format", "json") and document:
@@ -186,6 +186,10 @@ def examine(given: Input, random: Random, run: Run) -> Iterator[str]:
         elif document and arguments[0] == "embed":
             own = arguments[1] == "DIR" or (given.kind == "pictures" and arguments[1] == str(given.source))
             names = _embedded(given.folder / "out") if "-o" in arguments and given.kind != "tars" else None
+            if "-o" in arguments:
+                second = checked(*arguments)[2] or {}
+                if (second.get("embedded"), second.get("files")) != (0, document["files"]):
+                    told.append(f"a second run embeds {second.get('embedded')} and finds {second.get('files')}")
             unlike = Input(kind=given.kind, folder=given.folder)
             told += faults_of_files(document["files"], given if own else unlike, names)
             if own:

@@ -114,7 +114,7 @@ def _manifest(random: Random, root: Path, given: Input, files: "dict[str, Pictur
     columns = {key: name for key, name in zip(("path", "label"), heads, strict=False) if name != key and name}
     line = ", ".join(f"{key} = {toml(name)}" for key, name in columns.items())
     images = f'manifest = "list{suffix}"\nfolder = "set"'
-    write_domain(given.folder, images + (f"\ncolumns = {{{line}}}" if line and random.random() < 0.7 else ""))
+    write_domain(given.folder, images + (f"\ncolumns = {{{line}}}" if line and random.random() < 0.7 else ""), random)
 
 
 def _encoded(random: Random, suffix: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
@@ -181,7 +181,7 @@ def _metadata(random: Random, root: Path, given: Input, files: "dict[str, Pictur
         )
         (root / where).mkdir(parents=True, exist_ok=True)
         (root / where / f"metadata{suffix}").write_bytes(_damaged(random, data) if random.random() < 0.15 else data)
-    write_domain(given.folder, 'hf = "set"')
+    write_domain(given.folder, 'hf = "set"', random)
 
 
 def _pushed(random: Random, root: Path, given: Input) -> None:
@@ -215,7 +215,7 @@ def _pushed(random: Random, root: Path, given: Input) -> None:
     given.found = given.count = None  # the pictures are rows
     if len(single) == 1 and random.random() < 0.5:
         given.source = single[0]
-        write_domain(given.folder, f'manifest = "set/data/{single[0].name}"')
+        write_domain(given.folder, f'manifest = "set/data/{single[0].name}"', random)
     else:
         given.source = root
-        write_domain(given.folder, 'hf = "set"')
+        write_domain(given.folder, 'hf = "set"', random)

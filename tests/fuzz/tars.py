@@ -138,7 +138,12 @@ def tars(random: Random, folder: Path) -> Input:
     )
     if pattern != "set/*.tar" or any(path.parent != root for path in root.rglob("*.tar")):
         given.count = None  # not every tar is named
-    write_domain(folder, f"shards = {json.dumps(pattern)}")
+    more = ""
+    if random.random() < 0.2:
+        names = random.choice(["Newt\nSwan\n", "", "Eel\nNewt\n\n# x\nSwan"])
+        (folder / "names.txt").write_text(names, encoding="utf-8")
+        more = '\nclassnames = "names.txt"'
+    write_domain(folder, f"shards = {json.dumps(pattern)}{more}", random)
     given.source = folder / pattern
     return given
 
