@@ -41,6 +41,8 @@ def main() -> int:
         slowest[kind] = max(slowest[kind], (time.monotonic() - started, seed))
         counts[kind] += 1
         failed[kind] += bool(told)
+        if (number + 1) % 500 == 0:
+            print(f"{number + 1} inputs, {failed.total()} with faults", flush=True)
         for each in told:
             print(f"FAULT {each}", flush=True)
     print(f"{'kind':10}{'inputs':>8}{'failures':>10}{'slowest':>10}  seed")

@@ -120,7 +120,9 @@ class Evaluator:
                 own = any(image.part for image in self.images.images)
                 change = "the parts that the set itself names" if own else "`dev` below [split]"
                 tip = f"give every class more images, or change {change}"
-                raise InputError(told, tip if self.images.images else "see what the files hold: none is a picture")
+                raise InputError(
+                    told, tip if self.images.images else "check the content of the files: none is a picture"
+                )
             images = tuple(image for image, _ in members)
             parts[name] = Part(
                 features=features[[row for _, row in members]], labels=tuple(i.label for i in images), images=images

@@ -87,6 +87,7 @@ class Skipped:
         member: its name within a tar.
         kind: the reason as it follows a number: "in no class folder".
         exists: whether it is a picture file: not a file that is missing, a folder or a whole tar.
+        tip: what to do about it; empty if that depends on the file.
     """
 
     path: Path
@@ -94,6 +95,7 @@ class Skipped:
     member: str = ""
     kind: str = "that cannot be read"
     exists: bool = True
+    tip: str = ""
 
     def below(self, folder: Path) -> str:
         """Return its name below a folder."""
@@ -132,9 +134,9 @@ class Census:
         """Return the census in one line, of a set that lies below `place`."""
         files = "picture file" if self.found == 1 else "picture files"
         what = f"{self.read}" if self.decoded else f"the headers of {self.read}"
-        told = f"read {what} of {self.found} {files} below {place}"
+        sentence = f"read {what} of {self.found} {files} below {place}"
         listed = ", ".join(f"{each.count} {each.kind}" for each in self.left_out)
-        return f"{told}; left out: {listed}" if listed else told
+        return f"{sentence}; left out: {listed}" if listed else sentence
 
     def as_json(self) -> FileCounts:
         """Return the census as plain data."""
@@ -276,15 +278,15 @@ class Labels:
         return self._numbered[number]
 
     def order(self) -> str:
-        """Return the order through which numbers were counted, in words; empty if none were."""
+        """Return which class each number means, in words; empty if no label was a number."""
         if not self.counted:
             return ""
         shown = [f"{number} = {name}" for number, name in enumerate(self._numbered[:_MOST_MEANT])]
         more = f", ... {len(self._numbered) - 1} = {self._numbered[-1]}" if len(self._numbered) > _MOST_MEANT else ""
-        return f"labels that are numbers are counted from 0: {', '.join(shown)}{more}"
+        return f"numeric labels are counted from 0: {', '.join(shown)}{more}"
 
     def near(self, label: str) -> str | None:
-        """Return the class whose name, or other name, a label nearly is; `None` if there is none."""
+        """Return the class whose name or alias is nearly the label; `None` if there is none."""
         if label.isdecimal() or len(self._classes) > _MOST_COMPARED:
             return None
         bare = {_bare(name): index for name, index in reversed(self._classes.items())}
@@ -293,8 +295,8 @@ class Labels:
         return self.names[bare[close[0]]] if close and close[0] else None
 
     def meant(self, strangers: Iterable[str]) -> list[str]:
-        """Return what labels that are no class may mean, with the lines that say so in domain.toml."""
-        aliases, told, synsets = dict[str, list[str]](), list[str](), list[str]()
+        """Return which classes unknown labels may mean, with the lines to add to domain.toml."""
+        aliases, messages, synsets = dict[str, list[str]](), list[str](), list[str]()
         for label in list(dict.fromkeys(strangers)):
             if name := self.near(label):
                 aliases.setdefault(name, []).append(label)
@@ -302,12 +304,12 @@ class Labels:
                 synsets.append(label)
         for name, others in list(aliases.items())[:_MOST_MEANT]:
             listed = ", ".join(json.dumps(other, ensure_ascii=False) for other in others[:_MOST_MEANT])
-            told.append(f"{listed}: did you mean {name}? Then add below [aliases]: {alias_line(name, others)}")
+            messages.append(f"{listed}: did you mean {name}? Then add below [aliases]: {alias_line(name, others)}")
         if synsets:
             line = alias_line(self.names[0], synsets[:1])
             message = "synset ids of ImageNet, not class names; add below [aliases] the class of each, such as"
-            told.append(f"{', '.join(synsets[:5])}: {message} {line}")
-        return told
+            messages.append(f"{', '.join(synsets[:5])}: {message} {line}")
+        return messages
 
 
 def alias_line(name: str, others: Iterable[str]) -> str:
@@ -332,13 +334,20 @@ class Findings:
         self.notes: list[str] = []
 
     def leave_out(
-        self, path: Path, reason: str, member: str = "", *, kind: str = "that cannot be read", exists: bool = True
+        self,
+        path: Path,
+        reason: str,
+        member: str = "",
+        *,
+        kind: str = "that cannot be read",
+        exists: bool = True,
+        tip: str = "",
     ) -> None:
-        """Record an unreadable image, or with `exists=False` what is no picture file: a folder, a tar."""
-        self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists))
+        """Record an unreadable image, or with `exists=False` something that is not a picture file: a folder, a tar."""
+        self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists, tip=tip))
 
     def pass_over(self, path: Path, kind: str, member: str = "") -> None:
-        """Count a picture file that is not read, and not damaged either."""
+        """Count a picture file that is left out although it is not damaged."""
         self.passed_over.append(Skipped(path=path, reason=kind, member=member, kind=kind))
 
 
