@@ -40,6 +40,11 @@ def show(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
+def encodable(text: str) -> str:
+    """Replace what UTF-8 cannot encode: halves of surrogate pairs, which JSON can hold as escapes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
 

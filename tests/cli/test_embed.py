@@ -55,7 +55,7 @@ def test_a_domains_tree_with_errors_does_not_stop_the_embedding(run: Run, tree_f
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["images"], "nothing says where"),
+        (["images"], "no destination"),
         (["nowhere", "-o", "out"], "no such folder or file"),
         ([".", "-o", "out", "--domain", "."], "is a domain itself"),
         (["images", "-o", "domain.toml"], "is a file"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from treegen.config.domain import load_domain, read_domain
 from treegen.errors import InputError
@@ -16,10 +17,10 @@ def class_list(folder: Path, *names: str) -> Path:
 
 
 def image_folders(folder: Path, *names: str) -> Path:
-    """Folders with one file each that has the suffix of an image."""
+    """Folders with one image each."""
     for name in names:
         (folder / "pictures" / name).mkdir(parents=True)
-        (folder / "pictures" / name / "1.png").write_bytes(b"")
+        Image.new("RGB", (2, 2)).save(folder / "pictures" / name / "1.png")
     return folder / "pictures"
 
 

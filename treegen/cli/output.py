@@ -95,7 +95,8 @@ def print_json(data: Any) -> None:
     """Print a document on stdout."""
     import json
 
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    click.echo(text.encode(errors="backslashreplace").decode())  # bytes of file names that are not UTF-8
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:

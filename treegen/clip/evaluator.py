@@ -26,7 +26,7 @@ from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
-from treegen.images import LabelledImage, below, digest_of_parts, shown
+from treegen.images import LabelledImage, below, digest_of_parts
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -116,13 +116,15 @@ class Evaluator:
         for name in ("dev", "test"):
             members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
             if not members:
-                left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
+                left_out = "".join(f"\n  {s.below(self.images.root)}: {s.reason}" for s in self.images.skipped[:5])
                 count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
                 message = f"the {name} split has no images ({count}){left_out}"
                 has_own_split = any(image.part for image in self.images.images)
                 remedy = "the split that the image set names" if has_own_split else "`dev` below [split]"
                 tip = f"give every class more images, or change {remedy}"
-                raise InputError(message, tip if self.images.images else "see what the files hold: none is a picture")
+                raise InputError(
+                    message, tip if self.images.images else "check the content of the files: none is a picture"
+                )
             images = tuple(image for image, _ in members)
             chosen = features[[row for _, row in members]]
             if isinstance(chosen, np.ndarray):

@@ -68,8 +68,8 @@ def export_tree(
     if form in TEXTS:
         return ExportResult(files=(("", TEXTS[form](tree)),), notes=notes)
     if form == "clip-benchmark":
-        order, told = _counted_order(domain)
-        return ExportResult(files=tuple(clip_benchmark_files(tree, order).items()), notes=told)
+        order, notes = _counted_order(domain)
+        return ExportResult(files=tuple(clip_benchmark_files(tree, order).items()), notes=notes)
     if form != "safetensors":
         raise refuse_unknown_format(form)
     if encoder is None:
@@ -81,19 +81,19 @@ def export_tree(
 
 
 def _counted_order(domain: Domain | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the classes in the order of the image set's label numbers, and a note on names that are no class."""
+    """Return the classes in the order of the image set's label numbers, and a note on names that are not classes."""
     if domain is None:
         return (), ()
     labels = labels_of(domain)
     places = [labels.find(name) for name in labels.numbered]
-    strange = [name for name, place in zip(labels.numbered, places, strict=True) if place is None]
+    unknown = [name for name, place in zip(labels.numbered, places, strict=True) if place is None]
     order = tuple(domain.classes[place] for place in places if place is not None) or domain.classes
-    if not strange:
+    if not unknown:
         return order, ()
-    listed = ", ".join(map(printable, strange[:5]))
+    listed = ", ".join(map(printable, unknown[:5]))
     return order, (
-        f"{len(strange)} of the {len(places)} names that numbers count in the image set are no class ({listed}): "
-        "classnames.json lacks them, so that its numbers are not those of the set",
+        f"{len(unknown)} of the {len(places)} names behind the image set's numeric labels are not classes ({listed}): "
+        "classnames.json lacks them, so its numbers differ from those of the set",
     )
 
 

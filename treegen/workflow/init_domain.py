@@ -13,7 +13,7 @@ from treegen.files import read_text, write_atomically
 from treegen.images import Findings, below, part_called, picture_files, survey_images
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.tables import columns_of, guess_columns, label_names, picture_columns
-from treegen.text import counted, did_you_mean, show
+from treegen.text import counted, did_you_mean, encodable, show
 
 _TEMPLATE: Final = """\
 # A treegen domain: what is to be classified. `treegen schema domain` explains every key.
@@ -252,9 +252,15 @@ def _relative(path: Path | None, folder: Path) -> str:
 
 
 def _toml(text: str) -> str:
-    """Return a TOML basic string."""
+    """Return a TOML basic string.
+
+    Raises:
+        InputError: UTF-8 cannot encode it: it is the name of a file or a folder in another encoding.
+    """
     import tomlkit
 
+    if encodable(text) != text:
+        raise InputError(f"{show(text)}: not UTF-8, as domain.toml must be", "rename the file or the folder")
     return tomlkit.string(text).as_string()
 
 
