@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "git-setup": "Make git show and merge trees.",
     "approve": "Sign a tree off.",
     "log": "List revisions with scores and costs.",
+    "report": "Write a page on a tree: score, confusion, mistakes, revisions.",
+    "compare": "Compare trees, revisions and encoders on the same images.",
     "classify": "Label images, with the answers behind each label.",
     "embed": "Embed and score any number of images.",
     "import": "Read another program's tree.",
