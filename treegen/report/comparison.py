@@ -233,16 +233,17 @@ def entry_label(document: ComparisonDocument, number: int) -> str:
 
 def summary(document: ComparisonDocument) -> str:
     """Say in one sentence which entries differ on the split of the pairs: those with p below 0.05 after Holm."""
-    pairs = document["pairs"]
+    pairs, split = document["pairs"], document["split"]
     shown = [pair for pair in pairs if pair["p_holm"] < 0.05]
-    n = (document["entries"][0][document["split"]] or document["entries"][0]["dev"])["n"]  # type: ignore[literal-required]
-    tests = counted(len(pairs), "paired test")
+    entry = document["entries"][0]
+    images = f"{(entry['test'] or entry['dev'])['n']} {split} images"
     if not shown:
-        return f"No difference is significant on {n} {document['split']} images ({tests}, p corrected by Holm)."
-    best = max(shown, key=lambda pair: abs(pair["difference"]))
-    sign = "above" if best["difference"] > 0 else "below"
-    first, second = entry_label(document, best["first"]), entry_label(document, best["second"])
-    return (
-        f"{len(shown)} of {tests} on {n} {document['split']} images show a difference (p corrected by Holm); the "
-        f"largest: {first} is {100 * abs(best['difference']):.1f} points {sign} {second}."
-    )
+        tests = counted(len(pairs), "paired test")
+        return f"No significant difference on {images} ({tests}, p corrected by Holm)."
+    largest = max(shown, key=lambda pair: abs(pair["difference"]))
+    first, second = entry_label(document, largest["first"]), entry_label(document, largest["second"])
+    sign = "above" if largest["difference"] > 0 else "below"
+    words = f"{first} is {100 * abs(largest['difference']):.1f} points {sign} {second}"
+    if len(pairs) == 1:
+        return f"On {images} {words} (McNemar, p = {largest['p_holm']:.2g})."
+    return f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
