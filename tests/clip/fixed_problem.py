@@ -171,12 +171,15 @@ def _previews(problem: Problem, convert: Convert, decision: FittedRule | None) -
         assert decision is not None
         return decision.scores(evidence).argmax(1)
 
+    def obstacle(tree: Tree, valid: Tree | None) -> str:
+        return "twins" if tree.word(tree.rules[3], "shape") == "egg" else ""
+
     ground = PreviewContext(
         labels=tuple(problem.dev_labels),
         classes=CLASSES,
         embed=embed,
         ask=ask,
-        obstacle=lambda tree: "twins" if tree.word(tree.rules[3], "shape") == "egg" else "",
+        obstacle=obstacle,
         progress=lambda *_: None,
         predict=answer if decision else None,
     )

@@ -188,6 +188,8 @@ def _answers(tree: Tree) -> Iterator[Problem]:
             message = f"the rule of {show(rule.name)} answers nothing; give its option in at least one group"
             yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=message)
             continue
+        if answers.keys() == names.keys():
+            continue
         unknown = [g for g in answers if g not in names]
         renamed = {wrong: folded.get(word) for word, wrong in _only_ones(unknown).items()}
         for group in unknown:
@@ -243,7 +245,7 @@ def _twins(tree: Tree) -> Iterator[Problem]:
 
 def _unused(tree: Tree) -> Iterator[Problem]:
     """Yield options that no rule points to."""
-    used = {(group, index) for rule in tree.rules for group, index in rule.answers}
+    used = {answer for rule in tree.rules for answer in rule.answers}
     for group in tree.groups:
         for index, option in enumerate(group.options):
             if (group.name, index) not in used:
