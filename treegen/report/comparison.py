@@ -246,4 +246,6 @@ def summary(document: ComparisonDocument) -> str:
     words = f"{first} is {100 * abs(largest['difference']):.1f} points {sign} {second}"
     if len(pairs) == 1:
         return f"On {images} {words} (McNemar, p = {largest['p_holm']:.2g})."
-    return f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
+    return (
+        f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
+    )
