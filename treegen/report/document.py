@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.config.domain import Domain
 from treegen.history.score_document import Score, as_tested
+from treegen.images import WHOLE
 from treegen.report.album import Album, Picture
 from treegen.report.comparison import ComparisonDocument, compare_evaluations
 from treegen.report.evaluation import Evaluation, evaluate
@@ -16,7 +19,7 @@ from treegen.text import counted
 from treegen.tree.changes.difference import difference
 from treegen.tree.model import ClassRule, Tree
 from treegen.vcs.versions import Version
-from treegen.workflow.score import score_tree
+from treegen.workflow.score import ScoreResult, score_tree
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,14 +27,16 @@ if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import GroupVote, Mistake
 
 PICTURES: Final = 200
-# What bounds the size of a page without pictures; what is left out is counted on it.
+#: Characters of a page without pictures that the sections of varying size may take together, and the most of each. The
+#: options of the groups take what the others leave; what has no room is counted on the page.
+_ROOM: Final = 82_000
+_MOST: Final = {"heat": 15_000, "pairs": 25_000, "groups": 9_000, "curves": 7_000, "answers": 11_000}
 _MOST_CLASSES: Final = 40  # in the heat map
-_MOST_PAIRS: Final = 50
-_MOST_WRONG: Final = 160  # wrong images with a caption
-_MOST_OPTIONS: Final = 160
-_MOST_ANSWERS: Final = 1_500  # cells of the table of answers
-_MOST_CHANGES: Final = 40
+_MOST_CHANGES: Final = 25
+_MOST_PAIRS: Final = 100
+_MOST_WRONG: Final = 16  # images of one pair
 _SIDE_BY_SIDE: Final = 8  # pairs that show pictures of both classes
+_SEPARATED: Final = 4  # groups that tell a pair apart
 _MISLED: Final = 2  # answers listed below a wrong image
 _PACKAGES: Final = ("numpy", "torch", "open_clip_torch", "transformers", "pillow")
 
@@ -86,11 +91,15 @@ class OptionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSection:
-    """A group: its entry in the diagnosis of the score document, its prompt, and its options."""
+    """A group: its entry in the diagnosis of the score document, its prompt, and its options.
+
+    `listed` is whether the table of all groups has room for it, and `more` the number of options that have none.
+    """
 
     name: str
     prompt: str
     diagnosis: Mapping[str, Any]
+    listed: bool
     options: tuple[OptionReport, ...]
     more: int
 
@@ -109,6 +118,10 @@ class HeatMap:
     cells: tuple[tuple[int, int, int, float], ...]
     left_out: int
 
+    def row(self, number: int) -> dict[int, tuple[int, float]]:
+        """Return the cells of a row: column -> images and their share of the row."""
+        return {column: (count, share) for row, column, count, share in self.cells if row == number}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
@@ -122,7 +135,11 @@ class Against:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything on the page. `album` holds its pictures; `measured` says how it was measured."""
+    """Everything on the page.
+
+    `curves` are the groups whose reliability is shown, `album` holds the pictures, and `measured` says how it was
+    measured.
+    """
 
     name: str
     tree: Tree
@@ -134,6 +151,7 @@ class Report:
     pairs: tuple[ConfusedPair, ...]
     more_pairs: int
     groups: tuple[GroupSection, ...]
+    curves: tuple[Mapping[str, Any], ...]
     history: History
     answers: tuple[ClassRule, ...]
     measured: tuple[tuple[str, str], ...]
@@ -150,9 +168,16 @@ class _Builder:
     album: Album
     mistakes: "Sequence[Mistake]"
     rules: Mapping[str, ClassRule] = field(init=False)
+    room: int = _ROOM
 
     def __post_init__(self) -> None:
         self.rules = {rule.name: rule for rule in self.evaluation.tree.rules}
+
+    def fit(self, costs: Sequence[int], most: int) -> int:
+        """Return how many of the first items fit into the page and into `most`, and take their room."""
+        totals = [total for total in accumulate(costs) if total <= min(most, self.room)]
+        self.room -= totals[-1] if totals else 0
+        return len(totals)
 
 
 def build_report(
@@ -181,52 +206,80 @@ def build_report(
     other = _against(workspace, evaluation, against, sealed) if against else None
     # last: its count of evaluations includes those above, so that the same report made again has the same count
     scored = score_tree(workspace, named.tree, sealed=sealed)
-    assert workspace.domain.images is not None
-    album = Album(pictures, workspace.domain.images.crop)
-    builder = _Builder(
-        evaluation=evaluation,
-        classes=workspace.domain.classes,
-        album=album,
-        mistakes=workspace.evaluator.mistakes(named.tree),
-    )
-    pairs, more = _pairs(builder)
+    mistakes = workspace.evaluator.mistakes(named.tree)
+    history = history_of(workspace.store, scored.revision, scored.score)
+    return compose(workspace.domain, evaluation, mistakes, scored, history, against=other, pictures=pictures)
+
+
+def compose(
+    domain: Domain,
+    evaluation: Evaluation,
+    mistakes: "Sequence[Mistake]",
+    scored: ScoreResult,
+    history: History,
+    *,
+    against: Against | None = None,
+    pictures: int = PICTURES,
+) -> Report:
+    """Put together what a report shows; only the pictures are read.
+
+    Args:
+        domain: of the tree.
+        evaluation: of the tree.
+        mistakes: on the dev split.
+        scored: the tree's score.
+        history: its revisions.
+        against: another tree beside it.
+        pictures: the most pictures on the page.
+    """
+    tree, score = evaluation.tree, scored.score
+    album = Album(pictures, domain.images.crop if domain.images else WHOLE)
+    builder = _Builder(evaluation=evaluation, classes=domain.classes, album=album, mistakes=mistakes)
+    heat, (pairs, more) = _heat_map(builder), _pairs(builder)
+    curves, answers = _curves(builder, score), _answers(builder)
     report = Report(
-        name=named.name,
-        tree=named.tree,
-        domain=workspace.domain.name,
-        noun=workspace.domain.noun,
-        score=scored.score,
+        name=evaluation.name,
+        tree=tree,
+        domain=domain.name,
+        noun=domain.noun,
+        score=score,
         notes=scored.notes,
-        heat=_heat_map(evaluation, workspace.domain.classes),
+        heat=heat,
         pairs=pairs,
         more_pairs=more,
-        groups=_groups(builder, scored.score),
-        history=history_of(workspace.store, scored.revision, scored.score),
-        answers=_answers(named.tree),
-        measured=_measured(scored.score),
+        groups=_groups(builder, score),
+        curves=curves,
+        history=history,
+        answers=answers,
+        measured=_measured(score),
         album=album,
-        against=other,
+        against=against,
     )
     album.fill()
     return report
 
 
-def _heat_map(evaluation: Evaluation, classes: Sequence[str]) -> HeatMap:
+def _heat_map(builder: _Builder) -> HeatMap:
     """Count true against predicted classes; of many classes those with most errors are shown, in their own order."""
-    dev = evaluation.dev
+    dev, classes = builder.evaluation.dev, builder.classes
     counts, totals = Counter(zip(dev.labels, dev.predictions, strict=True)), Counter(dev.labels)
     errors: Counter[int] = Counter()
     for (true, predicted), count in counts.items():
         if true != predicted:
             errors.update({true: count, predicted: count})
     present = sorted(range(len(classes)), key=lambda k: (-errors[k], k))
-    shown = sorted(present[:_MOST_CLASSES])
-    place = {k: row for row, k in enumerate(shown)}
-    cells = [
-        (place[t], place[p], count, count / totals[t])
-        for (t, p), count in sorted(counts.items())
-        if t in place and p in place
-    ]
+    cells: list[tuple[int, int, int, float]] = []
+    for most in range(min(len(classes), _MOST_CLASSES), 0, -1):
+        shown = sorted(present[:most])
+        place = {k: row for row, k in enumerate(shown)}
+        cells = [
+            (place[t], place[p], count, count / totals[t])
+            for (t, p), count in sorted(counts.items())
+            if t in place and p in place
+        ]
+        names = sum(2 * len(classes[k]) + 60 for k in shown)
+        if builder.fit([48 * len(cells) + 4 * (most**2 - len(cells)) + names], _MOST["heat"]):
+            break
     return HeatMap(
         classes=tuple((k, classes[k]) for k in shown), cells=tuple(cells), left_out=len(classes) - len(shown)
     )
@@ -244,26 +297,39 @@ def _pairs(builder: _Builder) -> tuple[tuple[ConfusedPair, ...], int]:
     for mistake in builder.mistakes:
         images.setdefault((order[mistake.true], order[mistake.predicted]), []).append(mistake)
     ordered = sorted(images.items(), key=lambda item: (-len(item[1]), item[0]))
-    room, pairs = _MOST_WRONG, []
-    for number, ((true, predicted), mistakes) in enumerate(ordered[:_MOST_PAIRS]):
-        # every pair may show two; the frequent ones take what room is left
-        most = min(len(mistakes), max(2, min(16, room - 2 * (min(len(ordered), _MOST_PAIRS) - number))))
-        room -= most
-        pairs.append(_pair(builder, number, (true, predicted), mistakes, most))
-    return tuple(pairs), max(0, len(ordered) - _MOST_PAIRS)
+    separated = [_separated(builder, *pair) for pair, _ in ordered[:_MOST_PAIRS]]
+    costs = [_length(own, mistakes[:_MOST_WRONG]) for own, (_, mistakes) in zip(separated, ordered, strict=False)]
+    shown = builder.fit(costs, _MOST["pairs"])
+    pairs = [_pair(builder, number, *ordered[number], separated[number]) for number in range(shown)]
+    return tuple(pairs), len(ordered) - shown
+
+
+def _separated(builder: _Builder, true: int, predicted: int) -> tuple[dict[str, Any], ...]:
+    """Return the groups that tell two classes apart, with the option of each."""
+    from treegen.clip.diagnosis.diagnose import separating
+
+    tree, rules = builder.evaluation.tree, [builder.rules[builder.classes[k]] for k in (true, predicted)]
+    groups = separating(builder.evaluation.groups, builder.evaluation.dev.labels, true, predicted)
+    return tuple({**each, "options": [tree.word(rule, each["group"]) for rule in rules]} for each in groups)
+
+
+def _length(separated: Sequence[Mapping[str, Any]], mistakes: "Sequence[Mistake]") -> int:
+    """Return about how many characters a pair of classes takes on the page, without pictures."""
+    words = [word for each in separated[:_SEPARATED] for word in (each["group"], *each["options"])]
+    votes = [vote for mistake in mistakes for vote in _misled(mistake)]
+    words += [word for vote in votes for word in (vote.group, vote.option, vote.true_option)]
+    names = len(mistakes[0].true + mistakes[0].predicted)
+    return 700 + 4 * names + sum(len(word or "") + 12 for word in words) + (130 + names) * len(mistakes)
 
 
 def _pair(
-    builder: _Builder, number: int, pair: tuple[int, int], mistakes: "Sequence[Mistake]", most: int
+    builder: _Builder,
+    number: int,
+    pair: tuple[int, int],
+    mistakes: "Sequence[Mistake]",
+    separated: tuple[dict[str, Any], ...],
 ) -> ConfusedPair:
-    from treegen.clip.diagnosis.diagnose import separating
-
     dev, (true, predicted) = builder.evaluation.dev, pair
-    tree, names = builder.evaluation.tree, (builder.classes[true], builder.classes[predicted])
-    separated = [
-        {**each, "options": [tree.word(builder.rules[name], each["group"]) for name in names]}
-        for each in separating(builder.evaluation.groups, dev.labels, true, predicted)
-    ]
     examples: list[tuple[Picture, ...]] = []
     for label in pair:
         rows = [i for i, k in enumerate(dev.labels) if k == label == dev.predictions[i]][:2]
@@ -271,41 +337,50 @@ def _pair(
         examples.append(tuple(builder.album.place(dev.images[i], 1) for i in beside))
     return ConfusedPair(
         anchor=anchor_of(true, predicted),
-        true=names[0],
-        predicted=names[1],
+        true=builder.classes[true],
+        predicted=builder.classes[predicted],
         count=len(mistakes),
         n=dev.labels.count(true),
-        separated_by=tuple(separated),
+        separated_by=separated[:_SEPARATED],
         examples=(examples[0], examples[1]),
-        wrong=tuple(_wrong(builder, each, 0 if place < 4 else 3) for place, each in enumerate(mistakes[:most])),
+        wrong=tuple(_wrong(builder, each, 0 if place < 4 else 3) for place, each in enumerate(mistakes[:_MOST_WRONG])),
     )
 
 
+def _misled(mistake: "Mistake") -> "tuple[GroupVote, ...]":
+    """Return the answers that spoke most for the predicted class."""
+    return tuple(sorted((vote for vote in mistake.votes if vote.margin > 0), key=lambda vote: -vote.margin)[:_MISLED])
+
+
 def _wrong(builder: _Builder, mistake: "Mistake", priority: int) -> WrongImage:
-    misled = sorted((vote for vote in mistake.votes if vote.margin > 0), key=lambda vote: -vote.margin)
     return WrongImage(
         picture=builder.album.place(mistake.image, priority),
         true_score=mistake.true_score,
         predicted_score=mistake.predicted_score,
-        misled=tuple(misled[:_MISLED]),
+        misled=_misled(mistake),
     )
 
 
 def _groups(builder: _Builder, score: Score) -> tuple[GroupSection, ...]:
     """Return every group with its options, as far as there is room."""
     diagnoses = {entry["name"]: entry for entry in score["dev"]["groups"]}
-    room, sections = _MOST_OPTIONS, []
+    weakest = sorted(diagnoses, key=lambda name: (not diagnoses[name]["n"], diagnoses[name]["accuracy"] or 0.0))
+    listed = set(weakest[: builder.fit([len(name) + 310 for name in weakest], _MOST["groups"])])
+    sections = []
     for group, predictions in zip(builder.evaluation.tree.groups, builder.evaluation.groups, strict=True):
-        shown = min(len(group.options), max(0, room))
-        room -= shown
-        reports = _option_reports(builder, predictions)
         # the weakest options are the ones to read about
-        ordered = sorted(reports, key=lambda each: (each.n == 0, each.correct / each.n if each.n else 0.0))
+        ordered = sorted(
+            _option_reports(builder, predictions),
+            key=lambda each: (each.n == 0, each.correct / each.n if each.n else 0.0),
+        )
+        costs = [430 + len(each.name) * 3 + sum(len(name) + 6 for name, _ in each.taken_for) for each in ordered]
+        shown = max(0, builder.fit([len(group.prompt) + len(group.name) + 600, *costs], builder.room) - 1)
         sections.append(
             GroupSection(
                 name=group.name,
                 prompt=group.prompt,
                 diagnosis=diagnoses[group.name],
+                listed=group.name in listed,
                 options=tuple(_with_pictures(builder, predictions, each) for each in ordered[:shown]),
                 more=len(group.options) - shown,
             )
@@ -349,9 +424,24 @@ def _with_pictures(builder: _Builder, group: "GroupPredictions", report: OptionR
     )
 
 
-def _answers(tree: Tree) -> tuple[ClassRule, ...]:
+def _curves(builder: _Builder, score: Score) -> tuple[Mapping[str, Any], ...]:
+    """Return the groups whose reliability is shown: all, or else those with the largest calibration error."""
+    groups = [group for group in score["dev"]["groups"] if group.get("calibration")]
+    worst = sorted(groups, key=lambda group: -group["calibration"]["error"])
+    costs = [700 + 50 * len(group["calibration"]["bins"]) + len(group["name"]) for group in worst]
+    shown = worst[: builder.fit(costs, _MOST["curves"])]
+    return tuple(group for group in groups if group in shown)
+
+
+def _answers(builder: _Builder) -> tuple[ClassRule, ...]:
     """Return the first classes, as many as have room in the table of answers."""
-    return tree.rules[: max(1, _MOST_ANSWERS // max(1, len(tree.groups)))]
+    tree = builder.evaluation.tree
+    head = sum(len(group.name) + 10 for group in tree.groups)
+    costs = [
+        sum(len(tree.word(rule, group.name) or "no answer") + 14 for group in tree.groups) + len(rule.name) + 30
+        for rule in tree.rules
+    ]
+    return tree.rules[: max(0, builder.fit([head, *costs], _MOST["answers"]) - 1)]
 
 
 def _against(workspace: Workspace, evaluation: Evaluation, other: Version, sealed: bool | None) -> Against:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from treegen import __version__
 from treegen.history.score_document import Paired, as_tested
@@ -20,6 +20,7 @@ MARK: Final = "<!doctype html>\n<!-- treegen "
 MARK_MARKDOWN: Final = "<!-- treegen "
 _JOINERS: Final = "\u200c\u200d\u00a0\n"  # joiners belong to the spelling of Persian and of emoji
 _SIGNIFICANT: Final = 0.05
+_LONGEST: Final = 1_000  # characters of a text; longer ones are cut
 
 
 def report_html(report: Report) -> str:
@@ -110,7 +111,8 @@ def _visible(value: Any) -> Any:
 
 def _isolated(text: str) -> Markup:
     """Isolate a name that may be written from right to left from the text around it."""
-    return Markup("<bdi>{}</bdi>").format(_visible(text))
+    shown = _visible(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
+    return escape(shown) if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
 
 
 def _code(text: str) -> str:
