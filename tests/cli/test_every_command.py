@@ -33,6 +33,8 @@ ON_A_TREE: Final = {
     "classify": ("X", "picture.png"),
     "ask": ("X",),
     "optimize": ("X",),
+    "report": ("X", "-o", "report.html"),
+    "compare": ("X", "X"),
     "export": ("X", "--to", "csv"),
     "embed": ("pictures", "--tree", "X", "-o", "answers"),
 }
@@ -205,7 +207,12 @@ def test_other_arguments_that_are_wrong_are_exit_code_2(run: Run, place: Path, n
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in ON_A_TREE if n not in ("score", "classify", "ask", "optimize", "embed", "review", "restore")]
+    "name",
+    [
+        n
+        for n in ON_A_TREE
+        if n not in ("score", "classify", "ask", "optimize", "report", "compare", "embed", "review", "restore")
+    ],
 )
 def test_a_domain_folder_is_taken_for_its_tree(run: Run, place: Path, name: str) -> None:
     """Exit codes and results are those of the file; the two differ in nothing but the history that they write."""
@@ -219,7 +226,7 @@ def test_a_domain_folder_is_taken_for_its_tree(run: Run, place: Path, name: str)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["score", "classify", "optimize", "embed"])
+@pytest.mark.parametrize("name", ["score", "classify", "optimize", "report", "compare", "embed"])
 def test_a_domain_folder_is_taken_for_its_tree_by_what_needs_images(run: Run, tree_file: Path, name: str) -> None:
     folder = tree_file.parent
     image = next((folder / "images").rglob("*.png"))
@@ -227,6 +234,8 @@ def test_a_domain_folder_is_taken_for_its_tree_by_what_needs_images(run: Run, tr
         "score": ("--dev",),
         "classify": (image,),
         "optimize": ("--steps", "1"),
+        "report": ("-o", folder / "report.html", "--dev"),
+        "compare": (tree_file, "--dev"),
         "embed": (),
     }[name]
     arguments = (image.parent, "--tree", folder, "-o", folder / "out") if name == "embed" else (folder, *more)

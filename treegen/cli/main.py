@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "log": "List revisions with scores and costs.",
     "ask": "Find a class by asking a person, the most telling question first.",
     "restore": "Write an earlier revision back to its file.",
+    "report": "Write a page on a tree: score, confusion, mistakes, revisions.",
+    "compare": "Compare trees, revisions and encoders on the same images.",
     "classify": "Label images, with the answers behind each label.",
     "embed": "Embed and score any number of images.",
     "import": "Read another program's tree.",

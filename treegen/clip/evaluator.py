@@ -287,8 +287,8 @@ class Evaluator:
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
         test = self.parts["test"]
-        predictions, by_name = self._tested_as(tree), self.baseline(test)
-        before = None if parent is None else self._tested_as(parent)
+        predictions, by_name = self.predict_test(tree), self.baseline(test)
+        before = None if parent is None else self.predict_test(parent)
         return {
             "test": accuracy_of(test.labels, predictions),
             "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
@@ -296,7 +296,7 @@ class Evaluator:
             **comparisons(test.labels, predictions, baseline=by_name, parent=before),
         }
 
-    def _tested_as(self, tree: Tree) -> tuple[int, ...]:
+    def predict_test(self, tree: Tree) -> tuple[int, ...]:
         """Predict with a tree on the test split. The last results are kept, including the next revision's parent."""
         if tree not in self._predictions:
             for old in list(self._predictions)[: -_KEPT + 1]:
@@ -407,7 +407,7 @@ class Evaluator:
         classifier = self._classifier(tree, names=decision.rule.uses_names)
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
-            drawn = self._tested_as(with_random_words(tree, seed))  # independent of an option's wording
+            drawn = self.predict_test(with_random_words(tree, seed))  # independent of an option's wording
             worded.append(accuracy_of(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
 

@@ -20,7 +20,7 @@ from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 7
+_VERSION: Final = 8
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -80,6 +80,37 @@ CREATE TABLE IF NOT EXISTS look (
     7: """
 CREATE TABLE IF NOT EXISTS tested (
   digest TEXT NOT NULL, images TEXT NOT NULL, split TEXT NOT NULL, PRIMARY KEY (digest, images, split)) WITHOUT ROWID;
+""",
+    # what people read who open the file with a browser of SQLite, such as datasette; treegen itself never reads them
+    8: """
+CREATE VIEW IF NOT EXISTS scored_revisions AS
+SELECT revision.file, revision.id AS revision, revision.parent, revision.author, revision.note, revision.created,
+  json_extract(score, '$.encoder.name') AS encoder, json_extract(score, '$.decision_rule') AS decision_rule,
+  json_extract(score, '$.dev.n') AS dev_n, json_extract(score, '$.dev.accuracy') AS dev_accuracy,
+  json_extract(score, '$.test.n') AS test_n, json_extract(score, '$.test.accuracy') AS test_accuracy,
+  json_extract(score, '$.test.interval[0]') AS test_low, json_extract(score, '$.test.interval[1]') AS test_high,
+  json_extract(score, '$.baseline.accuracy') AS names_alone,
+  json_extract(score, '$.mcnemar.parent.difference') AS difference_from_parent,
+  json_extract(score, '$.mcnemar.parent.p') AS p_against_parent, score.created AS scored
+FROM revision LEFT JOIN score ON score.revision = revision.id;
+CREATE VIEW IF NOT EXISTS class_scores AS
+SELECT revision.file, revision.id AS revision, json_extract(score, '$.encoder.name') AS encoder,
+  json_extract(each.value, '$.name') AS class, json_extract(each.value, '$.n') AS dev_n,
+  json_extract(each.value, '$.recall') AS recall, json_extract(each.value, '$.interval[0]') AS low,
+  json_extract(each.value, '$.interval[1]') AS high, json_extract(each.value, '$.taken_for[0].name') AS taken_for
+FROM score JOIN revision ON score.revision = revision.id, json_each(score, '$.dev.classes') AS each;
+CREATE VIEW IF NOT EXISTS group_scores AS
+SELECT revision.file, revision.id AS revision, json_extract(score, '$.encoder.name') AS encoder,
+  json_extract(each.value, '$.name') AS "group", json_extract(each.value, '$.n') AS dev_n,
+  json_extract(each.value, '$.accuracy') AS accuracy, json_extract(each.value, '$.interval[0]') AS low,
+  json_extract(each.value, '$.interval[1]') AS high, json_extract(each.value, '$.calibration.error') AS ece,
+  json_extract(each.value, '$.without.difference') AS difference_without,
+  json_extract(each.value, '$.without.p_holm') AS p_without
+FROM score JOIN revision ON score.revision = revision.id, json_each(score, '$.dev.groups') AS each;
+CREATE VIEW IF NOT EXISTS language_model_calls AS
+SELECT file, id AS call, revision, purpose, model, created, seconds, prompt_tokens, completion_tokens, cost, requests,
+  cached, repaired, reply IS NULL AS failed, json_array_length(problems) AS problems
+FROM call;
 """,
 }
 
