@@ -59,9 +59,9 @@ def print_line(text: str, *, err: bool = False, colour: bool | None = None) -> N
     click.echo(wrapped(text, width) if width else text, err=err, color=colour_setting() if colour is None else colour)
 
 
-def _columns(stream: TextIO) -> int:
+def _columns(stream: TextIO | None) -> int:
     """Return the width of a terminal; 0 if the stream is not one."""
-    if not stream.isatty():
+    if stream is None or stream.closed or not stream.isatty():
         return 0
     try:
         return int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
