@@ -54,6 +54,14 @@ class ReviewDriver(LinuxDriver):
         if any(event & _HUNG_UP for _, event in terminal.poll()):
             os.kill(os.getpid(), signal.SIGHUP)
 
+    def run_input_thread(self) -> None:
+        """Read keys; what comes with a byte that is not UTF-8 is dropped, where Textual would end the application."""
+        while True:
+            try:
+                return super().run_input_thread()
+            except UnicodeDecodeError:
+                continue
+
     @property
     def _is_on(self) -> bool:
         return self._writer_thread is not None and self._writer_thread.is_alive()
