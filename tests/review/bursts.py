@@ -53,19 +53,19 @@ _PRIVATE: Final = re.compile(r"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b_.*?\x1b\\", re.DO
 _CUT_OFF: Final = re.compile(r"\x1b(\[[^@-~]*)?\Z")
 
 
-class Broken(AssertionError):
+class FaultError(AssertionError):
     """A review that crashed, hung or lost something."""
 
 
 class Screen(PseudoTerminal):
     """A terminal whose screen can be read."""
 
-    def __init__(self, tree: Path, **environment: str) -> None:
+    def __init__(self, tree: Path, editor: str) -> None:
         self._screen = pyte.Screen(_COLUMNS, _ROWS)
         self._stream = pyte.Stream(self._screen)
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._pending, self._guard = "", Lock()
-        super().__init__(tree, **environment)
+        super().__init__(tree, EDITOR=editor)
 
     def take(self, data: bytes) -> None:
         with self._guard:
@@ -108,9 +108,9 @@ class Play:
         editor = folder / "editor.sh"
         cases = "\n".join(f"{number}) {line};;" for number, line in enumerate(_EDITORS))
         # a shell's arithmetic on the time: the editor is the one thing that no seed decides
-        editor.write_text(f'#!/bin/sh\ncase $(( $(date +%s%N) / 1000 % {len(_EDITORS)} )) in\n{cases}\nesac\n')
+        editor.write_text(f"#!/bin/sh\ncase $(( $(date +%s%N) / 1000 % {len(_EDITORS)} )) in\n{cases}\nesac\n")
         editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
-        self.terminal = Screen(self.path, EDITOR=str(editor))
+        self.terminal = Screen(self.path, str(editor))
 
     @property
     def _history(self) -> Path:
@@ -120,7 +120,7 @@ class Play:
         """Play.
 
         Raises:
-            Broken: the review did not hold.
+            FaultError: the review did not hold.
         """
         try:
             self._until(lambda: "quit" in self.terminal.lines[-1], "it starts")
@@ -264,9 +264,9 @@ class Play:
                 break
             patience *= 1.5
         else:
-            raise Broken(f"it hangs: the step {name} was neither made nor shown")
+            raise FaultError(f"it hangs: the step {name} was neither made nor shown")
         if is_shown() and not self._is_true(lambda: self._is_stored(name), 1):
-            raise Broken(f"the step {name} is shown and not in the store")
+            raise FaultError(f"the step {name} is shown and not in the store")
 
     def _tries(self, name: str) -> Iterator[bytes]:
         ends = time.monotonic() + _PATIENCE
@@ -297,7 +297,7 @@ class Play:
             if before == after:
                 return
         rows = [y for y, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
-        raise Broken(f"drawn again, the screen differs in the rows {rows}")
+        raise FaultError(f"drawn again, the screen differs in the rows {rows}")
 
     def _quiet(self) -> list[list[object]]:
         """The screen when nothing is written any more."""
@@ -311,7 +311,7 @@ class Play:
         name = self.dice.choice([*_ENDS])
         self.counts[f"ended by {name}"] += 1
         if "tree.json" not in self.terminal.lines[0]:
-            raise Broken("the screen is not whole")
+            raise FaultError("the screen is not whole")
         if name == "quit":
             self.terminal.type(b"q")
         elif name == "close":
@@ -319,32 +319,32 @@ class Play:
         else:
             self.terminal.process.send_signal(signal.Signals[f"SIG{name}"])
         if not self._is_true(lambda: self.terminal.process.poll() is not None, _PATIENCE):
-            raise Broken(f"it hangs after {name}")
+            raise FaultError(f"it hangs after {name}")
         code = self.terminal.process.returncode
         if code != _ENDS[name]:
-            raise Broken(f"it ended with {code} after {name}")
+            raise FaultError(f"it ended with {code} after {name}")
         if name not in ("close", "KILL"):
             self._until(lambda: b"\x1b[?1049l" in self.terminal.output[-4000:], "it gives the screen back")
         self._check_what_is_left()
 
     def _check_what_is_left(self) -> None:
         if b"Traceback" in self.terminal.output:
-            raise Broken("it shows a traceback")
+            raise FaultError("it shows a traceback")
         log = self._history / "treegen.log"
         if log.exists() and "ERROR" in (text := log.read_text(encoding="utf-8")):
-            raise Broken(f"a part failed:\n{text[-3000:]}")
+            raise FaultError(f"a part failed:\n{text[-3000:]}")
         if not self.path.exists() or self.path.read_text(encoding="utf-8").startswith("<<<<"):
             return  # it was made so, and not saved since
         if not is_tree(self.path):
-            raise Broken("the file is not a tree")
+            raise FaultError("the file is not a tree")
         try:
             with Store(self.path) as store:
                 session = Session(self.path, store)
                 session.close()
         except TreegenError as error:
-            raise Broken(f"it cannot be opened again: {error.message}") from error
+            raise FaultError(f"it cannot be opened again: {error.message}") from error
         if "lastz" not in [group.name for group in session.tree.groups]:
-            raise Broken("the last step is lost")
+            raise FaultError("the last step is lost")
 
     def _is_true(self, true: Callable[[], object], patience: float) -> bool:
         ends = time.monotonic() + patience
@@ -357,27 +357,27 @@ class Play:
         return True
 
     def _ended_too_early(self, code: int) -> bool:
-        raise Broken(f"it ended with {code}")
+        raise FaultError(f"it ended with {code}")
 
     def _until(self, true: Callable[[], object], what: str) -> None:
         if not self._is_true(true, _PATIENCE):
-            raise Broken(f"it hangs: waited until {what}")
+            raise FaultError(f"it hangs: waited until {what}")
 
 
 def play(seed: int, folder: Path) -> Counter[str]:
     """Play one session.
 
     Raises:
-        Broken: with the screen and the end of the log.
+        FaultError: with the screen and the end of the log.
     """
     session = Play(seed, folder)
     try:
         session.run()
-    except Broken as error:
+    except FaultError as error:
         log = folder / ".treegen" / "treegen.log"
         told = log.read_text(encoding="utf-8")[-2000:] if log.exists() else ""
         screen = "\n".join(session.terminal.lines)
-        raise Broken(f"seed {seed}: {error}\n{dict(session.counts)}\n{screen}\n{told}") from error
+        raise FaultError(f"seed {seed}: {error}\n{dict(session.counts)}\n{screen}\n{told}") from error
     return session.counts
 
 
@@ -385,7 +385,7 @@ def _soak(seed: int, parent: Path, total: Counter[str]) -> None:
     with _folder(parent) as folder:
         try:
             counts = play(seed, folder)
-        except Broken as error:
+        except FaultError as error:
             text = str(error)
             kind = "hangs" if "hangs" in text else "crashes" if "ended with" in text else "other faults"
             counts = Counter({"sessions": 1, "lost steps" if "lost" in text or "not in the store" in text else kind: 1})

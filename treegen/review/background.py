@@ -12,14 +12,18 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
+from rich.console import RenderableType
 from textual import events
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, ReturnType, ScreenStackError
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.message import Message
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from treegen.errors import TreegenError
+from treegen.review.drawing import Changes, Painted
 from treegen.review.messages import BackgroundFailed, reason_of
 from treegen.review.screens.dialogs import Dialog
 from treegen.text import printable
@@ -131,6 +135,14 @@ class BackgroundApp(App[ReturnType]):
         with _signals(() if settings.get("headless") else _ENDING, self.end_by_signal):
             return await super().run_async(**settings)
 
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Draw only what has changed."""
+        painted: Painted | None = getattr(self._driver, "painted", None)
+        if painted and isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            changes: Any = Changes(renderable, painted, self.size)
+            renderable = changes
+        super()._display(screen, renderable)
+
     def on_mount(self) -> None:
         """Begin to take keys."""
         self._takes_keys = True
@@ -156,6 +168,8 @@ class BackgroundApp(App[ReturnType]):
         if isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded:
             self._typed.put_nowait(event)
         else:
+            if isinstance(event, events.Resize) and (painted := getattr(self._driver, "painted", None)):
+                painted.clear()  # sizes that were passed through have cut off what is drawn
             await super().on_event(event)
 
     async def _take_keys(self) -> None:

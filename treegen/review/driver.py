@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from textual.drivers.linux_driver import LinuxDriver
 
+from treegen.review.drawing import Painted
+
 _HUNG_UP: Final = select.POLLHUP | select.POLLERR
 
 
@@ -35,13 +37,18 @@ class _Output:
 
 
 class ReviewDriver(LinuxDriver):
-    """Textual's driver for Linux and macOS, with signals that come at any time."""
+    """Textual's driver for Linux and macOS, with signals that come at any time.
+
+    Attributes:
+        painted: what the terminal shows.
+    """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         """Initialize the driver and watch the terminal."""
         super().__init__(*args, **settings)
         self._file: Any = _Output(self._file)
         self._loop = asyncio.get_running_loop()
+        self.painted = Painted()
         Thread(target=self._watch, daemon=True, name="hang-up").start()
 
     def _watch(self) -> None:
@@ -53,6 +60,11 @@ class ReviewDriver(LinuxDriver):
         terminal.register(self.fileno, 0)
         if any(event & _HUNG_UP for _, event in terminal.poll()):
             os.kill(os.getpid(), signal.SIGHUP)
+
+    def start_application_mode(self) -> None:
+        """Start on an empty screen."""
+        self.painted.clear()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def run_input_thread(self) -> None:
         """Read keys; what comes with a byte that is not UTF-8 is dropped, where Textual would end the application."""
