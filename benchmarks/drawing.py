@@ -102,7 +102,7 @@ def measure(review: Review) -> None:
         print(f"{pane:<20}{statistics.median(counts):>12.0f}{max(counts):>8}{opened:>10}")
         if pane != "images":
             worst = max(worst, max(counts))
-    print(f"row: bytes for a move of the cursor in the review, in the worst pane but the pictures | {worst} | {GOAL} |")
+    print(f"row: bytes for a move of the cursor in the review, in the worst pane but the pictures | {worst} | {GOAL}")
 
 
 if __name__ == "__main__":

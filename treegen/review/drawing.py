@@ -6,7 +6,7 @@ that moves among groups repaints the whole pane beside it: 20 KB, which is felt 
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -17,9 +17,20 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Size
 from textual.strip import Strip
 
-#: a cell: its character (empty behind a wide one), what to write before a piece in its style, and behind it
-Cell = tuple[str, str, str]
+
+class Look(NamedTuple):
+    """How a cell looks: what begins and ends its attributes and link, and the codes of its colours."""
+
+    begin: str = ""
+    end: str = ""
+    colour: str = "39"
+    background: str = "49"
+
+
+#: a character (empty behind a wide one) and its look
+Cell = tuple[str, Look]
 _SAME: Final = 6  # unchanged cells between two changes that cost less than another move of the cursor
+_RESET: Final = "\x1b[0m"
 _MARK: Final = "\ue000"
 
 
@@ -50,7 +61,7 @@ class Painted:
         if not 0 <= y < self._size.height:
             return ""
         line = self._lines[y]
-        cells = cells[: self._size.width - x]
+        cells = cells[: max(self._size.width - x, 0)]  # an update may be of the size before the last resize
         before, line[x : x + len(cells)] = line[x : x + len(cells)], cells
         runs = _runs([n for n, (old, new) in enumerate(zip(before, cells, strict=True)) if old != new], cells)
         return "".join(f"\x1b[{y + 1};{x + start + 1}H{_written(cells[start:end])}" for start, end in runs)
@@ -84,32 +95,36 @@ def _strips(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Stri
 
 def _cells(strip: Iterable[Segment], system: ColorSystem) -> Iterator[Cell]:
     for text, style, _ in strip:
-        before, behind = _codes(style, system) if style else ("", "")
+        look = _look(style, system) if style else Look()
         if text.isascii():
-            yield from ((character, before, behind) for character in text)
+            yield from ((character, look) for character in text)
             continue
-        character = ""
-        for piece in text:
-            if cell_len(piece) == 0:  # an accent of the character before
-                character += piece
-                continue
-            if character:
-                yield from _one(character, before, behind)
-            character = piece
-        if character:
-            yield from _one(character, before, behind)
+        for character in _characters(text):
+            yield character, look
+            if cell_len(character) > 1:
+                yield "", look
 
 
-def _one(character: str, before: str, behind: str) -> Iterator[Cell]:
-    yield character, before, behind
-    if cell_len(character) > 1:
-        yield "", before, behind
+def _characters(text: str) -> Iterator[str]:
+    """Yield the characters, each with the accents behind it, which have no width."""
+    character = ""
+    for piece in text:
+        if character and cell_len(piece):
+            yield character
+            character = ""
+        character += piece
+    if cell_len(character):
+        yield character
 
 
 @lru_cache(4096)
-def _codes(style: Style, system: ColorSystem) -> tuple[str, str]:
-    before, _, behind = Strip.render_style(style, _MARK, system).partition(_MARK)
-    return before, behind
+def _look(style: Style, system: ColorSystem) -> Look:
+    begin, _, end = Strip.render_style(style.without_color, _MARK, system).partition(_MARK)
+    colour, background = (
+        ";".join(color.downgrade(system).get_ansi_codes(foreground)) if color else default
+        for color, foreground, default in ((style.color, True, "39"), (style.bgcolor, False, "49"))
+    )
+    return Look(begin, end, colour, background)
 
 
 def _runs(changed: list[int], cells: list[Cell]) -> list[tuple[int, int]]:
@@ -126,12 +141,17 @@ def _runs(changed: list[int], cells: list[Cell]) -> list[tuple[int, int]]:
 
 
 def _written(cells: list[Cell]) -> str:
-    """Join cells; those in one style share its codes."""
+    """Join cells; of a style only what differs from the one before is written."""
     pieces: list[str] = []
-    style = ("", "")
-    for character, *codes in cells:
-        if (codes[0], codes[1]) != style:
-            pieces += [style[1], codes[0]]
-            style = codes[0], codes[1]
+    now = plain = Look()
+    for character, look in cells:
+        if look != now:
+            if (look.begin, look.end) != (now.begin, now.end):
+                pieces += [now.end, look.begin]
+                if _RESET in now.end:
+                    now = plain
+            codes = [new for new, old in zip(look[2:], now[2:], strict=True) if new != old]
+            pieces.append(f"\x1b[{';'.join(codes)}m" if codes else "")
+            now = look
         pieces.append(character)
-    return "".join([*pieces, style[1]])
+    return "".join([*pieces, now.end, "" if now == plain or _RESET in now.end else _RESET])
