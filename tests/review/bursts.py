@@ -50,6 +50,7 @@ _EDITORS: Final = ("exit 0", "exit 3", "sleep 0.3", 'echo "{" > "$1"', 'sed -i s
 #: what ends a review, and its exit code
 _ENDS: Final = {"quit": 0, "TERM": 143, "INT": 130, "HUP": 129, "close": 129, "KILL": -9}
 _PRIVATE: Final = re.compile(r"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b_.*?\x1b\\", re.DOTALL)  # which pyte would show as text
+_OTHER_SCREEN: Final = re.compile(r"\x1b\[\?1049[hl]")  # pyte has one screen: both are empty at first
 _CUT_OFF: Final = re.compile(r"\x1b(\[[^@-~]*)?\Z")
 
 
@@ -72,7 +73,8 @@ class Screen(PseudoTerminal):
             text = self._pending + self._decode(data)
             cut = _CUT_OFF.search(text)
             self._pending = text[cut.start() :] if cut else ""
-            self._stream.feed(_PRIVATE.sub("", text[: cut.start()] if cut else text))
+            text = _PRIVATE.sub("", text[: cut.start()] if cut else text)
+            self._stream.feed(_OTHER_SCREEN.sub("\x1b[m\x1b[2J\x1b[H", text))
 
     def resize(self, columns: int, rows: int) -> None:
         with self._guard:
@@ -254,7 +256,8 @@ class Play:
         self.counts["probes"] += 1
 
         def is_shown() -> bool:
-            return any(name in line[:12] for line in self.terminal.lines)
+            *lines, last = self.terminal.lines
+            return "quit" in last and any(name in line[:12] for line in lines)
 
         patience = 2.0
         for keys in self._tries(name):

@@ -94,12 +94,27 @@ def _signals(numbers: Iterable[int], handle: Callable[[int], None]) -> Iterator[
     the editor, which the terminal sends to both, would end the review.
     """
     loop = asyncio.get_running_loop()
-    before = {n: signal.signal(n, lambda number, _: loop.call_soon_threadsafe(handle, number)) for n in numbers}
+
+    def hear(number: int, _: object) -> None:
+        if number != signal.SIGINT or not _may_be_typed():
+            loop.call_soon_threadsafe(handle, number)
+
+    before = {number: signal.signal(number, hear) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _may_be_typed() -> bool:
+    """Whether ctrl+c sends SIGINT now: the review has just been continued, or an editor has just ended."""
+    import termios  # which Windows has not
+
+    try:
+        return bool(termios.tcgetattr(0)[3] & termios.ISIG)
+    except termios.error:  # the terminal is gone
+        return False
 
 
 class _Question(Generic[T]):
