@@ -26,8 +26,8 @@ check: $(VENV)/.dev lock-check  ## ruff, mypy --strict, import layers, the lock
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layers.py tests/test_lock.py
 
-soak: $(VENV)/.dev  ## 200 sessions of random bursts of keys in the review
-	TREEGEN_BURSTS=200 $(BIN)/pytest -q tests/review/test_holds.py -k random_bursts
+soak: $(VENV)/.dev  ## 200 sessions of random bursts at the review, and a table of what broke
+	$(BIN)/python -m tests.review.bursts --sessions 200
 
 bench: $(VENV)/.dev  ## speed as ratios within one run, written to benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run.py

@@ -20,10 +20,11 @@ from tests.conftest import ROOT
 from tests.waiting import wait_until
 
 _LAST: Final = b"\x1b[5n"
-#: makes the terminal the one that controls the session, and has the system kill the program when the tests are killed
+#: has the terminal control the session, and the system kill the program when the tests are killed
 _START: Final = """
 import ctypes, fcntl, os, signal, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if sys.argv[2]:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 os.execv(sys.executable, [sys.executable, "-m", "treegen", "review", sys.argv[1]])
@@ -41,13 +42,19 @@ class PseudoTerminal:
     """`treegen review` on a pseudo terminal of 100 x 30."""
 
     def __init__(
-        self, tree: Path, *, answers: Literal["at once", "late", "never"] = "at once", **environment: str
+        self,
+        tree: Path,
+        *,
+        answers: Literal["at once", "late", "never"] = "at once",
+        controls: bool = True,
+        **environment: str,
     ) -> None:
         """Start it.
 
         Args:
             tree: the tree file.
             answers: when the terminal answers: `late` is when it is asked the next question.
+            controls: it controls the session of the program, which the system tells when it is closed.
             environment: more variables.
         """
         self._master, slave = os.openpty()
@@ -56,7 +63,7 @@ class PseudoTerminal:
         size = ("COLUMNS", "LINES")
         inherited = {name: value for name, value in os.environ.items() if name not in size}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(tree)],
+            [sys.executable, "-c", _START, str(tree), "controls" if controls else ""],
             stdin=slave,
             stdout=slave,
             stderr=slave,
