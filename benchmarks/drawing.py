@@ -84,6 +84,9 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lay_out(Path(folder), count=args.count)
+        subprocess.run(
+            [sys.executable, "-m", "treegen", "draft", folder, "--no-score"], check=True, capture_output=True
+        )
         review = Review(Path(folder) / "tree.json")
         try:
             review.until(r"dev\s+\d+\.\d %")

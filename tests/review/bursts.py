@@ -34,11 +34,13 @@ from tests.review.pseudo_terminal import PseudoTerminal
 from treegen.errors import TreegenError
 from treegen.history.store import Store
 from treegen.review.repair_app import is_tree
+from treegen.workflow.demo import lay_out
 from treegen.workflow.session import Session
 
 BURSTS: Final = 8  # of a session
 _PATIENCE: Final = 240.0  # seconds after which a review that does not answer hangs
 _COLUMNS, _ROWS = 100, 30
+_WITH_IMAGES: Final = 5  # one session of so many, when many are played: it takes longer
 _KEYS: Final = [
     *(key.encode() for key in "jkhlgG1234567arpmxdsLuUJKoynNAFeEDftc/? \r\t\x03\x13\x05\x07\x0c\x14\x18\x02\x06\x7f"),
     *(f"\x1b{key}".encode() for key in ("", "[A", "[B", "[C", "[D", "[5~", "[6~", "[H", "[F", "OP", "[Z", "[1;2A")),
@@ -90,8 +92,13 @@ class Screen(PseudoTerminal):
     def cells(self) -> list[list[object]]:
         """Every cell with its colours."""
         with self._guard:
-            screen = self._screen
-            return [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
+            return cells_of(self._screen)
+
+
+def cells_of(screen: pyte.Screen) -> list[list[object]]:
+    """Every cell of an emulator with its colours, but the one of blanks, which nobody sees."""
+    cells = [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
+    return [[c._replace(fg="default") if c.data == " " and not c.reverse else c for c in row] for row in cells]
 
 
 class Play:
@@ -101,11 +108,14 @@ class Play:
         counts: what was done.
     """
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, *, images: bool) -> None:
         self.dice, self.folder, self.path = random.Random(seed), folder, folder / "tree.json"
         self.counts: Counter[str] = Counter(sessions=1)
         self.is_full = False
-        (folder / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+        if images:
+            lay_out(folder, count=2)
+        else:
+            (folder / "domain.toml").write_text(DOMAIN, encoding="utf-8")
         self.path.write_text(TREE, encoding="utf-8")
         editor = folder / "editor.sh"
         cases = "\n".join(f"{number}) {line};;" for number, line in enumerate(_EDITORS))
@@ -147,6 +157,7 @@ class Play:
             self._change_file,
             self._change_history,
             self._fill_disk,
+            self._slow_line,
             self._keys,
         ]
 
@@ -178,7 +189,7 @@ class Play:
         match self.dice.choice(("suspend", "stop", "continue", "size")):
             case "suspend":
                 send(signal.SIGTSTP)
-                self._until(self._is_stopped, "it stops")
+                self._is_true(self._is_stopped, 1)  # not while it waits for the terminal
                 self.terminal.type(self.dice.choice((b"", b"jj")))
                 send(signal.SIGCONT)
             case "stop":
@@ -220,6 +231,15 @@ class Play:
                 self._keys()
                 with suppress(OSError):
                     self._history.unlink(missing_ok=True)
+
+    def _slow_line(self) -> None:
+        """Read nothing for a moment: what the review draws waits."""
+        self.counts["slow lines"] += 1
+        with self.terminal.unread():
+            for _ in range(4):
+                self._keys()
+            if self.dice.random() < 0.5:
+                self._signal()
 
     def _fill_disk(self) -> None:
         """Fill the disk, or what the review takes for it: by a file if it is a small one made for that."""
@@ -367,13 +387,13 @@ class Play:
             raise FaultError(f"it hangs: waited until {what}")
 
 
-def play(seed: int, folder: Path) -> Counter[str]:
-    """Play one session.
+def play(seed: int, folder: Path, *, images: bool = False) -> Counter[str]:
+    """Play one session; with images, scores and requests to a language model run beside the keys.
 
     Raises:
         FaultError: with the screen and the end of the log.
     """
-    session = Play(seed, folder)
+    session = Play(seed, folder, images=images)
     try:
         session.run()
     except FaultError as error:
@@ -387,7 +407,7 @@ def play(seed: int, folder: Path) -> Counter[str]:
 def _soak(seed: int, parent: Path, total: Counter[str]) -> None:
     with _folder(parent) as folder:
         try:
-            counts = play(seed, folder)
+            counts = play(seed, folder, images=seed % _WITH_IMAGES == 0)
         except FaultError as error:
             text = str(error)
             kind = "hangs" if "hangs" in text else "crashes" if "ended with" in text else "other faults"

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final, Literal
 
 from tests.conftest import ROOT
@@ -72,6 +72,7 @@ class PseudoTerminal:
         )
         os.close(slave)
         self.output = b""
+        self._reading = Lock()
         self._answers, self._due, self._hung_up = answers, b"", False
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -79,6 +80,8 @@ class PseudoTerminal:
     def _read(self) -> None:
         asked = re.compile(b"|".join(map(re.escape, ANSWERS)))
         while not self._hung_up:
+            with self._reading:
+                pass
             if not select.select([self._master], [], [], 0.05)[0]:
                 continue
             try:
@@ -110,6 +113,12 @@ class PseudoTerminal:
         if self.process.poll() is None:
             with suppress(BlockingIOError):
                 os.write(self._master, keys)
+
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Let what the program writes wait, as a slow line does."""
+        with self._reading:
+            yield
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size; the system tells the program."""

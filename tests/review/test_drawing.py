@@ -12,6 +12,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
+from tests.review.bursts import cells_of
 from treegen.review.drawing import Painted
 
 SIZE = Size(24, 4)
@@ -36,7 +37,7 @@ def screen_of(*texts: str) -> list[list[object]]:
     stream = pyte.Stream(screen)
     for text in ("\x1b[?7l", *texts):  # no wrapping, as Textual has it
         stream.feed(text)
-    return [[screen.buffer[y][x] for x in range(SIZE.width)] for y in range(SIZE.height)]
+    return cells_of(screen)
 
 
 def test_changes_lead_to_the_screen_that_a_full_drawing_leads_to() -> None:

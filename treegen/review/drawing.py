@@ -19,7 +19,10 @@ from textual.strip import Strip
 
 
 class Look(NamedTuple):
-    """How a cell looks: what begins and ends its attributes and link, and the codes of its colours."""
+    """How a cell looks: what begins and ends its attributes and link, and the codes of its colours.
+
+    The colour of a blank is empty: it may be any.
+    """
 
     begin: str = ""
     end: str = ""
@@ -54,17 +57,22 @@ class Painted:
             self.clear()  # a picture: what it covers is known to the terminal alone
             return update.render_segments(console)
         system = console._color_system or ColorSystem.TRUECOLOR
-        return "".join(self._line(x, y, list(_cells(strip, system))) for x, y, strip in _strips(update))
+        pen = _Pen()
+        for x, y, strip in _strips(update):
+            self._line(pen, x, y, list(_cells(strip, system)))
+        return pen.written()
 
-    def _line(self, x: int, y: int, cells: list[Cell]) -> str:
+    def _line(self, pen: "_Pen", x: int, y: int, cells: list[Cell]) -> None:
         """Write the cells of a line that have changed."""
         if not 0 <= y < self._size.height:
-            return ""
+            return
         line = self._lines[y]
         cells = cells[: max(self._size.width - x, 0)]  # an update may be of the size before the last resize
         before, line[x : x + len(cells)] = line[x : x + len(cells)], cells
-        runs = _runs([n for n, (old, new) in enumerate(zip(before, cells, strict=True)) if old != new], cells)
-        return "".join(f"\x1b[{y + 1};{x + start + 1}H{_written(cells[start:end])}" for start, end in runs)
+        for start, end in _runs(
+            [n for n, (old, new) in enumerate(zip(before, cells, strict=True)) if old != new], cells
+        ):
+            pen.write(x + start, y, cells[start:end])
 
 
 class Changes(CompositorUpdate):
@@ -96,11 +104,12 @@ def _strips(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Stri
 def _cells(strip: Iterable[Segment], system: ColorSystem) -> Iterator[Cell]:
     for text, style, _ in strip:
         look = _look(style, system) if style else Look()
+        blank = look if look.begin else look._replace(colour="")
         if text.isascii():
-            yield from ((character, look) for character in text)
+            yield from ((character, blank if character == " " else look) for character in text)
             continue
         for character in _characters(text):
-            yield character, look
+            yield character, blank if character == " " else look
             if cell_len(character) > 1:
                 yield "", look
 
@@ -140,18 +149,34 @@ def _runs(changed: list[int], cells: list[Cell]) -> list[tuple[int, int]]:
     return runs
 
 
-def _written(cells: list[Cell]) -> str:
-    """Join cells; of a style only what differs from the one before is written."""
-    pieces: list[str] = []
-    now = plain = Look()
-    for character, look in cells:
-        if look != now:
-            if (look.begin, look.end) != (now.begin, now.end):
-                pieces += [now.end, look.begin]
-                if _RESET in now.end:
-                    now = plain
-            codes = [new for new, old in zip(look[2:], now[2:], strict=True) if new != old]
-            pieces.append(f"\x1b[{';'.join(codes)}m" if codes else "")
-            now = look
-        pieces.append(character)
-    return "".join([*pieces, now.end, "" if now == plain or _RESET in now.end else _RESET])
+class _Pen:
+    """Writes cells; of a style only what differs from the one before."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._now = Look()
+
+    def write(self, x: int, y: int, cells: list[Cell]) -> None:
+        """Write cells from a place on."""
+        self._pieces.append(f"\x1b[{y + 1};{x + 1}H")
+        for character, look in cells:
+            if look != self._now:
+                self._take(look)
+            self._pieces.append(character)
+
+    def _take(self, look: Look) -> None:
+        now = self._now
+        if (look.begin, look.end) != (now.begin, now.end):
+            self._pieces += [now.end, look.begin]
+            if _RESET in now.end:
+                now = Look()
+        look = look._replace(colour=look.colour or now.colour)
+        codes = [new for new, old in zip(look[2:], now[2:], strict=True) if new != old]
+        if codes:
+            self._pieces.append(f"\x1b[{';'.join(codes)}m")
+        self._now = look
+
+    def written(self) -> str:
+        """Return everything, ended in no style."""
+        end = "" if self._now == Look() or _RESET in self._now.end else _RESET
+        return "".join([*self._pieces, self._now.end, end])
