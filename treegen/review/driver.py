@@ -9,7 +9,9 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any, Final
 
+from textual import events
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from treegen.review.drawing import Painted
 
@@ -65,6 +67,17 @@ class ReviewDriver(LinuxDriver):
         """Start on an empty screen."""
         self.painted.clear()
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGWINCH, self._resized)
+        self._resized()
+
+    def _resized(self, *_: object) -> None:
+        """Look at the size soon: a handler that another one interrupts would tell an old size last."""
+        self._loop.call_soon_threadsafe(self._tell_size)
+
+    def _tell_size(self) -> None:
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            self._app.post_message(events.Resize(size, size))
 
     def run_input_thread(self) -> None:
         """Read keys; what comes with a byte that is not UTF-8 is dropped, where Textual would end the application."""
