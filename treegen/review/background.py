@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
 from typing import Any, Final, Generic, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from rich.console import RenderableType
 from textual import events
@@ -34,6 +35,16 @@ logger = logging.getLogger(__name__)
 _LONGEST: Final = 2.0  # seconds that a key waits for the one before it; a handler that never ends blocks no keys
 _ENDING: Final = () if os.name == "nt" else (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _ROUNDS: Final = 2  # a key may post a message, such as "submitted", which is handled in the second round
+
+
+_started: Final[WeakSet[Thread]] = WeakSet()
+
+
+def is_busy() -> bool:
+    """Whether a `DaemonThread` still runs a job; after `shutdown` those that run none end in a moment."""
+    for thread in _started:
+        thread.join(0.1)
+    return any(thread.is_alive() for thread in _started)
 
 
 class DaemonThread(Executor):
@@ -61,6 +72,7 @@ class DaemonThread(Executor):
         with self._starting:
             if self._thread.ident is None:
                 self._thread.start()
+                _started.add(self._thread)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
