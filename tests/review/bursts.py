@@ -21,7 +21,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -37,6 +37,7 @@ from treegen.review.repair_app import is_tree
 from treegen.workflow.demo import lay_out
 from treegen.workflow.session import Session
 
+SMOKE: Final = range(10)  # the seeds that the tests play
 BURSTS: Final = 8  # of a session
 _PATIENCE: Final = 240.0  # seconds after which a review that does not answer hangs
 _COLUMNS, _ROWS = 100, 30
@@ -404,29 +405,32 @@ def play(seed: int, folder: Path, *, images: bool = False) -> Counter[str]:
     return session.counts
 
 
-def _soak(seed: int, parent: Path, total: Counter[str]) -> None:
-    with _folder(parent) as folder:
-        try:
-            counts = play(seed, folder, images=seed % _WITH_IMAGES == 0)
-        except FaultError as error:
-            text = str(error)
-            kind = "hangs" if "hangs" in text else "crashes" if "ended with" in text else "other faults"
-            counts = Counter({"sessions": 1, "lost steps" if "lost" in text or "not in the store" in text else kind: 1})
-            print(text, flush=True)
-        except Exception:
-            traceback.print_exc()
-            counts = Counter({"sessions": 1, "faults of the harness": 1})
-    total.update(counts)
-    print(f"session {seed}", file=sys.stderr, flush=True)
+def play_in(parent: Path | None, seed: int, *, images: bool = False) -> Counter[str]:
+    """Play one session in a new folder, which is removed again.
 
-
-@contextmanager
-def _folder(parent: Path) -> Iterator[Path]:
+    Raises:
+        FaultError: the review did not hold.
+    """
     folder = Path(tempfile.mkdtemp(dir=parent, prefix="burst-"))
     try:
-        yield folder
+        return play(seed, folder, images=images)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _soak(parent: Path | None, total: Counter[str], seed: int) -> None:
+    try:
+        counts = play_in(parent, seed, images=seed % _WITH_IMAGES == 0)
+    except FaultError as error:
+        text = str(error)
+        kind = "hangs" if "hangs" in text else "crashes" if "ended with" in text else "other faults"
+        counts = Counter({"sessions": 1, "lost steps" if "lost" in text or "not in the store" in text else kind: 1})
+        print(text, flush=True)
+    except Exception:
+        traceback.print_exc()
+        counts = Counter({"sessions": 1, "faults of the harness": 1})
+    total.update(counts)
+    print(f"session {seed}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -439,8 +443,7 @@ def main() -> None:
     total: Counter[str] = Counter({"crashes": 0, "hangs": 0, "lost steps": 0, "other faults": 0})
     os.environ.pop("TREEGEN_MODEL", None)
     with ThreadPoolExecutor(args.jobs) as pool:
-        one = partial(_soak, parent=args.folder, total=total)
-        list(pool.map(one, range(args.first, args.first + args.sessions)))
+        list(pool.map(partial(_soak, args.folder, total), range(args.first, args.first + args.sessions)))
     for what, count in sorted(total.items()):
         print(f"{what:<22}{count:>8}")
     sys.exit(any(total[what] for what in ("crashes", "hangs", "lost steps", "other faults", "faults of the harness")))

@@ -15,11 +15,12 @@ from typing import Final
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TREE
 from tests.review.pseudo_terminal import PseudoTerminal
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from tests.waiting import wait_until
 from treegen.history.store import Store
+from treegen.workflow.demo import lay_out
 from treegen.workflow.session import Session
 
 PROGRAM: Final = (sys.executable, "-m", "treegen", "review")
@@ -240,3 +241,16 @@ def test_keys_typed_before_an_editor_ends_are_no_commands(unseen: Path) -> None:
         terminal.shows("formX")
         terminal.type(b"q")
         assert terminal.ended() == 0
+
+
+@pytest.mark.terminal
+@pytest.mark.slow
+def test_a_review_that_is_left_while_images_are_embedded_ends_by_its_own_code(tmp_path: Path) -> None:
+    """The models' native code came back into an interpreter that was being cleaned up, and aborted the process."""
+    lay_out(tmp_path, count=8)
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    with played(tmp_path / "tree.json") as terminal:
+        terminal.shows("embedding images")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.ended() == 128 + signal.SIGTERM
+        assert b"terminate called" not in terminal.output
