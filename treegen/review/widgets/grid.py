@@ -167,7 +167,6 @@ class Grid(ScrollView, can_focus=True):
         if column is not None:
             self.column = min(max(column, 0), len(self._columns) - 1)
         self._follow()
-        self.refresh()
         self.post_message(self.Moved(self))
 
     def _follow(self) -> None:
@@ -293,13 +292,14 @@ class Grid(ScrollView, can_focus=True):
     def _style(self, tone: str) -> Style:
         return self.get_component_rich_style(f"grid--{tone}", partial=True) if tone else Style()
 
-    def watch_row(self) -> None:
-        """Repaint the cursor."""
-        self.refresh()
+    def watch_row(self, old: int, new: int) -> None:
+        """Repaint the two rows between which the cursor moves; the heads are above the first."""
+        self.refresh_line(old + 1)
+        self.refresh_line(new + 1)
 
     def watch_column(self) -> None:
-        """Repaint the cursor."""
-        self.refresh()
+        """Repaint the row of the cursor."""
+        self.refresh_line(self.row + 1)
 
 
 class PaneGrid(Grid):
