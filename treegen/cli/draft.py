@@ -74,6 +74,7 @@ def command(
     from treegen.errors import InputError
     from treegen.extras import require
     from treegen.images import survey_images
+    from treegen.tree.validation.folding import fold
     from treegen.workflow.draft import draft_tree
     from treegen.workflow.score import score_tree
     from treegen.workflow.workspace import TREE_NAME
@@ -109,7 +110,7 @@ def command(
         tell(f"seen in the pictures of {name}: {text}")
     if drafted.conversation.taken:
         tell(f"reused {counted(drafted.conversation.taken, 'step')} of an earlier run")
-    show_problems(drafted.conversation.problems, str(tree_path), err=True)
+    show_problems(fold(drafted.conversation.problems), str(tree_path), err=True)
     if as_json:
         score = show_notes(score_tree(workspace, drafted.tree)).score if scoring else None
         print_json({"written": str(tree_path), "revision": drafted.revision.id, "score": score})

@@ -329,6 +329,16 @@ class Store:
             )
         return int(cursor.lastrowid or 0)
 
+    def complete_call(
+        self, number: int, *, purpose: str, problems: Sequence[dict[str, Any]], repaired: bool = False
+    ) -> None:
+        """Record what was found in the reply of a call that was stored when it arrived."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE call SET purpose=?, problems=?, repaired=? WHERE id=?",
+                (purpose, _json(problems), repaired, number),
+            )
+
     def attach_calls(self, calls: Sequence[int], revision: int) -> None:
         """Record that these calls led to the revision."""
         with self._transaction():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from treegen.config.class_notes import with_notes
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError, ModelError, ProblemsError
 from treegen.files import read_text
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Revision
@@ -14,7 +14,7 @@ from treegen.images.data_urls import pictures_of
 from treegen.tree.document import save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
-from treegen.workflow.recording import Listener, ProgressChat, recorder, result_of
+from treegen.workflow.recording import Listener, ProgressChat, Recorder, forget_failed, result_of, write_draft
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -77,28 +77,44 @@ def draft_tree(
     Raises:
         InputError: the file exists and `force` is not given; there are no images, or the model takes none; a notes file
             cannot be read or its classes are ambiguous.
-        ProblemsError: every attempt had errors; nothing is written, all attempts are in the store.
+        ProblemsError: every attempt had errors; the best one is written as NAME.draft.json, and all of them are in the
+            store.
         ModelError: the model failed, or has no vision; finished steps are kept.
         Cancelled: `on_text` raised it; finished steps are kept.
     """
     keep_existing(workspace, force)
     store = workspace.store
-    listener, calls = recorder(store, chat.name, on_attempt)
-    reporting = chat if on_text else ProgressChat(chat, workspace.progress)
+    recorder = Recorder(store, chat, on_attempt)
+    reporting = recorder if on_text else ProgressChat(recorder, workspace.progress)
     domain = noted or with_notes(workspace.domain)[0]
     requests = _Asking(
-        workspace, domain, reporting, tries, Checkpoints(store, fresh=fresh), concurrency, listener, on_text
+        workspace, domain, reporting, tries, Checkpoints(store, fresh=fresh), concurrency, recorder.record, on_text
     )
     described = requests.describe(images, settings) if images else {}
-    conversation = requests.draft(parts, described)
-    tree = result_of(conversation, workspace.path)
+    try:
+        conversation = requests.draft(parts, described)
+    except ModelError as error:
+        raise _with_best(error, recorder, workspace) from None
+    unsound = write_draft(workspace.path, domain.name, conversation.draft) if conversation.draft else None
+    tree = result_of(conversation, workspace.path, store, unsound)
     parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
     save(workspace.path, tree)
     revision = store.add_revision(
         tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
     )
-    store.attach_calls(calls, revision.id)
+    store.attach_calls(recorder.calls, revision.id)
     return DraftResult(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
+
+
+def _with_best(error: ModelError, recorder: Recorder, workspace: Workspace) -> ModelError:
+    """Write the best attempt before the model failed, if there is one, and say where it is."""
+    from treegen.llm.tasks.conversation import best_of
+
+    if not recorder.trees:
+        return error
+    file = write_draft(workspace.path, workspace.domain.name, best_of(recorder.trees).data)
+    tip = f"the best attempt so far is in {file}, with its errors: `treegen review {file}` opens it"
+    return ModelError(error.message, f"{error.tip}; {tip}" if error.tip else tip, code=error.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +153,7 @@ class _Asking:
             progress=self.workspace.progress,
         )
         if conversation.stopped:
+            forget_failed(self.workspace.store, conversation.attempts)
             tip = "run it again: finished descriptions are kept; or draft without --images"
             raise ProblemsError(f"not all classes were described: {conversation.stopped}", tip)
         return descriptions

@@ -83,12 +83,20 @@ class CachedChat:
             if on_text:
                 on_text(cached_reply.text)
             return replace(
-                cached_reply, cached=True, requests=0, prompt_tokens=0, completion_tokens=0, cost=0.0, seconds=0.0
+                cached_reply,
+                key=key,
+                cached=True,
+                requests=0,
+                prompt_tokens=0,
+                completion_tokens=0,
+                cost=0.0,
+                seconds=0.0,
             )
         reply = self._chat.complete(messages, on_text, wire=wire)
-        if reply.finish != "length":
-            self._kept.keep_answer(key, reply)
-        return reply
+        if reply.finish == "length":
+            return reply
+        self._kept.keep_answer(key, reply)
+        return replace(reply, key=key)
 
 
 def request_key(settings: LlmSettings, messages: Sequence[Message], wire: ResponseSchema | None) -> str:

@@ -92,6 +92,7 @@ class PartMaker:
     Attributes:
         taken: how many were finished already.
         stopped: which step could not be completed, and why.
+        results: name of a step -> what it gave, also of the one that could not be completed.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class PartMaker:
         self.loop = RepairLoop(domain, chat, on_attempt, on_text)
         self.taken = 0
         self.stopped = ""
+        self.results: dict[str, Any] = {}
 
     def make(self, parts: Sequence[Part], on_done: Callable[[int], None] = lambda _: None) -> list[Any]:
         """Return the data of the steps, in order; stored ones are not requested again.
@@ -130,7 +132,7 @@ class PartMaker:
             # keyed by the request: a changed domain, prompt or earlier step makes the stored value obsolete
             value = self._kept.get(part.name, part.key)
             if value is not None:
-                data_by_place[place] = json.loads(value)
+                data_by_place[place] = self.results[part.name] = json.loads(value)
                 self.taken += 1
                 on_done(place)
         open_parts = [(place, part) for place, part in enumerate(parts) if place not in data_by_place]
@@ -161,13 +163,15 @@ class PartMaker:
         combined: Plain = {}
         for smaller in part.split():
             data, stopped = self._run_step(loop, smaller)
+            combined |= data if isinstance(data, dict) else {}
             if stopped:
-                return None, stopped
-            combined |= data
+                return combined, stopped
         return combined, ""
 
     def _store(self, part: Part, outcome: tuple[Any, str]) -> None:
         data, stopped = outcome
+        if data:
+            self.results[part.name] = data
         if not stopped:
             self._kept.put(part.name, part.key, json.dumps(data))
 
@@ -271,7 +275,8 @@ def draft_in_parts(
     try:
         tree = _assemble(maker, size, descriptions or {}, progress)
     except Stopped:
-        return Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
+        draft = _as_far(maker.results)
+        return Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped, draft=draft)
     read = check_tree_data(domain, tree)
     errors = errors_of(read.problems)
     return Conversation(
@@ -280,7 +285,20 @@ def draft_in_parts(
         found=read.problems,
         taken=maker.taken,
         stopped="some rules are still the same" if errors else "",
+        draft=tree if errors else None,
     )
+
+
+def _as_far(results: dict[str, Any]) -> Plain | None:
+    """Assemble what the steps gave before one failed; `None` if there are not even groups."""
+    if not results.get("groups"):
+        return None
+    rules: Plain = {}
+    for name, data in results.items():
+        if name.startswith("rules ") and isinstance(data, dict):
+            rules |= data
+    tree: Plain = {"classification_groups": results["groups"], "rules": rules}
+    return next((data for name, data in reversed(results.items()) if name.startswith("twins ")), tree)
 
 
 def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progress: Progress) -> Plain:

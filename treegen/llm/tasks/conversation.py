@@ -12,6 +12,7 @@ from treegen.llm.prompting.templates import render
 from treegen.llm.reading.continuation import joined, stem_of
 from treegen.llm.tasks.attempts import Attempt, Listener, Read, Reader
 from treegen.progress import Cancelled
+from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Problem, errors_of
 
 MOST_CONTINUED: Final = 4  # continuations of one reply
@@ -64,12 +65,14 @@ class RepairLoop:
             leave_cut: return a truncated reply at once: the caller requests less.
 
         Returns:
-            The last attempt, and why there was no further one (empty if it has no errors).
+            The first attempt without errors and an empty text; or the best one, and why there was no further one.
         """
         messages, earlier = tuple(request), list[tuple[Problem, ...]]()
+        made: list[Attempt] = []
         next_purpose = purpose
         for _ in range(tries):
             attempt = self.ask(next_purpose, messages, reader, wire)
+            made.append(attempt)
             errors = errors_of(attempt.problems)
             if not errors:
                 return attempt, ""
@@ -77,12 +80,12 @@ class RepairLoop:
                 return attempt, "the reply was cut at the token limit"
             # the model is going round in circles: more tries would only cost more
             if any(_same(errors, other) for other in earlier):
-                return attempt, "the same problems came back"
+                return best_of(made), "the same problems came back"
             earlier.append(errors)
             next_purpose = "repair"
             new_messages, wire, reader = following(attempt) if following else (None, wire, reader)
             messages = new_messages or self._with_repair(tuple(request), messages, attempt, errors)
-        return attempt, f"{tries} tries were not enough"
+        return best_of(made), f"{tries} tries were not enough"
 
     def _with_repair(
         self,
@@ -92,7 +95,7 @@ class RepairLoop:
         errors: tuple[Problem, ...],
     ) -> tuple[Message, ...]:
         """Append the problems to the conversation. A long reply is not sent back: it is requested again."""
-        repair = render("repair", self.domain.folder, problems=list(errors))
+        repair = render("repair", self.domain.folder, problems=list(fold(errors, most=None)))
         if len(attempt.text) > WHOLE:  # it would be paid for twice: as input, and again as output
             return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{repair}"))
         return (
@@ -142,6 +145,7 @@ class RepairLoop:
             data=read.data,
             tree=read.tree,
             repaired=read.repaired,
+            notes=read.notes,
         )
         self._record(attempt)
         return attempt
@@ -175,6 +179,12 @@ class _Heard:
         self.so_far = text
         if self._on_text:
             self._on_text(self._stem + text if self._stem else text)
+
+
+def best_of(attempts: Sequence[Attempt]) -> Attempt:
+    """Return the attempt with the fewest errors among those that say something; the last one if none does."""
+    readable = [attempt for attempt in attempts if attempt.data]
+    return min(reversed(readable), key=lambda attempt: len(errors_of(attempt.problems)), default=attempts[-1])
 
 
 def _same(one: Sequence[Problem], other: Sequence[Problem]) -> bool:

@@ -16,6 +16,7 @@ from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.response_schemas import descriptions_of
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import keyed, parse_reply
+from treegen.llm.reading.repairs import Notes, leave_out, only, renamed
 from treegen.llm.tasks.attempts import Conversation, Listener, Read, Reader
 from treegen.llm.tasks.batched_draft import Kept, NothingKept, Part, PartMaker, Stopped
 from treegen.progress import Progress, no_progress
@@ -168,10 +169,14 @@ def _reader(names: Sequence[str]) -> Reader:
         parsed = parse_reply(text, finish=finish, shape=keyed("descriptions"))
         if parsed.data is None:
             return Read(problems=parsed.problems)
-        descriptions = parsed.data["descriptions"]
+        notes = Notes()
+        descriptions = only(parsed.data, ["descriptions"], notes)["descriptions"]
+        if isinstance(descriptions, dict):
+            descriptions = leave_out(renamed(descriptions, names, notes), names, notes, what="descriptions")
         problems = _problems(descriptions, names)
         data = {} if problems else {name: " ".join(descriptions[name].split())[:_LONGEST] for name in names}
-        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired)
+        remarks = (*parsed.notes, *notes.sentences)
+        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired, notes=remarks)
 
     return read
 

@@ -189,4 +189,6 @@ def _until_sound(
         return repair_request(loop.domain, attempt.data, attempt.problems), PATCH, patch_reader
 
     attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)
-    return Conversation(attempts=tuple(loop.attempts), tree=None if stopped else attempt.tree, stopped=stopped)
+    if stopped:
+        return Conversation(attempts=tuple(loop.attempts), tree=None, stopped=stopped, draft=attempt.data or None)
+    return Conversation(attempts=tuple(loop.attempts), tree=attempt.tree)

@@ -195,7 +195,7 @@ def _answers(tree: Tree) -> Iterator[Problem]:
         for group in names:
             if group not in answers and group not in renamed.values():
                 message = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
-                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message)
+                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message, group=group)
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:

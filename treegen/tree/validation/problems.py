@@ -120,6 +120,7 @@ class Problem:
         level: the severity that the project gives it; `None` for that of the code.
         place: where it is, if no pointer can say so: in a text that cannot be read.
         classes: the classes that it is about beside the one in the pointer.
+        group: the group that it is about, where the pointer does not lead to one.
     """
 
     code: str
@@ -129,6 +130,7 @@ class Problem:
     level: Severity | None = None
     place: Place | None = None
     classes: tuple[str, ...] = field(default=(), compare=False)
+    group: str = field(default="", compare=False)
 
     @property
     def severity(self) -> Severity:
