@@ -1,12 +1,13 @@
 """`treegen draft`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from treegen.cli.conversation import LlmChoice, open_exchange
+from treegen.cli.conversation import LlmChoice, announce_plan, open_exchange
 from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_options, open_workspace
 from treegen.text import counted
 
@@ -75,7 +76,7 @@ def command(
     from treegen.extras import require
     from treegen.images import survey_images
     from treegen.tree.validation.folding import fold
-    from treegen.workflow.draft import draft_tree
+    from treegen.workflow.draft import check_scoring, draft_tree
     from treegen.workflow.score import score_tree
     from treegen.workflow.workspace import TREE_NAME
 
@@ -88,6 +89,7 @@ def command(
     if scoring:
         require("clip", otherwise="--no-score drafts without it")  # before paying for a model
         survey_images(workspace.domain)
+        check_scoring(workspace)
     annotated, remarks = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
     for remark in remarks:
         tell(f"note: {remark}")
@@ -103,7 +105,8 @@ def command(
             fresh=llm.fresh,
             concurrency=exchange.settings.concurrency,
             settings=exchange.settings,
-            on_attempt=exchange.view.then(show_attempt),
+            on_plan=partial(announce_plan, exchange),
+            on_attempt=exchange.view.then(exchange.requests.counting(show_attempt)),
             on_text=exchange.view.on_text,
         )
     for name, text in drafted.descriptions:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from treegen.errors import TreegenError
 from treegen.text import printable
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def complain(message: str, tip: str) -> None:
     click.echo(f"{prefix} {plain(message)}", err=True)
     if tip:
         click.echo(f"  {plain(tip)}", err=True)
+
+
+def report(error: TreegenError) -> None:
+    """Print why a command ended early, on stderr: an error, or what a person has to do next."""
+    if error.exit_code:
+        complain(error.message, error.tip)
+    else:
+        tell(f"{error.message}\n  {error.tip}")
 
 
 def print_json(data: Any) -> None:

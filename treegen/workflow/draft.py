@@ -1,16 +1,18 @@
 """The first tree of a domain: with or without pictures, in one request or in batches, saved and kept as a revision."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from treegen.config.class_notes import with_notes
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
-from treegen.errors import InputError, ModelError, ProblemsError
+from treegen.errors import InputError, ModelError, ProblemsError, WaitingError
 from treegen.files import read_text
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Revision
 from treegen.images.data_urls import pictures_of
+from treegen.text import counted
 from treegen.tree.document import save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
@@ -20,6 +22,7 @@ from treegen.workflow.workspace import Workspace
 if TYPE_CHECKING:
     from treegen.llm.chat.interface import Chat, OnText
     from treegen.llm.tasks.attempts import Conversation
+    from treegen.llm.tasks.planning import DraftPlan
 
 #: the number of classes per batch, or when to draft in batches at all
 Parts = Literal["auto", "never"] | int
@@ -54,6 +57,7 @@ def draft_tree(
     fresh: bool = False,
     concurrency: int = 1,
     settings: LlmSettings | None = None,
+    on_plan: "Callable[[DraftPlan], None] | None" = None,
     on_attempt: Listener | None = None,
     on_text: "OnText | None" = None,
 ) -> DraftResult:
@@ -71,10 +75,12 @@ def draft_tree(
         fresh: ignore the finished steps of an earlier run.
         concurrency: most simultaneous requests.
         settings: of the model, to find out whether it has vision; the domain's with the chat's name if not given.
+        on_plan: called with all requests of the draft, as far as they are known, before the first is made.
         on_attempt: called with each attempt.
         on_text: called with each reply as it streams in; may raise `Cancelled`.
 
     Raises:
+        WaitingError: a person has to fetch the reply to a request.
         InputError: the file exists and `force` is not given; there are no images, or the model takes none; a notes file
             cannot be read or its classes are ambiguous.
         ProblemsError: every attempt had errors; the best one is written as NAME.draft.json, and all of them are in the
@@ -90,9 +96,15 @@ def draft_tree(
     requests = _Asking(
         workspace, domain, reporting, tries, Checkpoints(store, fresh=fresh), concurrency, recorder.record, on_text
     )
-    described = requests.describe(images, settings) if images else {}
+    pictures = requests.pictures(images, settings) if images else {}
+    plan = requests.plan(parts, pictures)
+    if on_plan:
+        on_plan(plan)
+    described = requests.describe(pictures) if images else {}
     try:
         conversation = requests.draft(parts, described)
+    except WaitingError as error:
+        raise _numbered(error, plan, recorder) from None
     except ModelError as error:
         raise _with_best(error, recorder, workspace) from None
     unsound = write_draft(workspace.path, domain.name, conversation.draft) if conversation.draft else None
@@ -104,6 +116,19 @@ def draft_tree(
     )
     store.attach_calls(recorder.calls, revision.id)
     return DraftResult(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
+
+
+def _numbered(error: WaitingError, plan: "DraftPlan", recorder: Recorder) -> WaitingError:
+    """Say which request of how many is waiting, and which answers the next run needs."""
+    from treegen.llm.chat.manual import AnswerNeededError
+
+    number = plan.finished + len(recorder.calls) + 1
+    total = max(plan.total + recorder.failed, number)
+    if not isinstance(error, AnswerNeededError):
+        return error
+    # the steps before the present one are stored: their answers must not be given again
+    again = error.given if plan.total == 1 else error.given[len(error.given) - recorder.unfinished :]
+    return WaitingError(f"request {number} of about {total} is waiting for its answer", error.steps(again))
 
 
 def _with_best(error: ModelError, recorder: Recorder, workspace: Workspace) -> ModelError:
@@ -130,19 +155,38 @@ class _Asking:
     listener: Listener
     on_text: "OnText | None"
 
-    def describe(self, images: int, settings: LlmSettings | None) -> dict[str, str]:
+    def pictures(self, count: int, settings: LlmSettings | None) -> dict[str, tuple[str, ...]]:
+        """Return pictures of each class.
+
+        Raises:
+            ModelError: the model is known to take none.
+            InputError: none of the dev split can be shown.
+        """
+        from treegen.llm.tasks.describe import refuse_blind
+
+        refuse_blind(settings or replace(self.domain.llm, model=self.chat.name))
+        pictures = pictures_of(self.domain, self.workspace.dev_images(), count)
+        if not any(pictures.values()):
+            message = "no picture of the dev split can be shown to the model"
+            raise InputError(message, "`treegen check` says what is wrong with the images; or draft without --images")
+        return pictures
+
+    def plan(self, parts: Parts, pictures: dict[str, tuple[str, ...]]) -> "DraftPlan":
+        """Return what will be requested."""
+        from treegen.llm.tasks.planning import plan_draft
+
+        return plan_draft(self.domain, self.checkpoints, size=self._size(parts), pictures=pictures)
+
+    def describe(self, pictures: dict[str, tuple[str, ...]]) -> dict[str, str]:
         """Ask the model what it sees in pictures of the classes.
 
         Raises:
             ProblemsError: at least one class was not described.
         """
-        from treegen.llm.tasks.describe import describe, refuse_blind
+        from treegen.llm.tasks.describe import describe
 
-        domain = self.domain
-        refuse_blind(settings or replace(domain.llm, model=self.chat.name))
-        pictures = pictures_of(domain, self.workspace.dev_images(), images)
         descriptions, conversation = describe(
-            domain,
+            self.domain,
             self.chat,
             pictures,
             tries=self.tries,
@@ -160,13 +204,13 @@ class _Asking:
 
     def draft(self, parts: Parts, descriptions: dict[str, str]) -> "Conversation":
         """Draft the tree in one request or in batches."""
-        from treegen.llm.tasks.batched_draft import BATCH, THRESHOLD
+        from treegen.llm.tasks.batched_draft import BATCH
         from treegen.llm.tasks.draft import draft
 
-        domain = self.domain
-        if parts == "never" or (parts == "auto" and len(domain.classes) <= THRESHOLD):
+        size = self._size(parts)
+        if size is None:
             conversation = draft(
-                domain,
+                self.domain,
                 self.chat,
                 tries=self.tries,
                 descriptions=descriptions,
@@ -176,7 +220,15 @@ class _Asking:
             )
             if parts == "never" or conversation.tree or not conversation.attempts[-1].cut:
                 return conversation
-        return self._in_parts(BATCH if isinstance(parts, str) else parts, descriptions)
+        return self._in_parts(size or BATCH, descriptions)
+
+    def _size(self, parts: Parts) -> int | None:
+        """Return the classes of a batch; `None` if the tree is requested as a whole at first."""
+        from treegen.llm.tasks.batched_draft import BATCH, THRESHOLD
+
+        if parts == "never" or (parts == "auto" and len(self.domain.classes) <= THRESHOLD):
+            return None
+        return BATCH if isinstance(parts, str) else parts
 
     def _in_parts(self, size: int, descriptions: dict[str, str]) -> "Conversation":
         from treegen.llm.tasks.batched_draft import draft_in_parts
@@ -193,6 +245,25 @@ class _Asking:
             on_text=self.on_text,
             progress=self.workspace.progress,
         )
+
+
+def check_scoring(workspace: Workspace) -> None:
+    """Find what would keep a draft from being scored before a language model is paid: images, split and encoder.
+
+    Raises:
+        InputError: there are no images, or one of the splits has none.
+        ModelError: the encoder cannot be loaded, or its service does not answer.
+    """
+    from treegen.clip.embedding.embed import read_image_set
+
+    images = read_image_set(workspace.domain, workspace.cache, workspace.progress).images
+    splits = set(workspace.divide(images).values())
+    if missing := {"dev", "test"} - splits:
+        message = f"the {min(missing)} split has no images ({counted(len(images), 'image')} in all)"
+        raise InputError(
+            message, "give every class more images, or change `dev` below [split]; --no-score drafts anyway"
+        )
+    workspace.encoder  # noqa: B018 - loads what is not known of it
 
 
 def keep_existing(workspace: Workspace, force: bool) -> Revision | None:

@@ -63,6 +63,8 @@ class Recorder:
     Attributes:
         calls: the numbers of the stored calls.
         trees: the attempts that gave groups and rules, with errors or without.
+        failed: how many attempts had errors.
+        unfinished: how many attempts at the present step have been made; 0 where the last one was sound.
     """
 
     def __init__(self, store: Store, chat: "Chat", on_attempt: Listener | None = None) -> None:
@@ -70,6 +72,7 @@ class Recorder:
         self.name = chat.name
         self.calls: list[int] = []
         self.trees: list[Attempt] = []
+        self.failed = self.unfinished = 0
         self._store, self._chat, self._on_attempt = store, chat, on_attempt
         self._unread: dict[int, int] = {}  # identity of a reply -> number of its call
         self._lock = threading.Lock()
@@ -96,6 +99,9 @@ class Recorder:
             self.calls.append(self._store.add_call(replace(call, problems=found, repaired=attempt.repaired)))
         else:
             self._store.complete_call(number, purpose=attempt.purpose, problems=found, repaired=attempt.repaired)
+        wrong = bool(errors_of(attempt.problems))
+        self.failed += wrong
+        self.unfinished = self.unfinished + 1 if wrong else 0
         if isinstance(attempt.data, dict) and "classification_groups" in attempt.data:
             self.trees.append(attempt)
         if self._on_attempt:

@@ -304,17 +304,15 @@ def _as_far(results: dict[str, Any]) -> Plain | None:
 def _assemble(maker: PartMaker, size: int, descriptions: dict[str, str], progress: Progress) -> Plain:
     """Assemble groups and rules of all steps."""
     domain, task = maker.domain, "drafting rules"
-    (groups,) = maker.make([_groups_part(domain, descriptions)])
-    batches = [domain.classes[start : start + size] for start in range(0, len(domain.classes), size)]
+    (groups,) = maker.make([groups_part(domain, descriptions)])
+    batches = _batches(domain, size)
     ready = [0]
 
     def done(place: int) -> None:
         ready[0] += len(batches[place])
         progress(task, ready[0], len(domain.classes))
 
-    drafted = maker.make(
-        [_rules_part(domain, groups, batch, n, descriptions) for n, batch in enumerate(batches, 1)], done
-    )
+    drafted = maker.make(rules_parts(domain, groups, size, descriptions), done)
     tree = {"classification_groups": groups, "rules": {name: rule for part in drafted for name, rule in part.items()}}
     # one request holds only some clusters, and its answers may equal other rules: repeat, but not forever
     for number in range(1, len(batches) + _ROUNDS + 1):
@@ -344,10 +342,21 @@ def _request(domain: Domain, template: str, about: Sequence[str], **values: Any)
     return Message(role="system", content=render("system", domain.folder)), Message(role="user", content=text)
 
 
-def _groups_part(domain: Domain, descriptions: dict[str, str]) -> Part:
+def groups_part(domain: Domain, descriptions: dict[str, str]) -> Part:
+    """Return the step that requests the groups."""
     values = {"hints": list(domain.hints), "classes": list(domain.classes), "descriptions": descriptions}
     request = _request(domain, "groups", domain.classes, **values)
     return Part(name="groups", purpose="draft-groups", request=request, wire=GROUPS, reader=groups_reader(domain))
+
+
+def _batches(domain: Domain, size: int) -> list[Sequence[str]]:
+    return [domain.classes[start : start + size] for start in range(0, len(domain.classes), size)]
+
+
+def rules_parts(domain: Domain, groups: Plain, size: int, descriptions: dict[str, str]) -> list[Part]:
+    """Return the steps that request the rules, in batches of that many classes."""
+    batches = enumerate(_batches(domain, size), 1)
+    return [_rules_part(domain, groups, batch, number, descriptions) for number, batch in batches]
 
 
 def _rules_part(domain: Domain, groups: Plain, batch: Sequence[str], number: int, descriptions: dict[str, str]) -> Part:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from treegen.config.domain import Domain
-from treegen.errors import InputError, ModelError
+from treegen.errors import InputError, ModelError, WaitingError
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.continuation import joined, stem_of
@@ -129,6 +129,8 @@ class RepairLoop:
         listener = _Heard(self._on_text, stem)
         try:
             reply = self._chat.complete(messages, listener if self._on_text else None, wire=wire)
+        except WaitingError:  # nothing was asked of anybody yet
+            raise
         except (ModelError, InputError) as error:  # a failed request belongs in the history, too
             self._record(replace(attempt, failure=error.message))
             raise

@@ -103,8 +103,7 @@ def describe(
         progress("describing classes", ready[0], sum(map(len, batches)))
 
     try:
-        parts = [_part(domain, pictures, names, number) for number, names in enumerate(batches, 1)]
-        texts = maker.make(parts, done)
+        texts = maker.make(description_parts(domain, pictures), done)
     except Stopped:
         return {}, Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
     except ModelError as error:
@@ -114,6 +113,11 @@ def describe(
         raise ModelError(message, "use a model with vision, or draft without --images") from None
     descriptions = {name: text for part in texts for name, text in part.items()}
     return descriptions, Conversation(attempts=tuple(maker.loop.attempts), tree=None, taken=maker.taken)
+
+
+def description_parts(domain: Domain, pictures: Pictures) -> list[Part]:
+    """Return the steps that request descriptions of pictures, some classes at a time."""
+    return [_part(domain, pictures, names, number) for number, names in enumerate(_batches(domain, pictures), 1)]
 
 
 def _batches(domain: Domain, pictures: Pictures) -> list[list[str]]:
