@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from treegen.errors import InputError
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
+from treegen.remote.tidying import amount, token_count
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
@@ -306,14 +307,14 @@ class Store:
             self.file,
             call.revision,
             call.purpose,
-            call.model,
+            _writable(call.model),
             scrub(_json(call.messages)),
             _writable(scrub(call.reply) if call.reply else call.reply),
-            call.finish,
-            call.prompt_tokens,
-            call.completion_tokens,
-            call.cost,
-            call.seconds,
+            _writable(call.finish),
+            token_count(call.prompt_tokens),
+            token_count(call.completion_tokens),
+            amount(call.cost),
+            amount(call.seconds),
             call.repaired,
             _json(call.problems),
             now(),
@@ -470,7 +471,11 @@ def _revision(row: tuple[Any, ...]) -> Revision:
 
 def _call(row: dict[str, Any]) -> Call:
     lists = {key: tuple(json.loads(row[key])) for key in ("messages", "problems")}
-    return Call(**{**row, **lists, "repaired": bool(row["repaired"]), "cached": bool(row["cached"])})
+    # an earlier version stored figures as they came
+    counts = {key: token_count(row[key]) for key in ("prompt_tokens", "completion_tokens")}
+    amounts = {key: amount(row[key]) for key in ("cost", "seconds")}
+    flags = {key: bool(row[key]) for key in ("repaired", "cached")}
+    return Call(**{**row, **lists, **counts, **amounts, **flags})
 
 
 def _writable(text: str | None) -> str | None:

@@ -8,6 +8,7 @@ import json
 from typing import Any, Final
 
 MOST_TOKENS: Final = 10**8  # of one reply: no model reads or writes a hundredth of that
+MOST_AMOUNT: Final = 1e7  # USD or seconds
 _SSE: Final = b"data:"
 
 
@@ -38,6 +39,13 @@ def token_count(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= MOST_TOKENS else None
+
+
+def amount(value: Any) -> float | None:
+    """Return USD or seconds that can be believed; `None` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= MOST_AMOUNT else None
 
 
 def _tidy(data: Any) -> bool:

@@ -39,7 +39,11 @@ class Kept:
     def answer(self, key: str) -> Reply | None:
         """Return the cached answer to a request, if any."""
         rows = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
-        return Reply(**json.loads(rows[0][0])) if rows else None
+        try:
+            reply = Reply(**json.loads(rows[0][0])) if rows else None
+        except (TypeError, ValueError):  # damaged, or of a newer treegen
+            return None
+        return reply if reply and isinstance(reply.text, str) and isinstance(reply.model, str) else None
 
     def keep_answer(self, key: str, reply: Reply) -> None:
         """Store an answer, replacing an earlier one."""

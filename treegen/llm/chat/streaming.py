@@ -106,7 +106,8 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
         elif kind == "end":
             text = "".join(parts)
             on_text(text)
-            return Received(text=text, finish=value[0], usages=value[1], refusal=value[2])
+            finish = None if value[0] is None else str(value[0])
+            return Received(text=text, finish=finish, usages=value[1], refusal=value[2])
         if kind == "pulse" or length < _SHORT or now - reported > _PULSE:
             reported = now
             on_text("".join(parts))

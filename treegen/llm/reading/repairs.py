@@ -133,7 +133,8 @@ def repair_answers(groups: Any, rules: Any, notes: Notes) -> Any:
 def _places(group: Any) -> dict[str, int]:
     """Return normalised option -> index, without options that look the same."""
     options = group.get("options") if isinstance(group, dict) else None
-    texts = [normalise(option) if isinstance(option, str) else "" for option in options or ()]
+    listed = options if isinstance(options, list) else []
+    texts = [normalise(option) if isinstance(option, str) else "" for option in listed]
     return {text: index for index, text in enumerate(texts) if text and texts.count(text) == 1}
 
 
@@ -209,9 +210,12 @@ def with_fixes(tree: Plain, classes: Sequence[str] | None, notes: Notes, *, belo
         fixable = [p for p in check_data(tree, classes=classes).problems if p.fix and _is_below(p, below)]
         if not fixable:
             return tree
+        before = tree
         try:
             tree, _ = apply_fixes(tree, fixable)
         except LookupError:  # half a surrogate pair in a name, which no pointer can hold
+            return tree
+        if tree == before:
             return tree
         for problem in fixable:
             if problem.fix:

@@ -1,5 +1,6 @@
 """One conversation with a language model: requests, continued replies, and repair until there are no errors."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from treegen.progress import Cancelled
 from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Problem, errors_of
 
+logger = logging.getLogger(__name__)
 MOST_CONTINUED: Final = 4  # continuations of one reply
 WHOLE: Final = 8000  # characters: a longer tree is not sent and requested again as a whole
 
@@ -161,13 +163,23 @@ class RepairLoop:
 def _read(reader: Reader, stem: str, reply: Reply) -> tuple[str, Read]:
     """Read a reply; one that continues another may also have started over."""
     if not stem:
-        return reply.text, reader(reply.text, reply.finish)
+        return reply.text, _guarded(reader, reply.text, reply.finish)
     # try it alone first: many models ignore the request to continue and give the whole object again
-    restarted = reader(reply.text, reply.finish)
+    restarted = _guarded(reader, reply.text, reply.finish)
     if restarted.data is not None and not errors_of(restarted.problems):
         return reply.text, restarted
     text = joined(stem, reply.text)
-    return text, reader(text, reply.finish)
+    return text, _guarded(reader, text, reply.finish)
+
+
+def _guarded(reader: Reader, text: str, finish: str | None) -> Read:
+    """Read a text that a stranger wrote: what no reader foresaw is a problem of the reply, and never ends the run."""
+    try:
+        return reader(text, finish)
+    except Exception as error:
+        logger.exception("a reply could not be read")
+        message = f"the reply cannot be read ({type(error).__name__}); answer with one plain JSON object"
+        return Read(problems=(Problem(code="TG501", pointer="", message=message),))
 
 
 class _Heard:

@@ -294,6 +294,8 @@ def fix_file(
     fixed = checked
     while any(p.fix for p in fixed.problems):  # stripped texts can become equal; terminates, as nothing grows
         data, _ = apply_fixes(fixed.data, fixed.problems)
+        if data == fixed.data:
+            break
         fixed = check_data(data, classes=classes, domain=domain)
     if fixed.document is None:
         return checked
