@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DOMAIN, TREE, Run, calls_of
+from tests.conftest import DOMAIN, TREE, Run, calls_of, revisions_of
 from tests.llm.chat.asked import sketchbook as asked_sketchbook
 from tests.llm.chat.asked import waits, write_domain
 from tests.llm.chat.cases import GOOD, USAGE, WRONG
@@ -277,3 +277,18 @@ def test_what_was_read_before_a_cap_is_written(run: Run, asked_sketchbook: Path,
     assert "--max-calls 1 is used up" in done.err
     assert "tree.draft.json" in done.err
     assert is_tree(asked_sketchbook / "tree.draft.json")
+
+
+def test_a_tree_with_alike_classes_is_written_and_told_as_a_problem(run: Run, pond: Path, tmp_path: Path) -> None:
+    """Exit code 1: a person has to look; the note of the revision says so too."""
+    alike = json.loads(TREE) | {"alike": [["Wendle", "Torvane"]]}
+    alike["rules"]["Torvane"] = alike["rules"]["Wendle"]
+    (tmp_path / "a.txt").write_text(json.dumps(alike), encoding="utf-8")
+    done = run("draft", pond, "--model", "manual", "--answer", tmp_path / "a.txt")
+    assert done.code == 1
+    assert "wrote" in done.out
+    assert 'TG506 /rules/Torvane: the model cannot tell "Torvane" from "Wendle"' in done.err
+    assert f"`treegen review {pond / 'tree.json'}` shows them" in done.err
+    assert "1 class not told apart" in revisions_of(pond / "tree.json")[0].note
+    assert is_tree(pond / "tree.json")
+    assert [p.code for p in check_file(pond / "tree.json").problems if p.severity == "error"] == ["TG204"]

@@ -14,6 +14,7 @@ from treegen.text import counted
 if TYPE_CHECKING:
     from treegen.workflow.draft import Parts
 
+_TELL_APART: Final = "`treegen review {}` shows them: give an answer that differs, or make them one class"
 _MOST: Final = 1000  # most classes whose rules fit in a reply
 
 
@@ -72,7 +73,7 @@ def command(
     from treegen.cli.output import print_json, say, tell
     from treegen.config.class_notes import with_notes
     from treegen.config.domain import domain_path
-    from treegen.errors import InputError
+    from treegen.errors import InputError, ProblemsError
     from treegen.extras import require
     from treegen.images import survey_images
     from treegen.tree.validation.folding import fold
@@ -114,10 +115,12 @@ def command(
     if drafted.conversation.taken:
         tell(f"reused {counted(drafted.conversation.taken, 'step')} of an earlier run")
     show_problems(fold(drafted.conversation.problems), str(tree_path), err=True)
+    alike = [p for p in drafted.conversation.problems if p.code == "TG506"]
+    scoring = scoring and not alike
     if as_json:
         score = show_notes(score_tree(workspace, drafted.tree)).score if scoring else None
         print_json({"written": str(tree_path), "revision": drafted.revision.id, "score": score})
-        return
+        sys.exit(1 if alike else 0)
     say(
         f"wrote {tree_path}: {len(drafted.tree.groups)} groups, {len(drafted.tree.rules)} classes, "
         f"revision {drafted.revision.id}"
@@ -125,6 +128,9 @@ def command(
     if scoring:
         say()
         show_score(show_notes(score_tree(workspace, drafted.tree)).score)
+    if alike:
+        what = counted(len(alike), "class has", "classes have")
+        raise ProblemsError(f"{what} the answers of another, so the tree is not scored", _TELL_APART.format(tree_path))
 
 
 def _is_terminal() -> bool:

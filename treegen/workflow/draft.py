@@ -1,6 +1,6 @@
 """The first tree of a domain: with or without pictures, in one request or in batches, saved and kept as a revision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,7 @@ from treegen.text import counted
 from treegen.tree.document import save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
+from treegen.tree.validation.problems import Problem
 from treegen.workflow.recording import Listener, ProgressChat, Recorder, forget_failed, result_of, write_draft
 from treegen.workflow.workspace import Workspace
 
@@ -102,7 +103,7 @@ def draft_tree(
         on_plan(plan)
     described = requests.describe(pictures) if images else {}
     try:
-        conversation = requests.draft(parts, described)
+        conversation = requests.draft(parts, described, pictures)
     except WaitingError as error:
         raise _numbered(error, plan, recorder) from None
     except ModelError as error:
@@ -111,11 +112,21 @@ def draft_tree(
     tree = result_of(conversation, workspace.path, store, unsound)
     parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
     save(workspace.path, tree)
-    revision = store.add_revision(
-        tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
-    )
+    note = f"draft by {chat.name}{_remark(conversation.problems)}"
+    revision = store.add_revision(tree, author="llm", note=note, parent=parent.id if parent else None)
     store.attach_calls(recorder.calls, revision.id)
     return DraftResult(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
+
+
+def _remark(problems: Sequence[Problem]) -> str:
+    """Return what a reviewer has to look at, for the note of the revision."""
+    added = [p for p in problems if p.code == "TG507"]
+    alike = [p for p in problems if p.code == "TG506"]
+    remarks = [
+        *([f"{counted(len(added), 'option')} added with the rules, to be checked"] if added else []),
+        *([f"{counted(len(alike), 'class', 'classes')} not told apart"] if alike else []),
+    ]
+    return f" ({'; '.join(remarks)})" if remarks else ""
 
 
 def _numbered(error: WaitingError, plan: "DraftPlan", recorder: Recorder) -> WaitingError:
@@ -175,7 +186,9 @@ class _Asking:
         """Return what will be requested."""
         from treegen.llm.tasks.planning import plan_draft
 
-        return plan_draft(self.domain, self.checkpoints, size=self._size(parts), pictures=pictures)
+        return plan_draft(
+            self.domain, self.checkpoints, size=self._size(parts), pictures=pictures, confused=self.confused
+        )
 
     def describe(self, pictures: dict[str, tuple[str, ...]]) -> dict[str, str]:
         """Ask the model what it sees in pictures of the classes.
@@ -192,6 +205,7 @@ class _Asking:
             tries=self.tries,
             kept=self.checkpoints,
             concurrency=self.concurrency,
+            confused=self.confused,
             on_attempt=self.listener,
             on_text=self.on_text,
             progress=self.workspace.progress,
@@ -202,9 +216,9 @@ class _Asking:
             raise ProblemsError(f"not all classes were described: {conversation.stopped}", tip)
         return descriptions
 
-    def draft(self, parts: Parts, descriptions: dict[str, str]) -> "Conversation":
-        """Draft the tree in one request or in batches."""
-        from treegen.llm.tasks.batched_draft import BATCH
+    def draft(self, parts: Parts, descriptions: dict[str, str], pictures: dict[str, tuple[str, ...]]) -> "Conversation":
+        """Draft the tree in one request or in batches; show classes that remain alike side by side."""
+        from treegen.llm.tasks.batched_draft import BATCH, separate
         from treegen.llm.tasks.draft import draft
 
         size = self._size(parts)
@@ -218,9 +232,27 @@ class _Asking:
                 on_attempt=self.listener,
                 on_text=self.on_text,
             )
+            if conversation.tree and pictures:
+                return separate(
+                    self.domain,
+                    self.chat,
+                    conversation,
+                    pictures,
+                    tries=self.tries,
+                    kept=self.checkpoints,
+                    on_attempt=self.listener,
+                    on_text=self.on_text,
+                )
             if parts == "never" or conversation.tree or not conversation.attempts[-1].cut:
                 return conversation
-        return self._in_parts(size or BATCH, descriptions)
+        return self._in_parts(size or BATCH, descriptions, pictures)
+
+    @property
+    def confused(self) -> list[tuple[str, str]]:
+        """The classes that the latest scored tree confused on the dev split."""
+        scores = self.workspace.store.scores()
+        latest = scores[max(scores)] if scores else None
+        return [(pair["true"], pair["predicted"]) for pair in latest["dev"]["confused"]] if latest else []
 
     def _size(self, parts: Parts) -> int | None:
         """Return the classes of a batch; `None` if the tree is requested as a whole at first."""
@@ -230,7 +262,9 @@ class _Asking:
             return None
         return BATCH if isinstance(parts, str) else parts
 
-    def _in_parts(self, size: int, descriptions: dict[str, str]) -> "Conversation":
+    def _in_parts(
+        self, size: int, descriptions: dict[str, str], pictures: dict[str, tuple[str, ...]]
+    ) -> "Conversation":
         from treegen.llm.tasks.batched_draft import draft_in_parts
 
         return draft_in_parts(
@@ -241,6 +275,8 @@ class _Asking:
             kept=self.checkpoints,
             concurrency=self.concurrency,
             descriptions=descriptions,
+            pictures=pictures,
+            confused=self.confused,
             on_attempt=self.listener,
             on_text=self.on_text,
             progress=self.workspace.progress,

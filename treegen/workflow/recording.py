@@ -166,7 +166,7 @@ def write_draft(path: Path, domain: str, content: dict[str, Any]) -> Path:
     Returns:
         The file: NAME.draft.json, or NAME.draft-2.json and so on.
     """
-    data = {"domain": domain, **content}
+    data = {"domain": domain, **{key: value for key, value in content.items() if key != "alike"}}
     document = check_data(data).document
     text = dump(document.tree) if document else json.dumps(data, ensure_ascii=False, indent=2) + "\n"
     file, number = path.with_name(f"{path.stem}.draft.json"), 1

@@ -8,12 +8,15 @@ from treegen.config.domain import Domain
 from treegen.llm.reading.parser import keyed, parse_reply
 from treegen.llm.reading.repairs import (
     Notes,
+    alike_in,
+    grow,
     leave_out,
     leave_out_answers,
     only,
     renamed,
     repair_answers,
     repair_groups,
+    settle_alike,
     with_fixes,
 )
 from treegen.llm.tasks.attempts import Read, Reader
@@ -61,24 +64,33 @@ def _group_problems(domain: Domain, groups: Any) -> list[Problem]:
 
 
 def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
-    """Return a reader of some classes' rules; `data` is `{CLASS: {GROUP: INDEX}}`, in the order of the classes."""
+    """Return a reader of some classes' rules.
+
+    Its `data` is `{"rules": {CLASS: {GROUP: ANSWER}}, "alike": [[CLASS, ...]]}`, in the order of the classes. An answer
+    is an index, null, or words that become an option of the group.
+    """
 
     def read(text: str, finish: str | None) -> Read:
         parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
         if parsed.data is None:
             return Read(problems=parsed.problems)
         notes = Notes()
-        rules = repair_answers(groups, only(parsed.data, ["rules"], notes)["rules"], notes)
+        asked = only(parsed.data, ["rules", "alike"], notes)
+        rules, alike = repair_answers(groups, asked["rules"], notes), alike_in(asked.get("alike"), batch, notes)
         tree = {"domain": domain.name, "classification_groups": groups, "rules": rules}
         rules = leave_out(with_fixes(tree, batch, notes, below="rules")["rules"], batch, notes)
         rules = leave_out_answers(rules, groups, notes)
-        checked = check_data({**tree, "rules": rules}, classes=batch).problems
+        grown = grow(groups, rules, notes)
+        indexed = repair_answers(grown, rules, Notes())
+        checked = check_data({**tree, "classification_groups": grown, "rules": indexed}, classes=batch).problems
         problems = tuple(p for p in checked if p.code not in ("TG204", "TG205"))  # only all batches together show these
         remarks = (*parsed.notes, *notes.sentences)
         if errors_of(problems):
-            return Read(problems=problems, repaired=parsed.repaired, data=rules, notes=remarks)
+            data = {"rules": rules, "alike": alike}
+            return Read(problems=problems, repaired=parsed.repaired, data=data, notes=remarks)
         ordered = {name: {group: rules[name][group] for group in groups} for name in batch}
-        return Read(problems=problems, data=ordered, repaired=parsed.repaired, notes=remarks)
+        data = {"rules": ordered, "alike": alike}
+        return Read(problems=problems, data=data, repaired=parsed.repaired, notes=remarks)
 
     return read
 
@@ -98,10 +110,13 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         if parsed.data is None:
             return Read(problems=parsed.problems)
         notes = Notes()
-        asked = only(parsed.data, ["classification_groups", "rules"], notes)
+        asked = only(parsed.data, ["classification_groups", "rules", "alike"], notes)
+        told = alike_in(asked.get("alike"), alike, notes)
         more = repair_groups(asked.get("classification_groups") or {}, notes)
         problems, grown = _with_groups(domain, groups, more)
-        answers = _requested(repair_answers(grown, asked["rules"], notes), rules, alike, notes)
+        answers = repair_answers(grown, asked["rules"], notes)
+        grown = grow(grown, answers, notes)
+        answers = _requested(repair_answers(grown, answers, Notes()), rules, alike, notes)
         problems += _untyped(answers)
         remarks = (*parsed.notes, *notes.sentences)
         if problems:
@@ -109,8 +124,8 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         merged = _with_answers(grown, rules, alike, answers)
         tree = {"domain": domain.name, "classification_groups": grown, "rules": merged}
         checked = check_data(tree, classes=domain.classes).problems
-        problems = [p for p in checked if p.code != "TG205" and _concerns(p, alike)]
-        data = {"classification_groups": grown, "rules": merged}
+        problems = [p for p in settle_alike(checked, told) if p.code != "TG205" and _concerns(p, alike)]
+        data = {"classification_groups": grown, "rules": merged, "alike": told}
         return Read(problems=tuple(problems), data=data, repaired=parsed.repaired, notes=remarks)
 
     return read

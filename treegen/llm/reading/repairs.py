@@ -5,7 +5,7 @@ What was not asked for is left out, with a note; everything that could be meant 
 
 import html
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,11 +13,20 @@ from treegen.text import counted, show
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.fixes import apply_fixes
 from treegen.tree.validation.normalise import normalise
-from treegen.tree.validation.problems import Problem, path_of
+from treegen.tree.validation.problems import Problem, path_of, pointer_to
 
 Plain = dict[str, Any]
 _GROUP_KEYS: Final = ("prompt", "options")
 _MOST_NAMED: Final = 3
+_LONGEST: Final = 60  # characters of an option
+_VARIES: Final = "varies within the class, so null: {}"
+_NO_OPTION: Final = "no option fits, so null: {}"
+#: words for null -> what the note says of it
+_NOTHING: Final = {
+    "null": "",
+    **dict.fromkeys(("varies", "varied", "variable", "vary", "varie"), _VARIES),
+    **dict.fromkeys(("none", "none fit", "none fits", "no option", "no option fit", "n/a", "unknown"), _NO_OPTION),
+}
 _TAG: Final = re.compile(r"</?(?:b|i|em|strong|u|s|code|span|mark|small|sub|sup|br|p|li|font)\b[^<>]*>", re.IGNORECASE)
 _EMPHASIS: Final = re.compile(r"(?<!\w)(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1(?!\w)")
 _ENTITY: Final = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]{2,31});")
@@ -123,7 +132,10 @@ def repair_answers(groups: Any, rules: Any, notes: Notes) -> Any:
         return rules
     places = {normalise(name): _places(group) for name, group in groups.items()}
     return {
-        name: {group: _index(places.get(normalise(group), {}), answer, notes) for group, answer in rule.items()}
+        name: {
+            group: _index(places.get(normalise(group), {}), answer, f"{name} in {group}", notes)
+            for group, answer in rule.items()
+        }
         if isinstance(rule, dict)
         else rule
         for name, rule in rules.items()
@@ -138,14 +150,16 @@ def _places(group: Any) -> dict[str, int]:
     return {text: index for index, text in enumerate(texts) if text and texts.count(text) == 1}
 
 
-def _index(places: Mapping[str, int], answer: Any, notes: Notes) -> Any:
+def _index(places: Mapping[str, int], answer: Any, where: str, notes: Notes) -> Any:
     if isinstance(answer, float) and answer.is_integer():
         notes.add("read {} as a whole number", answer)
         return int(answer)
     if not isinstance(answer, str):
         return answer
     place = places.get(normalise(answer))
-    if place is None and answer.strip().lower() == "null":
+    if place is None and normalise(answer) in _NOTHING:
+        if sentence := _NOTHING[normalise(answer)]:
+            notes.add(sentence, where)
         return None
     if place is None and places and re.fullmatch(r"[0-9]{1,3}", answer.strip()):
         place = int(answer)
@@ -169,6 +183,62 @@ def renamed(values: Mapping[str, Any], wanted: Sequence[str], notes: Notes) -> P
     for name in right:
         notes.add("read {} as the name that differs in spelling alone", name)
     return {right.get(name, name): value for name, value in values.items()}
+
+
+def grow(groups: Plain, rules: Any, notes: Notes) -> Plain:
+    """Add options for the words that rules give in place of an index; a reviewer has to look at them.
+
+    Args:
+        groups: checked plain data.
+        rules: answers after `repair_answers`; these stay words, since other rules may add options too.
+        notes: takes what was added.
+    """
+    grown = {name: {**group, "options": list(group["options"])} for name, group in groups.items()}
+    for name, rule in rules.items() if isinstance(rules, dict) else ():
+        for group, answer in rule.items() if isinstance(rule, dict) else ():
+            if group in grown and _is_option(answer) and normalise(answer) not in _places(grown[group]):
+                grown[group]["options"].append(answer.strip())
+                notes.add("added options that the rules give: {}", f"{answer.strip()} ({group} of {name})")
+    return grown
+
+
+def _is_option(answer: Any) -> bool:
+    return isinstance(answer, str) and bool(normalise(answer)) and len(answer) <= _LONGEST and "{" not in answer
+
+
+def alike_in(value: Any, classes: Sequence[str], notes: Notes) -> list[list[str]]:
+    """Return the classes that a reply cannot tell apart, as lists of two or more; one list may stand alone."""
+    lists = value if isinstance(value, list) else []
+    if lists and all(isinstance(name, str) for name in lists):
+        lists = [lists]
+    clusters = []
+    for names in lists:
+        listed = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        spelt = list(renamed(dict.fromkeys(listed), classes, notes))
+        for name in spelt:
+            if name not in classes:
+                notes.add("ignored classes under alike that were not asked for: {}", name)
+        cluster = [name for name in spelt if name in classes]
+        clusters += [cluster] if len(cluster) > 1 else []
+    return clusters
+
+
+def settle_alike(problems: Iterable[Problem], alike: Sequence[Sequence[str]]) -> list[Problem]:
+    """Replace the equal rules of classes that the model cannot tell apart by a problem for a person."""
+    settled = [p for p in problems if not (p.code == "TG204" and _are_alike(p, alike))]
+    for first, *others in alike:
+        for name in others:
+            message = (
+                f"the model cannot tell {show(name)} from {show(first)}: compare their pictures, and give an answer "
+                "that differs, or make them one class"
+            )
+            settled.append(Problem(code="TG506", pointer=pointer_to("rules", name), message=message, classes=(first,)))
+    return settled
+
+
+def _are_alike(problem: Problem, alike: Sequence[Sequence[str]]) -> bool:
+    names = {*path_of(problem.pointer)[1:2], *problem.classes}
+    return any(names <= set(cluster) for cluster in alike)
 
 
 def leave_out(rules: Any, wanted: Sequence[str], notes: Notes, *, what: str = "rules") -> Any:

@@ -4,7 +4,6 @@ Repairs, continuations and what separates equal rules come on top: nobody knows 
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,9 +13,10 @@ from treegen.config.settings import LlmSettings
 from treegen.llm.chat.estimate import Estimate, estimate
 from treegen.llm.chat.interface import Message
 from treegen.llm.reading.batch_parser import Plain
-from treegen.llm.tasks.batched_draft import Kept, Part, groups_part, rules_parts
-from treegen.llm.tasks.describe import Pictures, description_parts
-from treegen.llm.tasks.draft import draft_request
+from treegen.llm.tasks.batched_draft import Kept, Part, Pictures, groups_part, rules_parts
+from treegen.llm.tasks.describe import description_parts
+from treegen.llm.tasks.draft import draft_request, wanted_groups
+from treegen.llm.tasks.likeness import Pair
 
 _OPTIONS: Final = 7  # of a group, about
 _OPTION: Final = "a long red tail"  # of about the usual length
@@ -53,20 +53,14 @@ class DraftPlan:
         return _sum(estimate(settings, planned.request, planned.answer) for planned in self.open)
 
 
-def wanted_groups(classes: int) -> tuple[int, int]:
-    """Return how many groups a tree needs at least and at most.
-
-    One group fewer than the halvings that single out one class, and twice as many at most: a group has more than two
-    options, but none separates perfectly.
-
-    >>> wanted_groups(16), wanted_groups(80), wanted_groups(1000)
-    ((3, 6), (6, 12), (9, 18))
-    """
-    least = max(2, math.ceil(math.log2(max(2, classes))) - 1)
-    return least, 2 * least
-
-
-def plan_draft(domain: Domain, kept: Kept, *, size: int | None = None, pictures: Pictures | None = None) -> DraftPlan:
+def plan_draft(
+    domain: Domain,
+    kept: Kept,
+    *,
+    size: int | None = None,
+    pictures: Pictures | None = None,
+    confused: Sequence[Pair] = (),
+) -> DraftPlan:
     """Plan a draft.
 
     Args:
@@ -74,6 +68,7 @@ def plan_draft(domain: Domain, kept: Kept, *, size: int | None = None, pictures:
         kept: finished steps of an earlier run.
         size: classes whose rules are requested together; `None` if the tree is requested as a whole.
         pictures: class -> its pictures, if they are described first.
+        confused: as for `draft_in_parts`.
     """
     steps: list[Planned] = []
     finished = 0
@@ -91,7 +86,7 @@ def plan_draft(domain: Domain, kept: Kept, *, size: int | None = None, pictures:
         return values
 
     described: dict[str, str] = {}
-    batches = description_parts(domain, pictures) if pictures else []
+    batches = description_parts(domain, pictures, confused) if pictures else []
     for value in plan(batches, _DESCRIPTION * (1 + len(domain.classes) // max(1, len(batches)))):
         described |= json.loads(value)
     complete = len(described) == sum(bool(urls) for urls in (pictures or {}).values())
@@ -103,7 +98,11 @@ def plan_draft(domain: Domain, kept: Kept, *, size: int | None = None, pictures:
         return DraftPlan(open=tuple(steps), finished=finished)
     found = plan([groups_part(domain, texts)], json.dumps(groups), known=complete)
     groups = json.loads(found[0]) if found else groups
-    plan(rules_parts(domain, groups, size, texts), json.dumps(_rules(domain.classes[:size], groups)), known=bool(found))
+    plan(
+        rules_parts(domain, groups, size, texts, confused),
+        json.dumps(_rules(domain.classes[:size], groups)),
+        known=bool(found),
+    )
     return DraftPlan(open=tuple(steps), finished=finished)
 
 

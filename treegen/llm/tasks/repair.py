@@ -10,7 +10,16 @@ from treegen.llm.chat.interface import Message
 from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import parse_patch, parse_reply
-from treegen.llm.reading.repairs import Notes, leave_out, only, repair_answers, repair_groups, with_fixes
+from treegen.llm.reading.repairs import (
+    Notes,
+    alike_in,
+    leave_out,
+    only,
+    repair_answers,
+    repair_groups,
+    settle_alike,
+    with_fixes,
+)
 from treegen.llm.tasks.attempts import Read, Reader
 from treegen.text import show
 from treegen.tree.model import Group
@@ -31,7 +40,8 @@ def check_tree_data(
     Name, digest and approval are not the model's to set.
     """
     notes = Notes()
-    content = only(data, _PATCHABLE, notes, silent=_NOT_THE_MODELS)
+    content = only(data, _PATCHABLE, notes, silent=(*_NOT_THE_MODELS, "alike"))
+    alike = alike_in(data.get("alike"), domain.classes, notes)
     if "classification_groups" in content:
         content["classification_groups"] = groups = repair_groups(content["classification_groups"], notes)
         if "rules" in content:
@@ -41,9 +51,12 @@ def check_tree_data(
         content["rules"] = leave_out(content["rules"], domain.classes, notes)
     checked = check_data(content, classes=domain.classes)
     tree = checked.document.tree if checked.document else None
-    content = {key: value for key, value in content.items() if key != "domain"}
-    remarks += notes.sentences
-    return Read(problems=checked.problems, data=content, tree=tree, repaired=repaired, notes=remarks)
+    content = {
+        **{key: value for key, value in content.items() if key != "domain"},
+        **({"alike": alike} if alike else {}),
+    }
+    problems = tuple(settle_alike(checked.problems, alike))
+    return Read(problems=problems, data=content, tree=tree, repaired=repaired, notes=remarks + notes.sentences)
 
 
 def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:

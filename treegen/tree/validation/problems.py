@@ -49,6 +49,8 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG503": ("error", "the reply is cut off"),
     "TG504": ("error", "the reply leaves something out"),
     "TG505": ("error", "a patch cannot be applied"),
+    "TG506": ("warning", "classes that the language model cannot tell apart"),
+    "TG507": ("warning", "an option that the language model added while it gave the rules"),
     "TG601": ("warning", "two options of a group are nearly the same"),
     "TG602": ("warning", "an option contains another of its group"),
     "TG603": ("warning", "an option contains alternatives"),
