@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from treegen.errors import TreegenError
 from treegen.text import printable
 
 if TYPE_CHECKING:
@@ -89,6 +90,14 @@ def _wrapped_line(text: str, width: int) -> Iterable[str]:
         else:
             line, used = indent + word, len(indent) + size
     yield line
+
+
+def report(error: TreegenError) -> None:
+    """Print why a command ended early, on stderr: an error, or what a person has to do next."""
+    if error.exit_code:
+        complain(error.message, error.tip)
+    else:
+        tell(f"{error.message}\n  {error.tip}")
 
 
 def print_json(data: Any) -> None:

@@ -197,7 +197,7 @@ def _answers(tree: Tree) -> Iterator[Problem]:
         for group in names:
             if group not in answers and group not in renamed.values():
                 message = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
-                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message)
+                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message, group=group)
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:
@@ -310,6 +310,8 @@ def fix_all(
     fixed, done = checked, []
     while fixes := [p for p in fixed.problems if p.fix]:  # stripped texts can become equal; ends, as nothing grows
         data, _ = apply_fixes(fixed.data, fixes)
+        if data == fixed.data:
+            break
         fixed = check_data(data, classes=classes, domain=domain)
         done += fixes
     return (fixed.document.tree, tuple(done)) if fixed.document else (None, ())
