@@ -122,6 +122,12 @@ def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _own_preferences(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Theme and layout are those of a new reviewer, and are not kept for the person who runs the tests."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(autouse=True)
 def _no_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """A fault in background work does not end the application, but the test."""
     yield

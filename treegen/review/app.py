@@ -18,6 +18,7 @@ from treegen.errors import TreegenError
 from treegen.review import messages
 from treegen.review.background import BackgroundApp, DaemonThread
 from treegen.review.context import Selection
+from treegen.review.flows.appearance import AppearanceFlow
 from treegen.review.flows.edits import EditFlow
 from treegen.review.flows.external_editor import EditorFlow
 from treegen.review.flows.feedback import FeedbackFlow
@@ -51,23 +52,27 @@ class ReviewApp(BackgroundApp[None]):
         self.saving = SavingFlow(self)
         self.scoring = ScoringFlow(self)
         self.feedback = FeedbackFlow(self, llm)
+        self.appearance = AppearanceFlow(self)
         self._told_restored = 0
 
     def compose(self) -> ComposeResult:
         """Compose a line above, the panes, and two lines below."""
         yield Static(id="title", markup=False)
         with Horizontal(id="body"):
-            yield GroupsPane(id="groups")
+            with Vertical(id="left"):
+                yield GroupsPane(id="groups")
             with Vertical(id="right"):
                 yield Static(id="tabs")
-                yield PaneSwitcher(id="panes")
+                with Vertical(id="middle"):
+                    yield PaneSwitcher(id="panes")
         yield SearchBar(id="search")
         yield Static(id="status", markup=False)
         yield KeysFooter(id="hints")
 
     def on_mount(self) -> None:
         """Paint, then let the models load."""
-        self.theme = "textual-dark"
+        self.appearance.take_up()
+        self.theme_changed_signal.subscribe(self, self.appearance.theme_changed)
         self.query_one(GroupsPane).focus()
         self.refresh_panes()
         if self.review.session.resumed and self.review.session.unsaved:
@@ -78,8 +83,14 @@ class ReviewApp(BackgroundApp[None]):
         self.call_after_refresh(self.scoring.soon)
 
     def on_resize(self) -> None:
-        """Let names of panes and widths of columns follow the terminal."""
+        """Let panels, names of panes and widths of columns follow the terminal."""
+        self.refresh_layout()
+
+    def refresh_layout(self) -> None:
+        """Place the panels by the size of the terminal, and repaint them."""
+        place = self.appearance.place(*self.size)
         self.set_class(self.size.width < NARROW, "narrow")
+        self.set_class(place == "right", "beside")
         self.call_after_refresh(self.refresh_panes)
 
     @property

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -13,10 +13,12 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 from textual import events
 from textual.app import App, ReturnType, ScreenStackError
 from textual.dom import DOMNode
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from treegen.errors import TreegenError
+from treegen.review.contrast import ReadableText
 from treegen.review.messages import BackgroundFailed, reason_of
 from treegen.review.screens.dialogs import Dialog
 from treegen.text import printable
@@ -95,6 +97,11 @@ class BackgroundApp(App[ReturnType]):
         super().__init__()
         self._typed: asyncio.Queue[events.Event] = asyncio.Queue()
         self._takes_keys = False
+        self._readable = ReadableText()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what is done to every painted line: at last, text is made readable."""
+        return [*super().get_line_filters(), self._readable]
 
     def on_mount(self) -> None:
         """Begin to take keys, and end in order when the system or a closed terminal asks for it."""

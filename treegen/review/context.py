@@ -1,11 +1,13 @@
 """What the flows and panes of the review may ask of the application that runs them."""
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
+from textual.geometry import Size
 from textual.message import Message
+from textual.theme import Theme
 from textual.widget import Widget
 
 from treegen.errors import TreegenError
@@ -61,6 +63,23 @@ class ReviewContext(Protocol):
     @property
     def is_shown(self) -> bool:
         """Whether the panes exist: not before the first paint, and not while the application ends."""
+
+    @property
+    def size(self) -> Size:
+        """The columns and lines of the terminal."""
+
+    theme: str
+
+    @property
+    def current_theme(self) -> Theme:
+        """The theme that is shown."""
+
+    @property
+    def available_themes(self) -> Mapping[str, Theme]:
+        """All themes by their names."""
+
+    def refresh_layout(self) -> None:
+        """Place the panels by the size of the terminal, and repaint them."""
 
     def commit(self, label: str, make: Callable[[], Sequence[Change]]) -> bool:
         """Make changes as one step and show them; complain and return False if they do not fit."""

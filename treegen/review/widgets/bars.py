@@ -51,7 +51,7 @@ EVERYWHERE: Final = (
     ),
     Binding("o", "app.do('navigation', 'jump')", "jump", show=False, tooltip="Jump to a pane"),
     Binding("s", "app.do('scoring', 'score_test')", "score", show=False, tooltip="Score on the test part"),
-    Binding("D", "app.toggle_dark", "light or dark", show=False, tooltip="Light or dark"),
+    Binding("D", "app.do('appearance', 'toggle_dark')", "light or dark", show=False, tooltip="Light or dark"),
     Binding("ctrl+z", "app.suspend_process", "suspend", show=False, tooltip="Suspend; fg in the shell goes on"),
     Binding("question_mark", "app.keys", "keys", tooltip="Keys"),
     Binding("q,ctrl+q", _QUIT, "quit", tooltip="Quit; what is unsaved is kept"),

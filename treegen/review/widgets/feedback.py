@@ -140,6 +140,7 @@ class FeedbackPane(Vertical):
         grid = self.proposal
         if asked is None:
             grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")
+            grid.entitle("proposed changes")
             return
         units, previews, fates = asked.units, asked.previews, asked.fates
         unknown = "..." if asked.previewing else "-"
@@ -163,9 +164,10 @@ class FeedbackPane(Vertical):
             Column(head="dev", width=6, right=True),
             Column(head="right", width=5, right=True),
             Column(head="wrong", width=5, right=True),
-            Column(head="change", width=300),
+            Column(head="change", width=max([6, *(len("; ".join(unit.sentences)) for unit in units)])),
         ]
         grid.fill(columns, len(units), cell, tone, "it proposes no change")
+        grid.entitle("proposed changes", f"{asked.open} of {len(units)} open")
 
 
 def _effect(preview: "Preview") -> tuple[str, str, str]:

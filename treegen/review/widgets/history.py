@@ -9,8 +9,9 @@ from textual_plotext import PlotextPlot
 
 from treegen.history.score_document import as_tested
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, Grid, PaneGrid
+from treegen.review.widgets.grid import Column, PaneGrid, entitle
 from treegen.review.widgets.panes import TO_THE_TREE
+from treegen.text import counted
 
 
 class HistoryPane(Vertical):
@@ -42,8 +43,16 @@ class HistoryPane(Vertical):
             score = as_tested(scores.get(revision.id))
             told = f"test {100 * score['test']['accuracy']:.1f} %  " if score else ""
             rows.append(("revision", str(revision.id), f"{revision.created}  {revision.author}  {told}{revision.note}"))
-        columns = [Column(head="", width=8), Column(head="no.", width=5, right=True), Column(head="what", width=300)]
-        self.query_one("#steps", Grid).fill(
+        most = max((len(row[2]) for row in rows), default=4)
+        columns = [
+            Column(head="", width=8),
+            Column(head="no.", width=5, right=True),
+            Column(head="what", width=min(most, 300)),
+        ]
+        grid = self.query_one("#steps", PaneGrid)
+        count = len(session.steps)
+        grid.entitle("history", f"{counted(count, 'step')}, {counted(len(rows) - count, 'revision')}")
+        grid.fill(
             columns,
             len(rows),
             lambda r, c: rows[r][c],
@@ -54,7 +63,7 @@ class HistoryPane(Vertical):
     def _plot(self, shares: list[float]) -> None:
         plot = self.query_one("#plot", PlotextPlot)
         plot.plt.clear_data()
-        plot.plt.title("dev accuracy in this session, %")
+        entitle(plot, "dev accuracy in this session, %")
         if shares:
             plot.plt.plot(list(range(1, len(shares) + 1)), shares, marker="braille")
         plot.refresh()

@@ -10,7 +10,7 @@ from textual_image.widget import Image
 
 from treegen.images import open_picture
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.review.widgets.grid import Column, Grid, PaneGrid, entitle, widths_of
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
@@ -64,7 +64,9 @@ class ImagesPane(Vertical):
             Column(head=h, width=w) for h, w in zip(heads, widths_of(heads, len(found), cell, most=24), strict=True)
         ]
         note = review.missing or ("nothing is wrongly classified" if review.measured else "not scored yet")
-        self.query_one("#mistakes", Grid).fill(columns, len(found), cell, note=note)
+        grid = self.query_one("#mistakes", PaneGrid)
+        grid.fill(columns, len(found), cell, note=note)
+        grid.entitle("misclassified images", str(len(found)))
         self.show_picture()
 
     @property
@@ -116,4 +118,7 @@ class ImagesPane(Vertical):
         ]
         widths = widths_of(heads, len(votes), cell, most=24)
         columns = [Column(head=h, width=w, right=n == 4) for n, (h, w) in enumerate(zip(heads, widths, strict=True))]
-        self.query_one("#votes", Grid).fill(columns, len(votes), cell, tone, "choose an image")
+        grid = self.query_one("#votes", PaneGrid)
+        grid.fill(columns, len(votes), cell, tone, "choose an image")
+        grid.entitle("what each group answers")
+        entitle(self.query_one("#frame"), mistake.image.name if mistake else "picture")

@@ -7,9 +7,10 @@ from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid, widths_of
+from treegen.text import counted
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
-from treegen.tree.validation.problems import path_of
+from treegen.tree.validation.problems import errors_of, path_of
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
@@ -71,12 +72,12 @@ class GroupsPane(PaneGrid):
         def cell(row: int, column: int) -> str:
             return (("* " if locked[row] else "") + groups[row].name, percent(right[row]))[column]
 
-        width = widths_of(["group"], len(groups), lambda r, c: groups[r].name + "  ", most=40)[0]
         columns = [
-            Column(head="group", width=min(width, max(self.size.width - 9, 12))),
+            Column(head="group", width=max(self.scrollable_content_region.width - 9, 12)),
             Column(head="right", width=5, right=True),
         ]
         self.fill(columns, len(groups), cell, lambda r, c: tone_of(right[r]) if c else "", "no group yet: a adds one")
+        self.entitle("groups", str(len(groups)))
 
     def chosen(self, review: "ReviewModel") -> "Group | None":
         """Return the group under the cursor."""
@@ -104,6 +105,7 @@ class OptionsPane(PaneGrid):
         review, group = context.review, context.selection.group
         if group is None:
             self.fill([], 0, lambda r, c: "", note="choose a group")
+            self.entitle("options")
             return
         known = review.measured and review.measured.group(group.name)
         right: dict[str, Any] = {o["option"]: o for o in known["options"]} if known else {}
@@ -124,9 +126,10 @@ class OptionsPane(PaneGrid):
             Column(head="option", width=first),
             Column(head="n", width=4, right=True),
             Column(head="right", width=5, right=True),
-            Column(head="classes", width=200),
+            Column(head="classes", width=widths_of(["classes"] * 4, len(group.options), cell, most=200)[3]),
         ]
         self.fill(columns, len(group.options), cell, tone, "no option yet: a adds one")
+        self.entitle(f"options of {group.name}", str(len(group.options)))
 
 
 class RulesPane(PaneGrid):
@@ -165,6 +168,7 @@ class RulesPane(PaneGrid):
         widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
         self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
+        self.entitle("rules", f"{counted(len(names), 'class', 'classes')}, {counted(len(groups), 'group')}")
 
 
 class ProblemsPane(PaneGrid):
@@ -190,8 +194,12 @@ class ProblemsPane(PaneGrid):
         def tone(row: int, column: int) -> str:
             return ("bad" if found[row].severity == "error" else "warn") if column == 0 else ""
 
-        columns = [Column(head="", width=7), Column(head="code", width=5), Column(head="problem", width=300)]
+        heads = ["", "code", "problem"]
+        widths = widths_of(heads, len(found), cell, most=300)
+        columns = [Column(head=head, width=width) for head, width in zip(heads, widths, strict=True)]
         self.fill(columns, len(found), cell, tone, "no problem")
+        errors = len(errors_of(found))
+        self.entitle("problems", f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}")
 
 
 def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from treegen.history.score_document import as_tested
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.review.widgets.grid import Column, PaneGrid, entitle, widths_of
 from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
 from treegen.text import printable
 
@@ -52,14 +52,17 @@ class ScorePane(Vertical):
         def tone(row: int, column: int) -> str:
             return tone_of(ordered[row]["recall"]) if column in (1, 2) else ""
 
-        first = widths_of(["class (dev part)"], len(ordered), cell, most=24)[0]
+        first = widths_of(["class"], len(ordered), cell, most=24)[0]
         columns = [
-            Column(head="class (dev part)", width=first),
+            Column(head="class", width=first),
             Column(head="recall", width=6, right=True),
             Column(head="", width=20),
-            Column(head="taken for", width=80),
+            Column(head="taken for", width=widths_of([""] * 4, len(ordered), cell, most=200)[3]),
         ]
-        self.query_one(Grid).fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
+        grid = self.query_one(PaneGrid)
+        grid.fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
+        grid.entitle("classes on the dev split", str(len(ordered)))
+        entitle(self.query_one("#numbers"), "score")
 
     @staticmethod
     def _numbers(review: "ReviewModel") -> list[str]:
