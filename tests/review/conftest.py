@@ -27,7 +27,8 @@ class Player:
 
     def __init__(self, app: ReviewApp, pilot: Pilot[None]) -> None:
         self.app, self.pilot = app, pilot
-        self._heard = [*app._notifications]  # a notification goes after seconds, also while a slow machine is busy
+        waiting = [Notification(each.message, title=each.settings["title"]) for each in app.toasts.waiting]
+        self._heard = [*app._notifications, *waiting]  # one goes after seconds, also while a slow machine is busy
         app.notify = self._hear  # type: ignore[method-assign]
 
     def _hear(self, message: str, **options: Any) -> None:

@@ -19,18 +19,21 @@ from treegen.review import messages
 from treegen.review.background import BackgroundApp, DaemonThread
 from treegen.review.context import Selection
 from treegen.review.flows.appearance import AppearanceFlow
+from treegen.review.flows.approval import ApprovalFlow
+from treegen.review.flows.detail import DetailFlow
 from treegen.review.flows.edits import EditFlow
 from treegen.review.flows.external_editor import EditorFlow
 from treegen.review.flows.feedback import FeedbackFlow
+from treegen.review.flows.file_watch import BETWEEN, FileWatch
 from treegen.review.flows.navigation import NavigationFlow, selection_of
 from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
 from treegen.review.widgets.bars import EVERYWHERE, NARROW, KeysFooter, key_commands, key_rows, tabs_of, title_of
+from treegen.review.widgets.detail import DetailPanel
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.review.widgets.search_bar import SearchBar
 from treegen.review.widgets.switcher import PaneSwitcher
-from treegen.text import printable
 from treegen.tree.changes import Change
 from treegen.workflow.review_model import ReviewModel
 
@@ -46,6 +49,7 @@ class ReviewApp(BackgroundApp[None]):
         """Show a review; `llm` is the language model for feedback."""
         super().__init__()
         self.review = review
+        self.approval = ApprovalFlow(self)
         self.edits = EditFlow(self)
         self.editor = EditorFlow(self)
         self.navigation = NavigationFlow(self)
@@ -53,6 +57,8 @@ class ReviewApp(BackgroundApp[None]):
         self.scoring = ScoringFlow(self)
         self.feedback = FeedbackFlow(self, llm)
         self.appearance = AppearanceFlow(self)
+        self.file_watch = FileWatch(self)
+        self.detail = DetailFlow(self, lambda: self.feedback.asked)
         self._told_restored = 0
 
     def compose(self) -> ComposeResult:
@@ -65,6 +71,7 @@ class ReviewApp(BackgroundApp[None]):
                 yield Static(id="tabs")
                 with Vertical(id="middle"):
                     yield PaneSwitcher(id="panes")
+                    yield DetailPanel(id="detail")
         yield SearchBar(id="search")
         yield Static(id="status", markup=False)
         yield KeysFooter(id="hints")
@@ -80,6 +87,7 @@ class ReviewApp(BackgroundApp[None]):
         if self.review.missing:
             self.notify(self.review.missing, severity="warning", timeout=10)
         self.feedback.take_up()
+        self.set_interval(BETWEEN, self.file_watch.look)
         self.call_after_refresh(self.scoring.soon)
 
     def on_resize(self) -> None:
@@ -91,6 +99,7 @@ class ReviewApp(BackgroundApp[None]):
         place = self.appearance.place(*self.size)
         self.set_class(self.size.width < NARROW, "narrow")
         self.set_class(place == "right", "beside")
+        self.query_one(DetailPanel).display = place != "hidden"
         self.call_after_refresh(self.refresh_panes)
 
     @property
@@ -125,6 +134,7 @@ class ReviewApp(BackgroundApp[None]):
         self.query_one(GroupsPane).show(self)
         self.query_one(PaneSwitcher).show(self)
         self.refresh_lines()
+        self.detail.soon()
         self.call_after_refresh(self.post_message, messages.TreeChanged())
 
     def _tell_restored(self) -> None:
@@ -166,13 +176,19 @@ class ReviewApp(BackgroundApp[None]):
             self.query_one(ProblemsPane).show(self)
             self.query_one(PaneSwitcher).show(self)
             self.refresh_lines()
+            self.detail.soon()
 
     def refresh_lines(self) -> None:
         """Repaint title, tabs, status and keys."""
-        self.query_one("#title", Static).update(title_of(self.review))
+        self.query_one("#title", Static).update(title_of(self.review, self.file_watch.changed))
         self.query_one("#tabs", Static).update(tabs_of(self, narrow=self.size.width < NARROW))
-        self.query_one("#status", Static).update(printable(self.scoring.status()))
+        self.refresh_status()
         self.query_one(KeysFooter).show(self)
+
+    def refresh_status(self) -> None:
+        """Repaint the last score and what is being computed."""
+        if self.is_shown:
+            self.query_one("#status", Static).update(self.scoring.status())
 
     def show_pane(self, name: str) -> None:
         """Show a pane and give it the focus."""
@@ -185,9 +201,14 @@ class ReviewApp(BackgroundApp[None]):
     action_pane = show_pane
 
     def on_grid_moved(self, event: GroupsPane.Moved) -> None:
-        """Show the options of another group."""
+        """Show the options of another group, and the details of what the cursor is on."""
+        self.detail.soon()
         if self.is_shown and event.grid.id == "groups" and self.pane == "options":
             self.query_one(PaneSwitcher).show(self)
+
+    def on_descendant_focus(self) -> None:
+        """Show the details of what the cursor of another panel is on."""
+        self.detail.soon()
 
     def on_text_area_changed(self) -> None:
         """Keep the feedback that is being written."""
@@ -211,7 +232,7 @@ class ReviewApp(BackgroundApp[None]):
         with suppress(TreegenError):
             self.review.session.check_store()
             self.feedback.keep_text()
-        self.feedback.close()
+        self._close()
         super().end_by_signal(number)
 
     async def action_quit(self) -> None:
@@ -226,8 +247,13 @@ class ReviewApp(BackgroundApp[None]):
             choices = ["stay", "quit, and lose what is not stored"]
             if await self.ask(ChoiceDialog(f"not stored: {error.message}", choices)) != 1:
                 return
-        self.feedback.close()
+        self._close()
         self.exit()
+
+    def _close(self) -> None:
+        self.feedback.close()
+        self.detail.close()
+        self.file_watch.close()
 
 
 def open_app(

@@ -21,6 +21,7 @@ from treegen.errors import TreegenError
 from treegen.review.contrast import ReadableText
 from treegen.review.messages import BackgroundFailed, reason_of
 from treegen.review.screens.dialogs import Dialog
+from treegen.review.toasts import Toast, ToastQueue
 from treegen.text import printable
 
 P = ParamSpec("P")
@@ -98,6 +99,7 @@ class BackgroundApp(App[ReturnType]):
         self._typed: asyncio.Queue[events.Event] = asyncio.Queue()
         self._takes_keys = False
         self._readable = ReadableText()
+        self.toasts = ToastQueue(self._show_toast, self.set_timer)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what is done to every painted line: at last, text is made readable."""
@@ -222,9 +224,14 @@ class BackgroundApp(App[ReturnType]):
         super()._handle_exception(error)
 
     def notify(self, message: str, **settings: Any) -> None:
-        """Show a message in a corner, as text: names in it are neither markup nor escapes."""
+        """Show a message in a corner, as text: names in it are neither markup nor escapes. One is shown at a time."""
         settings["title"] = printable(settings.get("title", ""))
-        super().notify("\n".join(map(printable, message.splitlines())), **{**settings, "markup": False})
+        text = "\n".join(map(printable, message.splitlines()))
+        self.toasts.add(Toast(message=text, settings={**settings, "markup": False}))
+
+    def _show_toast(self, toast: Toast) -> None:
+        self.clear_notifications()
+        super().notify(toast.message, **toast.settings)
 
     def complain(self, error: TreegenError) -> None:
         """Show what did not work and what to do about it."""

@@ -93,6 +93,9 @@ class ReviewContext(Protocol):
     def refresh_lines(self) -> None:
         """Repaint title, tabs, status and keys."""
 
+    def refresh_status(self) -> None:
+        """Repaint the last score and what is being computed."""
+
     def notify(self, message: str, **settings: Any) -> None:
         """Show a message in a corner, as text: names in it are neither markup nor escapes."""
 

@@ -135,6 +135,10 @@ class ProposalReview:
         }
         session.keep(_STORED_AS, json.dumps(data))
 
+    def preview_of(self, number: int) -> "Preview | None":
+        """Return the effect of a group, if it is known."""
+        return self.previews[number] if number < len(self.previews) else None
+
     @property
     def open(self) -> int:
         """How many groups are undecided and can be accepted."""

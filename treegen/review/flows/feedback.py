@@ -190,7 +190,7 @@ class FeedbackFlow:
         review = self.context.review
         if self.running:
             self.context.notify("one request at a time", timeout=3)
-        elif review.measured is None or review.stale:
+        elif review.measured is None or review.stale or review.measured.is_stored:
             self.context.notify("the tree is being scored on the dev part; try again in a moment", timeout=3)
         else:
             measured, decisions = review.measured, review.session.decisions()

@@ -4,7 +4,9 @@ from functools import partial
 
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
+from treegen.review.flows.file_watch import changes_on_disk
 from treegen.review.screens.dialogs import ChoiceDialog
+from treegen.text import counted
 from treegen.workflow.session import ConflictError
 
 
@@ -29,13 +31,17 @@ async def _save(context: ReviewContext) -> None:
             "write mine over it (theirs is kept in the history)",
             "wait",
         ]
-        chosen = await context.ask(ChoiceDialog(error.message, choices))
+        title = f"{error.message}\n{session.path.name} {changes_on_disk(session)}"
+        chosen = await context.ask(ChoiceDialog(title, choices))
         if chosen in (None, 2) or not _settle(context, merge=chosen == 0):
             return
     except TreegenError as error:
         context.complain(error)
         return
-    context.notify(f"saved {session.path.name}", timeout=2)
+    errors = context.review.errors
+    with_errors = f" with {counted(errors, 'error')}" if errors else ""
+    context.notify(f"saved {session.path.name}{with_errors}", timeout=2)
+    context.review.file_read()
     context.tree_changed()
 
 

@@ -315,8 +315,8 @@ def entitle(widget: Widget, *parts: str) -> None:
     """
     first, *others = (printable(part) for part in parts if part)
     title = Content.assemble(first, *((f" {other}", "not bold dim") for other in others))
-    if title.markup != widget.border_title:
-        widget.border_title = title.markup
+    if widget._border_title is None or widget._border_title.plain != title.plain:
+        widget.border_title = title  # as content: a name is not read as markup
 
 
 class PaneGrid(Grid):

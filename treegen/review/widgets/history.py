@@ -1,6 +1,7 @@
 """The history pane: the session's scores as a plot, its steps, and the stored revisions."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -13,11 +14,15 @@ from treegen.review.widgets.grid import Column, PaneGrid, entitle
 from treegen.review.widgets.panes import TO_THE_TREE
 from treegen.text import counted
 
+if TYPE_CHECKING:
+    from treegen.history.store import Revision
+
 
 class HistoryPane(Vertical):
     """Steps and revisions, newest first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
+    _rows: "Sequence[int | Revision]" = ()
 
     def compose(self) -> ComposeResult:
         """Compose the plot above the list."""
@@ -39,7 +44,9 @@ class HistoryPane(Vertical):
             for number, step in steps
         ]
         scores = session.store.scores()
-        for revision in reversed(session.store.revisions()):
+        revisions = session.store.revisions()[::-1]
+        self._rows = [*(number for number, _ in steps), *revisions]
+        for revision in revisions:
             score = as_tested(scores.get(revision.id))
             told = f"test {100 * score['test']['accuracy']:.1f} %  " if score else ""
             rows.append(("revision", str(revision.id), f"{revision.created}  {revision.author}  {told}{revision.note}"))
@@ -59,6 +66,10 @@ class HistoryPane(Vertical):
             lambda r, c: "dim" if rows[r][0] == "undone" else "",
             "nothing happened yet",
         )
+
+    def at(self, row: int) -> "int | Revision | None":
+        """Return what a row shows: the number of a step, or a revision."""
+        return self._rows[row] if row < len(self._rows) else None
 
     def _plot(self, shares: list[float]) -> None:
         plot = self.query_one("#plot", PlotextPlot)

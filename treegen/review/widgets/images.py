@@ -1,6 +1,6 @@
 """The images pane: the misclassified images, the picture itself, and every group's answer."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +14,9 @@ from treegen.review.widgets.grid import Column, Grid, PaneGrid, entitle, widths_
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
+
+
+_NOTE: Final = {True: "nothing is wrongly classified", False: "not scored yet"}
 
 
 class MistakesGrid(PaneGrid):
@@ -63,10 +66,12 @@ class ImagesPane(Vertical):
         columns = [
             Column(head=h, width=w) for h, w in zip(heads, widths_of(heads, len(found), cell, most=24), strict=True)
         ]
-        note = review.missing or ("nothing is wrongly classified" if review.measured else "not scored yet")
+        note = review.missing or _NOTE[review.measured is not None and not review.measured.is_stored]
         grid = self.query_one("#mistakes", PaneGrid)
         grid.fill(columns, len(found), cell, note=note)
-        grid.entitle("misclassified images", str(len(found)))
+        grid.entitle(
+            "misclassified images", str(len(found)), "of the tree before" if review.measured and review.stale else ""
+        )
         self.show_picture()
 
     @property

@@ -1,6 +1,6 @@
 """The score pane: accuracy with its interval, baseline and controls, and every class as a bar."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -30,6 +30,7 @@ class ScorePane(Vertical):
     """The scores of the tree."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
+    _ordered: Sequence[dict[str, Any]] = ()
 
     def compose(self) -> ComposeResult:
         """Compose the numbers above the classes."""
@@ -41,16 +42,18 @@ class ScorePane(Vertical):
         review = context.review
         self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
         known = review.measured.dev["classes"] if review.measured else []
-        ordered = sorted(known, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
+        self._ordered = ordered = sorted(known, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
 
         def cell(row: int, column: int) -> str:
             one = ordered[row]
             filled = round(20 * (one["recall"] or 0))
             taken = ", ".join(f"{t['name']} ({t['count']})" for t in one["taken_for"])
-            return (one["name"], percent(one["recall"]), "█" * filled + "░" * (20 - filled), taken)[column]
+            return (one["name"], percent(one["recall"], stale=review.stale), "█" * filled + "░" * (20 - filled), taken)[
+                column
+            ]
 
         def tone(row: int, column: int) -> str:
-            return tone_of(ordered[row]["recall"]) if column in (1, 2) else ""
+            return tone_of(ordered[row]["recall"], stale=review.stale) if column in (1, 2) else ""
 
         first = widths_of(["class"], len(ordered), cell, most=24)[0]
         columns = [
@@ -63,6 +66,10 @@ class ScorePane(Vertical):
         grid.fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
         grid.entitle("classes on the dev split", str(len(ordered)))
         entitle(self.query_one("#numbers"), "score")
+
+    def class_at(self, row: int) -> str | None:
+        """Return the class of a row."""
+        return self._ordered[row]["name"] if row < len(self._ordered) else None
 
     @staticmethod
     def _numbers(review: "ReviewModel") -> list[str]:
