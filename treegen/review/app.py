@@ -31,6 +31,7 @@ from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.screens.dialogs import ChoiceDialog, PagesDialog
 from treegen.review.widgets.bars import EVERYWHERE, NARROW, KeysFooter, key_commands, key_rows, tabs_of, title_of
 from treegen.review.widgets.detail import DetailPanel
+from treegen.review.widgets.overview import Overview
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.review.widgets.search_bar import SearchBar
 from treegen.review.widgets.switcher import PaneSwitcher
@@ -67,6 +68,7 @@ class ReviewApp(BackgroundApp[None]):
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 yield GroupsPane(id="groups")
+                yield Overview(id="overview")
             with Vertical(id="right"):
                 yield Static(id="tabs")
                 with Vertical(id="middle"):
@@ -132,6 +134,7 @@ class ReviewApp(BackgroundApp[None]):
         self.feedback.follow()
         self._tell_restored()
         self.query_one(GroupsPane).show(self)
+        self.query_one(Overview).show(self)
         self.query_one(PaneSwitcher).show(self)
         self.refresh_lines()
         self.detail.soon()
@@ -173,6 +176,7 @@ class ReviewApp(BackgroundApp[None]):
         """Repaint everything from the review."""
         if self.is_shown:
             self.query_one(GroupsPane).show(self)
+            self.query_one(Overview).show(self)
             self.query_one(ProblemsPane).show(self)
             self.query_one(PaneSwitcher).show(self)
             self.refresh_lines()

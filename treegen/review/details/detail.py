@@ -60,6 +60,13 @@ class Detail:
         self.add((text, HEAD))
 
 
+def joined(first: Detail, second: Detail) -> Detail:
+    """Return the first with the lines and pictures of the second behind its own."""
+    head = line((second.title, HEAD))
+    lines = [*first.lines, Content(), head, *second.lines]
+    return Detail(title=first.title, about=second.about, lines=lines, pictures=second.pictures)
+
+
 def line(*parts: Part) -> Content:
     """Return a line; names in it cannot break the terminal."""
     return Content.assemble(*map(_shown, parts))

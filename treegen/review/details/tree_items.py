@@ -226,7 +226,8 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
 def _as_classified(seen: "Observations", index: int) -> Picture:
     """Return a picture with the class that the tree predicts."""
     true, predicted = seen.class_of(index), seen.predicted(index)
-    return Picture(image=seen.images[index], caption=f"taken for\n{predicted}", good=true == predicted)
+    caption = "recognised" if true == predicted else f"taken for\n{predicted}"
+    return Picture(image=seen.images[index], caption=caption, good=true == predicted)
 
 
 def picture_of(seen: "Observations", index: int, *, good: bool) -> Picture:

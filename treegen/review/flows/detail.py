@@ -8,13 +8,13 @@ from treegen.errors import TreegenError
 from treegen.images import LabelledImage, open_picture
 from treegen.review.background import DaemonThread
 from treegen.review.context import ReviewContext, Selection
-from treegen.review.details.detail import DIM, Detail
+from treegen.review.details.detail import DIM, Detail, joined
 from treegen.review.details.other_items import change_detail, problem_detail, revision_detail, step_detail
 from treegen.review.details.tree_items import class_detail, group_detail, option_detail
 from treegen.review.widgets.detail import MOST, DetailPanel
 from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
-from treegen.review.widgets.panes import ProblemsPane
+from treegen.review.widgets.panes import ProblemsPane, place_of
 from treegen.review.widgets.score import ScorePane
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from treegen.history.store import Revision
+    from treegen.tree.validation.problems import Problem
 
 _REST: Final = 0.05  # seconds without a move after which the text follows the cursor
 _PICTURES: Final = 0.15  # seconds more after which the pictures do
@@ -78,7 +79,7 @@ class DetailFlow:
                 return class_detail(review, at.class_name, at.rule_group.name if at.rule_group else None)
             case "problems":
                 problems = self.context.query_one(ProblemsPane).problems
-                return problem_detail(problems[row]) if row < len(problems) else _nothing("no problem")
+                return self._problem(problems[row]) if row < len(problems) else _nothing("no problem")
             case "classes":
                 name = self.context.query_one(ScorePane).class_at(row)
                 return class_detail(review, name) if name else _nothing("not scored yet")
@@ -90,6 +91,17 @@ class DetailFlow:
                 seen = review.measured.observations if review.measured else None
                 return change_detail(proposal, row, seen)
         return group_detail(review, at.group, at.option) if at.group else _nothing("no group yet")
+
+    def _problem(self, problem: "Problem") -> Detail:
+        """Return the details of a problem, and of what it is about."""
+        review, detail = self.context.review, problem_detail(problem)
+        name, option, class_name = place_of(problem.pointer)
+        group = review.tree.group(name) if name else None
+        if class_name in review.tree.classes and class_name:
+            return joined(detail, class_detail(review, class_name, name))
+        if group and option and option.isdigit() and int(option) < len(group.options):
+            return joined(detail, option_detail(review, group, group.options[int(option)]))
+        return joined(detail, group_detail(review, group)) if group else detail
 
     async def _happened(self, row: int) -> Detail:
         """Return the details of a row of the history."""

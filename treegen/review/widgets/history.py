@@ -75,6 +75,9 @@ class HistoryPane(Vertical):
         plot = self.query_one("#plot", PlotextPlot)
         plot.plt.clear_data()
         entitle(plot, "dev accuracy in this session, %")
-        if shares:
-            plot.plt.plot(list(range(1, len(shares) + 1)), shares, marker="braille")
+        plot.display = len(shares) > 1  # one score is no line, and is in the status line
+        if plot.display:
+            steps = list(range(1, len(shares) + 1))
+            plot.plt.plot(steps, shares, marker="braille")
+            plot.plt.xticks(steps[:: max(len(steps) // 10, 1)])
         plot.refresh()

@@ -26,6 +26,10 @@ def _share(part: Mapping[str, Any]) -> str:
     return f"{100 * part['accuracy']:5.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {part['n']}"
 
 
+def _shown_p(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}"
+
+
 class ScorePane(Vertical):
     """The scores of the tree."""
 
@@ -48,7 +52,7 @@ class ScorePane(Vertical):
             one = ordered[row]
             filled = round(20 * (one["recall"] or 0))
             taken = ", ".join(f"{t['name']} ({t['count']})" for t in one["taken_for"])
-            return (one["name"], percent(one["recall"], stale=review.stale), "█" * filled + "░" * (20 - filled), taken)[
+            return (one["name"], percent(one["recall"], stale=review.stale), "━" * filled + "─" * (20 - filled), taken)[
                 column
             ]
 
@@ -103,7 +107,7 @@ class ScorePane(Vertical):
             if paired:
                 lines.append(
                     f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
-                    f"{paired['losses']} lost, p = {paired['p']:.4f}"
+                    f"{paired['losses']} lost, p {_shown_p(paired['p'])}"
                 )
         return lines
 
