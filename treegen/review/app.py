@@ -57,6 +57,7 @@ class ReviewApp(BackgroundApp[None]):
         self.saving = SavingFlow(self)
         self.scoring = ScoringFlow(self)
         self.feedback = FeedbackFlow(self, llm)
+        self.proposal = self.feedback.proposal
         self.appearance = AppearanceFlow(self)
         self.file_watch = FileWatch(self)
         self.detail = DetailFlow(self, lambda: self.feedback.asked)
@@ -131,7 +132,7 @@ class ReviewApp(BackgroundApp[None]):
 
     def tree_changed(self) -> None:
         """Repaint after a change; the checks (some 50 ms on a thousand classes) wait for the paint."""
-        self.feedback.follow()
+        self.proposal.follow()
         self._tell_restored()
         self.query_one(GroupsPane).show(self)
         self.query_one(Overview).show(self)
@@ -139,6 +140,11 @@ class ReviewApp(BackgroundApp[None]):
         self.refresh_lines()
         self.detail.soon()
         self.call_after_refresh(self.post_message, messages.TreeChanged())
+
+    def locks_changed(self) -> None:
+        """Repaint after something was locked or unlocked."""
+        self.proposal.follow()
+        self.refresh_panes()
 
     def _tell_restored(self) -> None:
         restored = self.review.session.restored

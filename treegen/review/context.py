@@ -87,6 +87,9 @@ class ReviewContext(Protocol):
     def tree_changed(self) -> None:
         """Repaint after a change of the tree, then validate and rescore."""
 
+    def locks_changed(self) -> None:
+        """Repaint after something was locked or unlocked."""
+
     def refresh_panes(self) -> None:
         """Repaint everything from the review."""
 

@@ -60,8 +60,7 @@ def revision_detail(revision: "Revision", score: "Score | None", changes: Sequen
         detail.add("")
         detail.add(f"dev   {100 * score['dev']['accuracy']:.1f} %")
     if tested := as_tested(score):
-        low, high = tested["test"]["interval"]
-        detail.add(f"test  {100 * tested['test']['accuracy']:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]")
+        detail.add(f"test  {100 * tested['test']['accuracy']:.1f} %")
     if revision.parent is None:
         detail.head("the first of its line")
     elif changes is not None:
