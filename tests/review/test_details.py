@@ -7,6 +7,7 @@ from textual.widgets import Static
 
 from tests.review.conftest import Open, Player
 from treegen.review.preferences import load_preferences
+from treegen.review.widgets.body import Body
 from treegen.review.widgets.detail import DetailPanel, Thumbnail
 from treegen.review.widgets.panes import ProblemsPane
 
@@ -85,12 +86,12 @@ async def test_a_small_terminal_shows_the_details_after_a_key(play: Open, unseen
 async def test_the_details_stand_beside_the_panes_or_below_and_that_is_kept(play: Open, unseen: Path) -> None:
     for size, beside in (((200, 60), True), ((120, 40), False)):
         async with play(unseen, size) as player:
-            assert player.app.has_class("beside") == beside
+            assert player.app.query_one(Body).has_class("beside") == beside
     async with play(unseen, (200, 60)) as player:
         await player.press("I")
-        assert not player.app.has_class("beside")
+        assert not player.app.query_one(Body).has_class("beside")
     async with play(unseen, (200, 60)) as player:
-        assert not player.app.has_class("beside")
+        assert not player.app.query_one(Body).has_class("beside")
         detail, panes = (player.app.query_one(name).region for name in ("#detail", "#panes"))
         assert detail.y >= panes.bottom
 

@@ -117,6 +117,9 @@ class ReviewContext(Protocol):
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
         """Run a coroutine beside the keys and cancel what runs in its group; a failure becomes `BackgroundFailed`."""
 
+    def exit(self) -> None:
+        """End the application."""
+
     def post_message(self, message: Message, /) -> bool:
         """Send a message to the application, from any thread."""
 

@@ -201,7 +201,7 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     for each, word in zip(tree.groups, words, strict=True):
         style = "bold $text-accent" if each.name == group else DIM if word == "-" else ""
         right, n = shares.get(each.name, (0, 0))
-        numbers: list[Part] = [bar(right / n, 6), (f" {share(right, n)}", tone_style(right / n))] if n else []
+        numbers: list[Part] = [bar(right / n, 6), (f" {right}/{n}", tone_style(right / n))] if n else []
         detail.add((cut(each.name, width), DIM), "  ", (cut(word, longest), style), "  ", *numbers)
     known = review.measured.class_(name) if review.measured else None
     if _unscored(review, detail) or known is None:

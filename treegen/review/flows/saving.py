@@ -15,6 +15,18 @@ class SavingFlow:
 
     def __init__(self, context: ReviewContext) -> None:
         self.context = context
+        self._restored = 0
+
+    def tell_restored(self) -> None:
+        """Report that the history was removed under the review, once for each time."""
+        session = self.context.review.session
+        if session.restored != self._restored:
+            self._restored = session.restored
+            text = (
+                f"{session.store.folder.name} was removed while it was in use\nthis session is written into it again, "
+                "with every step; earlier revisions and scores are gone"
+            )
+            self.context.notify(text, severity="warning", timeout=10)
 
     def save(self) -> None:
         """Write the file; if somebody else did meanwhile, ask what to do."""

@@ -133,7 +133,9 @@ class FeedbackPane(Vertical):
     def _paint(self) -> None:
         self.query_one("#about", Static).update(printable(self._about))
         lines = self._talk.splitlines()[-4:]
-        self.query_one("#talk", Static).update("\n".join(map(printable, lines)))
+        talk = self.query_one("#talk", Static)
+        talk.update("\n".join(map(printable, lines)))
+        talk.display = bool(lines)
         self._show_units(self._asked)
         self._show_whole()
 
