@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -19,14 +19,17 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, ReturnType, ScreenStackError
 from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from treegen.errors import TreegenError
+from treegen.review.contrast import ReadableText
 from treegen.review.drawing import Changes, Painted
 from treegen.review.messages import BackgroundFailed, reason_of
 from treegen.review.screens.dialogs import Dialog
+from treegen.review.toasts import Toast, ToastQueue
 from treegen.text import printable
 
 P = ParamSpec("P")
@@ -147,6 +150,8 @@ class BackgroundApp(App[ReturnType]):
         self._typed: asyncio.Queue[events.Event] = asyncio.Queue()
         self._takes_keys = False
         self._deaf_until = 0.0
+        self._readable = ReadableText()
+        self.toasts = ToastQueue(self._show_toast, self.set_timer)
 
     def get_driver_class(self) -> type[Driver]:
         """Return the driver that survives signals and closed terminals where Textual would take the one for Unix."""
@@ -169,6 +174,10 @@ class BackgroundApp(App[ReturnType]):
             changes: Any = Changes(renderable, painted, self.size)
             renderable = changes
         super()._display(screen, renderable)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what is done to every painted line: at last, text is made readable."""
+        return [*super().get_line_filters(), self._readable]
 
     def on_mount(self) -> None:
         """Begin to take keys."""
@@ -297,9 +306,14 @@ class BackgroundApp(App[ReturnType]):
         super()._handle_exception(error)
 
     def notify(self, message: str, **settings: Any) -> None:
-        """Show a message in a corner, as text: names in it are neither markup nor escapes."""
+        """Show a message in a corner, as text: names in it are neither markup nor escapes. One is shown at a time."""
         settings["title"] = printable(settings.get("title", ""))
-        super().notify("\n".join(map(printable, message.splitlines())), **{**settings, "markup": False})
+        text = "\n".join(map(printable, message.splitlines()))
+        self.toasts.add(Toast(message=text, settings={**settings, "markup": False}))
+
+    def _show_toast(self, toast: Toast) -> None:
+        self.clear_notifications()
+        super().notify(toast.message, **toast.settings)
 
     def complain(self, error: TreegenError) -> None:
         """Show what did not work and what to do about it."""
