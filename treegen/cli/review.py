@@ -74,13 +74,14 @@ def _ended_while_models_compute() -> Iterator[None]:
     """
     from treegen.review.background import is_busy
 
+    alone = os.isatty(0)  # not within another program, which would be ended too
     try:
         yield
     except SystemExit as ended:
-        if is_busy():
+        if alone and is_busy():
             _end_at_once(ended.code)
         raise
-    if is_busy():
+    if alone and is_busy():
         _end_at_once(0)
 
 
