@@ -22,7 +22,7 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     """See `Reader`. Paths in a table are relative to its folder; everything below a split's folder belongs to that
     split.
 
-    Splits without a table are read by their class folders; pictures beside the splits are counted.
+    Splits without a table are read by their class folders; pictures outside the split folders are counted.
     """
     root = settings.source
     if not root.is_dir():

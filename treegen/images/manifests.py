@@ -87,9 +87,7 @@ class PictureIndex:
         findings.skipped += [each for each in self._apart.skipped if loose(each.path)]
         if self.repeated:
             rows = "row names" if self.repeated == 1 else "rows name"
-            findings.notes.append(
-                f"{self.repeated} {rows} a picture again with the same label: each picture counts once"
-            )
+            findings.notes.append(f"{self.repeated} {rows} a picture again with the same label: each counts once")
         if self.windows:
             paths = "path has" if self.windows == 1 else "paths have"
             findings.notes.append(f"{self.windows} {paths} Windows separators (\\), which were read as /")
@@ -134,6 +132,7 @@ def read_table(
             faults.append(f"line {number}: {error}")
             continue
         class_index, place = labels.find(label), f"({table.name}, line {number})"
+        # a row with an unknown label counts under that label alone, so its other faults are not reported
         path = _file_of(text, folder, index, findings if class_index is not None else Findings(), place)
         if path:
             index.named.add(os.path.normpath(path))
@@ -187,7 +186,7 @@ def _file_of(text: str, folder: Path, index: PictureIndex, findings: Findings, p
             index.windows += 1
             return other
         path, text = (other, text) if not PureWindowsPath(text).drive else (path, text)
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:  # last, as it may search the whole folder: an id of a data set
         same_name = index.of_name(path)
         if len(same_name) == 1:
             return same_name[0]

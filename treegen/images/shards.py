@@ -140,7 +140,7 @@ def _read_members(
         elif _looks_like_picture(tar, path, member, _unique_name(member, names), findings):
             pictures.setdefault(key, []).append(member)
         names.add(member.name)
-    for key, group in pictures.items():
+    for key, group in pictures.items():  # only now: a label may come after its picture
         names_read = set[str]()
         for member in group:
             own_labels = by_stem.get(_split_ending(member.name)[0])
@@ -159,6 +159,7 @@ def _read_members(
             elif not leave_out_unreadable(path, member.name, findings, member.name):
                 yield from _read_sample(tar, path, member, label_files, part, labels, findings)
             names_read.add(member.name)
+    # keys that begin with _ are notes of the program that wrote the tar, not samples
     for label in (member for group in by_stem.values() for member in group.values()):
         key = _split_key(label.name)[0]
         if key not in pictures and not key.rpartition("/")[2].startswith("_"):
