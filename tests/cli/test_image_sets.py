@@ -520,6 +520,17 @@ def test_embed_of_a_table_says_which_class_a_label_may_mean(run: Run, tree_file:
     assert "synset" not in run("embed", table, "-o", tmp_path / "others").err
 
 
+def test_a_picture_in_several_rows_of_a_hugging_face_table_counts_once(
+    run: Run, domain: Callable[[str], Path], tmp_path: Path
+) -> None:
+    draw(tmp_path / "set", "1.png")
+    table = tmp_path / "set" / "metadata.csv"
+    table.write_text("file_name,label\n1.png,Wendle\n1.png,Grelm\n", encoding="utf-8")
+    domain('hf = "set"')
+    files = json.loads(run("embed", tmp_path, "-o", tmp_path / "out", "--json").out)["files"]
+    assert (files["found"], files["read"]) == (1, 1)
+
+
 def test_a_broken_picture_in_two_rows_is_left_out_once(run: Run, tree_file: Path, tmp_path: Path) -> None:
     draw(tmp_path / "set", "1.png")
     (tmp_path / "set" / "2.png").write_bytes(b"no picture")

@@ -209,8 +209,8 @@ class _Keeper:
 
     def sort_out(self, sources: Iterator[Source], spool: IO[bytes], progress: Progress) -> int:
         """Store what is known already, spool the rest, and return its number."""
-        by_table = self.plan.listing.settings.kind == "manifest"
-        waiting, seen, outdated, current = 0, 0, by_table, list[bytes]()
+        by_table = self.plan.listing.settings.kind in ("manifest", "hf")  # tables may list a file in several rows
+        waiting, count, outdated, current = 0, 0, by_table, list[bytes]()
         while part := list(islice(sources, _LOOKED_UP)):
             if self.table:
                 outdated = outdated or any(self.table.outdated(s, self.plan.listing.label(s)) for s in part)
@@ -221,9 +221,9 @@ class _Keeper:
                 pickle.dump(rest, spool)
             if by_table:
                 self._files.update(key_of(s.path) for s in part)
-            waiting, seen = waiting + len(rest), seen + len(part)
-            self._sources = seen
-            progress("listing images", seen, 0)
+            waiting, count = waiting + len(rest), count + len(part)
+            self._sources = count
+            progress("listing images", count, 0)
         if self.table and outdated:
             self.table.drop(KeySet(self._listed, KEY_WIDTH), KeySet(current, KEY_WIDTH))
         return waiting
@@ -236,8 +236,8 @@ class _Keeper:
         files = self.cache.files([s.name for s in rest])
         digests = {s.name: files[s.name][2] for s in rest if files.get(s.name, ())[:2] == (s.size, s.changed)}
         outcomes = [Outcome(source=s, digest=digests[s.name]) for s in rest if s.name in digests]
-        known = {o.source.name for o in self._keep_known(outcomes)}
-        return [s for s in rest if s.name not in known]
+        cached = {o.source.name for o in self._keep_known(outcomes)}
+        return [s for s in rest if s.name not in cached]
 
     def _keep_known(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Return the outcomes whose content is in the cache, and add their rows to the Parquet output."""
@@ -245,15 +245,15 @@ class _Keeper:
         keys = [self._key(o) for o in outcomes]
         if self.table:
             vectors = self.cache.get(self.encoder.fingerprint, list(dict.fromkeys(keys)))
-            found = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
-            if found:
-                self._add_rows([o for o, _ in found], np.stack([v for _, v in found]))
-            known = [o for o, _ in found]
+            pairs = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
+            if pairs:
+                self._add_rows([o for o, _ in pairs], np.stack([v for _, v in pairs]))
+            cached = [o for o, _ in pairs]
         else:
-            there = self.cache.has(self.encoder.fingerprint, keys)
-            known = [o for o, k in zip(outcomes, keys, strict=True) if k in there]
-        self.counts.cached += len(known)
-        return known
+            keys_in_cache = self.cache.has(self.encoder.fingerprint, keys)
+            cached = [o for o, k in zip(outcomes, keys, strict=True) if k in keys_in_cache]
+        self.counts.cached += len(cached)
+        return cached
 
     def _key(self, outcome: Outcome) -> bytes:
         return content_key(outcome.source.image, outcome.digest, self.plan.listing.crop)
@@ -261,7 +261,7 @@ class _Keeper:
     def keep(self, outcomes: Sequence[Outcome]) -> None:
         """Store the results of an engine at once."""
         new = [o for o in outcomes if o.vector is not None]
-        known = [o for o in outcomes if o.vector is None and not o.reason]
+        already_embedded = [o for o in outcomes if o.vector is None and not o.reason]
         for outcome in outcomes:
             if outcome.reason:
                 self._skip(Skipped(path=Path(outcome.source.path), reason=outcome.reason))
@@ -273,10 +273,12 @@ class _Keeper:
             self._add_rows(new, vectors)
             self.counts.embedded += len(new)
         if self.cache:
-            kept = {id(o) for o in self._keep_known(known)}
-            for lost in (o for o in known if id(o) not in kept):
+            stored = {id(o) for o in self._keep_known(already_embedded)}
+            for lost in (o for o in already_embedded if id(o) not in stored):
                 self._skip(Skipped(path=Path(lost.source.path), reason="its vector in the cache is damaged"))
-            self.cache.remember_files((o.source.name, o.source.size, o.source.changed, o.digest) for o in new + known)
+            self.cache.remember_files(
+                (o.source.name, o.source.size, o.source.changed, o.digest) for o in new + already_embedded
+            )
 
     def _skip(self, skipped: Skipped) -> None:
         self.counts.skipped += 1
@@ -287,18 +289,21 @@ class _Keeper:
     def _census(self) -> Census:
         """Count the picture files that were read and left out; a file that two rows of a table name counts once."""
         findings, root = self.plan.listing.findings, self.plan.listing.root
-        found = len(self._files) if self._files else self._sources
-        others = take_census((), (*findings.skipped, *findings.passed_over), root).left_out
+        listed = len(self._files) if self._files else self._sources
+        grouped = take_census((), (*findings.skipped, *findings.passed_over), root).left_out
         if self._files:
             named = [s for s in (*findings.skipped, *findings.passed_over) if key_of(s.below(root)) not in self._files]
-            others = take_census((), named, root).left_out
-        broken = [each for each in others if each.kind == _BROKEN]
+            grouped = take_census((), named, root).left_out
+        broken = [each for each in grouped if each.kind == _BROKEN]
         count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)
         names += tuple(dict.fromkeys(str(each.path) for each in self._skipped))
         together = LeftOut(kind=_BROKEN, count=count + len(self._broken), names=names)
-        left_out = [*(each for each in others if each.kind != _BROKEN), *([together] if together.count else ())]
+        left_out = [
+            *(each for each in grouped if each.kind != _BROKEN),
+            *([together] if together.count else ()),
+        ]
         left_out.sort(key=lambda each: -each.count)
-        return Census(read=found - len(self._broken), left_out=tuple(left_out))
+        return Census(read=listed - len(self._broken), left_out=tuple(left_out))
 
     def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Vectors") -> None:
         if self.table is None:

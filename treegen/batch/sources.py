@@ -38,9 +38,9 @@ class AnyLabels(Labels):
         """Return the index of the class, or the label's number in order of appearance; `NO_LABEL` for an empty one."""
         if not label:
             return NO_LABEL
-        known = super().find(label)
-        if known is not None:
-            return known
+        index = super().find(label)
+        if index is not None:
+            return index
         label = self.named(label)
         if label not in self._indices:
             self._indices[label] = len(self.appeared)
@@ -115,8 +115,8 @@ class Listing:
             if self.labels is not None and path.parent != folder:
                 folder, part = path.parent, part_of(path, self.root, self.labels)
                 names = (*folder.relative_to(self.root).parts, self.root.name)
-                known = (found for name in names if (found := self.labels.find(name)) is not None)
-                label = next(known, NO_LABEL)
+                indices = (index for name in names if (index := self.labels.find(name)) is not None)
+                label = next(indices, NO_LABEL)
             if self.labels is not None and label == NO_LABEL:
                 self.unlabelled[names[0]] += 1
             yield LabelledImage(path=path, label=label, part=part)

@@ -21,12 +21,12 @@ SUFFIXES: Final = (
     | _AVIF
 )
 #: pictures that are not read; what is in neither list is looked at
-OTHERS: Final = frozenset(
+UNREAD_SUFFIXES: Final = frozenset(
     ".svg .svgz .psd .psb .xcf .ai .eps .ico .icns .cur .tga .pcx .ppm .pgm .pbm .pnm .jp2 .j2k .jpf .jpx .jxl .jxr "
     ".hdr .exr .dng .raw .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .srw .dcm .dicom .dds .xbm .xpm .qoi".split()
 )
 #: certainly not pictures, so that they need not be opened
-NO_PICTURES: Final = frozenset(
+OTHER_SUFFIXES: Final = frozenset(
     ".txt .csv .tsv .json .jsonl .ndjson .parquet .arrow .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm .py "
     ".ipynb .js .css .sh .cls .label .npy .npz .pkl .pt .pth .safetensors .onnx .tar .gz .tgz .bz2 .xz .zst .zip .7z "
     ".rar .db .sqlite .log .pdf .doc .docx .xlsx .mp4 .mov .avi .mkv .mp3 .wav .lock .bib .tex .h5 .hdf5".split()
@@ -71,7 +71,7 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
                 hidden.add(inner)
         for name in sorted(names):
             if where in hidden or name.startswith("."):
-                if os.path.splitext(name)[1].lower() in SUFFIXES | OTHERS:  # noqa: PTH122
+                if os.path.splitext(name)[1].lower() in SUFFIXES | UNREAD_SUFFIXES:  # noqa: PTH122
                     findings.pass_over(Path(where, name), "hidden (the name begins with a dot)")
             elif looks_like_picture(Path(where, name), findings):
                 yield Path(where, name)
@@ -88,9 +88,9 @@ def looks_like_picture(path: Path, findings: Findings) -> bool:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         return regular(path, findings)
-    if suffix in NO_PICTURES:
+    if suffix in OTHER_SUFFIXES:
         return False
-    if suffix in OTHERS:
+    if suffix in UNREAD_SUFFIXES:
         if path.is_file():
             findings.pass_over(path, suffix)
         return False

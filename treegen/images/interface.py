@@ -29,7 +29,7 @@ _SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(PARTS)})(?:$|[-._ 0-9])"
 _SYNSET: Final = re.compile(r"n\d{8}")
 _MOST_COMPARED: Final = 2000  # classes among which one of nearly the same name is looked for
 _MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score is kept with each revision
-_MOST_MEANT: Final = 10  # labels that get a line of their own
+_MOST_SUGGESTED: Final = 10  # labels that get a line of their own
 
 
 def part_called(name: str) -> PartName | None:
@@ -39,8 +39,8 @@ def part_called(name: str) -> PartName | None:
 
     Source: huggingface/datasets, data_files.py (`SPLIT_KEYWORDS` and its patterns of folder and file names).
     """
-    found = _SPLIT.search(name)
-    return PARTS[found[1].lower()] if found else None
+    match = _SPLIT.search(name)
+    return PARTS[match[1].lower()] if match else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,10 +203,10 @@ class ImageSet:
     @property
     def named_in_two_classes(self) -> list[str]:
         """Contents that occur in more than one class, each by its names: "a/1.png = b/2.png"."""
-        found: dict[tuple[str, Crop | None], dict[int, LabelledImage]] = {}
+        of_content: dict[tuple[str, Crop | None], dict[int, LabelledImage]] = {}
         for image in self.images:
-            found.setdefault((image.digest, image.crop), {}).setdefault(image.label, image)
-        several = (list(of_label.values()) for of_label in found.values() if len(of_label) > 1)
+            of_content.setdefault((image.digest, image.crop), {}).setdefault(image.label, image)
+        several = (list(of_label.values()) for of_label in of_content.values() if len(of_label) > 1)
         return [" = ".join(image.below(self.root) for image in images) for images in several]
 
     @property
@@ -281,16 +281,18 @@ class Labels:
         """Return which class each number means, in words; empty if no label was a number."""
         if not self.counted:
             return ""
-        shown = [f"{number} = {name}" for number, name in enumerate(self._numbered[:_MOST_MEANT])]
-        more = f", ... {len(self._numbered) - 1} = {self._numbered[-1]}" if len(self._numbered) > _MOST_MEANT else ""
-        return f"numeric labels are counted from 0: {', '.join(shown)}{more}"
+        pairs = [f"{number} = {name}" for number, name in enumerate(self._numbered[:_MOST_SUGGESTED])]
+        more = (
+            f", ... {len(self._numbered) - 1} = {self._numbered[-1]}" if len(self._numbered) > _MOST_SUGGESTED else ""
+        )
+        return f"numeric labels are counted from 0: {', '.join(pairs)}{more}"
 
     def near(self, label: str) -> str | None:
         """Return the class whose name or alias is nearly the label; `None` if there is none."""
         if label.isdecimal() or len(self._classes) > _MOST_COMPARED:
             return None
-        bare = {_bare(name): index for name, index in reversed(self._classes.items())}
-        key = _bare(label)
+        bare = {_normalised(name): index for name, index in reversed(self._classes.items())}
+        key = _normalised(label)
         close = [key] if key in bare else get_close_matches(key, [name for name in bare if name], n=1, cutoff=0.8)
         return self.names[bare[close[0]]] if close and close[0] else None
 
@@ -302,8 +304,8 @@ class Labels:
                 aliases.setdefault(name, []).append(label)
             elif self.names and _SYNSET.fullmatch(label):
                 synsets.append(label)
-        for name, others in list(aliases.items())[:_MOST_MEANT]:
-            listed = ", ".join(json.dumps(other, ensure_ascii=False) for other in others[:_MOST_MEANT])
+        for name, others in list(aliases.items())[:_MOST_SUGGESTED]:
+            listed = ", ".join(json.dumps(other, ensure_ascii=False) for other in others[:_MOST_SUGGESTED])
             messages.append(f"{listed}: did you mean {name}? Then add below [aliases]: {alias_line(name, others)}")
         if synsets:
             line = alias_line(self.names[0], synsets[:1])
@@ -318,7 +320,7 @@ def alias_line(name: str, others: Iterable[str]) -> str:
     return f"{key} = {json.dumps(list(others), ensure_ascii=False)}"
 
 
-def _bare(label: str) -> str:
+def _normalised(label: str) -> str:
     """Return a label without case, accents, a number in front, and signs between its words."""
     plain = "".join(c for c in normalize("NFKD", label).casefold() if not combining(c))
     return " ".join(re.sub(r"^\d+[-._ ]+", "", plain.strip()).replace("_", " ").replace("-", " ").split())

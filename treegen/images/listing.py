@@ -47,7 +47,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
         except ValueError as error:
             findings.leave_out(image.path, str(error), image.member)
     if not images:
-        raise _nothing(settings, labels, findings)
+        raise _no_images(settings, labels, findings)
     divided = as_divided(images, settings.kind)
     remaining, leaking, leaks = _without_leaks(divided)
     return ImageSet(
@@ -145,7 +145,7 @@ def _without_leaks(
     return tuple(remaining), tuple(leaking), len(contents)
 
 
-def _nothing(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
+def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
     """Explain why nothing in a set can be used; the tip is about what most of the pictures lack."""
     message = f"{settings.source}: no image of any of the {len(labels.names)} classes"
     if findings.strangers:
@@ -159,10 +159,10 @@ def _nothing(settings: ImageSettings, labels: Labels, findings: Findings) -> Inp
     files = take_census((), (*findings.skipped, *findings.passed_over), settings.root)
     if files.found:
         message += f"; {files.sentence(settings.root.name)}"
-    return InputError(message, _tip(settings, labels, findings))
+    return InputError(message, _most_common_tip(settings, labels, findings))
 
 
-def _tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
+def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
     tips = Counter(each.tip for each in findings.skipped)
     tip, count = tips.most_common(1)[0] if tips else ("", 0)
     if count > sum(findings.strangers.values()):

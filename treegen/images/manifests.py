@@ -22,7 +22,7 @@ _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
 
 
 @dataclass(slots=True, kw_only=True)
-class Held:
+class PictureIndex:
     """The picture files below a folder, in which rows of tables find theirs.
 
     Attributes:
@@ -62,11 +62,11 @@ class Held:
     def take(self, image: LabelledImage) -> bool:
         """Tell whether a row names a new image; the same image in another split counts as new."""
         key = (os.path.normpath(image.path), image.label, image.crop)
-        known = self.read.setdefault(key, [])
-        if any(image.part in (None, other.part) for other in known):
+        earlier = self.read.setdefault(key, [])
+        if any(image.part in (None, other.part) for other in earlier):
             self.repeated += 1
             return False
-        known.append(image)
+        earlier.append(image)
         return True
 
     def finish(self, findings: Findings, below: Collection[Path] | None = None) -> None:
@@ -87,9 +87,7 @@ class Held:
         findings.skipped += [each for each in self._apart.skipped if loose(each.path)]
         if self.repeated:
             rows = "row names" if self.repeated == 1 else "rows name"
-            findings.notes.append(
-                f"{self.repeated} {rows} a picture again with the same label: each picture counts once"
-            )
+            findings.notes.append(f"{self.repeated} {rows} a picture again with the same label: each counts once")
         if self.windows:
             paths = "path has" if self.windows == 1 else "paths have"
             findings.notes.append(f"{self.windows} {paths} Windows separators (\\), which were read as /")
@@ -103,13 +101,13 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
         yield from read_parquet(table, columns, part_of_file(table, table.parent), labels, findings)
         return
     tip = f"paths are relative to {settings.root}; `folder` below [images] names another folder"
-    held = Held(folder=settings.root, tip=tip)
-    yield from read_table(table, settings.root, columns, labels, findings, held)
-    held.finish(findings)
+    index = PictureIndex(folder=settings.root, tip=tip)
+    yield from read_table(table, settings.root, columns, labels, findings, index)
+    index.finish(findings)
 
 
 def read_table(
-    table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings, held: Held
+    table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings, index: PictureIndex
 ) -> Iterator[LabelledImage]:
     """Yield the images listed in a table, each once.
 
@@ -119,7 +117,7 @@ def read_table(
         columns: the table's names for `path`, `label`, `split` and `crop`.
         labels: finds their classes.
         findings: collects what is left out.
-        held: the picture files of the set, and what this and other tables have named of them.
+        index: the picture files of the set, and what this and other tables have named of them.
 
     Raises:
         InputError: a column is missing, or lines are invalid; the first few are listed with their numbers.
@@ -128,24 +126,25 @@ def read_table(
     wanted = [columns[key] for key in (("path", "label") if labels.needed else ("path",))]
     for number, row in read_rows(table, wanted):
         try:
-            text, label, own = _path(row, columns), _label(row, columns, labels.needed), _part(row, columns)
+            text, label, part = _path(row, columns), _label(row, columns, labels.needed), _part(row, columns)
             crop = _crop(row.get(columns["crop"], ""))
         except ValueError as error:
             faults.append(f"line {number}: {error}")
             continue
-        index, place = labels.find(label), f"({table.name}, line {number})"
-        path = _file_of(text, folder, held, findings if index is not None else Findings(), place)
+        class_index, place = labels.find(label), f"({table.name}, line {number})"
+        # a row with an unknown label counts under that label alone, so its other faults are not reported
+        path = _file_of(text, folder, index, findings if class_index is not None else Findings(), place)
         if path:
-            held.named.add(os.path.normpath(path))
-        if index is None:
+            index.named.add(os.path.normpath(path))
+        if class_index is None:
             findings.strangers[labels.named(label)] += 1
             if path and path.is_file():
                 findings.pass_over(path, "with a label that is not a class")
         elif path and not path.is_file():
             findings.leave_out(path, f"not a file {place}", exists=False)
         elif path and regular(path, findings):
-            image = LabelledImage(path=path, label=index, part=own, crop=crop)
-            if held.take(image):
+            image = LabelledImage(path=path, label=class_index, part=part, crop=crop)
+            if index.take(image):
                 images.append(image)
     if faults:
         more = f"\n  and {len(faults) - _MOST_LISTED} more" if len(faults) > _MOST_LISTED else ""
@@ -164,10 +163,10 @@ def _path(row: Row, columns: Mapping[str, str]) -> str:
     return text
 
 
-def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str) -> Path | None:
+def _file_of(text: str, folder: Path, index: PictureIndex, findings: Findings, place: str) -> Path | None:
     """Return the file that a row means; of one that is not there the findings say why."""
 
-    def leave_out(reason: str, tip: str = held.tip) -> None:
+    def leave_out(reason: str, tip: str = index.tip) -> None:
         name = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
         findings.leave_out(folder / name, f"{reason} {place}", exists=False, tip=tip)
 
@@ -184,11 +183,11 @@ def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str
     if "\\" in text:
         other = folder / PureWindowsPath(text).as_posix()
         if os.path.exists(other):  # noqa: PTH110
-            held.windows += 1
+            index.windows += 1
             return other
         path, text = (other, text) if not PureWindowsPath(text).drive else (path, text)
-    if path.suffix.lower() not in SUFFIXES:
-        same_name = held.of_name(path)
+    if path.suffix.lower() not in SUFFIXES:  # last, as it may search the whole folder: an id of a data set
+        same_name = index.of_name(path)
         if len(same_name) == 1:
             return same_name[0]
         if same_name:

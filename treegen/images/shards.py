@@ -10,7 +10,15 @@ from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, leave_out_unreadable
+from treegen.images.files import (
+    HEAD,
+    NO_ENDING,
+    OTHER_SUFFIXES,
+    SUFFIXES,
+    UNREAD_SUFFIXES,
+    is_picture,
+    leave_out_unreadable,
+)
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
 from treegen.text import encodable, show
 
@@ -42,11 +50,11 @@ def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> 
 
 def shard_paths(pattern: Path) -> list[Path]:
     """Expand a pattern to sorted tars: `*`, `?`, `[..]` as in a shell, `{000..012}` as in webdataset."""
-    found = _RANGE.search(str(pattern))
-    if found:
-        first, last = found.groups()
+    span = _RANGE.search(str(pattern))
+    if span:
+        first, last = span.groups()
         numbers = (str(n).zfill(len(first)) for n in range(int(first), int(last) + 1))
-        expanded = (Path(str(pattern)[: found.start()] + n + str(pattern)[found.end() :]) for n in numbers)
+        expanded = (Path(str(pattern)[: span.start()] + n + str(pattern)[span.end() :]) for n in numbers)
         return [path for each in expanded for path in shard_paths(each)]
     if not re.search(r"[*?\[]", str(pattern)):
         return [pattern]
@@ -99,7 +107,7 @@ def _with_links_resolved(
             findings.leave_out(path, reason, member.name, exists=False)
 
 
-def _parted(name: str) -> tuple[str, str]:
+def _split_key(name: str) -> tuple[str, str]:
     """Split into key and extension as webdataset does: at the first dot of the name's last component."""
     folder, slash, file = name.rpartition("/")
     stem, _, ending = file.partition(".")
@@ -120,49 +128,50 @@ def _read_members(
     picture up to its last dot (a_v1.0.cls) can only be its label; it comes before the label of the key (a_v1.cls).
     """
     by_key, by_stem = dict[str, dict[str, tarfile.TarInfo]](), dict[str, dict[str, tarfile.TarInfo]]()
-    pictures, doubled, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
+    pictures, duplicates, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
     for member in members:
-        (key, ending), (stem, last) = _parted(member.name), _ended(member.name)
+        (key, ending), (stem, last) = _split_key(member.name), _split_ending(member.name)
         if last in _LABELS and not _hidden(member.name):
             if last in by_stem.setdefault(stem, {}):
-                doubled.add(member.name)
+                duplicates.add(member.name)
             by_stem[stem].setdefault(last, member)
             if ending in _LABELS:
                 by_key.setdefault(key, {}).setdefault(ending, member)
-        elif _looks_like_picture(tar, path, member, _apart(member, names), findings):
+        elif _looks_like_picture(tar, path, member, _unique_name(member, names), findings):
             pictures.setdefault(key, []).append(member)
         names.add(member.name)
-    for key, found in pictures.items():
-        taken = set[str]()
-        for member in found:
-            own = by_stem.get(_ended(member.name)[0])
-            beside = own or by_key.get(key, {})
-            if member.name in taken:
+    for key, group in pictures.items():  # only now: a label may come after its picture
+        names_read = set[str]()
+        for member in group:
+            own_labels = by_stem.get(_split_ending(member.name)[0])
+            label_files = own_labels or by_key.get(key, {})
+            if member.name in names_read:
                 reason = "its name is a duplicate in the tar, and the first is used"
                 kind = "with a duplicate name in the tar"
-                findings.leave_out(path, reason, _apart(member, taken), kind=kind)
-            elif taken and not own:
+                findings.leave_out(path, reason, _unique_name(member, names_read), kind=kind)
+            elif names_read and not own_labels:
                 reason = "another picture with the same key comes first, and the label belongs to that one"
                 findings.leave_out(path, reason, member.name, kind="after another picture with the same key")
-            elif twice := [label.name for label in beside.values() if label.name in doubled]:
+            elif repeated := [label.name for label in label_files.values() if label.name in duplicates]:
                 kind = "with a duplicate label in the tar"
-                reason = f"its label {twice[0]} is a duplicate in the tar"
+                reason = f"its label {repeated[0]} is a duplicate in the tar"
                 findings.leave_out(path, reason, member.name, kind=kind, tip=_GIVE_LABELS)
             elif not leave_out_unreadable(path, member.name, findings, member.name):
-                yield from _read_sample(tar, path, member, beside, part, labels, findings)
-            taken.add(member.name)
-    for label in (member for found in by_stem.values() for member in found.values()):
-        key = _parted(label.name)[0]
+                yield from _read_sample(tar, path, member, label_files, part, labels, findings)
+            names_read.add(member.name)
+    # keys that begin with _ are notes of the program that wrote the tar, not samples
+    for label in (member for group in by_stem.values() for member in group.values()):
+        key = _split_key(label.name)[0]
         if key not in pictures and not key.rpartition("/")[2].startswith("_"):
             findings.leave_out(path, "a label without a picture", key, exists=False, tip=_GIVE_LABELS)
 
 
-def _apart(member: tarfile.TarInfo, names: Collection[str]) -> str:
+def _unique_name(member: tarfile.TarInfo, names: Collection[str]) -> str:
     """Name a member, and where it is in the tar if another of its name comes before it."""
     return f"{member.name}@{member.offset}" if member.name in names else member.name
 
 
-def _ended(name: str) -> tuple[str, str]:
+def _split_ending(name: str) -> tuple[str, str]:
     """Return the stem and the ending, divided at the last dot of the last part of the name."""
     folder, slash, file = name.rpartition("/")
     stem, _, last = file.rpartition(".") if "." in file else (file, "", "")
@@ -173,15 +182,15 @@ def _looks_like_picture(
     tar: tarfile.TarFile, path: Path, member: tarfile.TarInfo, name: str, findings: Findings
 ) -> bool:
     """Tell whether a file of a tar may be read as a picture; a picture that may not is counted under the name."""
-    ending = f".{_ended(member.name)[1]}"
-    if ending in SUFFIXES | OTHERS and _hidden(member.name):
+    ending = f".{_split_ending(member.name)[1]}"
+    if ending in SUFFIXES | UNREAD_SUFFIXES and _hidden(member.name):
         findings.pass_over(path, "hidden (the name begins with a dot)", name)
         return False
     if ending in SUFFIXES:
         return True
-    if ending in OTHERS:
+    if ending in UNREAD_SUFFIXES:
         findings.pass_over(path, ending, name)
-    if ending in OTHERS | NO_PICTURES or _hidden(member.name):
+    if ending in UNREAD_SUFFIXES | OTHER_SUFFIXES or _hidden(member.name):
         return False
     file = tar.extractfile(member)
     if file is None or not is_picture(file.read(HEAD)):
@@ -200,13 +209,13 @@ def _read_sample(
     tar: tarfile.TarFile,
     path: Path,
     picture: tarfile.TarInfo,
-    beside: Mapping[str, tarfile.TarInfo],
+    label_files: Mapping[str, tarfile.TarInfo],
     part: PartName | None,
     labels: Labels,
     findings: Findings,
 ) -> Iterator[LabelledImage]:
     try:
-        label = _label(tar, beside)
+        label = _label(tar, label_files)
     except (ValueError, tarfile.TarError, OSError) as error:
         if labels.needed:
             reason = f"its label cannot be read: {error}"
@@ -226,14 +235,14 @@ def _read_sample(
         )
 
 
-def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
+def _label(tar: tarfile.TarFile, label_files: Mapping[str, tarfile.TarInfo]) -> str:
     """Return the label of a sample, empty if it has none.
 
     Raises:
         ValueError: what holds it cannot be read as one label.
     """
-    ending = next((e for e in _LABELS if e in beside), None)
-    file = tar.extractfile(beside[ending]) if ending else None
+    ending = next((e for e in _LABELS if e in label_files), None)
+    file = tar.extractfile(label_files[ending]) if ending else None
     if file is None:
         return ""
     try:
@@ -247,19 +256,19 @@ def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
         raise ValueError("JSON that is nested too deeply") from None
 
 
-def _label_in(found: object) -> str:
+def _label_in(value: object) -> str:
     """Return the one label in a JSON value: a text, a number, a list of one, or an object with a usual key."""
-    if isinstance(found, dict):
-        keys = [key for key in _IN_JSON if key in found]
+    if isinstance(value, dict):
+        keys = [key for key in _IN_JSON if key in value]
         if not keys:
             raise ValueError(f"the JSON has none of the keys {', '.join(_IN_JSON)}")
-        return _label_in(found[keys[0]])
-    if isinstance(found, list):
-        if len(found) != 1:
-            raise ValueError(f"the JSON has {len(found)} labels" if found else "the JSON has an empty list")
-        return _label_in(found[0])
-    if isinstance(found, float) and found.is_integer():
-        return str(int(found))
-    if isinstance(found, str | int) and not isinstance(found, bool) and str(found).strip():
-        return encodable(str(found).strip())
-    raise ValueError(f"{show(found)} is not a label")
+        return _label_in(value[keys[0]])
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise ValueError(f"the JSON has {len(value)} labels" if value else "the JSON has an empty list")
+        return _label_in(value[0])
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+        return encodable(str(value).strip())
+    raise ValueError(f"{show(value)} is not a label")

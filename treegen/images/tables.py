@@ -81,27 +81,27 @@ def _require_columns(path: Path, line: int, names: Sequence[str], wanted: Sequen
     missing = [name for name in wanted if name not in names]
     if not missing:
         return
-    there = ", ".join(map(show, names)) or "none"
-    message = f"{path}: line {line}: no column {' and no column '.join(map(show, missing))}; there are: {there}"
+    existing = ", ".join(map(show, names)) or "none"
+    message = f"{path}: line {line}: no column {' and no column '.join(map(show, missing))}; there are: {existing}"
     if any(Path(name).suffix.lower() in PICTURES for name in names):
         raise InputError(message, f"the first line must name the columns, such as {','.join(wanted)}")
     guessed = guess_columns(names, [row] if row else [])
-    shown = [json.dumps(name, ensure_ascii=False) if name else '"..."' for name in guessed]
-    raise InputError(message, f"name them below [images]: columns = {{path = {shown[0]}, label = {shown[1]}}}")
+    quoted = [json.dumps(name, ensure_ascii=False) if name else '"..."' for name in guessed]
+    raise InputError(message, f"name them below [images]: columns = {{path = {quoted[0]}, label = {quoted[1]}}}")
 
 
 def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[int, Row]]:
     text = read_text(path)
     reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text, wanted, delimiter), strict=True)
-    begun = 1  # line where the next row starts
+    start = 1  # line where the next row starts
     try:
         heads = [head.strip() for head in next(reader, None) or ()]
         if not heads:
             raise InputError(f"{path}: empty", "the first line names the columns: path,label")
-        if twice := [name for name, count in Counter(heads).items() if count > 1 and name]:
-            raise InputError(f"{path}: line 1: two columns are named {show(twice[0])}", "rename one of the two")
+        if repeated := [name for name, count in Counter(heads).items() if count > 1 and name]:
+            raise InputError(f"{path}: line 1: two columns are named {show(repeated[0])}", "rename one of the two")
         checked = bool(set(wanted) <= set(heads))
-        begun = reader.line_num + 1
+        start = reader.line_num + 1
         for cells in reader:
             if not checked and cells:
                 _require_columns(path, 1, heads, wanted, dict(zip(heads, cells, strict=False)))
@@ -111,11 +111,11 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
                 raise InputError(message, few if len(cells) < len(heads) else _QUOTES)
             if cells:
                 yield reader.line_num, dict(zip(heads, cells, strict=True))
-            begun = reader.line_num + 1
+            start = reader.line_num + 1
         _require_columns(path, 1, heads, wanted, None)
     except csv.Error as error:
         if str(error) == "unexpected end of data":  # csv's errors carry no code
-            message = f"{path}: line {begun}: a double quote is not closed before the end of the file"
+            message = f"{path}: line {start}: a double quote is not closed before the end of the file"
             raise InputError(message, 'close it; a double quote within text is written twice: ""') from None
         raise InputError(f"{path}: line {reader.line_num}: {error}", "correct the line") from None
 
@@ -134,7 +134,7 @@ def _json_lines(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=partial(_once, path, number))
+            row = json.loads(line, object_pairs_hook=partial(_without_duplicates, path, number))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number}: not JSON: {error}", "each line is one object") from None
         if not isinstance(row, dict):
@@ -146,9 +146,9 @@ def _json_lines(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
         yield number, texts
 
 
-def _once(path: Path, number: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    if twice := [name for name, count in Counter(key for key, _ in pairs).items() if count > 1]:
-        raise InputError(f"{path}: line {number}: {show(twice[0])} is a duplicate key", "rename one of the two")
+def _without_duplicates(path: Path, number: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    if repeated := [name for name, count in Counter(key for key, _ in pairs).items() if count > 1]:
+        raise InputError(f"{path}: line {number}: {show(repeated[0])} is a duplicate key", "rename one of the two")
     return dict(pairs)
 
 
@@ -156,8 +156,8 @@ def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
     pictures, names = picture_columns(path), label_names(path)
     with open_parquet(path) as file:
         heads = list(file.schema_arrow.names)
-        if twice := [name for name, count in Counter(heads).items() if count > 1]:
-            raise InputError(f"{path}: two columns are named {show(twice[0])}", "rename one of the two")
+        if repeated := [name for name, count in Counter(heads).items() if count > 1]:
+            raise InputError(f"{path}: two columns are named {show(repeated[0])}", "rename one of the two")
         _require_columns(path, 1, heads, wanted, None)
         plain = [name for name in heads if name not in pictures]
         number = 0
@@ -215,9 +215,9 @@ def picture_columns(path: Path) -> tuple[str, ...]:
 def label_names(path: Path) -> dict[str, tuple[str, ...]]:
     """Return, for columns of numbers, the names that a Hugging Face Parquet file keeps for them (its ClassLabels)."""
     with open_parquet(path) as file:
-        kept = (file.schema_arrow.metadata or {}).get(b"huggingface")
+        stored = (file.schema_arrow.metadata or {}).get(b"huggingface")
     try:
-        features = json.loads(kept)["info"]["features"] if kept else {}
+        features = json.loads(stored)["info"]["features"] if stored else {}
         return {
             name: tuple(map(str, feature["names"]))
             for name, feature in features.items()
