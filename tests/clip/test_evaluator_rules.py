@@ -133,7 +133,7 @@ def test_a_label_is_the_prediction_of_the_score(
     labeller = Labeller(tree, encoder, evaluator.decide(tree), own)
     dev = evaluator.parts["dev"]
     pictures = [Image.open(path).convert("RGB") for path in (i.path for i in dev.images)]
-    labels = [domain.classes.index(ranking[0][0]) for ranking, _ in present(labeller.label(pictures))]
+    labels = [domain.classes.index(label.ranking[0][0]) for label in present(labeller.label(pictures))]
     wanted = evaluator.answer(tree, dev.features).predictions
     assert sum(a == b for a, b in zip(labels, wanted, strict=True)) >= len(wanted) - 1
 

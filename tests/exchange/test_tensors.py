@@ -70,7 +70,7 @@ def test_the_snippet_of_the_readme_labels_as_treegen_does(
     encoder = open_encoder(EncoderSettings(), tree_file.parent)
     pictures = [open_image(p, domain.images.crop) for p in sorted(domain.images.root.glob("*/*.png"))]
     assert len(pictures) == 104
-    expected = [ranking[0] for ranking, _ in present(Labeller(tree, encoder).label(pictures))]
+    expected = [label.ranking[0] for label in present(Labeller(tree, encoder).label(pictures))]
     monkeypatch.chdir(exported.parent)
     names = {"images": encoder.encode_images(pictures).numpy()}
     exec(compile(snippet, "README", "exec"), names)
