@@ -145,7 +145,7 @@ def test_a_sealed_score_has_the_dev_part_alone_and_needs_no_test_picture(
     whole = evaluator.score(tree, parent=other_tree(tree))
     sealed = evaluator.score(tree, sealed=True)
     assert schema_problems(sealed, "score") == []
-    gone = {"test", "baseline", "controls", "mcnemar", "recall_difference", "minimum_detectable_effect"}
+    gone = {"test", "baseline", "controls", "sets", "mcnemar", "recall_difference", "minimum_detectable_effect"}
     assert set(whole) - set(sealed) == gone
     assert all(sealed[key] == whole[key] for key in sealed)
     test = evaluator.parts.pop("test")

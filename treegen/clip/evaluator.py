@@ -287,15 +287,22 @@ class Evaluator:
         """Return the sections on the test split."""
         test, by_name = self.parts["test"], self.baseline(self.parts["test"])
         classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
-        scores = np.concatenate(list(classifier.score_slices(test.features)))
-        predictions = self._remember(tree, scores.argmax(1))
+        labels, limits = np.asarray(test.labels), self.set_limits(tree, LEVEL)
+        columns, start = [], 0
+        for scores in classifier.score_slices(test.features):  # (B, K) of all test images may not fit into memory
+            end, members = start + len(scores), limits.members(scores)
+            covered = members[np.arange(len(scores)), labels[start:end]]
+            columns.append((scores.argmax(1), scores.max(1), covered, members.sum(1)))
+            start = end
+        found, confidences, covered, sizes = map(np.concatenate, zip(*columns, strict=True))
+        predictions = self._remember(tree, found)
         before = None if parent is None else self._tested_as(parent)
         return {
             "test": accuracy_of(test.labels, predictions),
             "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
             "controls": self._controls(tree, predictions, decision),
-            "sets": coverage(self.set_limits(tree, LEVEL), scores, test.labels),
-            **_calibration(decision, scores, test.labels),
+            "sets": coverage(limits, covered, sizes),
+            **_calibration(decision, confidences, found == labels),
             **comparisons(test.labels, predictions, baseline=by_name, parent=before),
         }
 
@@ -318,7 +325,8 @@ class Evaluator:
         """Return the `calibration` of the dev split, if the rule gives probabilities."""
         if not decision.rule.probabilities:
             return {}
-        return _calibration(decision, self._held_out_scores(tree), self.parts["dev"].labels)
+        scores, labels = self._held_out_scores(tree), np.asarray(self.parts["dev"].labels)
+        return _calibration(decision, scores.max(1), scores.argmax(1) == labels)
 
     def _tested_as(self, tree: Tree) -> tuple[int, ...]:
         """Predict with a tree on the test split. The last results are kept, including the next revision's parent."""
@@ -465,8 +473,6 @@ class Evaluator:
         }
 
 
-def _calibration(decision: FittedRule, scores: "NDArray[np.floating]", labels: Sequence[int]) -> Calibrated:
-    """Return the `calibration` of scores (B, K), if they are probabilities."""
-    if not decision.rule.probabilities:
-        return {}
-    return {"calibration": calibration_of(scores.max(1), scores.argmax(1) == np.asarray(labels))}
+def _calibration(decision: FittedRule, confidences: "NDArray[np.floating]", right: "NDArray[np.bool_]") -> Calibrated:
+    """Return the `calibration` of the best scores (B), if they are probabilities."""
+    return {"calibration": calibration_of(confidences, right)} if decision.rule.probabilities else {}
