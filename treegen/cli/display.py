@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
+from treegen.cli.display_probability import show_probability
 from treegen.cli.output import interval, percent, plain, say, table, tell
 from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Resampled, Score, TestedScore, as_tested
 from treegen.text import counted
@@ -131,6 +132,8 @@ def show_score(score: Score, *, groups: bool = False) -> None:
         show_rules(score["rules"])
     say()
     show_diagnosis(score["dev"], groups=groups)
+    if groups:
+        show_probability(score)
 
 
 def census_sentence(files: ImageFiles) -> str:

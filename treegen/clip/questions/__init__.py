@@ -1,0 +1,1 @@
+"""What a tree's answers leave open: prediction sets."""
