@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 from treegen.cli.output import interval, percent, say, table
@@ -57,7 +58,7 @@ def _plot(bins: Sequence[Mapping[str, Any]]) -> list[str]:
     if "utf" not in (sys.stdout.encoding or "").lower():
         return []
     try:
-        import plotext
+        plotext: Any = import_module("plotext")
     except ImportError:
         return []
     plotext.clear_figure()
