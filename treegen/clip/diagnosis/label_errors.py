@@ -12,7 +12,7 @@ from treegen.clip.decisions.interface import RuleInputs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_LEAST: Final = 2  # groups that must contradict a label: a single one may be wrong about any image
+LEAST: Final = 2  # groups that must contradict a label: a single one may be wrong about any image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def find_label_errors(evidence: RuleInputs, labels: Sequence[int], predictions: 
     answers: NDArray[np.int64] = np.stack(parts, axis=1)  # (B, G)
     true, predicted = expected[np.asarray(labels)], expected[np.asarray(predictions)]
     groups, agreeing = (true >= 0).sum(1), (predicted == answers).sum(1)
-    contradicted = ((true < 0) | (true != answers)).all(1) & (groups >= _LEAST)
+    contradicted = ((true < 0) | (true != answers)).all(1) & (groups >= LEAST)
     doubtful = np.flatnonzero(contradicted & (np.asarray(labels) != np.asarray(predictions)))
     doubts = [Doubt(index=int(b), groups=int(groups[b]), agreeing=int(agreeing[b])) for b in doubtful]
     return tuple(sorted(doubts, key=lambda doubt: (-doubt.agreeing, doubt.index)))
