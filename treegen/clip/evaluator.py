@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
-_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split are kept
+_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split and learnt rules are kept
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
@@ -111,6 +111,7 @@ class Evaluator:
         self._texts: dict[str, NDArray[np.float32]] = {}
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
+        self._learnt: dict[tuple[str, Tree], FittedRule] = {}  # for the last trees
         image_set = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
@@ -221,8 +222,12 @@ class Evaluator:
         return decision_of(self.domain.decision, self.encoder.fingerprint, lambda rule: self._learn(rule, tree))
 
     def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
-        dev = self.parts["dev"]
-        return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
+        if (rule.name, tree) not in self._learnt:
+            dev = self.parts["dev"]
+            _forget(self._learnt)
+            inputs = self.evidence(tree, dev.features, names=rule.uses_names)
+            self._learnt[rule.name, tree] = fit(rule, inputs, dev.labels)
+        return self._learnt[rule.name, tree]
 
     def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, Comparison]:
         """Return the decision rule chosen on the dev split, and the `rules` section of the score document.
@@ -337,8 +342,7 @@ class Evaluator:
         return self._predictions[tree]
 
     def _remember(self, tree: Tree, predictions: "NDArray[np.int64]") -> tuple[int, ...]:
-        for old in list(self._predictions)[: -_KEPT + 1]:
-            del self._predictions[old]
+        _forget(self._predictions)
         self._predictions[tree] = tuple(predictions.tolist())
         return self._predictions[tree]
 
@@ -471,6 +475,12 @@ class Evaluator:
             **shuffled_controls(decision, classifier.matrix, test.labels, predictions, asked),
             "random_words": spread(len(test.labels), worded),
         }
+
+
+def _forget(results: dict[Any, Any]) -> None:
+    """Make room for the result of one more tree."""
+    for old in list(results)[: -_KEPT + 1]:
+        del results[old]
 
 
 def _calibration(decision: FittedRule, confidences: "NDArray[np.floating]", right: "NDArray[np.bool_]") -> Calibrated:
