@@ -107,3 +107,21 @@ def test_rows_that_two_runs_wrote_twice_are_counted_once_when_the_folder_is_open
     assert again.out.splitlines()[0] == "104 images: 0 embedded, 104 written already, 0 skipped"
     paths = pyarrow.parquet.read_table(out)["path"].to_pylist()
     assert (len(paths), len(set(paths))) == (104, 104)
+
+
+@pytest.mark.slow
+def test_the_best_classes_of_each_image_stand_in_the_table_if_asked_for(
+    run: Run, tree_file: Path, tmp_path: Path
+) -> None:
+    """In a folder of their own: rows with them and rows without are not mixed."""
+    images = tree_file.parent / "images" / "Wendle"
+    done = run("embed", images, "--tree", tree_file, "-o", tmp_path / "out", "--top", 3)
+    assert done.code == 0
+    table = pyarrow.parquet.read_table(tmp_path / "out").to_pydict()
+    for predicted, score, top in zip(table["predicted"], table["score"], table["top"], strict=True):
+        assert (top[0]["class"], top[0]["score"]) == (predicted, pytest.approx(score))
+        assert len({entry["class"] for entry in top}) == 3
+        assert [entry["score"] for entry in top] == sorted((entry["score"] for entry in top), reverse=True)
+    mixed = run("embed", images, "--tree", tree_file, "-o", tmp_path / "out")
+    assert (mixed.code, "have a different top: 3, not none" in mixed.err) == (2, True)
+    assert run("embed", images, "-o", tmp_path / "other", "--top", 3).code == 2

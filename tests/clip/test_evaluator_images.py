@@ -220,7 +220,7 @@ def test_changed_test_pictures_change_no_number_of_the_dev_part(
 def test_an_empty_part_is_an_input_error_that_names_it(
     make_domain: Callable[..., Domain], evaluate: Evaluate, dev: float, empty: str
 ) -> None:
-    told = f"the {empty} part has no images \\(images in all: 4, skipped: 0\\)"
+    told = f"the {empty} split has no images \\(images in all: 4, skipped: 0\\)"
     with pytest.raises(InputError, match=told) as caught:
         evaluate(make_domain({"Abrosk": 2, "Wendle": 2}, dev=dev))
     assert "below [split]" in caught.value.tip

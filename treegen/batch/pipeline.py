@@ -185,13 +185,14 @@ class _Keeper:
         try:
             if self.cache:
                 settle(self.encoder, self.cache)
-            self._scorer = Scorer(plan.tree, self.encoder, self.cache, plan.domain) if plan.tree else None
+            self._scorer = Scorer(plan.tree, self.encoder, self.cache, plan.domain, plan.top) if plan.tree else None
             if plan.output:
                 about = {
                     "encoder": self.encoder.fingerprint,
                     "crop": str(plan.listing.crop),
                     "tree": digest_of(plan.tree) if plan.tree else "",
                     "rule": self._scorer.decision.words if self._scorer else "",
+                    "top": str(plan.top or ""),
                 }
                 self.table = ParquetFolder(plan.output, about, rows=self.rows)
         except BaseException:

@@ -23,6 +23,7 @@ class Plan:
         cache: the embedding cache; `None` for none.
         workspace: of the domain; `None` if there is no domain.
         tree: answers about every picture; `None` to only embed them.
+        top: best classes of every picture in the table, with their scores; 0: only the best.
         notes: what the user should know about it.
     """
 
@@ -32,6 +33,7 @@ class Plan:
     workspace: Workspace | None
     tree: Tree | None
     notes: tuple[str, ...]
+    top: int = 0
 
     @property
     def domain(self) -> Domain | None:
@@ -56,6 +58,7 @@ def make_plan(
     cache: Path | None = None,
     domain: Path | None = None,
     tree: Path | None = None,
+    top: int = 0,
 ) -> Plan:
     """Combine the user's arguments into a plan.
 
@@ -65,6 +68,7 @@ def make_plan(
         cache: the embedding cache; by default the domain's, if there is one.
         domain: supplies crop, encoder and cache.
         tree: answers about each picture; with an `output`, the domain's own by default.
+        top: best classes of each picture in the table; needs a tree.
 
     Raises:
         InputError: no destination is given, or something does not exist.
@@ -89,8 +93,10 @@ def make_plan(
             if tree:
                 raise
             notes = (f"embedded only, not scored: {error.message}",)
+    if top and answering is None:
+        raise InputError("the best classes of a picture need a tree's answers in a table", "--tree TREE -o FOLDER")
     listing = list_sources(images, workspace.domain if workspace else None, own=own)
-    return Plan(listing=listing, output=output, cache=cache, workspace=workspace, tree=answering, notes=notes)
+    return Plan(listing=listing, output=output, cache=cache, workspace=workspace, tree=answering, notes=notes, top=top)
 
 
 def _workspace(domain: Path | None, tree: Path | None) -> Workspace | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treegen.cli.display_groups import show_advice, show_groups, show_rules
+from treegen.cli.display_probability import show_probability
 from treegen.cli.output import interval, percent, plain, print_line, say, table, tell
 from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Resampled, Score, TestedScore, as_tested
 from treegen.text import counted, p_value, points
@@ -118,6 +119,7 @@ def show_score(score: Score, *, groups: bool = False, full: bool = False) -> Non
     if groups or full:
         say()
         show_diagnosis(score["dev"], groups=groups, full=full)
+        show_probability(score)
     if not full:
         tell("--full adds paired tests, all groups and classes, and suggestions")
 

@@ -28,6 +28,7 @@ _SHOWN: Final = 10
 @click.option("--cache", type=PATH, metavar="FILE", help="Fill this embedding cache; the domain's own by default.")
 @click.option("--domain", "domain_path", type=PATH, metavar="DOMAIN", help="Gives crop, encoder and cache.")
 @click.option("--tree", type=TREE_FILE, metavar="TREE", help="Scores each image; the domain's tree.json by default.")
+@click.option("--top", type=click.IntRange(1), metavar="K", help="Add the K best classes of each image to the table.")
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -52,6 +53,7 @@ def command(
     cache: Path | None,
     domain_path: Path | None,
     tree: Path | None,
+    top: int | None,
     engine: str,
     workers: int | None,
     batch: int | None,
@@ -69,7 +71,7 @@ def command(
     from treegen.batch.pipeline import embed_images, open_engine
     from treegen.batch.plan import make_plan
 
-    with make_plan(images, output=out, cache=cache, domain=domain_path, tree=tree) as plan:
+    with make_plan(images, output=out, cache=cache, domain=domain_path, tree=tree, top=top or 0) as plan:
         chosen = open_engine(engine, plan, workers)
         summary = embed_images(plan, chosen, encoder.settings(plan.domain), batch=batch, progress=ProgressLine())
     if as_json:

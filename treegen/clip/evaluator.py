@@ -12,9 +12,10 @@ from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
 from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.abstaining import least_fit
-from treegen.clip.decisions.comparing import compare_rules
+from treegen.clip.decisions.comparing import compare_rules, held_out_scores
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.group_report import group_predictions
+from treegen.clip.diagnosis.label_errors import find_label_errors
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
 from treegen.clip.diagnosis.observations import Observations
 from treegen.clip.embedding.cache import EmbeddingCache
@@ -22,12 +23,24 @@ from treegen.clip.embedding.embed import embed_images, read_image_set
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.accuracy import accuracy_of, comparisons, spread
+from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
 from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
+from treegen.clip.questions.prediction_sets import LEVEL, SetLimits, coverage, set_limits
 from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
-from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
+from treegen.history.score_document import (
+    Calibrated,
+    Comparison,
+    Controls,
+    Diagnosis,
+    DoubtfulLabel,
+    Score,
+    ScoredBy,
+    ScoredImages,
+    TestSplit,
+)
 from treegen.images import LabelledImage, below, digest_of_parts
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
@@ -43,7 +56,7 @@ if TYPE_CHECKING:
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
-_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split are kept
+_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split and learnt rules are kept
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
@@ -100,6 +113,7 @@ class Evaluator:
         self._texts: dict[str, NDArray[np.float32]] = {}
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
+        self._learnt: dict[tuple[str, Tree], FittedRule] = {}  # for the last trees
         image_set = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
@@ -212,8 +226,12 @@ class Evaluator:
         return decision_of(self.domain.decision, self.encoder.fingerprint, lambda rule: self._learn(rule, tree))
 
     def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
-        dev = self.parts["dev"]
-        return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
+        if (rule.name, tree) not in self._learnt:
+            dev = self.parts["dev"]
+            _forget(self._learnt)
+            inputs = self.evidence(tree, dev.features, names=rule.uses_names)
+            self._learnt[rule.name, tree] = fit(rule, inputs, dev.labels)
+        return self._learnt[rule.name, tree]
 
     def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
         """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
@@ -282,37 +300,73 @@ class Evaluator:
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
             "images": self._images_json,
             **({} if sealed else self._tested(tree, parent, decision)),
-            "dev": self.diagnose(tree),
+            "dev": {**self.diagnose(tree), **self._calibrated_on_dev(tree, decision)},
         }
         return cast(Score, score)  # the keys stand in the order of the schema, which a typed literal cannot keep
 
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
-        test = self.parts["test"]
-        predictions, by_name = self.predict_test(tree), self.baseline(test)
+        test, by_name = self.parts["test"], self.baseline(self.parts["test"])
+        classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
+        labels, limits = np.asarray(test.labels), self.set_limits(tree, LEVEL)
+        columns, start = [], 0
+        for scores in classifier.score_slices(test.features):  # (B, K) of all test images may not fit into memory
+            end, members = start + len(scores), limits.members(scores)
+            covered = members[np.arange(len(scores)), labels[start:end]]
+            columns.append((scores.argmax(1), scores.max(1), covered, members.sum(1)))
+            start = end
+        found, confidences, covered, sizes = map(np.concatenate, zip(*columns, strict=True))
+        predictions = self._remember(tree, found)
         before = None if parent is None else self.predict_test(parent)
         return {
             "test": accuracy_of(test.labels, predictions),
             "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
             "controls": self._controls(tree, predictions, decision),
+            "sets": coverage(limits, covered, sizes),
+            **_calibration(decision, confidences, found == labels),
             **comparisons(test.labels, predictions, baseline=by_name, parent=before),
         }
+
+    def set_limits(self, tree: Tree, level: float) -> SetLimits:
+        """Fit the thresholds of prediction sets on the dev split.
+
+        Args:
+            tree: without errors.
+            level: share of images whose set is to have the true class, 0 to 1.
+        """
+        return set_limits(self._held_out_scores(tree), self.parts["dev"].labels, level)
+
+    def _held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
+        """Return the scores of the dev split (B, K), each by what the decision rule learns on other images."""
+        dev, decision = self.parts["dev"], self.decide(tree)
+        evidence = self.evidence(tree, dev.features, names=decision.rule.uses_names)
+        return held_out_scores(decision, evidence, dev.labels)
+
+    def _calibrated_on_dev(self, tree: Tree, decision: FittedRule) -> Calibrated:
+        """Return the `calibration` of the dev split, if the rule gives probabilities."""
+        if not decision.rule.probabilities:
+            return {}
+        scores, labels = self._held_out_scores(tree), np.asarray(self.parts["dev"].labels)
+        return _calibration(decision, scores.max(1), scores.argmax(1) == labels)
 
     def predict_test(self, tree: Tree) -> tuple[int, ...]:
         """Predict with a tree on the test split. The last results are kept, including the next revision's parent."""
         if tree not in self._predictions:
-            for old in list(self._predictions)[: -_KEPT + 1]:
-                del self._predictions[old]
             decision = self.decide(tree)
             classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
-            self._predictions[tree] = tuple(classifier.predict(self.parts["test"].features).tolist())
+            self._remember(tree, classifier.predict(self.parts["test"].features))
+        return self._predictions[tree]
+
+    def _remember(self, tree: Tree, predictions: "NDArray[np.int64]") -> tuple[int, ...]:
+        _forget(self._predictions)
+        self._predictions[tree] = tuple(predictions.tolist())
         return self._predictions[tree]
 
     def diagnose(self, tree: Tree) -> Diagnosis:
         """Return the `dev` entry of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, dev.features)
-        return {
+        entry = {
             **accuracy_of(dev.labels, answers.predictions),
             **diagnose(
                 tree,
@@ -325,7 +379,24 @@ class Evaluator:
                 memo=self._found,
             ),
             "fit": least_fit(answers.scores, dev.labels),
+            "label_errors": self._label_errors(answers),
         }
+        return cast(Diagnosis, entry)  # mypy cannot see which keys the parts lack
+
+    def _label_errors(self, answers: Answers) -> list[DoubtfulLabel]:
+        """Return the images of the dev split whose answers contradict their label in every group."""
+        assert self.domain.images is not None
+        dev, classes, root = self.parts["dev"], self.domain.classes, self.domain.images.root
+        return [
+            {
+                "path": dev.images[doubt.index].below(root),
+                "label": classes[dev.labels[doubt.index]],
+                "looks_like": classes[answers.predictions[doubt.index]],
+                "groups": doubt.groups,
+                "agreeing": doubt.agreeing,
+            }
+            for doubt in find_label_errors(answers.evidence, dev.labels, answers.predictions)
+        ]
 
     def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
         """Preview the effect of several changed trees on the dev split, compared with the current tree.
@@ -433,3 +504,14 @@ class Evaluator:
             **shuffled_controls(decision, classifier.matrix, test.labels, predictions, asked),
             "random_words": spread(len(test.labels), worded),
         }
+
+
+def _forget(results: dict[Any, Any]) -> None:
+    """Make room for the result of one more tree."""
+    for old in list(results)[: -_KEPT + 1]:
+        del results[old]
+
+
+def _calibration(decision: FittedRule, confidences: "NDArray[np.floating]", right: "NDArray[np.bool_]") -> Calibrated:
+    """Return the `calibration` of the best scores (B), if they are probabilities."""
+    return {"calibration": calibration_of(confidences, right)} if decision.rule.probabilities else {}

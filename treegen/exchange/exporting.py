@@ -16,6 +16,7 @@ from treegen.vcs.tree_names import TreeName, locate_tree
 from treegen.vcs.versions import refuse_other_documents
 
 if TYPE_CHECKING:
+    from treegen.clip.decisions import FittedRule
     from treegen.clip.encoders.interface import Encoder
 
 FORMATS: Final = ("article", "descriptors", "clip-benchmark", "csv", "python", "safetensors")
@@ -57,7 +58,8 @@ def export_tree(
     Args:
         tree: without errors.
         form: one of `FORMATS`.
-        domain: for the crop of its images, and for a note on its decision rule, which no format contains.
+        domain: for the crop of its images, and for its decision rule: safetensors contains a frozen `bayes`, and a note
+            says that other rules are not exported.
         encoder: needed for safetensors.
 
     Raises:
@@ -77,7 +79,22 @@ def export_tree(
     from treegen.exchange.tensors import tensors_bytes
 
     crop = domain.images.crop if domain and domain.images else (0.0, 0.0, 1.0, 1.0)
-    return ExportResult(files=(("", tensors_bytes(tree, encoder, crop)),), notes=(*notes, *encoder.notes))
+    posterior = _posterior(domain, encoder)
+    if posterior:
+        notes = ()
+    content = tensors_bytes(tree, encoder, crop, posterior)
+    return ExportResult(files=(("", content),), notes=(*notes, *encoder.notes))
+
+
+def _posterior(domain: Domain | None, encoder: "Encoder") -> "FittedRule | None":
+    """Return the domain's decision rule if it is `bayes`, frozen with this encoder."""
+    if domain is None or domain.decision.rule != "bayes" or not domain.decision.parameters:
+        return None
+    if domain.decision.encoder not in ("", encoder.fingerprint):
+        return None
+    from treegen.clip.decisions import FittedRule, decision_of
+
+    return decision_of(domain.decision, encoder.fingerprint, lambda rule: FittedRule(rule=rule))  # learns nothing
 
 
 def _counted_order(domain: Domain | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -49,7 +49,7 @@ def test_every_image_is_predicted_by_what_was_learnt_without_its_fold(name: str)
 class Parrot:
     """Learns the labels by heart: perfect on what it has seen, useless on anything else."""
 
-    name, parameters, uses_names = "parrot", ("*",), False
+    name, parameters, uses_names, probabilities = "parrot", ("*",), False, False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         return {str(float(row[0])): float(label) for row, label in zip(evidence.logits, labels, strict=True)}

@@ -14,6 +14,7 @@ from treegen.clip.decisions.learnt import likely_factor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+PRIOR: Final = "prior: "  # starts the names of parameters that are given, not learnt
 _STRENGTHS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # of the smoothing, in images per row
 _LEAST: Final = 1e-12  # a likelihood whose logarithm is finite
 _NEVER: Final = 1e-300  # prior of a class that is never predicted
@@ -31,7 +32,7 @@ class Bayes:
     Source: naive Bayes with confusion matrices as in Dawid & Skene 1979, here with the labels known.
     """
 
-    name, parameters, uses_names = "bayes", ("*",), False
+    name, parameters, uses_names, probabilities = "bayes", ("*",), False, True
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return exponent and strength, and the counts above 0 by group, true option (none: null) and answer."""
@@ -81,7 +82,7 @@ def log_priors(evidence: RuleInputs, parameters: Parameters) -> "NDArray[np.floa
 
 def prior_key(name: str) -> str:
     """Return the name of the parameter that holds the prior weight of a class."""
-    return f"prior: {name}"
+    return f"{PRIOR}{name}"
 
 
 def _cells(evidence: RuleInputs) -> Iterator[tuple[int, int, str]]:

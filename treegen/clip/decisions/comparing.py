@@ -1,17 +1,22 @@
 """Compare decision rules on one tree: choose on the dev split, report on the test split."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from treegen.clip.arrays import to_numpy
 from treegen.clip.decisions.abstaining import curve, thresholds
+from treegen.clip.decisions.bayes import PRIOR
 from treegen.clip.decisions.folds import FOLDS, folds_of
 from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInputs, fit
 from treegen.clip.metrics.accuracy import accuracy_of, paired
 from treegen.clip.metrics.statistics import holm
 from treegen.history.score_document import Comparison
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def compare_rules(
@@ -74,16 +79,29 @@ def _against_first(labels: Sequence[int], predictions: Sequence[Sequence[int]]) 
 
 def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[int]) -> list[int]:
     """Predict each image (B) with what the rule learnt on the other folds."""
+    predictions: list[int] = held_out_scores(FittedRule(rule=rule), evidence, labels).argmax(1).tolist()
+    return predictions
+
+
+def held_out_scores(decision: FittedRule, evidence: RuleInputs, labels: Sequence[int]) -> "NDArray[np.floating]":
+    """Score each image (B) with what the rule learns on the other folds: (B, K).
+
+    Args:
+        decision: of its parameters only those are used that are not learnt, the priors.
+        evidence: of B images.
+        labels: (B).
+    """
+    rule, given = decision.rule, tuple(each for each in decision.parameters if each[0].startswith(PRIOR))
     if not rule.parameters:
-        return _predict(FittedRule(rule=rule), evidence)
-    fold, predictions = np.array(folds_of(labels)), [0] * len(labels)
+        return to_numpy(decision.scores(evidence))
+    fold, scores = np.array(folds_of(labels)), np.zeros((len(labels), len(evidence.matrix)))
     for number in sorted(set(fold.tolist())):
         held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()]) if len(rest) else None
-        held_out = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
-        for b, predicted in zip(held.tolist(), held_out, strict=True):
-            predictions[b] = predicted
-    return predictions
+        rest = rest if len(rest) else held
+        learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()])
+        learnt = replace(learnt, parameters=(*learnt.parameters, *given))
+        scores[held] = to_numpy(learnt.scores(evidence.take(held)))
+    return scores
 
 
 def _predict(fitted: FittedRule, evidence: RuleInputs) -> list[int]:

@@ -102,6 +102,11 @@ class DecisionRule(Protocol):
         """Whether it also uses the similarities to the class names."""
         ...
 
+    @property
+    def probabilities(self) -> bool:
+        """Whether its scores are the probabilities of the classes."""
+        ...
+
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Fit the parameters to labelled images (B): plain numbers, deterministic."""
         ...

@@ -31,7 +31,7 @@ class Weighted:
     all.
     """
 
-    name, parameters, uses_names = "weighted", ("*",), False
+    name, parameters, uses_names, probabilities = "weighted", ("*",), False, False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return group -> weight, at least 0."""
@@ -81,7 +81,7 @@ class Temperature:
     LeVine et al. 2023 (arXiv 2303.12748). Fitted on options here, not on classes.
     """
 
-    name, parameters, uses_names = "temperature", ("temperature",), False
+    name, parameters, uses_names, probabilities = "temperature", ("temperature",), False, False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return the temperature, 0.01 to 100."""
@@ -111,7 +111,7 @@ class Gated:
     to three numbers: there are dozens of images here, not thousands.
     """
 
-    name, uses_names = "gated", True
+    name, uses_names, probabilities = "gated", True, True
     parameters = ("tree_scale", "name_scale", "bias", "tree_margin", "name_margin")
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:

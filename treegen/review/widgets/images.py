@@ -60,7 +60,8 @@ class ImagesPane(Vertical):
 
         def cell(row: int, column: int) -> str:
             one = found[row]
-            return (one.true, one.predicted, one.at_fault.group, one.image.name)[column]
+            fault = "label may be wrong" if one.label_doubtful else one.at_fault.group
+            return (one.true, one.predicted, fault, one.image.name)[column]
 
         heads = ["class", "taken for", "at fault", "file"]
         columns = [
