@@ -71,6 +71,7 @@ def command(
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
     from treegen.cli.display import show_attempt, show_notes, show_problems, show_score
     from treegen.cli.output import print_json, say, tell
+    from treegen.config.class_names import doubtful
     from treegen.config.class_notes import with_notes
     from treegen.config.domain import domain_path
     from treegen.errors import InputError, ProblemsError
@@ -92,7 +93,7 @@ def command(
         survey_images(workspace.domain)
         check_scoring(workspace)
     annotated, remarks = with_notes(workspace.domain, notes, _confirm if _is_terminal() else None)
-    for remark in remarks:
+    for remark in (*doubtful(workspace.domain.classes), *remarks):
         tell(f"note: {remark}")
     with open_exchange(workspace, llm) as exchange, exchange.view.steps_of(workspace):
         drafted = draft_tree(
