@@ -69,7 +69,7 @@ def test_one_class_is_too_few_and_each_duplicate_has_its_lines(listed: Path, run
     assert 'the class "Class 29" is a duplicate (lines 31, 61)' in done.err
     assert done.err.count("is a duplicate") == 30
     made = run("init", tmp_path / "new", "--classes", listed)
-    assert '"Class 19" stands twice (lines 21, 51), and 10 more' in made.err
+    assert '"Class 19" is a duplicate (lines 21, 51), and 10 more' in made.err
 
 
 def test_names_that_say_nothing_are_told_before_a_model_is_asked(listed: Path, run: Run, tmp_path: Path) -> None:

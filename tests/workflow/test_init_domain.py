@@ -109,7 +109,7 @@ def test_what_cannot_become_a_domain_is_refused_and_nothing_is_written(tmp_path:
     for classes, images, told in (
         (None, None, "no classes"),
         (one, None, "1 class; at least 2"),
-        (tmp_path / "twice.txt", None, '"Newt" stands twice'),
+        (tmp_path / "twice.txt", None, '"Newt" is a duplicate'),
         (tmp_path / "none.txt", None, "no such file"),
         (None, tmp_path / "none", "no such folder"),
     ):

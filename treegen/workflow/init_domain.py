@@ -147,12 +147,12 @@ def _files(domain: Domain) -> tuple[str, list[str]]:
 def _lines_of(classes: Path | None, names: Sequence[str]) -> str:
     """List names that occur twice in a class list, with their lines."""
     lines = [line.strip() for line in read_text(classes).splitlines()] if classes else []
-    told = []
+    duplicates = []
     for name in names[:20]:
         at = [str(number) for number, line in enumerate(lines, start=1) if line == name]
-        told.append(f"{show(name)} stands twice" + (f" (lines {', '.join(at)})" if at else ""))
+        duplicates.append(f"{show(name)} is a duplicate" + (f" (lines {', '.join(at)})" if at else ""))
     more = [f"and {len(names) - 20} more"] if len(names) > 20 else []
-    return ", ".join([*told, *more])
+    return ", ".join([*duplicates, *more])
 
 
 def _source_of(images: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
