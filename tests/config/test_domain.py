@@ -180,7 +180,7 @@ def test_a_domain_of_ten_thousand_classes_and_notes_tells_the_one_class_that_sta
     notes = "".join(f'"{name}" = "seen"\n' for name in names)
     path = written(tmp_path, f'name = "large"\nclasses_file = "classes.txt"\n[notes]\n{notes}')
     (problem,) = read_domain(path)[1]
-    assert (problem.code, problem.message) == ("TG401", 'the class "Creature 77" is a duplicate')
+    assert (problem.code, problem.message) == ("TG401", 'the class "Creature 77" is a duplicate (lines 78, 10001)')
 
 
 def test_a_code_or_class_that_is_nearly_right_is_asked_about(tmp_path: Path) -> None:

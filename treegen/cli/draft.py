@@ -135,11 +135,12 @@ def _draft(workspace: "Workspace", options: DraftOptions, llm: LlmChoice) -> "Dr
     """Run the conversation, reporting on stderr."""
     from treegen.cli.display import show_attempt
     from treegen.cli.output import tell
+    from treegen.config.class_names import doubtful
     from treegen.config.class_notes import with_notes
     from treegen.workflow.draft import draft_tree
 
     annotated, remarks = with_notes(workspace.domain, options.notes, _confirm if _is_terminal() else None)
-    for remark in remarks:
+    for remark in (*doubtful(workspace.domain.classes), *remarks):
         tell(f"note: {remark}")
     with open_exchange(workspace, llm) as exchange, exchange.view.steps_of(workspace):
         drafted = draft_tree(

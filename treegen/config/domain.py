@@ -3,11 +3,12 @@
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from treegen.config.class_names import refuse_table
 from treegen.config.settings import (
     CheckSettings,
     DecisionSettings,
@@ -128,17 +129,23 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         message = "give either classes or classes_file" + (", not both" if inline else "")
         return (), [Problem(code="TG404", pointer="/classes", message=message)]
     pointer = "/classes" if file is None else "/classes_file"
+    lines: dict[str, list[str]] = {}
     if file is None:
         names = tuple(inline or ())
     else:
         if not _is_file(folder / file):
             message = f"there is no file {show(str(folder / file))}"
             return (), [Problem(code="TG402", pointer=pointer, message=message)]
-        names = read_class_names(folder / file)
+        pairs = numbered_class_names(folder / file)
+        names = tuple(name for _, name in pairs)
+        lines = {name: [str(number) for number, other in pairs if other == name] for name in _repeated(names)}
     problems = [
-        Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} is a duplicate")
-        for name, count in Counter(names).items()
-        if count > 1
+        Problem(
+            code="TG401",
+            pointer=pointer,
+            message=f"the class {show(name)} is a duplicate" + (f" (lines {', '.join(lines[name])})" if lines else ""),
+        )
+        for name in _repeated(names)
     ]
     problems += [
         Problem(code="TG106", pointer=pointer, message=f"the class name {show(name)} contains a control character")
@@ -152,6 +159,10 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
     return names, problems
 
 
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -163,10 +174,17 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """Read class names from a text file, one per line; blank lines and lines that start with # are skipped.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, is a table, or has all names on one line.
     """
-    lines = (line.strip() for line in read_text(path).splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    return tuple(name for _, name in numbered_class_names(path))
+
+
+def numbered_class_names(path: Path) -> list[tuple[int, str]]:
+    """Read class names with the lines that they are on, from 1; see `read_class_names`."""
+    lines = enumerate((line.strip() for line in read_text(path).splitlines()), 1)
+    names = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    refuse_table(path, [name for _, name in names])
+    return names
 
 
 def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from treegen.config.class_names import doubtful
 from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_domain
 from treegen.errors import InputError
 from treegen.files import read_text, write_atomically
@@ -125,7 +126,7 @@ def write_domain(
     )
     write_atomically(path, text)
     domain, problems = read_domain(path)
-    notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems]
+    notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems] + doubtful(names)
     files = ""
     if images and domain:
         notes += _mismatches(domain.classes, folders, "folder" if images.is_dir() else "label")
@@ -148,10 +149,11 @@ def _lines_of(classes: Path | None, names: Sequence[str]) -> str:
     """List names that occur twice in a class list, with their lines."""
     lines = [line.strip() for line in read_text(classes).splitlines()] if classes else []
     duplicates = []
-    for name in names[:5]:
+    for name in names[:20]:
         at = [str(number) for number, line in enumerate(lines, start=1) if line == name]
         duplicates.append(f"{show(name)} is a duplicate" + (f" (lines {', '.join(at)})" if at else ""))
-    return ", ".join(duplicates)
+    more = [f"and {len(names) - 20} more"] if len(names) > 20 else []
+    return ", ".join([*duplicates, *more])
 
 
 def _source_of(images: Path, folder: Path) -> tuple[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from treegen.config.domain import Domain
 from treegen.llm.tasks.attempts import Conversation
 from treegen.llm.tasks.batched_draft import draft_in_parts, separate
 from treegen.llm.tasks.describe import describe
-from treegen.llm.tasks.draft import draft, wanted_groups
+from treegen.llm.tasks.draft import draft, revise, wanted_groups
 from treegen.llm.tasks.likeness import batches_of, clusters_of
 from treegen.tree.model import Tree
 
@@ -191,3 +191,14 @@ def test_pairs_that_are_alike_even_side_by_side_stay_a_problem_for_a_person(bird
     assert [p.code for p in conversation.problems if p.code.startswith("TG5")] == ["TG506"]
     whole = draft(birds, FakeChat(json.dumps({"classification_groups": GROUPS, **alike})))
     assert separate(birds, FakeChat("Sorry"), whole, PICTURES, tries=1).tree == whole.tree
+
+
+def test_a_revision_makes_no_equal_rules(birds: Domain) -> None:
+    """A tree that has them is no proposal, whatever the reply lists."""
+    sound = {"classification_groups": GROUPS, "rules": {**RULES, "Marsh Wren": {"wings": 1, "size": 0}}}
+    tree = draft(birds, FakeChat(json.dumps(sound))).tree
+    assert tree
+    reply = {"classification_groups": GROUPS, "rules": RULES, "alike": [["House Wren", "Marsh Wren"]]}
+    revised = revise(birds, tree, "look again", FakeChat(json.dumps(reply)), tries=1)
+    assert revised.tree is None
+    assert [p.code for p in revised.problems if p.severity == "error"] == ["TG204"]

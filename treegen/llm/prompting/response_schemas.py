@@ -37,6 +37,7 @@ _RULES: Final = _list(_closed(**{"class": _TEXT}, answers=_ANSWERS))
 WHOLE_TREE: Final = ResponseSchema(
     name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, alike=_ALIKE)
 )
+REVISED_TREE: Final = ResponseSchema(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
 GROUPS: Final = ResponseSchema(name="groups", schema=_closed(classification_groups=_GROUPS))
 PATCH: Final = ResponseSchema(
     name="patch",

@@ -5,6 +5,7 @@ What was not asked for is left out, with a note; everything that could be meant 
 
 import html
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -171,14 +172,13 @@ def _index(places: Mapping[str, int], answer: Any, where: str, notes: Notes) -> 
 
 def renamed(values: Mapping[str, Any], wanted: Sequence[str], notes: Notes) -> Plain:
     """Spell keys as the names that were asked for, where exactly one of those differs in case, width or space alone."""
+    requested = set(wanted)
     missing = [name for name in wanted if name not in values]
-    words = [normalise(name) for name in missing]
-    taken = [normalise(name) for name in values if name not in wanted]
-    spelt = {word: name for word, name in zip(words, missing, strict=True) if words.count(word) == 1}
+    strange = [name for name in values if name not in requested]
+    words, taken = Counter(map(normalise, missing)), Counter(map(normalise, strange))
+    spelt = {normalise(name): name for name in missing if words[normalise(name)] == 1}
     right = {
-        name: spelt[normalise(name)]
-        for name in values
-        if name not in wanted and normalise(name) in spelt and taken.count(normalise(name)) == 1
+        name: spelt[normalise(name)] for name in strange if normalise(name) in spelt and taken[normalise(name)] == 1
     }
     for name in right:
         notes.add("read {} as the name that differs in spelling alone", name)
@@ -211,14 +211,14 @@ def alike_in(value: Any, classes: Sequence[str], notes: Notes) -> list[list[str]
     lists = value if isinstance(value, list) else []
     if lists and all(isinstance(name, str) for name in lists):
         lists = [lists]
-    clusters = []
+    clusters, known = [], set(classes)
     for names in lists:
         listed = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
         spelt = list(renamed(dict.fromkeys(listed), classes, notes))
         for name in spelt:
-            if name not in classes:
+            if name not in known:
                 notes.add("ignored classes under alike that were not asked for: {}", name)
-        cluster = [name for name in spelt if name in classes]
+        cluster = [name for name in spelt if name in known]
         clusters += [cluster] if len(cluster) > 1 else []
     return clusters
 
@@ -245,10 +245,11 @@ def leave_out(rules: Any, wanted: Sequence[str], notes: Notes, *, what: str = "r
     """Leave out what concerns classes that were not asked for, if those that were are all there."""
     if not isinstance(rules, dict) or not all(name in rules for name in wanted):
         return rules
+    requested = set(wanted)
     for name in rules:
-        if name not in wanted:
+        if name not in requested:
             notes.add(f"ignored {what} of classes that were not asked for: {{}}", name)
-    return {name: rule for name, rule in rules.items() if name in wanted}
+    return {name: rule for name, rule in rules.items() if name in requested}
 
 
 def leave_out_answers(rules: Any, groups: Mapping[str, Any], notes: Notes) -> Any:

@@ -10,7 +10,7 @@ from treegen.errors import InputError
 from treegen.history.score_document import Diagnosis
 from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
 from treegen.llm.prompting.languages import language_of
-from treegen.llm.prompting.response_schemas import PATCH, WHOLE_TREE
+from treegen.llm.prompting.response_schemas import PATCH, REVISED_TREE, WHOLE_TREE
 from treegen.llm.prompting.templates import render
 from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
 from treegen.llm.tasks.conversation import WHOLE, RepairLoop
@@ -131,10 +131,10 @@ def revise(
         Cancelled: `on_text` raised it.
     """
     loop = RepairLoop(domain, chat, on_attempt, on_text)
-    reader = tree_reader(domain, _plain(tree))
+    reader = tree_reader(domain, _plain(tree), may_be_alike=False)
     for patch in (True,) if _is_long(tree) else (False, True):
         request = revision_request(domain, tree, feedback, problems=problems, diagnosis=diagnosis, patch=patch)
-        wire = PATCH if patch else WHOLE_TREE
+        wire = PATCH if patch else REVISED_TREE
         conversation = _until_sound(loop, "revise", request, reader, wire, tries, leave_cut=not patch)
         if conversation.tree or not conversation.attempts[-1].cut:
             break
@@ -204,7 +204,8 @@ def _until_sound(
         """Request a short tree again as a whole, of a long one only the failing places; accept a patch for both."""
         if not attempt.data:
             return None, wire, reader
-        patch_reader, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
+        patch_reader = tree_reader(loop.domain, attempt.data, may_be_alike=purpose == "draft")
+        short = len(attempt.text) <= WHOLE
         if short and len(compact(attempt.data)) <= WHOLE:
             return None, wire, patch_reader
         if short and any(problem.code.startswith("TG5") for problem in errors_of(attempt.problems)):

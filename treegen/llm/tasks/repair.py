@@ -59,12 +59,13 @@ def check_tree_data(
     return Read(problems=problems, data=content, tree=tree, repaired=repaired, notes=remarks + notes.sentences)
 
 
-def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
+def tree_reader(domain: Domain, base: dict[str, Any] | None = None, *, may_be_alike: bool = True) -> Reader:
     """Return a reader of a whole tree or, given a base to repair, of a JSON Patch of it.
 
     Args:
         domain: names the classes.
         base: groups and rules as plain data. An unusable reply leaves them unchanged.
+        may_be_alike: a reply may list classes that it cannot tell apart; in a revision it makes no equal rules.
     """
 
     def read(text: str, finish: str | None) -> Read:
@@ -73,6 +74,8 @@ def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
             return _patched(domain, base, patch)
         parsed = parse_reply(text, finish=finish)
         if parsed.data is not None:
+            if not may_be_alike:
+                parsed.data.pop("alike", None)
             return check_tree_data(domain, parsed.data, repaired=parsed.repaired, remarks=parsed.notes)
         if base is None:
             return Read(problems=parsed.problems)
