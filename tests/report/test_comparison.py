@@ -151,7 +151,7 @@ def test_two_encoders_are_told_apart(project: Path) -> None:
             compare([workspace], [tree])
         document = compare([workspace, workspace], [tree])
     assert "No significant difference" in summary(document)
-    document["entries"][1] |= {"encoder": "other", "fingerprint": "sha256:other"}  # type: ignore[typeddict-item]
+    document["entries"][1] |= {"encoder": "other", "fingerprint": "sha256:other"}
     assert [entry_label(document, i) for i in range(2)] == ["tree.json by bundled", "tree.json by other"]
 
 
