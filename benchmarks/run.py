@@ -25,6 +25,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("proposals.py",),
     ("imports.py",),
     ("cached_score.py",),
+    ("ask.py",),
     ("check.py",),
     ("diff.py",),
     ("review.py",),

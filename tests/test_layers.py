@@ -23,7 +23,7 @@ LAYERS = (
     ("images", "vcs"),  # image sets; trees in git
     ("llm", "clip"),  # the language side and the vision side, which never meet below the next line
     ("workflow",),  # what a command and the review both call
-    ("exchange", "batch", "doctor"),
+    ("exchange", "batch", "doctor", "optimize"),
     ("report",),
     ("review",),
     ("cli",),

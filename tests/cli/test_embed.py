@@ -39,8 +39,8 @@ def test_with_a_tree_the_table_has_answers_and_the_accuracy_says_of_what(
     shown = run("embed", tree_file.parent, "-o", tmp_path / "out")
     assert "105 images: 0 embedded, 104 written already, 1 skipped" in shown.out
     assert "Wendle/\\u001b[31mred.png: not an image" in shown.out
-    assert "accuracy on the test part: " in shown.out
-    assert "(n = 52, 95 % interval; 52 of the dev part left out)" in shown.out
+    assert "accuracy on the test split: " in shown.out
+    assert "(n = 52, 95 % interval; 52 of the dev split left out)" in shown.out
 
 
 def test_a_domains_tree_with_errors_does_not_stop_the_embedding(run: Run, tree_file: Path, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_domains_tree_with_errors_does_not_stop_the_embedding(run: Run, tree_f
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["images"], "nothing says where"),
+        (["images"], "no destination"),
         (["nowhere", "-o", "out"], "no such folder or file"),
         ([".", "-o", "out", "--domain", "."], "is a domain itself"),
         (["images", "-o", "domain.toml"], "is a file"),

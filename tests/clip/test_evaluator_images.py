@@ -169,7 +169,7 @@ def test_copies_of_a_broken_picture_are_each_named(domain: Domain, evaluate: Eva
 def test_pictures_that_are_all_broken_are_an_input_error(domain: Domain, evaluate: Evaluate) -> None:
     for path in folder_of(domain).rglob("*.png"):
         path.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"the dev part has no images \(images in all: 0, skipped: 26\)") as caught:
+    with pytest.raises(InputError, match=r"the dev split has no images \(images in all: 0, skipped: 26\)") as caught:
         evaluate(domain)
     assert "Abrosk/000.png: not an image" in caught.value.message
 

@@ -213,6 +213,15 @@ def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path
     assert (plain.decision, plain.split.sealed) == (DecisionSettings(rule="mean"), False)
 
 
+def test_priors_are_weights_of_classes_of_the_domain(tmp_path: Path) -> None:
+    text = 'name = "d"\nclasses = ["Wren", "Robin"]\n[decision]\nrule = "bayes"\npriors = { Wren = 3 }\n'
+    (tmp_path / "domain.toml").write_text(text, encoding="utf-8")
+    assert load_domain(tmp_path).decision.priors == (("Wren", 3.0),)
+    (tmp_path / "domain.toml").write_text(text.replace("{ Wren", "{ Wern"), encoding="utf-8")
+    with pytest.raises(InputError, match=r'no class "Wern"; did you mean "Wren"'):
+        load_domain(tmp_path)
+
+
 def test_one_notes_file_may_be_given_without_a_list(tmp_path: Path) -> None:
     """It is read when a draft needs it: a tree is checked and scored without it."""
     (tmp_path / "domain.toml").write_text('name = "d"\nclasses = ["a", "b"]\nnotes_file = "n.json"\n', encoding="utf-8")

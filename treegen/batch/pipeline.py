@@ -21,6 +21,7 @@ from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
 from treegen.images import Census, LeftOut, Skipped, take_census
 from treegen.progress import Progress, no_progress
+from treegen.text import show
 from treegen.tree.document import digest_of
 from treegen.workflow.score import encoder_notes
 
@@ -88,10 +89,10 @@ def open_engine(name: str, plan: Plan, workers: int | None = None) -> Engine:
     from treegen.batch.ray_engine import ClusterEngine
 
     if name == "ray" and workers == 0:
-        raise InputError("--workers 0: ray needs one at least", "or leave it out: one for each GPU, else each core")
+        raise InputError("--workers 0: ray needs at least one", "omit it for one on each GPU, or else each core")
     images = plan.domain.images if plan.domain else None
-    own = images.workers if images and workers is None else workers
-    return ClusterEngine(workers) if name == "ray" else LocalEngine(own)
+    threads = images.workers if images and workers is None else workers
+    return ClusterEngine(workers) if name == "ray" else LocalEngine(threads)
 
 
 def embed_images(
@@ -208,21 +209,23 @@ class _Keeper:
 
     def sort_out(self, sources: Iterator[Source], spool: IO[bytes], progress: Progress) -> int:
         """Store what is known already, spool the rest, and return its number."""
-        waiting, outdated, seen = 0, list[str](), 0
+        by_table = self.plan.listing.settings.kind == "manifest"
+        waiting, seen, outdated, current = 0, 0, by_table, list[bytes]()
         while part := list(islice(sources, _LOOKED_UP)):
             if self.table:
-                outdated += [s.path for s in part if self.table.outdated(s, self.plan.listing.label(s))]
+                outdated = outdated or any(self.table.outdated(s, self.plan.listing.label(s)) for s in part)
+                current += [self.table.state(s, self.plan.listing.label(s)) for s in part]
                 self._listed += [key_of(s.path) for s in part]
             rest = self._without_known(part)
             if rest:
                 pickle.dump(rest, spool)
-            if self.plan.listing.settings.kind == "manifest":
+            if by_table:
                 self._files.update(key_of(s.path) for s in part)
             waiting, seen = waiting + len(rest), seen + len(part)
             self._sources = seen
             progress("listing images", seen, 0)
-        if self.table:
-            self.table.drop(outdated)
+        if self.table and outdated:
+            self.table.drop(KeySet(self._listed, KEY_WIDTH), KeySet(current, KEY_WIDTH))
         return waiting
 
     def _without_known(self, sources: Sequence[Source]) -> list[Source]:
@@ -237,7 +240,7 @@ class _Keeper:
         return [s for s in rest if s.name not in known]
 
     def _keep_known(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Return those whose content is in the cache; add their rows to the Parquet output."""
+        """Return the outcomes whose content is in the cache, and add their rows to the Parquet output."""
         assert self.cache is not None
         keys = [self._key(o) for o in outcomes]
         if self.table:
@@ -291,7 +294,7 @@ class _Keeper:
             others = take_census((), named, root).left_out
         broken = [each for each in others if each.kind == _BROKEN]
         count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)
-        names += tuple(str(each.path) for each in self._skipped)
+        names += tuple(dict.fromkeys(str(each.path) for each in self._skipped))
         together = LeftOut(kind=_BROKEN, count=count + len(self._broken), names=names)
         left_out = [*(each for each in others if each.kind != _BROKEN), *([together] if together.count else ())]
         left_out.sort(key=lambda each: -each.count)
@@ -331,22 +334,23 @@ class _Keeper:
             name = left_out.below(self.plan.listing.root)
             self._skip(Skipped(path=Path(name), reason=left_out.reason))
         if self.counts.images == self.counts.skipped:
-            told = f"{self.plan.listing.settings.source}: no image that can be embedded"
+            message = f"{self.plan.listing.settings.source}: no image can be embedded"
             if self._skipped:
                 first = self._skipped[0]
-                told += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
+                message += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
             if findings.passed_over:
-                told += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
-            raise InputError(told, "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
+                message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
+            raise InputError(message, "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
         accuracy = None
         if self.table:
             self.table.flush()
             accuracy = self._measure()
         notes = [*self.plan.notes, *self.plan.listing.notes(), *encoder_notes(self.settings, self.plan.domain)]
         if findings.strangers:
-            notes.append(f"left out, as they are no class of the domain: {', '.join(sorted(findings.strangers)[:5])}")
+            labels = ", ".join(map(show, sorted(findings.strangers)[:5]))
+            notes.append(f"left out, as their labels are not classes of the domain: {labels}")
         if self.cache and self.cache.rebuilt:
-            notes.append("the embedding cache was damaged: it was set aside and begun anew")
+            notes.append("the embedding cache was damaged: it was set aside and rebuilt")
         encoder = self.encoder
         return Summary(
             counts=self.counts,

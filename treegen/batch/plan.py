@@ -9,7 +9,8 @@ from treegen.batch.sources import Listing, is_domain, list_sources
 from treegen.config.domain import Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.model import Tree
-from treegen.workflow.workspace import TREE_NAME, Workspace
+from treegen.vcs.tree_names import TREE_NAME
+from treegen.workflow.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +72,15 @@ def make_plan(
     """
     own = is_domain(images)
     if own and domain:
-        raise InputError(f"{images} is a domain itself", "leave --domain out, or name a folder of images")
+        raise InputError(f"{images} is a domain itself", "omit --domain, or name a folder of images")
     if tree and not output:
-        raise InputError("a tree's answers go into Parquet files", "name their folder with -o; or `treegen score TREE`")
+        raise InputError("--tree needs a folder for the answers", "add -o FOLDER, or use `treegen score TREE`")
     workspace = _workspace(images if own else domain, tree)
     cache = cache or (workspace.cache_path if workspace else None)
     if not (output or cache):
-        raise InputError("nothing says where the embeddings go", "-o FOLDER, --cache FILE or --domain DOMAIN")
+        raise InputError("no destination for the embeddings", "give -o FOLDER, --cache FILE or --domain DOMAIN")
     if output and output.is_file():
-        raise InputError(f"{output} is a file", "name a folder: it will hold Parquet files")
+        raise InputError(f"{output} is a file", "name a folder for the Parquet files")
     answering, notes = None, tuple[str, ...]()
     if workspace and output and (tree or workspace.path.is_file()):
         try:

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, TREE, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
+    from treegen.vcs.tree_names import TreeName
     from treegen.workflow.classify import Classification
 
 
 @click.command("classify")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE)
 @click.argument("images", type=PATH, nargs=-1, required=True, metavar="IMAGE...")
 @domain_option
 @encoder_options
 @click.option("--json", "as_json", is_flag=True, help="Print one object for each image.")
 def command(
-    tree: Path, images: tuple[Path, ...], domain_path: Path | None, encoder: EncoderChoice, as_json: bool
+    tree: "TreeName", images: tuple[Path, ...], domain_path: Path | None, encoder: EncoderChoice, as_json: bool
 ) -> None:
     """Label each IMAGE with TREE and show the answers behind the label."""
     from dataclasses import asdict
@@ -37,7 +38,7 @@ def command(
         print_json([{**asdict(r), "path": str(r.path)} for r in results])
     for result in results:
         if result.failure:
-            tip = f"`treegen embed {result.path} --tree {tree} -o OUT` labels all pictures of a folder"
+            tip = f"`treegen embed {result.path} --tree {tree.path} -o OUT` labels all pictures of a folder"
             complain(f"{result.path}: {result.failure}", tip if result.path.is_dir() else "")
         elif not as_json:
             _show(result)

@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Compare each TREE with the others on the same images: accuracies, paired tests, classes, groups, images.
 
-    A TREE is a file or a revision, such as HEAD~1:tree.json. The domain is that beside the first file.
+    A TREE is a file, a revision such as tree.json@3, or HEAD~1:tree.json. The domain is that beside the first file.
     """
     from treegen.cli.output import print_json, tell
     from treegen.errors import InputError
@@ -65,14 +65,17 @@ def command(
 
 
 def _home(trees: tuple[str, ...]) -> Path:
-    """Return the first tree that is a file, beside which the domain and the history are; else a file in this folder."""
-    return next((Path(name) for name in trees if Path(name).is_file()), Path("tree.json"))
+    """Return the first tree that is a file, beside which the domain and the history are; else the first."""
+    from treegen.vcs.tree_names import locate_tree
+
+    located = [locate_tree(name) for name in trees]
+    return next((tree.path for tree in located if tree.is_file), located[0].path)
 
 
 def _show(comparison: "ComparisonDocument") -> None:
-    from treegen.cli.display_groups import p_value, points
     from treegen.cli.output import interval, percent, say, table
     from treegen.report.comparison import entry_label, summary
+    from treegen.text import p_value, points
 
     split, entries = comparison["split"], comparison["entries"]
     shares = [(entry["test"], entry["test_baseline"]) for entry in entries]

@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, TREE, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
     from treegen.config.domain import Domain
+    from treegen.vcs.tree_names import TreeName
 
 _FORMATS = ("article", "descriptors", "clip-benchmark", "csv", "python", "safetensors", "predictions", "fiftyone")
 
 
 @click.command("export")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE)
 @click.option("--to", "form", type=click.Choice(_FORMATS), required=True, help="The format.")
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write here; a folder for clip-benchmark.")
 @click.option("--force", is_flag=True, help="Replace existing files.")
@@ -23,7 +24,7 @@ _FORMATS = ("article", "descriptors", "clip-benchmark", "csv", "python", "safete
 @domain_option
 @encoder_options
 def command(
-    tree: Path,
+    tree: "TreeName",
     form: str,
     out: Path | None,
     force: bool,
@@ -57,7 +58,7 @@ def command(
         raise InputError(f"{form} {what}", f"name {'a folder' if form == 'clip-benchmark' else 'the file'} with -o")
     loaded, domain = load_tree(tree, domain_path)
     if out is not None:
-        refuse_targets(form, out, source=tree, force=force)
+        refuse_targets(form, out, source=tree.path, force=force)
     model = _encoder(domain, encoder) if form == "safetensors" else None
     exported = export_tree(loaded, form, domain=domain, encoder=model)
     for note in exported.notes:
@@ -71,7 +72,7 @@ def command(
 
 
 def _export_predictions(
-    tree: Path,
+    tree: "TreeName",
     form: str,
     out: Path | None,
     force: bool,
@@ -88,9 +89,9 @@ def _export_predictions(
 
     refuse_name(form, out)
     if out is not None:
-        refuse_targets(form, out, source=tree, force=force)
+        refuse_targets(form, out, source=tree.path, force=force)
     workspace = open_workspace(tree, domain_path, encoder)
-    named = Version(name=str(tree), tree=workspace.load()[0])
+    named = Version(name=tree.text, tree=workspace.load()[0])
     content = export_predictions(form, predict_images(workspace, named, test=with_test), out)
     if out is None:
         click.echo(content, nl=False)

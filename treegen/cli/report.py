@@ -1,14 +1,18 @@
 """`treegen report`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, TREE, EncoderChoice, domain_option, encoder_options, open_workspace
+
+if TYPE_CHECKING:
+    from treegen.vcs.tree_names import TreeName
 
 
 @click.command("report")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE)
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write here; Markdown goes to stdout without it.")
 @click.option(
     "--format",
@@ -25,7 +29,7 @@ from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_opti
 @domain_option
 @encoder_options
 def command(
-    tree: Path,
+    tree: "TreeName",
     out: Path | None,
     form: str | None,
     against: str | None,
@@ -56,7 +60,7 @@ def command(
     workspace = open_workspace(tree, domain_path, encoder)
     report = build_report(
         workspace,
-        Version(name=tree.name, tree=workspace.load()[0]),
+        Version(name=tree.path.name if tree.is_file else tree.text, tree=workspace.load()[0]),
         against=open_version(against, Path.cwd()) if against else None,
         sealed=True if dev_only else None,
         pictures=pictures if form == "html" else 0,

@@ -36,6 +36,7 @@ class TreeClassifier:
         decision: how their answers become scores.
         matrix: the rules (K, Q), as `scoring.rule_matrix` gives them, in the library and on the device of the texts.
         sizes: number of options of each group (G).
+        classes: their order in scores and predictions (K).
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class TreeClassifier:
         self.tree, self.decision, self._texts, self._names, self._scale = tree, decision, texts, names, logit_scale
         self.sizes = tuple(len(group.options) for group in tree.groups)
         self.matrix = like(scoring.rule_matrix(tree, classes), texts)
+        self.classes = tree.classes if classes is None else tuple(classes)
 
     @classmethod
     def embedded(
@@ -108,6 +110,8 @@ class TreeClassifier:
             groups=tuple(group.name for group in self.tree.groups),
             sizes=self.sizes,
             names=None if self._names is None else scoring.similarity_logits(features, self._names, self._scale),
+            options=tuple(group.options for group in self.tree.groups),
+            classes=self.classes,
         )
 
     def predict(self, features: Array) -> "NDArray[np.int64]":

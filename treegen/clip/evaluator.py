@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
-from treegen.clip.decisions import MEAN, DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.abstaining import least_fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
@@ -26,7 +26,7 @@ from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
-from treegen.images import LabelledImage, below, digest_of_parts, shown
+from treegen.images import LabelledImage, below, digest_of_parts
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -98,17 +98,17 @@ class Evaluator:
         self._texts: dict[str, NDArray[np.float32]] = {}
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
-        found = read_image_set(domain, cache, progress)
+        image_set = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
-            found.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
+            image_set.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
         )
-        kept = [(image, row) for image, row in zip(found.images, embedded.rows, strict=True) if row >= 0]
+        readable = [(image, row) for image, row in zip(image_set.images, embedded.rows, strict=True) if row >= 0]
         self.images = replace(
-            found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
+            image_set, images=tuple(image for image, _ in readable), skipped=(*image_set.skipped, *embedded.skipped)
         )
         self.cache_damaged = cache.damaged
-        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in kept])
+        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in readable])
 
     def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, Part]:
         """Return the images by split; `rows` gives for each image its row of the features."""
@@ -116,13 +116,15 @@ class Evaluator:
         for name in ("dev", "test"):
             members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
             if not members:
-                left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
+                left_out = "".join(f"\n  {s.below(self.images.root)}: {s.reason}" for s in self.images.skipped[:5])
                 count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
-                told = f"the {name} part has no images ({count}){left_out}"
-                own = any(image.part for image in self.images.images)
-                change = "the parts that the set itself names" if own else "`dev` below [split]"
-                tip = f"give every class more images, or change {change}"
-                raise InputError(told, tip if self.images.images else "see what the files hold: none is a picture")
+                message = f"the {name} split has no images ({count}){left_out}"
+                has_own_split = any(image.part for image in self.images.images)
+                remedy = "the split that the image set names" if has_own_split else "`dev` below [split]"
+                tip = f"give every class more images, or change {remedy}"
+                raise InputError(
+                    message, tip if self.images.images else "check the content of the files: none is a picture"
+                )
             images = tuple(image for image, _ in members)
             chosen = features[[row for _, row in members]]
             if isinstance(chosen, np.ndarray):
@@ -171,6 +173,8 @@ class Evaluator:
             groups=tuple(g.name for g in tree.groups),
             sizes=classifier.sizes,
             names=self._name_logits(features) if names else None,
+            options=tuple(group.options for group in tree.groups),
+            classes=classifier.classes,
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:
@@ -188,7 +192,7 @@ class Evaluator:
             classes=self.domain.classes,
         )
 
-    def _answer_of(self, question: Question, known: LruMemo) -> tuple[Array, Array]:
+    def _answer_of(self, question: Question, memo: LruMemo) -> tuple[Array, Array]:
         """Return logits and probabilities (O, B) of a question on the dev split, memoised.
 
         Computed one by one, so that they do not depend on other questions, and unchanged ones are not recomputed.
@@ -199,7 +203,7 @@ class Evaluator:
             logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
             return logits, softmax(logits, 0)
 
-        return known.get(question, ask)
+        return memo.get(question, ask)
 
     def decide(self, tree: Tree) -> FittedRule:
         """Return the domain's decision rule, with its frozen parameters or with what it learns on the dev split."""
@@ -208,6 +212,18 @@ class Evaluator:
     def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
         dev = self.parts["dev"]
         return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
+
+    def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
+        """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
+        own = self.domain.decision.rule == "bayes"
+        decision = self.decide(tree) if own else self._learn(RULES["bayes"], tree)
+        return self.evidence(tree, features, names=False), dict(decision.parameters)
+
+    def posterior(self, tree: Tree, features: Array) -> "NDArray[np.float64]":
+        """Return the probability of each class (B, K) by the rule `bayes`, of images (B, D)."""
+        evidence, parameters = self.bayes_inputs(tree, features)
+        posterior: NDArray[np.float64] = to_numpy(RULES["bayes"].scores(evidence, parameters))
+        return posterior
 
     def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, Comparison]:
         """Return the decision rule chosen on the dev split, and the `rules` section of the score document.
@@ -219,9 +235,9 @@ class Evaluator:
         """
         names = any(rule.uses_names for rule in rules)
         dev, test = self.parts["dev"], self.parts["test"]
-        seen = (self.evidence(tree, dev.features, names=names), dev.labels)
+        dev_inputs = (self.evidence(tree, dev.features, names=names), dev.labels)
         return compare_rules(
-            rules, seen, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
+            rules, dev_inputs, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
         )
 
     def baseline(self, part: Part) -> tuple[int, ...]:
@@ -271,13 +287,13 @@ class Evaluator:
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
         test = self.parts["test"]
-        found, base = self.predict_test(tree), self.baseline(test)
+        predictions, by_name = self.predict_test(tree), self.baseline(test)
         before = None if parent is None else self.predict_test(parent)
         return {
-            "test": accuracy_of(test.labels, found),
-            "baseline": {**accuracy_of(test.labels, base), "name_template": self.domain.name_template},
-            "controls": self._controls(tree, found, decision),
-            **comparisons(test.labels, found, baseline=base, parent=before),
+            "test": accuracy_of(test.labels, predictions),
+            "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
+            "controls": self._controls(tree, predictions, decision),
+            **comparisons(test.labels, predictions, baseline=by_name, parent=before),
         }
 
     def predict_test(self, tree: Tree) -> tuple[int, ...]:
@@ -316,17 +332,20 @@ class Evaluator:
             tree: the current tree, with or without errors.
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
-        dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, LruMemo()
-        ground = PreviewContext(
+        dev, current = self.parts["dev"], {group.fill() for group in tree.groups}
+        unseen = lru_cache(maxsize=64)(lambda question: self._answer_of(question, LruMemo())[1])
+        context = PreviewContext(
             labels=dev.labels,
             classes=self.domain.classes,
             embed=self.text_features,
-            ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
-            obstacle=self._obstacle,
+            ask=lambda question: (
+                self._answer_of(question, self._answers)[1] if question in current else unseen(question)
+            ),
+            obstacle=self.obstacle,
             progress=self._progress,
             predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
         )
-        return preview(ground, tree, variants)
+        return preview(context, tree, variants)
 
     def _predict_dev(self, tree: Tree) -> "NDArray[np.int64]":
         """Return predictions (B) on the dev split."""
@@ -351,7 +370,7 @@ class Evaluator:
             answers.evidence.matrix,
         )
 
-    def _obstacle(self, tree: Tree, valid: Tree | None) -> str:
+    def obstacle(self, tree: Tree, valid: Tree | None = None) -> str:
         """Return why a tree cannot be scored, in a sentence; empty if it can. `valid` is a tree like it that can."""
         problems: tuple[Problem, ...] = ()
         if valid is None or not still_valid(valid, tree):
@@ -365,7 +384,7 @@ class Evaluator:
     @cached_property
     def _images_json(self) -> ScoredImages:
         assert self.domain.images is not None
-        seen = {image.label for image in self.images.images}
+        labels = {image.label for image in self.images.images}
         root = self.domain.images.root  # relative paths: a score kept in git names no machine's folders
         return {
             "digest": self.images.digest,
@@ -377,7 +396,7 @@ class Evaluator:
                 "by": self.domain.split.by,
                 "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
             },
-            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
+            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in labels],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
             "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},
         }

@@ -17,7 +17,7 @@ from treegen.config.settings import (
     SplitSettings,
 )
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
+from treegen.files import is_folder, read_text, refuse_binary
 from treegen.remote.budget import Limits
 from treegen.text import article, did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
@@ -72,7 +72,7 @@ def _fill_name(template: str, *, noun: str, name: str) -> str:
 
 def domain_path(path: Path) -> Path:
     """Return `path`, or the domain.toml in it if it is a folder."""
-    return path / FILE_NAME if path.is_dir() else path
+    return path / FILE_NAME if is_folder(path) else path
 
 
 def load_domain(path: Path) -> Domain:
@@ -97,8 +97,11 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
         InputError: the file is missing, not UTF-8 or not TOML.
     """
     path = domain_path(path)
-    if not path.is_file():
+    if not _is_file(path):
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    if path.suffix.lower() == ".json":
+        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
+    refuse_binary(path, "a domain file")
     try:
         data = tomllib.loads(read_text(path))
     except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
@@ -241,7 +244,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         split=SplitSettings(**data.get("split", {})),
         llm=_llm_settings(data.get("llm", {}), folder),
         encoder=EncoderSettings(**data.get("encoder", {})),
-        decision=_decision(data.get("decision", {})),
+        decision=_decision(data.get("decision", {}), classes),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
@@ -257,6 +260,18 @@ def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
     return LlmSettings(**{**data, **file, "caps": Limits(**caps)})
 
 
-def _decision(data: dict[str, Any]) -> DecisionSettings:
-    parameters = tuple((name, float(value)) for name, value in data.get("parameters", {}).items())
-    return DecisionSettings(**{**data, "parameters": parameters})
+def _decision(data: dict[str, Any], classes: tuple[str, ...]) -> DecisionSettings:
+    """Read the table [decision].
+
+    Raises:
+        InputError: a prior names no class.
+    """
+    numbers = {
+        key: tuple((name, float(value)) for name, value in data.get(key, {}).items())
+        for key in ("parameters", "priors")
+    }
+    for name, _ in numbers["priors"]:
+        if name not in classes:
+            message = f"[decision] priors: the domain has no class {show(name)}{did_you_mean(name, classes)}"
+            raise InputError(message, "name classes as the domain does")
+    return DecisionSettings(**{**data, **numbers})

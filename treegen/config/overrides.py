@@ -1,6 +1,7 @@
 """What a command's options override in domain.toml."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from treegen.config.domain import Domain
@@ -21,6 +22,9 @@ def settings_with(
     return replace(domain.encoder if domain else EncoderSettings(), **overrides)
 
 
-def llm_settings_with(domain: Domain, *, model: str | None, api_base: str | None) -> LlmSettings:
+def llm_settings_with(
+    domain: Domain, *, model: str | None, api_base: str | None, env_file: Path | None = None
+) -> LlmSettings:
     """Override the domain's language model settings with the command line's."""
-    return replace(domain.llm, model=model or domain.llm.model, api_base=api_base or domain.llm.api_base)
+    own = domain.llm
+    return replace(own, model=model or own.model, api_base=api_base or own.api_base, env_file=env_file or own.env_file)

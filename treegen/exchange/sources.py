@@ -44,7 +44,7 @@ def read_source(path: Path) -> Source:
     refuse_binary(path)
     text = read_text(path)
     if not text.strip():
-        raise InputError(f"{path}: the file is empty", "name the file that holds the tree")
+        raise InputError(f"{path}: the file is empty", "name the file with the tree")
     data, problems = parse_json(text)
     if data is not None:
         return _json_source(path, text, data, problems)

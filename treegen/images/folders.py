@@ -18,8 +18,8 @@ def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) ->
         raise InputError(f"{settings.source}: no such image folder", "correct `folder` below [images] in domain.toml")
     images = list(images_of_folders(settings.source, labels, findings))
     if {image.part for image in images} >= {"dev", "test"} and (beside := sum(image.part is None for image in images)):
-        lie = "picture lies" if beside == 1 else "pictures lie"
-        findings.notes.append(f"{beside} {lie} beside the folders of the splits: divided by seed")
+        are = "picture is" if beside == 1 else "pictures are"
+        findings.notes.append(f"{beside} {are} outside the split folders and divided by seed")
     yield from images
 
 

@@ -28,11 +28,11 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     if not root.is_dir():
         raise InputError(f"{root}: no such image folder", "correct `hf` below [images] in domain.toml")
     columns = {"path": "file_name", "label": "label", "split": "split", "crop": "crop"} | dict(settings.columns)
-    held, tables = Held(folder=root), metadata_tables(root)
+    held, tables = Held(folder=root, tip=f"paths are relative to {root}"), metadata_tables(root)
     for folder, count in Counter(table.parent for table in tables).items():
         if count > 1:
             names = ", ".join(table.name for table in tables if table.parent == folder)
-            findings.notes.append(f"{folder.name} has {count} tables ({names}), where Hugging Face reads only one")
+            findings.notes.append(f"{folder.name} has {count} tables ({names}); Hugging Face reads only one")
     for table in tables:
         for image in read_table(table, table.parent, columns, labels, findings, held):
             yield image if image.part else replace(image, part=part_of(image.path, root, labels))
@@ -56,7 +56,7 @@ def _class_folders(root: Path, labels: Labels, findings: Findings, covered: set[
                 yield replace(image, part=part_called(folder.name)) if splits else image
     if splits:
         for path in picture_files(root, findings, without={*splits, *covered}):
-            findings.pass_over(path, "beside the splits")
+            findings.pass_over(path, "outside the split folders")
 
 
 def metadata_tables(root: Path) -> list[Path]:

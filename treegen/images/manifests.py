@@ -15,7 +15,8 @@ from treegen.images.parquet import holds_pictures, part_of_file, read_parquet
 from treegen.images.tables import Row, read_rows
 from treegen.text import show
 
-_MOST_TOLD: Final = 5
+_MOST_LISTED: Final = 5
+_MOST_SHOWN: Final = 200  # characters of a path that is not there
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
 
@@ -26,6 +27,7 @@ class Held:
 
     Attributes:
         folder: the folder.
+        tip: where rows are to name files.
         named: files that rows have named.
         read: what was read of them so far, by file, label and crop.
         repeated: rows that name again what is read already.
@@ -33,6 +35,7 @@ class Held:
     """
 
     folder: Path
+    tip: str
     named: set[str] = field(default_factory=set)
     read: dict[tuple[str, int, Crop | None], list[LabelledImage]] = field(default_factory=dict)
     repeated: int = 0
@@ -57,7 +60,7 @@ class Held:
         return [file for file in found if file.parent == path.parent] or found
 
     def take(self, image: LabelledImage) -> bool:
-        """Tell whether a row names an image that no row has named before; the same in another part is another."""
+        """Tell whether a row names a new image; the same image in another split counts as new."""
         key = (os.path.normpath(image.path), image.label, image.crop)
         known = self.read.setdefault(key, [])
         if any(image.part in (None, other.part) for other in known):
@@ -84,7 +87,9 @@ class Held:
         findings.skipped += [each for each in self._apart.skipped if loose(each.path)]
         if self.repeated:
             rows = "row names" if self.repeated == 1 else "rows name"
-            findings.notes.append(f"{self.repeated} {rows} a picture again with the same label: each counts once")
+            findings.notes.append(
+                f"{self.repeated} {rows} a picture again with the same label: each picture counts once"
+            )
         if self.windows:
             paths = "path has" if self.windows == 1 else "paths have"
             findings.notes.append(f"{self.windows} {paths} Windows separators (\\), which were read as /")
@@ -97,7 +102,8 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
         yield from read_parquet(table, columns, part_of_file(table, table.parent), labels, findings)
         return
-    held = Held(folder=settings.root)
+    tip = f"paths are relative to {settings.root}; `folder` below [images] names another folder"
+    held = Held(folder=settings.root, tip=tip)
     yield from read_table(table, settings.root, columns, labels, findings, held)
     held.finish(findings)
 
@@ -134,7 +140,7 @@ def read_table(
         if index is None:
             findings.strangers[labels.named(label)] += 1
             if path and path.is_file():
-                findings.pass_over(path, "with a label that is no class")
+                findings.pass_over(path, "with a label that is not a class")
         elif path and not path.is_file():
             findings.leave_out(path, f"not a file {place}", exists=False)
         elif path and regular(path, findings):
@@ -142,8 +148,8 @@ def read_table(
             if held.take(image):
                 images.append(image)
     if faults:
-        more = f"\n  and {len(faults) - _MOST_TOLD} more" if len(faults) > _MOST_TOLD else ""
-        listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_TOLD])
+        more = f"\n  and {len(faults) - _MOST_LISTED} more" if len(faults) > _MOST_LISTED else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_LISTED])
         raise InputError(
             f"{table}: {len(faults)} line{'s' if len(faults) > 1 else ''} cannot be used{listed}{more}",
             "correct the lines",
@@ -161,14 +167,16 @@ def _path(row: Row, columns: Mapping[str, str]) -> str:
 def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str) -> Path | None:
     """Return the file that a row means; of one that is not there the findings say why."""
 
-    def leave_out(reason: str) -> None:
-        findings.leave_out(folder / text, f"{reason} {place}", exists=False)
+    def leave_out(reason: str, tip: str = held.tip) -> None:
+        name = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        findings.leave_out(folder / name, f"{reason} {place}", exists=False, tip=tip)
 
     if _ADDRESS.match(text):
-        leave_out(f"a web address, {show(text)}: only files are read, so download the picture first")
+        tip = "download the pictures, and write their file names into the table"
+        leave_out(f"a web address, {show(text)}: only files are read", tip)
         return None
     if any(len(os.fsencode(name)) > _MOST_NAME for name in re.split(r"[/\\]", text)) or len(text) > 4096:
-        leave_out(f"a path of {len(text)} characters, which is more than a file can have")
+        leave_out(f"a path of {len(text)} characters, which is longer than file names can be")
         return None
     path = folder / text
     if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for some names
@@ -180,14 +188,15 @@ def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str
             return other
         path, text = (other, text) if not PureWindowsPath(text).drive else (path, text)
     if path.suffix.lower() not in SUFFIXES:
-        found = held.of_name(path)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            leave_out(f"{len(found)} pictures have this name with an ending, such as {found[0].name}")
+        same_name = held.of_name(path)
+        if len(same_name) == 1:
+            return same_name[0]
+        if same_name:
+            leave_out(f"{len(same_name)} pictures have this name plus an ending, such as {same_name[0].name}")
             return None
     if "\\" in text:
-        leave_out("no such file; the path has Windows separators (\\), and there is none with / either")
+        tip = "write the paths with /, relative to the folder of the pictures"
+        leave_out("no such file, neither with the Windows separators (\\) of the path nor with /", tip)
     else:
         leave_out("no such file")
     return None
@@ -216,5 +225,5 @@ def _crop(text: str) -> Crop | None:
     except ValueError:
         raise ValueError(f"the crop {show(text)} is not four numbers: left, top, right, bottom") from None
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise ValueError(f"the crop {show(text)} is no box of fractions: left < right, top < bottom, 0 to 1")
+        raise ValueError(f"the crop {show(text)} is not a box of fractions: left < right, top < bottom, 0 to 1")
     return left, top, right, bottom

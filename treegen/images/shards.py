@@ -1,38 +1,43 @@
 """Webdataset shards: tars of KEY.jpg with KEY.cls, .json or .txt; members are read in place."""
 
 import json
+import posixpath
 import re
 import tarfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, unreadable_ending
+from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, leave_out_unreadable
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
-from treegen.text import show
+from treegen.text import encodable, show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
 _IN_JSON: Final = ("label", "cls", "class", "class_name", "labels", "classes", "name", "category")
-_NO_CLASS: Final = "with a label that is no class"
+_MOST_LINKS: Final = 8  # that lead to one file: links may lead in a circle
+_GIVE_LABELS: Final = "give each KEY.png a KEY.cls, or a KEY.json with a key label"
+_NO_CLASS: Final = "with a label that is not a class"
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`. The split comes from the tar's folder or name: test/0.tar, birds-train-0001.tar."""
     paths = shard_paths(settings.source)
     if not paths:
-        raise InputError(f"{settings.source}: no such tars", "correct `shards` below [images], such as data/*.tar")
+        raise InputError(
+            f"{settings.source}: no such tars", "correct `shards` below [images]; an example is data/*.tar"
+        )
     for path in paths:
         if path.is_file():
             yield from _read_tar(path, _part_of(path, settings.root), labels, findings)
         else:
-            findings.leave_out(path, "no such tar", exists=False)
-    beside = sorted({path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")} - set(paths))
-    if beside:
-        are = "tar beside them is" if len(beside) == 1 else "tars beside them are"
-        findings.notes.append(f"{len(beside)} {are} not named by {settings.source.name}: first {beside[0].name}")
+            findings.leave_out(path, "no such tar", exists=False, tip="correct `shards` below [images]")
+    others = sorted({path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")} - set(paths))
+    if others:
+        does = "other tar in the same folder does" if len(others) == 1 else "other tars in the same folder do"
+        findings.notes.append(f"{len(others)} {does} not match {settings.source.name}: first {others[0].name}")
 
 
 def shard_paths(pattern: Path) -> list[Path]:
@@ -59,16 +64,39 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
     try:
         with tarfile.open(path, "r:") as tar:
             try:
-                members += (member for member in tar if member.isfile())
+                members += (member for member in tar if member.isfile() or member.islnk() or member.issym())
             except (tarfile.TarError, OSError, ValueError) as error:
-                told = f"the tar is damaged after {len(members)} files: {error}"
-                findings.leave_out(path, told, exists=False)
+                reason = f"the tar is damaged after {len(members)} files: {error}"
+                findings.leave_out(path, reason, exists=False)
             else:
                 if not members:
                     findings.leave_out(path, "the tar is empty", exists=False)
-            yield from _read_members(tar, path, members, part, labels, findings)
+            files = _with_links_resolved(members, path, findings)
+            yield from _read_members(tar, path, files, part, labels, findings)
     except (tarfile.TarError, OSError, ValueError) as error:
-        findings.leave_out(path, f"not a tar without compression: {error}", exists=False)
+        tip = "write the tar again, without compression"
+        findings.leave_out(path, f"not an uncompressed tar: {error}", exists=False, tip=tip)
+
+
+def _with_links_resolved(
+    members: Sequence[tarfile.TarInfo], path: Path, findings: Findings
+) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of a tar; a link, as GNU tar writes for the second name of a file, with its target's bytes."""
+    of_name = {posixpath.normpath(member.name): member for member in members}
+    for member in members:
+        target: tarfile.TarInfo | None = member
+        for _ in range(_MOST_LINKS):
+            if target is None or target.isfile():
+                break
+            folder = posixpath.dirname(target.name) if target.issym() else ""
+            target = of_name.get(posixpath.normpath(posixpath.join(folder, target.linkname)))
+        if target is not None and target.isfile():
+            if target is not member:
+                member.type, member.size, member.offset_data = tarfile.REGTYPE, target.size, target.offset_data
+            yield member
+        else:
+            reason = f"a link to {show(member.linkname)}, which is not a file of the tar"
+            findings.leave_out(path, reason, member.name, exists=False)
 
 
 def _parted(name: str) -> tuple[str, str]:
@@ -81,7 +109,7 @@ def _parted(name: str) -> tuple[str, str]:
 def _read_members(
     tar: tarfile.TarFile,
     path: Path,
-    members: Sequence[tarfile.TarInfo],
+    members: Iterable[tarfile.TarInfo],
     part: PartName | None,
     labels: Labels,
     findings: Findings,
@@ -110,26 +138,23 @@ def _read_members(
             own = by_stem.get(_ended(member.name)[0])
             beside = own or by_key.get(key, {})
             if member.name in taken:
-                told, kind = (
-                    "its name occurs twice in the tar, and the first counts",
-                    "whose name occurs twice in the tar",
-                )
-                findings.leave_out(path, told, _apart(member, taken), kind=kind)
+                reason = "its name is a duplicate in the tar, and the first is used"
+                kind = "with a duplicate name in the tar"
+                findings.leave_out(path, reason, _apart(member, taken), kind=kind)
             elif taken and not own:
-                told = "another picture of the same key comes before it, and the label is that one's"
-                findings.leave_out(path, told, member.name, kind="beside another picture of the same key")
+                reason = "another picture with the same key comes first, and the label belongs to that one"
+                findings.leave_out(path, reason, member.name, kind="after another picture with the same key")
             elif twice := [label.name for label in beside.values() if label.name in doubled]:
-                kind = "whose label occurs twice in the tar"
-                findings.leave_out(path, f"its label {twice[0]} occurs twice in the tar", member.name, kind=kind)
-            elif lacking := unreadable_ending(member.name):
-                findings.leave_out(path, lacking[1], member.name, kind=lacking[0])
-            else:
+                kind = "with a duplicate label in the tar"
+                reason = f"its label {twice[0]} is a duplicate in the tar"
+                findings.leave_out(path, reason, member.name, kind=kind, tip=_GIVE_LABELS)
+            elif not leave_out_unreadable(path, member.name, findings, member.name):
                 yield from _read_sample(tar, path, member, beside, part, labels, findings)
             taken.add(member.name)
     for label in (member for found in by_stem.values() for member in found.values()):
         key = _parted(label.name)[0]
         if key not in pictures and not key.rpartition("/")[2].startswith("_"):
-            findings.leave_out(path, "a label without a picture", key, exists=False)
+            findings.leave_out(path, "a label without a picture", key, exists=False, tip=_GIVE_LABELS)
 
 
 def _apart(member: tarfile.TarInfo, names: Collection[str]) -> str:
@@ -150,7 +175,7 @@ def _looks_like_picture(
     """Tell whether a file of a tar may be read as a picture; a picture that may not is counted under the name."""
     ending = f".{_ended(member.name)[1]}"
     if ending in SUFFIXES | OTHERS and _hidden(member.name):
-        findings.pass_over(path, "hidden (a name that begins with a dot)", name)
+        findings.pass_over(path, "hidden (the name begins with a dot)", name)
         return False
     if ending in SUFFIXES:
         return True
@@ -182,16 +207,16 @@ def _read_sample(
 ) -> Iterator[LabelledImage]:
     try:
         label = _label(tar, beside)
-    except (ValueError, RecursionError, tarfile.TarError, OSError) as error:
+    except (ValueError, tarfile.TarError, OSError) as error:
         if labels.needed:
-            told = f"its label cannot be read: {error}"
-            findings.leave_out(path, told, picture.name, kind="whose label cannot be read")
+            reason = f"its label cannot be read: {error}"
+            findings.leave_out(path, reason, picture.name, kind="with an unreadable label", tip=_GIVE_LABELS)
             return
         label = ""
     index = labels.find(label) if label or not labels.needed else None
     if not label and labels.needed:
-        told = f"no label: none of {', '.join(_LABELS)} beside it"
-        findings.leave_out(path, told, picture.name, kind="without a label")
+        reason = f"no label: no {', '.join(_LABELS[:-1])} or {_LABELS[-1]} file with its key"
+        findings.leave_out(path, reason, picture.name, kind="without a label", tip=_GIVE_LABELS)
     elif index is None:
         findings.strangers[labels.named(label)] += 1
         findings.pass_over(path, _NO_CLASS, picture.name)
@@ -211,8 +236,15 @@ def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
     file = tar.extractfile(beside[ending]) if ending else None
     if file is None:
         return ""
-    text = file.read().decode("utf-8-sig")
-    return _label_in(json.loads(text)) if ending == "json" else text.strip()
+    try:
+        text = file.read().decode("utf-8-sig")
+        return _label_in(json.loads(text)) if ending == "json" else text.strip()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
 
 
 def _label_in(found: object) -> str:
@@ -224,10 +256,10 @@ def _label_in(found: object) -> str:
         return _label_in(found[keys[0]])
     if isinstance(found, list):
         if len(found) != 1:
-            raise ValueError(f"the JSON holds {len(found)} labels" if found else "the JSON holds an empty list")
+            raise ValueError(f"the JSON has {len(found)} labels" if found else "the JSON has an empty list")
         return _label_in(found[0])
     if isinstance(found, float) and found.is_integer():
         return str(int(found))
     if isinstance(found, str | int) and not isinstance(found, bool) and str(found).strip():
-        return str(found).strip()
+        return encodable(str(found).strip())
     raise ValueError(f"{show(found)} is not a label")

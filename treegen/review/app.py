@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from treegen.config.overrides import llm_settings_with
-from treegen.config.settings import LlmSettings
+from treegen.config.settings import EncoderSettings, LlmSettings
 from treegen.errors import TreegenError
 from treegen.review import messages
 from treegen.review.background import BackgroundApp, DaemonThread
@@ -220,12 +220,21 @@ class ReviewApp(BackgroundApp[None]):
 
 
 def open_app(
-    path: Path, domain_path: Path | None = None, *, model: str | None = None, api_base: str | None = None
+    path: Path,
+    domain_path: Path | None = None,
+    *,
+    model: str | None = None,
+    api_base: str | None = None,
+    env_file: Path | None = None,
+    encoder: EncoderSettings | None = None,
 ) -> ReviewApp:
     """Open the application for a tree file, for the command and for tests; the caller closes its review."""
     with ExitStack() as opened:
-        review = opened.enter_context(ReviewModel(path, domain_path=domain_path, thread=DaemonThread("clip")))
+        review = opened.enter_context(
+            ReviewModel(path, domain_path=domain_path, encoder=encoder, thread=DaemonThread("clip"))
+        )
         domain = review.domain
-        llm = llm_settings_with(domain, model=model, api_base=api_base) if domain else LlmSettings()
+        given = {"model": model, "api_base": api_base, "env_file": env_file}
+        llm = llm_settings_with(domain, **given) if domain else LlmSettings()  # type: ignore[arg-type]
         opened.pop_all()
     return ReviewApp(review, llm)

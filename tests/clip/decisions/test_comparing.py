@@ -12,7 +12,8 @@ from tests.clip.decisions.test_fixed import SIZES, B, answers_of, evidence_of
 from tests.clip.decisions.test_learnt import LABELS, sharpened
 from treegen.clip.decisions import RULES, FittedRule, RuleInputs, fit, rules_named
 from treegen.clip.decisions.abstaining import COVERAGES, curve, margins, thresholds
-from treegen.clip.decisions.comparing import FOLDS, compare_rules, cross_validated, folds_of
+from treegen.clip.decisions.comparing import compare_rules, cross_validated
+from treegen.clip.decisions.folds import FOLDS, folds_of
 from treegen.clip.metrics.statistics import holm, mcnemar_exact, wilson_interval
 from treegen.errors import InputError
 

@@ -28,7 +28,7 @@ async def test_the_tree_is_scored_without_asking_and_every_pane_shows_it(play: O
         for group in review.measured.dev["groups"]:
             assert f"{100 * group['accuracy']:.0f} %" in groups
         await player.press("4")
-        assert "dev part" in player.screen
+        assert "dev split" in player.screen
         assert "█" in player.screen
         await player.press("5")
         assert "dev accuracy" in player.screen
@@ -105,7 +105,7 @@ async def test_the_test_part_is_scored_on_request_once_the_work_is_saved(play: O
         await player.press("4", "s")
         await player.until(lambda: player.app.review.tested)
         await player.until(lambda: "name baseline" in player.screen)
-        for told in ("test part", "shuffled rules", "random words", "chance", "looked at 1 time"):
+        for told in ("test split", "shuffled rules", "random words", "chance", "evaluated 1 time"):
             assert told in player.screen
 
 

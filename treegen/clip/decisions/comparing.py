@@ -1,19 +1,17 @@
 """Compare decision rules on one tree: choose on the dev split, report on the test split."""
 
 from collections.abc import Sequence
-from random import Random
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from treegen.clip.arrays import to_numpy
 from treegen.clip.decisions.abstaining import curve, thresholds
+from treegen.clip.decisions.folds import FOLDS, folds_of
 from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInputs, fit
 from treegen.clip.metrics.accuracy import accuracy_of, paired
 from treegen.clip.metrics.statistics import holm
 from treegen.history.score_document import Comparison
-
-FOLDS: Final = 5
 
 
 def compare_rules(
@@ -82,22 +80,10 @@ def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[i
     for number in sorted(set(fold.tolist())):
         held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()]) if len(rest) else None
-        found = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
-        for b, predicted in zip(held.tolist(), found, strict=True):
+        held_out = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
+        for b, predicted in zip(held.tolist(), held_out, strict=True):
             predictions[b] = predicted
     return predictions
-
-
-def folds_of(labels: Sequence[int]) -> list[int]:
-    """Assign each image (B) a fold, 0 to `FOLDS` - 1 (fewer for few images), stratified by class, seeded."""
-    count, draw = max(1, min(FOLDS, len(labels))), Random(0)
-    order = list(range(len(labels)))
-    draw.shuffle(order)
-    order.sort(key=labels.__getitem__)  # stable: keeps the shuffled order within a class
-    places = [0] * len(labels)
-    for turn, b in enumerate(order):
-        places[b] = turn % count
-    return places
 
 
 def _predict(fitted: FittedRule, evidence: RuleInputs) -> list[int]:

@@ -29,7 +29,7 @@ class ScoringFlow:
         self._state = ""
 
     def soon(self) -> None:
-        """Score the tree after a moment of quiet; a score that is being computed is of no use any more."""
+        """Score the tree once no change has come for a moment; abandon a score that is being computed."""
         if self.context.review.can_score:
             self.context.start(self._score, "score")
 
@@ -51,7 +51,7 @@ class ScoringFlow:
             self.running = False
 
     def _progress(self, superseded: Event, task: str, done: int, total: int) -> None:
-        """Tell how far a score is, on the models' thread.
+        """Report the progress of a score, on the models' thread.
 
         Raises:
             Cancelled: the tree has changed since.
@@ -63,18 +63,18 @@ class ScoringFlow:
             self.context.post_message(ScoreProgress(text))
 
     def score_test(self) -> None:
-        """Score the tree of the file on the test split, with baseline and controls, and keep the score."""
+        """Score the saved tree on the test split, with baseline and controls, and store the score."""
         review = self.context.review
         if not review.can_score:
             self.context.notify(review.missing or "the tree has errors", severity="warning")
         elif review.session.unsaved:
-            self.context.notify("save first: the score is kept with what is in the file", severity="warning")
+            self.context.notify("save first: the score is stored with the saved tree", severity="warning")
         else:
             self.context.start(self._score_test, "test score")
 
     async def _score_test(self) -> None:
         review, tree = self.context.review, self.context.review.tree
-        self._say("scoring on the test part")
+        self._say("scoring on the test split")
         try:
             scored = await asyncio.wrap_future(review.on_models(lambda work: score_tree(work, tree)))
         except Cancelled:
@@ -85,7 +85,7 @@ class ScoringFlow:
             self.context.post_message(TestScoreReady(scored.score))
 
     def take(self, message: ScoreProgress | ScoreReady | TestScoreReady | ScoreFailed) -> None:
-        """Show what the models' thread has come to."""
+        """Show a result or the progress of the models' thread."""
         review = self.context.review
         if isinstance(message, ScoreProgress):
             self._say(message.text)

@@ -12,7 +12,7 @@ from treegen.history.score_document import as_tested
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
 from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
-from treegen.text import printable
+from treegen.text import counted, printable
 
 if TYPE_CHECKING:
     from treegen.workflow.review_model import ReviewModel
@@ -40,8 +40,8 @@ class ScorePane(Vertical):
         """Repaint the last scores."""
         review = context.review
         self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
-        known = review.measured.dev["classes"] if review.measured else []
-        ordered = sorted(known, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
+        classes = review.measured.dev["classes"] if review.measured else []
+        ordered = sorted(classes, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
 
         def cell(row: int, column: int) -> str:
             one = ordered[row]
@@ -52,9 +52,9 @@ class ScorePane(Vertical):
         def tone(row: int, column: int) -> str:
             return tone_of(ordered[row]["recall"]) if column in (1, 2) else ""
 
-        first = widths_of(["class (dev part)"], len(ordered), cell, most=24)[0]
+        first = widths_of(["class (dev split)"], len(ordered), cell, most=24)[0]
         columns = [
-            Column(head="class (dev part)", width=first),
+            Column(head="class (dev split)", width=first),
             Column(head="recall", width=6, right=True),
             Column(head="", width=20),
             Column(head="taken for", width=80),
@@ -67,24 +67,24 @@ class ScorePane(Vertical):
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
             rule = "" if review.measured.rule == "mean" else f", decision rule {review.measured.rule}"
-            lines.append(f"dev part        {_share(review.measured.dev)}{rule}{stale}")
+            lines.append(f"dev split       {_share(review.measured.dev)}{rule}{stale}")
             for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
                 lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
         if review.tested is None:
-            return [*lines, "test part: s scores the saved tree, with baseline and controls"]
+            return [*lines, "test split: s scores the saved tree, with baseline and controls"]
         score = as_tested(review.tested)
         if score is None:
-            return [*lines, "test part: sealed by the domain; `treegen score --unseal` looks at it"]
+            return [*lines, "test split: sealed by the domain; `treegen score --unseal` evaluates it"]
         controls = score["controls"]
         lines += [
-            f"test part       {_share(score['test'])}",
+            f"test split      {_share(score['test'])}",
             f"name baseline   {_share(score['baseline'])}",
             f"shuffled rules  {_share(controls['shuffled_rules'])}",
             f"random words    {_share(controls['random_words'])}",
             f"chance          {_share(controls['chance'])}",
         ]
-        if looks := score.get("test_looks"):
-            lines.append(f"the test part was looked at {looks} time{'s' if looks > 1 else ''}")
+        if evaluations := score.get("test_looks"):
+            lines.append(f"the test split was evaluated {counted(evaluations, 'time')}")
         against = score["mcnemar"]
         for paired, words in (
             (against["parent"], "since the parent revision"),

@@ -291,13 +291,25 @@ def fix_file(
     Returns:
         The remaining findings in the file.
     """
-    if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
+    fixed, _ = fix_all(checked, classes=classes, domain=domain)
+    if fixed is None:
         return checked
-    fixed = checked
-    while any(p.fix for p in fixed.problems):  # stripped texts can become equal; terminates, as nothing grows
-        data, _ = apply_fixes(fixed.data, fixed.problems)
-        fixed = check_data(data, classes=classes, domain=domain)
-    if fixed.document is None:
-        return checked
-    save(path, fixed.document.tree)
+    save(path, fixed)
     return check_file(path, classes=classes, domain=domain)
+
+
+def fix_all(
+    checked: CheckResult, *, classes: Sequence[str] | None = None, domain: str | None = None
+) -> tuple[Tree | None, tuple[Problem, ...]]:
+    """Apply the certain fixes; return the tree and the problems that were fixed.
+
+    The tree is `None` if something would be lost: wrong types, a duplicate key, a broken review.
+    """
+    if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
+        return None, ()
+    fixed, done = checked, []
+    while fixes := [p for p in fixed.problems if p.fix]:  # stripped texts can become equal; ends, as nothing grows
+        data, _ = apply_fixes(fixed.data, fixes)
+        fixed = check_data(data, classes=classes, domain=domain)
+        done += fixes
+    return (fixed.document.tree, tuple(done)) if fixed.document else (None, ())
