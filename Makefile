@@ -28,8 +28,8 @@ check: $(VENV)/.dev lock-check  ## ruff, mypy --strict, import layers, the lock
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layers.py tests/test_lock.py
 
-soak: $(VENV)/.dev  ## 200 sessions of random bursts of keys in the review
-	TREEGEN_BURSTS=200 $(BIN)/pytest -q tests/review/test_holds.py -k random_bursts
+soak: $(VENV)/.dev  ## 200 sessions of random bursts at the review, and a table of what broke
+	$(BIN)/python -m tests.review.bursts --sessions 200
 
 fuzz: $(VENV)/.dev  ## 10,000 awkward tables, tars, pictures and domains through the commands, with a table of counts
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS)

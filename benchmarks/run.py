@@ -29,6 +29,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("check.py",),
     ("diff.py",),
     ("review.py",),
+    ("drawing.py",),
     ("embed.py", "--count", "60"),
     ("embed.py", "--count", "10", "--batch", "4", "--heavy"),
     ("gpu.py",),

@@ -283,7 +283,7 @@ def test_rows_of_pictures_that_are_gone_do_not_count_and_a_mended_label_does(
 def test_a_set_of_one_split_is_divided_as_for_a_score(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
-    """Called `train` as a whole, it has a test part all the same."""
+    """Called `train` as a whole, it has a test split all the same."""
     shutil.move(sketchbook / "images", sketchbook / "set")
     (sketchbook / "images").mkdir()
     shutil.move(sketchbook / "set", sketchbook / "images" / "train")

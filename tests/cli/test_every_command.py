@@ -132,6 +132,8 @@ COLOURLESS: Final = {
     "ask",
     "completion",
 }
+#: commands that need pictures, a terminal, a person or a revision
+NEEDS_MORE: Final = {"score", "classify", "ask", "optimize", "report", "compare", "embed", "review", "restore"}
 STYLED: Final = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -206,14 +208,7 @@ def test_other_arguments_that_are_wrong_are_exit_code_2(run: Run, place: Path, n
     assert (done.code, told in done.err) == (2, True), done
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        n
-        for n in ON_A_TREE
-        if n not in ("score", "classify", "ask", "optimize", "report", "compare", "embed", "review", "restore")
-    ],
-)
+@pytest.mark.parametrize("name", [n for n in ON_A_TREE if n not in NEEDS_MORE])
 def test_a_domain_folder_is_taken_for_its_tree(run: Run, place: Path, name: str) -> None:
     """Exit codes and results are those of the file; the two differ in nothing but the history that they write."""
     told = []
@@ -301,7 +296,8 @@ def test_colours_are_for_terminals_that_want_them(
 
 def test_one_option_has_one_spelling_and_one_meaning() -> None:
     """What two commands share is called alike, and takes the same kind of value; old names still work, unlisted."""
-    apart = {"--out", "--images", "--report"}  # a file or a folder; pictures to read, or how many to show
+    # a file or a folder; pictures to read, or how many to show; a revision of git, or any tree
+    apart = {"--out", "--images", "--report", "--against"}
     meanings: dict[str, set[tuple[str | None, bool]]] = {}
     for name in COMMANDS:
         command = treegen.get_command(click.Context(treegen), name)

@@ -435,7 +435,7 @@ def test_init_takes_the_classes_from_a_table(run: Run, tmp_path: Path, name: str
 def test_embed_takes_class_folders_for_labels_and_knows_the_domains_own_pictures(
     run: Run, tree_file: Path, tmp_path: Path
 ) -> None:
-    """Of its own pictures, under whatever name, the accuracy is that of the test part, as of `score`."""
+    """Of its own pictures, under whatever name, the accuracy is that of the test split, as of `score`."""
     copy = tmp_path / "copy"
     for path in sorted((tree_file.parent / "images").rglob("*.png")):
         (copy / path.parent.name).mkdir(parents=True, exist_ok=True)

@@ -160,7 +160,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(inner)
 
 
-#: Keys that scores of earlier versions do not have, or that only some have: a sealed one has none of the test part.
+#: Keys that scores of earlier versions do not have, or that only some have: a sealed one has none of the test split.
 OPTIONAL = {
     *("test", "baseline", "controls", "mcnemar", "minimum_detectable_effect", "recall_difference", "test_looks"),
     *("by", "digest"),  # of the split
@@ -433,5 +433,5 @@ def test_the_test_part_is_never_held_as_images_by_options(
     monkeypatch.setattr(TreeClassifier, "evidence", noted)
     monkeypatch.setattr("treegen.clip.metrics.controls._WORK", 0)  # a sample of as many images as there are classes
     evaluator.score(tree, other_tree(tree))
-    assert asked == [len(domain.classes)]  # the dev part is asked group by group
+    assert asked == [len(domain.classes)]  # the dev split is asked group by group
     assert len(evaluator.parts["test"].labels) > len(domain.classes)

@@ -202,7 +202,7 @@ def test_the_digest_of_the_images_is_that_of_labels_and_contents_not_of_names(
 def test_changed_test_pictures_change_no_number_of_the_dev_part(
     domain: Domain, tree: Tree, evaluate: Evaluate, draw: Draw
 ) -> None:
-    """Whoever sees the dev part (the language model, tuning) learns nothing of the test part."""
+    """Whoever sees the dev split (the language model, tuning) learns nothing of the test split."""
     evaluator = evaluate(domain)
     before = evaluator.score(tree, parent=tree)
     parts = divide(evaluator.images.images, domain.classes, domain.split, {})

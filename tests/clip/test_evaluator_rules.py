@@ -1,4 +1,4 @@
-"""Other decision rules than the sum, in scores, previews and labels; and scores that leave the test part alone."""
+"""Other decision rules than the sum, in scores, previews and labels; and scores that leave the test split alone."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -201,7 +201,7 @@ def test_codes_that_are_warnings_can_be_set_and_no_others() -> None:
 
 
 def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path: Path) -> None:
-    """Without them it is the mean, and the test part is open."""
+    """Without them it is the mean, and the test split is open."""
     fingerprint = "sha256:" + "0" * 64
     table = f'rule = "gated"\nparameters = {{ bias = 1, "tree scale" = 0.5 }}\nencoder = "{fingerprint}"\n'
     domain = load_domain(written(tmp_path, f"{HEAD}[split]\nsealed = true\n[decision]\n{table}"))

@@ -46,7 +46,7 @@ def command(
     form = form or (format_of(out) if out else "table")
     if form == "html" and out is None:
         raise InputError("a page needs a file", "name it with -o, such as -o comparison.html")
-    named = [open_version(name, Path.cwd()) for name in trees]
+    named = [open_version(name, Path()) for name in trees]
     choices = [EncoderChoice(name=name) for name in encoders] or [EncoderChoice()]
     workspaces = [open_workspace(_home(trees), domain_path, choice) for choice in choices]
     comparison = compare(workspaces, named, sealed=True if dev_only else None)

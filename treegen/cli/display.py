@@ -10,6 +10,7 @@ from treegen.cli.output import interval, percent, plain, print_line, say, table,
 from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Resampled, Score, TestedScore, as_tested
 from treegen.text import counted, p_value, points
 from treegen.tree.changes import Change
+from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.proposal_units import ChangeGroup
 from treegen.workflow.verdict import verdict
@@ -51,7 +52,9 @@ def show_attempt(attempt: "Attempt") -> None:
     outcome = counted(errors, "error") if errors else "no errors"
     repaired = ", read as JSON5" if attempt.repaired else ""
     tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {outcome}{repaired}")
-    show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
+    for note in attempt.notes:
+        tell(f"  note: {note}")
+    show_problems(fold(p for p in attempt.problems if p.severity == "error"), err=True)
 
 
 def change_line(change: Change) -> str:

@@ -2,12 +2,13 @@
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treegen.cli.conversation import LlmChoice, open_exchange
+from treegen.cli.conversation import LlmChoice, announce_plan, open_exchange
 from treegen.cli.options import PATH, EncoderChoice, encoder_options, llm_options, open_workspace
 from treegen.text import counted
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from treegen.workflow.draft import DraftResult, Parts
     from treegen.workflow.workspace import Workspace
 
+_TELL_APART: Final = "`treegen review {}` shows them: give an answer that differs, or make them one class"
 _MOST: Final = 1000  # most classes whose rules fit in a reply
 
 
@@ -78,21 +80,30 @@ def command(llm: LlmChoice, encoder: EncoderChoice, **values: Any) -> None:
     """Have a language model draft the tree of DOMAIN (domain.toml or its folder), repair it and score it."""
     from treegen.cli.display import show_notes, show_problems, show_score
     from treegen.cli.output import print_json, say
+    from treegen.errors import ProblemsError
+    from treegen.tree.validation.folding import fold
     from treegen.workflow.score import score_tree
 
     options = DraftOptions(**values)
     workspace = _open(options, encoder)
     drafted = _draft(workspace, options, llm)
-    show_problems(drafted.conversation.problems, str(workspace.path), err=True)
+    show_problems(fold(drafted.conversation.problems), str(workspace.path), err=True)
     tree, number = drafted.tree, drafted.revision.id
     if not options.as_json:
         say(f"wrote {workspace.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {number}")
-    score = show_notes(score_tree(workspace, tree)).score if options.scores(workspace) else None
+    alike = [p for p in drafted.conversation.problems if p.code == "TG506"]
+    scoring = options.scores(workspace) and not alike
+    score = show_notes(score_tree(workspace, tree)).score if scoring else None
     if options.as_json:
         print_json({"written": str(workspace.path), "revision": number, "score": score})
-    elif score:
+        sys.exit(1 if alike else 0)
+    if score:
         say()
         show_score(score)
+    if alike:
+        what = counted(len(alike), "class has", "classes have")
+        tip = _TELL_APART.format(workspace.path)
+        raise ProblemsError(f"{what} the answers of another, so the tree is not scored", tip)
 
 
 def _open(options: DraftOptions, encoder: EncoderChoice) -> "Workspace":
@@ -106,6 +117,7 @@ def _open(options: DraftOptions, encoder: EncoderChoice) -> "Workspace":
     from treegen.extras import require
     from treegen.images import survey_images
     from treegen.vcs.tree_names import TREE_NAME
+    from treegen.workflow.draft import check_scoring
 
     source = domain_path(options.domain)
     tree_path = options.out or source.parent / TREE_NAME
@@ -115,6 +127,7 @@ def _open(options: DraftOptions, encoder: EncoderChoice) -> "Workspace":
     if options.scores(workspace):
         require("clip", otherwise="--no-score drafts without it")
         survey_images(workspace.domain)
+        check_scoring(workspace)
     return workspace
 
 
@@ -140,7 +153,8 @@ def _draft(workspace: "Workspace", options: DraftOptions, llm: LlmChoice) -> "Dr
             fresh=llm.fresh,
             concurrency=exchange.settings.concurrency,
             settings=exchange.settings,
-            on_attempt=exchange.view.then(show_attempt),
+            on_plan=partial(announce_plan, exchange),
+            on_attempt=exchange.view.then(exchange.requests.counting(show_attempt)),
             on_text=exchange.view.on_text,
         )
     for name, text in drafted.descriptions:

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from treegen import __version__
-from treegen.cli.output import colour_setting, complain, plain
+from treegen.cli.output import colour_setting, complain, plain, report
 from treegen.errors import TreegenError
 from treegen.extras import explain_import_error
 from treegen.text import did_you_mean, show
@@ -140,7 +140,7 @@ def main() -> NoReturn:
         sys.exit(code if isinstance(code, int) else 0)
     except TreegenError as error:
         _reraise_in_debug()
-        complain(error.message, error.tip)
+        report(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show(file=sys.stderr)

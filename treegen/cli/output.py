@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from treegen.errors import TreegenError
 from treegen.text import printable
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def print_line(text: str, *, err: bool = False, colour: bool | None = None) -> N
     click.echo(wrapped(text, width) if width else text, err=err, color=colour_setting() if colour is None else colour)
 
 
-def _columns(stream: TextIO) -> int:
+def _columns(stream: TextIO | None) -> int:
     """Return the width of a terminal; 0 if the stream is not one."""
-    if not stream.isatty():
+    if stream is None or stream.closed or not stream.isatty():
         return 0
     try:
         return int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
@@ -89,6 +90,14 @@ def _wrapped_line(text: str, width: int) -> Iterable[str]:
         else:
             line, used = indent + word, len(indent) + size
     yield line
+
+
+def report(error: TreegenError) -> None:
+    """Print why a command ended early, on stderr: an error, or what a person has to do next."""
+    if error.exit_code:
+        complain(error.message, error.tip)
+    else:
+        tell(f"{error.message}\n  {error.tip}")
 
 
 def print_json(data: Any) -> None:

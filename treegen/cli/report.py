@@ -61,7 +61,7 @@ def command(
     report = build_report(
         workspace,
         Version(name=tree.path.name if tree.is_file else tree.text, tree=workspace.load()[0]),
-        against=open_version(against, Path.cwd()) if against else None,
+        against=open_version(against, Path()) if against else None,
         sealed=True if dev_only else None,
         pictures=pictures if form == "html" else 0,
     )

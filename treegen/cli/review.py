@@ -1,6 +1,9 @@
 """`treegen review`."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -54,11 +57,37 @@ def command(
     from treegen.review.log_file import log_to
     from treegen.review.repair_app import RepairApp, is_tree
 
-    if is_tree(tree) or _run(RepairApp(tree)):
-        settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
-        app = open_app(tree, domain_path, model=model, api_base=api_base, env_file=env_file, encoder=settings)
-        with app.review, log_to(app.review.session.store.folder):
-            _run(app)
+    with _ended_while_models_compute():
+        if is_tree(tree) or _run(RepairApp(tree)):
+            settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
+            app = open_app(tree, domain_path, model=model, api_base=api_base, env_file=env_file, encoder=settings)
+            with app.review, log_to(app.review.session.store.folder):
+                _run(app)
+
+
+@contextmanager
+def _ended_while_models_compute() -> Iterator[None]:
+    """End the process at the end without Python's clean-up if a model still computes.
+
+    Native code that comes back into an interpreter that is being cleaned up aborts: "terminate called without an active
+    exception", in most reviews that are left while images are embedded.
+    """
+    from treegen.review.background import is_busy
+
+    try:
+        yield
+    except SystemExit as ended:
+        if is_busy():
+            _end_at_once(ended.code)
+        raise
+    if is_busy():
+        _end_at_once(0)
+
+
+def _end_at_once(code: object) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def _domain(path: Path) -> "Domain | None":

@@ -14,7 +14,9 @@ from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleIn
 from treegen.clip.decisions.abstaining import least_fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
+from treegen.clip.diagnosis.group_report import group_predictions
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
+from treegen.clip.diagnosis.observations import Observations
 from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
 from treegen.clip.embedding.texts import embed_texts
@@ -368,6 +370,19 @@ class Evaluator:
             answers.probabilities,
             answers.scores,
             answers.evidence.matrix,
+        )
+
+    def observe(self, tree: Tree) -> Observations:
+        """Return the answers on every image of the dev split.
+
+        Raises:
+            ProblemsError: the tree does not fit the domain, or an index is out of range.
+        """
+        dev = self.parts["dev"]
+        answers = self.answer(tree, dev.features)
+        groups = group_predictions(tree, self.domain.classes, dev.labels, answers.probabilities, self._found)
+        return Observations(
+            images=dev.images, classes=self.domain.classes, predictions=answers.predictions, groups=tuple(groups)
         )
 
     def obstacle(self, tree: Tree, valid: Tree | None = None) -> str:

@@ -75,7 +75,8 @@ def _reply_source(path: Path, text: str) -> Source:
     parsed = parse_reply(text)
     if parsed.data is None:
         raise _error(path, parsed.problems[0])
-    notes = ("its syntax had to be repaired: check the result carefully",) if parsed.repaired else ()
+    repaired = ["its syntax had to be repaired: check the result carefully"] if parsed.repaired else []
+    notes = (*repaired, *parsed.notes)
     return Source(path=path, syntax="Python or fenced JSON", data=parsed.data, text=text, notes=notes)
 
 

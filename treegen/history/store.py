@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from treegen.errors import InputError
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
+from treegen.remote.tidying import amount, token_count
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
@@ -337,14 +338,14 @@ class Store:
             self.file,
             call.revision,
             call.purpose,
-            call.model,
+            _writable(call.model),
             scrub(_json(call.messages)),
             _writable(scrub(call.reply) if call.reply else call.reply),
-            call.finish,
-            call.prompt_tokens,
-            call.completion_tokens,
-            call.cost,
-            call.seconds,
+            _writable(call.finish),
+            token_count(call.prompt_tokens),
+            token_count(call.completion_tokens),
+            amount(call.cost),
+            amount(call.seconds),
             call.repaired,
             _json(call.problems),
             now(),
@@ -359,6 +360,16 @@ class Store:
                 values,
             )
         return int(cursor.lastrowid or 0)
+
+    def complete_call(
+        self, number: int, *, purpose: str, problems: Sequence[dict[str, Any]], repaired: bool = False
+    ) -> None:
+        """Record what was found in the reply of a call that was stored when it arrived."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE call SET purpose=?, problems=?, repaired=? WHERE id=?",
+                (purpose, _json(problems), repaired, number),
+            )
 
     def attach_calls(self, calls: Sequence[int], revision: int) -> None:
         """Record that these calls led to the revision."""
@@ -491,7 +502,11 @@ def _revision(row: tuple[Any, ...]) -> Revision:
 
 def _call(row: dict[str, Any]) -> Call:
     lists = {key: tuple(json.loads(row[key])) for key in ("messages", "problems")}
-    return Call(**{**row, **lists, "repaired": bool(row["repaired"]), "cached": bool(row["cached"])})
+    # an earlier version stored figures as they came
+    counts = {key: token_count(row[key]) for key in ("prompt_tokens", "completion_tokens")}
+    amounts = {key: amount(row[key]) for key in ("cost", "seconds")}
+    flags = {key: bool(row[key]) for key in ("repaired", "cached")}
+    return Call(**{**row, **lists, **counts, **amounts, **flags})
 
 
 def _writable(text: str | None) -> str | None:

@@ -13,6 +13,7 @@ from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
 from treegen.errors import InputError
 from treegen.files import read_text
+from treegen.history.score_document import Diagnosis
 from treegen.history.store import stored_scores
 from treegen.images import ImageSet, below, is_there, survey_images
 from treegen.tree.changes import Change
@@ -205,15 +206,20 @@ def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
 
     Advice that the images do not confirm is left out, except for options that cannot be distinguished.
     """
+    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
+    return advice_problems(tree, scores[-1]["dev"], "dev split of the last score") if scores else []
+
+
+def advice_problems(tree: Tree, dev: Diagnosis, where: str) -> list[Problem]:
+    """Return TG703 to TG706 from the `dev` entry of a score of this tree."""
     from treegen.clip.diagnosis.advice import advise
 
-    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
     problems = []
-    for each in advise(scores[-1]["dev"]) if scores else ():
+    for each in advise(dev):
         pair = each.kind == "merge" or len(each.target) == 3
         if each.shown or pair:
             code = "TG704" if pair else _MEASURED[each.kind]
-            message = f"{each.sentence} (dev split of the last score)"
+            message = f"{each.sentence} ({where})"
             problems.append(Problem(code=code, pointer=_pointer(tree, each.kind, each.target), message=message))
     return problems
 

@@ -13,7 +13,7 @@ from treegen.files import write_atomically
 from treegen.resources import sketchbook_dir
 
 IMAGES_PER_CLASS: Final = 60
-FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt")
+FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt", "feedback-2.txt")
 _MANIFEST: Final = ".laid-out.json"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from treegen.errors import InputError
@@ -61,7 +62,8 @@ class Session:
             self.locks, self._file_hash = last.locks, last.file_hash
             self.saved = tree_of(last.saved, str(self.path))
             applied = (change for step in self.steps[: self.position] for change in step.changes)
-            self.tree = apply(tree_of(last.base, str(self.path)), applied)
+            # an approval is no step: it is that of the file
+            self.tree = replace(apply(tree_of(last.base, str(self.path)), applied), review=self.saved.review)
             if file_tree == self.tree:  # saved, but the store could not say so: the disk was full
                 self.saved, self._file_hash = file_tree, file_hash
             self.resumed = self.unsaved or file_hash == self._file_hash
@@ -194,6 +196,23 @@ class Session:
         self.saved, self._file_hash = theirs, _hash(text)
         self._journal.saw_file(self._id, dump(theirs), self._file_hash)
         return merged
+
+    def take_approval(self) -> None:
+        """Take up the sign-off that was written into the file for the saved content.
+
+        Raises:
+            ConflictError: the content of the file is another one.
+            InputError: the file cannot be read.
+            ProblemsError: it is not a tree.
+        """
+        text = read_text(self.path)
+        signed = tree_of(text, str(self.path))
+        if digest_of(signed) != digest_of(self.saved):
+            raise ConflictError(f"{self.path} was changed by somebody else in the meantime", "save to merge")
+        self.check_store()
+        self.saved, self.tree = signed, replace(self.tree, review=signed.review)
+        self._file_hash = _hash(text)
+        self._journal.saw_file(self._id, dump(signed), self._file_hash)
 
     def set_lock(self, what: str, locked: bool) -> None:
         """Lock or unlock `group NAME` or `class NAME` for language models."""

@@ -1,5 +1,6 @@
 """Draft and revise: the requests, and one conversation until the tree has no errors."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from treegen.llm.tasks.repair import repair_request, tree_reader
 from treegen.tree.document import compact, content_of, content_text
 from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
-from treegen.tree.validation.problems import Problem
+from treegen.tree.validation.problems import Problem, errors_of
 
 __all__ = [
     "DEFAULT_TRIES",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 DEFAULT_TRIES: Final = 4
+_NUMBERS: Final = "zero one two three four five six seven eight nine ten eleven twelve".split()
 
 
 def draft(
@@ -72,9 +74,30 @@ def draft_request(domain: Domain, descriptions: dict[str, str] | None = None) ->
         "hints": list(domain.hints),
         "classes": list(domain.classes),
         "descriptions": descriptions or {},
+        **groups_in_words(len(domain.classes)),
     }
     notes = notes_of(domain, domain.classes)
     return _request(domain, render("draft", domain.folder, **values, **notes, **language_of(domain)))
+
+
+def wanted_groups(classes: int) -> tuple[int, int]:
+    """Return how many groups a tree needs at least and at most.
+
+    One group fewer than the halvings that single out one class, and twice as many at most: a group has more than two
+    options, but none separates perfectly.
+
+    >>> wanted_groups(16), wanted_groups(80), wanted_groups(1000)
+    ((3, 6), (6, 12), (9, 18))
+    """
+    least = max(2, math.ceil(math.log2(max(2, classes))) - 1)
+    return least, 2 * least
+
+
+def groups_in_words(classes: int) -> dict[str, str]:
+    """Return the wanted numbers of groups as templates name them: `least` and `most`."""
+    words = dict(enumerate(_NUMBERS))
+    least, most = (words.get(number, str(number)) for number in wanted_groups(classes))
+    return {"least": least, "most": most}
 
 
 def revise(
@@ -184,9 +207,11 @@ def _until_sound(
         patch_reader, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
         if short and len(compact(attempt.data)) <= WHOLE:
             return None, wire, patch_reader
-        if short and any(problem.code.startswith("TG5") for problem in attempt.problems):
+        if short and any(problem.code.startswith("TG5") for problem in errors_of(attempt.problems)):
             return None, PATCH, patch_reader  # the reply is invalid, not the tree: the request still stands
         return repair_request(loop.domain, attempt.data, attempt.problems), PATCH, patch_reader
 
     attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)
-    return Conversation(attempts=tuple(loop.attempts), tree=None if stopped else attempt.tree, stopped=stopped)
+    if stopped:
+        return Conversation(attempts=tuple(loop.attempts), tree=None, stopped=stopped, draft=attempt.data or None)
+    return Conversation(attempts=tuple(loop.attempts), tree=attempt.tree)

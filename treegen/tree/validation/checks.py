@@ -106,7 +106,7 @@ def check_data(
     problems += cross_problems(tree, classes=classes, domain=domain)
     problems += conflict_problems(tree)
     if stored:
-        problems += _digest_problems(tree, data.get("digest"))
+        problems += [*digest_problems(tree, data.get("digest")), *approval_problems(tree)]
     # with an unknown key the tree is not returned: saving it would drop the key
     document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
     return CheckResult(document=document, data=data, problems=tuple(problems))
@@ -197,7 +197,7 @@ def _answers(tree: Tree) -> Iterator[Problem]:
         for group in names:
             if group not in answers and group not in renamed.values():
                 message = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
-                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message)
+                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message, group=group)
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:
@@ -265,8 +265,8 @@ def _blanks(tree: Tree) -> Iterator[Problem]:
                 yield Problem(code="TG113", pointer=pointer, message=message, fix=blank_fix(pointer, text))
 
 
-def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
-    """Yield a missing or stale digest and a stale approval."""
+def digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
+    """Yield a missing or stale digest."""
     current = digest_of(tree)
     if written != current:
         missing = written is None
@@ -276,7 +276,11 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
         edit = Edit(op="add" if missing else "replace", pointer="/digest", value=current)
         fix = Fix(summary="write the digest", edits=(edit,))
         yield Problem(code="TG301" if missing else "TG302", pointer="/digest", message=message, fix=fix)
-    if tree.review and tree.review.digest != current:
+
+
+def approval_problems(tree: Tree) -> Iterator[Problem]:
+    """Yield a stale approval."""
+    if tree.review and tree.review.digest != digest_of(tree):
         message = f"approved by {show(tree.review.by)} on {show(tree.review.at)}, and changed since"
         yield Problem(code="TG303", pointer="/review/digest", message=message)
 
@@ -310,6 +314,8 @@ def fix_all(
     fixed, done = checked, []
     while fixes := [p for p in fixed.problems if p.fix]:  # stripped texts can become equal; ends, as nothing grows
         data, _ = apply_fixes(fixed.data, fixes)
+        if data == fixed.data:
+            break
         fixed = check_data(data, classes=classes, domain=domain)
         done += fixes
     return (fixed.document.tree, tuple(done)) if fixed.document else (None, ())
