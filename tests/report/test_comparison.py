@@ -121,12 +121,20 @@ def test_the_table_the_page_and_the_markdown_name_every_entry(run: Run, project:
     assert (project / "c.html").read_text(encoding="utf-8") == html
 
 
+def test_revisions_of_the_history_are_compared_by_name(run: Run, project: Path) -> None:
+    document = json.loads(run("compare", "tree.json@1", "tree.json@2", "--json").out)
+    assert [entry["name"] for entry in document["entries"]] == ["tree.json@1", "tree.json@2"]
+    assert run("report", "tree.json@1", "-o", "r.html", "--against", "tree.json@2").code == 0
+    assert "<h1>tree.json@1</h1>" in (project / "r.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["tree.json"], 2, "nothing to compare"),
         (["tree.json", "gone.json"], 2, "gone.json"),
         (["tree.json", "earlier.json", "--format", "html"], 2, "name it with -o"),
+        (["tree.json", "earlier.json", "--json", "--format", "markdown"], 2, "give one of the two"),
         (["tree.json", "earlier.json", "-o", "tree.json"], 2, "not a page of treegen"),
         (["tree.json", "other.json"], 1, "other.json"),
         (["tree.json", "earlier.json", "--encoder", "local-dir:/nowhere"], 3, "/nowhere"),

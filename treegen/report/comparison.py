@@ -7,7 +7,7 @@ from typing import Final, TypedDict
 from treegen.errors import InputError
 from treegen.history.score_document import Accuracy, Paired, Share
 from treegen.report.evaluation import Evaluation, SplitPredictions, aligned, evaluate
-from treegen.text import counted
+from treegen.text import counted, p_value
 from treegen.tree.document import digest_of
 from treegen.vcs.versions import Version
 from treegen.workflow.workspace import Workspace
@@ -247,8 +247,7 @@ def summary(document: ComparisonDocument) -> str:
     sign = "above" if largest["difference"] > 0 else "below"
     words = f"{first} is {100 * abs(largest['difference']):.1f} points {sign} {second}"
     if len(pairs) == 1:
-        p = largest["p_holm"]
-        return f"On {images} {words} (McNemar, p {'< 0.0001' if p < 0.0001 else f'= {p:.4f}'})."
+        return f"On {images} {words} (McNemar, {p_value(largest['p_holm'])})."
     return (
         f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
     )
