@@ -1,5 +1,6 @@
 """A sketchbook that is scored already, and a made-up report with names that attack."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,12 @@ HOSTILE = (
 )
 
 
+def markup_of(markdown: str) -> str:
+    """Markdown without its code spans, in which nothing is markup, and without what is escaped."""
+    spans = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "CODE", markdown)
+    return re.sub(r"\\.", "ESCAPED", spans)
+
+
 def made_up(
     folder: Path,
     names: tuple[str, ...],
@@ -72,10 +79,12 @@ def made_up(
     options: int,
     images: int,
     signal: float = 2.0,
+    silent: bool = False,
 ) -> Report:
     """A report on random answers; the given names come first among classes, groups and options.
 
-    With a signal of 0 the answers know nothing of the images, and nearly all are classified wrongly.
+    With a signal of 0 the answers know nothing of the images, and nearly all are classified wrongly. If `silent`, no
+    class says anything about the first group.
     """
 
     def named(kind: str, count: int) -> tuple[str, ...]:
@@ -89,7 +98,13 @@ def made_up(
             for name in named("the group", groups)
         ),
         rules=tuple(
-            ClassRule(name=name, answers=tuple((g, draw.randrange(options)) for g in named("the group", groups)))
+            ClassRule(
+                name=name,
+                answers=tuple(
+                    (group, None if silent and not number else draw.randrange(options))
+                    for number, group in enumerate(named("the group", groups))
+                ),
+            )
             for name in named("the class", classes)
         ),
     )

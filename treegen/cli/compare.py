@@ -44,6 +44,8 @@ def command(
     if out is not None:
         refuse_output(out, force=force)
     form = form or (format_of(out) if out else "table")
+    if as_json and form != "table" and out is None:
+        raise InputError(f"--json prints an object, and {form} is another form", "give one of the two")
     if form == "html" and out is None:
         raise InputError("a page needs a file", "name it with -o, such as -o comparison.html")
     named = [open_version(name, Path()) for name in trees]

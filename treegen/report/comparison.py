@@ -7,7 +7,7 @@ from typing import Final, TypedDict
 from treegen.errors import InputError
 from treegen.history.score_document import Accuracy, Paired, Share
 from treegen.report.evaluation import Evaluation, SplitPredictions, aligned, evaluate
-from treegen.text import counted
+from treegen.text import counted, p_value
 from treegen.tree.document import digest_of
 from treegen.vcs.versions import Version
 from treegen.workflow.workspace import Workspace
@@ -225,10 +225,12 @@ def _paired_answers(new: _Column, old: _Column) -> Paired | None:
 
 
 def entry_label(document: ComparisonDocument, number: int) -> str:
-    """Return the name of an entry, with what distinguishes it from the others of that name: encoder, then number."""
-    entries, entry = document["entries"], document["entries"][number]
-    several = len({each["fingerprint"] for each in entries}) > 1
-    return f"{entry['name']} by {entry['encoder']}" if several else entry["name"]
+    """Return the name of an entry, with what distinguishes it from others of that name: its encoder, or its number."""
+    entries = document["entries"]
+    several = len({(each["encoder"], each["fingerprint"]) for each in entries}) > 1
+    labels = [f"{each['name']} by {each['encoder']}" if several else each["name"] for each in entries]
+    label = labels[number]
+    return f"{label} ({labels[: number + 1].count(label)})" if labels.count(label) > 1 else label
 
 
 def summary(document: ComparisonDocument) -> str:
@@ -245,7 +247,7 @@ def summary(document: ComparisonDocument) -> str:
     sign = "above" if largest["difference"] > 0 else "below"
     words = f"{first} is {100 * abs(largest['difference']):.1f} points {sign} {second}"
     if len(pairs) == 1:
-        return f"On {images} {words} (McNemar, p = {largest['p_holm']:.2g})."
+        return f"On {images} {words} (McNemar, {p_value(largest['p_holm'])})."
     return (
         f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
     )

@@ -10,10 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from treegen import __version__
-from treegen.history.score_document import Paired, as_tested
+from treegen.history.score_document import as_tested
 from treegen.report.comparison import ComparisonDocument, entry_label, summary
 from treegen.report.document import Report, anchor_of
-from treegen.text import counted, printable
+from treegen.text import counted, p_value, points, printable
+from treegen.workflow.verdict import against
 
 #: The start of every page: an existing file that begins like this may be replaced by a new page.
 MARK: Final = "<!doctype html>\n<!-- treegen "
@@ -82,9 +83,9 @@ def _environment(*, html: bool) -> Environment:
     environment.filters |= {
         "percent": _percent,
         "points": _points,
-        "p": _p_value,
+        "p": p_value,
         "interval": _interval,
-        "verdict": _paired_words,
+        "verdict": against,
         "name": _isolated if html else _code,
         "text": _isolated if html else _plain_markdown,
         "level": _level,
@@ -133,26 +134,11 @@ def _percent(share: float | None, digits: int = 1) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return points(difference).replace("-", "\N{MINUS SIGN}")
 
 
 def _interval(bounds: "tuple[float, float] | list[float] | None") -> str:
     return "" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
-
-
-def _p_value(p: float) -> str:
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
-
-
-def _paired_words(paired: Paired, other: str, p: float | None = None) -> str:
-    """Say how two accuracies differ; a difference is one only if its p is below 0.05."""
-    value = paired["p"] if p is None else p
-    if value >= _SIGNIFICANT:
-        words = f"no significant difference from {other} ({_points(paired['difference'])} points, {_p_value(value)})"
-    else:
-        sign = "above" if paired["difference"] > 0 else "below"
-        words = f"{100 * abs(paired['difference']):.1f} points {sign} {other} ({_p_value(value)})"
-    return words
 
 
 def _level(share: float, *bounds: float) -> int:
