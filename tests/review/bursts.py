@@ -337,7 +337,7 @@ class Play:
         if "tree.json" not in self.terminal.lines[0]:
             raise FaultError("the screen is not whole")
         if name == "quit":
-            self.terminal.type(b"q")
+            self._quit()
         elif name == "close":
             self.terminal.hang_up()
         else:
@@ -350,6 +350,15 @@ class Play:
         if name not in ("close", "KILL"):
             self._until(lambda: b"\x1b[?1049l" in self.terminal.output[-4000:], "it gives the screen back")
         self._check_what_is_left()
+
+    def _quit(self) -> None:
+        """Press ctrl+q; again if a late key of a probe has opened a dialog meanwhile."""
+        ends = time.monotonic() + _PATIENCE
+        while time.monotonic() < ends:
+            self.terminal.type(b"\x11")
+            if self._is_true(lambda: self.terminal.process.poll() is not None, 5):
+                return
+            self._leave()
 
     def _check_what_is_left(self) -> None:
         if b"Traceback" in self.terminal.output:

@@ -156,6 +156,21 @@ async def test_a_search_can_be_left(play: Open, unseen: Path) -> None:
         assert player.grid("rules").row == 1
 
 
+async def test_a_search_goes_to_the_first_row_while_it_is_typed_and_counts_them(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        await player.press("2", "j", "j", "j", "slash", "o", "r", "a", "n", "g")
+        rules = player.grid("rules")
+        assert rules.row == 4
+        assert "1 of 2" in player.screen
+        await player.press("e", "x")
+        assert "none" in player.screen
+        assert rules.row == 3, "where the search began"
+        await player.press("backspace", "enter", "slash", "g", "r", "escape")
+        assert rules.row == 4, "it was left"
+        await player.press("n")
+        assert rules.row == 5, "the one before goes on"
+
+
 @pytest.mark.slow
 async def test_jump_mode_puts_a_letter_on_every_pane_and_goes_there(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:

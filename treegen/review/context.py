@@ -32,6 +32,7 @@ class Selection:
         group: in the list of groups.
         option: in the options of that group.
         class_name: in the rules.
+        marked: the classes that are marked in the rules, in the order of the tree.
         rule_group: the group of the column in the rules; `None` in the column of class names.
         kind: what an edit key is about by the pane that has the focus: `group`, `option`, `class` or nothing.
         grid: the grid that has the focus.
@@ -40,6 +41,7 @@ class Selection:
     group: Group | None
     option: str | None
     class_name: str | None
+    marked: tuple[str, ...]
     rule_group: Group | None
     kind: str
     grid: Grid | None

@@ -145,6 +145,11 @@ class Grid(ScrollView, can_focus=True):
         self.column = min(self.column, max(len(columns) - 1, 0))
         self.refresh()
 
+    def redraw(self) -> None:
+        """Draw the same cells again, as they have changed."""
+        self._strips.clear()
+        self.refresh()
+
     @property
     def count(self) -> int:
         """The number of rows."""

@@ -1,5 +1,6 @@
 """The panes that show a tree as a grid: groups, options, rules, problems."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -7,6 +8,7 @@ from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid, widths_of
+from treegen.review.widgets.search_bar import SearchBar
 from treegen.text import counted
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
@@ -32,6 +34,7 @@ TO_THE_TREE: Final = (
     Binding("1", "app.pane('options')", "options"),
     Binding("2", "app.pane('rules')", "rules"),
 )
+_MARKED: Final = "+ "
 _LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for the language model")
 
 
@@ -154,28 +157,65 @@ class RulesPane(PaneGrid):
         *_MOVES,
         _LOCK,
         replace(_PROMPT, show=False),  # of the group under the cursor of the groups
+        Binding("space", "mark", "mark", show=False, tooltip="Mark the class: enter re-points all that are marked"),
+        Binding("v", "mark_range", "mark to here", show=False, tooltip="Mark the classes from the last marked to here"),
+        Binding("escape", "unmark", "unmark", show=False, tooltip="Leave the search, or take the marks off"),
     ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        """Build an empty pane whose cursor is a cell."""
+        super().__init__(id=id, cells=True)
+        self.marked: set[str] = set()
+        self._last_marked = 0
+        self._names: Sequence[str] = ()
+
+    def action_mark(self) -> None:
+        """Mark the class under the cursor, or take its mark off, and go on."""
+        if self.row < len(self._names):
+            self.marked ^= {self._names[self.row]}
+            self._last_marked = self.row
+            self.put_cursor(self.row + 1)
+            self.redraw()
+
+    def action_mark_range(self) -> None:
+        """Mark the classes from the one that was marked last to the one under the cursor."""
+        first, last = sorted((self._last_marked, self.row))
+        self.marked |= set(self._names[first : last + 1])
+        self.redraw()
+
+    def action_unmark(self) -> None:
+        """Take the marks off."""
+        self.unmark()
+        self.screen.query_one(SearchBar).action_leave()
+
+    def unmark(self) -> None:
+        """Take the marks off."""
+        self.marked.clear()
+        self.redraw()
 
     def show(self, context: ReviewContext) -> None:
         """Repaint the rules."""
         review = context.review
         tree = review.tree
         draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
+        self._names, locks = names, review.session.locks
 
         def cell(row: int, column: int) -> str:
             if column == 0:
-                return ("* " if f"class {names[row]}" in review.session.locks else "") + names[row]
+                marks = (_MARKED if names[row] in self.marked else "", "* " if f"class {names[row]}" in locks else "")
+                return "".join(marks) + names[row]
             answer = draft.answer(names[row], groups[column - 1])
             return answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
 
         def tone(row: int, column: int) -> str:
             if column == 0:
-                return ""
+                return "warn" if names[row] in self.marked else ""
             answer = draft.answer(names[row], groups[column - 1])
             return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
 
         heads = ["class", *groups]
         widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
+        widths[0] += len(_MARKED)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
         self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
         self.entitle("rules", f"{counted(len(names), 'class', 'classes')}, {counted(len(groups), 'group')}")
