@@ -1,4 +1,4 @@
-"""Print the least contrast of text in every theme, by place: `python -m tests.review.contrast_table [TREE]`."""
+"""Print the least contrast of any text by theme and place: `python -m tests.review.contrast_table [TREE]`."""
 
 import asyncio
 import os

@@ -91,9 +91,9 @@ class TestInTmux:
         terminal.shows(READY)
         for keys in ("rdyss", "rqq", "add"):
             terminal.press("-l", keys)
-            terminal.until(lambda screen, text=keys[1:]: "╭" in screen and text in screen)  # type: ignore[misc]
+            terminal.until(lambda screen, text=keys[1:]: "Name of the" in screen and text in screen)  # type: ignore[misc]
             terminal.press("Escape")
-            terminal.until(lambda screen: "╭" not in screen)
+            terminal.until(lambda screen: "Name of the" not in screen)
         leave(terminal)
         assert group_names(unseen) == before
 
@@ -101,7 +101,7 @@ class TestInTmux:
         terminal.start(*PROGRAM, str(unseen))
         terminal.shows(READY)
         terminal.press("-l", "jrX\r\r")
-        terminal.until(lambda screen: "formX" in screen and "╭" not in screen)
+        terminal.until(lambda screen: "formX" in screen and "Name of the" not in screen)
         for keys in ("oaa", "m\r\r", "p\r\r", "?qj", "1oh"):
             terminal.press("-l", keys)
         terminal.press("-l", "1o\x1b")

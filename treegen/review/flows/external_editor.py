@@ -25,6 +25,7 @@ from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
 from treegen.workflow.session import Session
 
+_WITH_LINES: Final = {"vi", "vim", "nvim", "view", "nano", "pico", "emacs", "emacsclient", "micro", "joe", "kak", "ne"}
 _AT_ONCE: Final = 1.0  # seconds in which nobody edits anything
 
 
@@ -129,8 +130,13 @@ async def _is_saved(context: ReviewContext) -> bool:
     return await context.ask(ChoiceDialog(title, choices)) == 1
 
 
-def run_editor(app: _Suspending, path: Path) -> None:
+def run_editor(app: _Suspending, path: Path, line: int | None = None) -> None:
     """Let $VISUAL or $EDITOR have the terminal, and wait.
+
+    Args:
+        app: has the terminal.
+        path: the file.
+        line: where the cursor goes, in editors that are known to take `+LINE`.
 
     Raises:
         InputError: it cannot be started, or it failed.
@@ -139,7 +145,7 @@ def run_editor(app: _Suspending, path: Path) -> None:
     try:
         with app.suspend():
             try:
-                _run(path)
+                _run(path, line)
             except Exception as error:  # raised below: Textual takes the terminal back only if the block ends normally
                 failure = error
     except SuspendNotSupported:
@@ -148,11 +154,13 @@ def run_editor(app: _Suspending, path: Path) -> None:
         raise failure
 
 
-def _run(path: Path) -> None:
+def _run(path: Path, line: int | None) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
+        command = shlex.split(editor)
+        at = [f"+{line}"] if line and Path(command[0]).stem in _WITH_LINES else []
         with _keys_are_the_editors():
-            done = subprocess.run([*shlex.split(editor), str(path)], check=False)
+            done = subprocess.run([*command, *at, str(path)], check=False)
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{editor}: {error}", "set EDITOR to the editor you use") from None
     if done.returncode != 0:

@@ -5,7 +5,7 @@ from functools import partial
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
 from treegen.review.flows.file_watch import changes_on_disk
-from treegen.review.screens.dialogs import ChoiceDialog
+from treegen.review.screens.dialogs import ChoiceDialog, TextDialog
 from treegen.text import counted
 from treegen.workflow.session import ConflictError
 
@@ -42,10 +42,13 @@ async def _save(context: ReviewContext) -> None:
             "merge theirs into mine, then save",
             "write mine over it (theirs is kept in the history)",
             "wait",
+            "save mine under another name",
         ]
         title = f"{error.message}\n{session.path.name} {changes_on_disk(session)}"
         chosen = await context.ask(ChoiceDialog(title, choices))
-        if chosen in (None, 2) or not _settle(context, merge=chosen == 0):
+        if chosen == 3:
+            await _save_as(context)
+        if chosen in (None, 2, 3) or not _settle(context, merge=chosen == 0):
             return
     except TreegenError as error:
         context.complain(error)
@@ -55,6 +58,15 @@ async def _save(context: ReviewContext) -> None:
     context.notify(f"saved {session.path.name}{with_errors}", timeout=2)
     context.review.file_read()
     context.tree_changed()
+
+
+async def _save_as(context: ReviewContext) -> None:
+    """Write the tree beside its file, under a name that is asked for."""
+    path = context.review.path
+    name = await context.ask(TextDialog("The name of the file", f"{path.stem}-mine{path.suffix}"))
+    if name and name.strip():
+        context.review.session.save_as(path.with_name(name.strip()))
+        context.notify(f"saved as {name.strip()}; the review goes on with {path.name}", timeout=5)
 
 
 def _settle(context: ReviewContext, *, merge: bool) -> bool:

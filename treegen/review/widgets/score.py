@@ -44,7 +44,7 @@ class ScorePane(Vertical):
     def show(self, context: ReviewContext) -> None:
         """Repaint the last scores."""
         review = context.review
-        self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
+        self.query_one("#numbers", Static).update(printable_lines([*self._numbers(review), *self._advice(review)]))
         classes = review.measured.dev["classes"] if review.measured else []
         self._ordered = ordered = sorted(classes, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
 
@@ -76,14 +76,17 @@ class ScorePane(Vertical):
         return self._ordered[row]["name"] if row < len(self._ordered) else None
 
     @staticmethod
+    def _advice(review: "ReviewModel") -> list[str]:
+        advice = review.measured.dev.get("advice", ()) if review.measured else ()
+        return [f"{'-' if each['shown'] else '?'} {each['sentence']}" for each in advice[:_MOST_ADVICE]]
+
+    @staticmethod
     def _numbers(review: "ReviewModel") -> list[str]:
         lines = []
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
             rule = "" if review.measured.rule == "mean" else f", decision rule {review.measured.rule}"
             lines.append(f"dev split       {_share(review.measured.dev)}{rule}{stale}")
-            for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
-                lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
         if review.tested is None:
             return [*lines, "test split: s scores the saved tree, with baseline and controls"]
         score = as_tested(review.tested)
