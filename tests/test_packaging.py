@@ -110,6 +110,8 @@ BASE: Final = {
     "import": (("import", "article.py", "-o", "other/tree.json"), 0, ""),
     "export": (("export", "tree.json", "--to", "csv"), 0, "Abrosk"),
     "doctor": (("doctor", "."), 1, "pip install 'treegen-clip[clip]'"),
+    "restore": (("restore", "tree.json@1"), 2, "no history"),
+    "completion": (("completion", "bash"), 0, "_TREEGEN_COMPLETE"),
     "schema": (("schema", "tree"), 0, '"urn:treegen:tree:1"'),
 }
 #: What needs an extra, as it is called without one, and the extra that it names.
@@ -120,6 +122,10 @@ NEED_AN_EXTRA: Final = {
     "review": (("review", "tree.json"), "review"),
     "revise": (("revise", "tree.json", "-m", "fewer groups", *_LLM), "llm"),
     "classify": (("classify", "tree.json", "a.png"), "clip"),
+    "ask": (("ask", "tree.json"), "clip"),
+    "optimize": (("optimize", "tree.json", "--domain", "pictured"), "clip"),
+    "report": (("report", "tree.json", "-o", "report.html", "--domain", "pictured"), "clip"),
+    "compare": (("compare", "tree.json", "base.json", "--domain", "pictured/domain.toml"), "clip"),
     "embed": (("embed", "."), "clip"),
     "embed -o": (("embed", ".", "-o", "out"), "embed"),
     "embed --engine ray": (("embed", ".", "--engine", "ray"), "ray"),

@@ -145,7 +145,7 @@ def test_a_cell_of_the_heat_map_leads_to_its_images_and_filters_work(browser: An
         assert page.locator("output").inner_text() == f"0 of {pairs} shown"
         page.locator(".heat a").first.click()  # what is hidden is shown again when a link leads to it
         page.locator(".heat a").last.click()
-        assert page.locator(".pair:target").is_visible()
+        page.locator(".pair:target").wait_for(state="visible")
         values = page.locator(".filter option").evaluate_all("options => options.map((o) => o.value)")
         counts = []
         for value in values[1:]:

@@ -321,7 +321,8 @@ class Play:
             if before == after:
                 return
         rows = [y for y, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
-        raise FaultError(f"drawn again, the screen differs in the rows {rows}")
+        shown = "\n".join(f"{before[y]}\n{after[y]}" for y in rows)
+        raise FaultError(f"drawn again, the screen differs in the rows {rows}:\n{shown}")
 
     def _quiet(self) -> list[list[object]]:
         """The screen when nothing is written any more."""

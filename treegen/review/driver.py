@@ -115,3 +115,4 @@ class ReviewDriver(LinuxDriver):
         if self._is_on:
             self.suspend_application_mode()
         self.resume_application_mode()
+        self._app.refresh(layout=True)  # all of it: the screen is empty

@@ -68,7 +68,7 @@ async def test_errors_in_the_text_are_taken_and_become_problems(play: Open, unse
         ("exit 3", "ended with 3"),
         ("""sed -i 's/"white"/"ivory"/' "$2"; exit 3""", "ended with 3"),
         ("""printf 'garbage {' > "$2" """, "not read as a tree"),
-        (""": > "$2" """, "not read as a tree"),
+        (""": > "$2" """, "the file is empty"),
         ("""printf '\\377\\376' > "$2" """, "UTF-8"),
         ("""rm "$2" """, "no such file"),
         (
