@@ -57,6 +57,15 @@ class _Connection(sqlite3.Connection):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _own_records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is trusted on this machine is neither read nor changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.delenv("TREEGEN_TRUST", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _connections() -> Iterator[None]:
     """All connections are of the kind that warns."""
     with pytest.MonkeyPatch.context() as patch:

@@ -16,6 +16,7 @@ from treegen.config.settings import (
     LlmSettings,
     SplitSettings,
 )
+from treegen.config.trust import Trust
 from treegen.errors import InputError, ProblemsError
 from treegen.files import read_text
 from treegen.remote.budget import Limits
@@ -95,16 +96,10 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
 
     Raises:
         InputError: the file is missing, not UTF-8 or not TOML.
+        TrustError: its classes_file is outside of the folder, which the user has not allowed.
     """
     path = domain_path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
-    try:
-        data = tomllib.loads(read_text(path))
-    except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
-        raise InputError(
-            f"{path}: not TOML: {error}", "fix the line; `treegen schema domain` shows every key"
-        ) from None
+    data = read_data(path)
     problems = schema_problems(data, "domain")
     broken = {p.pointer.split("/")[1] for p in problems if p.pointer}
     sound = {key: value for key, value in data.items() if key not in broken}
@@ -116,6 +111,23 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
     if problems:
         return None, tuple(problems)
     return _build(data, classes, path.parent.resolve()), ()
+
+
+def read_data(path: Path) -> dict[str, Any]:
+    """Return the content of a domain file as it is, valid or not.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML.
+    """
+    path = domain_path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    try:
+        return tomllib.loads(read_text(path))
+    except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
+        raise InputError(
+            f"{path}: not TOML: {error}", "fix the line; `treegen schema domain` shows every key"
+        ) from None
 
 
 def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[Problem]]:
@@ -131,6 +143,7 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         if not _is_file(folder / file):
             message = f"there is no file {show(str(folder / file))}"
             return (), [Problem(code="TG402", pointer=pointer, message=message)]
+        Trust(folder).require_path(folder / file, "classes_file")
         names = read_class_names(folder / file)
     problems = [
         Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} is a duplicate")
@@ -237,10 +250,11 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
             columns=tuple(images.get("columns", {}).items()),
             crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
             workers=images.get("workers"),
+            domain_folder=folder,
         ),
         split=SplitSettings(**data.get("split", {})),
         llm=_llm_settings(data.get("llm", {}), folder),
-        encoder=EncoderSettings(**data.get("encoder", {})),
+        encoder=EncoderSettings(**(encoder := data.get("encoder", {})), from_file=frozenset(encoder)),
         decision=_decision(data.get("decision", {})),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
@@ -254,7 +268,7 @@ def _listed(value: str | list[str]) -> list[str]:
 def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
     caps = {f"max_{name}": value for name, value in data.get("caps", {}).items()}
     file = {"env_file": folder / data["env_file"]} if "env_file" in data else {}
-    return LlmSettings(**{**data, **file, "caps": Limits(**caps)})
+    return LlmSettings(**{**data, **file, "caps": Limits(**caps)}, from_file=frozenset(data))
 
 
 def _decision(data: dict[str, Any]) -> DecisionSettings:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from treegen.remote.litellm import without_credentials
+from treegen.remote.addresses import without_credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

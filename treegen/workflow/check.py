@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
+from treegen.config.trust import TrustError
 from treegen.errors import InputError
 from treegen.files import read_text
 from treegen.history.store import stored_scores
@@ -132,7 +133,8 @@ def check_images(domain: Domain, findings: Findings) -> Findings:
         findings: of its file.
 
     Returns:
-        The findings with TG402 or TG410 if there is no image to score with, or else with what becomes of the files.
+        The findings with TG402, TG410 or TG411 if there is no image to score with, or else with what becomes of the
+        files.
     """
     if domain.images is None:
         return findings
@@ -140,6 +142,7 @@ def check_images(domain: Domain, findings: Findings) -> Findings:
         return replace(findings, images=survey_images(domain))
     except InputError as error:
         code = "TG410" if is_there(domain.images) else "TG402"
+        code = "TG411" if isinstance(error, TrustError) else code
         told = f"{error.message} ({error.tip})" if error.tip else error.message
         problem = Problem(code=code, pointer=f"/images/{domain.images.kind}", message=told)
         return _of_toml(findings.path, (*findings.problems, problem))

@@ -183,14 +183,17 @@ def fingerprint_of(weights: "Mapping[str, Tensor]", settings: Mapping[str, Any],
     return "sha256:" + digest.hexdigest()
 
 
-def hub_sources(repository: str) -> tuple[Path, ...]:
+def hub_sources(repository: str, revision: str | None = None) -> tuple[Path, ...]:
     """Return the files of a repository of the Hugging Face hub on this machine; empty if it is not there.
 
-    They are the reference to the newest commit that was loaded, and the folder of that commit.
+    They are the reference to the newest commit that was loaded, and the folder of that commit; with a revision, its
+    folder alone.
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
     folder = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    if revision:
+        return (folder / "snapshots" / revision,)
     reference = folder / "refs" / "main"
     try:
         return reference, folder / "snapshots" / reference.read_text(encoding="utf-8").strip()

@@ -11,7 +11,7 @@ from typing import Any
 from treegen.config.settings import LlmSettings
 from treegen.history.store import Store, now
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
-from treegen.remote.litellm import without_credentials
+from treegen.remote.addresses import without_credentials
 from treegen.remote.secrets import scrub
 
 

@@ -4,12 +4,31 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from treegen.config.trust import Trust, TrustError
 from treegen.errors import InputError
 from treegen.resources import data_dir
+
+
+class _UserLoader(FileSystemLoader):
+    """Loads a domain's own templates, but none that is a link to a file outside of its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "prompts")
+        self._folder = folder
+
+    def get_source(self, environment: Environment, template: str) -> Any:
+        """Return what Jinja asks for.
+
+        Raises:
+            TrustError: the file is elsewhere, which the user has not allowed.
+        """
+        source = super().get_source(environment, template)
+        Trust(self._folder).require_path(Path(source[1]), f"prompts/{template}")
+        return source
 
 
 def render(template: str, folder: Path | None = None, **values: Any) -> str:
@@ -23,7 +42,7 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
     Raises:
         InputError: a user's template is invalid or uses an undefined variable; the message says which.
     """
-    user_loaders = [FileSystemLoader(folder / "prompts")] if folder else []
+    user_loaders = [_UserLoader(folder)] if folder else []
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([*user_loaders, FileSystemLoader(data_dir("prompts"))]),
         undefined=StrictUndefined,
@@ -38,6 +57,8 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
         loaded = environment.get_template(f"{template}.jinja")
         source = str(loaded.filename)
         return loaded.render(**values).strip()
+    except TrustError:
+        raise
     except TemplateSyntaxError as error:
         raise InputError(
             f"{error.filename or source}, line {error.lineno}: {error.message}", "fix the template"

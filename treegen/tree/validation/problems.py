@@ -44,6 +44,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG408": ("error", "a severity that a project cannot set"),
     "TG409": ("error", "images are configured in two ways or not at all"),
     "TG410": ("error", "no image of the domain can be used"),
+    "TG411": ("warning", "the images are outside of the domain's folder, which is not trusted to read them"),
     "TG501": ("error", "the reply contains no tree"),
     "TG502": ("error", "the reply can be read in more than one way"),
     "TG503": ("error", "the reply is cut off"),
