@@ -64,9 +64,8 @@ def refuse_other_domains(folder: Path, *, may_ask: bool) -> None:
     """
     path = folder / FILE_NAME
     if not path.is_file():
-        other = next((name for name in ("tree.json", "images") if (folder / name).exists()), None)
-        if other:
-            raise InputError(f"{folder}: contains {other}, but no {FILE_NAME} of the demo", "name a new folder")
+        if (folder / "tree.json").exists():
+            raise InputError(f"{folder}: contains a tree.json, but no {FILE_NAME} of the demo", "name a new folder")
         return
     data = read_data(path)
     if data.get("name") != BUNDLED_DOMAIN:
