@@ -1,10 +1,12 @@
 """Files as text: bounded strict reading, and writing that leaves either the old file or the whole new one."""
 
+import errno
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from stat import S_ISDIR, S_ISREG
+from typing import BinaryIO, Final
 
 from treegen.errors import InputError
 
@@ -23,6 +25,25 @@ _SIGNATURES: Final = {
 }
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read, but no device or pipe, which may never end or never begin.
+
+    Raises:
+        OSError: it is not there, not readable, or not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file, but a device or a pipe", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def refuse_binary(path: Path) -> None:
     """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
 
@@ -30,7 +51,7 @@ def refuse_binary(path: Path) -> None:
         InputError: it begins like an image, an archive or UTF-16 text, or holds a zero byte.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(4096)
     except OSError:
         return
@@ -42,16 +63,24 @@ def refuse_binary(path: Path) -> None:
         raise InputError(message, "name a text file, or save it as UTF-8")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, most: int = MOST_BYTES) -> str:
     """Read a file as UTF-8, without a byte order mark.
 
+    Args:
+        path: a regular file.
+        most: the largest size in bytes that is read.
+
     Raises:
-        InputError: not there, a folder, not readable, larger than 64 MiB, or not UTF-8 (with the byte's place).
+        InputError: not there, a folder, a device or a pipe, not readable, too large, or not UTF-8 (with the byte's
+            place).
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "check that this is the right file")
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            # some files of the kernel say that they are empty and never end
+            content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else b""
+            too_large = not content and os.fstat(file.fileno()).st_size > most
+        if too_large or len(content) > most:
+            raise InputError(f"{path}: larger than {most // 2**20} MiB", "check that this is the right file")
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the name") from None

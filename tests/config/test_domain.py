@@ -143,7 +143,7 @@ def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path) -> Non
         (HEAD + 'noun = "\x1b[31m"\n', "line 3, column 9"),
         (HEAD + 'noun = "\\ud83e"\n', "line 3"),
         (b'name = "\xff"\n', "not UTF-8 at byte 8"),
-        (HEAD + "hints = " + "[" * 5000 + "]" * 5000, "not TOML"),
+        (HEAD + "hints = " + "[" * 5000 + "]" * 5000, "line 3: nested deeper"),
         (HEAD + "hints = " + "1" * 5000, "not TOML"),
         ('{"name": "pond"}', "line 1, column 1"),
     ],

@@ -140,6 +140,7 @@ def test_a_template_that_is_a_link_is_not_sent(run: Run, tmp_path: Path) -> None
     assert "my secret" in (tmp_path / "m").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_check_of_a_folder_whose_images_are_elsewhere_warns_and_score_says_what_to_do(run: Run, tmp_path: Path) -> None:
     outside = pictures(tmp_path / "outside")
     folder = cloned(tmp_path, '[images]\nfolder = "../outside"\n')

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from treegen.config.nesting import refuse_depth
 from treegen.config.settings import (
     CheckSettings,
     DecisionSettings,
@@ -27,6 +28,8 @@ from treegen.tree.validation.schema import schema_problems
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
+_MOST_BYTES: Final = 4 * 2**20
+_MOST_CLASSES: Final = 50_000
 _PLACE: Final = re.compile(r"\{[\w ]*\}")
 
 
@@ -122,8 +125,10 @@ def read_data(path: Path) -> dict[str, Any]:
     path = domain_path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    text = read_text(path, most=_MOST_BYTES)
+    refuse_depth(path, text)
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
         raise InputError(
             f"{path}: not TOML: {error}", "fix the line; `treegen schema domain` shows every key"
@@ -155,6 +160,9 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         for name in dict.fromkeys(names)
         if not name.isprintable()
     ]
+    if len(names) > _MOST_CLASSES:
+        message = f"at most {_MOST_CLASSES} classes are supported, found {len(names)}"
+        return names[:2], [Problem(code="TG404", pointer=pointer, message=message)]
     if len(names) < 2:
         problems.append(
             Problem(code="TG404", pointer=pointer, message=f"at least 2 classes are needed, found {len(names)}")

@@ -4,6 +4,7 @@ import json
 import re
 import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,14 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, unreadable_ending
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
+from treegen.images.pictures import MOST_BYTES
 from treegen.text import show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
 _IN_JSON: Final = ("label", "cls", "class", "class_name", "labels", "classes", "name", "category")
+MOST_TARS: Final = 100_000
+_MOST_LABEL: Final = 2**20
 _NO_CLASS: Final = "with a label that is no class"
 
 
@@ -40,9 +44,14 @@ def shard_paths(pattern: Path) -> list[Path]:
     found = _RANGE.search(str(pattern))
     if found:
         first, last = found.groups()
+        if int(last) - int(first) >= MOST_TARS:
+            raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the range in braces")
         numbers = (str(n).zfill(len(first)) for n in range(int(first), int(last) + 1))
         expanded = (Path(str(pattern)[: found.start()] + n + str(pattern)[found.end() :]) for n in numbers)
-        return [path for each in expanded for path in shard_paths(each)]
+        paths = list(islice((path for each in expanded for path in shard_paths(each)), MOST_TARS + 1))
+        if len(paths) > MOST_TARS:
+            raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the ranges in braces")
+        return paths
     if not re.search(r"[*?\[]", str(pattern)):
         return [pattern]
     return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
@@ -59,16 +68,26 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
     try:
         with tarfile.open(path, "r:") as tar:
             try:
-                members += (member for member in tar if member.isfile())
-            except (tarfile.TarError, OSError, ValueError) as error:
+                members += (member for member in tar if member.isfile() and _is_sane(path, member, findings))
+            except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
                 told = f"the tar is damaged after {len(members)} files: {error}"
                 findings.leave_out(path, told, exists=False)
             else:
                 if not members:
                     findings.leave_out(path, "the tar is empty", exists=False)
             yield from _read_members(tar, path, members, part, labels, findings)
-    except (tarfile.TarError, OSError, ValueError) as error:
+    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
         findings.leave_out(path, f"not a tar without compression: {error}", exists=False)
+
+
+def _is_sane(path: Path, member: tarfile.TarInfo, findings: Findings) -> bool:
+    """Tell whether a file of a tar may be read: a small tar can claim any size, or holes of any size."""
+    label = _ended(member.name)[1] in _LABELS
+    most = _MOST_LABEL if label else MOST_BYTES
+    reason = "a sparse file" if member.issparse() else f"larger than {most // 2**20} MiB" if member.size > most else ""
+    if reason:
+        findings.leave_out(path, reason, member.name, kind="with an absurd size", exists=not label)
+    return not reason
 
 
 def _parted(name: str) -> tuple[str, str]:

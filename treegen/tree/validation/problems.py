@@ -18,6 +18,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG105": ("error", "an unknown key"),
     "TG106": ("error", "a value is not allowed here"),
     "TG107": ("error", "a text cannot be encoded as UTF-8"),
+    "TG108": ("error", "more classes, groups, options or answers than are supported"),
     "TG110": ("error", "a prompt without exactly one {}, or an option with one"),
     "TG111": ("error", "two options of a group are the same after normalisation"),
     "TG112": ("error", "an index outside its group's options"),
