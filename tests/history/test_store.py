@@ -232,7 +232,7 @@ def test_a_damaged_database_is_an_input_error_that_leaves_it_and_the_tree_alone(
     database.write_bytes(raw)
     with pytest.raises(InputError, match=r"store\.sqlite: ") as caught:
         Store(path)
-    assert caught.value.tip == "move the file away to start a new history; the tree is not touched"
+    assert caught.value.tip == "move the file away to start a new history; the tree does not need it"
     assert database.read_bytes() == raw
     assert path.read_text() == dump(tree)
 

@@ -51,6 +51,7 @@ def command(
     """
     from treegen.cli.display import show_attempt, show_notes, show_problems
     from treegen.cli.output import tell
+    from treegen.files import hash_of
     from treegen.tree.document import save
     from treegen.workflow.revise import (
         accept_proposal,
@@ -64,6 +65,7 @@ def command(
     text = _feedback(message, file, auto)
     _check_out(out, apply)
     workspace = open_workspace(tree, domain_path, encoder)
+    before = hash_of(tree)
     feedback = _target_feedback(workspace, text, about, locks)
     if auto:
         feedback = feedback_of_mistakes(workspace, feedback)
@@ -81,12 +83,12 @@ def command(
     revision = score = None
     allowed = bool(proposal.allowed())
     if allowed and out:
-        save(out, proposed_tree(workspace, proposal))  # `_check_out` ensures that it does not exist
+        save(out, proposed_tree(workspace, proposal), before="")  # `_check_out` saw that it does not exist
         decide_proposal(workspace, proposal, taken=False, why="written to another file")
     elif not apply:
         decide_proposal(workspace, proposal, taken=False, why="shown and not applied")
     elif allowed:
-        revision = accept_proposal(workspace, proposal).id
+        revision = accept_proposal(workspace, proposal, before=before).id
         score = show_notes(score_tree(workspace)).score if workspace.domain.images else None
     written = (out or (tree if revision else None)) if allowed else None
     if as_json:

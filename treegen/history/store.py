@@ -206,9 +206,9 @@ class Store:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise  # the caller's fault, not the file's
         except sqlite3.DatabaseError as error:
-            tip = "move the file away to start a new history; the tree is not touched"
+            tip = "move the file away to start a new history; the tree does not need it"
             if isinstance(error, sqlite3.OperationalError):  # not damage: disk full, no permission, or locked
-                tip = "check that the folder is writable and the disk not full; the tree is not touched"
+                tip = "check that the folder is writable and the disk not full"
             raise InputError(f"{self._path}: {error}", tip) from None
 
     @contextmanager

@@ -13,7 +13,7 @@ from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
 from treegen.config.trust import TrustError
 from treegen.errors import InputError
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.store import stored_scores
 from treegen.images import ImageSet, is_there, survey_images
 from treegen.tree.changes import Change
@@ -88,11 +88,12 @@ def check_tree_file(
     Raises:
         InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
     """
+    before = hash_of(path) if fix else None
     text = read_text(path)
     if fix:
         checked = check_text(text, **_against(domain))
         if any(p.fix for p in checked.problems):
-            fix_file(path, checked, **_against(domain))
+            fix_file(path, checked, before=before, **_against(domain))
             text = read_text(path)
     return check_tree_text(text, path, domain, encoder=encoder)
 

@@ -7,7 +7,7 @@ from treegen.config.class_notes import with_notes
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Revision
 from treegen.images.data_urls import pictures_of
@@ -92,12 +92,13 @@ def draft_tree(
     described = requests.describe(images, settings) if images else {}
     conversation = requests.draft(parts, described)
     tree = result_of(conversation, workspace.path)
+    before = hash_of(workspace.path)
     parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
-    save(workspace.path, tree)
     revision = store.add_revision(
         tree, author="llm", note=f"draft by {chat.name}", parent=parent.id if parent else None
     )
     store.attach_calls(calls, revision.id)
+    save(workspace.path, tree, before=before)  # last: whatever of the history fails leaves the file as it was
     return DraftResult(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
 
 

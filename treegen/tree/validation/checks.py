@@ -304,7 +304,12 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
 
 
 def fix_file(
-    path: Path, checked: CheckResult, *, classes: Sequence[str] | None = None, domain: str | None = None
+    path: Path,
+    checked: CheckResult,
+    *,
+    classes: Sequence[str] | None = None,
+    domain: str | None = None,
+    before: str | None = None,
 ) -> CheckResult:
     """Apply the certain fixes to a tree file and write it canonically.
 
@@ -321,5 +326,5 @@ def fix_file(
         fixed = check_data(data, classes=classes, domain=domain)
     if fixed.document is None:
         return checked
-    save(path, fixed.document.tree)
+    save(path, fixed.document.tree, before=before)
     return check_file(path, classes=classes, domain=domain)
