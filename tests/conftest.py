@@ -20,6 +20,8 @@ import pytest
 
 from tests.waiting import PATIENCE
 from treegen.cli.main import main
+from treegen.config.domain import read_data
+from treegen.config.trust import record, requests_of
 from treegen.history import store
 from treegen.history.store import Call, Revision, Store
 from treegen.workflow.demo import lay_out
@@ -284,6 +286,11 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
     with Workspace(tmp_path / "tree.json") as opened:
         yield opened
+
+
+def trust_all(folder: Path) -> None:
+    """Allow a domain's folder what its domain.toml asks for."""
+    record(folder, requests_of(read_data(folder), folder.resolve()))
 
 
 def calls_of(tree: Path) -> list[Call]:

@@ -69,17 +69,18 @@ def refuse_binary(path: Path) -> None:
         raise InputError(message, "name a text file, or save it as UTF-8")
 
 
-def read_text(path: Path, *, most: int = MOST_BYTES) -> str:
+def read_text(path: Path, *, most: int | None = None) -> str:
     """Read a file as UTF-8, without a byte order mark.
 
     Args:
         path: a regular file.
-        most: the largest size in bytes that is read.
+        most: the largest size in bytes that is read; 64 MiB if not given.
 
     Raises:
         InputError: not there, a folder, a device or a pipe, not readable, too large, or not UTF-8 (with the byte's
             place).
     """
+    most = MOST_BYTES if most is None else most
     try:
         with open_regular(path) as file:
             # some files of the kernel say that they are empty and never end

@@ -9,10 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from tests.conftest import Run
+from tests.conftest import Run, trust_all
 from tests.embedding_service import COLOURS, KEY, EmbeddingService, serving
-from treegen.config.domain import read_data
-from treegen.config.trust import record, requests_of
 from treegen.resources import read_schema
 
 pytestmark = pytest.mark.litellm
@@ -46,7 +44,7 @@ def tree(tmp_path: Path, service: EmbeddingService) -> Path:
     rules = {name: {"colour": place} for place, name in enumerate(CLASSES)}
     document = {"domain": "pond", "classification_groups": {"colour": group}, "rules": rules}
     (tmp_path / "tree.json").write_text(json.dumps(document), encoding="utf-8")
-    record(tmp_path, requests_of(read_data(tmp_path), tmp_path))
+    trust_all(tmp_path)
     return tmp_path / "tree.json"
 
 
