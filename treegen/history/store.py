@@ -271,12 +271,20 @@ class Store:
             tip = "check that the folder is writable and the disk not full"  # or locked
             raise InputError(f"{self._path}: {error}", tip, code="not-writable") from None
 
+    def require_writable(self) -> None:
+        """Raise if nothing can be stored: call it before anything that costs money.
+
+        Raises:
+            InputError: the folder is read-only, or the disk is full.
+        """
+        if self.read_only:
+            raise InputError(self.read_only, "check that the folder is writable and the disk not full")
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
             self.reopen_if_lost()
-            if self.read_only:
-                raise InputError(self.read_only, "check that the folder is writable and the disk not full")
+            self.require_writable()
             with self._begun():
                 yield
 

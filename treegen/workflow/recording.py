@@ -49,6 +49,7 @@ class ProgressChat:
 
 def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
     """Return a listener that stores every attempt before it is shown, and the list of stored call numbers."""
+    store.require_writable()
     calls: list[int] = []
 
     def record(attempt: "Attempt") -> None:
