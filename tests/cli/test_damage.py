@@ -132,7 +132,8 @@ def unwritable(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def refuse(database: Any, *arguments: Any, **named: Any) -> sqlite3.Connection:
         if str(database) == str(tree.parent / ".treegen" / "store.sqlite"):
             named = {**named, "factory": ReadOnly}
-        return connect(database, *arguments, **named)
+        connection: sqlite3.Connection = connect(database, *arguments, **named)
+        return connection
 
     change(tree, "DELETE FROM score")
     monkeypatch.setattr(sqlite3, "connect", refuse)

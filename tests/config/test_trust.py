@@ -238,6 +238,18 @@ def test_an_env_file_of_a_folder_sets_nothing_before_it_is_trusted(run: Run, tmp
     assert "OPENAI_API_BASE" not in os.environ
 
 
+def test_an_address_in_the_name_of_a_model_is_an_address_too(run: Run, tmp_path: Path) -> None:
+    """Some providers take it for the model, and send their key there."""
+    name = "huggingface/https://evil.example.org/v1"
+    folder = cloned(tmp_path, f'[llm]\nmodel = "{name}"\n[encoder]\nname = "{name}"\n')
+    done = run("draft", folder, "--no-score")
+    assert (done.code, "https://evil.example.org/v1" in done.err) == (2, True)
+    with pytest.raises(TrustError, match=r"evil\.example\.org"):
+        vetted(EncoderSettings(name=name, from_file=frozenset({"name"})), folder)
+    assert run("trust", folder, "--yes").code == 0
+    vetted(EncoderSettings(name=name, from_file=frozenset({"name"})), folder)
+
+
 def test_a_key_is_not_sent_in_the_open_even_when_trusted(tmp_path: Path) -> None:
     settings = EncoderSettings(name="jina_ai/x", api_base="http://example.org/v1", from_file=frozenset({"api_base"}))
     with pytest.raises(TrustError):

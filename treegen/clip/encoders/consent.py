@@ -12,7 +12,7 @@ from treegen.clip.encoders.base import hub_sources
 from treegen.config.settings import EncoderSettings
 from treegen.config.trust import Request, Trust, addresses, encoder_path, refusal
 from treegen.errors import ModelError
-from treegen.remote.addresses import is_own_address, is_readable_by_others
+from treegen.remote.addresses import is_readable_by_others
 from treegen.text import show
 
 _CODE: Final = ("*.py", "config.json", "*_config.json")
@@ -36,8 +36,8 @@ def vetted(settings: EncoderSettings, folder: Path) -> EncoderSettings:
     if "name" in said and (path := encoder_path(settings.name, folder)):
         trust.require_path(path, "[encoder] name", f"--encoder {settings.name}")
     base = settings.api_base if "api_base" in said else None
-    if base and not is_own_address(settings.name, base):
-        for request in addresses(settings.name, base, "[encoder]"):
+    for request in addresses(settings.name, base, "[encoder]"):
+        if request.value == base or "name" in said:
             trust.require(request)
     if "trust_remote_code" in said and settings.trust_remote_code and settings.name.startswith("hf:"):
         settings = _with_revision(settings, trust)
