@@ -84,13 +84,20 @@ def test_another_address_has_to_be_trusted_again(run: Run, tmp_path: Path) -> No
     assert "two.example.org" in listed
     assert "allowed already" not in listed
     assert run("trust", folder, "--forget").code == 0
-    assert recorded(folder) == []
+    assert recorded(folder) == {}
+
+
+def test_no_password_of_an_address_is_recorded(run: Run, tmp_path: Path) -> None:
+    folder = cloned(tmp_path, '[llm]\napi_base = "https://ada:planted@example.org/v1?key=planted"\n')
+    assert "planted" not in run("trust", folder, "--yes").out
+    assert "allowed already" in run("trust", folder, "--list").out
+    assert not any("planted" in path.read_text(encoding="utf-8") for path in state_folder().rglob("*.json"))
 
 
 def test_without_a_terminal_nothing_is_allowed_by_chance(run: Run, tmp_path: Path) -> None:
     folder = cloned(tmp_path, '[llm]\napi_base = "https://one.example.org/v1"\n')
     done = run("trust", folder)
-    assert (done.code, "--yes" in done.err, recorded(folder)) == (2, True, [])
+    assert (done.code, "--yes" in done.err, recorded(folder)) == (2, True, {})
 
 
 def test_a_copy_of_a_trusted_folder_is_not_trusted(run: Run, tmp_path: Path) -> None:
@@ -98,7 +105,7 @@ def test_a_copy_of_a_trusted_folder_is_not_trusted(run: Run, tmp_path: Path) -> 
     run("trust", folder, "--yes")
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
-    assert (len(recorded(folder)), recorded(copy)) == (1, [])
+    assert (len(recorded(folder)), recorded(copy)) == (1, {})
     record_of_copy = next((state_folder() / "trust").iterdir())
     assert record_of_copy.stat().st_mode & 0o777 in (0o600, 0o644)
 

@@ -19,7 +19,7 @@ def command(folder: Path, yes: bool, only_list: bool, forget: bool) -> None:
     Such are a key sent to another address than the provider's own, a model's own Python code, and files outside of
     DIR. Until it is allowed, everything else works. If DIR asks for something else later, it has to be allowed again.
     """
-    from treegen.cli.output import say
+    from treegen.cli.output import say, tell
     from treegen.config import trust
     from treegen.config.domain import domain_path
     from treegen.errors import InputError
@@ -30,14 +30,17 @@ def command(folder: Path, yes: bool, only_list: bool, forget: bool) -> None:
         trust.forget(folder)
         say(f"{folder}: nothing is allowed any more")
         return
-    requests, allowed = all_requests(folder), trust.Trust(folder)
-    if not requests:
+    (requests, unknown), allowed = all_requests(folder), trust.Trust(folder)
+    if unknown:
+        tell(unknown)
+    if not requests and not unknown:
         say(f"{folder}: asks for nothing that needs your permission")
         return
-    say(f"{folder} asks to")
+    if requests:
+        say(f"{folder} asks to")
     for request in requests:
         say(f"  {request.sentence}{' - allowed already' if allowed.allows(request) else ''}")
-    if only_list:
+    if only_list or not requests:
         return
     if not yes and not sys.stdin.isatty():
         raise InputError("nothing was allowed: there is no terminal to ask on", "--yes allows it")

@@ -57,8 +57,8 @@ class Request:
         """What it would do, for people."""
         revision = f" at revision {self.content[:12]}" if self.content else ""
         return {
-            "address": f"send requests, with a key of the environment, to {without_credentials(self.value)}"
-            + (" (plain http, so without the key)" if is_readable_by_others(self.value) else ""),
+            "address": f"send requests to {without_credentials(self.value)}, "
+            + ("without a key, as it is plain http" if is_readable_by_others(self.value) else "with a provider's key"),
             "code": f"run the Python code of {show(self.value)}{revision}",
             "read": f"read {self.value}",
             "environment": f"set variables of the environment from {self.value}",
@@ -171,7 +171,7 @@ class Trust:
             for root in os.environ.get(VARIABLE, "").split(os.pathsep)
             if root
         )
-        self._allowed = {request.digest: request for request in recorded(folder)}
+        self._allowed = recorded(folder)
 
     def allows(self, request: Request) -> bool:
         """Whether a request was allowed; what is read may also lie below what was allowed."""
@@ -224,17 +224,16 @@ def refusal(folder: Path, sentence: str, otherwise: str = "") -> TrustError:
     )
 
 
-def recorded(folder: Path) -> list[Request]:
-    """Return what was allowed to a folder on this machine; nothing if the record cannot be read."""
+def recorded(folder: Path) -> dict[str, Request]:
+    """Return what was allowed to a folder on this machine, by digest; nothing if the record cannot be read.
+
+    Addresses are without credentials: only their digests say which were meant.
+    """
     try:
         data = json.loads(read_text(_record_of(folder)))
-        return [
-            request
-            for item in data["allowed"]
-            if (request := Request(**item["request"])).digest == item["sha256"] and data["folder"] == _name(folder)
-        ]
-    except (InputError, ValueError, KeyError, TypeError):
-        return []
+        return {item["sha256"]: Request(**item["request"]) for item in data["allowed"]}
+    except (InputError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def record(folder: Path, requests: Iterable[Request]) -> None:
@@ -247,7 +246,12 @@ def record(folder: Path, requests: Iterable[Request]) -> None:
     items = [
         {
             "sha256": each.digest,
-            "request": {"kind": each.kind, "value": each.value, "content": each.content, "reason": each.reason},
+            "request": {
+                "kind": each.kind,
+                "value": without_credentials(each.value) if each.kind == "address" else each.value,
+                "content": each.content,
+                "reason": each.reason,
+            },
         }
         for each in requests
     ]

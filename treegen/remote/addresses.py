@@ -47,6 +47,8 @@ def without_credentials(address: str | None) -> str:
     assert found is not None, "the expression matches every text"
     scheme, authority, path = found[1] or "", found[2], re.split(r"[?#]", found[3])[0]
     host = authority.rpartition("@")[2]
+    if "@" not in (address or ""):
+        return f"{scheme}{authority}{path}"
     if not _HOST.fullmatch(host):
         return f"{scheme}..."
     return f"{scheme}{host}/..." if "@" in found[3].partition("?")[0] else f"{scheme}{host}{path}"

@@ -7,33 +7,36 @@ from typing import Final
 
 from treegen.config.domain import Domain, domain_path, read_data, read_domain
 from treegen.config.trust import Request, Trust, is_inside, reading, requests_of
-from treegen.errors import InputError, TreegenError
+from treegen.errors import InputError, ModelError, TreegenError
 from treegen.images import Findings, labels_of, read_images
 from treegen.images.listing import OUTSIDE
 
 _MOST_FOLDERS: Final = 20  # of pictures elsewhere that are named one by one; of more, the folder above them is
 
 
-def all_requests(path: Path) -> tuple[Request, ...]:
-    """Return what a domain's folder asks for, each once.
+def all_requests(path: Path) -> tuple[tuple[Request, ...], str]:
+    """Return what a domain's folder asks for, each once, and why something of it cannot be allowed now, if so.
 
     Args:
         path: domain.toml or its folder.
 
     Raises:
         InputError: there is no domain.toml, or it is not TOML.
-        ModelError: the revision of a model with code of its own cannot be found out.
     """
     from treegen.clip.encoders.consent import code_requests
 
     path = domain_path(path)
     folder, data = path.parent.resolve(), read_data(path)
-    requests = [*requests_of(data, folder), *code_requests(data, folder), *_templates(folder)]
+    requests, unknown = [*requests_of(data, folder), *_templates(folder)], ""
+    try:
+        requests += code_requests(data, folder)
+    except ModelError as error:
+        unknown = f"its own code cannot be allowed now: {error.message}; {error.tip}"
     requests += _pictures(path, folder, requests)
     model = data.get("llm", {}).get("model") if isinstance(data.get("llm"), dict) else None
     if data.get("name") == "sketchbook" and isinstance(model, str) and not model.startswith("replay/"):
         requests.append(Request(kind="model", value=model, reason="treegen demo"))
-    return tuple({request.digest: request for request in requests}.values())
+    return tuple({request.digest: request for request in requests}.values()), unknown
 
 
 def _templates(folder: Path) -> Iterator[Request]:
