@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 LOCK := constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint $(LOCK)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
-FAST := -n 2 --dist loadfile -m 'not (terminal or ray or litellm or package or slow)'
+FAST := -n 2 --dist loadfile -m 'not (terminal or ray or litellm or package or browser or slow)'
 # The only versions that are chosen by hand: newer ones change the figures of the benchmarks, and are 3 GB to download.
 PINNED := torch==2.14.1 torchvision==0.29.1
 
-.PHONY: demo test test-fast test-latest test-lowest check soak lock lock-check bench clean help
+FUZZ_INPUTS ?= 10000
+
+.PHONY: demo test test-fast test-latest test-lowest check soak fuzz lock lock-check bench clean help
 
 demo: $(VENV)/.demo  ## the whole loop on the bundled domain, offline
 	$(BIN)/treegen demo demo
@@ -26,8 +28,11 @@ check: $(VENV)/.dev lock-check  ## ruff, mypy --strict, import layers, the lock
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layers.py tests/test_lock.py
 
-soak: $(VENV)/.dev  ## 200 sessions of random bursts of keys in the review
-	TREEGEN_BURSTS=200 $(BIN)/pytest -q tests/review/test_holds.py -k random_bursts
+soak: $(VENV)/.dev  ## 200 sessions of random bursts at the review, and a table of what broke
+	$(BIN)/python -m tests.review.bursts --sessions 200
+
+fuzz: $(VENV)/.dev  ## 10,000 awkward tables, tars, pictures and domains through the commands, with a table of counts
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS)
 
 bench: $(VENV)/.dev  ## speed as ratios within one run, written to benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run.py

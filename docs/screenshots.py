@@ -1,6 +1,7 @@
 """Screenshots of the real review on the sketchbook, as SVG: `python docs/screenshots.py [FOLDER]`."""
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from treegen.workflow.demo import lay_out
 textual_image.widget.Image = textual_image.widget.HalfcellImage  # type: ignore[assignment]
 from treegen.review.app import ReviewApp, open_app  # noqa: E402
 
-SIZE = (120, 30)
+SIZE = (150, 40)
 #: file -> the keys that lead there
 SHOTS: dict[str, Sequence[str]] = {
     "options": ("1",),
@@ -29,7 +30,7 @@ SHOTS: dict[str, Sequence[str]] = {
 async def scored(app: ReviewApp) -> None:
     """Waits for the score in the background, at most two minutes."""
     async with asyncio.timeout(120):
-        while app.review.stale:
+        while app.review.stale or not (app.review.measured and app.review.measured.observations):
             await asyncio.sleep(0.05)
 
 
@@ -47,6 +48,7 @@ async def shoot(tree: Path, folder: Path) -> None:
         for name, keys in SHOTS.items():
             await pilot.press("escape", *keys)
             await pilot.pause()
+            await asyncio.sleep(1)  # the details follow when the cursor rests
             text = slim(app.export_screenshot(title="treegen review tree.json"))
             (folder / f"{name}.svg").write_text(text, encoding="utf-8")
             print(f"{folder / name}.svg: {len(text) // 1000} kB")
@@ -57,6 +59,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
+        os.environ["XDG_CONFIG_HOME"] = name  # not the theme of the person who takes them
         lay_out(Path(name), count=8)
         subprocess.run([sys.executable, "-m", "treegen", "draft", name], check=True)
         asyncio.run(shoot(Path(name) / "tree.json", folder))

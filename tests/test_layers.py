@@ -23,7 +23,8 @@ LAYERS = (
     ("images", "vcs"),  # image sets; trees in git
     ("llm", "clip"),  # the language side and the vision side, which never meet below the next line
     ("workflow",),  # what a command and the review both call
-    ("exchange", "batch", "doctor"),
+    ("exchange", "batch", "doctor", "optimize"),
+    ("report",),
     ("review",),
     ("cli",),
     ("__main__",),
@@ -54,7 +55,7 @@ SEAMS = {
     "textual": ("review", "cli"),
     "click": ("cli",),
     "ray": ("batch",),
-    "pyarrow": ("batch", "images"),
+    "pyarrow": ("batch", "images", "report"),
 }
 STRANGERS_TO_TREES = ("torch", "torchvision", "open_clip", "litellm", "textual", "PIL", "numpy", "click", "rich")
 

@@ -36,3 +36,9 @@ class ModelError(TreegenError):
     """A language model or an encoder failed: exit code 3."""
 
     exit_code = 3
+
+
+class WaitingError(ModelError):
+    """Nothing failed: a person has to do the next step. Exit code 0."""
+
+    exit_code = 0

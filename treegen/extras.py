@@ -44,7 +44,7 @@ EXTRAS: Final = {
         Extra(
             name="review",
             purpose="the review in the terminal",
-            modules=("textual", "textual_image", "textual_plotext", "PIL"),
+            modules=("textual", "textual_image", "textual_plotext", "platformdirs", "PIL"),
         ),
         Extra(name="embed", purpose="reading and writing Parquet", modules=("pyarrow",), includes=("clip",)),
         Extra(name="hf", purpose="a transformers encoder", modules=("transformers",), includes=("clip",)),

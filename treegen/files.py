@@ -31,6 +31,19 @@ _SIGNATURES: Final = {
 }
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a file or folder exists; one whose name is too long does not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether it is a folder; one whose name is too long is not."""
+    return is_there(path) and path.is_dir()
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, but no device or pipe, which may never end or never begin.
 
@@ -50,8 +63,12 @@ def open_regular(path: Path) -> BufferedReader:
         raise
 
 
-def refuse_binary(path: Path) -> None:
+def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
     """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
+
+    Args:
+        path: the file.
+        wanted: what it should be, in words.
 
     Raises:
         InputError: it begins like an image, an archive or UTF-16 text, or holds a zero byte.
@@ -61,12 +78,12 @@ def refuse_binary(path: Path) -> None:
             head = file.read(4096)
     except OSError:
         return
+    tip = "name a text file, or save it as UTF-8" if wanted == "UTF-8 text" else f"name {wanted}, saved as UTF-8"
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
-            raise InputError(f"{path}: {kind}, not UTF-8 text", "name a text file, or save it as UTF-8")
+            raise InputError(f"{path}: {kind}, not {wanted}", tip)
     if b"\0" in head:
-        message = f"{path}: contains a zero byte at offset {head.index(0)}: not a text file"
-        raise InputError(message, "name a text file, or save it as UTF-8")
+        raise InputError(f"{path}: contains a zero byte at offset {head.index(0)}: not {wanted}", tip)
 
 
 def read_text(path: Path, *, most: int | None = None) -> str:
@@ -91,7 +108,10 @@ def read_text(path: Path, *, most: int | None = None) -> str:
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the name") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, not a file", "name a file in it") from None
     except UnicodeDecodeError as error:
+        refuse_binary(path)
         before = content[: error.start]
         column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         place = f"line {before.count(10) + 1}, column {column}"

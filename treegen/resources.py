@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError
+from treegen.text import did_you_mean
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 
@@ -32,7 +33,8 @@ def read_schema(name: str) -> str:
     """
     path = data_dir("schemas") / f"{name}.schema.json"
     if not path.is_file():
-        raise InputError(f"no schema named {name!r}", f"one of: {', '.join(schema_names())}")
+        names = schema_names()
+        raise InputError(f"no schema named {name!r}{did_you_mean(name, names)}", f"one of: {', '.join(names)}")
     return path.read_text(encoding="utf-8")
 
 

@@ -40,6 +40,11 @@ def show(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
+def encodable(text: str) -> str:
+    """Replace what UTF-8 cannot encode: halves of surrogate pairs, which JSON can hold as escapes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
 
@@ -47,6 +52,16 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     ('1 class', '0 options')
     """
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def points(difference: float) -> str:
+    """Format a difference of shares in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}"
+
+
+def p_value(p: float) -> str:
+    """Format a p-value; very small ones as a bound."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
 def did_you_mean(name: str, candidates: Collection[str], *, kind: str = "", cutoff: float = 0.7) -> str:

@@ -283,7 +283,7 @@ def test_rows_of_pictures_that_are_gone_do_not_count_and_a_mended_label_does(
 def test_a_set_of_one_split_is_divided_as_for_a_score(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
-    """Called `train` as a whole, it has a test part all the same."""
+    """Called `train` as a whole, it has a test split all the same."""
     shutil.move(sketchbook / "images", sketchbook / "set")
     (sketchbook / "images").mkdir()
     shutil.move(sketchbook / "set", sketchbook / "images" / "train")
@@ -338,10 +338,10 @@ def test_pictures_in_shards_are_embedded_once_under_any_name(few: Path, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({}, "nothing says where"),
+        ({}, "no destination"),
         ({"output": "few/a/0.png"}, "is a file"),
         ({"output": "out", "tree": "nowhere/tree.json"}, "domain.toml"),
-        ({"tree": "tree.json"}, "Parquet"),
+        ({"tree": "tree.json"}, "a folder for the answers"),
     ],
 )
 def test_requests_that_cannot_be_followed_say_why(
@@ -355,7 +355,7 @@ def test_requests_that_cannot_be_followed_say_why(
 def test_a_folder_without_a_picture_that_can_be_read_is_an_error(few: Path, tmp_path: Path, embed: Embed) -> None:
     for path in few.rglob("*.png"):
         path.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"no image that can be embedded; 7 skipped, first a/0\.png"):
+    with pytest.raises(InputError, match=r"no image can be embedded; 7 skipped, first a/0\.png"):
         embed(few, LocalEngine(2), output=tmp_path / "out")
     with pytest.raises(InputError, match="no such folder or file"):
         embed(tmp_path / "nowhere", output=tmp_path / "out")
@@ -375,5 +375,5 @@ def test_the_local_engine_has_as_many_processes_as_are_asked_for_or_as_the_domai
 
 
 def test_ray_needs_a_worker(few: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="ray needs one at least"):
+    with pytest.raises(InputError, match="ray needs at least one"):
         open_engine("ray", make_plan(few, output=tmp_path / "out"), 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TREE, Run
+from tests.conftest import DOMAIN, TREE, Run
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_file
@@ -129,7 +129,7 @@ GATES = [("--require-approved",), ("--min-accuracy", "0.5"), ("--against", "HEAD
 def test_a_gate_that_finds_no_tree_does_not_pass(run: Run, workspace: Workspace, gate: tuple[str, ...]) -> None:
     """A pipeline with a mistyped path must not be green; what the domain has is still told."""
     folder = workspace.path.parent
-    for path, told in ((folder, "no tree.json to judge"), (folder / "domain.toml", "no tree to judge")):
+    for path, told in ((folder, "no tree.json to check"), (folder / "domain.toml", "no tree to check")):
         done = run("check", *gate, path)
         assert done.code == 2
         assert f"{path}: {told}\n  name the tree file" in done.err
@@ -155,7 +155,8 @@ def test_what_cannot_be_read_as_a_tree_passes_no_gate(run: Run, workspace: Works
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"\xff\xfe", "not UTF-8 at byte 0"),
+        (b"\xff\xfe", "UTF-16 text, not a tree"),
+        (b"\xe9t\xe9", "not UTF-8 at byte 0"),
         (None, "no such file"),
     ],
 )
@@ -263,3 +264,35 @@ def test_a_for_an_is_found_in_a_prompt_filled_with_its_option(run: Run, tree_fil
     assert [line.partition(" warning ")[2].split(":")[0] for line in lines] == [
         "TG611 /classification_groups/size/options/1"
     ]
+
+
+def test_what_was_fixed_is_listed(run: Run, tmp_path: Path) -> None:
+    """One line a fix on stderr, the same in JSON; also of what became a duplicate by another fix."""
+    path = tmp_path / "tree.json"
+    path.write_text(TREE.replace('"tiny", "huge"', '"tiny", "huge", " tiny "'), encoding="utf-8")
+    done = run("check", "--fix", path)
+    told = [line.removeprefix(f"{path}: ") for line in done.err.splitlines() if ": fixed " in line]
+    assert [line.split()[1] for line in told] == ["TG113", "TG301", "TG111"]
+    assert told[0].startswith("fixed TG113 /classification_groups/size/options/2: white space around")
+    assert told[0].endswith(": remove the white space")
+    assert ": fixed " not in run("check", "--fix", path).err
+    path.write_text(TREE, encoding="utf-8")
+    (found,) = json.loads(run("check", "--fix", "--json", path).out)
+    assert [problem["code"] for problem in found["fixed"]] == ["TG301"]
+
+
+def test_missing_images_are_an_error_of_a_domain_and_a_warning_beside_a_tree(run: Run, tmp_path: Path) -> None:
+    """A tree can be checked where its images are not, as in a clone."""
+    (tmp_path / "domain.toml").write_text(f'{DOMAIN}[images]\nfolder = "not here"\n', encoding="utf-8")
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    whole = run("check", tmp_path)
+    assert (whole.code, ": error TG402 /images/folder: " in whole.out) == (1, True)
+    alone = run("check", tmp_path / "tree.json")
+    assert alone.code == 0
+    assert "warning TG402 /images/folder: the images are not here, so nothing can be scored: not here" in alone.out
+
+
+def test_a_folder_with_a_tree_and_no_domain_is_checked(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    done = run("check", tmp_path)
+    assert (done.code, f"{tmp_path / 'tree.json'}: 0 errors" in done.out) == (0, True)

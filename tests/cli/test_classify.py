@@ -61,3 +61,57 @@ def test_noise_and_a_blank_page_fit_no_class_and_drawings_do(run: Run, tree_file
     right = [r["fits"] for r in drawn if r["ranking"][0][0] == Path(r["path"]).parent.name]
     assert len(right) > 60
     assert sum(right) / len(right) >= 0.94
+
+
+@pytest.mark.slow
+def test_sets_list_the_classes_that_cannot_be_excluded_and_top_the_best(run: Run, tree_file: Path) -> None:
+    """Nothing is excluded at a share that so few dev images cannot promise; an empty set fits no class."""
+    image = tree_file.parent / "images" / "Wendle" / "001.png"
+    done = run("classify", tree_file, image, "--sets", 0.8, "--top", 2, "--json")
+    (result,) = json.loads(done.out)
+    assert len(result["ranking"]) == 2
+    assert len(result["possible"]) < 13
+    (every,) = json.loads(run("classify", tree_file, image, "--sets", 0.999, "--json").out)
+    assert (len(every["possible"]), every["possible"][0]) == (13, every["ranking"][0][0])
+    several = sorted(image.parent.glob("*.png"))
+    few = json.loads(run("classify", tree_file, *several, "--sets", 0.2, "--json").out)
+    assert [] in [each["possible"] for each in few]
+    shown = run("classify", tree_file, *several, "--sets", 0.2, "--top", 1)
+    assert "  20.0 % set: empty, it fits no class" in shown.out
+    assert "; next" not in shown.out
+    assert json.loads(run("classify", tree_file, image, "--json").out)[0]["possible"] is None
+
+
+def test_sets_need_the_images_of_the_domain(run: Run, tree_file: Path) -> None:
+    image = tree_file.parent / "images" / "Wendle" / "001.png"
+    path = tree_file.parent / "domain.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("[images]")] + "[split]\nseed = 0\n", encoding="utf-8")
+    done = run("classify", tree_file, image, "--sets", 0.9)
+    assert done.code == 2
+    assert "the domain has no images" in done.err
+
+
+@pytest.mark.slow
+def test_a_score_reports_coverage_probabilities_and_doubtful_labels(run: Run, tree_file: Path) -> None:
+    """A drawing in the folder of another class contradicts its label; with `bayes` the scores are probabilities."""
+    images = tree_file.parent / "images"
+    path = tree_file.parent / "domain.toml"
+    path.write_text(path.read_text(encoding="utf-8") + '\n[decision]\nrule = "bayes"\n', encoding="utf-8")
+    for number in range(8):
+        (images / "Zandoor" / f"{number:03}.png").replace(images / "Nubbet" / f"z{number:03}.png")
+    score = json.loads(run("score", tree_file, "--json").out)
+    assert (score["sets"]["level"], score["sets"]["n"]) == (0.9, score["images"]["test"])
+    assert 0 <= score["calibration"]["error"] < 0.3
+    assert sum(entry["n"] for entry in score["dev"]["calibration"]["bins"]) == score["images"]["dev"]
+    doubts = [entry for entry in score["dev"]["label_errors"] if entry["path"].startswith("Nubbet/z")]
+    assert doubts
+    assert {entry["label"] for entry in doubts} == {"Nubbet"}
+    shown = run("score", tree_file, "--groups").out
+    for words in (
+        "prediction sets (90.0 %",
+        "expected calibration error (ECE)",
+        "labels that may be wrong",
+        "looks like",
+    ):
+        assert words in shown

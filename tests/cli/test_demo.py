@@ -6,8 +6,14 @@ import pytest
 
 from tests.conftest import Run, revisions_of
 from treegen.history.store import Store
+from treegen.llm.chat import open_chat
+from treegen.tree.changes import Change
+from treegen.tree.changes.difference import difference
+from treegen.tree.feedback_target import Feedback
 from treegen.tree.validation.checks import check_file
 from treegen.tree.validation.problems import errors_of
+from treegen.workflow.review_model import ReviewModel
+from treegen.workflow.revise import diagnose, propose_revision
 
 
 @pytest.mark.slow
@@ -38,6 +44,18 @@ def test_the_demo_shows_the_loop_and_what_it_is_worth(run: Run, tmp_path: Path) 
     assert "# " in (store.calls()[0].reply or "")
     assert "What the loop achieved" in done.out
     store.close()
+    assert len(asked_again(folder)) == 4
+
+
+def asked_again(folder: Path) -> tuple[Change, ...]:
+    """What the recording answers to the second feedback, as the review asks it: about the revised tree."""
+    text = (folder / "feedback-2.txt").read_text(encoding="utf-8").strip()
+    with ReviewModel(folder / "tree.json") as review, review.workspace() as workspace:
+        tree, decisions = review.tree, tuple(review.session.decisions())
+        chat = open_chat(workspace.domain.llm, folder)
+        feedback = Feedback(text=text, decisions=decisions)
+        proposal = propose_revision(workspace, chat, feedback, tries=1, tree=tree, diagnosis=diagnose(workspace, tree))
+        return difference(tree, proposal.tree)
 
 
 @pytest.mark.slow

@@ -39,8 +39,8 @@ def test_with_a_tree_the_table_has_answers_and_the_accuracy_says_of_what(
     shown = run("embed", tree_file.parent, "-o", tmp_path / "out")
     assert "105 images: 0 embedded, 104 written already, 1 skipped" in shown.out
     assert "Wendle/\\u001b[31mred.png: not an image" in shown.out
-    assert "accuracy on the test part: " in shown.out
-    assert "(n = 52, 95 % interval; 52 of the dev part left out)" in shown.out
+    assert "accuracy on the test split: " in shown.out
+    assert "(n = 52, 95 % interval; 52 of the dev split left out)" in shown.out
 
 
 def test_a_domains_tree_with_errors_does_not_stop_the_embedding(run: Run, tree_file: Path, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_domains_tree_with_errors_does_not_stop_the_embedding(run: Run, tree_f
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["images"], "nothing says where"),
+        (["images"], "no destination"),
         (["nowhere", "-o", "out"], "no such folder or file"),
         ([".", "-o", "out", "--domain", "."], "is a domain itself"),
         (["images", "-o", "domain.toml"], "is a file"),
@@ -107,3 +107,21 @@ def test_rows_that_two_runs_wrote_twice_are_counted_once_when_the_folder_is_open
     assert again.out.splitlines()[0] == "104 images: 0 embedded, 104 written already, 0 skipped"
     paths = pyarrow.parquet.read_table(out)["path"].to_pylist()
     assert (len(paths), len(set(paths))) == (104, 104)
+
+
+@pytest.mark.slow
+def test_the_best_classes_of_each_image_stand_in_the_table_if_asked_for(
+    run: Run, tree_file: Path, tmp_path: Path
+) -> None:
+    """In a folder of their own: rows with them and rows without are not mixed."""
+    images = tree_file.parent / "images" / "Wendle"
+    done = run("embed", images, "--tree", tree_file, "-o", tmp_path / "out", "--top", 3)
+    assert done.code == 0
+    table = pyarrow.parquet.read_table(tmp_path / "out").to_pydict()
+    for predicted, score, top in zip(table["predicted"], table["score"], table["top"], strict=True):
+        assert (top[0]["class"], top[0]["score"]) == (predicted, pytest.approx(score))
+        assert len({entry["class"] for entry in top}) == 3
+        assert [entry["score"] for entry in top] == sorted((entry["score"] for entry in top), reverse=True)
+    mixed = run("embed", images, "--tree", tree_file, "-o", tmp_path / "out")
+    assert (mixed.code, "have a different top: 3, not none" in mixed.err) == (2, True)
+    assert run("embed", images, "-o", tmp_path / "other", "--top", 3).code == 2

@@ -9,6 +9,7 @@ from tests.conftest import Run
 from treegen.cli.export import command
 from treegen.exchange.exporting import FORMATS
 from treegen.exchange.writers import TEXTS
+from treegen.report import predictions
 from treegen.tree.validation.checks import check_file
 
 
@@ -27,10 +28,10 @@ def test_text_goes_to_stdout_or_to_a_file(run: Run, tree_file: Path, tmp_path: P
 
 
 def test_the_command_offers_every_format() -> None:
-    """The list of the command is a copy: importing the original would slow `--help`."""
+    """The list of the command is a copy: importing the originals would slow `--help`."""
     (choice,) = (p.type for p in command.params if p.name == "form")
     assert isinstance(choice, click.Choice)
-    assert tuple(choice.choices) == FORMATS
+    assert tuple(choice.choices) == (*FORMATS, *predictions.FORMATS)
 
 
 def test_clip_benchmark_and_safetensors_need_a_place(run: Run, tree_file: Path, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """The entry point: help, wrong usage, and a reader that closes the pipe."""
 
+import errno
 import logging
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -38,6 +41,29 @@ def test_unknown_command_is_wrong_usage(run: Run) -> None:
     done = run("frobnicate")
     assert (done.code, done.out) == (2, "")
     assert "frobnicate" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(("scor", "x"), "score"), (("chekc",), "check"), (("git_setup",), "git-setup"), (("log", "--cal"), "--call")],
+)
+def test_a_command_or_option_that_is_nearly_one_is_suggested(run: Run, arguments: tuple[str, ...], meant: str) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert re.search(rf"did you mean .*{meant}", done.err, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 2), (errno.EACCES, 2), (errno.EBADF, 70)])
+def test_a_full_disk_is_not_a_bug(run: Run, monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> None:
+    """Nor is a missing permission: exit code 2, with the file."""
+
+    def fail() -> list[str]:
+        raise OSError(number, os.strerror(number), "some/file")
+
+    monkeypatch.delenv("TREEGEN_DEBUG", raising=False)
+    monkeypatch.setattr("treegen.resources.schema_names", fail)
+    done = run("schema")
+    assert (done.code, "some/file" in done.err, "bug" in done.err) == (code, True, code == 70)
 
 
 @pytest.mark.slow
@@ -99,6 +125,6 @@ def test_verbose_shows_the_log_on_stderr_and_only_then(run: Run, tree_file: Path
         assert "migrated" not in done.out
         told.append(done.err)
     assert "treegen.history.store: " in told[0]
-    assert "store.sqlite: migrated from version 7 to 8" in told[0]
+    assert "store.sqlite: migrated from version 5 to 9" in told[0]
     assert "migrated" not in told[1]
     assert logging.getLogger("treegen").handlers == []

@@ -11,7 +11,7 @@ import pytest
 
 from tests.waiting import PATIENCE
 from treegen.cli import output
-from treegen.cli.output import ProgressLine, complain, interval, percent, plain, print_json, say, table, tell
+from treegen.cli.output import ProgressLine, complain, interval, percent, plain, print_json, say, table, tell, wrapped
 
 
 class Clock:
@@ -131,3 +131,28 @@ print("done")
     assert (tmp_path / "out").read_text() == "done\n"
     assert b"embedding images" in shown
     assert b"/s" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("one two three", 80, ["one two three"]),
+        ("one two three", 8, ["one two", "  three"]),
+        ("  one two", 6, ["  one", "    two"]),
+        ("a\nb c", 3, ["a", "b c"]),
+        ("see /a/very/long/path here", 10, ["see", "  /a/very/long/path", "  here"]),
+        ("名前 名前", 5, ["名前", "  名前"]),
+        ("\x1b[31mred\x1b[0m two", 7, ["\x1b[31mred\x1b[0m two"]),
+        ("", 5, [""]),
+    ],
+)
+def test_lines_are_broken_between_words_that_stay_whole(text: str, width: int, lines: list[str]) -> None:
+    """What continues is indented; styles and wide characters count as they are seen."""
+    assert wrapped(text, width).split("\n") == lines
+
+
+def test_nothing_is_wrapped_in_a_pipe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where COLUMNS is set: a line for grep stays a line."""
+    monkeypatch.setenv("COLUMNS", "20")
+    say("word " * 20)
+    assert capsys.readouterr().out.count("\n") == 1

@@ -119,5 +119,5 @@ def test_a_revision_cannot_be_resolved(run: Run, git: Git, monkeypatch: pytest.M
     monkeypatch.chdir(git.folder)
     done = run("resolve", "HEAD:tree.json", "--take", "ours")
     assert done.code == 2
-    assert "HEAD:tree.json: no such file" in done.err
+    assert "HEAD:tree.json: this command works on the file, not on a revision" in done.err
     assert sorted(p.name for p in git.folder.iterdir()) == [".git", "tree.json"]

@@ -71,7 +71,7 @@ def test_what_a_reader_of_the_score_must_know_is_told(run: Run, tree_file: Path)
     assert done.code == 0
     assert "note: the embedding cache was damaged" in done.err
     assert "note: 1 picture is in more than one class" in done.err
-    assert "note: 1 label is not a class and was left out, with the images: Unicorn (0)" in done.err
+    assert 'note: 1 label is not a class and was left out, with the images: "Unicorn" (0)' in done.err
     (images / "Wendle" / "copy.png").unlink()
     (images / "Unicorn").rmdir()
     assert "note:" not in run("score", tree_file).err

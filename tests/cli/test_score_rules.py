@@ -33,13 +33,13 @@ def document(run: Run, *arguments: object) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_each_new_look_at_the_test_part_is_counted_and_told_and_the_dev_part_is_free(run: Run, tree_file: Path) -> None:
-    """The same tree again is no new look; neither is any score of the dev part alone."""
-    done = run("score", tree_file)
+    """The same tree again is no new look; neither is any score of the dev split alone."""
+    done = run("score", tree_file, "--full")
     assert "the test split was evaluated 1 time (" in done.out
     assert "(no interval: a class has 4 test images, and 5 are needed in each)" in done.out
     assert document(run, tree_file)["test_looks"] == 1
     tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
-    alone = run("score", tree_file, "--dev")
+    alone = run("score", tree_file, "--dev", "--full")
     assert "the test split was not evaluated" in alone.out
     assert "name baseline" not in alone.out
     assert "group (dev split)" in alone.out
@@ -107,7 +107,7 @@ def test_rules_are_compared_chosen_on_dev_and_frozen_with_the_files_comments_kep
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["temperature", "gated", "vote"])
 def test_a_rule_that_the_domain_names_is_used_without_being_frozen(run: Run, tree_file: Path, rule: str) -> None:
-    """One that learns does so on the dev part, for labels too."""
+    """One that learns does so on the dev split, for labels too."""
     domain = tree_file.parent / "domain.toml"
     domain.write_text(f'{domain.read_text()}\n[decision]\nrule = "{rule}"\n')
     assert document(run, tree_file, "--dev")["decision_rule"] == rule
@@ -227,9 +227,9 @@ def test_no_command_and_no_screen_has_the_word_for_what_only_a_test_can_show() -
 @pytest.mark.slow
 def test_nothing_is_called_better_than_anything(run: Run, tree_file: Path) -> None:
     """Not in any score, comparison, log, check or list of changes: p-values and intervals are told instead."""
-    printed = [run("score", tree_file, "--rules", "all", "--groups")]
+    printed = [run("score", tree_file, "--rules", "all", "--groups", "--full")]
     tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
-    printed += [run("score", tree_file), run("score", tree_file, "--json"), run("log", tree_file)]
+    printed += [run("score", tree_file, "--full"), run("score", tree_file, "--json"), run("log", tree_file)]
     printed += [run("check", tree_file, "--encoder", "bundled"), run("approve", tree_file, "--by", "Ada")]
     for done in printed:
         assert done.code in (0, 1)

@@ -103,13 +103,17 @@ def evidence_of(problem: Problem, features: Any, matrix: Any) -> RuleInputs:
     )
 
 
+#: rules that there were when the numbers were recorded
+_RECORDED = {name: rule for name, rule in RULES.items() if name != "bayes"}
+
+
 def results(problem: Problem, convert: Convert) -> dict[str, Any]:
     """All that scoring makes of the problem: plain data and arrays, by name."""
     rows = [TREE.classes.index(name) for name in CLASSES]
     matrix = convert(np.asarray(scoring.rule_matrix(TREE))[rows])
     dev, test = (evidence_of(problem, features, matrix) for features in (problem.dev, problem.test))
     found: dict[str, Any] = {"logits": dev.logits, "probabilities": dev.probabilities, "expected": dev.expected()}
-    fitted = {name: fit(rule, dev, problem.dev_labels) for name, rule in RULES.items()}
+    fitted = {name: fit(rule, dev, problem.dev_labels) for name, rule in _RECORDED.items()}
     for name, decision in fitted.items():
         found[f"parameters {name}"] = dict(decision.parameters)
         found[f"scores {name}"] = decision.scores(test)
@@ -117,7 +121,7 @@ def results(problem: Problem, convert: Convert) -> dict[str, Any]:
         found[f"controls {name}"] = _controls(problem, decision, test, convert)
     for sealed in (False, True):
         chosen, section = compare_rules(
-            list(RULES.values()), (dev, problem.dev_labels), None if sealed else (test, problem.test_labels)
+            list(_RECORDED.values()), (dev, problem.dev_labels), None if sealed else (test, problem.test_labels)
         )
         found[f"rules sealed={sealed}"] = {**section, "words": chosen.words}
     found["dealt"] = column_deal(matrix, dev.sizes, 3)
@@ -171,12 +175,15 @@ def _previews(problem: Problem, convert: Convert, decision: FittedRule | None) -
         assert decision is not None
         return decision.scores(evidence).argmax(1)
 
+    def obstacle(tree: Tree, valid: Tree | None) -> str:
+        return "twins" if tree.word(tree.rules[3], "shape") == "egg" else ""
+
     ground = PreviewContext(
         labels=tuple(problem.dev_labels),
         classes=CLASSES,
         embed=embed,
         ask=ask,
-        obstacle=lambda tree: "twins" if tree.word(tree.rules[3], "shape") == "egg" else "",
+        obstacle=obstacle,
         progress=lambda *_: None,
         predict=answer if decision else None,
     )

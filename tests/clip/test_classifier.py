@@ -44,11 +44,11 @@ def slow_scores(encoder: Any, picture: Image.Image, tree: Tree) -> dict[str, flo
 def test_ranking_and_answers_equal_a_slow_recomputation(
     tree: Tree, encoder: Any, make_encoder: Callable[[int], Any], pictures: list[Image.Image]
 ) -> None:
-    for picture, (ranking, answers) in zip(pictures, present(Labeller(tree, encoder).label(pictures)), strict=True):
+    for picture, label in zip(pictures, present(Labeller(tree, encoder).label(pictures)), strict=True):
         scores = slow_scores(make_encoder(0), picture, tree)
-        assert [name for name, _ in ranking] == sorted(scores, key=lambda name: -scores[name])
-        assert dict(ranking) == pytest.approx(scores, abs=1e-5)
-        for group, (name, option, probability, _) in zip(tree.groups, answers, strict=True):
+        assert [name for name, _ in label.ranking] == sorted(scores, key=lambda name: -scores[name])
+        assert dict(label.ranking) == pytest.approx(scores, abs=1e-5)
+        for group, (name, option, probability, _) in zip(tree.groups, label.answers, strict=True):
             probabilities = slow_probabilities(make_encoder(0), picture, group)
             assert (name, option) == (group.name, group.options[probabilities.index(max(probabilities))])
             assert probability == pytest.approx(max(probabilities), abs=1e-5)
@@ -60,9 +60,9 @@ def test_beside_each_answer_stands_the_one_that_the_label_demands(
     """The option of the best class in that group, and nothing where its rule says null."""
     rules = {rule.name: rule for rule in tree.rules}
     demanded = []
-    for ranking, answers in present(Labeller(tree, encoder).label(pictures)):
-        for group, (_, _, _, expected) in zip(tree.groups, answers, strict=True):
-            index = rules[ranking[0][0]].get(group.name)
+    for label in present(Labeller(tree, encoder).label(pictures)):
+        for group, (_, _, _, expected) in zip(tree.groups, label.answers, strict=True):
+            index = rules[label.ranking[0][0]].get(group.name)
             assert expected == (None if index is None else group.options[index])
             demanded.append(expected)
     assert None in demanded
@@ -73,9 +73,9 @@ def test_a_tree_of_many_classes_shows_the_best_five(encoder: Any, pictures: list
     group = Group(name="colour", prompt="It is {}.", options=tuple(f"colour {number}" for number in range(8)))
     rules = tuple(ClassRule(name=f"class {number}", answers=(("colour", number),)) for number in range(8))
     many = Tree(domain="d", groups=(group,), rules=rules)
-    for ranking, _ in present(Labeller(many, encoder).label(pictures)):
-        scores = [score for _, score in ranking]
-        assert len(ranking) == 5
+    for label in present(Labeller(many, encoder).label(pictures)):
+        scores = [score for _, score in label.ranking]
+        assert len(label.ranking) == 5
         assert scores == sorted(scores, reverse=True)
         assert 0 < scores[0] <= 1
 
@@ -96,9 +96,9 @@ def test_a_label_depends_neither_on_the_batch_nor_on_the_order_of_the_classes(
     turned = replace(tree, rules=tree.rules[::-1])
     together = Labeller(tree, encoder).label(pictures)
     alone = [Labeller(turned, encoder).label([picture])[0] for picture in pictures[::-1]][::-1]
-    for (ranking, answers), (other_ranking, other_answers) in zip(present(together), present(alone), strict=True):
-        assert dict(ranking) == pytest.approx(dict(other_ranking), abs=1e-5)
-        assert [a[:2] + a[3:] for a in answers] == [a[:2] + a[3:] for a in other_answers]
+    for label, other in zip(present(together), present(alone), strict=True):
+        assert dict(label.ranking) == pytest.approx(dict(other.ranking), abs=1e-5)
+        assert [a[:2] + a[3:] for a in label.answers] == [a[:2] + a[3:] for a in other.answers]
 
 
 def test_a_picture_without_numbers_gets_no_label_and_the_others_theirs(

@@ -160,13 +160,13 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(inner)
 
 
-#: Keys that scores of earlier versions do not have, or that only some have: a sealed one has none of the test part.
+#: Keys that scores of earlier versions do not have, or that only some have: a sealed one has none of the test split.
 OPTIONAL = {
     *("test", "baseline", "controls", "mcnemar", "minimum_detectable_effect", "recall_difference", "test_looks"),
     *("by", "digest"),  # of the split
     "reason",  # why the mean recall has no interval
     *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice", "fit"),
-    *("logit_scale_assumed", "files"),
+    *("logit_scale_assumed", "files", "sets", "label_errors"),
     *("balanced_accuracy", "confusion", "calibration", "information", "shared", "pairs", "together", "without"),
 }
 
@@ -174,7 +174,7 @@ OPTIONAL = {
 def test_the_schema_describes_every_key_requires_it_and_allows_no_other() -> None:
     schema = json.loads(read_schema("score"))
     objects, optional = list(_objects(schema)), set[str]()
-    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 43)
+    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 45)
     for entry in objects:
         assert entry["additionalProperties"] is False
         left = set(entry["properties"]) - set(entry["required"])
@@ -421,7 +421,7 @@ def test_what_is_kept_between_scores_changes_none(domain: Domain, tree: Tree, ev
 def test_the_test_part_is_never_held_as_images_by_options(
     domain: Domain, tree: Tree, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond the images that the shuffled columns ask, logits are made a slice at a time."""
+    """Logits are made a slice at a time, and of the few images that the shuffled columns ask."""
     evaluator = evaluate(domain)
     asked: list[int] = []
     plain = TreeClassifier.evidence
@@ -432,6 +432,6 @@ def test_the_test_part_is_never_held_as_images_by_options(
 
     monkeypatch.setattr(TreeClassifier, "evidence", noted)
     monkeypatch.setattr("treegen.clip.metrics.controls._WORK", 0)  # a sample of as many images as there are classes
+    monkeypatch.setattr("treegen.clip.classifier.SLICE", 4)
     evaluator.score(tree, other_tree(tree))
-    assert asked == [len(domain.classes)]  # the dev part is asked group by group
-    assert len(evaluator.parts["test"].labels) > len(domain.classes)
+    assert asked == [4, 4, 4, 1, len(domain.classes)]  # the dev split is asked group by group

@@ -169,7 +169,7 @@ def test_copies_of_a_broken_picture_are_each_named(domain: Domain, evaluate: Eva
 def test_pictures_that_are_all_broken_are_an_input_error(domain: Domain, evaluate: Evaluate) -> None:
     for path in folder_of(domain).rglob("*.png"):
         path.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"the dev part has no images \(images in all: 0, skipped: 26\)") as caught:
+    with pytest.raises(InputError, match=r"the dev split has no images \(images in all: 0, skipped: 26\)") as caught:
         evaluate(domain)
     assert "Abrosk/000.png: not an image" in caught.value.message
 
@@ -202,7 +202,7 @@ def test_the_digest_of_the_images_is_that_of_labels_and_contents_not_of_names(
 def test_changed_test_pictures_change_no_number_of_the_dev_part(
     domain: Domain, tree: Tree, evaluate: Evaluate, draw: Draw
 ) -> None:
-    """Whoever sees the dev part (the language model, tuning) learns nothing of the test part."""
+    """Whoever sees the dev split (the language model, tuning) learns nothing of the test split."""
     evaluator = evaluate(domain)
     before = evaluator.score(tree, parent=tree)
     parts = divide(evaluator.images.images, domain.classes, domain.split, {})
@@ -220,7 +220,7 @@ def test_changed_test_pictures_change_no_number_of_the_dev_part(
 def test_an_empty_part_is_an_input_error_that_names_it(
     make_domain: Callable[..., Domain], evaluate: Evaluate, dev: float, empty: str
 ) -> None:
-    told = f"the {empty} part has no images \\(images in all: 4, skipped: 0\\)"
+    told = f"the {empty} split has no images \\(images in all: 4, skipped: 0\\)"
     with pytest.raises(InputError, match=told) as caught:
         evaluate(make_domain({"Abrosk": 2, "Wendle": 2}, dev=dev))
     assert "below [split]" in caught.value.tip

@@ -1,4 +1,4 @@
-"""Other decision rules than the sum, in scores, previews and labels; and scores that leave the test part alone."""
+"""Other decision rules than the sum, in scores, previews and labels; and scores that leave the test split alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -133,7 +133,7 @@ def test_a_label_is_the_prediction_of_the_score(
     labeller = Labeller(tree, encoder, evaluator.decide(tree), own)
     dev = evaluator.parts["dev"]
     pictures = [Image.open(path).convert("RGB") for path in (i.path for i in dev.images)]
-    labels = [domain.classes.index(ranking[0][0]) for ranking, _ in present(labeller.label(pictures))]
+    labels = [domain.classes.index(label.ranking[0][0]) for label in present(labeller.label(pictures))]
     wanted = evaluator.answer(tree, dev.features).predictions
     assert sum(a == b for a, b in zip(labels, wanted, strict=True)) >= len(wanted) - 1
 
@@ -145,7 +145,7 @@ def test_a_sealed_score_has_the_dev_part_alone_and_needs_no_test_picture(
     whole = evaluator.score(tree, parent=other_tree(tree))
     sealed = evaluator.score(tree, sealed=True)
     assert schema_problems(sealed, "score") == []
-    gone = {"test", "baseline", "controls", "mcnemar", "recall_difference", "minimum_detectable_effect"}
+    gone = {"test", "baseline", "controls", "sets", "mcnemar", "recall_difference", "minimum_detectable_effect"}
     assert set(whole) - set(sealed) == gone
     assert all(sealed[key] == whole[key] for key in sealed)
     test = evaluator.parts.pop("test")

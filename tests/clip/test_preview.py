@@ -2,23 +2,37 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.clip.conftest import FakeEncoder
 from tests.tree.strategies import changed
+from treegen.clip.arrays import Array, like, namespace, softmax, to_numpy
+from treegen.clip.decisions import RULES
 from treegen.clip.evaluator import Evaluator
 from treegen.clip.metrics.statistics import mcnemar_exact
-from treegen.clip.preview import Preview
+from treegen.clip.preview import Preview, PreviewContext, Question, preview
+from treegen.clip.scoring import BLOCK, class_means, rule_matrix
 from treegen.config.domain import Domain
+from treegen.config.settings import DecisionSettings
+from treegen.progress import no_progress
 from treegen.tree.changes import (
+    Change,
     ClassRemoved,
+    GroupAdded,
     GroupRemoved,
+    GroupRenamed,
     GroupsReordered,
+    OptionAdded,
     OptionRemoved,
     OptionRenamed,
+    OptionsReordered,
     PromptChanged,
     RuleChanged,
     apply,
@@ -50,13 +64,25 @@ def slow_preview(evaluator: Evaluator, tree: Tree, other: Tree) -> Preview:
     )
 
 
-SINGLE = {
+SINGLE: dict[str, Change] = {
     "rule": RuleChanged(class_name="Wendle", group="colour", old="green", new="white"),
     "null": RuleChanged(class_name="Wendle", group="colour", old="green", new=None),
     "from null": RuleChanged(class_name="Quill", group="size", old=None, new="small"),
     "option": OptionRenamed(group="place", old="a cave", new="deep snow"),
     "prompt": PromptChanged(group="size", old="This creature is {}.", new="This thing looks {}."),
     "order": GroupsReordered(old=("colour", "size", "place"), new=("place", "colour", "size")),
+    "group added": GroupAdded(
+        group="legs",
+        prompt="It has {} legs.",
+        options=("no", "four"),
+        answers=(("Quill", "no"), ("Abrosk", "four"), ("Ilmet", None), ("Wendle", "no"), ("Corvane", "four")),
+        after="size",
+    ),
+    "group renamed": GroupRenamed(old="place", new="site"),
+    "option added": OptionAdded(group="size", option="huge", after="small"),
+    "options reordered": OptionsReordered(
+        group="colour", old=("red", "green", "blue", "white"), new=("white", "red", "blue", "green")
+    ),
 }
 
 
@@ -67,6 +93,57 @@ def test_a_single_change_does_what_scoring_from_scratch_says(
     evaluator = evaluate(domain)
     found, again = evaluator.preview(tree, [[SINGLE[name]], [SINGLE[name]]])
     assert found == again == slow_preview(evaluator, tree, apply(tree, [SINGLE[name]]))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_kind_of_change_does_with_every_decision_rule_what_scoring_from_scratch_says(
+    evaluate: Evaluate, domain: Domain, tree: Tree, rule: str
+) -> None:
+    evaluator = evaluate(replace(domain, decision=DecisionSettings(rule=rule)))
+    less = GroupRemoved(**whole_group(MutableTree(tree), "size"))
+    variants: list[list[Change]] = [*([change] for change in SINGLE.values()), [less]]
+    for changes, found in zip(variants, evaluator.preview(tree, variants), strict=True):
+        assert found == slow_preview(evaluator, tree, apply(tree, changes)), changes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", [np, torch], ids=["numpy", "torch"])
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_changed_scores_decide_as_full_ones_where_classes_are_as_good_as_tied(
+    library: Any, data: st.DataObject
+) -> None:
+    """More images than are scored at once, with probabilities so coarse that rounding decides between many classes."""
+    names, images = ("Abrosk", "Wendle", "Corvane", "Ilmet", "Quill"), 2 * BLOCK + 70
+    labels = np.arange(images) % len(names)
+
+    def ask(question: Question) -> Array:
+        drawn = np.random.default_rng(list("|".join(question).encode())).integers(0, 4, (len(question), images))
+        return library.asarray(softmax(drawn.astype(np.float32) / 3, 0))
+
+    def right(tree: Tree) -> NDArray[np.bool_]:
+        columns = namespace(ask(("x",))).concat([ask(group.fill()) for group in tree.groups])
+        scores = to_numpy(class_means(columns.T, like(rule_matrix(tree, names), columns)))
+        found: NDArray[np.bool_] = scores.argmax(1) == labels
+        return found
+
+    context = PreviewContext(
+        labels=tuple(labels.tolist()),
+        classes=names,
+        embed=lambda texts: None,
+        ask=ask,
+        obstacle=lambda tree, valid: "",
+        progress=no_progress,
+    )
+    tree = data.draw(trees_of(names))
+    others = [data.draw(trees_of(names)), *(data.draw(changed(tree, most=4)).tree for _ in range(3))]
+    others = [other for other in others if set(other.classes) == set(names) and other.groups]
+    old = right(tree)
+    for other, found in zip(others, preview(context, tree, others), strict=True):
+        new = right(other)
+        assert (found.before, found.after) == (old.sum(), new.sum())
+        assert found.to_right == tuple(np.flatnonzero(new & ~old))
+        assert found.to_wrong == tuple(np.flatnonzero(old & ~new))
 
 
 def test_a_group_less_is_a_preview_as_well(evaluate: Evaluate, domain: Domain, tree: Tree) -> None:

@@ -181,7 +181,7 @@ def test_a_domain_of_ten_thousand_classes_and_notes_tells_the_one_class_that_sta
     notes = "".join(f'"{name}" = "seen"\n' for name in names)
     path = written(tmp_path, f'name = "large"\nclasses_file = "classes.txt"\n[notes]\n{notes}')
     (problem,) = read_domain(path)[1]
-    assert (problem.code, problem.message) == ("TG401", 'the class "Creature 77" is a duplicate')
+    assert (problem.code, problem.message) == ("TG401", 'the class "Creature 77" is a duplicate (lines 78, 10001)')
 
 
 def test_a_code_or_class_that_is_nearly_right_is_asked_about(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_codes_that_are_warnings_can_be_set_and_no_others() -> None:
 
 
 def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path: Path) -> None:
-    """Without them it is the mean, and the test part is open."""
+    """Without them it is the mean, and the test split is open."""
     fingerprint = "sha256:" + "0" * 64
     table = f'rule = "gated"\nparameters = {{ bias = 1, "tree scale" = 0.5 }}\nencoder = "{fingerprint}"\n'
     domain = load_domain(written(tmp_path, f"{HEAD}[split]\nsealed = true\n[decision]\n{table}"))
@@ -212,6 +212,15 @@ def test_a_decision_rule_its_parameters_and_a_sealed_test_part_are_read(tmp_path
     )
     plain = load_domain(written(tmp_path, HEAD))
     assert (plain.decision, plain.split.sealed) == (DecisionSettings(rule="mean"), False)
+
+
+def test_priors_are_weights_of_classes_of_the_domain(tmp_path: Path) -> None:
+    text = 'name = "d"\nclasses = ["Wren", "Robin"]\n[decision]\nrule = "bayes"\npriors = { Wren = 3 }\n'
+    (tmp_path / "domain.toml").write_text(text, encoding="utf-8")
+    assert load_domain(tmp_path).decision.priors == (("Wren", 3.0),)
+    (tmp_path / "domain.toml").write_text(text.replace("{ Wren", "{ Wern"), encoding="utf-8")
+    with pytest.raises(InputError, match=r'no class "Wern"; did you mean "Wren"'):
+        load_domain(tmp_path)
 
 
 def test_one_notes_file_may_be_given_without_a_list(tmp_path: Path) -> None:

@@ -31,8 +31,10 @@ def test_a_tree_with_errors_is_refused_with_a_tip(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError, match="TG112") as found:
         load_tree(path)
     assert "treegen check" in found.value.tip
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(ProblemsError, match="TG112"):
         load_tree(tmp_path)
+    with pytest.raises(InputError, match=r"a folder without tree\.json"):
+        load_tree(tmp_path.parent)
 
 
 def test_targets_are_refused(tmp_path: Path) -> None:

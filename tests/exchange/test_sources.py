@@ -114,7 +114,7 @@ def test_prose_with_a_brace_before_the_tree_is_no_crash(write: Write) -> None:
 def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_source(tmp_path / "none.json")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="a folder, not a file"):
         read_source(tmp_path)
 
 

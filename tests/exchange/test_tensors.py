@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,16 @@ from treegen.clip.classifier import Labeller
 from treegen.clip.encoders import open_encoder
 from treegen.config.domain import load_domain
 from treegen.config.settings import EncoderSettings
+from treegen.config.toml_editing import write_table
 from treegen.exchange.exporting import export_tree, load_tree
 from treegen.images import open_image
 from treegen.tree.document import digest_of
+from treegen.workflow.workspace import Workspace
 
 README = Path(__file__).parents[2] / "README.md"
-SNIPPET = re.findall(r"```python\n(import json.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+TEXT = README.read_text(encoding="utf-8")
+SNIPPET = re.findall(r"```python\n(import json.*?)```", TEXT, re.DOTALL)
+POSTERIOR = re.findall(r"```python\n(with safe_open[^`]*likelihoods.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.fixture
@@ -70,7 +75,7 @@ def test_the_snippet_of_the_readme_labels_as_treegen_does(
     encoder = open_encoder(EncoderSettings(), tree_file.parent)
     pictures = [open_image(p, domain.images.crop) for p in sorted(domain.images.root.glob("*/*.png"))]
     assert len(pictures) == 104
-    expected = [ranking[0] for ranking, _ in present(Labeller(tree, encoder).label(pictures))]
+    expected = [label.ranking[0] for label in present(Labeller(tree, encoder).label(pictures))]
     monkeypatch.chdir(exported.parent)
     names = {"images": encoder.encode_images(pictures).numpy()}
     exec(compile(snippet, "README", "exec"), names)
@@ -78,3 +83,34 @@ def test_the_snippet_of_the_readme_labels_as_treegen_does(
     assert torch.allclose(
         torch.tensor(names["scores"].max(axis=1)), torch.tensor([score for _, score in expected]), atol=1e-4
     )
+
+
+@pytest.mark.slow
+def test_the_snippets_of_the_readme_give_the_probabilities_of_a_frozen_posterior(
+    tree_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With priors, all 104 drawings: the same three best classes with the same probabilities."""
+    table = '[decision]\nrule = "bayes"\npriors = { Wendle = 3 }\n'
+    path = tree_file.parent / "domain.toml"
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{table}", encoding="utf-8")
+    with Workspace(tree_file) as workspace:
+        tree, domain = load_tree(tree_file)
+        assert domain is not None
+        decision = workspace.run(lambda: workspace.evaluator.decide(tree))
+        learnt = {key: value for key, value in decision.parameters if not key.startswith("prior")}
+        write_table(path, "decision", {"rule": "bayes", "parameters": learnt, "priors": {"Wendle": 3.0}})
+        frozen = load_domain(path)
+        encoder = workspace.encoder
+        assert domain.images is not None
+        pictures = [open_image(p, domain.images.crop) for p in sorted(domain.images.root.glob("*/*.png"))]
+        expected = [label.ranking[:3] for label in present(Labeller(tree, encoder, decision).label(pictures))]
+        ((_, content),) = export_tree(tree, "safetensors", domain=frozen, encoder=encoder).files
+        images = np.asarray(encoder.encode_images(pictures))
+    assert isinstance(content, bytes)
+    (tmp_path / "tree.safetensors").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"images": images}
+    exec(compile(SNIPPET[0] + POSTERIOR[0], "README", "exec"), names)
+    for found, wanted in zip(names["top"], expected, strict=True):
+        assert [name for name, _ in found] == [name for name, _ in wanted]
+        assert np.allclose([p for _, p in found], [p for _, p in wanted], atol=1e-4)

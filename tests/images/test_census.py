@@ -136,7 +136,7 @@ def test_of_folders(files: Sequence[File]) -> None:
 @settings(deadline=None, max_examples=120)
 @given(FILES, st.data())
 def test_of_tables(files: Sequence[File], data: st.DataObject) -> None:
-    """Rows name pictures once, twice, in other words, with labels that are no class, or files that are not there."""
+    """Rows name pictures once, twice, in other words, with labels that are not classes, or files that are not there."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         found = write(root, files)

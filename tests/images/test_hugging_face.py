@@ -76,3 +76,15 @@ def test_folders_of_classes_alone_and_one_split_alone_are_divided_by_seed(
 def test_a_missing_folder_is_an_input_error(tmp_path: Path, pond: Make) -> None:
     with pytest.raises(InputError, match="no such image folder"):
         list_images(pond(hf=tmp_path / "none"))
+
+
+def test_a_damaged_parquet_file_of_pictures_is_an_input_error(tmp_path: Path, pond: Make) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [{"image": {"bytes": bytes(range(256)) * 40, "path": "1.png"}, "label": "Newt"}]
+    table = pyarrow.Table.from_pylist(rows)
+    parquet.write_table(table, tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    data = bytearray((tmp_path / "a.parquet").read_bytes())
+    data[4:40] = b"\xff" * 36  # the header of the first page
+    (tmp_path / "a.parquet").write_bytes(data)
+    with pytest.raises(InputError, match="not Parquet"):
+        list_images(pond(hf=tmp_path))

@@ -105,7 +105,7 @@ def test_numbers_that_a_table_with_gaps_made_fractions_count_all_the_same(
     (tmp_path / "images.csv").write_text("path,label\na.png,1.0\na.png,1.5\n", encoding="utf-8")
     found = list_images(pond(manifest=tmp_path / "images.csv"))
     assert ([i.label for i in found.images], found.strangers) == ([1], (("1.5", 1),))
-    assert found.notes == ("labels that are numbers are counted from 0: 0 = Newt, 1 = Swan, 2 = Axolotl",)
+    assert found.notes == ("numeric labels are counted from 0: 0 = Newt, 1 = Swan, 2 = Axolotl",)
 
 
 def test_the_manifests_parts_outrank_the_recorded_ones_and_the_rest_is_divided(
@@ -135,7 +135,7 @@ def test_a_content_in_both_parts_is_left_out_of_dev_and_named(tmp_path: Path, dr
     assert found.leaks == 1
     assert [(i.name, i.part) for i in found.images] == [("copy.png", "test"), ("b.png", "dev")]
     assert [(s.path.name, s.reason.split(":")[0]) for s in found.skipped] == [
-        ("a.png", "the same picture is in the test part")
+        ("a.png", "the same picture is in the test split")
     ]
 
 
@@ -147,19 +147,19 @@ def test_a_content_in_both_parts_is_left_out_of_dev_and_named(tmp_path: Path, dr
         ("a.csv", "file,label\na.png,Newt\n", 'line 1: no column "path"; there are: "file", "label"'),
         ("a.csv", "file,kind\na.png,Newt\n", 'line 1: no column "path" and no column "label"'),
         ("a.csv", "path,label\na.png,Newt\na.png\n", "line 3: 1 cell under 2 columns"),
-        ("a.csv", 'path,label\n"a.png,Newt\n', "line 2: a double quote is opened"),
-        ("a.csv", 'path,label\na.png,Newt\n"b.png,Newt\nc.png,Newt\n', "line 3: a double quote is opened"),
+        ("a.csv", 'path,label\n"a.png,Newt\n', "line 2: a double quote is not closed"),
+        ("a.csv", 'path,label\na.png,Newt\n"b.png,Newt\nc.png,Newt\n', "line 3: a double quote is not closed"),
         (
             "a.csv",
             "path,label\n,Newt\na.png,\n",
             "2 lines cannot be used\n  line 2: no file name .*\n  line 3: no label",
         ),
         ("a.csv", "path,label,split\na.png,Newt,train2\n", 'line 2: "train2" in "split" is none of dev, train'),
-        ("a.csv", "path,label,crop\na.png,Newt,0 0 40 80\n", 'line 2: the crop "0 0 40 80" is no box of fractions'),
+        ("a.csv", "path,label,crop\na.png,Newt,0 0 40 80\n", 'line 2: the crop "0 0 40 80" is not a box of fractions'),
         ("a.csv", "path,label,crop\na.png,Newt,all\n", 'line 2: the crop "all" is not four numbers'),
         ("a.jsonl", '{"path": "a.png", "label": "Newt"}\n{oops\n', "line 2: not JSON"),
         ("a.jsonl", '\n["a.png"]\n', "line 2: not an object"),
-        ("a.xlsx", "", "a.xlsx: of no known kind"),
+        ("a.xlsx", "", "a.xlsx: unknown kind of table"),
         ("a.parquet", "no table", "a.parquet: not Parquet"),
     ],
 )

@@ -1,3 +1,4 @@
+import logging
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from treegen.images import Crop, LabelledImage, hash_image, open_image, open_picture, pictures, read_bytes
+from treegen.images.pictures import check_header
 
 ENCODERS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "bmp": "BMP", "gif": "GIF", "tif": "TIFF"}
 
@@ -218,3 +220,27 @@ def test_a_picture_within_a_file_is_read_from_its_place(tmp_path: Path) -> None:
     assert read_bytes(image) == raw.getvalue()
     assert np.array_equal(pixels(open_picture(image)), pixels(gradient()))
     assert np.array_equal(pixels(open_picture(image, (0.0, 0.0, 0.5, 1.0))), pixels(gradient())[:, :4])
+
+
+def test_damaged_exif_data_says_nothing_of_the_pixels(tmp_path: Path) -> None:
+    gradient().save(tmp_path / "a.jpg", exif=b"Exif\0\0" + b"\x17nonsense" * 4, quality=95)
+    assert np.abs(pixels(open_image(tmp_path / "a.jpg")) - pixels(gradient())).mean() < 10
+
+
+def test_what_decoders_log_is_not_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("PIL.TiffImagePlugin").error("more samples per pixel than can be decoded")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"<!DOCTYPE html>", "not an image that can be read"), (b"", "not an image"), (b"\0" * 100, "not an image")],
+)
+def test_the_header_alone_tells_what_is_no_picture(tmp_path: Path, data: bytes, reason: str) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=reason):
+        check_header(LabelledImage(path=path, label=0))
+    for suffix, kind in ENCODERS.items():
+        gradient().save(tmp_path / f"b.{suffix}", kind)
+        check_header(LabelledImage(path=tmp_path / f"b.{suffix}", label=0))

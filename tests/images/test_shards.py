@@ -106,8 +106,8 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, pond: Make) ->
     assert told.pop(("a.tar", "3")) == "a label without a picture"
     assert told.pop(("a.tar", "5.png")).startswith("its label cannot be read")
     assert told.pop(("a.tar", "6.png")).startswith("its label cannot be read")
-    assert told.pop(("b.tar", "")).startswith("not a tar without compression")
-    assert told.pop(("c.tar", "")).startswith("not a tar without compression")
+    assert told.pop(("b.tar", "")).startswith("not an uncompressed tar")
+    assert told.pop(("c.tar", "")).startswith("not an uncompressed tar")
     assert told.pop(("e.tar", "")) == "the tar is empty"
     assert all(name == "d.tar" for name, _ in told)
     assert told
@@ -134,3 +134,36 @@ def test_a_tar_that_shrank_after_listing_says_so(tmp_path: Path, pond: Make) -> 
     (tmp_path / "a.tar").write_bytes((tmp_path / "a.tar").read_bytes()[: image.offset + 5])
     with pytest.raises(ValueError, match="cannot be read: the file ends after 5 of"):
         open_picture(image)
+
+
+def test_a_link_within_a_tar_has_the_bytes_of_its_target(tmp_path: Path, pond: Make) -> None:
+    """GNU tar stores the second name of a file as a link; a link that leads nowhere is named."""
+    write_tar(tmp_path / "a.tar", {"dir/1.png": picture(1), "dir/1.cls": b"Newt"})
+    with tarfile.open(tmp_path / "a.tar", "a") as tar:
+        links = [("2.png", tarfile.LNKTYPE, "dir/1.png"), ("dir/3.png", tarfile.SYMTYPE, "./1.png")]
+        links += [("2.cls", tarfile.LNKTYPE, "dir/1.cls"), ("dir/3.cls", tarfile.SYMTYPE, "../2.cls")]
+        links += [("4.png", tarfile.SYMTYPE, "4.png"), ("5.png", tarfile.LNKTYPE, "gone.png")]
+        for name, kind, target in links:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            tar.addfile(info)
+    found = list_images(pond(shards=tmp_path / "a.tar"))
+    assert [(i.member, i.label, read_bytes(i) == picture(1)) for i in found.images] == [
+        ("dir/1.png", 0, True),
+        ("2.png", 0, True),
+        ("dir/3.png", 0, True),
+    ]
+    assert {(s.member, s.reason) for s in found.skipped} == {
+        ("4.png", 'a link to "4.png", which is not a file of the tar'),
+        ("5.png", 'a link to "gone.png", which is not a file of the tar'),
+    }
+
+
+def test_names_and_labels_that_utf_8_cannot_hold_are_shown_escaped(tmp_path: Path, pond: Make) -> None:
+    members = {"1.png": picture(1), "1.cls": b"Newt", "b\udcff.png": picture(2), "b\udcff.cls": b"Newt"}
+    members |= {"3.png": picture(3), "3.json": b'"\\ud800"', "4.png": picture(4), "4.cls": b"\xff\xfe"}
+    write_tar(tmp_path / "a.tar", members)
+    found = list_images(pond(shards=tmp_path / "a.tar"))
+    assert [image.below(tmp_path) for image in found.images] == ["a.tar/1.png", "a.tar/b\\xff.png"]
+    assert found.strangers == (("\ufffd", 1),)
+    assert [s.reason for s in found.skipped] == ["its label cannot be read: not UTF-8"]

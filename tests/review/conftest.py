@@ -27,7 +27,8 @@ class Player:
 
     def __init__(self, app: ReviewApp, pilot: Pilot[None]) -> None:
         self.app, self.pilot = app, pilot
-        self._heard = [*app._notifications]  # a notification goes after seconds, also while a slow machine is busy
+        waiting = [Notification(each.message, title=each.settings["title"]) for each in app.toasts.waiting]
+        self._heard = [*app._notifications, *waiting]  # one goes after seconds, also while a slow machine is busy
         app.notify = self._hear  # type: ignore[method-assign]
 
     def _hear(self, message: str, **options: Any) -> None:
@@ -119,6 +120,12 @@ def anyio_backend() -> str:
 def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are waited for by what the application still has to do."""
     settle_by_the_loop(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _own_preferences(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Theme and layout are those of a new reviewer, and are not kept for the person who runs the tests."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
 
 
 @pytest.fixture(autouse=True)

@@ -3,21 +3,32 @@
 import fcntl
 import os
 import re
+import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final, Literal
 
 from tests.conftest import ROOT
 from tests.waiting import wait_until
 
 _LAST: Final = b"\x1b[5n"
+#: has the terminal control the session, and the system kill the program when the tests are killed
+_START: Final = """
+import ctypes, fcntl, os, signal, sys, termios
+if sys.argv[2]:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+os.execv(sys.executable, [sys.executable, "-m", "treegen", "review", sys.argv[1]])
+"""
 #: what a terminal answers to the questions of `textual_image` and of treegen
 ANSWERS: Final[Mapping[bytes, bytes]] = {
     b"\x1b[c": b"\x1b[?62;7c",
@@ -31,21 +42,28 @@ class PseudoTerminal:
     """`treegen review` on a pseudo terminal of 100 x 30."""
 
     def __init__(
-        self, tree: Path, *, answers: Literal["at once", "late", "never"] = "at once", **environment: str
+        self,
+        tree: Path,
+        *,
+        answers: Literal["at once", "late", "never"] = "at once",
+        controls: bool = True,
+        **environment: str,
     ) -> None:
         """Start it.
 
         Args:
             tree: the tree file.
             answers: when the terminal answers: `late` is when it is asked the next question.
+            controls: it controls the session of the program, which the system tells when it is closed.
             environment: more variables.
         """
         self._master, slave = os.openpty()
+        os.set_blocking(self._master, False)
         self.resize(100, 30)
         size = ("COLUMNS", "LINES")
         inherited = {name: value for name, value in os.environ.items() if name not in size}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "treegen", "review", str(tree)],
+            [sys.executable, "-c", _START, str(tree), "controls" if controls else ""],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -54,13 +72,18 @@ class PseudoTerminal:
         )
         os.close(slave)
         self.output = b""
-        self._answers, self._due = answers, b""
+        self._reading = Lock()
+        self._answers, self._due, self._hung_up = answers, b"", False
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         asked = re.compile(b"|".join(map(re.escape, ANSWERS)))
-        while True:
+        while not self._hung_up:
+            with self._reading:
+                pass
+            if not select.select([self._master], [], [], 0.05)[0]:
+                continue
             try:
                 data = os.read(self._master, 65536)
             except OSError:  # the program has ended
@@ -68,8 +91,12 @@ class PseudoTerminal:
             if not data:
                 return
             self.output += data
+            self.take(data)
             for question in asked.findall(data):
                 self._answer(question)
+
+    def take(self, data: bytes) -> None:
+        """Take what the program writes."""
 
     def _answer(self, question: bytes) -> None:
         if self._answers == "never":
@@ -82,9 +109,16 @@ class PseudoTerminal:
             self.type(due)
 
     def type(self, keys: bytes) -> None:
-        """Write keys in one piece, as a macro or a slow line does."""
+        """Write keys in one piece, as a macro or a slow line does; what the system has no room for is lost."""
         if self.process.poll() is None:
-            os.write(self._master, keys)
+            with suppress(BlockingIOError):
+                os.write(self._master, keys)
+
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Let what the program writes wait, as a slow line does."""
+        with self._reading:
+            yield
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size; the system tells the program."""
@@ -118,8 +152,15 @@ class PseudoTerminal:
         return self.ended()
 
     def close(self) -> None:
-        """End the program if it lives."""
-        self.process.kill()
+        """End the program, and what it has started, if they live."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self._reader.join(10)
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal, as its window is closed."""
+        if not self._hung_up:
+            self._hung_up = True
+            self._reader.join()  # while it reads, the terminal stays open
+            os.close(self._master)

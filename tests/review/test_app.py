@@ -156,6 +156,21 @@ async def test_a_search_can_be_left(play: Open, unseen: Path) -> None:
         assert player.grid("rules").row == 1
 
 
+async def test_a_search_goes_to_the_first_row_while_it_is_typed_and_counts_them(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        await player.press("2", "j", "j", "j", "slash", "o", "r", "a", "n", "g")
+        rules = player.grid("rules")
+        assert rules.row == 4
+        assert "1 of 2" in player.screen
+        await player.press("e", "x")
+        assert "none" in player.screen
+        assert rules.row == 3, "where the search began"
+        await player.press("backspace", "enter", "slash", "g", "r", "escape")
+        assert rules.row == 4, "it was left"
+        await player.press("n")
+        assert rules.row == 5, "the one before goes on"
+
+
 @pytest.mark.slow
 async def test_jump_mode_puts_a_letter_on_every_pane_and_goes_there(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
@@ -179,7 +194,7 @@ async def test_the_command_palette_opens_and_knows_the_edits(play: Open, unseen:
         await player.press("ctrl+p")
         assert type(player.app.screen).__name__ == "CommandPalette"
         await player.write("score")
-        await player.until(lambda: "Score on the test part" in player.screen)
+        await player.until(lambda: "Score on the test split" in player.screen)
         await player.write("move down")
         await player.until(lambda: "Move down" in player.screen)
         await player.press("enter")
@@ -219,14 +234,14 @@ async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None
 
 async def test_a_click_moves_the_cursor_and_a_second_one_chooses(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
-        await player.click("#groups", 3, 3)
+        await player.click("#groups", 3, 4)
         assert player.app.selection.group
         assert player.app.selection.group.name == "scene"
-        await player.click("#groups", 3, 3)
+        await player.click("#groups", 3, 4)
         assert player.at == "options"
         await player.press("2")
         rules = player.grid("rules")
-        await player.click("#rules", rules._columns[0].width + 4, 3)
+        await player.click("#rules", rules._columns[0].width + 5, 4)
         assert (rules.row, rules.column) == (2, 1)
         assert player.labels == []
 
@@ -411,7 +426,7 @@ async def test_the_history_shows_a_revision_whose_score_did_not_look_at_the_test
             revision = store.add_revision(player.tree, author="human", note=note, parent=None)
             store.add_score(revision.id, score)
         await player.press("5")
-        (sealed,) = (line for line in player.screen.splitlines() if line.rstrip().endswith("sealed"))
-        (seen,) = (line for line in player.screen.splitlines() if line.rstrip().endswith("open"))
+        (sealed,) = (line for line in player.screen.splitlines() if " sealed " in line)
+        (seen,) = (line for line in player.screen.splitlines() if " open " in line)
         assert "test" not in sealed
         assert "test 25.0 %" in seen

@@ -1,12 +1,12 @@
 """No key, burst of keys, signal, slow line or failing part ends or hangs the review: the real program on a terminal."""
 
 import os
-import random
 import shlex
 import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Final
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TREE
 from tests.review.pseudo_terminal import PseudoTerminal
 from tests.review.terminal import NEEDS_TMUX, Terminal
+from tests.waiting import wait_until
 from treegen.history.store import Store
-from treegen.review.repair_app import is_tree
+from treegen.workflow.demo import lay_out
 from treegen.workflow.session import Session
 
 PROGRAM: Final = (sys.executable, "-m", "treegen", "review")
@@ -90,9 +91,9 @@ class TestInTmux:
         terminal.shows(READY)
         for keys in ("rdyss", "rqq", "add"):
             terminal.press("-l", keys)
-            terminal.until(lambda screen, text=keys[1:]: "╭" in screen and text in screen)  # type: ignore[misc]
+            terminal.until(lambda screen, text=keys[1:]: "Name of the" in screen and text in screen)  # type: ignore[misc]
             terminal.press("Escape")
-            terminal.until(lambda screen: "╭" not in screen)
+            terminal.until(lambda screen: "Name of the" not in screen)
         leave(terminal)
         assert group_names(unseen) == before
 
@@ -100,7 +101,7 @@ class TestInTmux:
         terminal.start(*PROGRAM, str(unseen))
         terminal.shows(READY)
         terminal.press("-l", "jrX\r\r")
-        terminal.until(lambda screen: "formX" in screen and "╭" not in screen)
+        terminal.until(lambda screen: "formX" in screen and "Name of the" not in screen)
         for keys in ("oaa", "m\r\r", "p\r\r", "?qj", "1oh"):
             terminal.press("-l", keys)
         terminal.press("-l", "1o\x1b")
@@ -190,33 +191,66 @@ def test_a_terminal_that_is_closed_ends_the_review_and_every_step_is_stored(unse
     assert group_names(unseen)[1] == "formX"
 
 
-_KEYS: Final = [
-    *(key.encode() for key in "jkhlgG1234567arpmxdsLuUJKoynNAFeD/? \r\t\x13\x05\x07\x0c\x14\x18"),
-    b"\x1b",
-    b"\x1b[A",
-    b"\x1b[B",
-    b"\x1b[200~pasted\r\ntext\x1b[201~",
-    b"\x1b[<0;5;5M\x1b[<0;5;5m",
-    "é漢".encode(),
-]
+@pytest.mark.terminal
+def test_a_terminal_that_is_closed_without_a_signal_ends_the_review_too(unseen: Path) -> None:
+    """It read the end of the file for ever, with a whole processor, where it did not lead the session."""
+    with played(unseen, controls=False) as terminal:
+        terminal.type(b"jrX\r")
+        terminal.shows("formX")
+        terminal.hang_up()
+        assert terminal.ended() == 128 + signal.SIGHUP
+    assert group_names(unseen)[1] == "formX"
 
 
 @pytest.mark.terminal
-@pytest.mark.parametrize("seed", range(int(os.environ.get("TREEGEN_BURSTS", "3"))))  # 200 by `make soak`
-def test_random_bursts_end_nothing_and_lose_nothing(unseen: Path, seed: int) -> None:
-    """Keys, pastes, clicks, sizes and a removed history in any order; the file is whole and every step is stored."""
-    dice = random.Random(seed)
-    with played(unseen, EDITOR="true") as terminal:
-        for _burst in range(25):
-            terminal.type(b"".join(dice.choices(_KEYS, k=dice.randint(1, 12))))
-            match dice.randrange(8):
-                case 0:
-                    terminal.resize(dice.randint(0, 200), dice.randint(0, 60))
-                case 1:
-                    rmtree(unseen.parent / ".treegen", ignore_errors=True)
-        terminal.resize(100, 30)
-        assert terminal.leave() == 0, terminal.output[-3000:]
-    log = unseen.parent / ".treegen" / "treegen.log"
-    assert not log.exists() or "ERROR" not in log.read_text()
-    assert is_tree(unseen)
-    assert isinstance(group_names(unseen), list)
+def test_signals_that_stop_and_continue_leave_one_reader_of_keys(unseen: Path) -> None:
+    with played(unseen) as terminal:
+        for number in (signal.SIGCONT, signal.SIGSTOP, signal.SIGCONT, signal.SIGCONT):
+            terminal.process.send_signal(number)
+        terminal.type(b"jrX\r")
+        terminal.shows("formX")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.ended() == 128 + signal.SIGINT
+        assert b"\x1b[?1049l" in terminal.output
+    assert group_names(unseen)[1] == "formX"
+
+
+@pytest.mark.terminal
+def test_bytes_that_are_no_text_are_no_obstacle(unseen: Path) -> None:
+    with played(unseen) as terminal:
+        terminal.type(b"\xff\xfe")
+        time.sleep(0.5)  # the next keys are not of the same read
+        terminal.type(b"q")
+        assert terminal.ended() == 0
+        assert b"Traceback" not in terminal.output
+
+
+@pytest.mark.terminal
+def test_keys_typed_before_an_editor_ends_are_no_commands(unseen: Path) -> None:
+    """Behind `E` in one read, while the editor has the terminal, and ctrl+c that it sends to both."""
+    editor, going, ended = (unseen.parent / name for name in ("editor.sh", "going", "ended"))
+    editor.write_text(f"#!/bin/sh\ntrap '' INT\ntouch {going}\nuntil test -e {ended}; do sleep 0.05; done\nexit 4\n")
+    editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
+    with played(unseen, EDITOR=str(editor)) as terminal:
+        terminal.type(b"Eqq")
+        wait_until(going.exists)
+        terminal.type(b"qq\x03")
+        ended.touch()
+        terminal.shows("ended with 4")
+        terminal.type(b"jrX\r")
+        terminal.shows("formX")
+        terminal.type(b"q")
+        assert terminal.ended() == 0
+
+
+@pytest.mark.terminal
+@pytest.mark.slow
+def test_a_review_that_is_left_while_images_are_embedded_ends_by_its_own_code(tmp_path: Path) -> None:
+    """The models' native code came back into an interpreter that was being cleaned up, and aborted the process."""
+    lay_out(tmp_path, count=8)
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    with played(tmp_path / "tree.json") as terminal:
+        terminal.shows("embedding images")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.ended() == 128 + signal.SIGTERM
+        assert b"terminate called" not in terminal.output

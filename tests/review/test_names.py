@@ -104,7 +104,7 @@ async def test_a_hostile_name_in_messages_is_text(play: Open, tmp_path: Path, na
 
 async def test_a_click_link_in_a_name_is_not_obeyed(play: Open, tmp_path: Path) -> None:
     async with play(written(tmp_path / "tree.json", "[@click=app.quit]go[/]")) as player:
-        await player.click("#groups", 3, 1)
+        await player.click("#groups", 3, 2)
         await player.click("#title", 30, 0)
         await player.click("#hints", 3, 0)
         assert player.app.is_running

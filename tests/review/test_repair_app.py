@@ -64,6 +64,20 @@ async def test_a_wrong_type_is_shown_with_its_place_and_mended_in_the_editor(
         assert player.word("Abrosk", "colour") == "white"
 
 
+async def test_the_editor_opens_at_the_line_of_the_problem(
+    broken: Path, editor: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor("""echo "$@" > "$(dirname "$0")/arguments" """)
+    script = broken.with_name("editor.sh").rename(broken.with_name("vi"))
+    monkeypatch.setenv("EDITOR", str(script))
+    app = RepairApp(broken)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+    line = next(n for n, text in enumerate(WRONG.splitlines(), 1) if '"colour": "white"' in text)
+    assert broken.with_name("arguments").read_text().split() == [f"+{line}", str(broken)]
+
+
 async def test_what_is_still_wrong_is_shown_again(broken: Path, editor: Edit) -> None:
     editor("""echo '{"domain": "d", ' > "$1" """)
     app = RepairApp(broken)

@@ -54,6 +54,6 @@ def test_the_first_score_of_a_fresh_clone_embeds_all_pictures_beside_the_screen(
     """No `.treegen` comes with a clone. Processes for pictures could not start under Textual: the review ended."""
     assert not (tree_file.parent / ".treegen").exists()
     terminal.start(sys.executable, "-m", "treegen", "review", str(tree_file))
-    terminal.shows("n=52")  # the dev part of 104 pictures
+    terminal.shows("n=52")  # the dev split of 104 pictures
     terminal.press("q")
     terminal.shows("ended with 0")

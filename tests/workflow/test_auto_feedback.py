@@ -1,4 +1,4 @@
-"""Feedback composed from the mistakes: of the dev part alone, the same every time, with what was turned down."""
+"""Feedback composed from the mistakes: of the dev split alone, the same every time, with what was turned down."""
 
 import json
 import re
@@ -100,7 +100,7 @@ def test_names_with_control_characters_and_quotes_stay_names(tree: Tree) -> None
 
 @pytest.fixture
 def planted(tree_file: Path) -> Iterator[Workspace]:
-    """The sketchbook with facts of the test part alone: there, and only there, pictures of Zandoor show an Abrosk."""
+    """The sketchbook with facts of the test split alone: there, and only there, pictures of Zandoor show an Abrosk."""
     from PIL import Image
 
     workspace = Workspace(tree_file)
@@ -123,7 +123,7 @@ def planted(tree_file: Path) -> Iterator[Workspace]:
 
 
 def test_nothing_of_the_test_part_is_in_any_message(planted: Workspace) -> None:
-    """The test part alone confuses Zandoor with Abrosk, and its accuracy is another: no request holds either."""
+    """The test split alone confuses Zandoor with Abrosk, and its accuracy is another: no request holds either."""
     score = planted.evaluator.score(planted.load()[0])
     test = planted.evaluator.parts["test"]
     answers = planted.evaluator.answer(planted.load()[0], test.features).predictions

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from treegen.config.domain import load_domain, read_domain
 from treegen.errors import InputError
@@ -16,10 +17,10 @@ def class_list(folder: Path, *names: str) -> Path:
 
 
 def image_folders(folder: Path, *names: str) -> Path:
-    """Folders with one file each that has the suffix of an image."""
+    """Folders with one image each."""
     for name in names:
         (folder / "pictures" / name).mkdir(parents=True)
-        (folder / "pictures" / name / "1.png").write_bytes(b"")
+        Image.new("RGB", (2, 2)).save(folder / "pictures" / name / "1.png")
     return folder / "pictures"
 
 
@@ -89,7 +90,7 @@ def test_classes_and_folders_that_do_not_match_are_noted_with_what_may_be_meant(
     assert len(notes) == 3
     assert '"Newts": did you mean Newt? Then add below [aliases]: Newt = ["Newts"]' in notes
     assert 'no image folder for the class "Newt"; did you mean the folder "Newts"?' in notes
-    assert 'the folder "Newts" is no class' in notes
+    assert 'the folder "Newts" is not a class' in notes
 
 
 def test_of_many_mismatches_the_first_are_noted_and_the_rest_counted(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_what_cannot_become_a_domain_is_refused_and_nothing_is_written(tmp_path:
     for classes, images, told in (
         (None, None, "no classes"),
         (one, None, "1 class; at least 2"),
-        (tmp_path / "twice.txt", None, '"Newt" stands twice'),
+        (tmp_path / "twice.txt", None, '"Newt" is a duplicate'),
         (tmp_path / "none.txt", None, "no such file"),
         (None, tmp_path / "none", "no such folder"),
     ):
@@ -130,6 +131,6 @@ def test_a_domain_that_is_there_is_never_replaced(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
     classes = class_list(tmp_path, "Newt", "Swan")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         write_domain(classes / "pond", classes=classes, images=None)
     assert classes.read_text(encoding="utf-8") == "Newt\nSwan\n"

@@ -9,6 +9,7 @@ import pytest
 
 from treegen.history.store import Store
 from treegen.tree.changes import ChangeError, ClassRemoved, GroupRenamed, OptionRenamed, PromptChanged, RuleChanged
+from treegen.tree.changes.edits import rename_class
 from treegen.tree.document import content_of, dump, tree_from
 from treegen.tree.feedback_target import WHOLE, Target
 from treegen.tree.model import Tree
@@ -122,7 +123,8 @@ def test_a_unit_that_contradicts_the_reviewer_is_refused_and_changes_nothing(ses
 
 
 def test_a_refused_unit_cannot_be_taken_and_all_does_not_mean_it(session: Session, proposed: Tree) -> None:
-    asked = asked_of(session, proposed, locks=frozenset({"class Newt"}))
+    session.set_lock("class Newt", True)
+    asked = asked_of(session, proposed, locks=session.locks)
     newt = number(asked, "Newt")
     with pytest.raises(ChangeError, match="locked"):
         asked.accept(session, [newt])
@@ -131,6 +133,19 @@ def test_a_refused_unit_cannot_be_taken_and_all_does_not_mean_it(session: Sessio
     assert answers(session.tree, "Newt")["colour"] == "brown"
     assert "Frog" in session.tree.classes
     assert asked.open == 0
+
+
+def test_the_locks_that_count_are_those_of_now_by_the_names_of_the_proposal(session: Session, proposed: Tree) -> None:
+    session.set_lock("class Newt", True)
+    asked = asked_of(session, proposed, locks=session.locks)
+    newt = number(asked, "Newt")
+    session.set_lock("class Newt", False)
+    asked.look_at_locks(session)
+    assert not asked.units[newt].refused
+    session.do("renamed", rename_class(session.tree, "Newt", "Eft"))
+    session.set_lock("class Eft", True)
+    with pytest.raises(ChangeError, match='"Newt" is locked'):
+        asked.accept(session, [newt])
 
 
 def test_all_does_not_mean_what_was_not_asked_for_but_one_may_take_it(session: Session, proposed: Tree) -> None:

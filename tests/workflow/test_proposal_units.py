@@ -270,6 +270,15 @@ def test_a_target_that_is_not_there_is_told(tree: Tree, text: str) -> None:
         target_of(text, tree)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("group color", "group colour"), ("class newt", "class Newt"), ("option colour: brwn", "option colour: brown")],
+)
+def test_what_a_target_may_mean_is_suggested(tree: Tree, text: str, meant: str) -> None:
+    with pytest.raises(InputError, match=f'did you mean "{meant}"'):
+        target_of(text, tree)
+
+
 def test_only_groups_and_classes_are_locked(tree: Tree) -> None:
     assert [lock_of(x, tree) for x in ("group colour", "class Eel")] == ["group colour", "class Eel"]
     with pytest.raises(InputError, match="cannot be locked"):

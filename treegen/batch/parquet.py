@@ -34,6 +34,8 @@ _LOCK: Final = ".lock"
 _WRITING: Final = ".writing-"  # a leading dot: readers of the folder ignore it
 _ABOUT: Final = b"treegen."
 KEY_WIDTH: Final = 16
+_STATE: Final = ("path", "size", "changed", "label", "part")  # of a file and of its entry in the image set
+_SAME: Final = 0.01  # in each component, at most, between embeddings of one picture by two runs
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class ParquetFolder:
             for file in folder.glob(f"{_WRITING}*"):  # left by a killed run
                 file.unlink(missing_ok=True)
             paths, states = self._read()
-            if any(a == b for a, b in pairwise(sorted(paths))):  # two runs wrote at once, before folders were locked
+            if any(a == b for a, b in pairwise(sorted(states))):  # two runs wrote at once, before folders were locked
                 self._drop_repeated()
                 paths, states = self._read()
         except BaseException:
@@ -95,23 +97,25 @@ class ParquetFolder:
         paths, states, self._count = list[bytes](), list[bytes](), 0
         for file in self.files():
             self._check(file)
-            for batch in _columns(file, ["path", "size", "changed", "label", "part"]):
-                for path, *state in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    paths.append(key_of(path))
-                    states.append(key_of(f"{path}\n{state}"))
+            for batch in _columns(file, _STATE):
+                paths += map(key_of, batch["path"].to_pylist())
+                states += _states_of(batch)
             self._count += 1
         return paths, states
 
     def _drop_repeated(self) -> None:
-        """Keep only the first row of each path."""
+        """Keep the first of equal rows. Several boxes of one picture have equal states, and different embeddings."""
         import pyarrow as pa
         import pyarrow.parquet
 
-        seen = set[bytes]()
+        first: dict[bytes, list[NDArray[np.float16]]] = {}
         for file in self.files():
-            table = pyarrow.parquet.read_table(file, partitioning=None)
-            keys = [key_of(path) for path in table["path"].to_pylist()]
-            stays = [key not in seen and not seen.add(key) for key in keys]  # type: ignore[func-returns-value]
+            table, stays = pyarrow.parquet.read_table(file, partitioning=None), list[bool]()
+            for state, row in zip(_states_of(table), table["embedding"].to_pylist(), strict=True):
+                vector, others = np.asarray(row, np.float16), first.setdefault(state, [])
+                stays.append(all(np.abs(vector - other).max() > _SAME for other in others))
+                if stays[-1]:
+                    others.append(vector)
             if not any(stays):
                 file.unlink()
             elif not all(stays):
@@ -137,25 +141,33 @@ class ParquetFolder:
 
     def has(self, source: Source, label: str | None) -> bool:
         """Whether the picture has its row, and neither the file nor its entry in the image set has changed since."""
-        state = [source.size, source.changed, label, source.image.part]
-        return key_of(f"{source.path}\n{state}") in self._states
+        return self.state(source, label) in self._states
+
+    def state(self, source: Source, label: str | None) -> bytes:
+        """Return the key of a picture's file and of its entry in the image set, as they are now."""
+        return _state_key(source.path, [source.size, source.changed, label, source.image.part])
 
     def outdated(self, source: Source, label: str | None) -> bool:
         """Whether the picture has a row for an earlier state of the file or of its entry in the image set."""
         return key_of(source.path) in self._paths and not self.has(source, label)
 
-    def drop(self, paths: Sequence[str]) -> None:
-        """Remove the rows of changed files, which will be replaced."""
+    def drop(self, listed: KeySet, current: KeySet) -> None:
+        """Remove rows of listed pictures whose states are not current: the picture or its entry was changed or removed.
+
+        Args:
+            listed: the pictures of this run, as keys of their paths.
+            current: their states. A table may list a picture under several labels.
+        """
         import pyarrow as pa
-        import pyarrow.compute
         import pyarrow.parquet
 
-        names = pa.array(paths, pa.string())
-        for file in self.files() if paths else ():
-            table = pyarrow.parquet.read_table(file, partitioning=None)
-            stays = pyarrow.compute.invert(pyarrow.compute.is_in(table["path"], names))
-            if not pyarrow.compute.all(stays).as_py():
-                self._write(table.filter(stays), file)
+        for file in self.files():
+            table = pyarrow.parquet.read_table(file, columns=list(_STATE), partitioning=None)
+            pairs = zip(table["path"].to_pylist(), _states_of(table), strict=True)
+            stays = [key_of(path) not in listed or state in current for path, state in pairs]
+            if not all(stays):
+                whole = pyarrow.parquet.read_table(file, partitioning=None)
+                self._write(whole.filter(pa.array(stays, pa.bool_())), file)
 
     def add(
         self,
@@ -225,6 +237,16 @@ class ParquetFolder:
         for file in self.files():
             for batch in _columns(file, columns):
                 yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _states_of(table: Any) -> list[bytes]:
+    """Return the keys of the states of all rows of a table or a batch."""
+    columns = [table[name].to_pylist() for name in _STATE]
+    return [_state_key(path, state) for path, *state in zip(*columns, strict=True)]
+
+
+def _state_key(path: str, state: list[Any]) -> bytes:
+    return key_of(f"{path}\n{state}")
 
 
 def _locked(folder: Path) -> int:

@@ -21,6 +21,7 @@ from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
 from treegen.images import Census, LeftOut, Skipped, take_census
 from treegen.progress import Progress, no_progress
+from treegen.text import show
 from treegen.tree.document import digest_of
 from treegen.workflow.score import encoder_notes
 
@@ -88,10 +89,10 @@ def open_engine(name: str, plan: Plan, workers: int | None = None) -> Engine:
     from treegen.batch.ray_engine import ClusterEngine
 
     if name == "ray" and workers == 0:
-        raise InputError("--workers 0: ray needs one at least", "or leave it out: one for each GPU, else each core")
+        raise InputError("--workers 0: ray needs at least one", "omit it for one on each GPU, or else each core")
     images = plan.domain.images if plan.domain else None
-    own = images.workers if images and workers is None else workers
-    return ClusterEngine(workers) if name == "ray" else LocalEngine(own)
+    threads = images.workers if images and workers is None else workers
+    return ClusterEngine(workers) if name == "ray" else LocalEngine(threads)
 
 
 def embed_images(
@@ -186,13 +187,14 @@ class _Keeper:
         try:
             if self.cache:
                 settle(self.encoder, self.cache)
-            self._scorer = Scorer(plan.tree, self.encoder, self.cache, plan.domain) if plan.tree else None
+            self._scorer = Scorer(plan.tree, self.encoder, self.cache, plan.domain, plan.top) if plan.tree else None
             if plan.output:
                 about = {
                     "encoder": self.encoder.fingerprint,
                     "crop": str(plan.listing.crop),
                     "tree": digest_of(plan.tree) if plan.tree else "",
                     "rule": self._scorer.decision.words if self._scorer else "",
+                    "top": str(plan.top or ""),
                 }
                 self.table = ParquetFolder(plan.output, about, rows=self.rows)
         except BaseException:
@@ -210,21 +212,23 @@ class _Keeper:
 
     def sort_out(self, sources: Iterator[Source], spool: IO[bytes], progress: Progress) -> int:
         """Store what is known already, spool the rest, and return its number."""
-        waiting, outdated, seen = 0, list[str](), 0
+        by_table = self.plan.listing.settings.kind in ("manifest", "hf")  # tables may list a file in several rows
+        waiting, count, outdated, current = 0, 0, by_table, list[bytes]()
         while part := list(islice(sources, _LOOKED_UP)):
             if self.table:
-                outdated += [s.path for s in part if self.table.outdated(s, self.plan.listing.label(s))]
+                outdated = outdated or any(self.table.outdated(s, self.plan.listing.label(s)) for s in part)
+                current += [self.table.state(s, self.plan.listing.label(s)) for s in part]
                 self._listed += [key_of(s.path) for s in part]
             rest = self._without_known(part)
             if rest:
                 pickle.dump(rest, spool)
-            if self.plan.listing.settings.kind == "manifest":
+            if by_table:
                 self._files.update(key_of(s.path) for s in part)
-            waiting, seen = waiting + len(rest), seen + len(part)
-            self._sources = seen
-            progress("listing images", seen, 0)
-        if self.table:
-            self.table.drop(outdated)
+            waiting, count = waiting + len(rest), count + len(part)
+            self._sources = count
+            progress("listing images", count, 0)
+        if self.table and outdated:
+            self.table.drop(KeySet(self._listed, KEY_WIDTH), KeySet(current, KEY_WIDTH))
         return waiting
 
     def _without_known(self, sources: Sequence[Source]) -> list[Source]:
@@ -235,24 +239,24 @@ class _Keeper:
         files = self.cache.files([s.name for s in rest])
         digests = {s.name: files[s.name][2] for s in rest if files.get(s.name, ())[:2] == (s.size, s.changed)}
         outcomes = [Outcome(source=s, digest=digests[s.name]) for s in rest if s.name in digests]
-        known = {o.source.name for o in self._keep_known(outcomes)}
-        return [s for s in rest if s.name not in known]
+        cached = {o.source.name for o in self._keep_known(outcomes)}
+        return [s for s in rest if s.name not in cached]
 
     def _keep_known(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Return those whose content is in the cache; add their rows to the Parquet output."""
+        """Return the outcomes whose content is in the cache, and add their rows to the Parquet output."""
         assert self.cache is not None
         keys = [self._key(o) for o in outcomes]
         if self.table:
             vectors = self.cache.get(self.encoder.fingerprint, list(dict.fromkeys(keys)))
-            found = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
-            if found:
-                self._add_rows([o for o, _ in found], np.stack([v for _, v in found]))
-            known = [o for o, _ in found]
+            pairs = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
+            if pairs:
+                self._add_rows([o for o, _ in pairs], np.stack([v for _, v in pairs]))
+            cached = [o for o, _ in pairs]
         else:
-            there = self.cache.has(self.encoder.fingerprint, keys)
-            known = [o for o, k in zip(outcomes, keys, strict=True) if k in there]
-        self.counts.cached += len(known)
-        return known
+            keys_in_cache = self.cache.has(self.encoder.fingerprint, keys)
+            cached = [o for o, k in zip(outcomes, keys, strict=True) if k in keys_in_cache]
+        self.counts.cached += len(cached)
+        return cached
 
     def _key(self, outcome: Outcome) -> bytes:
         return content_key(outcome.source.image, outcome.digest, self.plan.listing.crop)
@@ -260,7 +264,7 @@ class _Keeper:
     def keep(self, outcomes: Sequence[Outcome]) -> None:
         """Store the results of an engine at once."""
         new = [o for o in outcomes if o.vector is not None]
-        known = [o for o in outcomes if o.vector is None and not o.reason]
+        already_embedded = [o for o in outcomes if o.vector is None and not o.reason]
         for outcome in outcomes:
             if outcome.reason:
                 self._skip(Skipped(path=Path(outcome.source.path), reason=outcome.reason))
@@ -272,10 +276,12 @@ class _Keeper:
             self._add_rows(new, vectors)
             self.counts.embedded += len(new)
         if self.cache:
-            kept = {id(o) for o in self._keep_known(known)}
-            for lost in (o for o in known if id(o) not in kept):
+            stored = {id(o) for o in self._keep_known(already_embedded)}
+            for lost in (o for o in already_embedded if id(o) not in stored):
                 self._skip(Skipped(path=Path(lost.source.path), reason="its vector in the cache is damaged"))
-            self.cache.remember_files((o.source.name, o.source.size, o.source.changed, o.digest) for o in new + known)
+            self.cache.remember_files(
+                (o.source.name, o.source.size, o.source.changed, o.digest) for o in new + already_embedded
+            )
 
     def _skip(self, skipped: Skipped) -> None:
         self.counts.skipped += 1
@@ -286,18 +292,21 @@ class _Keeper:
     def _census(self) -> Census:
         """Count the picture files that were read and left out; a file that two rows of a table name counts once."""
         findings, root = self.plan.listing.findings, self.plan.listing.root
-        found = len(self._files) if self._files else self._sources
-        others = take_census((), (*findings.skipped, *findings.passed_over), root).left_out
+        listed = len(self._files) if self._files else self._sources
+        grouped = take_census((), (*findings.skipped, *findings.passed_over), root).left_out
         if self._files:
             named = [s for s in (*findings.skipped, *findings.passed_over) if key_of(s.below(root)) not in self._files]
-            others = take_census((), named, root).left_out
-        broken = [each for each in others if each.kind == _BROKEN]
+            grouped = take_census((), named, root).left_out
+        broken = [each for each in grouped if each.kind == _BROKEN]
         count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)
-        names += tuple(str(each.path) for each in self._skipped)
+        names += tuple(dict.fromkeys(str(each.path) for each in self._skipped))
         together = LeftOut(kind=_BROKEN, count=count + len(self._broken), names=names)
-        left_out = [*(each for each in others if each.kind != _BROKEN), *([together] if together.count else ())]
+        left_out = [
+            *(each for each in grouped if each.kind != _BROKEN),
+            *([together] if together.count else ()),
+        ]
         left_out.sort(key=lambda each: -each.count)
-        return Census(read=found - len(self._broken), left_out=tuple(left_out))
+        return Census(read=listed - len(self._broken), left_out=tuple(left_out))
 
     def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Vectors") -> None:
         if self.table is None:
@@ -333,22 +342,23 @@ class _Keeper:
             name = left_out.below(self.plan.listing.root)
             self._skip(Skipped(path=Path(name), reason=left_out.reason))
         if self.counts.images == self.counts.skipped:
-            told = f"{self.plan.listing.settings.source}: no image that can be embedded"
+            message = f"{self.plan.listing.settings.source}: no image can be embedded"
             if self._skipped:
                 first = self._skipped[0]
-                told += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
+                message += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
             if findings.passed_over:
-                told += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
-            raise InputError(told, "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
+                message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
+            raise InputError(message, "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
         accuracy = None
         if self.table:
             self.table.flush()
             accuracy = self._measure()
         notes = [*self.plan.notes, *self.plan.listing.notes(), *encoder_notes(self.settings, self.plan.domain)]
         if findings.strangers:
-            notes.append(f"left out, as they are no class of the domain: {', '.join(sorted(findings.strangers)[:5])}")
+            labels = ", ".join(map(show, sorted(findings.strangers)[:5]))
+            notes.append(f"left out, as their labels are not classes of the domain: {labels}")
         if self.cache and self.cache.rebuilt:
-            notes.append("the embedding cache was damaged: it was set aside and begun anew")
+            notes.append("the embedding cache was damaged: it was set aside and rebuilt")
         encoder = self.encoder
         return Summary(
             counts=self.counts,

@@ -9,7 +9,8 @@ from treegen.batch.sources import Listing, is_domain, list_sources
 from treegen.config.domain import Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.model import Tree
-from treegen.workflow.workspace import TREE_NAME, Workspace
+from treegen.vcs.tree_names import TREE_NAME
+from treegen.workflow.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Plan:
         cache: the embedding cache; `None` for none.
         workspace: of the domain; `None` if there is no domain.
         tree: answers about every picture; `None` to only embed them.
+        top: best classes of every picture in the table, with their scores; 0: only the best.
         notes: what the user should know about it.
     """
 
@@ -31,6 +33,7 @@ class Plan:
     workspace: Workspace | None
     tree: Tree | None
     notes: tuple[str, ...]
+    top: int = 0
 
     @property
     def domain(self) -> Domain | None:
@@ -55,6 +58,7 @@ def make_plan(
     cache: Path | None = None,
     domain: Path | None = None,
     tree: Path | None = None,
+    top: int = 0,
 ) -> Plan:
     """Combine the user's arguments into a plan.
 
@@ -64,6 +68,7 @@ def make_plan(
         cache: the embedding cache; by default the domain's, if there is one.
         domain: supplies crop, encoder and cache.
         tree: answers about each picture; with an `output`, the domain's own by default.
+        top: best classes of each picture in the table; needs a tree.
 
     Raises:
         InputError: no destination is given, or something does not exist.
@@ -71,15 +76,15 @@ def make_plan(
     """
     own = is_domain(images)
     if own and domain:
-        raise InputError(f"{images} is a domain itself", "leave --domain out, or name a folder of images")
+        raise InputError(f"{images} is a domain itself", "omit --domain, or name a folder of images")
     if tree and not output:
-        raise InputError("a tree's answers go into Parquet files", "name their folder with -o; or `treegen score TREE`")
+        raise InputError("--tree needs a folder for the answers", "add -o FOLDER, or use `treegen score TREE`")
     workspace = _workspace(images if own else domain, tree)
     cache = cache or (workspace.cache_path if workspace else None)
     if not (output or cache):
-        raise InputError("nothing says where the embeddings go", "-o FOLDER, --cache FILE or --domain DOMAIN")
+        raise InputError("no destination for the embeddings", "give -o FOLDER, --cache FILE or --domain DOMAIN")
     if output and output.is_file():
-        raise InputError(f"{output} is a file", "name a folder: it will hold Parquet files")
+        raise InputError(f"{output} is a file", "name a folder for the Parquet files")
     answering, notes = None, tuple[str, ...]()
     if workspace and output and (tree or workspace.path.is_file()):
         try:
@@ -88,8 +93,10 @@ def make_plan(
             if tree:
                 raise
             notes = (f"embedded only, not scored: {error.message}",)
+    if top and answering is None:
+        raise InputError("the best classes of a picture need a tree's answers in a table", "--tree TREE -o FOLDER")
     listing = list_sources(images, workspace.domain if workspace else None, own=own)
-    return Plan(listing=listing, output=output, cache=cache, workspace=workspace, tree=answering, notes=notes)
+    return Plan(listing=listing, output=output, cache=cache, workspace=workspace, tree=answering, notes=notes, top=top)
 
 
 def _workspace(domain: Path | None, tree: Path | None) -> Workspace | None:

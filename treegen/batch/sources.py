@@ -19,13 +19,13 @@ from treegen.images.tables import columns_of, guess_columns
 _SHARDS: Final = ".tar"
 _NOBODY: Final = Domain(folder=Path(), name="none")
 _NO_LABELS: Final = (
-    "no labels: with --tree or --domain, folders that are called like classes label their pictures; "
-    "or name a table with the columns path,label"
+    "no labels: with --tree or --domain, folders that are named like classes label their pictures; "
+    "otherwise give a table with the columns path,label"
 )
 
 
 class AnyLabels(Labels):
-    """Labels of any image set: those that are no class of the domain are classes too, and an image may have none."""
+    """Labels of any image set: those that are not classes of the domain become classes, and an image may have none."""
 
     needed = False
 
@@ -38,9 +38,9 @@ class AnyLabels(Labels):
         """Return the index of the class, or the label's number in order of appearance; `NO_LABEL` for an empty one."""
         if not label:
             return NO_LABEL
-        known = super().find(label)
-        if known is not None:
-            return known
+        index = super().find(label)
+        if index is not None:
+            return index
         label = self.named(label)
         if label not in self._indices:
             self._indices[label] = len(self.appeared)
@@ -74,18 +74,19 @@ class Listing:
 
     def notes(self) -> list[str]:
         """Return what a reader must know of the set and its labels, once all pictures are listed."""
-        told = list(self.findings.notes)
+        notes = list(self.findings.notes)
         if self.labels is None:
-            return [*told, _NO_LABELS]
+            return [*notes, _NO_LABELS]
         if order := self.labels.order():
-            told.append(order)
+            notes.append(order)
         if self.in_folders and self.unlabelled:
             pictures = sum(self.unlabelled.values())
-            which = f"{pictures} pictures lie" if pictures > 1 else "1 picture lies"
-            told.append(
-                f"{which} in no folder that is called like a class, and so {'have' * (pictures > 1) or 'has'} no label"
-            )
-        return [*told, *self.labels.meant(self.unlabelled if self.in_folders else self.findings.strangers)]
+            have = "pictures have" if pictures > 1 else "picture has"
+            notes.append(f"{pictures} {have} no label: not in a folder that is named like a class")
+        if self.in_folders:
+            return [*notes, *self.labels.meant(self.unlabelled)]
+        others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
+        return [*notes, *self.labels.meant((*self.findings.strangers, *others))]
 
     @property
     def in_folders(self) -> bool:
@@ -114,8 +115,8 @@ class Listing:
             if self.labels is not None and path.parent != folder:
                 folder, part = path.parent, part_of(path, self.root, self.labels)
                 names = (*folder.relative_to(self.root).parts, self.root.name)
-                known = (found for name in names if (found := self.labels.find(name)) is not None)
-                label = next(known, NO_LABEL)
+                indices = (index for name in names if (index := self.labels.find(name)) is not None)
+                label = next(indices, NO_LABEL)
             if self.labels is not None and label == NO_LABEL:
                 self.unlabelled[names[0]] += 1
             yield LabelledImage(path=path, label=label, part=part)

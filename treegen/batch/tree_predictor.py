@@ -29,6 +29,8 @@ class Answered:
         scores: that score, 0 to 1 under the decision rule `mean` (N).
         options: index of each group's most probable option (G, N).
         probabilities: of these, 0 to 1 (G, N).
+        best: indices of the best classes (N, T), best first; T is 0 if none were asked for.
+        best_scores: their scores (N, T).
     """
 
     classes: tuple[str, ...]
@@ -37,9 +39,14 @@ class Answered:
     scores: "NDArray[np.float32]"
     options: "NDArray[np.int64]"
     probabilities: "NDArray[np.float32]"
+    best: "NDArray[np.int64]"
+    best_scores: "NDArray[np.float32]"
 
     def columns(self) -> dict[str, Any]:
-        """Return Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability per group."""
+        """Return Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability per group.
+
+        If the best classes were asked for also `top`, a list of structs of class and score.
+        """
         import pyarrow as pa
 
         answers = [
@@ -49,18 +56,32 @@ class Answered:
             )
             for (_, options), chosen, sure in zip(self.groups, self.options, self.probabilities, strict=True)
         ]
-        return {
-            "predicted": pa.array(self.classes, pa.string()).take(pa.array(self.predicted)),
+        classes = pa.array(self.classes, pa.string())
+        columns = {
+            "predicted": classes.take(pa.array(self.predicted)),
             "score": pa.array(self.scores, pa.float32()),
             "answers": pa.StructArray.from_arrays(answers, names=[name for name, _ in self.groups]),
         }
+        if self.best.shape[1]:
+            n, top = self.best.shape
+            ranked = pa.StructArray.from_arrays(
+                [classes.take(pa.array(self.best.reshape(-1))), pa.array(self.best_scores.reshape(-1), pa.float32())],
+                names=["class", "score"],
+            )
+            columns["top"] = pa.ListArray.from_arrays(np.arange(n + 1, dtype=np.int32) * top, ranked)
+        return columns
 
 
 class Scorer:
     """A tree ready to answer about any number of embedded images: its prompts are embedded once."""
 
     def __init__(
-        self, tree: Tree, encoder: "Encoder", cache: "EmbeddingCache | None" = None, domain: Domain | None = None
+        self,
+        tree: Tree,
+        encoder: "Encoder",
+        cache: "EmbeddingCache | None" = None,
+        domain: Domain | None = None,
+        top: int = 0,
     ) -> None:
         """Embed the tree's prompts that are not in the cache.
 
@@ -69,6 +90,7 @@ class Scorer:
             encoder: the encoder of the image vectors.
             cache: of texts.
             domain: supplies the decision rule; the mean without it.
+            top: best classes to name for each image.
 
         Raises:
             InputError: the decision rule has not learnt its parameters yet.
@@ -81,6 +103,7 @@ class Scorer:
 
         refuse_long(length_problems(tree, encoder))
         self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else MEAN
+        self._top = top
         self._classifier = TreeClassifier.embedded(tree, encoder, self.decision, domain, cache)
 
     def answer(self, features: "Array") -> Answered:
@@ -90,6 +113,7 @@ class Scorer:
 
         tree, evidence = self._classifier.tree, self._classifier.evidence(to_numpy(features))
         scores, parts = self.decision.scores(evidence), split_groups(evidence.probabilities, evidence.sizes)
+        best = (-scores).argsort(axis=1, kind="stable")[:, : self._top]
         return Answered(
             classes=tree.classes,
             groups=tuple((g.name, g.options) for g in tree.groups),
@@ -97,6 +121,8 @@ class Scorer:
             scores=scores.max(1),
             options=np.stack([part.argmax(1) for part in parts]),
             probabilities=np.stack([part.max(1) for part in parts]),
+            best=best,
+            best_scores=np.take_along_axis(scores, best, axis=1),
         )
 
 

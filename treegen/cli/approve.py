@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import TREE_FILE, EncoderChoice, domain_option, encoder_options, open_workspace
 
 
 @click.command("approve")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE_FILE)
 @click.option("--by", metavar="NAME", help="Who signs, as `Name <mail>`; as git would commit by default.")
 @domain_option
 @encoder_options

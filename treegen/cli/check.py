@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options
+from treegen.cli.options import BROKEN_TREE_FILE, PATH, EncoderChoice, domain_option, encoder_options
 
 if TYPE_CHECKING:
     from treegen.clip.embedding.cache import EmbeddingCache
@@ -25,8 +25,9 @@ FORMATS = ("text", "json", "github", "sarif")
 @click.argument("files", type=PATH, nargs=-1, required=True, metavar="TREE...")
 @domain_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--fix", is_flag=True, help="Apply the fixes that are certain.")
-@click.option("--against", metavar="REV", help="Also tell what changed since this git revision.")
+@click.option("--against", metavar="REV", help="Also list what changed since this git revision.")
 @click.option("--require-approved", is_flag=True, help="An error if nobody approved the tree as it stands.")
 @click.option(
     "--min-accuracy",
@@ -39,6 +40,7 @@ def command(
     files: tuple[Path, ...],
     domain_path: Path | None,
     form: str,
+    as_json: bool,
     fix: bool,
     against: str | None,
     require_approved: bool,
@@ -55,7 +57,7 @@ def command(
     from treegen.errors import InputError
 
     if encoder.arguments and not encoder.name:
-        raise InputError(f"{encoder.arguments[0]} is the encoder's", "name one with --encoder")
+        raise InputError(f"{encoder.arguments[0]} applies to an encoder only", "name one with --encoder")
     loaded: dict[object, Encoder] = {}
     encoders = _encoders(encoder, loaded)
     gated = against is not None or require_approved or min_accuracy is not None
@@ -70,7 +72,7 @@ def command(
             complain(error.message, error.tip)
     for note in dict.fromkeys(note for each in loaded.values() for note in each.notes):
         tell(f"note: {note}")
-    _print(found, form, complete=not unreadable)
+    _print(found, "json" if as_json else form, complete=not unreadable)
     if unreadable:
         sys.exit(2)
     sys.exit(1 if any(findings.errors for findings in found) else 0)
@@ -137,28 +139,34 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     """Yield the findings of one file, after the fixes if requested; preceded by those of its domain, if any.
 
     Raises:
-        InputError: a file cannot be read, or there is a gate but no tree to judge: passing would approve nothing.
+        InputError: a file cannot be read, or there is a gate but no tree to check: passing would approve nothing.
     """
     from treegen.cli.output import tell
     from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
-    from treegen.workflow.check import check_domain_file, check_images, check_tree_file
-    from treegen.workflow.workspace import TREE_NAME
+    from treegen.files import is_folder
+    from treegen.vcs.tree_names import TREE_NAME
+    from treegen.workflow.check import check_domain_file, check_image_source, check_images, check_tree_file
 
-    if path.is_dir() or path.suffix == ".toml":
+    folder = is_folder(path)
+    if folder and (path / TREE_NAME).is_file() and not (path / FILE_NAME).is_file():
+        path, folder = path / TREE_NAME, False
+    if folder or path.suffix == ".toml":
         domain, found = check_domain_file(path)
         yield check_images(domain, found) if domain else found
         tree = path / TREE_NAME
-        if path.is_dir() and tree.exists():
+        if folder and tree.exists():
             yield from list(_check(tree, path, fix, encoders, gated))[-1:]
         elif gated:
-            raise InputError(f"{path}: no {TREE_NAME if path.is_dir() else 'tree'} to judge", "name the tree file")
-        elif path.is_dir():
+            raise InputError(f"{path}: no {TREE_NAME if folder else 'tree'} to check", "name the tree file")
+        elif folder:
             tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return
+    path = BROKEN_TREE_FILE.convert(str(path), None, None)
     domain, beside = None, domain_path or path.parent / FILE_NAME
     if domain_path or beside.is_file():
         domain, findings = check_domain_file(beside)
+        findings = check_image_source(domain, findings) if domain else findings
         if findings.problems:
             yield findings
     else:
@@ -174,7 +182,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
 
 def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
     from treegen.cli import formats
-    from treegen.cli.output import print_json, tell
+    from treegen.cli.output import print_json, print_line, tell
 
     if form == "json":
         print_json(formats.json_document(found))
@@ -182,9 +190,15 @@ def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
         print_json(formats.sarif_document(found, Path.cwd(), complete=complete))
     else:
         for findings in found:
-            lines = formats.text_lines(findings) if form == "text" else formats.github_lines(findings, Path.cwd())
-            click.echo("\n".join(lines), nl=bool(findings.problems) or form == "text")
+            for line in formats.text_lines(findings) if form == "text" else ():
+                print_line(line)
+            for line in formats.github_lines(findings, Path.cwd()) if form == "github" else ():
+                click.echo(line)
     for findings in found:
+        for problem in findings.fixed:
+            assert problem.fix is not None
+            where = f"{problem.code} {problem.pointer or '/'}"
+            tell(f"{findings.path}: fixed {where}: {problem.message}: {problem.fix.summary}")
         for note in findings.images.notes if findings.images else ():
             tell(f"note: {note}")
         if findings.images and form in ("github", "sarif"):

@@ -2,33 +2,50 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import PATH, TREE, EncoderChoice, domain_option, encoder_options, open_workspace
 
 if TYPE_CHECKING:
+    from treegen.vcs.tree_names import TreeName
     from treegen.workflow.classify import Classification
+
+_TOP: Final = 3  # classes of each image that are shown
 
 
 @click.command("classify")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE)
 @click.argument("images", type=PATH, nargs=-1, required=True, metavar="IMAGE...")
 @domain_option
 @encoder_options
+@click.option("--top", type=click.IntRange(1), metavar="K", help="Show the K best classes of each image.")
+@click.option(
+    "--sets",
+    "level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="List all classes that cannot be excluded, such that the true one is among them this often: --sets 0.9.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object for each image.")
 def command(
-    tree: Path, images: tuple[Path, ...], domain_path: Path | None, encoder: EncoderChoice, as_json: bool
+    tree: "TreeName",
+    images: tuple[Path, ...],
+    domain_path: Path | None,
+    encoder: EncoderChoice,
+    top: int | None,
+    level: float | None,
+    as_json: bool,
 ) -> None:
     """Label each IMAGE with TREE and show the answers behind the label."""
     from dataclasses import asdict
 
-    from treegen.cli.output import complain, print_json, tell
+    from treegen.cli.output import complain, percent, print_json, say, tell
     from treegen.workflow.classify import classify_images
 
     workspace = open_workspace(tree, domain_path, encoder)
-    results = classify_images(workspace, images)
+    results = classify_images(workspace, images, top=top, level=level)
     for note in workspace.encoder.notes:
         tell(f"note: {note}")
     if any(result.ranking and result.fits is None for result in results):
@@ -37,23 +54,30 @@ def command(
         print_json([{**asdict(r), "path": str(r.path)} for r in results])
     for result in results:
         if result.failure:
-            tip = f"`treegen embed {result.path} --tree {tree} -o OUT` labels all pictures of a folder"
+            tip = f"`treegen embed {result.path} --tree {tree.path} -o OUT` labels all pictures of a folder"
             complain(f"{result.path}: {result.failure}", tip if result.path.is_dir() else "")
         elif not as_json:
-            _show(result)
+            _show(result, top or _TOP)
+            if result.possible is not None:
+                say(f"  {percent(level)} set: {', '.join(result.possible) or 'empty, it fits no class'}")
     sys.exit(2 if any(r.failure for r in results) else 0)
 
 
-def _show(result: "Classification") -> None:
+def _show(result: "Classification", top: int) -> None:
     from treegen.cli.output import percent, say
 
     groups = len(result.answers)
-    (label, best), *runners_up = result.ranking
-    scale = "" if result.rule == "mean" else f" of {groups}" if result.rule == "sum" else f" by {result.rule}"
+    (label, best), *runners_up = result.ranking[:top]
+    scale = {"mean": "", "sum": f" of {groups}", "bayes": ""}.get(result.rule, f" by {result.rule}")
     verdict = f"unsure, perhaps {label}" if result.unsure else label
     if result.fits is False:
         verdict = f"fits no class, nearest {label}"
-    say(f"{result.path}: {verdict} ({best:.2f}{scale}; next {', '.join(f'{n} {s:.2f}' for n, s in runners_up[:2])})")
+
+    def number(score: float) -> str:
+        return percent(score) if result.rule == "bayes" else f"{score:.2f}"
+
+    others = f"; next {', '.join(f'{name} {number(score)}' for name, score in runners_up)}" if runners_up else ""
+    say(f"{result.path}: {verdict} ({number(best)}{scale}{others})")
     for answer in result.answers:
         expected = "" if answer.expected == answer.option else f", {label} has {answer.expected or 'no answer'}"
         say(f"  {answer.group}: {answer.option} ({percent(answer.probability)}){expected}")

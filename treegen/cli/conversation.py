@@ -1,8 +1,8 @@
 """A command's conversation with a language model: chosen by the options, with estimate, streaming display and bill."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from treegen.config.settings import LlmSettings
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat
+    from treegen.llm.tasks.attempts import Attempt
+    from treegen.llm.tasks.planning import DraftPlan
     from treegen.workflow.workspace import Workspace
 
 
@@ -50,13 +52,54 @@ def _resolve_replay(model: str | None) -> str | None:
     return model
 
 
+@dataclass(slots=True)
+class RequestCount:
+    """Which request of a run is being made, of how many; `total` is 0 where nobody knows."""
+
+    total: int = 0
+    number: int = 0
+
+    def next(self) -> str:
+        """Count a request, and return what to print before it."""
+        self.number += 1
+        return f"request {self.number} of about {max(self.total, self.number)}: " if self.total > 1 else ""
+
+    def counting(self, show: "Callable[[Attempt], None]") -> "Callable[[Attempt], None]":
+        """Wrap a listener to count one request more for each reply with errors, and those that the cache answers."""
+        from treegen.tree.validation.problems import errors_of
+
+        def show_counted(attempt: "Attempt") -> None:
+            self.total += bool(self.total and errors_of(attempt.problems))
+            self.number += bool(attempt.reply and attempt.reply.cached)
+            show(attempt)
+
+        return show_counted
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """An open conversation: the chat, its settings, and the view that shows what is streamed."""
+    """An open conversation: the chat, its settings, the view that shows what is streamed, and the count of requests."""
 
     chat: "Chat"
     settings: "LlmSettings"
     view: "ArrivingView"
+    requests: RequestCount = field(default_factory=RequestCount)
+
+
+def announce_plan(exchange: Exchange, plan: "DraftPlan") -> None:
+    """Count on the requests of a draft; print how many there are, and what they may cost, if there are several."""
+    from treegen.cli.output import tell
+    from treegen.text import counted
+
+    exchange.requests.total, exchange.requests.number = plan.total, plan.finished
+    if len(plan.open) < 2:
+        return
+    before = f" ({counted(plan.finished, 'more was', 'more were')} made by an earlier run)" if plan.finished else ""
+    words = f"this draft takes about {len(plan.open)} requests{before}"
+    estimate = plan.estimate(exchange.settings)
+    if estimate.prompt_tokens is not None:
+        words += f": {estimate.words} in all, and more if replies have to be repaired"
+    exchange.view.say(words, tell)
 
 
 @contextmanager
@@ -73,13 +116,13 @@ def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchang
     from treegen.remote.budget import Budget
 
     settings = choice.settings(workspace.domain)
-    budget, progress = Budget(settings.caps), workspace.progress
+    budget, progress, requests = Budget(settings.caps), workspace.progress, RequestCount()
     with reply_view(settings.model or "") as view:
 
         def announce(estimate: "Estimate") -> None:
             above = progress.tell if isinstance(progress, ProgressLine) else tell
-            where = destination(settings.model or "", settings.api_base)
-            view.say(f"asking {settings.model} at {where}: {estimate.words} before the answer", above)
+            where = f"{settings.model} at {destination(settings.model or '', settings.api_base)}"
+            view.say(f"{requests.next()}asking {where}: {estimate.words} before the answer", above)
 
         chat = open_chat(
             settings,
@@ -93,7 +136,7 @@ def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchang
             on_request=announce,
         )
         try:
-            yield Exchange(chat=chat, settings=settings, view=view)
+            yield Exchange(chat=chat, settings=settings, view=view, requests=requests)
         finally:
             view.pause()
             if budget.bill.calls:

@@ -51,7 +51,7 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     _run("Every revision, with its score and cost.", ["log", tree])
     _summary(Path(tree))
     say(
-        f"\n{time.monotonic() - started:.0f} s in all. Next: look at {folder}, edit tree.json and score it again, "
+        f"\n{time.monotonic() - started:.0f} s in all. Next: edit {folder}/tree.json and score it again, "
         "or start your own domain with `treegen init`."
     )
 
@@ -61,9 +61,10 @@ def _run(title: str, arguments: Sequence[str]) -> None:
     import shlex
 
     from treegen.cli.main import treegen
+    from treegen.cli.output import print_line
 
-    click.echo("\n" + click.style(f"== {title}", bold=True))
-    click.echo(click.style(f"$ treegen {shlex.join(arguments)}", fg="cyan"))
+    print_line("\n" + click.style(f"== {title}", bold=True))
+    print_line(click.style(f"$ treegen {shlex.join(arguments)}", fg="cyan"))
     try:
         treegen.main(list(arguments), prog_name="treegen", standalone_mode=False)
     except SystemExit as exited:
@@ -74,7 +75,7 @@ def _run(title: str, arguments: Sequence[str]) -> None:
 def _summary(tree: Path) -> None:
     """Print first draft and revised tree next to chance, baseline and shuffled rules."""
     from treegen.cli.display import paired_sentence
-    from treegen.cli.output import interval, percent, say, table
+    from treegen.cli.output import interval, percent, print_line, say, table
     from treegen.history.score_document import as_tested
     from treegen.history.store import Store
 
@@ -92,7 +93,7 @@ def _summary(tree: Path) -> None:
         (f"revised tree (revision {revised.id})", last["test"]),
         ("shuffled rules", last["controls"]["shuffled_rules"]),
     ]
-    click.echo("\n" + click.style("== What the loop achieved", bold=True))
+    print_line("\n" + click.style("== What the loop achieved", bold=True))
     cells = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"]) for name, p in rows]
     table(("test split", "accuracy", "95 % interval", "n"), cells, right=(1, 2, 3))
     if parent := last["mcnemar"]["parent"]:

@@ -15,9 +15,10 @@ from treegen.text import counted
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
 @colour_option
 def command(old: str, new: str | None, as_json: bool, exit_code: bool, colour: bool | None) -> None:
-    """List the changes from A to B in words. Each is a file or REVISION:FILE, such as HEAD~1:tree.json.
+    """List the changes from A to B in words.
 
-    With A alone, list what changed in that file since HEAD.
+    Each is a file, a domain's folder, a revision of the history such as tree.json@3, or of git: HEAD~1:tree.json. With
+    A alone: what changed in a file since HEAD, or since a revision of the history.
     """
     from pathlib import Path
 
@@ -25,11 +26,12 @@ def command(old: str, new: str | None, as_json: bool, exit_code: bool, colour: b
     from treegen.cli.output import print_json, say
     from treegen.tree.changes.difference import difference
     from treegen.tree.document import digest_of
+    from treegen.vcs.tree_names import locate_tree
     from treegen.vcs.versions import at_revision, open_version
 
-    here = Path.cwd()
-    before = open_version(old, here) if new else at_revision(here / old, "HEAD")
-    after = open_version(new or old, here)
+    here, located = Path(), locate_tree(old)
+    before = open_version(old, here) if new or located.revision else at_revision(located.path, "HEAD")
+    after = open_version(new or (str(located.path) if located.revision else old), here)
     changes = difference(before.tree, after.tree)
     if as_json:
         sides = {"old": before, "new": after}

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treegen.cli.display_groups import p_value, points, show_advice, show_groups, show_rules
-from treegen.cli.output import interval, percent, plain, say, table, tell
+from treegen.cli.display_groups import show_advice, show_groups, show_rules
+from treegen.cli.display_probability import show_probability
+from treegen.cli.output import interval, percent, plain, print_line, say, table, tell
 from treegen.history.score_document import Diagnosis, ImageFiles, Paired, Resampled, Score, TestedScore, as_tested
-from treegen.text import counted
+from treegen.text import counted, p_value, points
 from treegen.tree.changes import Change
+from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.proposal_units import ChangeGroup
+from treegen.workflow.verdict import verdict
 
 if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
@@ -31,7 +34,7 @@ def problem_line(problem: Problem, file: str = "", at: Place | None = None) -> s
 def show_problems(problems: Iterable[Problem], file: str = "", *, err: bool = False) -> None:
     """Print problems, one per line."""
     for problem in problems:
-        click.echo(problem_line(problem, file), err=err)
+        print_line(problem_line(problem, file), err=err)
 
 
 def show_attempt(attempt: "Attempt") -> None:
@@ -50,7 +53,9 @@ def show_attempt(attempt: "Attempt") -> None:
     outcome = counted(errors, "error") if errors else "no errors"
     repaired = ", read as JSON5" if attempt.repaired else ""
     tell(f"{attempt.purpose} (reply {attempt.number} of {reply.model}{used}{cost}): {outcome}{repaired}")
-    show_problems((p for p in attempt.problems if p.severity == "error"), err=True)
+    for note in attempt.notes:
+        tell(f"  note: {note}")
+    show_problems(fold(p for p in attempt.problems if p.severity == "error"), err=True)
 
 
 def change_line(change: Change) -> str:
@@ -63,7 +68,7 @@ def change_line(change: Change) -> str:
 def show_changes(changes: Iterable[Change], *, indent: str = "", colour: bool | None = None) -> None:
     """Print changes in words, one per line; in colour on a terminal, or as `colour` says."""
     for change in changes:
-        click.echo(indent + change_line(change), color=colour)
+        print_line(indent + change_line(change), colour=colour)
 
 
 def show_proposal(units: Iterable[ChangeGroup]) -> None:
@@ -71,7 +76,7 @@ def show_proposal(units: Iterable[ChangeGroup]) -> None:
     pairs = sorted(((p, c, u) for u in units for p, c in zip(u.places, u.changes, strict=True)), key=lambda t: t[0])
     for _, change, unit in pairs:
         mark = f" (refused: {plain(unit.refused)})" if unit.refused else " (not asked for)" if unit.outside else ""
-        click.echo(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
+        print_line(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
 
 
 def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, str, str]]:
@@ -95,13 +100,41 @@ def show_notes(scored: "ScoreResult") -> "ScoreResult":
     return scored
 
 
-def show_score(score: Score, *, groups: bool = False) -> None:
-    """Print a tree's score: the test split with its controls, then the diagnosis on the dev split.
+def show_score(score: Score, *, groups: bool = False, full: bool = False) -> None:
+    """Print a tree's score: a verdict, the table of the test split, and what was scored.
 
     Args:
         score: the document.
-        groups: print all details of the groups, not only their accuracy.
+        groups: print all details of the groups.
+        full: print everything: paired tests, and the diagnosis on the dev split.
     """
+    say(verdict(score))
+    say()
+    tested = as_tested(score)
+    show_test(tested, full=full) if tested else show_dev(score)
+    if "rules" in score:
+        show_rules(score["rules"])
+    say()
+    _show_conditions(score)
+    if groups or full:
+        say()
+        show_diagnosis(score["dev"], groups=groups, full=full)
+        show_probability(score)
+    if not full:
+        tell("--full adds paired tests, all groups and classes, and suggestions")
+
+
+def show_dev(score: Score) -> None:
+    """Print the table of the dev split, for a score without the test split."""
+    dev = score["dev"]
+    row = ("tree", percent(dev["accuracy"]), interval(dev["interval"]), dev["n"])
+    table(("dev split", "accuracy", "95 % interval", "n"), [row], right=(1, 2, 3))
+    if score.get("decision_parameters"):
+        say(f"the rule {score['decision_rule']} was fitted to these images, so its accuracy here is optimistic")
+
+
+def _show_conditions(score: Score) -> None:
+    """Print encoder and images, what was left out, and how often the test split was evaluated."""
     encoder, images = score["encoder"], score["images"]
     rule = "" if score["decision_rule"] == "mean" else f", decision rule {score['decision_rule']}"
     say(
@@ -116,21 +149,9 @@ def show_score(score: Score, *, groups: bool = False) -> None:
     if images["classes_without_images"]:
         say(f"{counted(len(images['classes_without_images']), 'class', 'classes')} without images:")
         say_some([f"  {name}" for name in images["classes_without_images"]])
-    say()
-    if tested := as_tested(score):
-        show_test(tested)
-    else:
-        dev = score["dev"]
-        say(
-            f"dev split: {percent(dev['accuracy'])} {interval(dev['interval'])} of {dev['n']} images, mean per-class "
-            f"recall {percent(dev['mean_per_class_recall'])}; the test split was not evaluated"
-        )
-        if score.get("decision_parameters"):
-            say(f"the rule {score['decision_rule']} was fitted to these images, so its accuracy here is optimistic")
-    if "rules" in score:
-        show_rules(score["rules"])
-    say()
-    show_diagnosis(score["dev"], groups=groups)
+    tested = as_tested(score)
+    if tested and (evaluations := tested.get("test_looks")):
+        say(f"the test split was evaluated {counted(evaluations, 'time')} (trees, encoders, decision rules)")
 
 
 def census_sentence(files: ImageFiles) -> str:
@@ -141,9 +162,11 @@ def census_sentence(files: ImageFiles) -> str:
     return Census(read=files["read"], left_out=left_out).sentence(files["below"])
 
 
-def show_test(score: TestedScore) -> None:
-    """Print the test section: accuracy next to its controls, paired tests, and the number of evaluations."""
+def show_test(score: TestedScore, *, full: bool = False) -> None:
+    """Print the accuracy next to its controls; in full also the tests."""
     table(("test split", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
+    if not full:
+        return
     say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
     controls = score["controls"]
     for shuffled, words in ((controls["shuffled_rules"], "rules"), (controls.get("shuffled_columns"), "answers")):
@@ -160,8 +183,6 @@ def show_test(score: TestedScore) -> None:
         if paired:
             say(paired_sentence(paired, words) + (_recall_words(recall) if recall else ""))
     say(effect_sentence(score))
-    if evaluations := score.get("test_looks"):
-        say(f"the test split was evaluated {counted(evaluations, 'time')} (trees, encoders, decision rules)")
 
 
 def _recall_words(recall: Resampled) -> str:
@@ -199,8 +220,14 @@ def effect_sentence(score: TestedScore) -> str:
     )
 
 
-def show_diagnosis(dev: Diagnosis, *, groups: bool = False) -> None:
-    """Print groups and classes on the dev split, weakest classes first, and advice."""
+def show_diagnosis(dev: Diagnosis, *, groups: bool = False, full: bool = True) -> None:
+    """Print the details of the groups if requested; in full groups, classes (weakest first) and advice."""
+    if groups:
+        show_groups(dev["groups"])
+    if not full:
+        return
+    if groups:
+        say()
     rows = []
     for group in dev["groups"]:
         worst = group["confused"][0] if group["confused"] else None
@@ -211,9 +238,6 @@ def show_diagnosis(dev: Diagnosis, *, groups: bool = False) -> None:
             (group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], worth, mistake)
         )
     table(("group (dev split)", "right", "95 % interval", "n", "without it", "most often"), rows, right=(1, 2, 3, 4))
-    if groups:
-        say()
-        show_groups(dev["groups"])
     say()
     ordered = sorted(dev["classes"], key=lambda c: 2.0 if c["recall"] is None else c["recall"])
     table(

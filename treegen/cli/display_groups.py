@@ -5,19 +5,9 @@ from typing import Any, Final
 
 from treegen.cli.output import interval, percent, say, table
 from treegen.history.score_document import Comparison, Diagnosis
-from treegen.text import counted
+from treegen.text import counted, p_value, points
 
 _MOST_ADVICE: Final = 6
-
-
-def points(difference: float) -> str:
-    """Format a difference of shares in percentage points, with its sign."""
-    return f"{100 * difference:+.1f}"
-
-
-def p_value(p: float) -> str:
-    """Format a p-value; very small ones as a bound."""
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
 def show_groups(groups: Sequence[Mapping[str, Any]]) -> None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @click.command("doctor")
 @click.argument("domain", type=PATH, required=False)
-@click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model to look at.")
-@click.option("--api-base", metavar="URL", help="The OpenAI-compatible server to look at.")
-@click.option("--env-file", type=PATH, metavar="FILE", help="Read keys from this file too.")
-@click.option("--encoder", metavar="NAME", help="The encoder to look at.")
+@click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model to check.")
+@click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
+@click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file.")
+@click.option("--encoder", metavar="NAME", help="The encoder to check.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one object.")
 def command(
     domain: Path | None,
@@ -63,7 +63,7 @@ def command(
 
 
 def _show(examination: "Examination") -> None:
-    from treegen.cli.output import plain, say
+    from treegen.cli.output import plain, print_line, say
 
     signs = {"ok": ("+", "green"), "off": ("-", "yellow"), "missing": ("!", "red")}
     topic = ""
@@ -72,6 +72,6 @@ def _show(examination: "Examination") -> None:
             say(f"{chr(10) if topic else ''}{finding.topic}")
             topic = finding.topic
         sign, colour = signs[finding.state]
-        click.echo(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.told)}")
+        print_line(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.told)}")
         if finding.tip:
             say(f"      {finding.tip}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, encoder_options
+from treegen.cli.options import PATH, TREE_FILE, EncoderChoice, RenamedOption, encoder_options
 
 if TYPE_CHECKING:
     from treegen.batch.pipeline import Summary
@@ -16,10 +16,19 @@ _SHOWN: Final = 10
 
 @click.command("embed")
 @click.argument("images", type=PATH)
-@click.option("-o", "--output", type=PATH, metavar="FOLDER", help="Write Parquet files here; with a tree, its answers.")
+@click.option(
+    "-o",
+    "--out",
+    cls=RenamedOption,
+    old=("--output",),
+    type=PATH,
+    metavar="FOLDER",
+    help="Write Parquet files here; with a tree, its answers.",
+)
 @click.option("--cache", type=PATH, metavar="FILE", help="Fill this embedding cache; the domain's own by default.")
-@click.option("--domain", "domain_path", type=PATH, metavar="FILE", help="Gives crop, encoder and cache.")
-@click.option("--tree", type=PATH, metavar="FILE", help="Score each image with it; the domain's tree.json by default.")
+@click.option("--domain", "domain_path", type=PATH, metavar="DOMAIN", help="Gives crop, encoder and cache.")
+@click.option("--tree", type=TREE_FILE, metavar="TREE", help="Scores each image; the domain's tree.json by default.")
+@click.option("--top", type=click.IntRange(1), metavar="K", help="Add the K best classes of each image to the table.")
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -30,17 +39,21 @@ _SHOWN: Final = 10
 @click.option(
     "--workers",
     type=click.IntRange(0),
+    metavar="N",
     help="With ray: models at work; one for each GPU, else each core. Else threads that decode; 0: that of the model.",
 )
-@click.option("--batch", type=click.IntRange(1), help="Images that the model sees at once; 256 on a GPU, else 64.")
+@click.option(
+    "--batch", type=click.IntRange(1), metavar="N", help="Images that the model sees at once; 256 on a GPU, else 64."
+)
 @encoder_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one document.")
 def command(
     images: Path,
-    output: Path | None,
+    out: Path | None,
     cache: Path | None,
     domain_path: Path | None,
     tree: Path | None,
+    top: int | None,
     engine: str,
     workers: int | None,
     batch: int | None,
@@ -54,15 +67,15 @@ def command(
     from treegen.cli.output import ProgressLine, print_json
     from treegen.extras import require
 
-    require("ray" if engine == "ray" else "embed" if output else "clip")
+    require("ray" if engine == "ray" else "embed" if out else "clip")
     from treegen.batch.pipeline import embed_images, open_engine
     from treegen.batch.plan import make_plan
 
-    with make_plan(images, output=output, cache=cache, domain=domain_path, tree=tree) as plan:
+    with make_plan(images, output=out, cache=cache, domain=domain_path, tree=tree, top=top or 0) as plan:
         chosen = open_engine(engine, plan, workers)
         summary = embed_images(plan, chosen, encoder.settings(plan.domain), batch=batch, progress=ProgressLine())
     if as_json:
-        print_json({"engine": engine, "output": str(output) if output else None, **_document(plan, summary)})
+        print_json({"engine": engine, "output": str(out) if out else None, **_document(plan, summary)})
     else:
         _show(plan, summary)
 
@@ -109,8 +122,8 @@ def _show(plan: "Plan", summary: "Summary") -> None:
             say(f"{what}: {where}")
     found = summary.accuracy
     if found:
-        part = "test part" if found["part"] == "test" else "images with labels"
-        whose = "the dev part" if found["part"] == "test" else "the domain's own or a dev part"
+        part = "test split" if found["part"] == "test" else "images with labels"
+        whose = "the dev split" if found["part"] == "test" else "the domain's own or a dev split"
         left_out = f"; {found['left_out']} of {whose} left out" if found["left_out"] else ""
         say(
             f"accuracy on the {part}: {percent(found['accuracy'])} {interval(found['interval'])} "

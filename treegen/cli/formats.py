@@ -65,6 +65,7 @@ def json_document(files: Sequence[Findings]) -> list[dict[str, Any]]:
             "warnings": len(findings.problems) - findings.errors,
             "switched_off": findings.switched_off,
             **({"images": findings.images.files.as_json()} if findings.images else {}),
+            **({"fixed": [p.as_json() for p in findings.fixed]} if findings.fixed else {}),
             **_changes_json(findings),
             "problems": [
                 problem.as_json() | {"line": place and place.line, "column": place and place.column}

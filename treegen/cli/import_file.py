@@ -37,7 +37,7 @@ def command(
         refuse_output,
         write_report,
     )
-    from treegen.workflow.workspace import TREE_NAME
+    from treegen.vcs.tree_names import TREE_NAME
 
     tree = out or (path_of(domain_path).parent / TREE_NAME if domain_path else Path(TREE_NAME))
     refuse_output(file, tree, force=force)

@@ -4,21 +4,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.cells import cell_len, set_cell_size
 
-from treegen.cli.options import PATH
+from treegen.cli.options import TreeFileType
 from treegen.history.score_document import Score, as_tested
-from treegen.text import counted
+from treegen.text import counted, p_value, points
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from treegen.history.store import Call, Store
+    from treegen.history.store import Call, Revision, Store
 
-_GLANCE: Final = 90  # characters shown of a text in a list
+_WIDTH: Final = 80
 
 
 @click.command("log")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TreeFileType(broken=True, deleted=True))
 @click.option("--calls", is_flag=True, help="List every language model call, failed ones too, with its problems.")
 @click.option("--call", "number", type=click.IntRange(1), metavar="N", help="One call in full: messages and reply.")
 @click.option("--cost", is_flag=True, help="Cost by model and purpose.")
@@ -64,51 +65,81 @@ def _as_json(store: "Store") -> dict[str, Any]:
 
 
 def _show_revisions(store: "Store") -> None:
-    from treegen.cli.output import percent, say, table
+    """Print for each revision its figures, then who made it and what it cost, in lines of 80 columns."""
+    from treegen.cli.output import table_lines
     from treegen.clip.metrics.accuracy import corrected_over
 
-    scores, calls = store.scores(), store.calls()
-    corrected, rows = corrected_over(scores, store.every_score()), []
-    for revision in reversed(store.revisions()):
-        score = scores.get(revision.id)
-        own_calls = [c for c in calls if c.revision == revision.id]
-        rows.append(
-            (
-                revision.id,
-                revision.parent or "-",
-                revision.created,
-                revision.author,
-                _scored_by(score) if score else "-",
-                percent(score["dev"]["accuracy"]) if score else "-",
-                *_test_cells(score, corrected.get(revision.id, (None,))[0]),
-                _used(own_calls),
-                revision.note[:60],
-            )
-        )
-    head = (
-        "rev",
-        "parent",
-        "time (UTC)",
-        "author",
-        "encoder",
-        "dev",
-        "test",
-        "95 % interval",
-        "n",
-        "vs parent",
-        "calls",
-        "note",
-    )
-    table(head, rows, right=(0, 1, 5, 6, 7, 8, 9))
+    scores, calls, revisions = store.scores(), store.calls(), store.revisions()[::-1]
+    corrected = corrected_over(scores, store.every_score())
+    head = ("rev", "parent", "time (UTC)", "dev %", "test %", "95 % interval", "n", "vs parent")
+    rows = [_figures(revision, scores.get(revision.id)) for revision in revisions]
+    title, *lines = table_lines(head, rows, right=(0, 1, 3, 4, 5, 6, 7))
+    click.echo(click.style(title, bold=True))
+    for revision, line in zip(revisions, lines, strict=True):
+        click.echo(line)
+        used = [call for call in calls if call.revision == revision.id]
+        for detail in _details(revision, scores.get(revision.id), corrected.get(revision.id, (None,))[0], used):
+            _say(f"     {detail}")
     comparisons = max((count for _, count in corrected.values()), default=0)
     if comparisons > 1:
-        say(f"Holm: p corrected for all {comparisons} comparisons on the same test split (parents, baselines, rules)")
+        _say(f"Holm: p corrected for all {comparisons} comparisons on the same test split (parents, baselines, rules)")
     if any(score.get("decision_rule", "sum") != "mean" for score in scores.values()):
-        say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two rows")
+        _say("vs parent: both by the newer revision's encoder and decision rule, so not the difference of two rows")
     evaluations = [score["test_looks"] for score in map(as_tested, scores.values()) if score and "test_looks" in score]
     if evaluations:
-        say(f"the test split was evaluated {counted(max(evaluations), 'time')} (trees, encoders, decision rules)")
-    say(f"all calls, failed ones too: {_used(calls)}")
+        _say(f"the test split was evaluated {counted(max(evaluations), 'time')} (trees, encoders, decision rules)")
+    _say(f"all calls, failed ones too: {_used(calls)}")
+
+
+def _say(text: str) -> None:
+    """Print a line of results in at most 80 columns, also into pipes."""
+    from treegen.cli.output import plain, wrapped
+
+    click.echo(wrapped(plain(text), _WIDTH))
+
+
+def _figures(revision: "Revision", score: Score | None) -> tuple[str, ...]:
+    """Return the cells of a revision's row."""
+    from treegen.cli.output import interval
+
+    tested = as_tested(score)
+    cells = [str(revision.id), str(revision.parent or "-"), revision.created[:16].replace("T", " ")]
+    cells.append(f"{100 * score['dev']['accuracy']:.1f}" if score else "-")
+    if tested is None:
+        return (*cells, "-", "", "", "")
+    test, paired = tested["test"], tested["mcnemar"]["parent"]
+    shown = f"{100 * test['accuracy']:.1f}", interval(test["interval"]), str(test["n"])
+    return (*cells, *shown, points(paired["difference"]) if paired else "")
+
+
+def _details(revision: "Revision", score: Score | None, holm: float | None, used: "list[Call]") -> "Iterator[str]":
+    """Yield who made the revision and why, and what measured it."""
+    yield _cut(f"{revision.author}: {revision.note}" if revision.note else revision.author)
+    measured = []
+    if score:
+        measured.append(_cut(_scored_by(score), 40))
+        tested = as_tested(score)
+        if tested is None:
+            measured.append("test split not evaluated")
+        elif paired := tested["mcnemar"]["parent"]:
+            measured.append(
+                f"vs parent {p_value(paired['p'])}" + (f", Holm {p_value(holm)}" if holm is not None else "")
+            )
+    if used:
+        measured.append(f"calls: {_used(used)}")
+    if measured:
+        yield "; ".join(measured)
+
+
+def _cut(text: str, width: int = _WIDTH - 5) -> str:
+    """Return the beginning of a text on one line, cut at a word."""
+    from treegen.cli.output import plain
+
+    line = plain(" ".join(text.split()))
+    if cell_len(line) <= width:
+        return line
+    cut = set_cell_size(line, width - 3)
+    return f"{cut.rpartition(' ')[0] or cut}..."
 
 
 def _scored_by(score: Score) -> str:
@@ -117,24 +148,14 @@ def _scored_by(score: Score) -> str:
     return str(score["encoder"]["name"]) + (f", {rule}" if rule != "mean" else "")
 
 
-def _test_cells(score: Score | None, holm: float | None) -> tuple[str, str, str, str]:
-    """Format accuracy on the test split, interval, n, and the difference from the parent."""
-    from treegen.cli.output import interval, percent
-
-    tested = as_tested(score)
-    if tested is None:
-        return "-" if score is None else "not evaluated", "", "", ""
-    paired, test = tested["mcnemar"]["parent"], tested["test"]
-    corrected = "" if holm is None else f", Holm {holm:.2g}"
-    change = f"{100 * paired['difference']:+.1f} (p {paired['p']:.2g}{corrected})" if paired else ""
-    return percent(test["accuracy"]), interval(test["interval"]), str(test["n"]), change
-
-
 def _used(calls: "list[Call]") -> str:
-    """Format number of calls, tokens and cost; unreported values are unknown, not zero."""
-    if not calls:
-        return "none"
-    if len(calls) == 1 and calls[0].cached:
+    """Format number of calls, tokens and cost."""
+    return f"{len(calls)}, {_usage(calls)}" if calls else "none"
+
+
+def _usage(calls: "list[Call]") -> str:
+    """Format tokens and cost; unreported values are unknown, not zero."""
+    if all(call.cached for call in calls):
         return "reused from an earlier run, free"
     reported = [c for c in calls if c.prompt_tokens is not None]
     tokens = sum((c.prompt_tokens or 0) + (c.completion_tokens or 0) for c in reported)
@@ -142,23 +163,21 @@ def _used(calls: "list[Call]") -> str:
     size = f"{tokens} tokens" if reported else "tokens unknown"
     price = f"${sum(costs):.4f}" if costs else "cost unknown"
     missing = f" ({len(calls) - len(costs)} unknown)" if costs and len(costs) < len(calls) else ""
-    return f"{len(calls)}, {size}, {price}{missing}"
+    return f"{size}, {price}{missing}"
 
 
 def _show_calls(calls: "list[Call]") -> None:
-    from treegen.cli.output import say
-
     for number, call in enumerate(calls, 1):
-        say(f"{number}. {_headline(call)}")
+        _say(f"{number}. {_headline(call)}")
         for problem in call.problems:
             line = problem.get("failure") or f"{problem['code']} {problem['pointer'] or '/'}: {problem['message']}"
-            say(f"   {line}")
+            _say(f"   {line}")
         if call.messages:
-            say(f"   asked: {_glance(call.messages[-1]['content'])}")
+            _say(f"   asked: {_glance(call.messages[-1]['content'])}")
         if call.reply:
-            say(f"   reply: {_glance(call.reply)}")
+            _say(f"   reply: {_glance(call.reply)}")
         for name, text in _descriptions(call):
-            say(f"   seen in the pictures of {name}: {text}")
+            _say(f"   seen in the pictures of {name}: {text}")
 
 
 def _descriptions(call: "Call") -> list[tuple[str, str]]:
@@ -175,13 +194,13 @@ def _descriptions(call: "Call") -> list[tuple[str, str]]:
 def _headline(call: "Call") -> str:
     """Format a call on one line."""
     revision = f"-> revision {call.revision}" if call.revision else "-> no revision"
-    return f"{call.created} {call.purpose} by {call.model or '?'} {revision}: {_used([call])}"
+    return f"{call.created} {call.purpose} by {call.model or '?'} {revision}: {_usage([call])}"
 
 
 def _glance(text: str) -> str:
     """Return the start of a text on one line, and its length."""
-    line = " ".join(text.split())
-    return line if len(line) <= _GLANCE else f"{line[:_GLANCE]}... ({len(text):,} characters)"
+    line = _cut(text, 45)
+    return f"{line} ({len(text):,} characters)" if line.endswith("...") else line
 
 
 def _show_call(calls: "list[Call]", number: int) -> None:
@@ -196,9 +215,9 @@ def _show_call(calls: "list[Call]", number: int) -> None:
     if number > len(calls):
         raise InputError(f"there is no call {number}", f"`treegen log TREE --calls` lists {len(calls)}")
     call = calls[number - 1]
-    say(f"{number}. {_headline(call)}")
+    _say(f"{number}. {_headline(call)}")
     for problem in call.problems:
-        say(f"   {problem.get('failure') or problem['message']}")
+        _say(f"   {problem.get('failure') or problem['message']}")
     for message in call.messages:
         say()
         pictures = f" (with {len(message['images'])} pictures)" if message.get("images") else ""
@@ -211,29 +230,37 @@ def _show_call(calls: "list[Call]", number: int) -> None:
 
 def _show_cost(calls: "list[Call]") -> None:
     """Print totals by model and purpose. Unreported values are unknown, not zero."""
-    from treegen.cli.output import say, table
+    from treegen.cli.output import say, table_lines
 
     if not calls:
         say("no calls to a language model")
         return
     kinds = sorted({(c.model or "?", c.purpose) for c in calls})
     rows = [
-        (model, purpose, *_sums([c for c in calls if (c.model or "?", c.purpose) == (model, purpose)]))
+        (f"  {purpose}", *_sums([c for c in calls if (c.model or "?", c.purpose) == (model, purpose)]))
         for model, purpose in kinds
     ]
-    if len(rows) > 1:
-        rows.append(("all", "", *_sums(calls)))
-    head = ("model", "purpose", "calls", "cached", "failed", "requests", "tokens read", "tokens written", "USD")
-    table(head, rows, right=(2, 3, 4, 5))
+    rows += [("all", *_sums(calls))] if len(kinds) > 1 else []
+    head = ("model, purpose", "calls", "cached", "failed", "sent", "tokens in", "out", "USD")
+    title, *lines = table_lines(head, rows, right=(1, 2, 3, 4, 5, 6, 7))
+    click.echo(click.style(title, bold=True))
+    before = ""
+    for (model, _), line in zip((*kinds, ("", "")), lines, strict=False):
+        if model != before and model:
+            _say(model)
+        before = model
+        click.echo(line)
+    if any("?" in cell or "+" in cell for row in rows for cell in row[4:]):
+        _say("?: not reported; +: and more, which not every call reported (--json lists them)")
 
 
-def _sums(calls: "list[Call]") -> tuple[object, ...]:
+def _sums(calls: "list[Call]") -> tuple[str, ...]:
     """Return the numbers of calls, cached and failed ones, and their known usage."""
     cached, failed = sum(c.cached for c in calls), sum(c.reply is None for c in calls)
     return (
-        len(calls),
-        cached,
-        failed,
+        str(len(calls)),
+        str(cached),
+        str(failed),
         _sum([c.requests for c in calls]),
         _sum([c.prompt_tokens for c in calls]),
         _sum([c.completion_tokens for c in calls]),
@@ -242,9 +269,6 @@ def _sums(calls: "list[Call]") -> tuple[object, ...]:
 
 
 def _sum(values: "Sequence[float | None]", form: str = "{}") -> str:
-    """Return the sum of known values, and how many are unknown."""
+    """Return the sum of the reported values, with a + if some are missing."""
     reported = [value for value in values if value is not None]
-    unknown = len(values) - len(reported)
-    if not reported:
-        return "unknown"
-    return form.format(sum(reported)) + (f" + {unknown} unknown" if unknown else "")
+    return form.format(sum(reported)) + "+" * (len(reported) < len(values)) if reported else "?"

@@ -1,5 +1,6 @@
 """The entry point: finds commands by name without importing the others, and turns every error into an exit code."""
 
+import errno
 import logging
 import os
 import sys
@@ -11,9 +12,10 @@ from typing import Any, Final, NoReturn
 import click
 
 from treegen import __version__
-from treegen.cli.output import complain, plain
+from treegen.cli.output import colour_setting, complain, plain, report
 from treegen.errors import TreegenError
 from treegen.extras import explain_import_error
+from treegen.text import did_you_mean, show
 
 #: command -> one line of help. The module is treegen.cli.NAME with the attribute `command`.
 COMMANDS: Final = {
@@ -30,7 +32,12 @@ COMMANDS: Final = {
     "resolve": "Resolve the conflicts of a merge.",
     "git-setup": "Make git show and merge trees.",
     "approve": "Sign a tree off.",
+    "optimize": "Search for a better-scoring tree, without a language model.",
     "log": "List revisions with scores and costs.",
+    "ask": "Find a class by asking a person, the most telling question first.",
+    "restore": "Write an earlier revision back to its file.",
+    "report": "Write a page on a tree: score, confusion, mistakes, revisions.",
+    "compare": "Compare trees, revisions and encoders on the same images.",
     "classify": "Label images, with the answers behind each label.",
     "embed": "Embed and score any number of images.",
     "import": "Read another program's tree.",
@@ -38,12 +45,21 @@ COMMANDS: Final = {
     "doctor": "Check what works on this machine, and how to fix the rest.",
     "trust": "Allow a folder what needs your permission.",
     "schema": "Print the JSON Schema of a document.",
+    "completion": "Print a script that completes commands in a shell.",
 }
+#: errors that a name, a permission or a full disk causes, wherever they are noticed
+_SURROUNDINGS: Final = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _MODULES: Final = {"git-setup": "git_setup", "import": "import_file"}
 
 
 class Commands(click.Group):
     """Imports a command's module only when it runs: `--help` stays fast."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Make the context that decides on colours for everything that click prints."""
+        return super().make_context(info_name, args, parent, **{"color": colour_setting(), **extra})
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a reader that closed the pipe, such as `head`, is not an error."""
@@ -66,6 +82,14 @@ class Commands(click.Group):
         command: Any = import_module(f"treegen.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest one."""
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"there is no command {show(args[0])}{did_you_mean(args[0], tuple(COMMANDS), cutoff=0.6)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the list of commands from the table, without importing any."""
@@ -117,7 +141,7 @@ def main() -> NoReturn:
         sys.exit(code if isinstance(code, int) else 0)
     except TreegenError as error:
         _reraise_in_debug()
-        complain(error.message, error.tip)
+        report(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show(file=sys.stderr)
@@ -130,6 +154,13 @@ def main() -> NoReturn:
         missing = explain_import_error(error)
         _report_bug(error) if missing is None else complain(missing.message, missing.tip)
         sys.exit(70 if missing is None else missing.exit_code)
+    except OSError as error:
+        _reraise_in_debug()
+        if error.errno not in _SURROUNDINGS:
+            _report_bug(error)
+            sys.exit(70)
+        complain(f"{error.filename or 'a file'}: {error.strerror}", "check the name, its permissions and the disk")
+        sys.exit(2)
     except Exception as error:  # the one boundary: a bug in treegen
         _reraise_in_debug()
         _report_bug(error)

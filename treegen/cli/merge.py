@@ -32,8 +32,9 @@ def command(
     driver: bool,
     name: str | None,
 ) -> None:
-    """Merge the changes of OURS and THEIRS to BASE by name, and reassign indices. Each is a file or REVISION:FILE.
+    """Merge the changes of OURS and THEIRS to BASE by name, and reassign indices.
 
+    Each is a file, a domain's folder, a revision of the history such as tree.json@3, or of git: HEAD~1:tree.json.
     Conflicts are listed and kept in the merged tree under "conflicts", and the exit code is 1; resolve them with
     `treegen resolve`.
     """
@@ -42,7 +43,7 @@ def command(
     from treegen.tree.merge.three_way import merge
     from treegen.vcs.versions import open_base, open_version
 
-    here = Path.cwd()
+    here = Path()
     if out:
         _check_out(out, Path(ours), force)
     target = Path(ours) if driver else out

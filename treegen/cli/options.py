@@ -1,20 +1,86 @@
 """Options shared by several commands, and opening the workspace they describe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from treegen.config.domain import Domain
     from treegen.config.settings import EncoderSettings
+    from treegen.vcs.tree_names import TreeName
     from treegen.workflow.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
+
+
+class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A tree as users name it: a file, the folder of its domain, `FILE@REVISION` or `GIT_REVISION:FILE`."""
+
+    name = "tree"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Find the tree.
+
+        Raises:
+            InputError: it is missing, or cannot be a tree.
+            ProblemsError: it is empty, not JSON, or JSON of another kind.
+        """
+        from treegen.vcs.tree_names import locate_tree
+        from treegen.vcs.versions import refuse_unreadable
+
+        if not isinstance(value, str):
+            return value
+        tree = locate_tree(value)
+        refuse_unreadable(tree)  # before the domain is looked for: the first error is the one to tell
+        return tree
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete file names."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class TreeFileType(TreeType):
+    """The path of a tree file, or of the one in a domain's folder: for commands that write the file or its history."""
+
+    def __init__(self, *, broken: bool = False, deleted: bool = False) -> None:
+        """Accept text that is not a tree if `broken`; and a file that is not there if `deleted`."""
+        self._broken, self._deleted = broken, deleted
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            InputError: a revision, or a file that cannot be a tree.
+            ProblemsError: it is not the text of a tree, and `broken` is not set.
+        """
+        from treegen.errors import InputError
+        from treegen.files import is_there
+        from treegen.vcs.tree_names import locate_tree, refuse_other_kinds
+        from treegen.vcs.versions import refuse_unreadable
+
+        if not isinstance(value, str):
+            return value
+        tree = locate_tree(value)
+        if not tree.is_file:
+            tip = f"name the file; `treegen restore {tree.text}` writes a revision to it first"
+            raise InputError(f"{tree.text}: this command works on the file, not on a revision", tip)
+        if self._deleted and not is_there(tree.path):
+            return tree.path
+        refuse_other_kinds(tree.path)
+        if not self._broken:
+            refuse_unreadable(tree)
+        return tree.path
+
+
+TREE = TreeType()
+TREE_FILE = TreeFileType()
+BROKEN_TREE_FILE = TreeFileType(broken=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +161,24 @@ def encoder_options(function: F) -> F:
     return decorated  # type: ignore[no-any-return]
 
 
+class RenamedOption(click.Option):
+    """An option that still answers to old spellings, which no help shows."""
+
+    def __init__(self, param_decls: Sequence[str], *, old: Sequence[str], **attributes: Any) -> None:
+        """Add the `old` spellings to the declared ones."""
+        super().__init__([*param_decls, *old], **attributes)
+        self._old = old
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the help under the present names alone."""
+        opts = self.opts
+        self.opts = [name for name in opts if name not in self._old]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = opts
+
+
 def colour_option(function: F) -> F:
     """Add --color and --no-color; by default the terminal and NO_COLOR decide."""
     return click.option(
@@ -105,7 +189,11 @@ def colour_option(function: F) -> F:
 def domain_option(function: F) -> F:
     """Add --domain."""
     return click.option(
-        "--domain", "domain_path", type=PATH, metavar="FILE", help="The domain; domain.toml beside the tree by default."
+        "--domain",
+        "domain_path",
+        type=PATH,
+        metavar="DOMAIN",
+        help="The domain: domain.toml or its folder; the one beside the tree by default.",
     )(function)
 
 
@@ -145,6 +233,7 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(1, 20),
             default=4,
             show_default=True,
+            metavar="N",
             help="Maximum replies for the tree, or for each batch; --max-calls caps the whole run.",
         ),
         click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file."),
@@ -160,15 +249,16 @@ def llm_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def open_workspace(tree: Path, domain_path: Path | None, encoder: EncoderChoice) -> "Workspace":
-    """Open a tree's workspace with the command line's options, showing progress on stderr.
+def open_workspace(tree: "Path | TreeName", domain_path: Path | None, encoder: EncoderChoice) -> "Workspace":
+    """Open the workspace of a tree or of a revision with the command line's options, showing progress on stderr.
 
     It is closed when the command ends, in any way.
     """
     from treegen.cli.output import ProgressLine
     from treegen.workflow.workspace import Workspace
 
-    workspace = Workspace(tree, domain_path=domain_path, progress=ProgressLine())
+    path, version = (tree, None) if isinstance(tree, Path) else (tree.path, tree)
+    workspace = Workspace(path, domain_path=domain_path, progress=ProgressLine(), version=version)
     click.get_current_context().call_on_close(workspace.close)
     workspace.encoder_settings = encoder.settings(workspace.domain)
     return workspace

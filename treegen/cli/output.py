@@ -1,12 +1,14 @@
-"""Printing: plain text that no name can colour or break, tables, progress on stderr."""
+"""Printing: plain text that no name can colour or break, wrapped on terminals; tables; progress on stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from treegen.errors import TreegenError
 from treegen.text import printable
 
 if TYPE_CHECKING:
@@ -20,44 +22,112 @@ def plain(text: object) -> str:
     return printable(text, keep="\n")
 
 
+def colour_setting() -> bool | None:
+    """Return `False` if NO_COLOR or TERM=dumb forbids colours, else `None`: in colour on a terminal only."""
+    return False if os.environ.get("NO_COLOR") or is_dumb() else None
+
+
+def is_dumb() -> bool:
+    """Whether the terminal obeys no escape sequences."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+
+def is_watched() -> bool:
+    """Whether stderr is a terminal on which something can be repainted."""
+    return sys.stderr.isatty() and not is_dumb()
+
+
 def say(text: object = "") -> None:
-    """Print one line of results on stdout."""
-    click.echo(plain(text))
+    """Print a line of results on stdout."""
+    print_line(plain(text))
 
 
 def tell(text: object) -> None:
-    """Print one line on stderr that is not a result."""
-    click.echo(plain(text), err=True)
+    """Print a line on stderr that is not a result."""
+    print_line(plain(text), err=True)
 
 
 def complain(message: str, tip: str) -> None:
     """Print an error and how to fix it, on stderr."""
-    prefix = click.style("error:", fg="red", bold=True)
-    click.echo(f"{prefix} {plain(message)}", err=True)
+    print_line(f"{click.style('error:', fg='red', bold=True)} {plain(message)}", err=True)
     if tip:
-        click.echo(f"  {plain(tip)}", err=True)
+        print_line(f"  {plain(tip)}", err=True)
+
+
+def print_line(text: str, *, err: bool = False, colour: bool | None = None) -> None:
+    """Print text that may be styled: wrapped at words on a terminal, unchanged into pipes and files."""
+    width = _columns(sys.stderr if err else sys.stdout)
+    click.echo(wrapped(text, width) if width else text, err=err, color=colour_setting() if colour is None else colour)
+
+
+def _columns(stream: TextIO | None) -> int:
+    """Return the width of a terminal; 0 if the stream is not one."""
+    if stream is None or stream.closed or not stream.isatty():
+        return 0
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        return 0
+
+
+def wrapped(text: str, width: int) -> str:
+    """Break lines at spaces to fit a width in cells; what continues is indented by two more. Long words stay whole."""
+    return "\n".join(line for paragraph in text.split("\n") for line in _wrapped_line(paragraph, width))
+
+
+def _wrapped_line(text: str, width: int) -> Iterable[str]:
+    from rich.cells import cell_len
+
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    line, used = "", 0
+    for word in text[len(indent) :].split(" "):  # styles enclose whole words
+        size = cell_len(click.unstyle(word))
+        if line and used + 1 + size > width:
+            yield line
+            line, used = f"{indent}  {word}", len(indent) + 2 + size
+        elif line:
+            line, used = f"{line} {word}", used + 1 + size
+        else:
+            line, used = indent + word, len(indent) + size
+    yield line
+
+
+def report(error: TreegenError) -> None:
+    """Print why a command ended early, on stderr: an error, or what a person has to do next."""
+    if error.exit_code:
+        complain(error.message, error.tip)
+    else:
+        tell(f"{error.message}\n  {error.tip}")
 
 
 def print_json(data: Any) -> None:
     """Print a document on stdout."""
     import json
 
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    click.echo(text.encode(errors="backslashreplace").decode())  # bytes of file names that are not UTF-8
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
-    """Print columns on stdout, as wide as their widest cell; the columns with an index in `right` are right-aligned."""
+    """Print columns on stdout; see `table_lines`."""
+    title, *lines = table_lines(head, rows, right=right)
+    for line in (click.style(title, bold=True), *lines):
+        click.echo(line, color=colour_setting())
+
+
+def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> list[str]:
+    """Format columns as wide as their widest cell; the columns with an index in `right` are right-aligned."""
     from rich.cells import cell_len
 
     cells = [[plain(c).replace("\n", " ") for c in row] for row in [head, *rows]]
     widths = [max(cell_len(row[i]) for row in cells) for i in range(len(head))]
-    for number, row in enumerate(cells):
-        parts = [
+    return [
+        "  ".join(
             " " * (w - cell_len(c)) + c if i in right else c + " " * (w - cell_len(c))
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        line = "  ".join(parts).rstrip()
-        click.echo(click.style(line, bold=True) if number == 0 else line)
+        ).rstrip()
+        for row in cells
+    ]
 
 
 def percent(value: float | None) -> str:
@@ -77,12 +147,21 @@ class ProgressLine:
         self._started: dict[str, float] = {}
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        if context := click.get_current_context(silent=True):
+            context.call_on_close(self.close)  # an error must not be printed beside the bar
+
+    def close(self) -> None:
+        """Remove the bar, if there is one."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            self._tasks.clear()
 
     def __call__(self, task: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of a task are finished."""
         now = time.monotonic()
         started = self._started.setdefault(task, now)
-        if sys.stderr.isatty() and (task in self._tasks or now - started > _PATIENCE or done < total == 1):
+        if is_watched() and (task in self._tasks or now - started > _PATIENCE or done < total == 1):
             self._show(task, done, total)
         if done >= total and task in self._started:  # several threads may wait for the same
             del self._started[task]

@@ -1,13 +1,12 @@
 """Groups and rules on the terminal while they stream in."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from treegen.cli.output import plain
+from treegen.cli.output import is_watched, plain
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -109,11 +108,6 @@ def as_text(name: str, characters: int, partial: "PartialReply", step: str = "")
         lines.append(f"  {len(partial.classes)} rules, last {partial.classes[-1]}")
     printable_lines = (plain(line).replace("\n", " ") for line in lines)
     return Text("\n".join(line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…" for line in printable_lines))
-
-
-def is_watched() -> bool:
-    """Whether stderr is a terminal, so that someone may watch."""
-    return sys.stderr.isatty()
 
 
 @contextmanager

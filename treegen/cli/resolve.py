@@ -5,12 +5,12 @@ from typing import Literal
 
 import click
 
-from treegen.cli.options import PATH
+from treegen.cli.options import TREE_FILE
 from treegen.text import counted
 
 
 @click.command("resolve")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE_FILE)
 @click.argument("numbers", type=click.IntRange(min=1), nargs=-1, metavar="[NUMBER]...")
 @click.option(
     "--take", type=click.Choice(["ours", "theirs", "file"]), help="The side to take; file keeps the tree as is."

@@ -1,17 +1,22 @@
 """`treegen review`."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from treegen.cli.options import PATH, domain_option
-from treegen.cli.output import complain
+from treegen.cli.options import BROKEN_TREE_FILE, PATH, EncoderChoice, domain_option, encoder_options
+from treegen.cli.output import complain, is_dumb
 from treegen.errors import InputError
 
 if TYPE_CHECKING:
     from textual.app import App
+
+    from treegen.config.domain import Domain
 
 T = TypeVar("T")
 _BUG: Final = 70  # the exit code of a bug in treegen
@@ -19,11 +24,20 @@ _BY_SIGNAL: Final = 128  # an exit code above it is this plus the signal's numbe
 
 
 @click.command("review")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=BROKEN_TREE_FILE)
 @domain_option
 @click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model for feedback.")
 @click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
-def command(tree: Path, domain_path: Path | None, model: str | None, api_base: str | None) -> None:
+@click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file.")
+@encoder_options
+def command(
+    tree: Path,
+    domain_path: Path | None,
+    model: str | None,
+    api_base: str | None,
+    env_file: Path | None,
+    encoder: EncoderChoice,
+) -> None:
     """Review TREE in the terminal: edit with keys and undo, see CLIP's score after every step.
 
     Every step is stored next to the tree before it is shown: a session resumes where it was left, even after a crash.
@@ -33,7 +47,8 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
     require("review")
     if not has_terminal():
         raise InputError(
-            "treegen review needs a terminal for input and output", "run it without a pipe and without < > 2>"
+            "treegen review needs a terminal for input and output",
+            "run it without a pipe and without < > 2>, and not with TERM=dumb",
         )
     from treegen.review.terminal_answers import await_answers
 
@@ -42,14 +57,55 @@ def command(tree: Path, domain_path: Path | None, model: str | None, api_base: s
     from treegen.review.log_file import log_to
     from treegen.review.repair_app import RepairApp, is_tree
 
-    if is_tree(tree) or _run(RepairApp(tree)):
-        app = open_app(tree, domain_path, model=model, api_base=api_base)
-        with app.review, log_to(app.review.session.store.folder):
-            _run(app)
+    with _ended_while_models_compute():
+        if is_tree(tree) or _run(RepairApp(tree)):
+            settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
+            app = open_app(tree, domain_path, model=model, api_base=api_base, env_file=env_file, encoder=settings)
+            with app.review, log_to(app.review.session.store.folder):
+                _run(app)
+
+
+@contextmanager
+def _ended_while_models_compute() -> Iterator[None]:
+    """End the process at the end without Python's clean-up if a model still computes.
+
+    Native code that comes back into an interpreter that is being cleaned up aborts: "terminate called without an active
+    exception", in most reviews that are left while images are embedded.
+    """
+    from treegen.review.background import is_busy
+
+    alone = os.isatty(0)  # not within another program, which would be ended too
+    try:
+        yield
+    except SystemExit as ended:
+        if alone and is_busy():
+            _end_at_once(ended.code)
+        raise
+    if alone and is_busy():
+        _end_at_once(0)
+
+
+def _end_at_once(code: object) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
+
+
+def _domain(path: Path) -> "Domain | None":
+    """Return the domain; `None` if it is missing or invalid, which the review says itself."""
+    from treegen.config.domain import load_domain
+    from treegen.errors import TreegenError
+
+    try:
+        return load_domain(path)
+    except TreegenError:
+        return None
 
 
 def has_terminal() -> bool:
     """Return whether keys can be read and the screen be shown; Textual draws on stderr."""
+    if is_dumb():
+        return False
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 

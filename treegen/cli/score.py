@@ -1,54 +1,69 @@
 """`treegen score`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from treegen.cli.options import PATH, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.options import TREE, EncoderChoice, domain_option, encoder_options, open_workspace
+
+if TYPE_CHECKING:
+    from treegen.vcs.tree_names import TreeName
 
 
 @click.command("score")
-@click.argument("tree", type=PATH)
+@click.argument("tree", type=TREE)
 @domain_option
 @encoder_options
-@click.option("--dev", "dev_only", is_flag=True, help="The dev part alone: the test part is not looked at.")
-@click.option("--unseal", is_flag=True, help="Look at the test part although the domain seals it.")
-@click.option("--groups", is_flag=True, help="Everything that is known of each group.")
+@click.option("--dev", "dev_only", is_flag=True, help="Score the dev split alone; do not evaluate the test split.")
+@click.option("--unseal", is_flag=True, help="Evaluate the test split although the domain seals it.")
+@click.option("--full", is_flag=True, help="Also print paired tests, all groups and classes, and suggestions.")
+@click.option("--groups", is_flag=True, help="Also print all details of the groups.")
 @click.option("--rules", metavar="RULES", help="Compare decision rules: all, or a list such as sum,vote,temperature.")
-@click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev part into domain.toml.")
+@click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev split into domain.toml.")
+@click.option("--adaptive", is_flag=True, help="Also show the accuracy against the number of questions asked.")
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
 def command(
-    tree: Path,
+    tree: "TreeName",
     domain_path: Path | None,
     encoder: EncoderChoice,
     dev_only: bool,
     unseal: bool,
+    full: bool,
     groups: bool,
     rules: str | None,
     freeze: bool,
+    adaptive: bool,
     as_json: bool,
 ) -> None:
-    """Score TREE with CLIP on the images of its domain: accuracy, controls, diagnosis.
+    """Score TREE with CLIP on the images of its domain: a verdict, and accuracy beside its controls.
 
-    The accuracy is that of the test split; the diagnosis below it is on the dev split, which is for tuning. Each
-    evaluation of the test split is counted; a domain with sealed = true below [split] shows the dev split only.
+    The accuracy is that of the test split; the weakest group and class, and the diagnosis of --full, are those of the
+    dev split, which is for tuning. Each evaluation of the test split is counted; a domain with sealed = true below
+    [split] shows the dev split only. TREE may be a revision, such as tree.json@3.
     """
     from treegen.cli.display import show_notes, show_score
-    from treegen.cli.output import print_json, tell
+    from treegen.cli.display_adaptive import adaptive_json, show_adaptive
+    from treegen.cli.output import print_json, say, tell
     from treegen.errors import InputError
+    from treegen.workflow.adaptive import score_adaptive
     from treegen.workflow.score import freeze_rule, score_tree
 
     if dev_only and unseal:
-        raise InputError("--dev leaves the test part alone and --unseal looks at it", "give one of the two")
+        raise InputError("--dev skips the test split, which --unseal evaluates", "give one of the two")
     if freeze and not rules:
         raise InputError("--freeze writes the rule that --rules chooses", "--rules all --freeze")
     workspace = open_workspace(tree, domain_path, encoder)
     sealed = True if dev_only else False if unseal else None
     scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
+    asked = score_adaptive(workspace, sealed=sealed) if adaptive else None
     if as_json:
-        print_json(scored.score)
+        print_json({**scored.score, **({"adaptive": adaptive_json(asked)} if asked else {})})
     else:
-        show_score(scored.score, groups=groups)
+        show_score(scored.score, groups=groups, full=full)
+        if asked:
+            say()
+            show_adaptive(asked)
     if freeze:
         frozen = freeze_rule(workspace, scored.score)
         tell(f"{workspace.domain_path}: [decision] rule = {frozen}; scores, previews and labels use it from now on")

@@ -7,7 +7,10 @@ import click
 @click.argument("tree", metavar="TREE")
 @click.option("--textconv", is_flag=True, help="For git: print a file that is not a tree unchanged.")
 def command(tree: str, textconv: bool) -> None:
-    """Print a tree in words, one answer per line. TREE is a file or REVISION:FILE."""
+    """Print a tree in words, one answer per line.
+
+    TREE is a file, a domain's folder, a revision of the history such as tree.json@3, or of git: HEAD~1:tree.json.
+    """
     from pathlib import Path
 
     from treegen.errors import TreegenError
@@ -15,7 +18,7 @@ def command(tree: str, textconv: bool) -> None:
     from treegen.vcs.versions import open_version
 
     try:
-        text = "\n".join(lines_of(open_version(tree, Path.cwd()).tree)) + "\n"
+        text = "\n".join(lines_of(open_version(tree, Path()).tree)) + "\n"
     except TreegenError:
         if not textconv or not Path(tree).is_file():
             raise

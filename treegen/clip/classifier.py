@@ -1,7 +1,8 @@
 """A tree whose texts are embedded: one image or a million are classified by the same code."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from treegen.clip import scoring
 from treegen.clip.arrays import Array, like, to_numpy
 from treegen.clip.decisions import MEAN, FittedRule, RuleInputs
 from treegen.clip.embedding.texts import embed_texts
-from treegen.clip.streaming import in_chunks, predict
+from treegen.clip.questions.prediction_sets import SetLimits
+from treegen.clip.streaming import SLICE, in_chunks, predict
 from treegen.clip.text_checks import length_problems, refuse_long
 from treegen.config.domain import Domain
 from treegen.tree.model import Tree
@@ -21,11 +23,26 @@ if TYPE_CHECKING:
     from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
 
-_SHOWN = 5
+TOP: Final = 5  # classes in a ranking, if no other number is asked for
 
 Ranking = tuple[tuple[str, float], ...]
 #: group, most probable option, its probability, the predicted class's option
 Answers = tuple[tuple[str, str, float, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What a tree says of a picture.
+
+    Attributes:
+        ranking: the best classes with their scores, best first.
+        answers: of each group.
+        possible: the classes of its prediction set, best first; `None` if none was asked for.
+    """
+
+    ranking: Ranking
+    answers: Answers
+    possible: tuple[str, ...] | None
 
 
 class TreeClassifier:
@@ -36,6 +53,7 @@ class TreeClassifier:
         decision: how their answers become scores.
         matrix: the rules (K, Q), as `scoring.rule_matrix` gives them, in the library and on the device of the texts.
         sizes: number of options of each group (G).
+        classes: their order in scores and predictions (K).
     """
 
     def __init__(
@@ -64,6 +82,7 @@ class TreeClassifier:
         self.tree, self.decision, self._texts, self._names, self._scale = tree, decision, texts, names, logit_scale
         self.sizes = tuple(len(group.options) for group in tree.groups)
         self.matrix = like(scoring.rule_matrix(tree, classes), texts)
+        self.classes = tree.classes if classes is None else tuple(classes)
 
     @classmethod
     def embedded(
@@ -108,6 +127,8 @@ class TreeClassifier:
             groups=tuple(group.name for group in self.tree.groups),
             sizes=self.sizes,
             names=None if self._names is None else scoring.similarity_logits(features, self._names, self._scale),
+            options=tuple(group.options for group in self.tree.groups),
+            classes=self.classes,
         )
 
     def predict(self, features: Array) -> "NDArray[np.int64]":
@@ -116,6 +137,12 @@ class TreeClassifier:
             predictions: NDArray[np.int64] = to_numpy(self.decision.scores(self.evidence(features))).argmax(1)
             return predictions
         return predict(in_chunks(features), len(features), self._texts, self.sizes, self.matrix, self._scale)
+
+    def score_slices(self, features: Array) -> "Iterator[NDArray[np.floating]]":
+        """Yield the scores of images (b, K), in order, of features (B, D): a few at a time for the mean, else all."""
+        step = SLICE if self.decision.rule.name == "mean" else max(1, len(features))
+        for start in range(0, len(features), step):
+            yield to_numpy(self.decision.scores(self.evidence(features[start : start + step])))
 
 
 class Labeller:
@@ -132,24 +159,32 @@ class Labeller:
         refuse_long(length_problems(tree, encoder))
         self._encoder, self._classifier = encoder, TreeClassifier.embedded(tree, encoder, decision, domain)
 
-    def label(self, images: Sequence["Image"]) -> list[tuple[Ranking, Answers] | None]:
-        """Return for each RGB picture the best five classes with their scores, and every group's answer.
+    def label(self, images: Sequence["Image"], top: int = TOP, limits: SetLimits | None = None) -> list[Label | None]:
+        """Label RGB pictures; `None` for one of which the encoder returned NaN.
 
-        `None` for a picture of which the encoder returned NaN.
+        Args:
+            images: the pictures.
+            top: most classes in a ranking.
+            limits: of prediction sets, for the tree's classes in the order of the domain's; no sets without.
         """
         evidence = self._classifier.evidence(to_numpy(self._encoder.encode_images(images)))
         scores = self._classifier.decision.scores(evidence)
         return [
-            _label(self._classifier.tree, p, s) if np.isfinite(s).all() else None
+            _label(self._classifier.tree, p, s, top, limits) if np.isfinite(s).all() else None
             for p, s in zip(evidence.probabilities, scores, strict=True)
         ]
 
 
-def _label(tree: Tree, probabilities: "NDArray[np.float32]", scores: "NDArray[np.float64]") -> tuple[Ranking, Answers]:
-    best = (-scores).argsort(kind="stable")[:_SHOWN]
+def _label(
+    tree: Tree, probabilities: "NDArray[np.float32]", scores: "NDArray[np.float64]", top: int, limits: SetLimits | None
+) -> Label:
+    order = (-scores).argsort(kind="stable")
+    best = order[:top]
     ranking = tuple(zip([tree.classes[k] for k in best], scores[best].tolist(), strict=True))
     answers, sizes, rule = [], tuple(len(group.options) for group in tree.groups), tree.rules[best[0]]
     for group, part in zip(tree.groups, scoring.split_groups(probabilities, sizes), strict=True):
         index = int(part.argmax())
         answers.append((group.name, group.options[index], float(part[index]), tree.word(rule, group.name)))
-    return ranking, tuple(answers)
+    members = None if limits is None else limits.members(scores[None])[0]
+    possible = None if members is None else tuple(tree.classes[k] for k in order if members[k])
+    return Label(ranking=ranking, answers=tuple(answers), possible=possible)

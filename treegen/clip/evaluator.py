@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -10,28 +10,44 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
-from treegen.clip.decisions import MEAN, DecisionRule, FittedRule, RuleInputs, decision_of, fit
+from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.abstaining import least_fit
-from treegen.clip.decisions.comparing import compare_rules
+from treegen.clip.decisions.comparing import compare_rules, held_out_scores
 from treegen.clip.diagnosis.diagnose import diagnose
+from treegen.clip.diagnosis.group_report import group_predictions
+from treegen.clip.diagnosis.label_errors import find_label_errors
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
+from treegen.clip.diagnosis.observations import Observations
 from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.accuracy import accuracy_of, comparisons, spread
+from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
 from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
+from treegen.clip.questions.prediction_sets import LEVEL, SetLimits, coverage, set_limits
 from treegen.clip.text_checks import check_lengths, length_problems
 from treegen.config.domain import Domain
 from treegen.errors import InputError
-from treegen.history.score_document import Comparison, Controls, Diagnosis, Score, ScoredBy, ScoredImages, TestSplit
-from treegen.images import LabelledImage, below, digest_of_parts, shown
+from treegen.history.score_document import (
+    Calibrated,
+    Comparison,
+    Controls,
+    Diagnosis,
+    DoubtfulLabel,
+    Score,
+    ScoredBy,
+    ScoredImages,
+    TestSplit,
+)
+from treegen.images import LabelledImage, below, digest_of_parts
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
-from treegen.tree.validation.problems import errors_of
+from treegen.tree.validation.fast_path import still_valid
+from treegen.tree.validation.problems import Problem, errors_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +56,7 @@ if TYPE_CHECKING:
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
-_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split are kept
+_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split and learnt rules are kept
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
@@ -49,7 +65,8 @@ Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -
 class Part:
     """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B).
 
-    Features are a NumPy array (float32), or a torch tensor on the GPU if that is where the encoder is.
+    Features are a NumPy array (float32), or a torch tensor on the GPU if that is where the encoder is. In NumPy they
+    are laid out as (D, B), which halves the time of the product with the few texts of one question.
     """
 
     features: Array
@@ -96,17 +113,18 @@ class Evaluator:
         self._texts: dict[str, NDArray[np.float32]] = {}
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
-        found = read_image_set(domain, cache, progress)
+        self._learnt: dict[tuple[str, Tree], FittedRule] = {}  # for the last trees
+        image_set = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
-            found.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
+            image_set.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
         )
-        kept = [(image, row) for image, row in zip(found.images, embedded.rows, strict=True) if row >= 0]
+        readable = [(image, row) for image, row in zip(image_set.images, embedded.rows, strict=True) if row >= 0]
         self.images = replace(
-            found, images=tuple(image for image, _ in kept), skipped=(*found.skipped, *embedded.skipped)
+            image_set, images=tuple(image for image, _ in readable), skipped=(*image_set.skipped, *embedded.skipped)
         )
         self.cache_damaged = cache.damaged
-        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in kept])
+        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in readable])
 
     def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, Part]:
         """Return the images by split; `rows` gives for each image its row of the features."""
@@ -114,17 +132,20 @@ class Evaluator:
         for name in ("dev", "test"):
             members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
             if not members:
-                left_out = "".join(f"\n  {shown(s.path)}: {s.reason}" for s in self.images.skipped[:5])
+                left_out = "".join(f"\n  {s.below(self.images.root)}: {s.reason}" for s in self.images.skipped[:5])
                 count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
-                told = f"the {name} part has no images ({count}){left_out}"
-                own = any(image.part for image in self.images.images)
-                change = "the parts that the set itself names" if own else "`dev` below [split]"
-                tip = f"give every class more images, or change {change}"
-                raise InputError(told, tip if self.images.images else "see what the files hold: none is a picture")
+                message = f"the {name} split has no images ({count}){left_out}"
+                has_own_split = any(image.part for image in self.images.images)
+                remedy = "the split that the image set names" if has_own_split else "`dev` below [split]"
+                tip = f"give every class more images, or change {remedy}"
+                raise InputError(
+                    message, tip if self.images.images else "check the content of the files: none is a picture"
+                )
             images = tuple(image for image, _ in members)
-            parts[name] = Part(
-                features=features[[row for _, row in members]], labels=tuple(i.label for i in images), images=images
-            )
+            chosen = features[[row for _, row in members]]
+            if isinstance(chosen, np.ndarray):
+                chosen = np.asfortranarray(chosen)
+            parts[name] = Part(features=chosen, labels=tuple(i.label for i in images), images=images)
         return parts
 
     def text_features(self, texts: Sequence[str]) -> Array:
@@ -168,6 +189,8 @@ class Evaluator:
             groups=tuple(g.name for g in tree.groups),
             sizes=classifier.sizes,
             names=self._name_logits(features) if names else None,
+            options=tuple(group.options for group in tree.groups),
+            classes=classifier.classes,
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:
@@ -185,7 +208,7 @@ class Evaluator:
             classes=self.domain.classes,
         )
 
-    def _answer_of(self, question: Question, known: LruMemo) -> tuple[Array, Array]:
+    def _answer_of(self, question: Question, memo: LruMemo) -> tuple[Array, Array]:
         """Return logits and probabilities (O, B) of a question on the dev split, memoised.
 
         Computed one by one, so that they do not depend on other questions, and unchanged ones are not recomputed.
@@ -196,15 +219,31 @@ class Evaluator:
             logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
             return logits, softmax(logits, 0)
 
-        return known.get(question, ask)
+        return memo.get(question, ask)
 
     def decide(self, tree: Tree) -> FittedRule:
         """Return the domain's decision rule, with its frozen parameters or with what it learns on the dev split."""
         return decision_of(self.domain.decision, self.encoder.fingerprint, lambda rule: self._learn(rule, tree))
 
     def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
-        dev = self.parts["dev"]
-        return fit(rule, self.evidence(tree, dev.features, names=rule.uses_names), dev.labels)
+        if (rule.name, tree) not in self._learnt:
+            dev = self.parts["dev"]
+            _forget(self._learnt)
+            inputs = self.evidence(tree, dev.features, names=rule.uses_names)
+            self._learnt[rule.name, tree] = fit(rule, inputs, dev.labels)
+        return self._learnt[rule.name, tree]
+
+    def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
+        """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
+        own = self.domain.decision.rule == "bayes"
+        decision = self.decide(tree) if own else self._learn(RULES["bayes"], tree)
+        return self.evidence(tree, features, names=False), dict(decision.parameters)
+
+    def posterior(self, tree: Tree, features: Array) -> "NDArray[np.float64]":
+        """Return the probability of each class (B, K) by the rule `bayes`, of images (B, D)."""
+        evidence, parameters = self.bayes_inputs(tree, features)
+        posterior: NDArray[np.float64] = to_numpy(RULES["bayes"].scores(evidence, parameters))
+        return posterior
 
     def compare(self, tree: Tree, rules: Sequence[DecisionRule], *, sealed: bool) -> tuple[FittedRule, Comparison]:
         """Return the decision rule chosen on the dev split, and the `rules` section of the score document.
@@ -216,9 +255,9 @@ class Evaluator:
         """
         names = any(rule.uses_names for rule in rules)
         dev, test = self.parts["dev"], self.parts["test"]
-        seen = (self.evidence(tree, dev.features, names=names), dev.labels)
+        dev_inputs = (self.evidence(tree, dev.features, names=names), dev.labels)
         return compare_rules(
-            rules, seen, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
+            rules, dev_inputs, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
         )
 
     def baseline(self, part: Part) -> tuple[int, ...]:
@@ -261,37 +300,73 @@ class Evaluator:
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
             "images": self._images_json,
             **({} if sealed else self._tested(tree, parent, decision)),
-            "dev": self.diagnose(tree),
+            "dev": {**self.diagnose(tree), **self._calibrated_on_dev(tree, decision)},
         }
         return cast(Score, score)  # the keys stand in the order of the schema, which a typed literal cannot keep
 
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
-        test = self.parts["test"]
-        found, base = self._tested_as(tree), self.baseline(test)
-        before = None if parent is None else self._tested_as(parent)
+        test, by_name = self.parts["test"], self.baseline(self.parts["test"])
+        classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
+        labels, limits = np.asarray(test.labels), self.set_limits(tree, LEVEL)
+        columns, start = [], 0
+        for scores in classifier.score_slices(test.features):  # (B, K) of all test images may not fit into memory
+            end, members = start + len(scores), limits.members(scores)
+            covered = members[np.arange(len(scores)), labels[start:end]]
+            columns.append((scores.argmax(1), scores.max(1), covered, members.sum(1)))
+            start = end
+        found, confidences, covered, sizes = map(np.concatenate, zip(*columns, strict=True))
+        predictions = self._remember(tree, found)
+        before = None if parent is None else self.predict_test(parent)
         return {
-            "test": accuracy_of(test.labels, found),
-            "baseline": {**accuracy_of(test.labels, base), "name_template": self.domain.name_template},
-            "controls": self._controls(tree, found, decision),
-            **comparisons(test.labels, found, baseline=base, parent=before),
+            "test": accuracy_of(test.labels, predictions),
+            "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
+            "controls": self._controls(tree, predictions, decision),
+            "sets": coverage(limits, covered, sizes),
+            **_calibration(decision, confidences, found == labels),
+            **comparisons(test.labels, predictions, baseline=by_name, parent=before),
         }
 
-    def _tested_as(self, tree: Tree) -> tuple[int, ...]:
+    def set_limits(self, tree: Tree, level: float) -> SetLimits:
+        """Fit the thresholds of prediction sets on the dev split.
+
+        Args:
+            tree: without errors.
+            level: share of images whose set is to have the true class, 0 to 1.
+        """
+        return set_limits(self._held_out_scores(tree), self.parts["dev"].labels, level)
+
+    def _held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
+        """Return the scores of the dev split (B, K), each by what the decision rule learns on other images."""
+        dev, decision = self.parts["dev"], self.decide(tree)
+        evidence = self.evidence(tree, dev.features, names=decision.rule.uses_names)
+        return held_out_scores(decision, evidence, dev.labels)
+
+    def _calibrated_on_dev(self, tree: Tree, decision: FittedRule) -> Calibrated:
+        """Return the `calibration` of the dev split, if the rule gives probabilities."""
+        if not decision.rule.probabilities:
+            return {}
+        scores, labels = self._held_out_scores(tree), np.asarray(self.parts["dev"].labels)
+        return _calibration(decision, scores.max(1), scores.argmax(1) == labels)
+
+    def predict_test(self, tree: Tree) -> tuple[int, ...]:
         """Predict with a tree on the test split. The last results are kept, including the next revision's parent."""
         if tree not in self._predictions:
-            for old in list(self._predictions)[: -_KEPT + 1]:
-                del self._predictions[old]
             decision = self.decide(tree)
             classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
-            self._predictions[tree] = tuple(classifier.predict(self.parts["test"].features).tolist())
+            self._remember(tree, classifier.predict(self.parts["test"].features))
+        return self._predictions[tree]
+
+    def _remember(self, tree: Tree, predictions: "NDArray[np.int64]") -> tuple[int, ...]:
+        _forget(self._predictions)
+        self._predictions[tree] = tuple(predictions.tolist())
         return self._predictions[tree]
 
     def diagnose(self, tree: Tree) -> Diagnosis:
         """Return the `dev` entry of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, dev.features)
-        return {
+        entry = {
             **accuracy_of(dev.labels, answers.predictions),
             **diagnose(
                 tree,
@@ -304,7 +379,24 @@ class Evaluator:
                 memo=self._found,
             ),
             "fit": least_fit(answers.scores, dev.labels),
+            "label_errors": self._label_errors(answers),
         }
+        return cast(Diagnosis, entry)  # mypy cannot see which keys the parts lack
+
+    def _label_errors(self, answers: Answers) -> list[DoubtfulLabel]:
+        """Return the images of the dev split whose answers contradict their label in every group."""
+        assert self.domain.images is not None
+        dev, classes, root = self.parts["dev"], self.domain.classes, self.domain.images.root
+        return [
+            {
+                "path": dev.images[doubt.index].below(root),
+                "label": classes[dev.labels[doubt.index]],
+                "looks_like": classes[answers.predictions[doubt.index]],
+                "groups": doubt.groups,
+                "agreeing": doubt.agreeing,
+            }
+            for doubt in find_label_errors(answers.evidence, dev.labels, answers.predictions)
+        ]
 
     def preview(self, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
         """Preview the effect of several changed trees on the dev split, compared with the current tree.
@@ -313,17 +405,20 @@ class Evaluator:
             tree: the current tree, with or without errors.
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
-        dev, own, others = self.parts["dev"], {group.fill() for group in tree.groups}, LruMemo()
-        ground = PreviewContext(
+        dev, current = self.parts["dev"], {group.fill() for group in tree.groups}
+        unseen = lru_cache(maxsize=64)(lambda question: self._answer_of(question, LruMemo())[1])
+        context = PreviewContext(
             labels=dev.labels,
             classes=self.domain.classes,
             embed=self.text_features,
-            ask=lambda asked: self._answer_of(asked, self._answers if asked in own else others)[1],
-            obstacle=self._obstacle,
+            ask=lambda question: (
+                self._answer_of(question, self._answers)[1] if question in current else unseen(question)
+            ),
+            obstacle=self.obstacle,
             progress=self._progress,
             predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
         )
-        return preview(ground, tree, variants)
+        return preview(context, tree, variants)
 
     def _predict_dev(self, tree: Tree) -> "NDArray[np.int64]":
         """Return predictions (B) on the dev split."""
@@ -348,10 +443,25 @@ class Evaluator:
             answers.evidence.matrix,
         )
 
-    def _obstacle(self, tree: Tree) -> str:
-        """Return why a tree cannot be scored, in a sentence; empty if it can."""
-        checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
-        problems = errors_of(checked.problems)
+    def observe(self, tree: Tree) -> Observations:
+        """Return the answers on every image of the dev split.
+
+        Raises:
+            ProblemsError: the tree does not fit the domain, or an index is out of range.
+        """
+        dev = self.parts["dev"]
+        answers = self.answer(tree, dev.features)
+        groups = group_predictions(tree, self.domain.classes, dev.labels, answers.probabilities, self._found)
+        return Observations(
+            images=dev.images, classes=self.domain.classes, predictions=answers.predictions, groups=tuple(groups)
+        )
+
+    def obstacle(self, tree: Tree, valid: Tree | None = None) -> str:
+        """Return why a tree cannot be scored, in a sentence; empty if it can. `valid` is a tree like it that can."""
+        problems: tuple[Problem, ...] = ()
+        if valid is None or not still_valid(valid, tree):
+            checked = check_data(content_of(tree), classes=self.domain.classes, domain=self.domain.name)
+            problems = errors_of(checked.problems)
         if not problems:
             problems = tuple(length_problems(tree, self.encoder))
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -360,7 +470,7 @@ class Evaluator:
     @cached_property
     def _images_json(self) -> ScoredImages:
         assert self.domain.images is not None
-        seen = {image.label for image in self.images.images}
+        labels = {image.label for image in self.images.images}
         root = self.domain.images.root  # relative paths: a score kept in git names no machine's folders
         return {
             "digest": self.images.digest,
@@ -372,7 +482,7 @@ class Evaluator:
                 "by": self.domain.split.by,
                 "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
             },
-            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in seen],
+            "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in labels],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
             "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},
         }
@@ -383,7 +493,7 @@ class Evaluator:
         classifier = self._classifier(tree, names=decision.rule.uses_names)
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
-            drawn = self._tested_as(with_random_words(tree, seed))  # independent of an option's wording
+            drawn = self.predict_test(with_random_words(tree, seed))  # independent of an option's wording
             worded.append(accuracy_of(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
 
@@ -394,3 +504,14 @@ class Evaluator:
             **shuffled_controls(decision, classifier.matrix, test.labels, predictions, asked),
             "random_words": spread(len(test.labels), worded),
         }
+
+
+def _forget(results: dict[Any, Any]) -> None:
+    """Make room for the result of one more tree."""
+    for old in list(results)[: -_KEPT + 1]:
+        del results[old]
+
+
+def _calibration(decision: FittedRule, confidences: "NDArray[np.floating]", right: "NDArray[np.bool_]") -> Calibrated:
+    """Return the `calibration` of the best scores (B), if they are probabilities."""
+    return {"calibration": calibration_of(confidences, right)} if decision.rule.probabilities else {}

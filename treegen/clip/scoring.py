@@ -18,6 +18,9 @@ from treegen.tree.model import ClassRule, Tree
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Images whose class scores are computed at once. A BLAS may round an image's sums otherwise in a product of another
+#: shape; in blocks, those of a few images can be computed again without all others, and are equal to the last bit.
+BLOCK: Final = 512
 _ROWS: Final = 8  # that a BLAS computes at once, or a multiple of them
 
 
@@ -93,27 +96,21 @@ def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np
     Raises:
         ProblemsError: an index is out of range, or a class has no rule.
     """
-    starts, total = {}, 0
-    for group in tree.groups:
-        starts[group.name] = (total, len(group.options))
-        total += len(group.options)
-    ones, shared = list[int](), list[tuple[int, int, int]]()
     rules = tree.rules if classes is None else _rules_of(tree, classes)
-    for row, rule in enumerate(rules):
-        given = dict(rule.answers)
-        for name, (start, size) in starts.items():
-            index = given.get(name)
-            if index is None:
-                shared.append((row, start, size))
-            elif 0 <= index < size:
-                ones.append(row * total + start + index)
-            else:
-                told = f"{rule.name!r} has option {index} in {name!r}, which has {size} options"
-                raise ProblemsError(told, "`treegen check` lists all problems of the tree")
-    matrix = np.zeros((len(rules), total), np.float32)
-    matrix.reshape(-1)[ones] = 1  # one write for all
-    for row, start, size in shared:
-        matrix[row, start : start + size] = 1 / size
+    names, sizes = [group.name for group in tree.groups], np.array([len(group.options) for group in tree.groups], int)
+    rows = [tuple(map(dict(rule.answers).get, names)) for rule in rules]
+    indices = np.array(rows, float).reshape(len(rules), len(names))  # (K, G); a null becomes NaN
+    wrong = np.argwhere((indices < 0) | (indices >= sizes))
+    if len(wrong):
+        row, group = wrong[0]
+        message = (
+            f"{rules[row].name!r} has option {rows[row][group]} in {names[group]!r}, which has {sizes[group]} options"
+        )
+        raise ProblemsError(message, "`treegen check` lists all problems of the tree")
+    null = np.isnan(indices)
+    matrix = np.repeat(null / sizes, sizes, axis=1).astype(np.float32)
+    places = (np.cumsum(sizes) - sizes + indices)[~null].astype(int)
+    matrix[np.nonzero(~null)[0], places] = 1
     return matrix
 
 
@@ -122,8 +119,8 @@ def _rules_of(tree: Tree, classes: Sequence[str]) -> list[ClassRule]:
     rules = {rule.name: rule for rule in tree.rules}
     missing = [name for name in classes if name not in rules]
     if missing:
-        told = f"the tree has no rule for {', '.join(map(show, missing[:5]))}"
-        raise ProblemsError(told, "`treegen check` lists all problems of the tree")
+        message = f"the tree has no rule for {', '.join(map(show, missing[:5]))}"
+        raise ProblemsError(message, "`treegen check` lists all problems of the tree")
     return [rules[name] for name in classes]
 
 
@@ -153,4 +150,7 @@ def class_scores(probabilities: Array, matrix: Array) -> Array:
     Source: Kittler et al. 1998, "On combining classifiers": of the fixed rules the sum suffers least from errors of
     the single estimates.
     """
-    return (probabilities @ padded(matrix).T)[:, : len(matrix)]
+    rules = padded(matrix).T
+    blocks = [probabilities[start : start + BLOCK] @ rules for start in range(0, max(1, len(probabilities)), BLOCK)]
+    scores = blocks[0] if len(blocks) == 1 else namespace(rules).concat(blocks)
+    return scores[:, : len(matrix)]

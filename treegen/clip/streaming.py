@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from treegen.clip.embedding.cache import Places
 
-_SLICE: Final = 1024  # (Q, b) float32 with 300 options fits the processor's cache
+SLICE: Final = 1024  # (Q, b) float32 with 300 options fits the processor's cache
 
 
 def predict(
@@ -40,17 +40,17 @@ def predict(
     predictions = np.full(count, -1)
     texts = scoring.padded(logit_scale * text_features)
     for places, features in chunks:
-        for start in range(0, len(features), _SLICE):
-            columns = texts @ features[start : start + _SLICE].T
+        for start in range(0, len(features), SLICE):
+            columns = texts @ features[start : start + SLICE].T
             columns = columns[: len(text_features)]  # (Q, b): the options of a group are adjacent
             scoring.share_columns(columns, sizes)
             scores = to_numpy(scoring.class_means(columns.T, matrix))
-            predictions[places[start : start + _SLICE]] = scores.argmax(1)
+            predictions[places[start : start + SLICE]] = scores.argmax(1)
     return predictions
 
 
 def in_chunks(features: Array) -> "Iterator[tuple[Places, Array]]":
     """Yield features (B, D) already in memory as `predict` takes them."""
-    for start in range(0, len(features), _SLICE):
-        part = features[start : start + _SLICE]
+    for start in range(0, len(features), SLICE):
+        part = features[start : start + SLICE]
         yield np.arange(start, start + len(part)), part

@@ -3,6 +3,7 @@
 The domain's `[notes]` come first and are never cut. What files say follows, within the limits of one request.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -24,6 +25,8 @@ _LEAST: Final = 60  # characters that are still worth showing
 _NEAR: Final = 0.8  # of difflib's ratio: one letter of five
 _MOST_COMPARED: Final = 200_000  # pairs of names; difflib takes some microseconds for each
 _MOST_LISTED: Final = 10
+_SEVERAL: Final = re.compile(r"[,;/]|\band\b|\bor\b")  # between the values of an attribute
+_LONGEST_ATTRIBUTE: Final = 40  # characters; a longer text before a colon is a sentence
 
 #: tells whether a name of a file means a class of the domain
 Confirm = Callable[[str, str], bool]
@@ -48,12 +51,14 @@ def with_notes(
     """
     texts_of: dict[str, list[str]] = {}
     sentences: list[str] = []
+    claims: Claims = {}
     # before anything is read: the text of a foreign file must not even appear in an error message
     _refuse_elsewhere(domain)
     names = _Names(domain)
     for path in [*domain.notes_files, *files]:
         file = read_notes(path, lambda name: names.find(name) is not None)
         matched, unknown = _match(file, names, domain, confirm)
+        _claim(file, names, claims)
         for name, texts in matched.items():
             texts_of[name] = texts_of.get(name, []) + texts
         sentences += _summary(path, matched, unknown, len(domain.classes))
@@ -63,7 +68,37 @@ def with_notes(
     without_notes = [name for name in domain.classes if not texts_of.get(name) and name not in inline]
     if material and without_notes:
         sentences.append(f"{len(without_notes)} of {len(domain.classes)} classes have no notes")
-    return noted, (*sentences, *_cut_sentences(noted))
+    return noted, (*sentences, *_contradictions(claims), *_cut_sentences(noted))
+
+
+#: class and attribute -> the values that each entry gives
+Claims = dict[tuple[str, str], list[set[str]]]
+
+
+def _claim(file: NotesFile, names: "_Names", claims: Claims) -> None:
+    """Collect what the entries of a file say in the form `attribute: value`."""
+    for entry in file.entries:
+        values: dict[tuple[str, str], set[str]] = {}
+        name = names.find(entry.name)
+        for text in entry.texts if name else ():
+            attribute, colon, value = text.partition(": ")
+            if name and colon and value and len(attribute) <= _LONGEST_ATTRIBUTE:
+                parts = {normalise_name(part) for part in _SEVERAL.split(value)}
+                values.setdefault((name, attribute.strip().casefold()), set()).update(parts)
+        for key, said in values.items():
+            claims.setdefault(key, []).append(said)
+
+
+def _contradictions(claims: Claims) -> Iterable[str]:
+    """Say for which classes two entries give an attribute values of which none is the same."""
+    found = [
+        f"{show(name)} ({attribute}: {' / '.join(' and '.join(sorted(values)) for values in said[:2])})"
+        for (name, attribute), said in claims.items()
+        if any(not said[0] & other for other in said[1:])
+    ]
+    if found:
+        message = f"the notes contradict each other on {_count(found, 'attribute', 'attributes')}"
+        yield f"{message}, and the model is shown both: {', '.join(found[:_MOST_LISTED])}{_more(found)}"
 
 
 def _refuse_elsewhere(domain: Domain) -> None:

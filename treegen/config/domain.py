@@ -3,11 +3,12 @@
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from treegen.config.class_names import refuse_table
 from treegen.config.nesting import refuse_depth
 from treegen.config.settings import (
     CheckSettings,
@@ -19,7 +20,7 @@ from treegen.config.settings import (
 )
 from treegen.config.trust import Trust
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
+from treegen.files import is_folder, read_text, refuse_binary
 from treegen.remote.budget import Limits
 from treegen.text import article, did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
@@ -76,7 +77,7 @@ def _fill_name(template: str, *, noun: str, name: str) -> str:
 
 def domain_path(path: Path) -> Path:
     """Return `path`, or the domain.toml in it if it is a folder."""
-    return path / FILE_NAME if path.is_dir() else path
+    return path / FILE_NAME if is_folder(path) else path
 
 
 def load_domain(path: Path) -> Domain:
@@ -123,8 +124,11 @@ def read_data(path: Path) -> dict[str, Any]:
         InputError: the file is missing, not UTF-8 or not TOML.
     """
     path = domain_path(path)
-    if not path.is_file():
+    if not _is_file(path):
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    if path.suffix.lower() == ".json":
+        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
+    refuse_binary(path, "a domain file")
     text = read_text(path, most=_MOST_BYTES)
     refuse_depth(path, text)
     try:
@@ -142,6 +146,7 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         message = "give either classes or classes_file" + (", not both" if inline else "")
         return (), [Problem(code="TG404", pointer="/classes", message=message)]
     pointer = "/classes" if file is None else "/classes_file"
+    lines: dict[str, list[str]] = {}
     if file is None:
         names = tuple(inline or ())
     else:
@@ -149,11 +154,16 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
             message = f"there is no file {show(str(folder / file))}"
             return (), [Problem(code="TG402", pointer=pointer, message=message)]
         Trust(folder).require_path(folder / file, "classes_file")
-        names = read_class_names(folder / file)
+        pairs = numbered_class_names(folder / file)
+        names = tuple(name for _, name in pairs)
+        lines = {name: [str(number) for number, other in pairs if other == name] for name in _repeated(names)}
     problems = [
-        Problem(code="TG401", pointer=pointer, message=f"the class {show(name)} is a duplicate")
-        for name, count in Counter(names).items()
-        if count > 1
+        Problem(
+            code="TG401",
+            pointer=pointer,
+            message=f"the class {show(name)} is a duplicate" + (f" (lines {', '.join(lines[name])})" if lines else ""),
+        )
+        for name in _repeated(names)
     ]
     problems += [
         Problem(code="TG106", pointer=pointer, message=f"the class name {show(name)} contains a control character")
@@ -170,6 +180,10 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
     return names, problems
 
 
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -181,10 +195,17 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """Read class names from a text file, one per line; blank lines and lines that start with # are skipped.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, is a table, or has all names on one line.
     """
-    lines = (line.strip() for line in read_text(path).splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    return tuple(name for _, name in numbered_class_names(path))
+
+
+def numbered_class_names(path: Path) -> list[tuple[int, str]]:
+    """Read class names with the lines that they are on, from 1; see `read_class_names`."""
+    lines = enumerate((line.strip() for line in read_text(path).splitlines()), 1)
+    names = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    refuse_table(path, [name for _, name in names])
+    return names
 
 
 def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Problem]:
@@ -263,7 +284,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         split=SplitSettings(**data.get("split", {})),
         llm=_llm_settings(data.get("llm", {}), folder),
         encoder=EncoderSettings(**(encoder := data.get("encoder", {})), from_file=frozenset(encoder)),
-        decision=_decision(data.get("decision", {})),
+        decision=_decision(data.get("decision", {}), classes),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
@@ -279,6 +300,18 @@ def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
     return LlmSettings(**{**data, **file, "caps": Limits(**caps)}, from_file=frozenset(data))
 
 
-def _decision(data: dict[str, Any]) -> DecisionSettings:
-    parameters = tuple((name, float(value)) for name, value in data.get("parameters", {}).items())
-    return DecisionSettings(**{**data, "parameters": parameters})
+def _decision(data: dict[str, Any], classes: tuple[str, ...]) -> DecisionSettings:
+    """Read the table [decision].
+
+    Raises:
+        InputError: a prior names no class.
+    """
+    numbers = {
+        key: tuple((name, float(value)) for name, value in data.get(key, {}).items())
+        for key in ("parameters", "priors")
+    }
+    for name, _ in numbers["priors"]:
+        if name not in classes:
+            message = f"[decision] priors: the domain has no class {show(name)}{did_you_mean(name, classes)}"
+            raise InputError(message, "name classes as the domain does")
+    return DecisionSettings(**{**data, **numbers})

@@ -1,6 +1,7 @@
 """What a command's options override in domain.toml."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from treegen.config.domain import Domain
@@ -24,7 +25,10 @@ def settings_with(
     return replace(own, **overrides, from_file=own.from_file - overrides.keys())
 
 
-def llm_settings_with(domain: Domain, *, model: str | None, api_base: str | None) -> LlmSettings:
+def llm_settings_with(
+    domain: Domain, *, model: str | None, api_base: str | None, env_file: Path | None = None
+) -> LlmSettings:
     """Override the domain's language model settings with the command line's."""
-    overrides: dict[str, Any] = {k: v for k, v in (("model", model), ("api_base", api_base)) if v}
+    options = {"model": model, "api_base": api_base, "env_file": env_file}
+    overrides: dict[str, Any] = {key: value for key, value in options.items() if value}
     return replace(domain.llm, **overrides, from_file=domain.llm.from_file - overrides.keys())

@@ -165,12 +165,14 @@ class DecisionSettings:
         parameters: what it learnt; if empty, it learns on the dev split when used.
         encoder: fingerprint of the encoder with which they were learnt; empty for any.
         least_margin: if an image's two best scores differ by less, `treegen classify` reports it as unsure.
+        priors: weight by class, above 0, for the rule `bayes`; a class that is not named has weight 1.
     """
 
     rule: str = "mean"
     parameters: tuple[tuple[str, float], ...] = ()
     encoder: str = ""
     least_margin: float = 0.0
+    priors: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,12 @@ repeat what the data says. If the two differ, it is unknown which is right, so i
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from treegen.exchange.sources import GROUP_KEYS
-from treegen.llm.reading.lexer import Lexeme, objects_in, scan
+from treegen.llm.reading.lexer import Lexeme, UnreadableError, objects_in, scan
 from treegen.text import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import normalise
@@ -77,10 +78,16 @@ class _Places:
         return None
 
 
+def _objects(text: str) -> Iterator[str]:
+    """Yield the objects of a text as far as they can be told apart; the reasoning before a reply may hold braces."""
+    with suppress(UnreadableError):
+        yield from objects_in(text)
+
+
 def remarks_in(text: str) -> Iterator[Remark]:
     """Yield every comment; `path` is empty unless it follows exactly one option or answer on its line."""
     end = 0
-    for part in objects_in(text):
+    for part in _objects(text):
         start = text.find(part, end)
         end, before = start + len(part), text.count("\n", 0, start)
         # `objects_in` ends at the last brace; a comment after it on the line belongs to it

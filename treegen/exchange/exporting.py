@@ -11,9 +11,12 @@ from treegen.files import write_atomically
 from treegen.images import labels_of
 from treegen.text import printable
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import check_file
+from treegen.tree.validation.checks import check_text
+from treegen.vcs.tree_names import TreeName, locate_tree
+from treegen.vcs.versions import refuse_other_documents
 
 if TYPE_CHECKING:
+    from treegen.clip.decisions import FittedRule
     from treegen.clip.encoders.interface import Encoder
 
 FORMATS: Final = ("article", "descriptors", "clip-benchmark", "csv", "python", "safetensors")
@@ -31,19 +34,20 @@ class ExportResult:
     notes: tuple[str, ...] = ()
 
 
-def load_tree(path: Path, domain: Path | None = None) -> tuple[Tree, Domain | None]:
+def load_tree(tree: TreeName | Path, domain: Path | None = None) -> tuple[Tree, Domain | None]:
     """Load a tree without errors and its domain: the given one, or the one next to the tree, if there is one.
 
     Raises:
         InputError: the tree or the domain cannot be read.
         ProblemsError: the tree or the domain has errors.
     """
-    beside = path.parent / FILE_NAME
+    name = locate_tree(str(tree)) if isinstance(tree, Path) else tree
+    beside = name.path.parent / FILE_NAME
     loaded = load_domain(domain) if domain else load_domain(beside) if beside.is_file() else None
-    if path.is_dir():
-        raise InputError(f"{path} is a folder", f"name the tree file, such as {path / 'tree.json'}")
-    checked = check_file(path, classes=loaded.classes if loaded else None, domain=loaded.name if loaded else None)
-    return checked.sound_tree(path), loaded
+    text = name.read()
+    checked = check_text(text, classes=loaded.classes if loaded else None, domain=loaded.name if loaded else None)
+    refuse_other_documents(text, checked.data, name.text)
+    return checked.sound_tree(Path(name.text)), loaded
 
 
 def export_tree(
@@ -54,7 +58,8 @@ def export_tree(
     Args:
         tree: without errors.
         form: one of `FORMATS`.
-        domain: for the crop of its images, and for a note on its decision rule, which no format contains.
+        domain: for the crop of its images, and for its decision rule: safetensors contains a frozen `bayes`, and a note
+            says that other rules are not exported.
         encoder: needed for safetensors.
 
     Raises:
@@ -65,8 +70,8 @@ def export_tree(
     if form in TEXTS:
         return ExportResult(files=(("", TEXTS[form](tree)),), notes=notes)
     if form == "clip-benchmark":
-        order, told = _counted_order(domain)
-        return ExportResult(files=tuple(clip_benchmark_files(tree, order).items()), notes=told)
+        order, notes = _counted_order(domain)
+        return ExportResult(files=tuple(clip_benchmark_files(tree, order).items()), notes=notes)
     if form != "safetensors":
         raise refuse_unknown_format(form)
     if encoder is None:
@@ -74,23 +79,38 @@ def export_tree(
     from treegen.exchange.tensors import tensors_bytes
 
     crop = domain.images.crop if domain and domain.images else (0.0, 0.0, 1.0, 1.0)
-    return ExportResult(files=(("", tensors_bytes(tree, encoder, crop)),), notes=(*notes, *encoder.notes))
+    posterior = _posterior(domain, encoder)
+    if posterior:
+        notes = ()
+    content = tensors_bytes(tree, encoder, crop, posterior)
+    return ExportResult(files=(("", content),), notes=(*notes, *encoder.notes))
+
+
+def _posterior(domain: Domain | None, encoder: "Encoder") -> "FittedRule | None":
+    """Return the domain's decision rule if it is `bayes`, frozen with this encoder."""
+    if domain is None or domain.decision.rule != "bayes" or not domain.decision.parameters:
+        return None
+    if domain.decision.encoder not in ("", encoder.fingerprint):
+        return None
+    from treegen.clip.decisions import FittedRule, decision_of
+
+    return decision_of(domain.decision, encoder.fingerprint, lambda rule: FittedRule(rule=rule))  # learns nothing
 
 
 def _counted_order(domain: Domain | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the classes in the order of the image set's label numbers, and a note on names that are no class."""
+    """Return the classes in the order of the image set's label numbers, and a note on names that are not classes."""
     if domain is None:
         return (), ()
     labels = labels_of(domain)
     places = [labels.find(name) for name in labels.numbered]
-    strange = [name for name, place in zip(labels.numbered, places, strict=True) if place is None]
+    unknown = [name for name, place in zip(labels.numbered, places, strict=True) if place is None]
     order = tuple(domain.classes[place] for place in places if place is not None) or domain.classes
-    if not strange:
+    if not unknown:
         return order, ()
-    listed = ", ".join(map(printable, strange[:5]))
+    listed = ", ".join(map(printable, unknown[:5]))
     return order, (
-        f"{len(strange)} of the {len(places)} names that numbers count in the image set are no class ({listed}): "
-        "classnames.json lacks them, so that its numbers are not those of the set",
+        f"{len(unknown)} of the {len(places)} names behind the image set's numeric labels are not classes ({listed}): "
+        "classnames.json lacks them, so its numbers differ from those of the set",
     )
 
 
@@ -119,7 +139,7 @@ def refuse_targets(form: str, out: Path, *, source: Path, force: bool) -> None:
     for target in targets:
         if target.is_dir():
             raise InputError(f"{target} is a folder", "name a file with -o")
-        if target.exists() and target.samefile(source):
+        if target.exists() and source.exists() and target.samefile(source):
             raise InputError(f"{target} is the tree itself", "name another file with -o")
         if target.exists() and not force:
             raise InputError(f"{target} exists", "--force replaces it, or name another with -o")

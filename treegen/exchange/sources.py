@@ -44,7 +44,7 @@ def read_source(path: Path) -> Source:
     refuse_binary(path)
     text = read_text(path)
     if not text.strip():
-        raise InputError(f"{path}: the file is empty", "name the file that holds the tree")
+        raise InputError(f"{path}: the file is empty", "name the file with the tree")
     data, problems = parse_json(text)
     if data is not None:
         return _json_source(path, text, data, problems)
@@ -75,7 +75,8 @@ def _reply_source(path: Path, text: str) -> Source:
     parsed = parse_reply(text)
     if parsed.data is None:
         raise _error(path, parsed.problems[0])
-    notes = ("its syntax had to be repaired: check the result carefully",) if parsed.repaired else ()
+    repaired = ["its syntax had to be repaired: check the result carefully"] if parsed.repaired else []
+    notes = (*repaired, *parsed.notes)
     return Source(path=path, syntax="Python or fenced JSON", data=parsed.data, text=text, notes=notes)
 
 

@@ -84,14 +84,15 @@ def csv_text(tree: Tree) -> str:
     """
     out = StringIO(newline="")
     writer = csv.writer(out)  # CRLF, and quotation marks only where needed, as in RFC 4180
-    writer.writerow(["class", *(_guarded(group.name) for group in tree.groups)])
+    writer.writerow(["class", *(safe_cell(group.name) for group in tree.groups)])
     for rule in tree.rules:
         words = (tree.word(rule, group.name) or "" for group in tree.groups)
-        writer.writerow([_guarded(rule.name), *map(_guarded, words)])
+        writer.writerow([safe_cell(rule.name), *map(safe_cell, words)])
     return out.getvalue()
 
 
-def _guarded(cell: str) -> str:
+def safe_cell(cell: str) -> str:
+    """Return a cell of CSV that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 

@@ -124,10 +124,36 @@ class Fit(TypedDict):
     n: int
 
 
-class Diagnosis(Accuracy, Findings):
+class SetCoverage(Share):
+    """How often prediction sets have the true class, with their mean size, and how many are empty."""
+
+    level: float
+    size: float
+    empty: int
+    own: int
+
+
+class Calibrated(TypedDict):
+    """Whether a tree is right as often as its probabilities say; not there if its scores are no probabilities."""
+
+    calibration: NotRequired[dict[str, Any]]
+
+
+class DoubtfulLabel(TypedDict):
+    """A dev image whose answers contradict its label in every group."""
+
+    path: str
+    label: str
+    looks_like: str
+    groups: int
+    agreeing: int
+
+
+class Diagnosis(Accuracy, Findings, Calibrated):
     """The dev split: all that feedback and language models may see."""
 
     fit: NotRequired[Fit | None]
+    label_errors: NotRequired[list[DoubtfulLabel]]
 
 
 class ScoredBy(TypedDict):
@@ -202,12 +228,13 @@ class Comparisons(TypedDict):
     minimum_detectable_effect: Effect
 
 
-class TestSplit(Comparisons):
+class TestSplit(Comparisons, Calibrated):
     """What a score says of the test split."""
 
     test: Accuracy
     baseline: Baseline
     controls: Controls
+    sets: NotRequired[SetCoverage]
 
 
 Score = TypedDict(

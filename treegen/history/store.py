@@ -19,12 +19,13 @@ from urllib.parse import quote
 from treegen.errors import InputError
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
+from treegen.remote.tidying import amount, token_count
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 8
+_VERSION: Final = 9
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -85,7 +86,38 @@ CREATE TABLE IF NOT EXISTS look (
 CREATE TABLE IF NOT EXISTS tested (
   digest TEXT NOT NULL, images TEXT NOT NULL, split TEXT NOT NULL, PRIMARY KEY (digest, images, split)) WITHOUT ROWID;
 """,
+    # what people read who open the file with a browser of SQLite, such as datasette; treegen itself never reads them
     8: """
+CREATE VIEW IF NOT EXISTS scored_revisions AS
+SELECT revision.file, revision.id AS revision, revision.parent, revision.author, revision.note, revision.created,
+  json_extract(score, '$.encoder.name') AS encoder, json_extract(score, '$.decision_rule') AS decision_rule,
+  json_extract(score, '$.dev.n') AS dev_n, json_extract(score, '$.dev.accuracy') AS dev_accuracy,
+  json_extract(score, '$.test.n') AS test_n, json_extract(score, '$.test.accuracy') AS test_accuracy,
+  json_extract(score, '$.test.interval[0]') AS test_low, json_extract(score, '$.test.interval[1]') AS test_high,
+  json_extract(score, '$.baseline.accuracy') AS names_alone,
+  json_extract(score, '$.mcnemar.parent.difference') AS difference_from_parent,
+  json_extract(score, '$.mcnemar.parent.p') AS p_against_parent, score.created AS scored
+FROM revision LEFT JOIN score ON score.revision = revision.id;
+CREATE VIEW IF NOT EXISTS class_scores AS
+SELECT revision.file, revision.id AS revision, json_extract(score, '$.encoder.name') AS encoder,
+  json_extract(each.value, '$.name') AS class, json_extract(each.value, '$.n') AS dev_n,
+  json_extract(each.value, '$.recall') AS recall, json_extract(each.value, '$.interval[0]') AS low,
+  json_extract(each.value, '$.interval[1]') AS high, json_extract(each.value, '$.taken_for[0].name') AS taken_for
+FROM score JOIN revision ON score.revision = revision.id, json_each(score, '$.dev.classes') AS each;
+CREATE VIEW IF NOT EXISTS group_scores AS
+SELECT revision.file, revision.id AS revision, json_extract(score, '$.encoder.name') AS encoder,
+  json_extract(each.value, '$.name') AS "group", json_extract(each.value, '$.n') AS dev_n,
+  json_extract(each.value, '$.accuracy') AS accuracy, json_extract(each.value, '$.interval[0]') AS low,
+  json_extract(each.value, '$.interval[1]') AS high, json_extract(each.value, '$.calibration.error') AS ece,
+  json_extract(each.value, '$.without.difference') AS difference_without,
+  json_extract(each.value, '$.without.p_holm') AS p_without
+FROM score JOIN revision ON score.revision = revision.id, json_each(score, '$.dev.groups') AS each;
+CREATE VIEW IF NOT EXISTS language_model_calls AS
+SELECT file, id AS call, revision, purpose, model, created, seconds, prompt_tokens, completion_tokens, cost, requests,
+  cached, repaired, reply IS NULL AS failed, json_array_length(problems) AS problems
+FROM call;
+""",
+    9: """
 ALTER TABLE revision ADD COLUMN sum INTEGER;
 ALTER TABLE score ADD COLUMN sum INTEGER;
 ALTER TABLE call ADD COLUMN sum INTEGER;
@@ -94,7 +126,7 @@ ALTER TABLE part ADD COLUMN sum INTEGER
 """,
 }
 #: what the checksum of a row is of, by table; rows of earlier versions have none
-_FIRST_SUMMED: Final = 8
+_FIRST_SUMMED: Final = 9
 _SUMMED: Final[dict[str, str]] = {
     "revision": "file, parent, author, note, digest, tree, created",
     "score": "revision, encoder, images, score, created",
@@ -413,14 +445,14 @@ class Store:
             self.file,
             call.revision,
             call.purpose,
-            call.model,
+            _writable(call.model),
             scrub(_json(call.messages)),
             _writable(scrub(call.reply) if call.reply else call.reply),
-            call.finish,
-            call.prompt_tokens,
-            call.completion_tokens,
-            call.cost,
-            call.seconds,
+            _writable(call.finish),
+            token_count(call.prompt_tokens),
+            token_count(call.completion_tokens),
+            amount(call.cost),
+            amount(call.seconds),
             call.repaired,
             _json(call.problems),
             now(),
@@ -437,6 +469,17 @@ class Store:
             self.add_checksum("call", "id", cursor.lastrowid)
         return int(cursor.lastrowid or 0)
 
+    def complete_call(
+        self, number: int, *, purpose: str, problems: Sequence[dict[str, Any]], repaired: bool = False
+    ) -> None:
+        """Record what was found in the reply of a call that was stored when it arrived."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE call SET purpose=?, problems=?, repaired=? WHERE id=?",
+                (purpose, _json(problems), repaired, number),
+            )
+            self.add_checksum("call", "id", number)
+
     def attach_calls(self, calls: Sequence[int], revision: int) -> None:
         """Record that these calls led to the revision."""
         with self._transaction():
@@ -451,7 +494,11 @@ class Store:
 
     def _call(self, row: dict[str, Any]) -> Call:
         lists = {key: tuple(self.parsed(row[key])) for key in ("messages", "problems")}
-        return Call(**{**row, **lists, "repaired": bool(row["repaired"]), "cached": bool(row["cached"])})
+        # an earlier version stored figures as they came
+        counts = {key: token_count(row[key]) for key in ("prompt_tokens", "completion_tokens")}
+        amounts = {key: amount(row[key]) for key in ("cost", "seconds")}
+        flags = {key: bool(row[key]) for key in ("repaired", "cached")}
+        return Call(**{**row, **lists, **counts, **amounts, **flags})
 
     def add_score(self, revision: int, score: Score) -> None:
         """Store a score document of a revision."""

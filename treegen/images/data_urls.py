@@ -25,21 +25,21 @@ def pictures_of(domain: Domain, images: Sequence[LabelledImage], count: int) -> 
         count: pictures per class.
     """
     assert domain.images is not None
-    own: dict[int, dict[str, LabelledImage]] = {}
+    of_class: dict[int, dict[str, LabelledImage]] = {}
     for image in images:
-        own.setdefault(image.label, {})[image.digest] = image
-    found: dict[str, tuple[str, ...]] = {}
+        of_class.setdefault(image.label, {})[image.digest] = image
+    urls_of_class: dict[str, tuple[str, ...]] = {}
     for label, name in enumerate(domain.classes):
         urls: list[str] = []
-        for _, image in sorted(own.get(label, {}).items()):
+        for _, image in sorted(of_class.get(label, {}).items()):
             if len(urls) == count:
                 break
             try:
                 urls.append(data_url(open_picture(image, domain.images.crop)))
             except ValueError:  # the score lists it among the skipped
                 continue
-        found[name] = tuple(urls)
-    return found
+        urls_of_class[name] = tuple(urls)
+    return urls_of_class
 
 
 def data_url(picture: "Image", longest: int = LONGEST_SIDE) -> str:

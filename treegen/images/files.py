@@ -21,17 +21,17 @@ SUFFIXES: Final = (
     | _AVIF
 )
 #: pictures that are not read; what is in neither list is looked at
-OTHERS: Final = frozenset(
+UNREAD_SUFFIXES: Final = frozenset(
     ".svg .svgz .psd .psb .xcf .ai .eps .ico .icns .cur .tga .pcx .ppm .pgm .pbm .pnm .jp2 .j2k .jpf .jpx .jxl .jxr "
     ".hdr .exr .dng .raw .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .srw .dcm .dicom .dds .xbm .xpm .qoi".split()
 )
-#: what certainly is no picture, so that it need not be opened
-NO_PICTURES: Final = frozenset(
+#: certainly not pictures, so that they need not be opened
+OTHER_SUFFIXES: Final = frozenset(
     ".txt .csv .tsv .json .jsonl .ndjson .parquet .arrow .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm .py "
     ".ipynb .js .css .sh .cls .label .npy .npz .pkl .pt .pth .safetensors .onnx .tar .gz .tgz .bz2 .xz .zst .zip .7z "
     ".rar .db .sqlite .log .pdf .doc .docx .xlsx .mp4 .mov .avi .mkv .mp3 .wav .lock .bib .tex .h5 .hdf5".split()
 )
-_TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # their pictures are nobody's data
+_TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # never part of an image set
 HEAD: Final = 64
 _POINTER: Final = b"version https://git-lfs"
 _POINTER_BYTES: Final = 1024  # the most that a pointer of git-lfs has
@@ -51,8 +51,8 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
     """
 
     def leave_out(error: OSError) -> None:
-        told = f"the folder cannot be read: {error.strerror or error}"
-        findings.leave_out(Path(error.filename), told, exists=False)
+        reason = f"the folder cannot be read: {error.strerror or error}"
+        findings.leave_out(Path(error.filename), reason, exists=False)
 
     linked, hidden = set[str](), set[str]()
     for where, folders, names in os.walk(folder, onerror=leave_out, followlinks=True):
@@ -71,14 +71,14 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
                 hidden.add(inner)
         for name in sorted(names):
             if where in hidden or name.startswith("."):
-                if os.path.splitext(name)[1].lower() in SUFFIXES | OTHERS:  # noqa: PTH122
-                    findings.pass_over(Path(where, name), "hidden (a name that begins with a dot)")
+                if os.path.splitext(name)[1].lower() in SUFFIXES | UNREAD_SUFFIXES:  # noqa: PTH122
+                    findings.pass_over(Path(where, name), "hidden (the name begins with a dot)")
             elif looks_like_picture(Path(where, name), findings):
                 yield Path(where, name)
 
 
 def _holds(link: str, folder: str) -> bool:
-    """Tell whether a link leads to a folder that it lies in."""
+    """Tell whether a link leads to a folder above it."""
     target = os.path.realpath(link)
     return f"{os.path.realpath(folder)}{os.sep}".startswith(target.rstrip(os.sep) + os.sep)
 
@@ -88,9 +88,9 @@ def looks_like_picture(path: Path, findings: Findings) -> bool:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         return regular(path, findings)
-    if suffix in NO_PICTURES:
+    if suffix in OTHER_SUFFIXES:
         return False
-    if suffix in OTHERS:
+    if suffix in UNREAD_SUFFIXES:
         if path.is_file():
             findings.pass_over(path, suffix)
         return False
@@ -103,7 +103,7 @@ def looks_like_picture(path: Path, findings: Findings) -> bool:
 
 
 def regular(path: Path, findings: Findings) -> bool:
-    """Tell whether it is a file whose bytes can be had; what holds no picture for sure joins the findings."""
+    """Tell whether a file can be read; a file that certainly is not a picture joins the findings."""
     try:
         status = path.stat()
     except OSError as error:
@@ -113,25 +113,24 @@ def regular(path: Path, findings: Findings) -> bool:
     if not S_ISREG(status.st_mode):
         return False
     if 0 < status.st_size < _POINTER_BYTES and head_of(path).startswith(_POINTER):
-        findings.leave_out(
-            path, "a pointer of git-lfs, not the picture: git lfs pull", kind="that are git-lfs pointers (git lfs pull)"
-        )
+        kind = "that are git-lfs pointers (git lfs pull)"
+        findings.leave_out(path, "a git-lfs pointer, not the picture: git lfs pull", kind=kind, tip="git lfs pull")
         return False
-    if lacking := unreadable_ending(path.name):
-        findings.leave_out(path, lacking[1], kind=lacking[0])
-        return False
-    return True
+    return not leave_out_unreadable(path, path.name, findings)
 
 
-def unreadable_ending(name: str) -> tuple[str, str] | None:
-    """Return why pictures with this ending cannot be read here, behind a number and as a reason; `None` if they can."""
+def leave_out_unreadable(path: Path, name: str, findings: Findings, member: str = "") -> bool:
+    """Leave out a picture if no installed package reads what its name ends in; return whether it was left out."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
     if suffix in _HEIF and not is_installed("pillow_heif"):
-        command = EXTRAS["heif"].command
-        return f"{suffix} ({command})", f"a HEIC picture; to read it: {command}"
-    if suffix in _AVIF and not reads_avif():
-        return f"{suffix} (pip install 'pillow>=11.3')", "an AVIF picture; to read it: pip install 'pillow>=11.3'"
-    return None
+        what, command = "a HEIC picture", EXTRAS["heif"].command
+    elif suffix in _AVIF and not reads_avif():
+        what, command = "an AVIF picture", "pip install 'pillow>=11.3'"
+    else:
+        return False
+    reason, kind = f"{what}; to read it: {command}", f"{suffix} ({command})"
+    findings.leave_out(path, reason, member, kind=kind, tip=command)
+    return True
 
 
 @cache
@@ -145,7 +144,7 @@ def reads_avif() -> bool:
 
 
 def head_of(path: Path) -> bytes:
-    """Return the first bytes of a file; none of what cannot be read or is no file."""
+    """Return the first bytes of a file; empty if it cannot be read or is not a file."""
     try:
         if not S_ISREG(path.stat().st_mode):
             return b""

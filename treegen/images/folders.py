@@ -17,9 +17,9 @@ def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) ->
     if not settings.source.is_dir():
         raise InputError(f"{settings.source}: no such image folder", "correct `folder` below [images] in domain.toml")
     images = list(images_of_folders(settings.source, labels, findings))
-    if {image.part for image in images} >= {"dev", "test"} and (beside := sum(image.part is None for image in images)):
-        lie = "picture lies" if beside == 1 else "pictures lie"
-        findings.notes.append(f"{beside} {lie} beside the folders of the splits: divided by seed")
+    if {image.part for image in images} >= {"dev", "test"} and (outside := sum(image.part is None for image in images)):
+        are = "picture is" if outside == 1 else "pictures are"
+        findings.notes.append(f"{outside} {are} outside the split folders and divided by seed")
     yield from images
 
 
@@ -41,11 +41,11 @@ def images_of_folders(
         tops = [p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{root}: cannot be read: {error.strerror or error}", "check who may read it") from None
-    of_class, held = dict[int, list[Path]](), set[str]()
+    of_class, tops_with_pictures = dict[int, list[Path]](), set[str]()
     for path in sorted(picture_files(root, findings, without=without), key=attrgetter("parts")):
         names = path.relative_to(root).parts[:-1]
-        held.update(names[:1])
-        label = next((found for name in names if (found := labels.find(name)) is not None), None)
+        tops_with_pictures.update(names[:1])
+        label = next((class_index for name in names if (class_index := labels.find(name)) is not None), None)
         if label is not None:
             of_class.setdefault(label, []).append(path)
         else:
@@ -53,7 +53,7 @@ def images_of_folders(
             if names:
                 findings.strangers[next((name for name in names if not part_called(name)), names[0])] += 1
     for name in tops:
-        if name not in held and labels.find(name) is None and not without:
+        if name not in tops_with_pictures and labels.find(name) is None and not without:
             findings.strangers[name] += 0
     parts = dict[Path, PartName | None]()
     for index, paths in sorted(of_class.items()):

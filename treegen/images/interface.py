@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -29,7 +29,7 @@ _SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(PARTS)})(?:$|[-._ 0-9])"
 _SYNSET: Final = re.compile(r"n\d{8}")
 _MOST_COMPARED: Final = 2000  # classes among which one of nearly the same name is looked for
 _MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score is kept with each revision
-_MOST_MEANT: Final = 10  # labels that get a line of their own
+_MOST_SUGGESTED: Final = 10  # labels that get a line of their own
 
 
 def part_called(name: str) -> PartName | None:
@@ -39,8 +39,8 @@ def part_called(name: str) -> PartName | None:
 
     Source: huggingface/datasets, data_files.py (`SPLIT_KEYWORDS` and its patterns of folder and file names).
     """
-    found = _SPLIT.search(name)
-    return PARTS[found[1].lower()] if found else None
+    match = _SPLIT.search(name)
+    return PARTS[match[1].lower()] if match else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class LabelledImage:
 
     def below(self, folder: Path) -> str:
         """Return its name below a folder, encodable as UTF-8, so that stored names contain no machine's folders."""
-        return below(self.path, folder) + (f"/{self.member}" if self.member else "")
+        return below(self.path, folder) + (f"/{shown(self.member)}" if self.member else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,7 @@ class Skipped:
         member: its name within a tar.
         kind: the reason as it follows a number: "in no class folder".
         exists: whether it is a picture file: not a file that is missing, a folder or a whole tar.
+        tip: what to do about it; empty if that depends on the file.
     """
 
     path: Path
@@ -94,10 +95,11 @@ class Skipped:
     member: str = ""
     kind: str = "that cannot be read"
     exists: bool = True
+    tip: str = ""
 
     def below(self, folder: Path) -> str:
         """Return its name below a folder."""
-        return below(self.path, folder) + (f"/{self.member}" if self.member else "")
+        return below(self.path, folder) + (f"/{shown(self.member)}" if self.member else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +118,12 @@ class Census:
     Attributes:
         read: files that were read.
         left_out: the others by reason, the most common first.
+        decoded: whether their pixels were read, not only their headers.
     """
 
     read: int
     left_out: tuple[LeftOut, ...]
+    decoded: bool = True
 
     @property
     def found(self) -> int:
@@ -129,9 +133,10 @@ class Census:
     def sentence(self, place: str) -> str:
         """Return the census in one line, of a set that lies below `place`."""
         files = "picture file" if self.found == 1 else "picture files"
-        told = f"read {self.read} of {self.found} {files} below {place}"
+        what = f"{self.read}" if self.decoded else f"the headers of {self.read}"
+        sentence = f"read {what} of {self.found} {files} below {place}"
         listed = ", ".join(f"{each.count} {each.kind}" for each in self.left_out)
-        return f"{told}; left out: {listed}" if listed else told
+        return f"{sentence}; left out: {listed}" if listed else sentence
 
     def as_json(self) -> FileCounts:
         """Return the census as plain data."""
@@ -172,6 +177,7 @@ class ImageSet:
         passed_over: other picture files that are not read, such as those in no class folder.
         notes: what else there is to know of the set, in sentences.
         root: the folder below which images are named.
+        decoded: whether pictures that cannot be decoded are among the skipped.
     """
 
     images: tuple[LabelledImage, ...]
@@ -181,11 +187,13 @@ class ImageSet:
     passed_over: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     root: Path = Path()
+    decoded: bool = True
 
     @property
     def files(self) -> Census:
         """Counts of the picture files of the set."""
-        return take_census(self.images, (*self.skipped, *self.passed_over), self.root)
+        counted = take_census(self.images, (*self.skipped, *self.passed_over), self.root)
+        return replace(counted, decoded=self.decoded)
 
     @property
     def in_two_classes(self) -> int:
@@ -195,10 +203,10 @@ class ImageSet:
     @property
     def named_in_two_classes(self) -> list[str]:
         """Contents that occur in more than one class, each by its names: "a/1.png = b/2.png"."""
-        found: dict[tuple[str, Crop | None], dict[int, LabelledImage]] = {}
+        of_content: dict[tuple[str, Crop | None], dict[int, LabelledImage]] = {}
         for image in self.images:
-            found.setdefault((image.digest, image.crop), {}).setdefault(image.label, image)
-        several = (list(of_label.values()) for of_label in found.values() if len(of_label) > 1)
+            of_content.setdefault((image.digest, image.crop), {}).setdefault(image.label, image)
+        several = (list(of_label.values()) for of_label in of_content.values() if len(of_label) > 1)
         return [" = ".join(image.below(self.root) for image in images) for images in several]
 
     @property
@@ -270,39 +278,40 @@ class Labels:
         return self._numbered[number]
 
     def order(self) -> str:
-        """Return the order through which numbers were counted, in words; empty if none were."""
+        """Return which class each number means, in words; empty if no label was a number."""
         if not self.counted:
             return ""
-        shown = [f"{number} = {name}" for number, name in enumerate(self._numbered[:_MOST_MEANT])]
-        more = f", ... {len(self._numbered) - 1} = {self._numbered[-1]}" if len(self._numbered) > _MOST_MEANT else ""
-        return f"labels that are numbers are counted from 0: {', '.join(shown)}{more}"
+        pairs = [f"{number} = {name}" for number, name in enumerate(self._numbered[:_MOST_SUGGESTED])]
+        more = (
+            f", ... {len(self._numbered) - 1} = {self._numbered[-1]}" if len(self._numbered) > _MOST_SUGGESTED else ""
+        )
+        return f"numeric labels are counted from 0: {', '.join(pairs)}{more}"
 
     def near(self, label: str) -> str | None:
-        """Return the class whose name, or other name, a label nearly is; `None` if there is none."""
+        """Return the class whose name or alias is nearly the label; `None` if there is none."""
         if label.isdecimal() or len(self._classes) > _MOST_COMPARED:
             return None
-        bare = {_bare(name): index for name, index in reversed(self._classes.items())}
-        key = _bare(label)
+        bare = {_normalised(name): index for name, index in reversed(self._classes.items())}
+        key = _normalised(label)
         close = [key] if key in bare else get_close_matches(key, [name for name in bare if name], n=1, cutoff=0.8)
         return self.names[bare[close[0]]] if close and close[0] else None
 
     def meant(self, strangers: Iterable[str]) -> list[str]:
-        """Return what labels that are no class may mean, with the lines that say so in domain.toml."""
-        aliases, told, synsets = dict[str, list[str]](), list[str](), list[str]()
+        """Return which classes unknown labels may mean, with the lines to add to domain.toml."""
+        aliases, messages, synsets = dict[str, list[str]](), list[str](), list[str]()
         for label in list(dict.fromkeys(strangers)):
             if name := self.near(label):
                 aliases.setdefault(name, []).append(label)
-            elif _SYNSET.fullmatch(label):
+            elif self.names and _SYNSET.fullmatch(label):
                 synsets.append(label)
-        for name, others in list(aliases.items())[:_MOST_MEANT]:
-            listed = ", ".join(json.dumps(other, ensure_ascii=False) for other in others[:_MOST_MEANT])
-            told.append(f"{listed}: did you mean {name}? Then add below [aliases]: {alias_line(name, others)}")
+        for name, others in list(aliases.items())[:_MOST_SUGGESTED]:
+            listed = ", ".join(json.dumps(other, ensure_ascii=False) for other in others[:_MOST_SUGGESTED])
+            messages.append(f"{listed}: did you mean {name}? Then add below [aliases]: {alias_line(name, others)}")
         if synsets:
-            line = f'CLASS = ["{synsets[0]}"]'
-            told.append(
-                f"{', '.join(synsets[:5])}: synset ids of ImageNet; say below [aliases] which class each means: {line}"
-            )
-        return told
+            line = alias_line(self.names[0], synsets[:1])
+            message = "synset ids of ImageNet, not class names; add below [aliases] the class of each, such as"
+            messages.append(f"{', '.join(synsets[:5])}: {message} {line}")
+        return messages
 
 
 def alias_line(name: str, others: Iterable[str]) -> str:
@@ -311,7 +320,7 @@ def alias_line(name: str, others: Iterable[str]) -> str:
     return f"{key} = {json.dumps(list(others), ensure_ascii=False)}"
 
 
-def _bare(label: str) -> str:
+def _normalised(label: str) -> str:
     """Return a label without case, accents, a number in front, and signs between its words."""
     plain = "".join(c for c in normalize("NFKD", label).casefold() if not combining(c))
     return " ".join(re.sub(r"^\d+[-._ ]+", "", plain.strip()).replace("_", " ").replace("-", " ").split())
@@ -327,13 +336,20 @@ class Findings:
         self.notes: list[str] = []
 
     def leave_out(
-        self, path: Path, reason: str, member: str = "", *, kind: str = "that cannot be read", exists: bool = True
+        self,
+        path: Path,
+        reason: str,
+        member: str = "",
+        *,
+        kind: str = "that cannot be read",
+        exists: bool = True,
+        tip: str = "",
     ) -> None:
-        """Record an unreadable image, or with `exists=False` what is no picture file: a folder, a tar."""
-        self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists))
+        """Record an unreadable image, or with `exists=False` something that is not a picture file: a folder, a tar."""
+        self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists, tip=tip))
 
     def pass_over(self, path: Path, kind: str, member: str = "") -> None:
-        """Count a picture file that is not read, and not damaged either."""
+        """Count a picture file that is left out although it is not damaged."""
         self.passed_over.append(Skipped(path=path, reason=kind, member=member, kind=kind))
 
 
@@ -349,7 +365,7 @@ class Reader(Protocol):
         ...
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """Return the path as text that UTF-8 can encode: undecodable bytes become \\xe9 and the like."""
     return os.fsencode(path).decode(errors="backslashreplace")
 

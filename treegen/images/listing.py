@@ -1,6 +1,5 @@
 """List the images of a domain, whatever the kind of image set."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from treegen.images.folders import read_folders
 from treegen.images.hugging_face import read_hugging_face
 from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, shown, take_census
 from treegen.images.manifests import read_manifest
-from treegen.images.pictures import hash_image
+from treegen.images.pictures import check_header, hash_image
 from treegen.images.shards import read_shards, shard_paths
 from treegen.images.splitting import as_divided, fixed_parts
 from treegen.text import show
@@ -28,7 +27,7 @@ _READERS: Final[dict[str, Reader]] = {
 }
 OUTSIDE: Final = "outside of the domain's folder, which is not trusted to read it: see treegen trust"
 _OUTSIDE_KIND: Final = "outside of the domain's folder (treegen trust)"
-_LEAK: Final = "the same picture is in the test part: left out of the dev part"
+_LEAK: Final = "the same picture is in the test split: left out of the dev split"
 
 
 def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None = None) -> ImageSet:
@@ -36,7 +35,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
 
     Args:
         domain: its [images] name the set.
-        hash_of: returns the SHA-256 of an image's bytes; reads them by default.
+        hash_of: returns the SHA-256 of an image's bytes; reads them by default. May raise OSError or ValueError.
 
     Raises:
         InputError: the domain names no images, the set is missing or broken as a whole, or it has no image of any
@@ -49,12 +48,14 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
             images.append(replace(image, digest=(hash_of or hash_image)(image)))
         except OSError as error:
             findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
+        except ValueError as error:
+            findings.leave_out(image.path, str(error), image.member)
     if not images:
-        raise _nothing(settings, labels, findings)
+        raise _no_images(settings, labels, findings)
     divided = as_divided(images, settings.kind)
-    kept, leaking, leaks = _without_leaks(divided)
+    remaining, leaking, leaks = _without_leaks(divided)
     return ImageSet(
-        images=kept,
+        images=remaining,
         skipped=(*findings.skipped, *leaking),
         strangers=tuple(sorted(findings.strangers.items())),
         leaks=leaks,
@@ -65,12 +66,17 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
 
 
 def survey_images(domain: Domain) -> ImageSet:
-    """Find the images of a domain as `list_images` does without reading them: their digests are only their names.
+    """Find the images of a domain as `list_images` does, but read their headers only: their digests are their names.
 
     Raises:
         InputError: see `list_images`.
     """
-    return list_images(domain, lambda image: f"{shown(image.path)}//{image.member}")
+
+    def name_of(image: LabelledImage) -> str:
+        check_header(image)
+        return f"{shown(image.path)}//{image.member}"
+
+    return replace(list_images(domain, name_of), decoded=False)
 
 
 def is_there(settings: ImageSettings) -> bool:
@@ -87,10 +93,10 @@ def notes_on_set(
     notes = list(findings.notes)
     parts = {image.part for image in images} - {None}
     if settings.kind != "manifest" and len(parts) == 1:
-        own = sum(image.part is not None for image in images)
+        count = sum(image.part is not None for image in images)
         name = "train or validation" if parts == {"dev"} else "test"
-        told = f"{own} of {len(images)} pictures lie in a {name} split, and no other split was recognised"
-        notes.append(f"{told}: all are divided by seed, so that the test part is a share of them")
+        message = f"{count} of {len(images)} pictures are in a {name} split, and no other split was recognised"
+        notes.append(f"{message}: all are divided by seed into dev and test")
     if order := labels.order():
         notes.append(order)
     return (*notes, *labels.meant(findings.strangers))
@@ -138,7 +144,8 @@ def _trusted(
         if (inside[parent] and not path.is_symlink()) or trust.allows_path(path):
             yield image
         else:
-            findings.leave_out(path, OUTSIDE, image.member, kind=_OUTSIDE_KIND)
+            tip = f"`treegen trust {folder}` shows what the folder asks for, and allows it"
+            findings.leave_out(path, OUTSIDE, image.member, kind=_OUTSIDE_KIND, tip=tip)
 
 
 def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
@@ -160,52 +167,38 @@ def _without_leaks(
         The images, those left out, and their number of contents.
     """
     parts = fixed_parts(images)
-    kept, leaking, contents = list[LabelledImage](), list[Skipped](), set[str]()
+    remaining, leaking, contents = list[LabelledImage](), list[Skipped](), set[str]()
     for image in images:
         if image.part == "dev" and parts[image.digest] == "test":
             leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member, kind="of dev that test has too"))
             contents.add(image.digest)
         else:
-            kept.append(image)
-    return tuple(kept), tuple(leaking), len(contents)
+            remaining.append(image)
+    return tuple(remaining), tuple(leaking), len(contents)
 
 
-def _nothing(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
+def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
     """Explain why nothing in a set can be used; the tip is about what most of the pictures lack."""
-    told = f"{settings.source}: no image of any of the {len(labels.names)} classes"
+    message = f"{settings.source}: no image of any of the {len(labels.names)} classes"
     if findings.strangers:
-        told += f"; labels that are no class: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"
+        message += (
+            f"; labels that are not classes: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"
+        )
     if findings.skipped:
         first = findings.skipped[0]
         name = first.below(settings.root) if settings.kind == "shards" else first.path
-        told += f"; {len(findings.skipped)} cannot be read, first {name}: {first.reason}"
+        message += f"; {len(findings.skipped)} cannot be read, first {name}: {first.reason}"
     files = take_census((), (*findings.skipped, *findings.passed_over), settings.root)
     if files.found:
-        told += f"; {files.sentence(settings.root.name)}"
-    return InputError(told, _tip(settings, labels, findings))
+        message += f"; {files.sentence(settings.root.name)}"
+    return InputError(message, _most_common_tip(settings, labels, findings))
 
 
-def _tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
-    kinds = Counter(each.kind if each.exists else each.reason.partition(" (")[0] for each in findings.skipped)
-    lacking = kinds.most_common(1)[0] if kinds else ("", 0)
-    if lacking[1] > sum(findings.strangers.values()):
-        kind = lacking[0]
-        if kind == _OUTSIDE_KIND:
-            return f"`treegen trust {settings.domain_folder}` shows what the folder asks for, and allows it"
-        if "git lfs" in kind:
-            return "git lfs pull"
-        if command := re.search(r"pip install '.*'", kind):
-            return command[0]
-        if kind.startswith("no such file;") or "Windows" in kind:
-            return "write the paths with /, relative to the folder of the pictures"
-        if kind.startswith("no such file"):
-            told = f"paths are relative to {settings.root}"
-            return told if settings.kind == "hf" else f"{told}; `folder` below [images] names another folder"
-        if kind.startswith("a web address"):
-            return "download the pictures, and write their file names into the table"
-        if "label" in kind:
-            return "give each KEY.png a KEY.cls, or a KEY.json with a key label"
-        return "see what the files hold"
+def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
+    tips = Counter(each.tip for each in findings.skipped)
+    tip, count = tips.most_common(1)[0] if tips else ("", 0)
+    if count > sum(findings.strangers.values()):
+        return tip or "check the content of the files"
     if meant := labels.meant(findings.strangers):
         return meant[0]
     if findings.strangers and settings.kind != "folder":

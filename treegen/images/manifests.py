@@ -15,17 +15,19 @@ from treegen.images.parquet import holds_pictures, part_of_file, read_parquet
 from treegen.images.tables import Row, read_rows
 from treegen.text import show
 
-_MOST_TOLD: Final = 5
+_MOST_LISTED: Final = 5
+_MOST_SHOWN: Final = 200  # characters of a path that is not there
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
 
 
 @dataclass(slots=True, kw_only=True)
-class Held:
+class PictureIndex:
     """The picture files below a folder, in which rows of tables find theirs.
 
     Attributes:
         folder: the folder.
+        tip: where rows are to name files.
         named: files that rows have named.
         read: what was read of them so far, by file, label and crop.
         repeated: rows that name again what is read already.
@@ -33,6 +35,7 @@ class Held:
     """
 
     folder: Path
+    tip: str
     named: set[str] = field(default_factory=set)
     read: dict[tuple[str, int, Crop | None], list[LabelledImage]] = field(default_factory=dict)
     repeated: int = 0
@@ -57,13 +60,13 @@ class Held:
         return [file for file in found if file.parent == path.parent] or found
 
     def take(self, image: LabelledImage) -> bool:
-        """Tell whether a row names an image that no row has named before; the same in another part is another."""
+        """Tell whether a row names a new image; the same image in another split counts as new."""
         key = (os.path.normpath(image.path), image.label, image.crop)
-        known = self.read.setdefault(key, [])
-        if any(image.part in (None, other.part) for other in known):
+        earlier = self.read.setdefault(key, [])
+        if any(image.part in (None, other.part) for other in earlier):
             self.repeated += 1
             return False
-        known.append(image)
+        earlier.append(image)
         return True
 
     def finish(self, findings: Findings, below: Collection[Path] | None = None) -> None:
@@ -97,13 +100,14 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
         yield from read_parquet(table, columns, part_of_file(table, table.parent), labels, findings)
         return
-    held = Held(folder=settings.root)
-    yield from read_table(table, settings.root, columns, labels, findings, held)
-    held.finish(findings)
+    tip = f"paths are relative to {settings.root}; `folder` below [images] names another folder"
+    index = PictureIndex(folder=settings.root, tip=tip)
+    yield from read_table(table, settings.root, columns, labels, findings, index)
+    index.finish(findings)
 
 
 def read_table(
-    table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings, held: Held
+    table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings, index: PictureIndex
 ) -> Iterator[LabelledImage]:
     """Yield the images listed in a table, each once.
 
@@ -113,7 +117,7 @@ def read_table(
         columns: the table's names for `path`, `label`, `split` and `crop`.
         labels: finds their classes.
         findings: collects what is left out.
-        held: the picture files of the set, and what this and other tables have named of them.
+        index: the picture files of the set, and what this and other tables have named of them.
 
     Raises:
         InputError: a column is missing, or lines are invalid; the first few are listed with their numbers.
@@ -122,28 +126,29 @@ def read_table(
     wanted = [columns[key] for key in (("path", "label") if labels.needed else ("path",))]
     for number, row in read_rows(table, wanted):
         try:
-            text, label, own = _path(row, columns), _label(row, columns, labels.needed), _part(row, columns)
+            text, label, part = _path(row, columns), _label(row, columns, labels.needed), _part(row, columns)
             crop = _crop(row.get(columns["crop"], ""))
         except ValueError as error:
             faults.append(f"line {number}: {error}")
             continue
-        index, place = labels.find(label), f"({table.name}, line {number})"
-        path = _file_of(text, folder, held, findings if index is not None else Findings(), place)
+        class_index, place = labels.find(label), f"({table.name}, line {number})"
+        # a row with an unknown label counts under that label alone, so its other faults are not reported
+        path = _file_of(text, folder, index, findings if class_index is not None else Findings(), place)
         if path:
-            held.named.add(os.path.normpath(path))
-        if index is None:
+            index.named.add(os.path.normpath(path))
+        if class_index is None:
             findings.strangers[labels.named(label)] += 1
             if path and path.is_file():
-                findings.pass_over(path, "with a label that is no class")
+                findings.pass_over(path, "with a label that is not a class")
         elif path and not path.is_file():
             findings.leave_out(path, f"not a file {place}", exists=False)
         elif path and regular(path, findings):
-            image = LabelledImage(path=path, label=index, part=own, crop=crop)
-            if held.take(image):
+            image = LabelledImage(path=path, label=class_index, part=part, crop=crop)
+            if index.take(image):
                 images.append(image)
     if faults:
-        more = f"\n  and {len(faults) - _MOST_TOLD} more" if len(faults) > _MOST_TOLD else ""
-        listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_TOLD])
+        more = f"\n  and {len(faults) - _MOST_LISTED} more" if len(faults) > _MOST_LISTED else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_LISTED])
         raise InputError(
             f"{table}: {len(faults)} line{'s' if len(faults) > 1 else ''} cannot be used{listed}{more}",
             "correct the lines",
@@ -158,17 +163,19 @@ def _path(row: Row, columns: Mapping[str, str]) -> str:
     return text
 
 
-def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str) -> Path | None:
+def _file_of(text: str, folder: Path, index: PictureIndex, findings: Findings, place: str) -> Path | None:
     """Return the file that a row means; of one that is not there the findings say why."""
 
-    def leave_out(reason: str) -> None:
-        findings.leave_out(folder / text, f"{reason} {place}", exists=False)
+    def leave_out(reason: str, tip: str = index.tip) -> None:
+        name = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        findings.leave_out(folder / name, f"{reason} {place}", exists=False, tip=tip)
 
     if _ADDRESS.match(text):
-        leave_out(f"a web address, {show(text)}: only files are read, so download the picture first")
+        tip = "download the pictures, and write their file names into the table"
+        leave_out(f"a web address, {show(text)}: only files are read", tip)
         return None
     if any(len(os.fsencode(name)) > _MOST_NAME for name in re.split(r"[/\\]", text)) or len(text) > 4096:
-        leave_out(f"a path of {len(text)} characters, which is more than a file can have")
+        leave_out(f"a path of {len(text)} characters, which is longer than file names can be")
         return None
     path = folder / text
     if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for some names
@@ -176,18 +183,19 @@ def _file_of(text: str, folder: Path, held: Held, findings: Findings, place: str
     if "\\" in text:
         other = folder / PureWindowsPath(text).as_posix()
         if os.path.exists(other):  # noqa: PTH110
-            held.windows += 1
+            index.windows += 1
             return other
         path, text = (other, text) if not PureWindowsPath(text).drive else (path, text)
-    if path.suffix.lower() not in SUFFIXES:
-        found = held.of_name(path)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            leave_out(f"{len(found)} pictures have this name with an ending, such as {found[0].name}")
+    if path.suffix.lower() not in SUFFIXES:  # last, as it may search the whole folder: an id of a data set
+        same_name = index.of_name(path)
+        if len(same_name) == 1:
+            return same_name[0]
+        if same_name:
+            leave_out(f"{len(same_name)} pictures have this name plus an ending, such as {same_name[0].name}")
             return None
     if "\\" in text:
-        leave_out("no such file; the path has Windows separators (\\), and there is none with / either")
+        tip = "write the paths with /, relative to the folder of the pictures"
+        leave_out("no such file, neither with the Windows separators (\\) of the path nor with /", tip)
     else:
         leave_out("no such file")
     return None
@@ -216,5 +224,5 @@ def _crop(text: str) -> Crop | None:
     except ValueError:
         raise ValueError(f"the crop {show(text)} is not four numbers: left, top, right, bottom") from None
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise ValueError(f"the crop {show(text)} is no box of fractions: left < right, top < bottom, 0 to 1")
+        raise ValueError(f"the crop {show(text)} is not a box of fractions: left < right, top < bottom, 0 to 1")
     return left, top, right, bottom

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: scaled, saved anew or lightly edited copies, told by a perceptual hash."""
+"""Pictures that are nearly the same (scaled, saved again or lightly edited copies), found by a perceptual hash."""
 
 from typing import TYPE_CHECKING, Final
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from treegen.errors import InputError
-from treegen.images.files import unreadable_ending
+from treegen.images.files import leave_out_unreadable
 from treegen.images.interface import Findings, LabelledImage, Labels, PartName, part_called
-from treegen.images.tables import label_names, open_parquet, picture_columns
+from treegen.images.tables import batches, label_names, open_parquet, picture_columns
 from treegen.text import show
 
 _BATCH = 64  # rows: of the pictures only the sizes are kept
@@ -18,7 +18,7 @@ def holds_pictures(path: Path) -> bool:
 
 
 def part_of_file(path: Path, root: Path) -> PartName | None:
-    """Return the part that the folders or the name of a file mean: data/train-00000-of-00002.parquet."""
+    """Return the split that the folders or the name of a file mean: data/train-00000-of-00002.parquet."""
     words = (*path.relative_to(root).parts[:-1], path.stem)
     return next((part for word in words if (part := part_called(word))), None)
 
@@ -31,7 +31,7 @@ def read_parquet(
     Args:
         path: the file.
         columns: what it calls `label`, and `path` if it has several columns of pictures.
-        part: of all its pictures.
+        part: the split of all its pictures.
         labels: finds their classes.
         findings: collects what is left out.
 
@@ -56,22 +56,22 @@ def read_parquet(
         if order:
             labels.number_with(order)
         number = 0
-        for batch in file.iter_batches(_BATCH, columns=[column, *([label] if label else [])]):
+        for batch in batches(file, path, [column, *([label] if label else [])], _BATCH):
             cells = batch.column(1).to_pylist() if label else [None] * len(batch)
             for picture, cell in zip(batch.column(0).to_pylist(), cells, strict=True):
                 member, number = f"{column}/{number}", number + 1
                 data = (picture or {}).get("bytes")
                 name = str((picture or {}).get("path") or "")
                 if not data:
-                    findings.leave_out(path, "the row holds no picture", member, exists=False)
-                elif lacking := unreadable_ending(name):
-                    findings.leave_out(path, lacking[1], member, kind=lacking[0])
-                else:
+                    findings.leave_out(path, "the row has no picture", member, exists=False)
+                elif not leave_out_unreadable(path, name, findings, member):
                     text = "" if cell is None else str(cell).strip()
                     index = labels.find(text) if text or not labels.needed else None
                     if index is None:
                         findings.strangers[labels.named(text) or "(none)"] += 1
-                        findings.pass_over(path, "with a label that is no class" if text else "without a label", member)
+                        findings.pass_over(
+                            path, "with a label that is not a class" if text else "without a label", member
+                        )
                     else:
                         yield LabelledImage(
                             path=path, label=index, member=member, offset=number - 1, size=len(data), part=part

@@ -1,9 +1,11 @@
 """The bytes and the pixels of images: safe decoding, upright, in RGB, cropped."""
 
 import hashlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from treegen.extras import EXTRAS, is_installed
 from treegen.files import open_regular
-from treegen.images.files import reads_avif
+from treegen.images.files import HEAD, is_picture, reads_avif
 from treegen.images.interface import WHOLE, Crop, LabelledImage
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
 MOST_BYTES: Final = 512 * 2**20  # of the encoded picture; the pixels that are decoded take less without compression
 _PIECE: Final = 2**20
 _HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what decoders log of damaged files is printed
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pillow hands to external programs
 
 
@@ -46,9 +49,7 @@ def _pieces(file: BinaryIO, image: LabelledImage) -> Iterator[bytes]:
     Raises:
         OSError: it is too large, or the file ends too early.
     """
-    size = os.fstat(file.fileno()).st_size if image.size is None else image.size
-    if size > MOST_BYTES:
-        raise OSError(f"larger than {MOST_BYTES // 2**20} MiB, which no picture needs")
+    size = _size(file, image)
     file.seek(image.offset)
     left = size
     while left and (piece := file.read(min(left, _PIECE))):
@@ -56,6 +57,18 @@ def _pieces(file: BinaryIO, image: LabelledImage) -> Iterator[bytes]:
         yield piece
     if left:
         raise OSError(f"the file ends after {size - left} of {size} bytes")
+
+
+def _size(file: BinaryIO, image: LabelledImage) -> int:
+    """Return the size of a picture in bytes.
+
+    Raises:
+        OSError: it is too large.
+    """
+    size = os.fstat(file.fileno()).st_size if image.size is None else image.size
+    if size > MOST_BYTES:
+        raise OSError(f"larger than {MOST_BYTES // 2**20} MiB, which no picture needs")
+    return size
 
 
 def hash_image(image: LabelledImage) -> str:
@@ -97,27 +110,9 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
         ValueError: the file is not an image, is truncated, or is so large that it may be a decompression bomb; the text
             says which.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    # process-wide, as catch_warnings is not thread-safe; broken files raise errors anyway
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    try:
-        with Image.open(path, formats=(*_FORMATS, *_avif(), *_heif())) as file:
-            if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice this
-                raise Image.DecompressionBombError
-            image = _in_rgb(ImageOps.exif_transpose(file))
-    except FileNotFoundError:
-        raise ValueError("no such file") from None
-    except IsADirectoryError:
-        raise ValueError("a folder, not an image") from None
-    except UnidentifiedImageError:
-        if _is_heif(path) and not _heif():
-            raise ValueError(f"a HEIC picture; to read it: {EXTRAS['heif'].command}") from None
-        raise ValueError("not an image that can be read (PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, HEIC)") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ValueError("more pixels than is safe to decode") from None
-    except Exception as error:  # decoders raise many types for damaged files, such as struct.error and RuntimeError
-        raise ValueError(f"cannot be decoded: {error}") from None
+    with _opened(path) as file:
+        file.load()  # first: errors from here on are of the EXIF data alone
+        image = _in_rgb(_upright(file))
     if crop == WHOLE:
         return image
     left, top, right, bottom = crop
@@ -130,6 +125,64 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the crop box leaves nothing of {image.width}x{image.height} pixels")
     return image.crop(box)
+
+
+def check_header(image: LabelledImage) -> None:
+    """Raise unless a picture begins like one; its pixels are not decoded. The pictures of Parquet files are not read.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is of no format that is read.
+    """
+    if image.member and image.path.suffix == ".parquet":
+        return
+    with open_regular(image.path) as file:
+        size = _size(file, image)
+        file.seek(image.offset)
+        head = file.read(min(HEAD, size))
+    if not is_picture(head):  # of some formats only the decoder knows every way to begin
+        with _opened(BytesIO(read_bytes(image))):
+            pass
+
+
+@contextmanager
+def _opened(path: Path | IO[bytes]) -> "Iterator[Image.Image]":
+    """Open a picture; its pixels are decoded when they are used.
+
+    Raises:
+        ValueError: see `open_image`.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    # process-wide, as catch_warnings is not thread-safe; broken files raise errors anyway
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        with Image.open(path, formats=(*_FORMATS, *_avif(), *_heif())) as file:
+            if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice this
+                raise Image.DecompressionBombError
+            yield file
+    except FileNotFoundError:
+        raise ValueError("no such file") from None
+    except IsADirectoryError:
+        raise ValueError("a folder, not an image") from None
+    except UnidentifiedImageError:
+        if _is_heif(path) and not _heif():
+            raise ValueError(f"a HEIC picture; to read it: {EXTRAS['heif'].command}") from None
+        raise ValueError("not an image that can be read (PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, HEIC)") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError("more pixels than is safe to decode") from None
+    except Exception as error:  # decoders raise many types for damaged files, such as struct.error and RuntimeError
+        raise ValueError(f"cannot be decoded: {error}") from None
+
+
+def _upright(image: "Image.Image") -> "Image.Image":
+    """Turn the picture as its EXIF data says; damaged EXIF data says nothing of the pixels."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # of many types, as from other decoders
+        return image
 
 
 def _avif() -> tuple[str, ...]:

@@ -1,53 +1,66 @@
 """Webdataset shards: tars of KEY.jpg with KEY.cls, .json or .txt; members are read in place."""
 
 import json
+import posixpath
 import re
 import tarfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.files import HEAD, NO_ENDING, NO_PICTURES, OTHERS, SUFFIXES, is_picture, unreadable_ending
+from treegen.images.files import (
+    HEAD,
+    NO_ENDING,
+    OTHER_SUFFIXES,
+    SUFFIXES,
+    UNREAD_SUFFIXES,
+    is_picture,
+    leave_out_unreadable,
+)
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
 from treegen.images.pictures import MOST_BYTES
-from treegen.text import show
+from treegen.text import encodable, show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
 _IN_JSON: Final = ("label", "cls", "class", "class_name", "labels", "classes", "name", "category")
 MOST_TARS: Final = 100_000
 _MOST_LABEL: Final = 2**20
-_NO_CLASS: Final = "with a label that is no class"
+_MOST_LINKS: Final = 8  # that lead to one file: links may lead in a circle
+_GIVE_LABELS: Final = "give each KEY.png a KEY.cls, or a KEY.json with a key label"
+_NO_CLASS: Final = "with a label that is not a class"
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`. The split comes from the tar's folder or name: test/0.tar, birds-train-0001.tar."""
     paths = shard_paths(settings.source)
     if not paths:
-        raise InputError(f"{settings.source}: no such tars", "correct `shards` below [images], such as data/*.tar")
+        raise InputError(
+            f"{settings.source}: no such tars", "correct `shards` below [images]; an example is data/*.tar"
+        )
     for path in paths:
         if path.is_file():
             yield from _read_tar(path, _part_of(path, settings.root), labels, findings)
         else:
-            findings.leave_out(path, "no such tar", exists=False)
-    beside = sorted({path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")} - set(paths))
-    if beside:
-        are = "tar beside them is" if len(beside) == 1 else "tars beside them are"
-        findings.notes.append(f"{len(beside)} {are} not named by {settings.source.name}: first {beside[0].name}")
+            findings.leave_out(path, "no such tar", exists=False, tip="correct `shards` below [images]")
+    others = sorted({path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")} - set(paths))
+    if others:
+        does = "other tar in the same folder does" if len(others) == 1 else "other tars in the same folder do"
+        findings.notes.append(f"{len(others)} {does} not match {settings.source.name}: first {others[0].name}")
 
 
 def shard_paths(pattern: Path) -> list[Path]:
     """Expand a pattern to sorted tars: `*`, `?`, `[..]` as in a shell, `{000..012}` as in webdataset."""
-    found = _RANGE.search(str(pattern))
-    if found:
-        first, last = found.groups()
+    span = _RANGE.search(str(pattern))
+    if span:
+        first, last = span.groups()
         if int(last) - int(first) >= MOST_TARS:
             raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the range in braces")
         numbers = (str(n).zfill(len(first)) for n in range(int(first), int(last) + 1))
-        expanded = (Path(str(pattern)[: found.start()] + n + str(pattern)[found.end() :]) for n in numbers)
+        expanded = (Path(str(pattern)[: span.start()] + n + str(pattern)[span.end() :]) for n in numbers)
         paths = list(islice((path for each in expanded for path in shard_paths(each)), MOST_TARS + 1))
         if len(paths) > MOST_TARS:
             raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the ranges in braces")
@@ -68,29 +81,54 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
     try:
         with tarfile.open(path, "r:") as tar:
             try:
-                members += (member for member in tar if member.isfile() and _is_sane(path, member, findings))
+                members += (member for member in tar if member.isfile() or member.islnk() or member.issym())
             except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
-                told = f"the tar is damaged after {len(members)} files: {error}"
-                findings.leave_out(path, told, exists=False)
+                reason = f"the tar is damaged after {len(members)} files: {error}"
+                findings.leave_out(path, reason, exists=False)
             else:
                 if not members:
                     findings.leave_out(path, "the tar is empty", exists=False)
-            yield from _read_members(tar, path, members, part, labels, findings)
+            files = _with_links_resolved(members, path, findings)
+            yield from _read_members(tar, path, files, part, labels, findings)
     except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
-        findings.leave_out(path, f"not a tar without compression: {error}", exists=False)
+        tip = "write the tar again, without compression"
+        findings.leave_out(path, f"not an uncompressed tar: {error}", exists=False, tip=tip)
 
 
-def _is_sane(path: Path, member: tarfile.TarInfo, findings: Findings) -> bool:
-    """Tell whether a file of a tar may be read: a small tar can claim any size, or holes of any size."""
-    label = _ended(member.name)[1] in _LABELS
+def _with_links_resolved(
+    members: Sequence[tarfile.TarInfo], path: Path, findings: Findings
+) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of a tar; a link, as GNU tar writes for the second name of a file, with its target's bytes."""
+    of_name = {posixpath.normpath(member.name): member for member in members}
+    for member in members:
+        target: tarfile.TarInfo | None = member
+        for _ in range(_MOST_LINKS):
+            if target is None or target.isfile():
+                break
+            folder = posixpath.dirname(target.name) if target.issym() else ""
+            target = of_name.get(posixpath.normpath(posixpath.join(folder, target.linkname)))
+        if target is not None and target.isfile():
+            if not _is_sane(path, member.name, target, findings):
+                continue
+            if target is not member:
+                member.type, member.size, member.offset_data = tarfile.REGTYPE, target.size, target.offset_data
+            yield member
+        else:
+            reason = f"a link to {show(member.linkname)}, which is not a file of the tar"
+            findings.leave_out(path, reason, member.name, exists=False)
+
+
+def _is_sane(path: Path, name: str, file: tarfile.TarInfo, findings: Findings) -> bool:
+    """Return whether a file of a tar, or of a link's name, may be read: a small tar can claim any size, or holes."""
+    label = _split_ending(name)[1] in _LABELS
     most = _MOST_LABEL if label else MOST_BYTES
-    reason = "a sparse file" if member.issparse() else f"larger than {most // 2**20} MiB" if member.size > most else ""
+    reason = "a sparse file" if file.issparse() else f"larger than {most // 2**20} MiB" if file.size > most else ""
     if reason:
-        findings.leave_out(path, reason, member.name, kind="with an absurd size", exists=not label)
+        findings.leave_out(path, reason, name, kind="with an absurd size", exists=not label)
     return not reason
 
 
-def _parted(name: str) -> tuple[str, str]:
+def _split_key(name: str) -> tuple[str, str]:
     """Split into key and extension as webdataset does: at the first dot of the name's last component."""
     folder, slash, file = name.rpartition("/")
     stem, _, ending = file.partition(".")
@@ -100,7 +138,7 @@ def _parted(name: str) -> tuple[str, str]:
 def _read_members(
     tar: tarfile.TarFile,
     path: Path,
-    members: Sequence[tarfile.TarInfo],
+    members: Iterable[tarfile.TarInfo],
     part: PartName | None,
     labels: Labels,
     findings: Findings,
@@ -111,52 +149,50 @@ def _read_members(
     picture up to its last dot (a_v1.0.cls) can only be its label; it comes before the label of the key (a_v1.cls).
     """
     by_key, by_stem = dict[str, dict[str, tarfile.TarInfo]](), dict[str, dict[str, tarfile.TarInfo]]()
-    pictures, doubled, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
+    pictures, duplicates, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
     for member in members:
-        (key, ending), (stem, last) = _parted(member.name), _ended(member.name)
+        (key, ending), (stem, last) = _split_key(member.name), _split_ending(member.name)
         if last in _LABELS and not _hidden(member.name):
             if last in by_stem.setdefault(stem, {}):
-                doubled.add(member.name)
+                duplicates.add(member.name)
             by_stem[stem].setdefault(last, member)
             if ending in _LABELS:
                 by_key.setdefault(key, {}).setdefault(ending, member)
-        elif _looks_like_picture(tar, path, member, _apart(member, names), findings):
+        elif _looks_like_picture(tar, path, member, _unique_name(member, names), findings):
             pictures.setdefault(key, []).append(member)
         names.add(member.name)
-    for key, found in pictures.items():
-        taken = set[str]()
-        for member in found:
-            own = by_stem.get(_ended(member.name)[0])
-            beside = own or by_key.get(key, {})
-            if member.name in taken:
-                told, kind = (
-                    "its name occurs twice in the tar, and the first counts",
-                    "whose name occurs twice in the tar",
-                )
-                findings.leave_out(path, told, _apart(member, taken), kind=kind)
-            elif taken and not own:
-                told = "another picture of the same key comes before it, and the label is that one's"
-                findings.leave_out(path, told, member.name, kind="beside another picture of the same key")
-            elif twice := [label.name for label in beside.values() if label.name in doubled]:
-                kind = "whose label occurs twice in the tar"
-                findings.leave_out(path, f"its label {twice[0]} occurs twice in the tar", member.name, kind=kind)
-            elif lacking := unreadable_ending(member.name):
-                findings.leave_out(path, lacking[1], member.name, kind=lacking[0])
-            else:
-                yield from _read_sample(tar, path, member, beside, part, labels, findings)
-            taken.add(member.name)
-    for label in (member for found in by_stem.values() for member in found.values()):
-        key = _parted(label.name)[0]
+    for key, group in pictures.items():  # only now: a label may come after its picture
+        names_read = set[str]()
+        for member in group:
+            own_labels = by_stem.get(_split_ending(member.name)[0])
+            label_files = own_labels or by_key.get(key, {})
+            if member.name in names_read:
+                reason = "its name is a duplicate in the tar, and the first is used"
+                kind = "with a duplicate name in the tar"
+                findings.leave_out(path, reason, _unique_name(member, names_read), kind=kind)
+            elif names_read and not own_labels:
+                reason = "another picture with the same key comes first, and the label belongs to that one"
+                findings.leave_out(path, reason, member.name, kind="after another picture with the same key")
+            elif repeated := [label.name for label in label_files.values() if label.name in duplicates]:
+                kind = "with a duplicate label in the tar"
+                reason = f"its label {repeated[0]} is a duplicate in the tar"
+                findings.leave_out(path, reason, member.name, kind=kind, tip=_GIVE_LABELS)
+            elif not leave_out_unreadable(path, member.name, findings, member.name):
+                yield from _read_sample(tar, path, member, label_files, part, labels, findings)
+            names_read.add(member.name)
+    # keys that begin with _ are notes of the program that wrote the tar, not samples
+    for label in (member for group in by_stem.values() for member in group.values()):
+        key = _split_key(label.name)[0]
         if key not in pictures and not key.rpartition("/")[2].startswith("_"):
-            findings.leave_out(path, "a label without a picture", key, exists=False)
+            findings.leave_out(path, "a label without a picture", key, exists=False, tip=_GIVE_LABELS)
 
 
-def _apart(member: tarfile.TarInfo, names: Collection[str]) -> str:
+def _unique_name(member: tarfile.TarInfo, names: Collection[str]) -> str:
     """Name a member, and where it is in the tar if another of its name comes before it."""
     return f"{member.name}@{member.offset}" if member.name in names else member.name
 
 
-def _ended(name: str) -> tuple[str, str]:
+def _split_ending(name: str) -> tuple[str, str]:
     """Return the stem and the ending, divided at the last dot of the last part of the name."""
     folder, slash, file = name.rpartition("/")
     stem, _, last = file.rpartition(".") if "." in file else (file, "", "")
@@ -167,15 +203,15 @@ def _looks_like_picture(
     tar: tarfile.TarFile, path: Path, member: tarfile.TarInfo, name: str, findings: Findings
 ) -> bool:
     """Tell whether a file of a tar may be read as a picture; a picture that may not is counted under the name."""
-    ending = f".{_ended(member.name)[1]}"
-    if ending in SUFFIXES | OTHERS and _hidden(member.name):
-        findings.pass_over(path, "hidden (a name that begins with a dot)", name)
+    ending = f".{_split_ending(member.name)[1]}"
+    if ending in SUFFIXES | UNREAD_SUFFIXES and _hidden(member.name):
+        findings.pass_over(path, "hidden (the name begins with a dot)", name)
         return False
     if ending in SUFFIXES:
         return True
-    if ending in OTHERS:
+    if ending in UNREAD_SUFFIXES:
         findings.pass_over(path, ending, name)
-    if ending in OTHERS | NO_PICTURES or _hidden(member.name):
+    if ending in UNREAD_SUFFIXES | OTHER_SUFFIXES or _hidden(member.name):
         return False
     file = tar.extractfile(member)
     if file is None or not is_picture(file.read(HEAD)):
@@ -194,23 +230,23 @@ def _read_sample(
     tar: tarfile.TarFile,
     path: Path,
     picture: tarfile.TarInfo,
-    beside: Mapping[str, tarfile.TarInfo],
+    label_files: Mapping[str, tarfile.TarInfo],
     part: PartName | None,
     labels: Labels,
     findings: Findings,
 ) -> Iterator[LabelledImage]:
     try:
-        label = _label(tar, beside)
-    except (ValueError, RecursionError, tarfile.TarError, OSError) as error:
+        label = _label(tar, label_files)
+    except (ValueError, tarfile.TarError, OSError) as error:
         if labels.needed:
-            told = f"its label cannot be read: {error}"
-            findings.leave_out(path, told, picture.name, kind="whose label cannot be read")
+            reason = f"its label cannot be read: {error}"
+            findings.leave_out(path, reason, picture.name, kind="with an unreadable label", tip=_GIVE_LABELS)
             return
         label = ""
     index = labels.find(label) if label or not labels.needed else None
     if not label and labels.needed:
-        told = f"no label: none of {', '.join(_LABELS)} beside it"
-        findings.leave_out(path, told, picture.name, kind="without a label")
+        reason = f"no label: no {', '.join(_LABELS[:-1])} or {_LABELS[-1]} file with its key"
+        findings.leave_out(path, reason, picture.name, kind="without a label", tip=_GIVE_LABELS)
     elif index is None:
         findings.strangers[labels.named(label)] += 1
         findings.pass_over(path, _NO_CLASS, picture.name)
@@ -220,33 +256,40 @@ def _read_sample(
         )
 
 
-def _label(tar: tarfile.TarFile, beside: Mapping[str, tarfile.TarInfo]) -> str:
+def _label(tar: tarfile.TarFile, label_files: Mapping[str, tarfile.TarInfo]) -> str:
     """Return the label of a sample, empty if it has none.
 
     Raises:
         ValueError: what holds it cannot be read as one label.
     """
-    ending = next((e for e in _LABELS if e in beside), None)
-    file = tar.extractfile(beside[ending]) if ending else None
+    ending = next((e for e in _LABELS if e in label_files), None)
+    file = tar.extractfile(label_files[ending]) if ending else None
     if file is None:
         return ""
-    text = file.read().decode("utf-8-sig")
-    return _label_in(json.loads(text)) if ending == "json" else text.strip()
+    try:
+        text = file.read().decode("utf-8-sig")
+        return _label_in(json.loads(text)) if ending == "json" else text.strip()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
 
 
-def _label_in(found: object) -> str:
+def _label_in(value: object) -> str:
     """Return the one label in a JSON value: a text, a number, a list of one, or an object with a usual key."""
-    if isinstance(found, dict):
-        keys = [key for key in _IN_JSON if key in found]
+    if isinstance(value, dict):
+        keys = [key for key in _IN_JSON if key in value]
         if not keys:
             raise ValueError(f"the JSON has none of the keys {', '.join(_IN_JSON)}")
-        return _label_in(found[keys[0]])
-    if isinstance(found, list):
-        if len(found) != 1:
-            raise ValueError(f"the JSON holds {len(found)} labels" if found else "the JSON holds an empty list")
-        return _label_in(found[0])
-    if isinstance(found, float) and found.is_integer():
-        return str(int(found))
-    if isinstance(found, str | int) and not isinstance(found, bool) and str(found).strip():
-        return str(found).strip()
-    raise ValueError(f"{show(found)} is not a label")
+        return _label_in(value[keys[0]])
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise ValueError(f"the JSON has {len(value)} labels" if value else "the JSON has an empty list")
+        return _label_in(value[0])
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+        return encodable(str(value).strip())
+    raise ValueError(f"{show(value)} is not a label")

@@ -13,11 +13,11 @@ from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import read_text
 from treegen.images.files import SUFFIXES as PICTURES
-from treegen.text import counted, first_line, show
+from treegen.text import counted, encodable, first_line, show
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
-_QUOTES: Final = "put text that holds a comma in double quotes"
+_QUOTES: Final = "put text with a comma in double quotes"
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 #: names of columns that people use, in lower case
 PATH_NAMES: Final = (
@@ -33,7 +33,7 @@ def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Row
     """Yield the rows with their line number in the file (for Parquet: the row number), from 1.
 
     Args:
-        path: the table. The cells of a CSV are divided by what divides its head: commas, semicolons or tabs.
+        path: the table. The delimiter of a CSV is that of its header: commas, semicolons or tabs.
         wanted: columns that there must be.
 
     Raises:
@@ -41,7 +41,7 @@ def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Row
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError(f"{path}: of no known kind", f"expected a name that ends in {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: unknown kind of table", f"expected a name that ends in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file", "correct [images] in domain.toml")
     if suffix == ".parquet":
@@ -60,7 +60,7 @@ def columns_of(path: Path) -> tuple[list[str], list[Row]]:
     """
     rows = [row for _, row in read_rows(path)]
     if not rows:
-        raise InputError(f"{path}: no rows", "below the names of the columns there is a line for each picture")
+        raise InputError(f"{path}: no rows", "add a line for each picture below the column names")
     return list(dict.fromkeys(name for row in rows for name in row)), rows
 
 
@@ -81,47 +81,47 @@ def _require_columns(path: Path, line: int, names: Sequence[str], wanted: Sequen
     missing = [name for name in wanted if name not in names]
     if not missing:
         return
-    there = ", ".join(map(show, names)) or "none"
-    told = f"{path}: line {line}: no column {' and no column '.join(map(show, missing))}; there are: {there}"
+    existing = ", ".join(map(show, names)) or "none"
+    message = f"{path}: line {line}: no column {' and no column '.join(map(show, missing))}; there are: {existing}"
     if any(Path(name).suffix.lower() in PICTURES for name in names):
-        raise InputError(told, f"the first line must name the columns, such as {','.join(wanted)}")
+        raise InputError(message, f"the first line must name the columns, such as {','.join(wanted)}")
     guessed = guess_columns(names, [row] if row else [])
-    shown = [json.dumps(name, ensure_ascii=False) if name else '"..."' for name in guessed]
-    raise InputError(told, f"name them below [images]: columns = {{path = {shown[0]}, label = {shown[1]}}}")
+    quoted = [json.dumps(name, ensure_ascii=False) if name else '"..."' for name in guessed]
+    raise InputError(message, f"name them below [images]: columns = {{path = {quoted[0]}, label = {quoted[1]}}}")
 
 
 def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[int, Row]]:
     text = read_text(path)
     reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text, wanted, delimiter), strict=True)
-    begun = 1  # start of the row that is read next
+    start = 1  # line where the next row starts
     try:
         heads = [head.strip() for head in next(reader, None) or ()]
         if not heads:
             raise InputError(f"{path}: empty", "the first line names the columns: path,label")
-        if twice := [name for name, count in Counter(heads).items() if count > 1 and name]:
-            raise InputError(f"{path}: line 1: two columns are called {show(twice[0])}", "rename one of the two")
+        if repeated := [name for name, count in Counter(heads).items() if count > 1 and name]:
+            raise InputError(f"{path}: line 1: two columns are named {show(repeated[0])}", "rename one of the two")
         checked = bool(set(wanted) <= set(heads))
-        begun = reader.line_num + 1
+        start = reader.line_num + 1
         for cells in reader:
             if not checked and cells:
                 _require_columns(path, 1, heads, wanted, dict(zip(heads, cells, strict=False)))
             if cells and len(cells) != len(heads):
-                told = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
-                few = "give every line a cell for each column, if only an empty one"
-                raise InputError(told, few if len(cells) < len(heads) else _QUOTES)
+                message = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
+                few = "give every line a cell for each column, even an empty one"
+                raise InputError(message, few if len(cells) < len(heads) else _QUOTES)
             if cells:
                 yield reader.line_num, dict(zip(heads, cells, strict=True))
-            begun = reader.line_num + 1
+            start = reader.line_num + 1
         _require_columns(path, 1, heads, wanted, None)
     except csv.Error as error:
         if str(error) == "unexpected end of data":  # csv's errors carry no code
-            told = f"{path}: line {begun}: a double quote is opened and not closed before the end of the file"
-            raise InputError(told, 'close it; a double quote within text is written twice: ""') from None
+            message = f"{path}: line {start}: a double quote is not closed before the end of the file"
+            raise InputError(message, 'close it; a double quote within text is written twice: ""') from None
         raise InputError(f"{path}: line {reader.line_num}: {error}", "correct the line") from None
 
 
 def _delimiter(text: str, wanted: Sequence[str], default: str) -> str:
-    """Return what divides the cells of the head: what gives the wanted columns, else what stands there most often."""
+    """Return the delimiter of the header: the one that gives the wanted columns, else the most frequent."""
     head = text.lstrip("\r\n").partition("\n")[0].rstrip("\r")
     ordered = sorted(_DELIMITERS, key=lambda sign: sign != default)
     cells = {sign: {cell.strip().strip('"') for cell in head.split(sign)} for sign in ordered}
@@ -134,41 +134,37 @@ def _json_lines(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=partial(_once, path, number))
+            row = json.loads(line, object_pairs_hook=partial(_without_duplicates, path, number))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number}: not JSON: {error}", "each line is one object") from None
         if not isinstance(row, dict):
             raise InputError(
                 f"{path}: line {number}: not an object", 'each line is like {"path": "...", "label": "..."}'
             )
-        texts = {key: _text(value) for key, value in row.items()}
+        texts = {encodable(key): encodable(_text(value)) for key, value in row.items()}
         _require_columns(path, number, list(texts), wanted, texts)
         yield number, texts
 
 
-def _once(path: Path, number: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    if twice := [name for name, count in Counter(key for key, _ in pairs).items() if count > 1]:
-        raise InputError(f"{path}: line {number}: {show(twice[0])} is there twice", "rename one of the two")
+def _without_duplicates(path: Path, number: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    if repeated := [name for name, count in Counter(key for key, _ in pairs).items() if count > 1]:
+        raise InputError(f"{path}: line {number}: {show(repeated[0])} is a duplicate key", "rename one of the two")
     return dict(pairs)
 
 
 def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    file, pictures, names = open_parquet(path), picture_columns(path), label_names(path)
-    try:
+    pictures, names = picture_columns(path), label_names(path)
+    with open_parquet(path) as file:
         heads = list(file.schema_arrow.names)
-        if twice := [name for name, count in Counter(heads).items() if count > 1]:
-            raise InputError(f"{path}: two columns are called {show(twice[0])}", "rename one of the two")
+        if repeated := [name for name, count in Counter(heads).items() if count > 1]:
+            raise InputError(f"{path}: two columns are named {show(repeated[0])}", "rename one of the two")
         _require_columns(path, 1, heads, wanted, None)
         plain = [name for name in heads if name not in pictures]
         number = 0
-        for batch in file.iter_batches(columns=plain):
+        for batch in batches(file, path, plain):
             for row in batch.to_pylist():
                 number += 1
                 yield number, {key: _named(value, names.get(key)) for key, value in row.items()}
-    except (OSError, ValueError) as error:
-        raise _not_parquet(path, error) from None
-    finally:
-        file.close()
 
 
 def open_parquet(path: Path) -> Any:
@@ -182,6 +178,18 @@ def open_parquet(path: Path) -> Any:
 
     try:
         return parquet.ParquetFile(path)
+    except Exception as error:  # pyarrow's errors have no common type
+        raise _not_parquet(path, error) from None
+
+
+def batches(file: Any, path: Path, columns: Sequence[str], rows: int = 65_536) -> Iterator[Any]:
+    """Yield columns of an open Parquet file, some rows at a time.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        yield from file.iter_batches(rows, columns=list(columns))
     except Exception as error:  # pyarrow's errors have no common type
         raise _not_parquet(path, error) from None
 
@@ -207,9 +215,9 @@ def picture_columns(path: Path) -> tuple[str, ...]:
 def label_names(path: Path) -> dict[str, tuple[str, ...]]:
     """Return, for columns of numbers, the names that a Hugging Face Parquet file keeps for them (its ClassLabels)."""
     with open_parquet(path) as file:
-        kept = (file.schema_arrow.metadata or {}).get(b"huggingface")
+        stored = (file.schema_arrow.metadata or {}).get(b"huggingface")
     try:
-        features = json.loads(kept)["info"]["features"] if kept else {}
+        features = json.loads(stored)["info"]["features"] if stored else {}
         return {
             name: tuple(map(str, feature["names"]))
             for name, feature in features.items()
@@ -220,7 +228,7 @@ def label_names(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _named(value: Any, names: tuple[str, ...] | None) -> str:
-    """Return a cell as text; of a ClassLabel its name."""
+    """Return a cell as text; for a ClassLabel its name."""
     if names and isinstance(value, int) and 0 <= value < len(names):
         return names[value]
     return _text(value)

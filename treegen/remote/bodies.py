@@ -1,10 +1,16 @@
-"""Limits on responses: cut off beyond any legitimate reply, and no redirect to another host, as keys would follow."""
+"""Limits on responses: cut off beyond any legitimate reply, and no redirect to another host, as keys would follow.
+
+Their bodies are tidied too.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
+from treegen.remote.tidying import tidy_body, tidy_line
+
 MOST_BYTES: Final = 8 * 2**20  # per body, or per event of a stream; the longest useful reply has 4 MB of text
 _MOST_PACKED: Final = 2**18  # bytes of a compressed body, which may expand a thousandfold
+_TIDIED: Final = ("application/json", "text/event-stream")
 _MOST_STREAMED: Final = 2**29  # bytes of a stream: an event of 4 characters takes 200 bytes
 
 
@@ -20,6 +26,19 @@ class RedirectError(Exception):
     """A server redirects to another host."""
 
 
+def _tidy_lines(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Tidy the events of a stream line by line, each as soon as it is whole."""
+    rest: list[bytes] = []
+    for part in parts:
+        head, newline, tail = part.rpartition(b"\n")
+        if newline:
+            whole, rest = b"".join([*rest, head, newline]), [tail]
+            yield b"".join(map(tidy_line, whole.splitlines(keepends=True)))
+        else:
+            rest.append(part)
+    yield tidy_line(b"".join(rest))
+
+
 def install(litellm: Any) -> None:
     """Enforce the limits on every connection that litellm opens from now on.
 
@@ -32,10 +51,19 @@ def install(litellm: Any) -> None:
 
         def __init__(self, inner: Any, headers: Any) -> None:
             packed = headers.get("content-encoding", "identity") != "identity"  # hides line ends
+            self._tidied = not packed and headers.get("content-type", "").startswith(_TIDIED)
             self._inner, self._by_event = inner, "event-stream" in headers.get("content-type", "") and not packed
             self._most = _MOST_PACKED if packed else MOST_BYTES
 
         def __iter__(self) -> Iterator[bytes]:
+            if not self._tidied:
+                yield from self._limited()
+            elif self._by_event:
+                yield from _tidy_lines(self._limited())
+            else:
+                yield tidy_body(b"".join(self._limited()))
+
+        def _limited(self) -> Iterator[bytes]:
             total = unbroken = 0
             # a stream of events may go on as long as each event is small; any other body is limited as a whole
             for part in self._inner:

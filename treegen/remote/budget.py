@@ -120,6 +120,7 @@ class Budget:
         completion_tokens: int | None = None,
         cost: float | None = None,
         guessed_tokens: int = 0,
+        guessed_cost: float | None = None,
     ) -> None:
         """Record what the request used.
 
@@ -129,8 +130,10 @@ class Budget:
             completion_tokens: as reported.
             cost: USD; `None` if unknown: the estimate for the prompt counts.
             guessed_tokens: estimate of those written, if not reported.
+            guessed_cost: USD for all estimated tokens; that of the prompt alone if not given.
         """
         reported = prompt_tokens is not None and completion_tokens is not None
+        guess = guessed_cost if guessed_cost is not None else ticket.cost or 0.0
         with self._lock:
             self._open.remove(ticket)
             bill = self._bill
@@ -140,7 +143,7 @@ class Budget:
                 completion_tokens=bill.completion_tokens + ((completion_tokens or 0) if reported else 0),
                 cost=bill.cost + (cost or 0.0),
                 guessed_tokens=bill.guessed_tokens + (0 if reported else ticket.tokens + guessed_tokens),
-                guessed_cost=bill.guessed_cost + ((ticket.cost or 0.0) if cost is None else 0.0),
+                guessed_cost=bill.guessed_cost + (guess if cost is None else 0.0),
                 unreported=bill.unreported + (not reported),
                 unpriced=bill.unpriced + (cost is None),
             )

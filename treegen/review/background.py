@@ -2,30 +2,52 @@
 
 import asyncio
 import logging
+import os
 import signal
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any, Final, Generic, ParamSpec, TypeVar
+from weakref import WeakSet
 
+from rich.console import RenderableType
 from textual import events
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, ReturnType, ScreenStackError
 from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.message import Message
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from treegen.errors import TreegenError
+from treegen.review.contrast import ReadableText
+from treegen.review.drawing import Changes, Painted
 from treegen.review.messages import BackgroundFailed, reason_of
 from treegen.review.screens.dialogs import Dialog
+from treegen.review.toasts import Toast, ToastQueue
 from treegen.text import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 _LONGEST: Final = 2.0  # seconds that a key waits for the one before it; a handler that never ends blocks no keys
+_ENDING: Final = () if os.name == "nt" else (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _ROUNDS: Final = 2  # a key may post a message, such as "submitted", which is handled in the second round
+
+
+_started: Final[WeakSet[Thread]] = WeakSet()
+
+
+def is_busy() -> bool:
+    """Whether a `DaemonThread` still runs a job; after `shutdown` those that run none end in a moment."""
+    for thread in _started:
+        thread.join(0.1)
+    return any(thread.is_alive() for thread in _started)
 
 
 class DaemonThread(Executor):
@@ -53,6 +75,7 @@ class DaemonThread(Executor):
         with self._starting:
             if self._thread.ident is None:
                 self._thread.start()
+                _started.add(self._thread)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -78,6 +101,37 @@ class DaemonThread(Executor):
             del job, future, function  # else the last job's tree and answer live as long as the thread waits
 
 
+@contextmanager
+def _signals(numbers: Iterable[int], handle: Callable[[int], None]) -> Iterator[None]:
+    """Handle signals in the event loop.
+
+    Not by `add_signal_handler`: what it hears while an editor holds the loop it would handle afterwards, and ctrl+c in
+    the editor, which the terminal sends to both, would end the review.
+    """
+    loop = asyncio.get_running_loop()
+
+    def hear(number: int, _: object) -> None:
+        if number != signal.SIGINT or not _may_be_typed():
+            loop.call_soon_threadsafe(handle, number)
+
+    before = {number: signal.signal(number, hear) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _may_be_typed() -> bool:
+    """Whether ctrl+c sends SIGINT now: the review has just been continued, or an editor has just ended."""
+    import termios  # which Windows has not
+
+    try:
+        return bool(termios.tcgetattr(0)[3] & termios.ISIG)
+    except termios.error:  # the terminal is gone
+        return False
+
+
 class _Question(Generic[T]):
     """What a conversation awaits: the answer of a dialog."""
 
@@ -95,18 +149,51 @@ class BackgroundApp(App[ReturnType]):
         super().__init__()
         self._typed: asyncio.Queue[events.Event] = asyncio.Queue()
         self._takes_keys = False
+        self._deaf_until = 0.0
+        self._readable = ReadableText()
+        self.toasts = ToastQueue(self._show_toast, self.set_timer)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver that survives signals and closed terminals where Textual would take the one for Unix."""
+        driver = super().get_driver_class()
+        if driver.__name__ != "LinuxDriver":
+            return driver
+        from treegen.review.driver import ReviewDriver
+
+        return ReviewDriver
+
+    async def run_async(self, **settings: Any) -> ReturnType | None:
+        """Run, and end in order when the system, a closed terminal or `kill -INT` asks for it."""
+        with _signals(() if settings.get("headless") else _ENDING, self.end_by_signal):
+            return await super().run_async(**settings)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Draw only what has changed."""
+        painted: Painted | None = getattr(self._driver, "painted", None)
+        if painted and isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            changes: Any = Changes(renderable, painted, self.size)
+            renderable = changes
+        super()._display(screen, renderable)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what is done to every painted line: at last, text is made readable."""
+        return [*super().get_line_filters(), self._readable]
 
     def on_mount(self) -> None:
-        """Begin to take keys, and end in order when the system or a closed terminal asks for it."""
+        """Begin to take keys."""
         self._takes_keys = True
         self.run_worker(self._take_keys(), group="keys", exit_on_error=False)
-        if not self.is_headless:
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, self.end_by_signal, number)
 
     def end_by_signal(self, number: int) -> None:
         """Restore the terminal and end, as a shell expects of a signal."""
         self.exit(return_code=128 + number)
+
+    @contextmanager
+    def suspend(self) -> Iterator[None]:
+        """Leave the terminal to another program; what was typed before that ends was meant for it, and is dropped."""
+        with super().suspend():
+            yield
+        self._deaf_until = monotonic()
 
     async def on_event(self, event: events.Event) -> None:
         """Queue keys, clicks and pastes.
@@ -117,12 +204,16 @@ class BackgroundApp(App[ReturnType]):
         if isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded:
             self._typed.put_nowait(event)
         else:
+            if isinstance(event, events.Resize) and (painted := getattr(self._driver, "painted", None)):
+                painted.clear()  # sizes that were passed through have cut off what is drawn
             await super().on_event(event)
 
     async def _take_keys(self) -> None:
         """Handle one key after another, each when all that the one before it leads to is done."""
         while True:
             event = await self._typed.get()
+            if event.time < self._deaf_until:
+                continue
             await super().on_event(event)
             for _ in range(_ROUNDS):
                 await self._handled()
@@ -215,9 +306,14 @@ class BackgroundApp(App[ReturnType]):
         super()._handle_exception(error)
 
     def notify(self, message: str, **settings: Any) -> None:
-        """Show a message in a corner, as text: names in it are neither markup nor escapes."""
+        """Show a message in a corner, as text: names in it are neither markup nor escapes. One is shown at a time."""
         settings["title"] = printable(settings.get("title", ""))
-        super().notify("\n".join(map(printable, message.splitlines())), **{**settings, "markup": False})
+        text = "\n".join(map(printable, message.splitlines()))
+        self.toasts.add(Toast(message=text, settings={**settings, "markup": False}))
+
+    def _show_toast(self, toast: Toast) -> None:
+        self.clear_notifications()
+        super().notify(toast.message, **toast.settings)
 
     def complain(self, error: TreegenError) -> None:
         """Show what did not work and what to do about it."""

@@ -1,11 +1,13 @@
 """What the flows and panes of the review may ask of the application that runs them."""
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
+from textual.geometry import Size
 from textual.message import Message
+from textual.theme import Theme
 from textual.widget import Widget
 
 from treegen.errors import TreegenError
@@ -30,6 +32,7 @@ class Selection:
         group: in the list of groups.
         option: in the options of that group.
         class_name: in the rules.
+        marked: the classes that are marked in the rules, in the order of the tree.
         rule_group: the group of the column in the rules; `None` in the column of class names.
         kind: what an edit key is about by the pane that has the focus: `group`, `option`, `class` or nothing.
         grid: the grid that has the focus.
@@ -38,6 +41,7 @@ class Selection:
     group: Group | None
     option: str | None
     class_name: str | None
+    marked: tuple[str, ...]
     rule_group: Group | None
     kind: str
     grid: Grid | None
@@ -62,17 +66,40 @@ class ReviewContext(Protocol):
     def is_shown(self) -> bool:
         """Whether the panes exist: not before the first paint, and not while the application ends."""
 
+    @property
+    def size(self) -> Size:
+        """The columns and lines of the terminal."""
+
+    theme: str
+
+    @property
+    def current_theme(self) -> Theme:
+        """The theme that is shown."""
+
+    @property
+    def available_themes(self) -> Mapping[str, Theme]:
+        """All themes by their names."""
+
+    def refresh_layout(self) -> None:
+        """Place the panels by the size of the terminal, and repaint them."""
+
     def commit(self, label: str, make: Callable[[], Sequence[Change]]) -> bool:
         """Make changes as one step and show them; complain and return False if they do not fit."""
 
     def tree_changed(self) -> None:
         """Repaint after a change of the tree, then validate and rescore."""
 
+    def locks_changed(self) -> None:
+        """Repaint after something was locked or unlocked."""
+
     def refresh_panes(self) -> None:
         """Repaint everything from the review."""
 
     def refresh_lines(self) -> None:
         """Repaint title, tabs, status and keys."""
+
+    def refresh_status(self) -> None:
+        """Repaint the last score and what is being computed."""
 
     def notify(self, message: str, **settings: Any) -> None:
         """Show a message in a corner, as text: names in it are neither markup nor escapes."""
@@ -91,6 +118,9 @@ class ReviewContext(Protocol):
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
         """Run a coroutine beside the keys and cancel what runs in its group; a failure becomes `BackgroundFailed`."""
+
+    def exit(self) -> None:
+        """End the application."""
 
     def post_message(self, message: Message, /) -> bool:
         """Send a message to the application, from any thread."""

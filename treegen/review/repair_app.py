@@ -43,6 +43,7 @@ class RepairApp(BackgroundApp[bool]):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        self._lines: list[int | None] = []
 
     def compose(self) -> ComposeResult:
         """Compose the problems and the keys."""
@@ -60,6 +61,7 @@ class RepairApp(BackgroundApp[bool]):
             (f"{place.line}:{place.column}" if place else "", p.severity, p.code, f"{p.pointer or '/'}: {p.message}")
             for p, place in zip(findings.problems, findings.places, strict=True)
         ]
+        self._lines = [place.line if place else None for place in findings.places]
         columns = [
             Column(head="place", width=9),
             Column(head="", width=7),
@@ -73,7 +75,8 @@ class RepairApp(BackgroundApp[bool]):
     def action_edit(self) -> None:
         """Open the file itself; nothing in it is lost."""
         try:
-            run_editor(self, self.path)
+            row = self.query_one(Grid).row
+            run_editor(self, self.path, self._lines[row] if row < len(self._lines) else None)
             if is_tree(self.path):
                 self.exit(True)
                 return

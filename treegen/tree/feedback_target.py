@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from treegen.errors import InputError
-from treegen.text import quote
+from treegen.text import did_you_mean, quote
 from treegen.tree.model import Tree
 
 
@@ -79,8 +79,10 @@ def target_of(text: str, tree: Tree) -> Target:
             option = name.removeprefix(f"{group.name}:").strip()
             if name.startswith(f"{group.name}:") and option in group.options:
                 return Target(kind="option", group=group.name, option=option)
+    names = [f"group {group.name}" for group in tree.groups] + [f"class {name}" for name in tree.classes]
+    names += [f"option {group.name}: {option}" for group in tree.groups for option in group.options]
     raise InputError(
-        f"the tree has no {quote(text)}",
+        f"the tree has no {quote(text)}{did_you_mean(text, [n for n in names if n.startswith(kind)] or names)}",
         "use tree, group NAME, option GROUP: OPTION or class NAME, spelled as in the tree",
     )
 

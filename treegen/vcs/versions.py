@@ -1,19 +1,18 @@
-"""Named tree versions: a file, or a file at a git revision; and the approved content, wherever it can be found."""
+"""Trees by name and at git revisions, and what changed since."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
-from treegen.history.store import FOLDER, Store
+from treegen.errors import ProblemsError
+from treegen.files import is_there
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
-from treegen.tree.document import digest_of
+from treegen.tree.document import parse_json
 from treegen.tree.merge.three_way import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text, in_review
-from treegen.vcs.git import NotThereError, content_at, path_in_repository, versions_of
+from treegen.vcs.git import NotThereError, content_at, path_in_repository
+from treegen.vcs.tree_names import TreeName, approved_texts, decoded, locate_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,29 +24,14 @@ class Version:
 
 
 def open_version(name: str, folder: Path) -> Version:
-    """Open the tree `FILE` or `REVISION:FILE`. It may have problems, as long as it is a tree.
-
-    Args:
-        name: an existing file takes precedence over a revision. The path after a revision is relative to the top of the
-            repository, as for git, or to `folder`; it is required.
-        folder: where file names start.
+    """Open the tree that a name means; see `locate_tree`. It may have problems, as long as it is a tree.
 
     Raises:
-        InputError: no such file or revision, or not UTF-8.
+        InputError: no such file or revision, or not the text of a tree.
         ProblemsError: the text is not that of a tree.
     """
-    path = folder / name
-    revision, colon, inside = name.partition(":")
-    if colon and revision and inside and not _is_there(path):
-        return Version(name=name, tree=tree_of(_decoded(content_at(revision, inside, folder), name), name))
-    return Version(name=name, tree=tree_of(read_text(path), name))
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # name too long
-        return False
+    located = locate_tree(name, folder)
+    return Version(name=located.text, tree=tree_of(located.read(), located.text))
 
 
 def open_base(name: str, folder: Path) -> Tree:
@@ -58,7 +42,7 @@ def open_base(name: str, folder: Path) -> Tree:
         ProblemsError: see `open_version`.
     """
     path = folder / name
-    if _is_there(path) and path.is_file() and not path.read_bytes().strip():
+    if is_there(path) and path.is_file() and not path.read_bytes().strip():
         return EMPTY
     return open_version(name, folder).tree
 
@@ -71,6 +55,7 @@ def tree_of(text: str, name: str) -> Tree:
             problem.
     """
     checked = check_text(text)
+    refuse_other_documents(text, checked.data, name)
     lost = [p for p in checked.problems if p.code == "TG102" or (in_review(p) and p.severity == "error")]
     if checked.document is None or lost:
         first = (lost or checked.problems)[0]
@@ -81,11 +66,31 @@ def tree_of(text: str, name: str) -> Tree:
     return checked.document.tree
 
 
-def _decoded(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not UTF-8 at byte {error.start}") from None
+def refuse_other_documents(text: str, data: object, name: str) -> None:
+    """Refuse an empty text, and JSON of another kind, in one sentence instead of a list of what they lack.
+
+    Raises:
+        ProblemsError: it is one of these.
+    """
+    if not text.strip():
+        raise ProblemsError(f"{name}: the file is empty", "`treegen draft DOMAIN` writes a tree")
+    if isinstance(data, dict) and not {"classification_groups", "rules"} & data.keys():
+        message = f'{name}: JSON, but not a tree: it has neither "classification_groups" nor "rules"'
+        raise ProblemsError(message, "`treegen schema tree` shows the format; `treegen import FILE` reads others")
+
+
+def refuse_unreadable(name: TreeName) -> None:
+    """Refuse what is not the text of any tree; one with errors passes.
+
+    Raises:
+        InputError: it is missing, or of another kind, such as an image.
+        ProblemsError: it is empty, not JSON, or JSON of another kind.
+    """
+    text = name.read()
+    data, _ = parse_json(text)
+    if not isinstance(data, dict):
+        tree_of(text, name.text)  # raises, and says why
+    refuse_other_documents(text, data, name.text)
 
 
 def at_revision(path: Path, revision: str) -> Version:
@@ -98,7 +103,7 @@ def at_revision(path: Path, revision: str) -> Version:
     """
     inside = path_in_repository(path)
     name = f"{revision}:{inside}"
-    return Version(name=name, tree=tree_of(_decoded(content_at(revision, inside, path.resolve().parent), name), name))
+    return Version(name=name, tree=tree_of(decoded(content_at(revision, inside, path.resolve().parent), name), name))
 
 
 def changes_since(path: Path, tree: Tree, revision: str) -> tuple[Change, ...] | None:
@@ -118,20 +123,6 @@ def changes_since_approval(path: Path, tree: Tree) -> tuple[Change, ...] | None:
     """Return the changes since the content that the sign-off names; `None` if that content cannot be found."""
     if tree.review is None:
         return None
-    for approved in _approved_trees(path, tree.review.digest):
-        return difference(approved, tree)
+    for text in approved_texts(path, tree.review.digest):
+        return difference(tree_of(text, str(path)), tree)
     return None
-
-
-def _approved_trees(path: Path, digest: str) -> Iterator[Tree]:
-    """Yield the content with a digest: from the history next to the tree, then from git."""
-    if (path.resolve().parent / FOLDER / "store.sqlite").is_file():
-        with Store(path) as store:
-            revision = store.find_revision(digest)
-        if revision:
-            yield tree_of(revision.tree, str(path))
-    for _, content in versions_of(path):
-        if digest.encode() in content:  # a tree contains its own digest and that of a sign-off
-            document = check_text(content.decode(errors="replace")).document
-            if document and digest_of(document.tree) == digest:
-                yield document.tree

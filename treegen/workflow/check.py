@@ -14,14 +14,15 @@ from treegen.config.toml_locations import locate_toml
 from treegen.config.trust import TrustError
 from treegen.errors import InputError
 from treegen.files import hash_of, read_text
+from treegen.history.score_document import Diagnosis
 from treegen.history.store import stored_scores
-from treegen.images import ImageSet, is_there, survey_images
+from treegen.images import ImageSet, below, is_there, survey_images
 from treegen.tree.changes import Change
-from treegen.tree.document import Document, content_of, digest_of
+from treegen.tree.document import Document, content_of, digest_of, save
 from treegen.tree.lint.rules import lint
 from treegen.tree.lint.word_lists import CONTEXT
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import CheckResult, check_data, check_text, conflict_problems, fix_file
+from treegen.tree.validation.checks import CheckResult, check_data, check_text, conflict_problems, fix_all
 from treegen.tree.validation.locations import problem_places
 from treegen.tree.validation.problems import Place, Problem, pointer_to, with_levels
 
@@ -43,6 +44,7 @@ class Findings:
         places: line and column of each problem; `None` where unknown.
         switched_off: how many problems the project has switched off.
         images: the image set of a domain file; `None` if it names none that can be used.
+        fixed: the problems that were fixed in the file before.
         since: the git revision that the file was compared with; `None` if it was not compared.
         changes: what changed since; `None` if the file is new.
     """
@@ -53,6 +55,7 @@ class Findings:
     document: Document | None = None
     switched_off: int = 0
     images: ImageSet | None = None
+    fixed: tuple[Problem, ...] = ()
     since: str | None = None
     changes: tuple[Change, ...] | None = None
 
@@ -89,13 +92,12 @@ def check_tree_file(
         InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
     """
     before = hash_of(path) if fix else None
-    text = read_text(path)
+    fixed: tuple[Problem, ...] = ()
     if fix:
-        checked = check_text(text, **_against(domain))
-        if any(p.fix for p in checked.problems):
-            fix_file(path, checked, before=before, **_against(domain))
-            text = read_text(path)
-    return check_tree_text(text, path, domain, encoder=encoder)
+        tree, fixed = fix_all(check_text(read_text(path), **_against(domain)), **_against(domain))
+        if tree and fixed:
+            save(path, tree, before=before)
+    return replace(check_tree_text(read_text(path), path, domain, encoder=encoder), fixed=fixed)
 
 
 def check_tree_text(
@@ -126,6 +128,16 @@ def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
     return domain, _of_toml(path, problems)
 
 
+def check_image_source(domain: Domain, findings: Findings) -> Findings:
+    """Warn in the findings of a domain file if its images are not here: its trees can still be checked."""
+    if domain.images is None or is_there(domain.images):
+        return findings
+    kind = domain.images.kind
+    message = f"the images are not here, so nothing can be scored: {below(domain.images.source, domain.folder)}"
+    problem = Problem(code="TG402", pointer=f"/images/{kind}", message=message, level="warning")
+    return _of_toml(findings.path, (*findings.problems, problem))
+
+
 def check_images(domain: Domain, findings: Findings) -> Findings:
     """Add the problems of a domain's images to the findings of its file; none of the images is decoded.
 
@@ -144,8 +156,8 @@ def check_images(domain: Domain, findings: Findings) -> Findings:
     except InputError as error:
         code = "TG410" if is_there(domain.images) else "TG402"
         code = "TG411" if isinstance(error, TrustError) else code
-        told = f"{error.message} ({error.tip})" if error.tip else error.message
-        problem = Problem(code=code, pointer=f"/images/{domain.images.kind}", message=told)
+        message = f"{error.message} ({error.tip})" if error.tip else error.message
+        problem = Problem(code=code, pointer=f"/images/{domain.images.kind}", message=message)
         return _of_toml(findings.path, (*findings.problems, problem))
 
 
@@ -186,9 +198,9 @@ def _judge(
         if encoder:
             from treegen.clip.text_checks import encoder_problems
 
-            told = {p.pointer for p in problems if p.code in ("TG111", "TG601")}
-            found = encoder_problems(checked.document.tree, encoder)
-            problems += [p for p in found if p.code != "TG601" or p.pointer not in told]
+            reported = {p.pointer for p in problems if p.code in ("TG111", "TG601")}
+            measured = encoder_problems(checked.document.tree, encoder)
+            problems += [p for p in measured if p.code != "TG601" or p.pointer not in reported]
             problems += measured_problems(path, checked.document.tree, encoder.fingerprint) if path else []
     return with_levels(problems, dict(domain.check.severity) if domain else {})
 
@@ -198,16 +210,21 @@ def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
 
     Advice that the images do not confirm is left out, except for options that cannot be distinguished.
     """
+    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
+    return advice_problems(tree, scores[-1]["dev"], "dev split of the last score") if scores else []
+
+
+def advice_problems(tree: Tree, dev: Diagnosis, where: str) -> list[Problem]:
+    """Return TG703 to TG706 from the `dev` entry of a score of this tree."""
     from treegen.clip.diagnosis.advice import advise
 
-    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
     problems = []
-    for each in advise(scores[-1]["dev"]) if scores else ():
+    for each in advise(dev):
         pair = each.kind == "merge" or len(each.target) == 3
         if each.shown or pair:
             code = "TG704" if pair else _MEASURED[each.kind]
-            told = f"{each.sentence} (dev part of the last score)"
-            problems.append(Problem(code=code, pointer=_pointer(tree, each.kind, each.target), message=told))
+            message = f"{each.sentence} ({where})"
+            problems.append(Problem(code=code, pointer=_pointer(tree, each.kind, each.target), message=message))
     return problems
 
 

@@ -1,7 +1,8 @@
 """Label images and report the answers behind each label."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,9 @@ from treegen.workflow.workspace import Workspace
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from treegen.clip.classifier import Labeller
+    from treegen.clip.classifier import Label
     from treegen.clip.decisions import DecisionRule, FittedRule
+    from treegen.clip.questions.prediction_sets import SetLimits
 
 _BATCH: Final = 64  # images that are decoded and labelled together
 
@@ -39,7 +41,8 @@ class Classification:
     Scores range from 0 to 1 under the decision rule `mean`; other rules have their own scale.
     `unsure` if the two best scores differ by less than the domain's `least_margin`. `fits` is whether the best score is
     as high as on dev images that are correctly predicted, all but the lowest 2 % of them; `None` if no score of this
-    tree by this encoder and decision rule has fitted that.
+    tree by this encoder and decision rule has fitted that. `possible` are the classes that cannot be excluded, best
+    first, if prediction sets were asked for; none of them: it fits no class.
     """
 
     path: Path
@@ -49,35 +52,61 @@ class Classification:
     rule: str = "mean"
     unsure: bool = False
     fits: bool | None = None
+    possible: tuple[str, ...] | None = None
 
 
-def classify_images(workspace: Workspace, paths: Sequence[Path]) -> list[Classification]:
+def classify_images(
+    workspace: Workspace, paths: Sequence[Path], *, top: int | None = None, level: float | None = None
+) -> list[Classification]:
     """Label images with the answers behind each label. An unreadable image carries the reason instead.
 
+    Args:
+        workspace: names tree, domain and encoder.
+        paths: pictures.
+        top: most classes in each ranking; 5 by default.
+        level: with prediction sets, which have the true class this often, 0 to 1.
+
     Raises:
+        InputError: prediction sets need a domain with images.
         ProblemsError: the tree has errors.
         ModelError: the encoder cannot be loaded.
     """
     tree, _ = workspace.load()
-    return workspace.run(lambda: _classify(workspace, tree, paths))
+    return workspace.run(lambda: _classify(workspace, tree, paths, top, level))
 
 
-def _classify(workspace: Workspace, tree: Tree, paths: Sequence[Path]) -> list[Classification]:
-    from treegen.clip.classifier import Labeller
+def _classify(
+    workspace: Workspace, tree: Tree, paths: Sequence[Path], top: int | None, level: float | None
+) -> list[Classification]:
+    from treegen.clip.classifier import TOP, Labeller
 
     crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
     decision = _decision(workspace, tree)
+    limits = None if level is None else _set_limits(workspace, tree, level)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
     results: list[Classification] = []
     margin, threshold = workspace.domain.decision.least_margin, _fit_threshold(workspace, tree, decision)
     for start in range(0, len(paths), _BATCH):
-        batch = _classify_batch(labeller, paths[start : start + _BATCH], crop)
+        label = partial(labeller.label, top=top or TOP, limits=limits)
+        batch = _classify_batch(label, paths[start : start + _BATCH], crop)
         results += [
             replace(each, rule=decision.rule.name, unsure=_is_unsure(each, margin), fits=_fits(each, threshold))
             for each in batch
         ]
         workspace.progress("classifying", len(results), len(paths))
     return results
+
+
+def _set_limits(workspace: Workspace, tree: Tree, level: float) -> "SetLimits":
+    """Fit the thresholds of prediction sets on the dev split, by the tree's order of the classes.
+
+    Raises:
+        InputError: the domain has no images.
+    """
+    if not workspace.domain.images:
+        message = "prediction sets are fitted on the dev split, and the domain has no images"
+        raise InputError(message, "classify without --sets, or name the images below [images]")
+    return workspace.evaluator.set_limits(tree, level).in_order(workspace.domain.classes, tree.classes)
 
 
 def _is_unsure(result: Classification, margin: float) -> bool:
@@ -115,7 +144,9 @@ def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
     return decision_of(workspace.domain.decision, workspace.encoder.fingerprint, learn)
 
 
-def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> list[Classification]:
+def _classify_batch(
+    label_images: "Callable[[Sequence[Image]], list[Label | None]]", paths: Sequence[Path], crop: Crop
+) -> list[Classification]:
     """Classify one batch, in the order of the paths."""
     pictures: list[Image] = []
     failures: dict[int, str] = {}
@@ -124,7 +155,7 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
             pictures.append(open_image(path, crop))
         except ValueError as error:
             failures[number] = str(error)
-    labels = iter(labeller.label(pictures) if pictures else ())
+    labels = iter(label_images(pictures) if pictures else ())
     results = []
     for number, path in enumerate(paths):
         if number in failures:
@@ -133,7 +164,6 @@ def _classify_batch(labeller: "Labeller", paths: Sequence[Path], crop: Crop) -> 
         if (label := next(labels)) is None:
             results.append(Classification(path=path, ranking=(), answers=(), failure=NO_NUMBERS))
             continue
-        ranking, answers = label
-        chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in answers)
-        results.append(Classification(path=path, ranking=ranking, answers=chain))
+        chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in label.answers)
+        results.append(Classification(path=path, ranking=label.ranking, answers=chain, possible=label.possible))
     return results

@@ -15,7 +15,7 @@ from treegen.resources import sketchbook_dir
 from treegen.text import show
 
 IMAGES_PER_CLASS: Final = 60
-FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt")
+FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt", "feedback-2.txt")
 _MANIFEST: Final = ".laid-out.json"
 
 

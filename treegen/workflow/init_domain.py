@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from treegen.config.class_names import doubtful
 from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_data, read_domain
 from treegen.config.trust import record, requests_of
 from treegen.errors import InputError
@@ -14,7 +15,7 @@ from treegen.files import read_text, write_atomically
 from treegen.images import Findings, below, part_called, picture_files, survey_images
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.tables import columns_of, guess_columns, label_names, picture_columns
-from treegen.text import did_you_mean, show
+from treegen.text import counted, did_you_mean, encodable, show
 
 _TEMPLATE: Final = """\
 # A treegen domain: what is to be classified. `treegen schema domain` explains every key.
@@ -37,7 +38,7 @@ name_template = "a photo of {{a noun}}: {{name}}"      # how the baseline names 
 [split]                         # dev is for choosing and feedback, test for reporting
 dev = 0.5
 seed = 0
-# sealed = true                 # show the test part with `treegen score --unseal` only
+# sealed = true                 # evaluate the test split with `treegen score --unseal` only
 
 [llm]
 # model = "openai/gpt-4o-mini"  # any litellm name; replay/FILE; or manual, for a chat window
@@ -52,12 +53,12 @@ seed = 0
 _IMAGES: Final = """\
 [images]
 {source}
-# crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the part to look at
+# crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the region that is used
 """
 _NO_IMAGES: Final = """\
 # [images]                      # without images a tree can be drafted and checked, not scored
 # folder = "images"             # one folder per class, named like the class; `treegen schema domain` shows other ways
-# crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the part to look at
+# crop = [0.0, 0.1, 1.0, 0.55]  # left, top, right, bottom, as fractions: the region that is used
 """
 
 _MOST_NOTES: Final = 10
@@ -109,12 +110,13 @@ def write_domain(
     if twice := [n for n, count in Counter(names).items() if count > 1]:
         raise InputError(f"{classes}: {_lines_of(classes, twice)}", "remove one of the two lines")
     if len(names) < 2:
-        told = f"{classes or images}: {len(names)} class{'' if len(names) == 1 else 'es'}; at least 2 are needed"
-        raise InputError(told, "add class names" if classes else "--images DIR needs one folder of pictures per class")
+        message = f"{classes or images}: {counted(len(names), 'class', 'classes')}; at least 2 are needed"
+        tip = "add class names" if classes else "--images DIR needs one folder of pictures per class"
+        raise InputError(message, tip)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made: {error.strerror or error}", "name another folder") from None
+        raise InputError(f"{folder}: cannot be created: {error.strerror or error}", "name another folder") from None
     text = _TEMPLATE.format(
         name=_toml(name or folder.resolve().name),
         noun=_toml(noun),
@@ -127,7 +129,7 @@ def write_domain(
     if requests := list(requests_of(read_data(path), folder.resolve())):  # the user's own words
         record(folder, requests)
     domain, problems = read_domain(path)
-    notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems]
+    notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems] + doubtful(names)
     files = ""
     if images and domain:
         notes += _mismatches(domain.classes, folders, "folder" if images.is_dir() else "label")
@@ -149,18 +151,19 @@ def _files(domain: Domain) -> tuple[str, list[str]]:
 def _lines_of(classes: Path | None, names: Sequence[str]) -> str:
     """List names that occur twice in a class list, with their lines."""
     lines = [line.strip() for line in read_text(classes).splitlines()] if classes else []
-    told = []
-    for name in names[:5]:
+    duplicates = []
+    for name in names[:20]:
         at = [str(number) for number, line in enumerate(lines, start=1) if line == name]
-        told.append(f"{show(name)} stands twice" + (f" (lines {', '.join(at)})" if at else ""))
-    return ", ".join(told)
+        duplicates.append(f"{show(name)} is a duplicate" + (f" (lines {', '.join(at)})" if at else ""))
+    more = [f"and {len(names) - 20} more"] if len(names) > 20 else []
+    return ", ".join([*duplicates, *more])
 
 
 def _source_of(images: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
     """Return the lines of [images] for a folder or a table, and the names of classes in it.
 
     Raises:
-        InputError: it is not there, or a table whose columns cannot be told.
+        InputError: it is not there, or the columns of a table are not recognised.
     """
     named = _toml(_relative(images, folder))
     if images.is_file():
@@ -185,7 +188,7 @@ def _table_labels(table: Path, path: str = "path", label: str = "label") -> tupl
     if None in used.values():
         lacking = next(key for key, name in used.items() if name is None)
         there = ", ".join(map(show, heads))
-        raise InputError(f"{table}: no column is known to be the {lacking}; there are: {there}", f"call one {lacking}")
+        raise InputError(f"{table}: none of the columns is recognised as the {lacking}: {there}", f"call one {lacking}")
     other = {key: name for key, name in used.items() if name != {"path": path, "label": label}[key]}
     line = ", ".join(f"{key} = {_toml(str(name))}" for key, name in other.items())
     labels = {row.get(str(used["label"]), "").strip() for row in rows}
@@ -213,7 +216,7 @@ def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
-    """Return the names of the folders that contain a picture: the outermost that are no split, nor hold splits."""
+    """Return the names of the folders that contain a picture: the outermost that neither are splits nor hold any."""
     found = set[str]()
     for inner in sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith(".")):
         if inner in covered:
@@ -226,13 +229,13 @@ def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
 
 
 def _holds_pictures(folder: Path) -> bool:
-    """Tell whether a folder holds a picture, be it one that cannot be read here."""
+    """Return whether a folder holds a picture, readable here or not."""
     findings = Findings()
     return any(picture_files(folder, findings)) or any(each.exists for each in findings.skipped)
 
 
 def _holds_classes(folder: Path) -> bool:
-    """Tell whether a folder is a split with folders of classes: train/Newt, and not Newt/train."""
+    """Return whether a folder is a split with folders of classes: train/Newt, and not Newt/train."""
     return part_called(folder.name) is not None and any(p.is_dir() for p in folder.iterdir())
 
 
@@ -243,7 +246,7 @@ def _mismatches(classes: Sequence[str], folders: Sequence[str], kind: str) -> li
         f"no image {kind} for the class {show(name)}{did_you_mean(name, strange, kind=f'the {kind}', cutoff=0.6)}"
         for name in lacking[:_MOST_NOTES]
     ]
-    notes += [f"the {kind} {show(name)} is no class" for name in strange[:_MOST_NOTES]]
+    notes += [f"the {kind} {show(name)} is not a class" for name in strange[:_MOST_NOTES]]
     more = max(0, len(lacking) - _MOST_NOTES) + max(0, len(strange) - _MOST_NOTES)
     return [*notes, f"and {more} more like these"] if more else notes
 
@@ -254,9 +257,15 @@ def _relative(path: Path | None, folder: Path) -> str:
 
 
 def _toml(text: str) -> str:
-    """Return a TOML basic string."""
+    """Return a TOML basic string.
+
+    Raises:
+        InputError: UTF-8 cannot encode it: it is the name of a file or a folder in another encoding.
+    """
     import tomlkit
 
+    if encodable(text) != text:
+        raise InputError(f"{show(text)}: not UTF-8, as domain.toml must be", "rename the file or the folder")
     return tomlkit.string(text).as_string()
 
 

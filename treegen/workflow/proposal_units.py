@@ -87,13 +87,28 @@ def units_of(
             places=tuple(members),
             needs=needs[number],
             outside=any(_outside(changes[p], target, names) for p in members),
-            refused=next((reason for p in members if (reason := _locked(changes[p], locks, names, tree))), ""),
         )
         for number, members in enumerate(places)
     ]
-    units = _with_new_options(units, target)
+    return with_locks(_with_new_options(units, target), locks, tree)
+
+
+def with_locks(units: Sequence[ChangeGroup], locks: Collection[str], tree: Tree) -> tuple[ChangeGroup, ...]:
+    """Refuse the groups of a proposal that touch a lock, or need one that does, and no others.
+
+    Args:
+        units: all of the proposal.
+        locks: as for `units_of`.
+        tree: the one that the groups were made for.
+    """
+    names = _Names(change for unit in units for change in unit.changes)
+
+    def refusal(unit: ChangeGroup) -> str:
+        return next((reason for change in unit.changes if (reason := _locked(change, locks, names, tree))), "")
+
+    touched = [replace(unit, refused=refusal(unit)) for unit in units]
     # Last, in one pass: `needs` is transitive already, so a refusal need not be passed on step by step.
-    return tuple(_refused_with(unit, units) for unit in units)
+    return tuple(_refused_with(unit, touched) for unit in touched)
 
 
 def closure(units: Sequence[ChangeGroup], chosen: Iterable[int]) -> frozenset[int]:

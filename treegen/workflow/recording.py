@@ -1,14 +1,21 @@
-"""Shared by all conversations with a language model: report progress, record attempts, extract the resulting tree."""
+"""Shared by all conversations with a language model: report progress, record calls, extract the resulting tree."""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from treegen.errors import ProblemsError
+from treegen.files import write_atomically
 from treegen.history.store import Call, Store
 from treegen.progress import Progress
+from treegen.text import counted
+from treegen.tree.document import dump
 from treegen.tree.model import Tree
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import errors_of
 
 if TYPE_CHECKING:
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt, Conversation
 
 Listener = Callable[["Attempt"], None]
+_UNREAD = "unread"  # the purpose of a call until its reply was read
 
 
 class ProgressChat:
@@ -47,47 +55,128 @@ class ProgressChat:
                 self._progress(f"waiting for {self.name}", int(more < 0), 1)
 
 
-def recorder(store: Store, model: str, on_attempt: Listener | None) -> tuple[Listener, list[int]]:
-    """Return a listener that stores every attempt before it is shown, and the list of stored call numbers."""
-    store.require_writable()
-    calls: list[int] = []
+class Recorder:
+    """Puts every call into the history: the reply as soon as it has arrived, and what was found in it afterwards.
 
-    def record(attempt: "Attempt") -> None:
-        reply = attempt.reply
-        problems = tuple(p.as_json() for p in attempt.problems)
-        call = Call(
-            purpose=attempt.purpose,
-            model=reply.model if reply else model,
-            reply=reply.text if reply else None,
-            messages=tuple(m.as_kept() for m in attempt.messages),
-            finish=reply.finish if reply else "failed",
-            prompt_tokens=reply.prompt_tokens if reply else None,
-            completion_tokens=reply.completion_tokens if reply else None,
-            cost=reply.cost if reply else None,
-            seconds=reply.seconds if reply else None,
-            repaired=attempt.repaired,
-            problems=problems or (({"failure": attempt.failure},) if attempt.failure else ()),
-            requests=reply.requests if reply else None,
-            cached=bool(reply and reply.cached),
-        )
-        calls.append(store.add_call(call))
-        if on_attempt:
-            on_attempt(attempt)
+    A reply is paid for before it is read, and whatever happens while it is read must not lose it. Thread-safe.
 
-    return record, calls
+    Attributes:
+        calls: the numbers of the stored calls.
+        trees: the attempts that gave groups and rules, with errors or without.
+        failed: how many attempts had errors.
+        unfinished: how many attempts at the present step have been made; 0 where the last one was sound.
+    """
+
+    def __init__(self, store: Store, chat: "Chat", on_attempt: Listener | None = None) -> None:
+        """Record the calls of a chat, which becomes one itself; `on_attempt` is called with each attempt.
+
+        Raises:
+            InputError: the history cannot be written.
+        """
+        store.require_writable()
+        self.name = chat.name
+        self.calls: list[int] = []
+        self.trees: list[Attempt] = []
+        self.failed = self.unfinished = 0
+        self._store, self._chat, self._on_attempt = store, chat, on_attempt
+        self._unread: dict[int, int] = {}  # identity of a reply -> number of its call
+        self._lock = threading.Lock()
+
+    def complete(
+        self, messages: "Sequence[Message]", on_text: "OnText | None" = None, *, wire: "ResponseSchema | None" = None
+    ) -> "Reply":
+        """Forward to the wrapped chat and store the reply."""
+        reply = self._chat.complete(messages, on_text, wire=wire)
+        number = self._store.add_call(_call(_UNREAD, self.name, messages, reply))
+        with self._lock:
+            self._unread[id(reply)] = number
+            self.calls.append(number)
+        return reply
+
+    def record(self, attempt: "Attempt") -> None:
+        """Store what was found in a reply, or why there is none."""
+        with self._lock:
+            number = self._unread.pop(id(attempt.reply), None)
+        found = tuple(p.as_json() for p in attempt.problems)
+        found = found or (({"failure": attempt.failure},) if attempt.failure else ())
+        if number is None:
+            call = _call(attempt.purpose, self.name, attempt.messages, attempt.reply)
+            self.calls.append(self._store.add_call(replace(call, problems=found, repaired=attempt.repaired)))
+        else:
+            self._store.complete_call(number, purpose=attempt.purpose, problems=found, repaired=attempt.repaired)
+        wrong = bool(errors_of(attempt.problems))
+        self.failed += wrong
+        self.unfinished = self.unfinished + 1 if wrong else 0
+        if isinstance(attempt.data, dict) and "classification_groups" in attempt.data:
+            self.trees.append(attempt)
+        if self._on_attempt:
+            self._on_attempt(attempt)
 
 
-def result_of(conversation: "Conversation", path: Path) -> Tree:
+def _call(purpose: str, model: str, messages: "Sequence[Message]", reply: "Reply | None") -> Call:
+    return Call(
+        purpose=purpose,
+        model=reply.model if reply else model,
+        reply=reply.text if reply else None,
+        messages=tuple(m.as_kept() for m in messages),
+        finish=reply.finish if reply else "failed",
+        prompt_tokens=reply.prompt_tokens if reply else None,
+        completion_tokens=reply.completion_tokens if reply else None,
+        cost=reply.cost if reply else None,
+        seconds=reply.seconds if reply else None,
+        requests=reply.requests if reply else None,
+        cached=bool(reply and reply.cached),
+    )
+
+
+def forget_failed(store: Store, attempts: "Sequence[Attempt]") -> None:
+    """Take replies with errors out of the cache, so that the next run asks again instead of failing again."""
+    keys = {a.reply.key for a in attempts if a.reply and a.reply.key and errors_of(a.problems)}
+    with store.writing() as db:
+        db.executemany("DELETE FROM answer WHERE key=?", [(key,) for key in keys])
+
+
+def result_of(conversation: "Conversation", path: Path, store: Store, draft: Path | None = None) -> Tree:
     """Return the tree of a conversation.
 
+    Args:
+        conversation: with all its attempts.
+        path: the tree file, which is not touched.
+        store: its cache loses the replies that failed.
+        draft: where the best attempt was written.
+
     Raises:
-        ProblemsError: it produced none; the message lists the last problems.
+        ProblemsError: it produced none; the message has the last problems, those of one kind as one.
     """
     if conversation.tree is not None:
         return conversation.tree
-    errors = errors_of(conversation.problems)
-    listed = "\n".join(f"  {p.code} {p.pointer or '/'}: {p.message}" for p in errors)
-    tip = f"nothing was written; `treegen log {path} --calls` shows all attempts, and --fresh asks again"
-    raise ProblemsError(
-        f"no usable tree after {len(conversation.attempts)} replies, {conversation.stopped}\n{listed}", tip
-    )
+    forget_failed(store, conversation.attempts)
+    listed = "".join(f"\n  {p.code} {p.pointer or '/'}: {p.message}" for p in fold(errors_of(conversation.problems)))
+    log = f"`treegen log {path} --calls` shows all replies, and the same command asks again"
+    tip = f"nothing was written; {log}"
+    if draft:
+        tip = f"the best attempt is in {draft}, with its errors: `treegen review {draft}` opens it; {log}"
+    replies = counted(len(conversation.attempts), "reply", "replies")
+    raise ProblemsError(f"no usable tree after {replies}, {conversation.stopped}{listed}", tip)
+
+
+def write_draft(path: Path, domain: str, content: dict[str, Any]) -> Path:
+    """Write a tree that has errors beside the tree file, and never over an earlier one.
+
+    Args:
+        path: of the tree file.
+        domain: its name.
+        content: groups and rules as plain data, of the right types or not.
+
+    Returns:
+        The file: NAME.draft.json, or NAME.draft-2.json and so on.
+    """
+    data = {"domain": domain, **{key: value for key, value in content.items() if key != "alike"}}
+    document = check_data(data).document
+    text = dump(document.tree) if document else json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    file, number = path.with_name(f"{path.stem}.draft.json"), 1
+    while file.exists() and file.read_bytes() != text.encode(errors="replace"):
+        number += 1
+        file = path.with_name(f"{path.stem}.draft-{number}.json")
+    write_atomically(file, text.encode(errors="replace"))
+    return file

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.config.settings import EncoderSettings
-from treegen.errors import TreegenError
-from treegen.history.score_document import Diagnosis, Score
+from treegen.errors import InputError, TreegenError
+from treegen.files import read_text
+from treegen.history.score_document import Diagnosis, Score, as_tested
 from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.text import first_line
+from treegen.tree.document import digest_of, parse_json
 from treegen.tree.model import Tree
-from treegen.tree.validation.problems import Problem, errors_of
-from treegen.workflow.check import check_tree
+from treegen.tree.validation.checks import approval_problems, digest_problems
+from treegen.tree.validation.problems import Problem, errors_of, with_levels
+from treegen.workflow.check import advice_problems, check_tree
 from treegen.workflow.session import Session
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
+    from treegen.clip.diagnosis.observations import Observations
 
 T = TypeVar("T")
 
@@ -37,12 +41,18 @@ class Measurement:
         dev: the `dev` entry of a score document.
         mistakes: the misclassified images.
         rule: name of the decision rule.
+        observations: the answers on every image; `None` for a stored score.
+        problems: what the score says against the tree: options that are confused, groups that do harm.
+        is_stored: it was read from the history, which keeps neither mistakes nor observations.
     """
 
     tree: Tree
     dev: Diagnosis
     mistakes: "tuple[Mistake, ...]" = ()
     rule: str = "mean"
+    observations: "Observations | None" = None
+    problems: tuple[Problem, ...] = ()
+    is_stored: bool = False
 
     def group(self, name: str) -> dict[str, Any] | None:
         """Return the diagnosis of a group, if any."""
@@ -54,9 +64,33 @@ class Measurement:
 
 
 def _measure(workspace: Workspace, tree: Tree) -> Measurement:
-    evaluator = workspace.evaluator
-    rule = workspace.domain.decision.rule
-    return Measurement(tree=tree, dev=evaluator.diagnose(tree), mistakes=evaluator.mistakes(tree), rule=rule)
+    evaluator, domain = workspace.evaluator, workspace.domain
+    dev = evaluator.diagnose(tree)
+    return Measurement(
+        tree=tree,
+        dev=dev,
+        mistakes=evaluator.mistakes(tree),
+        rule=domain.decision.rule,
+        observations=evaluator.observe(tree),
+        problems=_advice(tree, dev, domain),
+    )
+
+
+def _advice(tree: Tree, dev: Diagnosis, domain: Domain) -> tuple[Problem, ...]:
+    return with_levels(advice_problems(tree, dev, "dev split"), dict(domain.check.severity))[0]
+
+
+def _stored(domain: Domain, session: Session) -> tuple[Measurement | None, Score | None]:
+    """Return the last scores of the tree by the domain's encoder, as the history has them."""
+    scores = [
+        s for s in session.store.scores_of(digest_of(session.tree)) if s["encoder"]["name"] == domain.encoder.name
+    ]
+    if not scores:
+        return None, None
+    dev, rule = scores[-1]["dev"], scores[-1]["decision_rule"]
+    problems = _advice(session.tree, dev, domain)
+    measured = Measurement(tree=session.tree, dev=dev, rule=rule, problems=problems, is_stored=True)
+    return measured, next((score for score in reversed(scores) if as_tested(score)), None)
 
 
 class ReviewModel:
@@ -96,9 +130,11 @@ class ReviewModel:
             self.session = Session(path, opened.enter_context(Store(path)))
             opened.callback(self.session.close)
             self._opened = opened.pop_all()
+        self.path = path
         self.missing = ""
         self.domain: Domain | None = None
         domain_file = domain_path or path.parent / FILE_NAME
+        self.domain_path = domain_file
         try:
             self.domain = load_domain(domain_file)
         except TreegenError as error:
@@ -106,14 +142,19 @@ class ReviewModel:
         if self.domain and not self.domain.images:
             self.missing = f"{domain_file} names no images, so nothing can be scored: add [images] folder = ..."
         self.measured: Measurement | None = None
-        self.scores: list[float] = []
         self.tested: Score | None = None
-        self.path, self.domain_path, self._encoder = path, domain_file, encoder
+        if self.domain and self.domain.images:
+            self.measured, self.tested = _stored(self.domain, self.session)
+        self.scores = [self.measured.dev["accuracy"]] if self.measured else []
+        self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
+        self._approval: tuple[Tree, tuple[Problem, ...]] | None = None
+        self._file_problems: tuple[Problem, ...] = ()
+        self.file_read()
+        self._encoder = encoder
         self._thread = thread or ThreadPoolExecutor(1, "clip")  # models are not shared between threads
         self._workspace: Workspace | None = None
         self._lock, self._users, self._closed = Lock(), 0, False
         self._progress: Progress = no_progress
-        self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
 
     @property
     def tree(self) -> Tree:
@@ -122,25 +163,49 @@ class ReviewModel:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Everything wrong with the current tree."""
+        """Everything wrong with the current tree, its file and its approval, and what its score says against it."""
+        return (*self._tree_problems, *self._others)
+
+    @property
+    def _tree_problems(self) -> tuple[Problem, ...]:
         if self._checked is None or self._checked[0] is not self.tree:
             self._checked = (self.tree, check_tree(self.tree, self.domain))
         return self._checked[1]
 
     @property
+    def _others(self) -> tuple[Problem, ...]:
+        advice = self.measured.problems if self.measured and not self.stale else ()
+        if self._approval is None or self._approval[0] is not self.tree:
+            self._approval = (self.tree, tuple(approval_problems(self.tree)))
+        found = (*self._file_problems, *self._approval[1])
+        return (*with_levels(found, dict(self.domain.check.severity) if self.domain else {})[0], *advice)
+
+    @property
     def known_problems(self) -> tuple[Problem, ...]:
         """The last computed problems, possibly of an earlier state; does not run the checks."""
-        return self._checked[1] if self._checked else ()
+        return (*self._checked[1], *self._others) if self._checked else ()
+
+    @property
+    def errors(self) -> int:
+        """How many errors keep the tree from being scored."""
+        return len(errors_of(self._tree_problems))
 
     @property
     def can_score(self) -> bool:
         """Whether there are images, and the tree has no errors."""
-        return self.domain is not None and self.domain.images is not None and not errors_of(self.problems)
+        return self.domain is not None and self.domain.images is not None and not self.errors
+
+    def file_read(self) -> None:
+        """Look at what only the file has, its digest, after the session has read or written it."""
+        with suppress(InputError):
+            data = parse_json(read_text(self.path))[0]
+            written = data.get("digest") if isinstance(data, dict) else None
+            self._file_problems = tuple(digest_problems(self.session.saved, written))
 
     @property
     def stale(self) -> bool:
         """Whether the last score belongs to an earlier state."""
-        return self.measured is None or self.measured.tree is not self.tree
+        return self.measured is None or (self.measured.tree is not self.tree and self.measured.tree != self.tree)
 
     def measure(self, progress: Progress = no_progress) -> "Future[Measurement]":
         """Score the current tree on the dev split, on the models' thread."""

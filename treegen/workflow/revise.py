@@ -19,7 +19,7 @@ from treegen.tree.validation.checks import CheckResult, check_text
 from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.auto_feedback import compose
 from treegen.workflow.proposal_units import ChangeGroup, take, units_of
-from treegen.workflow.recording import Listener, ProgressChat, recorder, result_of
+from treegen.workflow.recording import Listener, ProgressChat, Recorder, result_of
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -90,19 +90,19 @@ def propose_revision(
     start = _starting_point(workspace, tree, diagnosis)
     if tree is None:
         workspace.current(start.tree)
-    listener, calls = recorder(workspace.store, chat.name, on_attempt)
+    recorder = Recorder(workspace.store, chat, on_attempt)
     conversation = revise(
         without_asking(workspace.domain),
         start.tree,
         feedback,
-        chat if on_text else ProgressChat(chat, workspace.progress),
+        recorder if on_text else ProgressChat(recorder, workspace.progress),
         problems=start.problems,
         diagnosis=start.diagnosis,
         tries=tries,
-        on_attempt=listener,
+        on_attempt=recorder.record,
         on_text=on_text,
     )
-    reply_tree = result_of(conversation, workspace.path)
+    reply_tree = result_of(conversation, workspace.path, workspace.store)
     revised = replace(reply_tree, review=start.tree.review, conflicts=start.tree.conflicts)
     changes = difference(start.tree, revised)
     units = units_of(start.tree, changes, target=feedback.target, locks=feedback.locks)
@@ -113,7 +113,7 @@ def propose_revision(
         units=units,
         conversation=conversation,
         feedback=feedback.text,
-        calls=tuple(calls),
+        calls=tuple(recorder.calls),
     )
 
 

@@ -29,7 +29,12 @@ class ScoreResult:
 
 
 def score_tree(
-    workspace: Workspace, tree: Tree | None = None, *, sealed: bool | None = None, rules: str = ""
+    workspace: Workspace,
+    tree: Tree | None = None,
+    *,
+    sealed: bool | None = None,
+    rules: str = "",
+    parent: Tree | None = None,
 ) -> ScoreResult:
     """Score the tree on the test split, with the paired test against its parent revision, and store the score.
 
@@ -40,6 +45,7 @@ def score_tree(
         tree: the content of the tree file, if it is already loaded.
         sealed: use the dev split only; defaults to the domain's [split].
         rules: decision rules to compare, such as `sum,vote` or `all`; none if empty.
+        parent: the tree for the paired test instead of the parent revision's.
 
     Raises:
         InputError: there are no images, or no such rule.
@@ -50,16 +56,19 @@ def score_tree(
 
     compared = rules_named(rules) if rules else ()
     scored = tree or workspace.load()[0]
-    return workspace.run(lambda: _score(workspace, scored, sealed, compared))
+    return workspace.run(lambda: _score(workspace, scored, sealed, compared, parent))
 
 
-def _score(workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Sequence[DecisionRule]") -> ScoreResult:
+def _score(
+    workspace: Workspace, tree: Tree, sealed: bool | None, compared: "Sequence[DecisionRule]", parent: Tree | None
+) -> ScoreResult:
     from treegen.clip.text_checks import check_lengths
 
     check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # fail before embedding the images
     dev_only = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator
-    score = evaluator.score(tree, None if dev_only else parent_tree(workspace, revision), sealed=dev_only)
+    against = None if dev_only else parent or parent_tree(workspace, revision)
+    score = evaluator.score(tree, against, sealed=dev_only)
     if compared:
         score["rules"] = evaluator.compare(tree, compared, sealed=dev_only)[1]
     if not dev_only:
@@ -85,7 +94,8 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
     """Write the decision rule that a score's comparison chose into the domain file; return its name.
 
     From then on it makes scores, previews and labels. The file's comments and order are preserved; `least_margin` is
-    kept only if the rule stays the same, because its scale depends on the rule.
+    kept only if the rule stays the same, because its scale depends on the rule, and priors only by the rule that uses
+    them.
 
     Args:
         workspace: its domain file is written.
@@ -98,8 +108,9 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
     entry = next(e for e in score["rules"]["entries"] if e["rule"] == chosen)
     learnt = {"parameters": entry["parameters"], "encoder": score["encoder"]["fingerprint"]}
     before = workspace.domain.decision
+    priors = {"priors": dict(before.priors)} if before.priors and chosen == before.rule else {}
     margin = {"least_margin": before.least_margin} if before.least_margin and chosen == before.rule else {}
-    values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **margin}
+    values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **margin, **priors}
     write_table(workspace.domain_path, "decision", values)
     return str(chosen)
 

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from treegen.errors import InputError
-from treegen.files import read_text
+from treegen.errors import InputError, TreegenError
+from treegen.files import read_text, write_atomically
 from treegen.history.sessions import Journal, Opened, Step
 from treegen.history.store import Revision, Store
 from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
@@ -61,7 +62,8 @@ class Session:
             self.locks, self._file_hash = last.locks, last.file_hash
             self.saved = tree_of(last.saved, str(self.path))
             applied = (change for step in self.steps[: self.position] for change in step.changes)
-            self.tree = apply(tree_of(last.base, str(self.path)), applied)
+            # an approval is no step: it is that of the file
+            self.tree = replace(apply(tree_of(last.base, str(self.path)), applied), review=self.saved.review)
             if file_tree == self.tree:  # saved, but the store could not say so: the disk was full
                 self.saved, self._file_hash = file_tree, file_hash
             self.resumed = self.unsaved or file_hash == self._file_hash
@@ -107,7 +109,10 @@ class Session:
     @property
     def file_changed(self) -> bool:
         """Whether the file differs from what the session last saw."""
-        return _hash(read_text(self.path)) != self._file_hash if self.path.exists() else True
+        try:
+            return _hash(read_text(self.path)) != self._file_hash
+        except InputError:  # it is gone, or is no text any more
+            return True
 
     def do(self, label: str, changes: Iterable[Change]) -> None:
         """Apply changes as one step.
@@ -166,19 +171,41 @@ class Session:
         return self._write()
 
     def overwrite(self) -> Revision:
-        """Overwrite what someone else wrote, after storing it as a revision.
+        """Overwrite what someone else wrote, after storing it: as a revision, or as a file if it is not a tree.
 
         Raises:
             InputError: the file cannot be read or written.
-            ProblemsError: the file's content is not a tree and could not be stored.
         """
         self.check_store()
         if self.path.exists():
-            theirs = tree_of(read_text(self.path), str(self.path))
-            latest = self.store.latest()
-            note = "found in the file before it was overwritten"
-            self.store.add_revision(theirs, author="human", note=note, parent=latest.id if latest else None)
+            try:
+                theirs = tree_of(read_text(self.path), str(self.path))
+            except TreegenError:  # such as conflict markers, or no text at all
+                self._keep_bytes()
+            else:
+                latest = self.store.latest()
+                note = "found in the file before it was overwritten"
+                self.store.add_revision(theirs, author="human", note=note, parent=latest.id if latest else None)
         return self._write()
+
+    def _keep_bytes(self) -> None:
+        """Keep what is in the file next to the history."""
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror or error}", "nothing was written") from None
+        name = f"overwritten-{hashlib.sha256(data).hexdigest()[:12]}-{self.path.name}"
+        write_atomically(self.store.folder / name, data)
+
+    def save_as(self, path: Path) -> None:
+        """Write the tree into another file; the session stays with its own.
+
+        Raises:
+            InputError: there is such a file, or it cannot be written.
+        """
+        if path.exists():
+            raise InputError(f"{path} exists", "name a file that does not")
+        save(path, self.tree)
 
     def merge_file(self) -> MergeResult:
         """Merge what someone else wrote into the tree, as one step. The next save writes the result.
@@ -194,6 +221,23 @@ class Session:
         self.saved, self._file_hash = theirs, _hash(text)
         self._journal.saw_file(self._id, dump(theirs), self._file_hash)
         return merged
+
+    def take_approval(self) -> None:
+        """Take up the sign-off that was written into the file for the saved content.
+
+        Raises:
+            ConflictError: the content of the file is another one.
+            InputError: the file cannot be read.
+            ProblemsError: it is not a tree.
+        """
+        text = read_text(self.path)
+        signed = tree_of(text, str(self.path))
+        if digest_of(signed) != digest_of(self.saved):
+            raise ConflictError(f"{self.path} was changed by somebody else in the meantime", "save to merge")
+        self.check_store()
+        self.saved, self.tree = signed, replace(self.tree, review=signed.review)
+        self._file_hash = _hash(text)
+        self._journal.saw_file(self._id, dump(signed), self._file_hash)
 
     def set_lock(self, what: str, locked: bool) -> None:
         """Lock or unlock `group NAME` or `class NAME` for language models."""

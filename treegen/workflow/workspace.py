@@ -12,7 +12,7 @@ from treegen.config.domain import domain_path as domain_file
 from treegen.config.settings import EncoderSettings, SplitSettings
 from treegen.errors import InputError
 from treegen.extras import require
-from treegen.files import read_text
+from treegen.files import is_folder
 from treegen.history.store import FOLDER, Revision, Store, store_folder
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
@@ -21,13 +21,14 @@ from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_text
 from treegen.tree.validation.problems import Problem
+from treegen.vcs.tree_names import TREE_NAME, TreeName
+from treegen.vcs.versions import refuse_other_documents
 
 if TYPE_CHECKING:
     from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
     from treegen.clip.evaluator import Evaluator
 
-TREE_NAME: Final = "tree.json"
 CACHE_NAME: Final = "embeddings.sqlite"
 
 T = TypeVar("T")
@@ -55,6 +56,7 @@ class Workspace:
         domain_path: Path | None = None,
         encoder: EncoderSettings | None = None,
         progress: Progress = no_progress,
+        version: TreeName | None = None,
     ) -> None:
         """Load the domain; the tree file need not exist yet.
 
@@ -63,17 +65,19 @@ class Workspace:
             domain_path: the domain file or its folder; the tree's folder if not given.
             encoder: overrides the domain's [encoder].
             progress: called with the progress of long steps.
+            version: the revision of the tree to work with; the file as it is if not given.
 
         Raises:
             InputError: there is no domain, or it cannot be read.
             ProblemsError: the domain has problems.
         """
-        if tree_path.is_dir():
+        if is_folder(tree_path):
             raise InputError(f"{tree_path} is a folder", f"name the tree file, such as {tree_path / TREE_NAME}")
         source = domain_path or tree_path.parent / FILE_NAME
         if domain_path is None and not source.is_file():
             raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")
         self.path, self.domain_path = tree_path, domain_file(source)
+        self.version = version or TreeName(text=str(tree_path), path=tree_path)
         self.domain: Domain = load_domain(source)
         self.encoder_settings = encoder or self.domain.encoder
         self.progress = progress
@@ -200,8 +204,16 @@ class Workspace:
         return tuple(image for image in images if splits[image.digest] == "dev")
 
     def check(self) -> CheckResult:
-        """Check the tree file against the domain's classes."""
-        return check_text(read_text(self.path), classes=self.domain.classes, domain=self.domain.name)
+        """Check the tree against the domain's classes.
+
+        Raises:
+            InputError: the file or the revision cannot be read.
+            ProblemsError: it is empty, or JSON of another kind.
+        """
+        text = self.version.read()
+        checked = check_text(text, classes=self.domain.classes, domain=self.domain.name)
+        refuse_other_documents(text, checked.data, self.version.text)
+        return checked
 
     def load(self) -> tuple[Tree, tuple[Problem, ...]]:
         """Return the tree, which has no errors, and its warnings.
@@ -211,7 +223,7 @@ class Workspace:
             ProblemsError: the tree has errors.
         """
         checked = self.check()
-        return checked.sound_tree(self.path), checked.problems
+        return checked.sound_tree(Path(self.version.text)), checked.problems
 
     def current(self, tree: Tree) -> Revision:
         """Return the revision of this content; store a new one if it was edited outside of treegen."""
@@ -219,5 +231,5 @@ class Workspace:
         if revision:
             return revision
         latest = self.store.latest()
-        note = "edited by hand" if latest else "found"
+        note = f"from {self.version.text}" if self.version.commit else "edited by hand" if latest else "found"
         return self.store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)

@@ -12,7 +12,8 @@ from tests.clip.decisions.test_fixed import SIZES, B, answers_of, evidence_of
 from tests.clip.decisions.test_learnt import LABELS, sharpened
 from treegen.clip.decisions import RULES, FittedRule, RuleInputs, fit, rules_named
 from treegen.clip.decisions.abstaining import COVERAGES, curve, margins, thresholds
-from treegen.clip.decisions.comparing import FOLDS, compare_rules, cross_validated, folds_of
+from treegen.clip.decisions.comparing import compare_rules, cross_validated
+from treegen.clip.decisions.folds import FOLDS, folds_of
 from treegen.clip.metrics.statistics import holm, mcnemar_exact, wilson_interval
 from treegen.errors import InputError
 
@@ -48,7 +49,7 @@ def test_every_image_is_predicted_by_what_was_learnt_without_its_fold(name: str)
 class Parrot:
     """Learns the labels by heart: perfect on what it has seen, useless on anything else."""
 
-    name, parameters, uses_names = "parrot", ("*",), False
+    name, parameters, uses_names, probabilities = "parrot", ("*",), False, False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         return {str(float(row[0])): float(label) for row, label in zip(evidence.logits, labels, strict=True)}

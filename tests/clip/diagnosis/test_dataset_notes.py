@@ -46,7 +46,7 @@ def test_a_manifests_leak_strangers_and_parts_are_told_and_kept(
         "test": ["4.png", "5.png", "0.png"],
     }
     assert notes_on(evaluator) == (
-        "1 label is not a class and was left out, with the images: Eel (1)",
+        '1 label is not a class and was left out, with the images: "Eel" (1)',
         "1 picture is in both the dev and the test split of the set: left out of dev",
     )
     assert [s.below(tmp_path) for s in evaluator.images.skipped] == ["set/0.png"]

@@ -45,6 +45,15 @@ def test_margins_add_up_to_the_difference_of_the_scores(mistakes: tuple[Mistake,
         assert mistake.at_fault.margin == max(v.margin for v in mistake.votes)
 
 
+def test_the_labels_in_doubt_are_those_of_the_score(
+    evaluator: Evaluator, tree: Tree, mistakes: tuple[Mistake, ...]
+) -> None:
+    root = evaluator.parts["dev"].images[0].path.parents[1]
+    listed = {entry["path"]: entry["looks_like"] for entry in evaluator.diagnose(tree)["label_errors"]}
+    assert listed == {m.image.below(root): m.predicted for m in mistakes if m.label_doubtful}
+    assert 0 < len(listed) < len(mistakes)
+
+
 def test_votes_say_what_a_loop_over_groups_and_options_says(
     evaluator: Evaluator, tree: Tree, mistakes: tuple[Mistake, ...]
 ) -> None:

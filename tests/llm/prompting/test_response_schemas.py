@@ -9,13 +9,21 @@ import pytest
 
 from tests.llm.reading.test_partial import DATA, LISTED
 from treegen.llm.chat.interface import ResponseSchema
-from treegen.llm.prompting.response_schemas import GROUPS, PATCH, WHOLE_TREE, descriptions_of, rules_of, tell_apart
+from treegen.llm.prompting.response_schemas import (
+    GROUPS,
+    PATCH,
+    REVISED_TREE,
+    WHOLE_TREE,
+    descriptions_of,
+    rules_of,
+    tell_apart,
+)
 from treegen.llm.reading.parser import parse_reply
 from treegen.tree.model import Group
 
 NAMES = [f"Class {n}" for n in range(40)]
 SIX = [Group(name=f"group {n}", prompt="It is {}.", options=("a", "b")) for n in range(6)]
-WIRES = [WHOLE_TREE, GROUPS, PATCH, rules_of(SIX, NAMES), tell_apart(NAMES), descriptions_of(NAMES)]
+WIRES = [WHOLE_TREE, REVISED_TREE, GROUPS, PATCH, rules_of(SIX, NAMES), tell_apart(NAMES), descriptions_of(NAMES)]
 SHARED = {
     "type",
     "properties",
@@ -51,7 +59,8 @@ def test_every_object_is_closed_and_needs_all_its_keys(wire: ResponseSchema) -> 
 
 def test_a_tree_in_its_form_is_the_tree() -> None:
     """Lists of named entries stand for objects, as strict forms know no names beforehand."""
-    jsonschema.validate(LISTED, WHOLE_TREE.schema)
+    jsonschema.validate({**LISTED, "alike": []}, WHOLE_TREE.schema)
+    jsonschema.validate(LISTED, REVISED_TREE.schema)
     parsed = parse_reply(json.dumps(LISTED))
     assert parsed.data == {key: DATA[key] for key in ("classification_groups", "rules")}
 

@@ -156,7 +156,7 @@ def test_an_unknown_name_is_named_with_the_names_that_there_are(domain: Domain) 
         draft(domain, chat)
     assert "'nuon' is undefined" in raised.value.message
     assert str(path) in raised.value.message
-    names = "classes, description, descriptions, foreign, hints, language, material, name, notes, noun"
+    names = "classes, description, descriptions, foreign, hints, language, least, material, most, name, notes, noun"
     assert raised.value.tip == f"a template may use: {names}"
     assert chat.requests == []
 

@@ -1,4 +1,4 @@
-"""Two stages: pictures of the dev part are described by a model that sees, and the descriptions go into the draft."""
+"""Two stages: pictures of the dev split are described by a model that sees, and the descriptions go into the draft."""
 
 import base64
 import io

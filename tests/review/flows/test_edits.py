@@ -200,6 +200,34 @@ async def test_a_rule_is_pointed_elsewhere_from_the_matrix(play: Open, unseen: P
         await is_one_step(player, before)
 
 
+async def test_marked_classes_are_pointed_elsewhere_in_one_step(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        before = player.tree
+        await player.press("2", "l", "space", "j", "j", "v", "k", "space", "g", "space")
+        rules = player.grid("rules")
+        names = [rules.text_at(row, 0) for row in range(4)]
+        assert names == ["Abrosk", "+ Abrosk G", "Wendle", "+ Torvane"]
+        assert "+ Torvane" in player.screen
+        await player.press("enter")
+        assert "2 classes in colour" in player.screen
+        await player.answer("pink")
+        assert [n for n in player.tree.classes if player.word(n, "colour") == "pink"] == [
+            "Abrosk G",
+            "Torvane",
+            "Draquen",
+        ]
+        assert "+ " not in player.screen
+        await is_one_step(player, before)
+
+
+async def test_marks_are_taken_off_by_escape_and_go_with_their_class(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        await player.press("2", "space", "space", "escape")
+        assert player.grid("rules").row_texts(0)[0] == "Abrosk"
+        await player.press("g", "space", "g", "d", "l", "enter")
+        assert "Abrosk G in colour" in player.screen
+
+
 async def test_a_rule_loses_its_answer_and_the_matrix_shows_words_not_indices(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("2", "l")

@@ -128,20 +128,17 @@ async def test_what_a_merge_cannot_decide_is_shown_among_the_problems_and_not_sa
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["{not json", "[1, 2]", ""])
 async def test_a_file_that_is_no_tree_any_more_loses_nothing(play: Open, unseen: Path, text: str) -> None:
-    for answer in ((), ("down",)):
-        async with play(unseen) as player:
-            if not player.labels:
-                await player.press("d")
-            mine = player.tree
-            unseen.write_text(text)
-            await player.press("ctrl+s")
-            await player.until(lambda: "changed by somebody else" in player.screen)
-            await player.press(*answer, "enter")
-            await player.until(lambda: "not read as a tree" in player.said)
-            assert unseen.read_text() == text
-            assert player.tree == mine
-            assert len(player.labels) == 1
-            unseen.write_text(dump(mine))
+    async with play(unseen) as player:
+        await player.press("d")
+        mine = player.tree
+        unseen.write_text(text)
+        await player.press("ctrl+s")
+        await player.until(lambda: "changed by somebody else" in player.screen)
+        await player.press("enter")
+        await player.until(lambda: "not read as a tree" in player.said)
+        assert unseen.read_text() == text
+        assert player.tree == mine
+        assert len(player.labels) == 1
 
 
 async def test_a_file_that_is_gone_is_written_again(play: Open, unseen: Path) -> None:
@@ -154,6 +151,32 @@ async def test_a_file_that_is_gone_is_written_again(play: Open, unseen: Path) ->
             await player.press("down", "enter")
         await player.until(lambda: "saved tree.json" in player.said)
         assert unseen.read_text() == dump(player.tree)
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD\n{}\n=======\n", "\udc80"])
+async def test_what_is_not_a_tree_can_be_written_over_and_is_kept(play: Open, unseen: Path, text: str) -> None:
+    data = text.encode(errors="surrogateescape")
+    async with play(unseen, (120, 40)) as player:
+        await player.press("J")
+        unseen.write_bytes(data)
+        await player.press("ctrl+s", "down", "enter")
+        await player.until(lambda: "saved tree.json" in player.said)
+        assert unseen.read_text() == dump(player.tree)
+        (kept,) = unseen.parent.glob(".treegen/overwritten-*")
+        assert kept.read_bytes() == data
+
+
+async def test_the_tree_can_be_saved_under_another_name_but_not_over_another_file(play: Open, unseen: Path) -> None:
+    async with play(unseen, (120, 40)) as player:
+        await player.press("J")
+        unseen.write_text("<<<<<<< HEAD\n", encoding="utf-8")
+        for name, told in (("domain.toml", "exists"), ("mine.json", "saved as mine.json")):
+            await player.press("ctrl+s", "down", "down", "down", "enter")
+            await player.answer(name)
+            assert told in player.said
+        assert unseen.with_name("mine.json").read_text() == dump(player.tree)
+        assert unseen.read_text() == "<<<<<<< HEAD\n"
+        assert player.app.review.session.unsaved
 
 
 async def test_two_reviews_of_one_file_have_their_own_steps_and_the_second_to_save_is_told(

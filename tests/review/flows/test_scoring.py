@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.review.conftest import Open, Player
+from treegen.review.app import open_app
 from treegen.review.widgets.images import ImagesPane
+from treegen.workflow.check import check_tree_file, measured_problems
 
 pytestmark = pytest.mark.anyio
 
@@ -24,14 +26,14 @@ async def test_the_tree_is_scored_without_asking_and_every_pane_shows_it(play: O
         assert f"dev {100 * review.measured.dev['accuracy']:.1f} %" in status
         assert f"n={review.measured.dev['n']}" in status
         assert "stale" not in status
-        groups = "\n".join(line[:30] for line in player.screen.splitlines())
+        groups = "\n".join(line[:36] for line in player.screen.splitlines())
         for group in review.measured.dev["groups"]:
             assert f"{100 * group['accuracy']:.0f} %" in groups
         await player.press("4")
-        assert "dev part" in player.screen
-        assert "█" in player.screen
+        assert "dev split" in player.screen
+        assert "━" in player.screen
         await player.press("5")
-        assert "dev accuracy" in player.screen
+        assert "dev accuracy" not in player.screen, "one score is no line"
 
 
 @pytest.mark.slow
@@ -44,6 +46,8 @@ async def test_after_a_change_the_score_is_stale_until_it_is_there_again(play: O
         await scored(player)
         assert "(stale)" not in player.screen.splitlines()[-2]
         assert len(player.app.review.scores) == 2
+        await player.press("5")
+        assert "dev accuracy" in player.screen
 
 
 @pytest.mark.slow
@@ -68,10 +72,50 @@ async def test_a_tree_that_gets_errors_keeps_its_last_score_and_is_scored_when_t
         await player.press("2", "a", "enter")
         await player.answer("Sorrel")
         assert not player.app.review.can_score
-        assert "(stale)" in player.screen.splitlines()[-2]
+        status = player.screen.splitlines()[-2]
+        assert "(stale)" in status
+        assert "2 errors: no score" in status, "it says why"
+        assert "~" in player.grid("groups").text_at(0, 1), "old numbers are marked"
         await player.press("u")
+        assert not player.app.review.stale, "this tree has been scored"
+        assert "~" not in player.grid("groups").text_at(0, 1)
+        assert player.screen.splitlines()[-2].rstrip().endswith("n=52")
+
+
+@pytest.mark.slow
+async def test_the_stored_score_is_there_at_once_and_is_computed_again(play: Open, tree_file: Path) -> None:
+    async with play(tree_file) as player:
         await scored(player)
-        assert len(player.app.review.scores) == 2
+        await player.press("s")
+        await player.until(lambda: player.app.review.tested)
+        measured, tested = player.app.review.measured, player.app.review.tested
+        assert measured
+    app = open_app(tree_file)
+    with app.review as review:
+        assert review.measured
+        assert review.measured.is_stored
+        assert review.measured.dev["accuracy"] == measured.dev["accuracy"]
+        assert review.tested == tested
+        assert {p.code for p in review.problems} >= {p.code for p in review.measured.problems}
+    async with play(tree_file) as player:
+        assert f"dev {100 * measured.dev['accuracy']:.1f} %" in player.screen.splitlines()[-2]
+        await player.until(lambda: player.app.review.measured and player.app.review.measured.observations)
+        assert "+0.0" not in player.screen
+
+
+@pytest.mark.slow
+async def test_what_the_check_finds_in_the_file_is_among_the_problems(play: Open, tree_file: Path) -> None:
+    """Digest, approval and what the score says against the tree too."""
+    async with play(tree_file) as player:
+        await scored(player)
+        await player.press("s")
+        await player.until(lambda: player.app.review.tested)
+        review = player.app.review
+        with review.workspace() as work:
+            measured = measured_problems(tree_file, player.tree, work.encoder.fingerprint)
+        found = {(problem.code, problem.pointer) for problem in review.problems}
+        assert {(problem.code, problem.pointer) for problem in measured} <= found
+        assert {(p.code, p.pointer) for p in check_tree_file(tree_file, review.domain).problems} <= found
 
 
 @pytest.mark.slow
@@ -105,7 +149,7 @@ async def test_the_test_part_is_scored_on_request_once_the_work_is_saved(play: O
         await player.press("4", "s")
         await player.until(lambda: player.app.review.tested)
         await player.until(lambda: "name baseline" in player.screen)
-        for told in ("test part", "shuffled rules", "random words", "chance", "looked at 1 time"):
+        for told in ("test split", "shuffled rules", "random words", "chance", "evaluated 1 time"):
             assert told in player.screen
 
 

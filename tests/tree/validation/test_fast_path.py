@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treegen.tree.document import digest_of, tree_from
-from treegen.tree.validation.fast_path import doubtful_part
-from treegen.tree.validation.problems import Problem
+from tests.tree.strategies import changed, trees, wild_trees
+from treegen.tree.changes import ABSENT, Change, OptionAdded, OptionRenamed, PromptChanged, RuleChanged, apply
+from treegen.tree.document import content_of, digest_of, tree_from
+from treegen.tree.model import ClassRule, Group, Tree
+from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.fast_path import doubtful_part, still_valid
+from treegen.tree.validation.problems import Problem, errors_of
 from treegen.tree.validation.schema import problems_of, schema_problems, validator_of
 
 
@@ -85,3 +89,40 @@ def test_a_doubtful_rule_is_left_alone_with_all_groups(content: dict[str, Any]) 
     assert rest is not None
     assert list(rest["rules"]) == ["Swan"]
     assert list(rest["classification_groups"]) == ["colour", "legs"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_change_said_to_leave_a_tree_valid_leaves_it_without_errors(data: st.DataObject) -> None:
+    tree = data.draw(trees())
+    if not errors_of(_problems(tree)):
+        other = data.draw(st.one_of(changed(tree, most=2).map(lambda branch: branch.tree), wild_trees()))
+        assert not (still_valid(tree, other) and errors_of(_problems(other)))
+
+
+def _problems(tree: Tree) -> tuple[Problem, ...]:
+    return check_data(content_of(tree), classes=("X", "Y"), domain="d").problems
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (RuleChanged(class_name="X", group="g", old="red", new="gold"), True),
+        (RuleChanged(class_name="X", group="g", old="red", new=None), True),
+        (OptionRenamed(group="g", old="red", new="gray"), True),
+        (PromptChanged(group="g", old="a {}", new="b {}"), True),
+        (RuleChanged(class_name="X", group="g", old="red", new="blue"), False),  # as the other class
+        (RuleChanged(class_name="X", group="g", old="red", new=ABSENT), False),
+        (OptionRenamed(group="g", old="red", new=" GOLD"), False),
+        (OptionRenamed(group="g", old="red", new="\ud800"), False),
+        (PromptChanged(group="g", old="a {}", new="b"), False),
+        (OptionAdded(group="g", option="gray", after=None), False),
+    ],
+)
+def test_common_changes_are_known_to_leave_a_tree_valid(change: Change, expected: bool) -> None:
+    group = Group(name="g", prompt="a {}", options=("red", "blue", "gold"))
+    other = Group(name="h", prompt="h {}", options=("red", "blue"))
+    rules = tuple(ClassRule(name=name, answers=(("g", at), ("h", 0))) for at, name in enumerate("XY"))
+    tree = Tree(domain="d", groups=(group, other), rules=rules)
+    assert not errors_of(_problems(tree))
+    assert still_valid(tree, apply(tree, [change])) is expected

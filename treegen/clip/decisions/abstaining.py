@@ -65,10 +65,10 @@ def curve(scores: Array, labels: Sequence[int], limits: Sequence[tuple[float, fl
         labels: (B).
         limits: from `thresholds`, on these images or on others.
     """
-    found, sure = to_numpy(scores).argmax(1).tolist(), margins(scores).tolist()
+    predictions, sureness = to_numpy(scores).argmax(1).tolist(), margins(scores).tolist()
     entries = []
     for wanted, least in limits:
-        answered = [t == p for t, p, margin in zip(labels, found, sure, strict=True) if margin >= least]
+        answered = [t == p for t, p, margin in zip(labels, predictions, sureness, strict=True) if margin >= least]
         if answered:
             share = share_of(sum(answered), len(answered))
             entries.append({"wanted": wanted, "margin": least, "coverage": len(answered) / len(labels), **share})

@@ -1,19 +1,22 @@
 """Compare decision rules on one tree: choose on the dev split, report on the test split."""
 
 from collections.abc import Sequence
-from random import Random
-from typing import Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from treegen.clip.arrays import to_numpy
 from treegen.clip.decisions.abstaining import curve, thresholds
+from treegen.clip.decisions.bayes import PRIOR
+from treegen.clip.decisions.folds import FOLDS, folds_of
 from treegen.clip.decisions.interface import DecisionRule, FittedRule, RuleInputs, fit
 from treegen.clip.metrics.accuracy import accuracy_of, paired
 from treegen.clip.metrics.statistics import holm
 from treegen.history.score_document import Comparison
 
-FOLDS: Final = 5
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def compare_rules(
@@ -76,28 +79,29 @@ def _against_first(labels: Sequence[int], predictions: Sequence[Sequence[int]]) 
 
 def cross_validated(rule: DecisionRule, evidence: RuleInputs, labels: Sequence[int]) -> list[int]:
     """Predict each image (B) with what the rule learnt on the other folds."""
-    if not rule.parameters:
-        return _predict(FittedRule(rule=rule), evidence)
-    fold, predictions = np.array(folds_of(labels)), [0] * len(labels)
-    for number in sorted(set(fold.tolist())):
-        held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()]) if len(rest) else None
-        found = _predict(learnt or fit(rule, evidence, labels), evidence.take(held))
-        for b, predicted in zip(held.tolist(), found, strict=True):
-            predictions[b] = predicted
+    predictions: list[int] = held_out_scores(FittedRule(rule=rule), evidence, labels).argmax(1).tolist()
     return predictions
 
 
-def folds_of(labels: Sequence[int]) -> list[int]:
-    """Assign each image (B) a fold, 0 to `FOLDS` - 1 (fewer for few images), stratified by class, seeded."""
-    count, draw = max(1, min(FOLDS, len(labels))), Random(0)
-    order = list(range(len(labels)))
-    draw.shuffle(order)
-    order.sort(key=labels.__getitem__)  # stable: keeps the shuffled order within a class
-    places = [0] * len(labels)
-    for turn, b in enumerate(order):
-        places[b] = turn % count
-    return places
+def held_out_scores(decision: FittedRule, evidence: RuleInputs, labels: Sequence[int]) -> "NDArray[np.floating]":
+    """Score each image (B) with what the rule learns on the other folds: (B, K).
+
+    Args:
+        decision: of its parameters only those are used that are not learnt, the priors.
+        evidence: of B images.
+        labels: (B).
+    """
+    rule, given = decision.rule, tuple(each for each in decision.parameters if each[0].startswith(PRIOR))
+    if not rule.parameters:
+        return to_numpy(decision.scores(evidence))
+    fold, scores = np.array(folds_of(labels)), np.zeros((len(labels), len(evidence.matrix)))
+    for number in sorted(set(fold.tolist())):
+        held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        rest = rest if len(rest) else held
+        learnt = fit(rule, evidence.take(rest), [labels[b] for b in rest.tolist()])
+        learnt = replace(learnt, parameters=(*learnt.parameters, *given))
+        scores[held] = to_numpy(learnt.scores(evidence.take(held)))
+    return scores
 
 
 def _predict(fitted: FittedRule, evidence: RuleInputs) -> list[int]:

@@ -20,7 +20,7 @@ class Fixed:
     """Base of rules that learn nothing."""
 
     parameters: tuple[str, ...] = ()
-    uses_names = False
+    uses_names = probabilities = False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return no parameters."""

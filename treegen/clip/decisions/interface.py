@@ -1,18 +1,17 @@
 """The interface of decision rules, which turn the groups' answers into class scores. Shapes as in `scoring`."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace
 
-if TYPE_CHECKING:
-    pass
-
 Parameters = Mapping[str, float]
+_READABLE: Final = 100  # parameters
 T = TypeVar("T")
 
 
@@ -27,6 +26,8 @@ class RuleInputs:
         groups: names of the groups (G).
         sizes: number of options of each (G), sum Q.
         names: (B, K), scaled similarities to the class names; `None` if no rule uses them.
+        options: names of the options of each group (G), by which learnt parameters find theirs; empty: their indices.
+        classes: names of the classes (K), by which priors find theirs; may be empty.
     """
 
     logits: Array
@@ -35,6 +36,8 @@ class RuleInputs:
     groups: tuple[str, ...]
     sizes: tuple[int, ...]
     names: Array | None = None
+    options: tuple[tuple[str, ...], ...] = ()
+    classes: tuple[str, ...] = ()
 
     def take(self, rows: Array) -> "RuleInputs":
         """Select some of the images, by index."""
@@ -51,12 +54,17 @@ class RuleInputs:
             matrix=self.matrix[:, columns],
             groups=_less(self.groups, group),
             sizes=_less(self.sizes, group),
+            options=_less(self.options, group),
         )
 
     @property
     def whole(self) -> Array:
         """The factor (K) from what a class's answers add up to, to all groups: 1 if it answers every group."""
         return len(self.sizes) / scoring.answer_counts(self.matrix)
+
+    def option_names(self, group: int) -> tuple[str, ...]:
+        """Return the names of a group's options, by the index of the group."""
+        return self.options[group] if self.options else tuple(map(str, range(self.sizes[group])))
 
     def columns(self, values: Array) -> tuple[Array, ...]:
         """Split logits or probabilities (B, Q) into one view (O, B) per group, following the memory layout."""
@@ -94,6 +102,11 @@ class DecisionRule(Protocol):
         """Whether it also uses the similarities to the class names."""
         ...
 
+    @property
+    def probabilities(self) -> bool:
+        """Whether its scores are the probabilities of the classes."""
+        ...
+
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Fit the parameters to labelled images (B): plain numbers, deterministic."""
         ...
@@ -104,8 +117,11 @@ class DecisionRule(Protocol):
 
 
 def words_of(rule: str, parameters: Parameters) -> str:
-    """Describe a decision rule on one line: its name and parameters."""
-    return " ".join([rule, *(f"{name}={value:.6g}" for name, value in parameters.items())])
+    """Describe a decision rule on one line: its name and parameters, or a hash of them if there are many."""
+    words = [f"{name}={value:.6g}" for name, value in parameters.items()]
+    if len(words) > _READABLE:
+        words = [hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]]
+    return " ".join([rule, *words])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

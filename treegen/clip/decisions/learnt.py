@@ -31,17 +31,17 @@ class Weighted:
     all.
     """
 
-    name, parameters, uses_names = "weighted", ("*",), False
+    name, parameters, uses_names, probabilities = "weighted", ("*",), False, False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return group -> weight, at least 0."""
         expected = to_numpy(evidence.expected())[list(labels)].T  # (G, B)
-        found: dict[str, float | None] = {}
+        reliabilities: dict[str, float | None] = {}
         for group, true, part in zip(evidence.groups, expected, evidence.columns(evidence.probabilities), strict=True):
-            found[group] = _reliability(true, to_numpy(part).argmax(0), len(part))
-        known = [value for value in found.values() if value is not None]
-        mean = sum(known) / len(known) if known else 0.0
-        return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in found.items()}
+            reliabilities[group] = _reliability(true, to_numpy(part).argmax(0), len(part))
+        defined = [value for value in reliabilities.values() if value is not None]
+        mean = sum(defined) / len(defined) if defined else 0.0
+        return {group: 1.0 if value is None or mean == 0 else value / mean for group, value in reliabilities.items()}
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), float64; a group without a weight, such as one added since, has weight 1."""
@@ -57,15 +57,15 @@ class Weighted:
 
 def _reliability(expected: "NDArray[np.int64]", answers: "NDArray[np.int64]", options: int) -> float | None:
     """Return the reliability, 0 to 1, from true options (-1: none) and answers (B); `None` below two true options."""
-    known = expected >= 0
-    images = np.bincount(expected[known], minlength=options)
-    right = np.bincount(expected[known & (expected == answers)], minlength=options)
-    asked = images > 0
-    count = int(asked.sum())
+    answered = expected >= 0
+    images = np.bincount(expected[answered], minlength=options)
+    right = np.bincount(expected[answered & (expected == answers)], minlength=options)
+    has_images = images > 0
+    count = int(has_images.sum())
     if count < 2:
         return None
     luck = 1 / count
-    recall = float(((right[asked] + luck) / (images[asked] + 1)).sum()) / count
+    recall = float(((right[has_images] + luck) / (images[has_images] + 1)).sum()) / count
     return max(0.0, (recall - luck) / (1 - luck))
 
 
@@ -81,17 +81,17 @@ class Temperature:
     LeVine et al. 2023 (arXiv 2303.12748). Fitted on options here, not on classes.
     """
 
-    name, parameters, uses_names = "temperature", ("temperature",), False
+    name, parameters, uses_names, probabilities = "temperature", ("temperature",), False, False
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return the temperature, 0.01 to 100."""
         expected, parts = to_numpy(evidence.expected())[list(labels)], []
         for number, part in enumerate(evidence.columns(double(evidence.logits))):
-            asked = np.flatnonzero(expected[:, number] >= 0)
-            parts.append((part[:, asked], expected[asked, number]))
+            answering = np.flatnonzero(expected[:, number] >= 0)
+            parts.append((part[:, answering], expected[answering, number]))
         if not sum(len(true) for _, true in parts):
             return {"temperature": 1.0}
-        return {"temperature": 1 / _likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
+        return {"temperature": 1 / likely_factor(parts, 1 / _HOTTEST, _HOTTEST)}
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), 0 to G."""
@@ -111,7 +111,7 @@ class Gated:
     to three numbers: there are dozens of images here, not thousands.
     """
 
-    name, uses_names = "gated", True
+    name, uses_names, probabilities = "gated", True, True
     parameters = ("tree_scale", "name_scale", "bias", "tree_margin", "name_margin")
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
@@ -123,9 +123,9 @@ class Gated:
         scales = {"tree_scale": _likely_scale(tree, true), "name_scale": _likely_scale(evidence.names, true)}
         p_tree, p_name = softmax(double(tree) * scales["tree_scale"], 1), _names(evidence, scales)
         features = to_numpy(_features(p_tree, p_name))  # (B, 3)
-        own = [to_numpy(p)[np.arange(len(true)), true] for p in (p_tree, p_name)]
-        found = minimize(_gate_loss, [0.0, 0.0, 0.0], args=(features, *own), jac=True, method="L-BFGS-B")
-        return {**scales, **dict(zip(("bias", "tree_margin", "name_margin"), map(float, found.x), strict=True))}
+        likelihoods = [to_numpy(p)[np.arange(len(true)), true] for p in (p_tree, p_name)]
+        minimum = minimize(_gate_loss, [0.0, 0.0, 0.0], args=(features, *likelihoods), jac=True, method="L-BFGS-B")
+        return {**scales, **dict(zip(("bias", "tree_margin", "name_margin"), map(float, minimum.x), strict=True))}
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), float64; rows sum to 1."""
@@ -162,10 +162,10 @@ def _features(p_tree: Array, p_name: Array) -> Array:
 
 def _likely_scale(scores: Array, true: "NDArray[np.int64]") -> float:
     """Return the factor on scores (B, K) that maximises the likelihood of the true classes (B), 0.01 to 10,000."""
-    return _likely_factor([(double(scores).T, true)], 1 / _HOTTEST, _HOTTEST**2)
+    return likely_factor([(double(scores).T, true)], 1 / _HOTTEST, _HOTTEST**2)
 
 
-def _likely_factor(parts: "Sequence[tuple[Array, NDArray[np.int64]]]", least: float, most: float) -> float:
+def likely_factor(parts: "Sequence[tuple[Array, NDArray[np.int64]]]", least: float, most: float) -> float:
     """Return the factor on logits that maximises the likelihood: the root of a convex function's slope.
 
     Args:

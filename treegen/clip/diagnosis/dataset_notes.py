@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from treegen.text import counted
+from treegen.text import counted, show
 
 if TYPE_CHECKING:
     from treegen.clip.evaluator import Evaluator
@@ -27,7 +27,7 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
         subject = counted(images.copies, "image is an exact copy", "images are exact copies")
         notes.append(f"{subject} of others of the same class: each counts, so fewer than n are distinct")
     if images.strangers:
-        listed = _listed([f"{name} ({count})" for name, count in images.strangers])
+        listed = _listed([f"{show(name)} ({count})" for name, count in images.strangers])
         subject = counted(len(images.strangers), "label is not a class and was", "labels are not classes and were")
         notes.append(f"{subject} left out, with the images: {listed}")
     if images.leaks:

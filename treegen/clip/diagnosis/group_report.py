@@ -13,6 +13,7 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, double, to_numpy, top_two
 from treegen.clip.memo import LruMemo
+from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.mutual_information import contingency, mutual_information, possible_information
 from treegen.clip.metrics.statistics import fisher_exact
 from treegen.tree.model import Group, Tree
@@ -20,7 +21,6 @@ from treegen.tree.model import Group, Tree
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BINS: Final = 10
 _MOST: Final = 8  # pairs of options in a list
 _NEIGHBOURS: Final = 3  # groups that share most information
 #: Two options fire together on an image if they are the two most probable and the odds between them are below this.
@@ -150,27 +150,11 @@ def _confusion(group: GroupPredictions) -> list[list[int]]:
 
 
 def calibration(group: GroupPredictions) -> dict[str, Any] | None:
-    """Compare the group's accuracy to its confidence; `None` if no image's class has an answer.
-
-    The answers are sorted into ten confidence bins of equal width. The expected calibration error is the mean over the
-    images of the gap between confidence and accuracy of their bin.
-
-    Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
-    """
+    """Compare the group's accuracy to its confidence; `None` if no image's class has an answer."""
     labelled = group.expected >= 0
-    n = int(labelled.sum())
-    if n == 0:
+    if not labelled.any():
         return None
-    confidences, right = group.confidence[labelled], (group.expected == group.answers)[labelled]
-    bin_numbers = np.minimum((confidences * BINS).astype(np.int64), BINS - 1)
-    bins, error = [], 0.0
-    for number in np.unique(bin_numbers):
-        members = bin_numbers == number
-        count, accuracy = int(members.sum()), float(right[members].mean())
-        confidence = float(confidences[members].mean())
-        error += count / n * abs(confidence - accuracy)
-        bins.append({"low": int(number) / BINS, "n": count, "confidence": min(1.0, confidence), "accuracy": accuracy})
-    return {"error": min(1.0, error), "confidence": min(1.0, float(confidences.mean())), "bins": bins}
+    return calibration_of(group.confidence[labelled], (group.expected == group.answers)[labelled])
 
 
 def _information(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, to_numpy
+from treegen.clip.diagnosis.label_errors import LEAST
 from treegen.images import LabelledImage
 from treegen.tree.model import Tree
 
@@ -63,6 +64,12 @@ class Mistake:
     def at_fault(self) -> GroupVote:
         """The vote with the largest margin; the first of equals."""
         return max(self.votes, key=lambda vote: vote.margin)
+
+    @property
+    def label_doubtful(self) -> bool:
+        """Whether the label may be wrong: the answers contradict it in every group, as in `find_label_errors`."""
+        voting = [vote for vote in self.votes if vote.true_option is not None]
+        return len(voting) >= LEAST and all(vote.option != vote.true_option for vote in voting)
 
 
 def find_mistakes(

@@ -77,7 +77,7 @@ def _remembered_hash(
 
 def remembered_name(image: LabelledImage) -> str:
     """Return the name by which the cache identifies a file, or a picture in a tar."""
-    return shown(image.path) + (f"//{image.member}@{image.offset}+{image.size}" if image.member else "")
+    return shown(image.path) + (f"//{shown(image.member)}@{image.offset}+{image.size}" if image.member else "")
 
 
 def embed_images(

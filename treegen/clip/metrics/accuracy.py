@@ -61,15 +61,15 @@ def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> Resample
     """Return the difference of the mean per-class recalls with its bootstrap interval."""
     import numpy as np
 
-    found = recall_difference(labels, new, old)
-    assert found is not None
-    if found[1] is None:
+    result = recall_difference(labels, new, old)
+    assert result is not None
+    if result[1] is None:
         least = int(np.unique(np.asarray(labels), return_counts=True)[1].min())
         reason = (
             f"no interval: a class has {least} test image{'s' * (least > 1)}, and {LEAST_PER_CLASS} are needed in each"
         )
-        return {"difference": found[0], "interval": None, "resamples": 10_000, "reason": reason}
-    return {"difference": found[0], "interval": list(found[1]), "resamples": 10_000}
+        return {"difference": result[0], "interval": None, "resamples": 10_000, "reason": reason}
+    return {"difference": result[0], "interval": list(result[1]), "resamples": 10_000}
 
 
 def comparisons(

@@ -85,22 +85,22 @@ def shuffled_controls(
     """
     n, k, true = len(labels), len(matrix), np.asarray(labels)
     if decision.rule.uses_names:  # names stay with their classes, so predictions do not move with the rules
-        whole = evidence(range(n))
-        deals = (replace(whole, matrix=matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
-        shuffled = [_accuracy(decision, deal, true) for deal in deals]
+        everything = evidence(range(n))
+        permuted = (replace(everything, matrix=matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
+        shuffled = [_accuracy(decision, each, true) for each in permuted]
     else:
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
     rows = sample(n, max(k, _WORK // (k * matrix.shape[1])))
-    asked, own, found = evidence(rows), true[rows], np.asarray(predictions)[rows]
-    dealt = (column_deal(matrix, asked.sizes, seed) for seed in range(SHUFFLES))
+    inputs, true_labels, predicted = evidence(rows), true[rows], np.asarray(predictions)[rows]
+    permuted_columns = (column_deal(matrix, inputs.sizes, seed) for seed in range(SHUFFLES))
     if decision.rule.name == "mean":
-        columns = _mean_accuracies(asked.probabilities, dealt, own)
+        columns = _mean_accuracies(inputs.probabilities, permuted_columns, true_labels)
     else:
-        columns = [_accuracy(decision, replace(asked, matrix=each), own) for each in dealt]
+        columns = [_accuracy(decision, replace(inputs, matrix=each), true_labels) for each in permuted_columns]
     return {
         "chance": {"n": n, "accuracy": 1 / k, "interval": list(wilson_interval(n / k, n))},
         "shuffled_rules": {**spread(n, shuffled), "p": permutation_p(labels, predictions, shuffled)},
-        "shuffled_columns": {**spread(len(rows), columns), "p": permutation_p(own, found, columns)},
+        "shuffled_columns": {**spread(len(rows), columns), "p": permutation_p(true_labels, predicted, columns)},
     }
 
 
@@ -138,15 +138,15 @@ def _orders(classes: int, groups: int, seed: int) -> "NDArray[np.int64]":
 
 def _mean_accuracies(probabilities: Array, matrices: Iterator[Array], labels: "NDArray[np.int64]") -> list[float]:
     """Return `_accuracy` of each matrix (K, Q) under the mean rule; batched, which halves the time."""
-    found, columns = list[float](), probabilities.T
+    accuracies, columns = list[float](), probabilities.T
     while part := list(islice(matrices, _TOGETHER)):
         rows = namespace(columns).concat(part)
         scores = to_numpy(class_means(columns.T, rows).T).reshape(len(part), -1, len(labels))
         right = (scores.argmax(1) == labels).sum(1)
-        found += (right / len(labels)).tolist()
-    return found
+        accuracies += (right / len(labels)).tolist()
+    return accuracies
 
 
 def _accuracy(decision: "FittedRule", evidence: "RuleInputs", labels: "NDArray[np.int64]") -> float:
-    found = to_numpy(decision.scores(evidence)).argmax(1)
-    return int((found == labels).sum()) / len(labels)  # exactly as for the tree itself
+    accuracies = to_numpy(decision.scores(evidence)).argmax(1)
+    return int((accuracies == labels).sum()) / len(labels)  # exactly as for the tree itself

@@ -162,12 +162,12 @@ def shuffled_accuracies(labels: "Indices", predictions: "Indices", classes: int,
 @lru_cache(maxsize=4)
 def _deals(classes: int, seeds: int) -> tuple[tuple[int, ...], ...]:
     """Return for each seed the class that each rule is assigned to: the same for every tree with this many classes."""
-    dealt = []
+    owners = []
     for seed in range(seeds):
         owner = list(range(classes))
         Random(seed).shuffle(owner)
-        dealt.append(tuple(owner))
-    return tuple(dealt)
+        owners.append(tuple(owner))
+    return tuple(owners)
 
 
 def middle_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:

@@ -67,6 +67,7 @@ class Reply:
         seconds: from request to reply.
         requests: how many were sent to get it.
         cached: taken from the cache; nothing was sent.
+        key: under which it is cached; empty if it is not.
     """
 
     text: str
@@ -78,6 +79,7 @@ class Reply:
     seconds: float | None = None
     requests: int | None = None
     cached: bool = False
+    key: str = ""
 
 
 #: called repeatedly with the reply so far; may raise `treegen.progress.Cancelled`

@@ -15,11 +15,12 @@ from treegen.llm.chat.response_cache import Kept
 from treegen.llm.chat.streaming import Received, RequestError, SlowError, listen
 from treegen.llm.chat.structured_output import Ladder, OutputMode, is_about_the_form, is_prose, response_format
 from treegen.remote.addresses import is_readable_by_others
-from treegen.remote.budget import Budget
+from treegen.remote.budget import Budget, Ticket
 from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import key_for, load_litellm
 from treegen.remote.retrying import Retry, call
 from treegen.remote.secrets import scrub
+from treegen.remote.tidying import MOST_TOKENS, token_count
 
 _CONNECT: Final = 20.0  # seconds; a reachable host accepts a connection at once
 _PULSE: Final = 0.1  # seconds between calls of the listener while waiting for a slot
@@ -232,31 +233,43 @@ class _Asking:
         request = {**self._request, **limit, **form, **stream, "timeout": timeout}
         ticket = self._budget.before(tokens=self.expected.prompt_tokens or 0, cost=self.expected.cost)
         self.sent += 1
+        heard = [""]
+
+        def hear(text: str) -> None:
+            heard[0] = text or heard[0]
+            if on_text:
+                on_text(text)
+
         try:
             received = listen(
                 lambda: self._litellm.completion(**request),
-                on_text,
+                hear if on_text else None,
                 streamed=bool(on_text),
                 quiet=quiet,
                 longest=longest,
             )
         except RequestError as error:
             if self.meaning(error).sent:
-                self._budget.after(ticket)
+                self._charge_estimate(ticket, heard[0])
             else:
                 self._budget.give_back(ticket)
                 self.sent -= 1
             raise
         except BaseException:
-            self._budget.after(ticket)
+            self._charge_estimate(ticket, heard[0])
             raise
         prompt, completion = self.reported_tokens(received)
-        guessed = 0 if completion is not None else self._count_written(received.text)
-        cost = self.cost(prompt, completion)
-        self._budget.after(
-            ticket, prompt_tokens=prompt, completion_tokens=completion, cost=cost, guessed_tokens=guessed
-        )
+        if prompt is None or completion is None:
+            self._charge_estimate(ticket, received.text, completion)
+        else:
+            cost = self.cost(prompt, completion)
+            self._budget.after(ticket, prompt_tokens=prompt, completion_tokens=completion, cost=cost)
         return received
+
+    def _charge_estimate(self, ticket: Ticket, text: str, completion: int | None = None) -> None:
+        """Put a request on the bill whose usage is unknown: what was written costs something, reported or not."""
+        written = self._count_written(text) if completion is None else completion
+        self._budget.after(ticket, guessed_tokens=written, guessed_cost=self.cost(ticket.tokens, written))
 
     def meaning(self, error: RequestError) -> Failure:
         """Explain a failure."""
@@ -275,12 +288,21 @@ class _Asking:
         """Return the cost in USD; `None` if tokens or price are unknown."""
         return cost_of(self._litellm, self._settings, prompt, completion)
 
-    @staticmethod
-    def reported_tokens(received: Received) -> tuple[int | None, int | None]:
-        """Return the token counts as the provider reported them; litellm gives 0 for unreported ones."""
-        counts = (getattr(received.usage, name, None) or None for name in ("prompt_tokens", "completion_tokens"))
-        prompt, completion = counts
-        return prompt, completion
+    def reported_tokens(self, received: Received) -> tuple[int | None, int | None]:
+        """Return the token counts as the provider reported them, `None` where it did not or they cannot be believed.
+
+        litellm gives 0 for unreported ones. Where each chunk has some, they are counted on, or only those of the chunk:
+        whichever comes nearer to the text.
+        """
+        read, written = (
+            [count for usage in received.usages if (count := token_count(getattr(usage, name, None)))]
+            for name in ("prompt_tokens", "completion_tokens")
+        )
+        most, total = max(written, default=None), sum(written)
+        if most is not None and most < total <= MOST_TOKENS:
+            text = self._count_written(received.text)
+            most = min(most, total, key=lambda count: abs(count - text))
+        return max(read, default=None), most
 
     def _count_written(self, text: str) -> int:
         return int(self._litellm.token_counter(model=self._settings.model, text=text)) if text else 0

@@ -2,17 +2,42 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from treegen.errors import InputError, ModelError
+from treegen.errors import InputError, ModelError, WaitingError
 from treegen.files import read_text, write_atomically
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 
 END: Final = "."
+
+
+class AnswerNeededError(WaitingError):
+    """A request was written out, and its answer is not there yet.
+
+    Attributes:
+        messages: the file that holds the request.
+        given: the answers before it, in order.
+        file: where the answer should go, if the user named a file.
+    """
+
+    def __init__(self, messages: Path, given: tuple[Path, ...], file: Path | None = None) -> None:
+        self.messages, self.given, self.file = messages, given, file
+        used_up = "" if file else "the answers are used up: "
+        super().__init__(f"{used_up}a request is waiting for its answer", self.steps())
+
+    def steps(self, kept: tuple[Path, ...] | None = None) -> str:
+        """Say what to copy where; `kept` are the answers that must be given again, all of them by default."""
+        kept = self.given if kept is None else kept
+        where = f"put the reply into {self.file or 'a new file'}"
+        answers = " ".join(f"--answer {shlex.quote(str(path))}" for path in (*kept, self.file or Path("FILE")))
+        return f"copy all of {self.messages} into the chat window, {where}, and run the command again with {answers}"
+
+
 _END_LINE: Final = re.compile(rb"^[ \t]*\.[ \t\r]*\n|\x04", re.MULTILINE)  # or Ctrl-D
 
 
@@ -28,6 +53,7 @@ class ManualChat:
     def __init__(self, *, answers: tuple[Path, ...] = (), messages: Path | None = None) -> None:
         """Take the arguments of `treegen.llm.chat.open_chat`."""
         self._answers = list(answers)
+        self._given: list[Path] = []
         self._by_file = bool(answers)
         self._messages = messages
         self._stdin_read = False
@@ -39,7 +65,8 @@ class ManualChat:
         """Return the person's answer; `on_text` is called once with all of it.
 
         Raises:
-            ModelError: there is no further answer; the request is kept in the messages file.
+            AnswerNeededError: there is no further answer yet; the request is in the messages file.
+            ModelError: there is no further answer, and no messages file.
             InputError: an answer file cannot be read, or the messages file holds something else.
         """
         reply = self._answer(messages)
@@ -56,13 +83,15 @@ class ManualChat:
         if self._answers:
             answer = self._answers.pop(0)
             if self._messages and not answer.exists():
-                tip = f"put the reply to {self._messages} in this file and run the same command again"
-                raise InputError(f"{answer}: does not exist yet", tip)
+                raise AnswerNeededError(self._messages, tuple(self._given), answer)
+            self._given.append(answer)
             return self._reply(read_text(answer))
+        if self._by_file and self._messages:
+            raise AnswerNeededError(self._messages, tuple(self._given))
         if self._by_file:
-            where = f"it is in {self._messages}" if self._messages else "write it out with --messages FILE"
             message = "the answer files are used up, but another request needs an answer"
-            raise ModelError(message, f"{where}; put the reply in a file and add it with another --answer")
+            tip = "write it out with --messages FILE; put the reply in a file and add it with another --answer"
+            raise ModelError(message, tip)
         if not self._messages:
             print(text, file=sys.stderr)
         return self._reply(self._read_terminal())

@@ -11,6 +11,7 @@ from typing import Any, Final
 from treegen.errors import InputError, ModelError
 from treegen.files import read_text
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
+from treegen.remote.tidying import amount, token_count
 from treegen.text import counted
 
 _Comparable = tuple[str, str, tuple[str, ...]]  # role, text, pictures
@@ -22,7 +23,8 @@ class ReplayChat:
 
     Each line of the file is `{"messages": [...], "reply": "...", "model": "...", ...}`. A request matches a line if
     all messages are equal, including pictures, apart from text between `<measured>` and `</measured>`: those figures
-    depend on the machine. A request with several matching lines gets their replies in turn. Thread-safe.
+    depend on the machine. A request with several matching lines gets their replies in turn. Figures that cannot be
+    right are unknown. Thread-safe.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,14 +60,15 @@ class ReplayChat:
         line = self._lines[fresh]
         if on_text:
             on_text(line["reply"])
+        model, finish = line.get("model"), line.get("finish", "stop")
         return Reply(
             text=line["reply"],
-            model=line.get("model", self.name),
-            finish=line.get("finish", "stop"),
-            prompt_tokens=line.get("prompt_tokens"),
-            completion_tokens=line.get("completion_tokens"),
-            cost=line.get("cost"),
-            seconds=line.get("seconds"),
+            model=model if isinstance(model, str) else self.name,
+            finish=finish if isinstance(finish, str) else None,
+            prompt_tokens=token_count(line.get("prompt_tokens")),
+            completion_tokens=token_count(line.get("completion_tokens")),
+            cost=amount(line.get("cost")),
+            seconds=amount(line.get("seconds")),
         )
 
     def _nearest(self, request: list[_Comparable]) -> str:

@@ -42,7 +42,11 @@ class Kept:
             if store.damaged_rows("answer", "key=?", (key,)):
                 return None  # it is asked again
         rows = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
-        return Reply(**json.loads(rows[0][0])) if rows else None
+        try:
+            reply = Reply(**json.loads(rows[0][0])) if rows else None
+        except (TypeError, ValueError):  # damaged, or of a newer treegen
+            return None
+        return reply if reply and isinstance(reply.text, str) and isinstance(reply.model, str) else None
 
     def keep_answer(self, key: str, reply: Reply) -> None:
         """Store an answer, replacing an earlier one."""
@@ -88,12 +92,20 @@ class CachedChat:
             if on_text:
                 on_text(cached_reply.text)
             return replace(
-                cached_reply, cached=True, requests=0, prompt_tokens=0, completion_tokens=0, cost=0.0, seconds=0.0
+                cached_reply,
+                key=key,
+                cached=True,
+                requests=0,
+                prompt_tokens=0,
+                completion_tokens=0,
+                cost=0.0,
+                seconds=0.0,
             )
         reply = self._chat.complete(messages, on_text, wire=wire)
-        if reply.finish != "length":
-            self._kept.keep_answer(key, reply)
-        return reply
+        if reply.finish == "length":
+            return reply
+        self._kept.keep_answer(key, reply)
+        return replace(reply, key=key)
 
 
 def request_key(settings: LlmSettings, messages: Sequence[Message], wire: ResponseSchema | None) -> str:

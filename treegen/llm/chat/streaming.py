@@ -24,13 +24,13 @@ class Received:
         text: the whole text.
         finish: the provider's finish reason; `None` if the stream ended without one, which may mean that the connection
             broke.
-        usage: as reported by the provider, if at all.
+        usages: what the provider reported of tokens: once for a reply, in the last chunk, in each chunk, or never.
         refusal: why the model refuses to answer, in its own words.
     """
 
     text: str
     finish: str | None
-    usage: Any = None
+    usages: tuple[Any, ...] = ()
     refusal: str = ""
 
 
@@ -106,7 +106,8 @@ def _gather(arrived: Arrived, on_text: OnText, quiet: float, longest: float) -> 
         elif kind == "end":
             text = "".join(parts)
             on_text(text)
-            return Received(text=text, finish=value[0], usage=value[1], refusal=value[2])
+            finish = None if value[0] is None else str(value[0])
+            return Received(text=text, finish=finish, usages=value[1], refusal=value[2])
         if kind == "pulse" or length < _SHORT or now - reported > _PULSE:
             reported = now
             on_text("".join(parts))
@@ -183,18 +184,18 @@ def _read_stream(send: Callable[[], Any], arrived: Arrived, abandoned: threading
     except Exception:
         if not raw.ended:  # recent releases of litellm raise if a stream ends without a finish reason
             raise
-    arrived.put(("end", (stream.received_finish_reason, _reported_usage(stream), raw.refusal)))
+    arrived.put(("end", (stream.received_finish_reason, _reported_usages(stream), raw.refusal)))
 
 
 def _read_whole(send: Callable[[], Any], arrived: Arrived, abandoned: threading.Event) -> None:
     response = send()
     choice = next(iter(response.choices or ()), None)
     if choice is None:
-        arrived.put(("end", (None, getattr(response, "usage", None), "")))
+        arrived.put(("end", (None, (getattr(response, "usage", None),), "")))
         return
     if isinstance(choice.message.content, str):
         arrived.put(("text", choice.message.content))
-    arrived.put(("end", (choice.finish_reason, getattr(response, "usage", None), _refusal(choice.message))))
+    arrived.put(("end", (choice.finish_reason, (getattr(response, "usage", None),), _refusal(choice.message))))
 
 
 def _refusal(part: Any) -> str:
@@ -203,6 +204,6 @@ def _refusal(part: Any) -> str:
     return refusal if isinstance(refusal, str) else ""
 
 
-def _reported_usage(stream: Any) -> Any:
-    """Return the usage in the provider's own chunks. The one that litellm adds at the end may be its guess."""
-    return next((u for chunk in reversed(stream.chunks) if (u := getattr(chunk, "usage", None))), None)
+def _reported_usages(stream: Any) -> tuple[Any, ...]:
+    """Return the usage of every chunk of the provider's. The one that litellm adds at the end may be its guess."""
+    return tuple(usage for chunk in stream.chunks if (usage := getattr(chunk, "usage", None)))

@@ -27,13 +27,17 @@ def _list(items: Schema) -> Schema:
 
 
 _TEXT: Final[Schema] = {"type": "string"}
-_INDEX: Final[Schema] = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+_INDEX: Final[Schema] = {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]}
+_ALIKE: Final = _list(_list(_TEXT))
 _QUESTION: Final = _closed(prompt=_TEXT, options=_list(_TEXT))
 _GROUPS: Final = _list(_closed(name=_TEXT, prompt=_TEXT, options=_list(_TEXT)))
 _ANSWERS: Final = _list(_closed(group=_TEXT, option=_INDEX))
 _RULES: Final = _list(_closed(**{"class": _TEXT}, answers=_ANSWERS))
 
-WHOLE_TREE: Final = ResponseSchema(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
+WHOLE_TREE: Final = ResponseSchema(
+    name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, alike=_ALIKE)
+)
+REVISED_TREE: Final = ResponseSchema(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
 GROUPS: Final = ResponseSchema(name="groups", schema=_closed(classification_groups=_GROUPS))
 PATCH: Final = ResponseSchema(
     name="patch",
@@ -52,7 +56,7 @@ PATCH: Final = ResponseSchema(
 def rules_of(groups: Sequence[Group], classes: Sequence[str]) -> ResponseSchema:
     """Return the schema of one rule for each of the classes, by name."""
     rule = _closed(**{group.name: _INDEX for group in groups})
-    schema = _closed(rules=_closed(**{name: {"$ref": "#/$defs/rule"} for name in classes}))
+    schema = _closed(rules=_closed(**{name: {"$ref": "#/$defs/rule"} for name in classes}), alike=_ALIKE)
     return ResponseSchema(name="rules", schema={**schema, "$defs": {"rule": rule}})
 
 
@@ -60,7 +64,7 @@ def tell_apart(classes: Sequence[str]) -> ResponseSchema:
     """Return the schema of groups that distinguish classes, with the answers of these classes in words."""
     answer = _closed(group=_TEXT, option={"anyOf": [_TEXT, {"type": "null"}]})
     rules = _closed(**{name: {"$ref": "#/$defs/answers"} for name in classes})
-    schema = _closed(classification_groups=_GROUPS, rules=rules)
+    schema = _closed(classification_groups=_GROUPS, rules=rules, alike=_ALIKE)
     return ResponseSchema(name="apart", schema={**schema, "$defs": {"answers": _list(answer)}})
 
 

@@ -6,11 +6,23 @@ from typing import Any
 
 from treegen.config.domain import Domain
 from treegen.llm.reading.parser import keyed, parse_reply
+from treegen.llm.reading.repairs import (
+    Notes,
+    alike_in,
+    grow,
+    leave_out,
+    leave_out_answers,
+    only,
+    renamed,
+    repair_answers,
+    repair_groups,
+    settle_alike,
+    with_fixes,
+)
 from treegen.llm.tasks.attempts import Read, Reader
 from treegen.text import show
 from treegen.tree.model import Group
 from treegen.tree.validation.checks import check_data
-from treegen.tree.validation.normalise import normalise
 from treegen.tree.validation.problems import Problem, errors_of, pointer_to
 
 Plain = dict[str, Any]
@@ -23,7 +35,8 @@ def groups_reader(domain: Domain) -> Reader:
         parsed = parse_reply(text, finish=finish)
         if parsed.data is None:
             return Read(problems=parsed.problems)
-        groups = parsed.data["classification_groups"]
+        notes = Notes()
+        groups = _repaired_groups(domain, only(parsed.data, ["classification_groups"], notes), notes)
         problems = [*_group_problems(domain, groups)]
         if not errors_of(problems) and (room := prod(len(g["options"]) for g in groups.values())) < len(domain.classes):
             message = (
@@ -31,9 +44,17 @@ def groups_reader(domain: Domain) -> Reader:
                 "give more groups or options"
             )
             problems.append(Problem(code="TG204", pointer="/classification_groups", message=message))
-        return Read(problems=tuple(problems), data=groups, repaired=parsed.repaired)
+        remarks = (*parsed.notes, *notes.sentences)
+        return Read(problems=tuple(problems), data=groups, repaired=parsed.repaired, notes=remarks)
 
     return read
+
+
+def _repaired_groups(domain: Domain, data: Plain, notes: Notes) -> Any:
+    """Return the groups of a reply after all repairs that are certain; those of wrong types as they are."""
+    groups = repair_groups(data["classification_groups"], notes)
+    tree = with_fixes({"domain": domain.name, "classification_groups": groups, "rules": {}}, None, notes)
+    return tree["classification_groups"]
 
 
 def _group_problems(domain: Domain, groups: Any) -> list[Problem]:
@@ -43,42 +64,35 @@ def _group_problems(domain: Domain, groups: Any) -> list[Problem]:
 
 
 def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
-    """Return a reader of some classes' rules; `data` is `{CLASS: {GROUP: INDEX}}`, in the order of the classes."""
+    """Return a reader of some classes' rules.
+
+    Its `data` is `{"rules": {CLASS: {GROUP: ANSWER}}, "alike": [[CLASS, ...]]}`, in the order of the classes. An answer
+    is an index, null, or words that become an option of the group.
+    """
 
     def read(text: str, finish: str | None) -> Read:
         parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
         if parsed.data is None:
             return Read(problems=parsed.problems)
-        rules = _indexed(groups, parsed.data["rules"])
+        notes = Notes()
+        asked = only(parsed.data, ["rules", "alike"], notes)
+        rules, alike = repair_answers(groups, asked["rules"], notes), alike_in(asked.get("alike"), batch, notes)
         tree = {"domain": domain.name, "classification_groups": groups, "rules": rules}
-        checked = check_data(tree, classes=batch).problems
+        rules = leave_out(with_fixes(tree, batch, notes, below="rules")["rules"], batch, notes)
+        rules = leave_out_answers(rules, groups, notes)
+        grown = grow(groups, rules, notes)
+        indexed = repair_answers(grown, rules, Notes())
+        checked = check_data({**tree, "classification_groups": grown, "rules": indexed}, classes=batch).problems
         problems = tuple(p for p in checked if p.code not in ("TG204", "TG205"))  # only all batches together show these
+        remarks = (*parsed.notes, *notes.sentences)
         if errors_of(problems):
-            return Read(problems=problems, repaired=parsed.repaired)
+            data = {"rules": rules, "alike": alike}
+            return Read(problems=problems, repaired=parsed.repaired, data=data, notes=remarks)
         ordered = {name: {group: rules[name][group] for group in groups} for name in batch}
-        return Read(problems=problems, data=ordered, repaired=parsed.repaired)
+        data = {"rules": ordered, "alike": alike}
+        return Read(problems=problems, data=data, repaired=parsed.repaired, notes=remarks)
 
     return read
-
-
-def _indexed(groups: Plain, rules: Any) -> Any:
-    """Replace options given in words by their indices, if unambiguous; keep everything else."""
-    if not isinstance(rules, dict):
-        return rules
-    places = {name: _places(group["options"]) for name, group in groups.items()}
-    return {
-        name: {
-            group: places.get(group, {}).get(normalise(answer), answer) if isinstance(answer, str) else answer
-            for group, answer in rule.items()
-        }
-        if isinstance(rule, dict)
-        else rule
-        for name, rule in rules.items()
-    }
-
-
-def _places(options: Sequence[str]) -> dict[str, int]:
-    return {normalise(option): index for index, option in enumerate(options)}
 
 
 def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[str]) -> Reader:
@@ -95,19 +109,24 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
         if parsed.data is None:
             return Read(problems=parsed.problems)
-        problems, grown = _with_groups(domain, groups, parsed.data.get("classification_groups") or {})
-        answers = _indexed(grown, parsed.data["rules"])
-        problems += _unrequested(rules, alike, answers)
+        notes = Notes()
+        asked = only(parsed.data, ["classification_groups", "rules", "alike"], notes)
+        told = alike_in(asked.get("alike"), alike, notes)
+        more = repair_groups(asked.get("classification_groups") or {}, notes)
+        problems, grown = _with_groups(domain, groups, more)
+        answers = repair_answers(grown, asked["rules"], notes)
+        grown = grow(grown, answers, notes)
+        answers = _requested(repair_answers(grown, answers, Notes()), rules, alike, notes)
+        problems += _untyped(answers)
+        remarks = (*parsed.notes, *notes.sentences)
         if problems:
-            return Read(problems=tuple(problems), repaired=parsed.repaired)
+            return Read(problems=tuple(problems), repaired=parsed.repaired, notes=remarks)
         merged = _with_answers(grown, rules, alike, answers)
         tree = {"domain": domain.name, "classification_groups": grown, "rules": merged}
         checked = check_data(tree, classes=domain.classes).problems
-        problems = [p for p in checked if p.code != "TG205" and _concerns(p, alike)]
-        if errors_of(problems):
-            return Read(problems=tuple(problems), repaired=parsed.repaired)
-        data = {"classification_groups": grown, "rules": merged}
-        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired)
+        problems = [p for p in settle_alike(checked, told) if p.code != "TG205" and _concerns(p, alike)]
+        data = {"classification_groups": grown, "rules": merged, "alike": told}
+        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired, notes=remarks)
 
     return read
 
@@ -131,23 +150,27 @@ def _with_groups(domain: Domain, groups: Plain, more: Any) -> tuple[list[Problem
     return [], {**grown, **{name: group for name, group in more.items() if name not in groups}}
 
 
-def _unrequested(rules: Plain, alike: Sequence[str], answers: Any) -> list[Problem]:
-    """Report rules of classes that were not requested, unless they only repeat the known ones."""
+def _requested(answers: Any, rules: Plain, alike: Sequence[str], notes: Notes) -> Any:
+    """Leave out rules of classes that were not requested; those that only repeat the known ones without a word."""
+    if not isinstance(answers, dict):
+        return answers
+    requested: Plain = {}
+    for name, rule in renamed(answers, alike, notes).items():
+        if name in alike:
+            requested[name] = rule
+        elif not (isinstance(rule, dict) and name in rules and rule.items() <= rules[name].items()):
+            notes.add("ignored rules of classes that were not asked for: {}", name)
+    return requested
+
+
+def _untyped(answers: Any) -> list[Problem]:
     if not isinstance(answers, dict):
         message = f"expected an object of rules, found {show(answers)}"
         return [Problem(code="TG103", pointer="/rules", message=message)]
-    extra = [
-        name
-        for name, rule in answers.items()
-        if name not in alike and not (isinstance(rule, dict) and name in rules and rule.items() <= rules[name].items())
-    ]
-    message = "was not asked about; its rule stays as it is"
     return [
-        Problem(code="TG106", pointer=pointer_to("rules", name), message=f"{show(name)} {message}") for name in extra
-    ] + [
         Problem(code="TG103", pointer=pointer_to("rules", name), message=f"expected an object, found {show(rule)}")
         for name, rule in answers.items()
-        if name in alike and not isinstance(rule, dict)
+        if not isinstance(rule, dict)
     ]
 
 

@@ -10,10 +10,11 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from treegen.llm.reading.lexer import UnreadableError, keys_in, objects_in, refuse_unclear
+from treegen.llm.reading.variants import read_with_variants
 from treegen.text import show
 from treegen.tree.document import parse_json
 from treegen.tree.validation.locations import place_at
@@ -42,11 +43,13 @@ class ParsedReply:
         data: in the tree's own shape (`domain` not yet set), `None` if there are problems.
         problems: TG102 and TG501 to TG504.
         repaired: the syntax is neither JSON nor Python and was read as JSON5; a reviewer should know.
+        notes: one sentence on a mistake of the notation that was undone; a reviewer should know it too.
     """
 
     data: dict[str, Any] | None
     problems: tuple[Problem, ...] = ()
     repaired: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" = None) -> ParsedReply:
@@ -62,7 +65,11 @@ def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" =
             raise UnreadableError("TG503", "the reply was cut at the token limit; give the whole object, shorter")
         if len(text) > MOST_CHARACTERS:
             raise UnreadableError("TG501", f"the reply is longer than {MOST_CHARACTERS} characters")
-        return _one_object(list(objects_in(_without_reasoning(text))), shape or Shape())
+        wanted = shape or Shape()
+        parsed, note = read_with_variants(
+            _without_reasoning(text), lambda variant: _one_object(list(objects_in(variant)), wanted)
+        )
+        return replace(parsed, notes=(note,)) if note else parsed
     except UnreadableError as error:
         return ParsedReply(data=None, problems=(error.problem,))
     except RecursionError:
@@ -73,7 +80,7 @@ def parse_reply(text: str, *, finish: str | None = None, shape: "Shape | None" =
 def parse_patch(text: str) -> list[Any] | None:
     """Return the operations of a JSON Patch (RFC 6902) reply, bare or below one key; `None` if it is not one."""
     try:
-        value, _ = read_value(_without_reasoning(text))
+        (value, _), _ = read_with_variants(_without_reasoning(text), read_value)
     except UnreadableError:
         return None
     if isinstance(value, dict) and len(value) == 1:
@@ -185,7 +192,7 @@ def _read(text: str) -> tuple[Any, bool]:
         # the offset of the failure: the message should point at the place where the better reader stopped
         lines = text.split("\n")[: (error.lineno or 1) - 1]
         return _read_json5(text, sum(len(line) + 1 for line in lines) + (error.offset or 1) - 1), True
-    except (ValueError, MemoryError):
+    except (ValueError, TypeError, MemoryError, SystemError):  # a set of lists; nesting that ast gives up on
         return _read_json5(text, 0), True
 
 
@@ -281,9 +288,9 @@ def tree_shape(data: Any) -> dict[str, Any]:
     Raises:
         UnreadableError: there is no object with groups and rules, or there are two candidates for one of them.
     """
-    data = _listed(data)
+    data = _decoded(_listed(data))
     if isinstance(data, list) and len(data) == 1:
-        data = data[0]
+        data = _decoded(data[0])
     if not isinstance(data, dict):
         raise UnreadableError("TG501", f"expected one JSON object, found {show(data)}")
     # unwrap `{"tree": {...}}`, but never the groups themselves: a tree without rules has one key, too
@@ -322,7 +329,7 @@ def keyed(key: str) -> Shape:
     """Return the shape of an object with that key, possibly wrapped in another."""
 
     def of(data: Any) -> dict[str, Any]:
-        data = _listed(data)
+        data = _decoded(_listed(data))
         while (
             isinstance(data, dict)
             and len(data) == 1
@@ -373,6 +380,18 @@ def _all_have(value: Any, key: str) -> bool:
         and bool(value)
         and all(isinstance(e, dict) and len(e) > 1 and isinstance(e.get(key), str) for e in value)
     )
+
+
+def _decoded(data: Any) -> Any:
+    """Read the values of an object that hold JSON as a text, as `{"tree": "{...}"}` does."""
+    return {key: _json_in(value) for key, value in data.items()} if isinstance(data, dict) else data
+
+
+def _json_in(value: Any) -> Any:
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    inner, problems = parse_json(value)
+    return _listed(inner) if isinstance(inner, dict | list) and not problems else value
 
 
 def _groups_in(data: dict[str, Any]) -> list[str]:

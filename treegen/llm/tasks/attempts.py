@@ -18,12 +18,14 @@ class Read:
         data: its plain data, as far as it could be read.
         tree: the tree of the reply if its types are those of a tree, with errors or without.
         repaired: the reply was neither JSON nor Python and was read as JSON5.
+        notes: what was repaired without a request, and what was left out because nobody asked for it.
     """
 
     problems: tuple[Problem, ...] = ()
     data: Any = None
     tree: Tree | None = None
     repaired: bool = False
+    notes: tuple[str, ...] = ()
 
 
 #: reads a reply: takes its text and the provider's finish reason
@@ -45,6 +47,7 @@ class Attempt:
         data: what the reply says, as plain data.
         tree: the tree of the reply if its types are those of a tree, with errors or without.
         repaired: the reply was neither JSON nor Python and was read as JSON5.
+        notes: what was repaired without a request, and what was left out because nobody asked for it.
         failure: why there is no reply, or no whole one.
     """
 
@@ -57,6 +60,7 @@ class Attempt:
     data: Any = None
     tree: Tree | None = None
     repaired: bool = False
+    notes: tuple[str, ...] = ()
     failure: str = ""
 
     @property
@@ -75,6 +79,7 @@ class Conversation:
         stopped: if there is none, why there was no further attempt.
         found: everything found in a tree that was assembled from several replies.
         taken: number of its steps that an earlier run had finished.
+        draft: if there is none, groups and rules as plain data, as far as they came; `None` if no reply could be read.
     """
 
     attempts: tuple[Attempt, ...]
@@ -82,6 +87,7 @@ class Conversation:
     stopped: str = ""
     found: tuple[Problem, ...] | None = None
     taken: int = 0
+    draft: dict[str, Any] | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -1,19 +1,22 @@
 """One conversation with a language model: requests, continued replies, and repair until there are no errors."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from treegen.config.domain import Domain
-from treegen.errors import InputError, ModelError
+from treegen.errors import InputError, ModelError, WaitingError
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.continuation import joined, stem_of
 from treegen.llm.tasks.attempts import Attempt, Listener, Read, Reader
 from treegen.progress import Cancelled
+from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Problem, errors_of
 
+logger = logging.getLogger(__name__)
 MOST_CONTINUED: Final = 4  # continuations of one reply
 WHOLE: Final = 8000  # characters: a longer tree is not sent and requested again as a whole
 
@@ -64,12 +67,14 @@ class RepairLoop:
             leave_cut: return a truncated reply at once: the caller requests less.
 
         Returns:
-            The last attempt, and why there was no further one (empty if it has no errors).
+            The first attempt without errors and an empty text; or the best one, and why there was no further one.
         """
         messages, earlier = tuple(request), list[tuple[Problem, ...]]()
+        made: list[Attempt] = []
         next_purpose = purpose
         for _ in range(tries):
             attempt = self.ask(next_purpose, messages, reader, wire)
+            made.append(attempt)
             errors = errors_of(attempt.problems)
             if not errors:
                 return attempt, ""
@@ -77,12 +82,12 @@ class RepairLoop:
                 return attempt, "the reply was cut at the token limit"
             # the model is going round in circles: more tries would only cost more
             if any(_same(errors, other) for other in earlier):
-                return attempt, "the same problems came back"
+                return best_of(made), "the same problems came back"
             earlier.append(errors)
             next_purpose = "repair"
             new_messages, wire, reader = following(attempt) if following else (None, wire, reader)
             messages = new_messages or self._with_repair(tuple(request), messages, attempt, errors)
-        return attempt, f"{tries} tries were not enough"
+        return best_of(made), f"{tries} tries were not enough"
 
     def _with_repair(
         self,
@@ -92,7 +97,7 @@ class RepairLoop:
         errors: tuple[Problem, ...],
     ) -> tuple[Message, ...]:
         """Append the problems to the conversation. A long reply is not sent back: it is requested again."""
-        repair = render("repair", self.domain.folder, problems=list(errors))
+        repair = render("repair", self.domain.folder, problems=list(fold(errors, most=None)))
         if len(attempt.text) > WHOLE:  # it would be paid for twice: as input, and again as output
             return (*request[:-1], replace(request[-1], content=f"{request[-1].content}\n\n{repair}"))
         return (
@@ -126,6 +131,8 @@ class RepairLoop:
         listener = _Heard(self._on_text, stem)
         try:
             reply = self._chat.complete(messages, listener if self._on_text else None, wire=wire)
+        except WaitingError:  # nothing was asked of anybody yet
+            raise
         except (ModelError, InputError) as error:  # a failed request belongs in the history, too
             self._record(replace(attempt, failure=error.message))
             raise
@@ -142,6 +149,7 @@ class RepairLoop:
             data=read.data,
             tree=read.tree,
             repaired=read.repaired,
+            notes=read.notes,
         )
         self._record(attempt)
         return attempt
@@ -155,13 +163,23 @@ class RepairLoop:
 def _read(reader: Reader, stem: str, reply: Reply) -> tuple[str, Read]:
     """Read a reply; one that continues another may also have started over."""
     if not stem:
-        return reply.text, reader(reply.text, reply.finish)
+        return reply.text, _guarded(reader, reply.text, reply.finish)
     # try it alone first: many models ignore the request to continue and give the whole object again
-    restarted = reader(reply.text, reply.finish)
+    restarted = _guarded(reader, reply.text, reply.finish)
     if restarted.data is not None and not errors_of(restarted.problems):
         return reply.text, restarted
     text = joined(stem, reply.text)
-    return text, reader(text, reply.finish)
+    return text, _guarded(reader, text, reply.finish)
+
+
+def _guarded(reader: Reader, text: str, finish: str | None) -> Read:
+    """Read a text that a stranger wrote: what no reader foresaw is a problem of the reply, and never ends the run."""
+    try:
+        return reader(text, finish)
+    except Exception as error:
+        logger.exception("a reply could not be read")
+        message = f"the reply cannot be read ({type(error).__name__}); answer with one plain JSON object"
+        return Read(problems=(Problem(code="TG501", pointer="", message=message),))
 
 
 class _Heard:
@@ -175,6 +193,12 @@ class _Heard:
         self.so_far = text
         if self._on_text:
             self._on_text(self._stem + text if self._stem else text)
+
+
+def best_of(attempts: Sequence[Attempt]) -> Attempt:
+    """Return the attempt with the fewest errors among those that say something; the last one if none does."""
+    readable = [attempt for attempt in attempts if attempt.data]
+    return min(reversed(readable), key=lambda attempt: len(errors_of(attempt.problems)), default=attempts[-1])
 
 
 def _same(one: Sequence[Problem], other: Sequence[Problem]) -> bool:

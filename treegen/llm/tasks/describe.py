@@ -4,7 +4,7 @@ Source: Zhang et al. 2023, Multimodal Chain-of-Thought (rationale first, then th
 and shown, and the answer is the tree.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from treegen.config.class_notes import notes_of
@@ -16,17 +16,26 @@ from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.response_schemas import descriptions_of
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import keyed, parse_reply
+from treegen.llm.reading.repairs import Notes, leave_out, only, renamed
 from treegen.llm.tasks.attempts import Conversation, Listener, Read, Reader
-from treegen.llm.tasks.batched_draft import Kept, NothingKept, Part, PartMaker, Stopped
+from treegen.llm.tasks.batched_draft import (
+    MOST_SHOWN,
+    Kept,
+    NothingKept,
+    Part,
+    PartMaker,
+    Pictures,
+    Stopped,
+    numbered,
+)
+from treegen.llm.tasks.likeness import Pair, clusters_of
 from treegen.progress import Progress, no_progress
 from treegen.text import show
 from treegen.tree.validation.problems import Problem, pointer_to
 
-MOST_IMAGES: Final = 16  # pictures per request
+MOST_IMAGES: Final = MOST_SHOWN  # pictures per request
 MOST_CLASSES: Final = 12  # described together
 _LONGEST: Final = 600  # characters of one description
-
-Pictures = Mapping[str, Sequence[str]]
 
 
 def refuse_blind(settings: LlmSettings) -> None:
@@ -61,6 +70,7 @@ def describe(
     tries: int,
     kept: Kept | None = None,
     concurrency: int = 1,
+    confused: Sequence[Pair] = (),
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
     progress: Progress = no_progress,
@@ -74,6 +84,7 @@ def describe(
         tries: most replies per request.
         kept: as for `draft_in_parts`.
         concurrency: as for `draft_in_parts`.
+        confused: as for `draft_in_parts`.
         on_attempt: as for `draft_in_parts`.
         on_text: as for `draft_in_parts`.
         progress: called with the number of described classes.
@@ -94,7 +105,7 @@ def describe(
         on_attempt=on_attempt,
         on_text=on_text,
     )
-    batches = _batches(domain, pictures)
+    batches = _batches(domain, pictures, confused)
     ready = [0]
 
     def done(place: int) -> None:
@@ -102,8 +113,7 @@ def describe(
         progress("describing classes", ready[0], sum(map(len, batches)))
 
     try:
-        parts = [_part(domain, pictures, names, number) for number, names in enumerate(batches, 1)]
-        texts = maker.make(parts, done)
+        texts = maker.make(description_parts(domain, pictures, confused), done)
     except Stopped:
         return {}, Conversation(attempts=tuple(maker.loop.attempts), tree=None, stopped=maker.stopped)
     except ModelError as error:
@@ -115,9 +125,16 @@ def describe(
     return descriptions, Conversation(attempts=tuple(maker.loop.attempts), tree=None, taken=maker.taken)
 
 
-def _batches(domain: Domain, pictures: Pictures) -> list[list[str]]:
+def description_parts(domain: Domain, pictures: Pictures, confused: Sequence[Pair] = ()) -> list[Part]:
+    """Return the steps that request descriptions of pictures, some classes at a time."""
+    batches = enumerate(_batches(domain, pictures, confused), 1)
+    return [_part(domain, pictures, names, number) for number, names in batches]
+
+
+def _batches(domain: Domain, pictures: Pictures, confused: Sequence[Pair]) -> list[list[str]]:
     """Group classes with pictures into few, even requests: a class alone has nothing to be compared with."""
-    names = [name for name in domain.classes if pictures.get(name)]
+    shown = [name for name in domain.classes if pictures.get(name)]
+    names = [name for cluster in clusters_of(shown, confused) for name in cluster]
     greedy = _filled(names, pictures, MOST_CLASSES)
     even = _filled(names, pictures, -(-len(names) // max(1, len(greedy))))
     return even if len(even) == len(greedy) else greedy
@@ -138,10 +155,6 @@ def _filled(names: Sequence[str], pictures: Pictures, most: int) -> list[list[st
 
 
 def _part(domain: Domain, pictures: Pictures, names: Sequence[str], number: int) -> Part:
-    numbered: list[tuple[str, int, int]] = []
-    for name in names:
-        first = numbered[-1][2] + 1 if numbered else 1
-        numbered.append((name, first, first + len(pictures[name]) - 1))
     text = render(
         "describe",
         domain.folder,
@@ -149,7 +162,7 @@ def _part(domain: Domain, pictures: Pictures, names: Sequence[str], number: int)
         noun=domain.noun,
         description=domain.description,
         **notes_of(domain, names),
-        shown=numbered,
+        shown=numbered({name: pictures[name] for name in names}),
         **language_of(domain),
     )
     images = tuple(url for name in names for url in pictures[name])
@@ -168,10 +181,14 @@ def _reader(names: Sequence[str]) -> Reader:
         parsed = parse_reply(text, finish=finish, shape=keyed("descriptions"))
         if parsed.data is None:
             return Read(problems=parsed.problems)
-        descriptions = parsed.data["descriptions"]
+        notes = Notes()
+        descriptions = only(parsed.data, ["descriptions"], notes)["descriptions"]
+        if isinstance(descriptions, dict):
+            descriptions = leave_out(renamed(descriptions, names, notes), names, notes, what="descriptions")
         problems = _problems(descriptions, names)
         data = {} if problems else {name: " ".join(descriptions[name].split())[:_LONGEST] for name in names}
-        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired)
+        remarks = (*parsed.notes, *notes.sentences)
+        return Read(problems=tuple(problems), data=data, repaired=parsed.repaired, notes=remarks)
 
     return read
 

@@ -1,5 +1,6 @@
 """Draft and revise: the requests, and one conversation until the tree has no errors."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from treegen.errors import InputError
 from treegen.history.score_document import Diagnosis
 from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
 from treegen.llm.prompting.languages import language_of
-from treegen.llm.prompting.response_schemas import PATCH, WHOLE_TREE
+from treegen.llm.prompting.response_schemas import PATCH, REVISED_TREE, WHOLE_TREE
 from treegen.llm.prompting.templates import render
 from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
 from treegen.llm.tasks.conversation import WHOLE, RepairLoop
@@ -17,7 +18,7 @@ from treegen.llm.tasks.repair import repair_request, tree_reader
 from treegen.tree.document import compact, content_of, content_text
 from treegen.tree.feedback_target import Feedback
 from treegen.tree.model import Tree
-from treegen.tree.validation.problems import Problem
+from treegen.tree.validation.problems import Problem, errors_of
 
 __all__ = [
     "DEFAULT_TRIES",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 DEFAULT_TRIES: Final = 4
+_NUMBERS: Final = "zero one two three four five six seven eight nine ten eleven twelve".split()
 
 
 def draft(
@@ -72,9 +74,30 @@ def draft_request(domain: Domain, descriptions: dict[str, str] | None = None) ->
         "hints": list(domain.hints),
         "classes": list(domain.classes),
         "descriptions": descriptions or {},
+        **groups_in_words(len(domain.classes)),
     }
     notes = notes_of(domain, domain.classes)
     return _request(domain, render("draft", domain.folder, **values, **notes, **language_of(domain)))
+
+
+def wanted_groups(classes: int) -> tuple[int, int]:
+    """Return how many groups a tree needs at least and at most.
+
+    One group fewer than the halvings that single out one class, and twice as many at most: a group has more than two
+    options, but none separates perfectly.
+
+    >>> wanted_groups(16), wanted_groups(80), wanted_groups(1000)
+    ((3, 6), (6, 12), (9, 18))
+    """
+    least = max(2, math.ceil(math.log2(max(2, classes))) - 1)
+    return least, 2 * least
+
+
+def groups_in_words(classes: int) -> dict[str, str]:
+    """Return the wanted numbers of groups as templates name them: `least` and `most`."""
+    words = dict(enumerate(_NUMBERS))
+    least, most = (words.get(number, str(number)) for number in wanted_groups(classes))
+    return {"least": least, "most": most}
 
 
 def revise(
@@ -108,10 +131,10 @@ def revise(
         Cancelled: `on_text` raised it.
     """
     loop = RepairLoop(domain, chat, on_attempt, on_text)
-    reader = tree_reader(domain, _plain(tree))
+    reader = tree_reader(domain, _plain(tree), may_be_alike=False)
     for patch in (True,) if _is_long(tree) else (False, True):
         request = revision_request(domain, tree, feedback, problems=problems, diagnosis=diagnosis, patch=patch)
-        wire = PATCH if patch else WHOLE_TREE
+        wire = PATCH if patch else REVISED_TREE
         conversation = _until_sound(loop, "revise", request, reader, wire, tries, leave_cut=not patch)
         if conversation.tree or not conversation.attempts[-1].cut:
             break
@@ -181,12 +204,15 @@ def _until_sound(
         """Request a short tree again as a whole, of a long one only the failing places; accept a patch for both."""
         if not attempt.data:
             return None, wire, reader
-        patch_reader, short = tree_reader(loop.domain, attempt.data), len(attempt.text) <= WHOLE
+        patch_reader = tree_reader(loop.domain, attempt.data, may_be_alike=purpose == "draft")
+        short = len(attempt.text) <= WHOLE
         if short and len(compact(attempt.data)) <= WHOLE:
             return None, wire, patch_reader
-        if short and any(problem.code.startswith("TG5") for problem in attempt.problems):
+        if short and any(problem.code.startswith("TG5") for problem in errors_of(attempt.problems)):
             return None, PATCH, patch_reader  # the reply is invalid, not the tree: the request still stands
         return repair_request(loop.domain, attempt.data, attempt.problems), PATCH, patch_reader
 
     attempt, stopped = loop.until_sound(purpose, request, reader, wire, tries, following, leave_cut=leave_cut)
-    return Conversation(attempts=tuple(loop.attempts), tree=None if stopped else attempt.tree, stopped=stopped)
+    if stopped:
+        return Conversation(attempts=tuple(loop.attempts), tree=None, stopped=stopped, draft=attempt.data or None)
+    return Conversation(attempts=tuple(loop.attempts), tree=attempt.tree)

@@ -10,10 +10,21 @@ from treegen.llm.chat.interface import Message
 from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import parse_patch, parse_reply
+from treegen.llm.reading.repairs import (
+    Notes,
+    alike_in,
+    leave_out,
+    only,
+    repair_answers,
+    repair_groups,
+    settle_alike,
+    with_fixes,
+)
 from treegen.llm.tasks.attempts import Read, Reader
 from treegen.text import show
 from treegen.tree.model import Group
 from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Problem, errors_of, path_of, pointer_to
 
 _PATCHABLE: Final = ("classification_groups", "rules")
@@ -21,20 +32,40 @@ _NOT_THE_MODELS: Final = ("$schema", "digest", "review", "conflicts", "domain")
 _MOST_SHOWN: Final = 60  # places per request; the rest wait for the next
 
 
-def check_tree_data(domain: Domain, data: dict[str, Any], *, repaired: bool = False) -> Read:
-    """Check a reply's tree against the domain. Name, digest and approval are not the model's to set."""
-    content = {key: value for key, value in data.items() if key not in _NOT_THE_MODELS}
-    checked = check_data({"domain": domain.name, **content}, classes=domain.classes)
+def check_tree_data(
+    domain: Domain, data: dict[str, Any], *, repaired: bool = False, remarks: tuple[str, ...] = ()
+) -> Read:
+    """Check a reply's tree against the domain, after all repairs that are certain.
+
+    Name, digest and approval are not the model's to set.
+    """
+    notes = Notes()
+    content = only(data, _PATCHABLE, notes, silent=(*_NOT_THE_MODELS, "alike"))
+    alike = alike_in(data.get("alike"), domain.classes, notes)
+    if "classification_groups" in content:
+        content["classification_groups"] = groups = repair_groups(content["classification_groups"], notes)
+        if "rules" in content:
+            content["rules"] = repair_answers(groups, content["rules"], notes)
+    content = with_fixes({"domain": domain.name, **content}, domain.classes, notes)
+    if "rules" in content:
+        content["rules"] = leave_out(content["rules"], domain.classes, notes)
+    checked = check_data(content, classes=domain.classes)
     tree = checked.document.tree if checked.document else None
-    return Read(problems=checked.problems, data=content, tree=tree, repaired=repaired)
+    content = {
+        **{key: value for key, value in content.items() if key != "domain"},
+        **({"alike": alike} if alike else {}),
+    }
+    problems = tuple(settle_alike(checked.problems, alike))
+    return Read(problems=problems, data=content, tree=tree, repaired=repaired, notes=remarks + notes.sentences)
 
 
-def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
+def tree_reader(domain: Domain, base: dict[str, Any] | None = None, *, may_be_alike: bool = True) -> Reader:
     """Return a reader of a whole tree or, given a base to repair, of a JSON Patch of it.
 
     Args:
         domain: names the classes.
         base: groups and rules as plain data. An unusable reply leaves them unchanged.
+        may_be_alike: a reply may list classes that it cannot tell apart; in a revision it makes no equal rules.
     """
 
     def read(text: str, finish: str | None) -> Read:
@@ -43,7 +74,9 @@ def tree_reader(domain: Domain, base: dict[str, Any] | None = None) -> Reader:
             return _patched(domain, base, patch)
         parsed = parse_reply(text, finish=finish)
         if parsed.data is not None:
-            return check_tree_data(domain, parsed.data, repaired=parsed.repaired)
+            if not may_be_alike:
+                parsed.data.pop("alike", None)
+            return check_tree_data(domain, parsed.data, repaired=parsed.repaired, remarks=parsed.notes)
         if base is None:
             return Read(problems=parsed.problems)
         before = check_tree_data(domain, base)
@@ -113,7 +146,7 @@ def repair_request(domain: Domain, data: dict[str, Any], problems: Sequence[Prob
     text = render(
         "mend",
         domain.folder,
-        problems=list(errors),
+        problems=list(fold(errors, most=None)),
         noun=domain.noun,
         fragments=list(fragments.items()),
         notes=notes,

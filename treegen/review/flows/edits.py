@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
-from treegen.review.widgets.panes import ProblemsPane
+from treegen.review.widgets.panes import ProblemsPane, RulesPane
 from treegen.text import show
 from treegen.tree.changes import Answer, Change, apply, edits
 from treegen.tree.document import content_of
@@ -226,7 +226,10 @@ class EditFlow:
             self.context.commit(label, lambda: edits.split_option(tree, group.name, option, new.strip(), classes))
 
     async def point(self) -> None:
-        """Change the answer of the class in the group under the cursor; in the column of names, rename the class."""
+        """Change the answer of the marked classes, or of the one under the cursor, in the group of the column.
+
+        In the column of names, rename the class.
+        """
         tree, selection = self.context.review.tree, self.context.selection
         name, group = selection.class_name, selection.rule_group
         if not name:
@@ -234,15 +237,20 @@ class EditFlow:
         if not group:
             await self.rename()
             return
+        names = selection.marked or (name,)
+        what = name if len(names) == 1 else f"{len(names)} classes"
         rule = next(r for r in tree.rules if r.name == name)
         index = rule.get(group.name)
         at = index if index is not None and 0 <= index < len(group.options) else len(group.options)
         choices = [*group.options, _KEEP]
-        chosen = await self.context.ask(ChoiceDialog(f"{name} in {group.name}", choices, at))
-        if chosen is not None:
-            answer = group.options[chosen] if chosen < len(group.options) else None
-            told = f"{show(name)} in {show(group.name)}: {show(answer) if answer else 'no answer'}"
-            self.context.commit(told, lambda: edits.point_rule(tree, name, group.name, answer))
+        chosen = await self.context.ask(ChoiceDialog(f"{what} in {group.name}", choices, at))
+        if chosen is None:
+            return
+        answer = group.options[chosen] if chosen < len(group.options) else None
+        told = f"{show(what)} in {show(group.name)}: {show(answer) if answer else 'no answer'}"
+        changes = [change for name in names for change in edits.point_rule(tree, name, group.name, answer)]
+        if self.context.commit(told, lambda: changes):
+            self.context.query_one(RulesPane).unmark()
 
     async def decide(self, number: int) -> None:
         """Decide what a merge left open: one side, the other, or the tree as it stands."""
@@ -263,7 +271,7 @@ class EditFlow:
             what = f"group {at.group.name}" if at.group and at.kind else ""
         if what:
             session.set_lock(what, what not in session.locks)
-            self.context.refresh_panes()
+            self.context.locks_changed()
 
     def move_by(self, by: int) -> None:
         """Move the group, option or class under the cursor by one place up or down."""

@@ -18,12 +18,14 @@ from treegen.errors import InputError, TreegenError
 from treegen.files import read_text
 from treegen.review.context import ReviewContext
 from treegen.review.screens.dialogs import ChoiceDialog
+from treegen.review.widgets.feedback import FeedbackField
 from treegen.tree.document import dump
 from treegen.tree.group_text import group_text, with_group
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
 from treegen.workflow.session import Session
 
+_WITH_LINES: Final = {"vi", "vim", "nvim", "view", "nano", "pico", "emacs", "emacsclient", "micro", "joe", "kak", "ne"}
 _AT_ONCE: Final = 1.0  # seconds in which nobody edits anything
 
 
@@ -50,13 +52,26 @@ class EditorFlow:
         label = f"edited {group.name} as text"
         self._start(group_text(tree, group.name), label, lambda text: with_group(tree, group.name, text))
 
+    def feedback(self) -> None:
+        """Open the feedback that is being written."""
+        field = self.context.query_one(FeedbackField)
+
+        def take(text: str) -> None:
+            field.text = text.rstrip("\n")
+
+        self.context.converse(partial(_edit, self.context, field.text, take, ".md"), "editor")
+
     def _start(self, before: str, label: str, read: Callable[[str], Tree]) -> None:
-        self.context.converse(partial(_edit, self.context, before, label, read), "editor")
+        def take(text: str) -> None:
+            self.context.review.session.become(label, read(text))
+            self.context.tree_changed()
+
+        self.context.converse(partial(_edit, self.context, before, take, ".json"), "editor")
 
 
-async def _edit(context: ReviewContext, before: str, label: str, read: Callable[[str], Tree]) -> None:
-    """Make what comes back one step; a text that cannot be read may be edited again, and is kept in a file."""
-    path = _written(context.review.session, before)
+async def _edit(context: ReviewContext, before: str, take: Callable[[str], None], suffix: str) -> None:
+    """Take what comes back; a text that cannot be read may be edited again, and is kept in a file."""
+    path = _written(context.review.session, before, suffix)
     while True:
         began = monotonic()
         try:
@@ -70,8 +85,7 @@ async def _edit(context: ReviewContext, before: str, label: str, read: Callable[
             if text == before and at_once and await _is_saved(context):
                 text = read_text(path)
             if text != before:
-                context.review.session.become(label, read(text))
-                context.tree_changed()
+                take(text)
             path.unlink(missing_ok=True)
             return
         except TreegenError as error:
@@ -80,7 +94,7 @@ async def _edit(context: ReviewContext, before: str, label: str, read: Callable[
                 return
 
 
-def _written(session: Session, text: str) -> Path:
+def _written(session: Session, text: str, suffix: str) -> Path:
     """Write the text to edit into a file next to the history.
 
     Raises:
@@ -88,7 +102,7 @@ def _written(session: Session, text: str) -> Path:
     """
     session.check_store()
     try:
-        fd, name = tempfile.mkstemp(dir=session.store.folder, prefix="edit-", suffix=".json")
+        fd, name = tempfile.mkstemp(dir=session.store.folder, prefix="edit-", suffix=suffix)
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
@@ -116,8 +130,13 @@ async def _is_saved(context: ReviewContext) -> bool:
     return await context.ask(ChoiceDialog(title, choices)) == 1
 
 
-def run_editor(app: _Suspending, path: Path) -> None:
+def run_editor(app: _Suspending, path: Path, line: int | None = None) -> None:
     """Let $VISUAL or $EDITOR have the terminal, and wait.
+
+    Args:
+        app: has the terminal.
+        path: the file.
+        line: where the cursor goes, in editors that are known to take `+LINE`.
 
     Raises:
         InputError: it cannot be started, or it failed.
@@ -126,7 +145,7 @@ def run_editor(app: _Suspending, path: Path) -> None:
     try:
         with app.suspend():
             try:
-                _run(path)
+                _run(path, line)
             except Exception as error:  # raised below: Textual takes the terminal back only if the block ends normally
                 failure = error
     except SuspendNotSupported:
@@ -135,11 +154,13 @@ def run_editor(app: _Suspending, path: Path) -> None:
         raise failure
 
 
-def _run(path: Path) -> None:
+def _run(path: Path, line: int | None) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
+        command = shlex.split(editor)
+        at = [f"+{line}"] if line and Path(command[0]).stem in _WITH_LINES else []
         with _keys_are_the_editors():
-            done = subprocess.run([*shlex.split(editor), str(path)], check=False)
+            done = subprocess.run([*command, *at, str(path)], check=False)
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{editor}: {error}", "set EDITOR to the editor you use") from None
     if done.returncode != 0:

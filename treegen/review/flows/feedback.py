@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from concurrent.futures import wait
 from functools import partial
 from time import monotonic
@@ -13,31 +12,31 @@ from textual.widgets import TextArea
 
 from treegen.config.settings import LlmSettings
 from treegen.errors import TreegenError
-from treegen.files import write_atomically
+from treegen.files import read_text, write_atomically
 from treegen.llm.reading.partial import Arriving, PartialReply
 from treegen.progress import Cancelled
 from treegen.review.background import DaemonThread
 from treegen.review.context import ReviewContext
+from treegen.review.flows.earlier_texts import EarlierTexts
+from treegen.review.flows.proposal import ProposalFlow
 from treegen.review.messages import PreviewsReady, ProposalReady, ReplyArrived, RequestFailed, RequestReady, reason_of
-from treegen.review.screens.dialogs import TextDialog
+from treegen.review.screens.dialogs import ChoiceDialog
 from treegen.review.widgets.feedback import FeedbackPane
-from treegen.text import counted
+from treegen.text import counted, first_line
 from treegen.tree.feedback_target import WHOLE, Feedback, Target
 from treegen.tree.model import Tree
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.auto_feedback import compose
-from treegen.workflow.proposal_review import ProposalReview, reworded, wording
+from treegen.workflow.proposal_review import ProposalReview
 from treegen.workflow.revise import Proposal, diagnose, estimate_revision, propose_revision
 from treegen.workflow.session import Session
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
-    from treegen.clip.preview import Preview
     from treegen.history.score_document import Diagnosis
     from treegen.llm.chat.interface import Chat
     from treegen.llm.chat.manual_exchange import ManualExchange
     from treegen.llm.tasks.attempts import Attempt
-    from treegen.tree.changes import Change
 
 logger = logging.getLogger(__name__)
 _KEPT: Final = "feedback"
@@ -50,7 +49,7 @@ class FeedbackFlow:
 
     Attributes:
         target: what the next feedback is about.
-        asked: the last proposal, of which units may still be open.
+        proposal: the last answer, change by change.
         running: a request is under way.
     """
 
@@ -63,17 +62,23 @@ class FeedbackFlow:
         """
         self.context, self.settings = context, settings
         self.target: Target = WHOLE
-        self.asked: ProposalReview | None = None
+        self.proposal = ProposalFlow(context, self.show)
         self._thread = DaemonThread("language")
         self._talk = ""
         self._cancelled = False
         self._is_unkept = False
         self._exchange: ManualExchange | None = None
         self._sent: Feedback | None = None
+        self._earlier = EarlierTexts(context)
         self._attempts: list[Attempt] = []
         self._arriving = Arriving()
         self._heard = 0.0
         self.running = False
+
+    @property
+    def asked(self) -> ProposalReview | None:
+        """The last proposal, of which units may still be open."""
+        return self.proposal.asked
 
     @property
     def pane(self) -> FeedbackPane:
@@ -85,7 +90,8 @@ class FeedbackFlow:
         if self._exchange and self._exchange.request:
             about = "paste the answer here    ctrl+g hand in  ctrl+x cancel"
         else:
-            about = f"about {self.target.words}    ctrl+t other  ctrl+l from the mistakes  ctrl+g send  ctrl+x cancel"
+            keys = "ctrl+t other  ctrl+l from the mistakes  ctrl+o from a file  ctrl+g send"
+            about = f"about {self.target.words}    {keys}"
         self.pane.tell(about, self._talk or self._before(), self.asked)
 
     @property
@@ -105,12 +111,10 @@ class FeedbackFlow:
         review = await asyncio.wrap_future(self._thread.submit(ProposalReview.left_in, session))
         if review is None or self.asked is not None:
             return
-        self.asked = review
-        review.follow(session)  # a step may have been undone while it was read
+        self.proposal.begin(review)  # a step may have been undone while it was read
         if review.open:
             self._talk = f"{counted(review.open, 'change')} open of the feedback: {review.feedback}"
             self.context.notify(f"{counted(review.open, 'change')} still open; 7 shows them", timeout=5)
-            self._preview(review)
         self.show()
 
     def typed(self) -> None:
@@ -135,14 +139,6 @@ class FeedbackFlow:
         text = self._sent.text if self.running and self._sent else self.field.text
         if text != self.context.review.session.kept(_KEPT):
             self.context.review.session.keep(_KEPT, text)
-
-    def follow(self) -> None:
-        """Open again what was taken and is undone."""
-        if self.asked:
-            try:
-                self.asked.follow(self.context.review.session)
-            except TreegenError as error:
-                self.context.complain(error)  # and go on: the step itself is stored, and is to be painted
 
     def close(self) -> None:
         """Give up the request that runs, and wait for nobody; `keep_text` comes before."""
@@ -185,21 +181,47 @@ class FeedbackFlow:
         self.field.screen.set_focus(self.field)  # at once: text may be typed already
 
     def compose(self) -> None:
-        """Write into the field what the mistakes on the dev part suggest, behind what stands there."""
+        """Write into the field what the mistakes on the dev split suggest, behind what stands there."""
         self.write()
         review = self.context.review
         if self.running:
             self.context.notify("one request at a time", timeout=3)
-        elif review.measured is None or review.stale:
-            self.context.notify("the tree is being scored on the dev part; try again in a moment", timeout=3)
+        elif review.measured is None or review.stale or review.measured.is_stored:
+            self.context.notify("the tree is being scored on the dev split; try again in a moment", timeout=3)
         else:
             measured, decisions = review.measured, review.session.decisions()
             text = compose(measured.tree, measured.dev, measured.mistakes, decisions)
             if not text:
-                self.context.notify("no class is taken for another on the dev part", timeout=3)
+                self.context.notify("no class is taken for another on the dev split", timeout=3)
                 return
             own = self.field.text.strip()
             self.field.text = f"{own}\n\n{text}" if own else text
+
+    def earlier(self, step: int) -> None:
+        """Show a text that was sent before (-1) or after (1) the one that is shown."""
+        if not self.running and (text := self._earlier.move(step, self.field.text)) is not None:
+            self._fill(text)
+
+    def load(self) -> None:
+        """Ask which of the texts beside the tree to load, if there are several."""
+        self.context.converse(self._load, "load")
+
+    async def _load(self) -> None:
+        paths = sorted(self.context.review.path.parent.glob("feedback*.txt"))
+        if not paths:
+            self.context.notify("there is no feedback*.txt beside the tree", timeout=4)
+            return
+        chosen: int | None = 0
+        if len(paths) > 1:
+            choices = [f"{path.name}: {first_line(read_text(path))[:70]}" for path in paths]
+            chosen = await self.context.ask(ChoiceDialog("Which feedback?", choices))
+        if chosen is not None:
+            self.write()
+            self._fill(read_text(paths[chosen]).strip())
+
+    def _fill(self, text: str) -> None:
+        self.field.text = text
+        self.field.move_cursor((0, 0))
 
     def send(self) -> None:
         """Send the feedback; the reviewer goes on meanwhile."""
@@ -215,6 +237,7 @@ class FeedbackFlow:
             self.context.notify(review.missing, severity="warning")
             return
         session = review.session
+        self._earlier.add(text)
         feedback = Feedback(text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions()))
         self.running, self._cancelled = True, False
         self._sent, self._attempts = feedback, []
@@ -259,7 +282,7 @@ class FeedbackFlow:
         return proposal, ProposalReview.of(feedback.text, proposal.base, proposal.tree, feedback.target, feedback.locks)
 
     def _diagnose(self, tree: Tree) -> "Diagnosis | None":
-        """Ask the models' thread how the tree does on the dev part, on the language thread."""
+        """Ask the models' thread how the tree does on the dev split, on the language thread."""
         job = self.context.review.on_models(lambda work: diagnose(work, tree), lambda *step: self._check())
         while not wait([job], _PAUSE).done:
             if self._cancelled:
@@ -352,16 +375,15 @@ class FeedbackFlow:
                 case RequestFailed():
                     self._give_back(message.feedback, message.text)
                 case PreviewsReady():
-                    self._previewed(message)
+                    self.proposal.take_previews(message)
         except TreegenError as error:
             self.context.complain(error)
 
     def _answered(self, feedback: Feedback, proposal: Proposal, asked: ProposalReview) -> None:
         """Show the proposal and ask what each change would do."""
         self.running = False
-        self.asked = asked
-        self.asked.keep(self.context.review.session)
-        count = len(self.asked.units)
+        asked.keep(self.context.review.session)
+        count = len(asked.units)
         if count and self.field.text == feedback.text:
             self.field.text = ""
         keys = "enter takes one, e in your words, x leaves it, A takes all"
@@ -371,7 +393,7 @@ class FeedbackFlow:
             (self.pane.proposal if count else self.field).focus()
         else:
             self.context.notify(f"{told.partition(':')[0]}; 7 shows it", timeout=5)
-        self._preview(self.asked)
+        self.proposal.begin(asked)
 
     def _give_back(self, feedback: Feedback, text: str) -> None:
         """Put the feedback of a request that failed into the field again."""
@@ -379,97 +401,6 @@ class FeedbackFlow:
         if self.by_hand or not self.field.text.strip():
             self.field.text = feedback.text
         self._say(text)
-
-    def _preview(self, asked: ProposalReview) -> None:
-        if self.context.review.can_score and asked.units:
-            asked.previewing = True
-            self.context.start(partial(self._compute_previews, asked), "preview")
-
-    async def _compute_previews(self, asked: ProposalReview) -> None:
-        def job(work: Workspace) -> "tuple[Preview, ...]":
-            return work.evaluator.preview(asked.origin, asked.variants)
-
-        try:
-            previews = await asyncio.wrap_future(self.context.review.on_models(job))
-        except Cancelled:
-            return
-        except Exception as error:
-            logger.exception("what the changes would do could not be computed")
-            self.context.post_message(PreviewsReady(asked, (), reason_of(error)))
-        else:
-            self.context.post_message(PreviewsReady(asked, previews))
-
-    def _previewed(self, message: PreviewsReady) -> None:
-        message.asked.previewing = False
-        message.asked.previews = message.previews
-        if message.failure:
-            told = f"what the changes would do could not be computed: {message.failure}"
-            self.context.notify(told, severity="warning")
-        self.show()
-
-    def accept(self, numbers: list[int], edits: "Sequence[Change]" = ()) -> None:
-        """Make units one step, with what the reviewer words otherwise."""
-        if self.asked is None:
-            return
-        if not numbers:
-            self.context.notify("nothing of what was asked is open", timeout=3)
-            return
-        session = self.context.review.session
-        tree = session.tree
-        try:
-            taken = self.asked.accept(session, numbers, edits)
-        except TreegenError as error:
-            self.context.complain(error)
-            if session.tree is not tree:  # the step is stored, but not that it came from a proposal
-                self.context.tree_changed()
-            return
-        self.context.notify(f"{len(taken)} taken; u undoes" if taken else "taken already; u undoes", timeout=2)
-        self.context.tree_changed()
-        self.show()
-
-    def accept_one(self) -> None:
-        """Take the unit under the cursor, with what it needs."""
-        grid = self.pane.proposal
-        if self.asked and grid.row < len(self.asked.units):
-            self.accept([grid.row])
-
-    def accept_all(self) -> None:
-        """Take all open units that were asked for."""
-        if self.asked and self.context.pane == "ask":
-            self.accept(self.asked.takeable)
-
-    def edit(self) -> None:
-        """Take the unit under the cursor in the reviewer's own words."""
-        self.context.converse(self._edit, "edit")
-
-    async def _edit(self) -> None:
-        grid = self.pane.proposal
-        if self.asked is None or grid.row >= len(self.asked.units) or self.asked.fates[grid.row] != "open":
-            return
-        unit = self.asked.units[grid.row]
-        text = wording(unit)
-        if text is None:
-            self.context.notify("take it, then change it with the keys of its pane", timeout=3)
-            return
-        answer = await self.context.ask(TextDialog("Take it as", text))
-        if answer is not None and answer.strip():
-            self.accept([unit.number], reworded(unit, answer.strip()))
-
-    def reject(self) -> None:
-        """Leave the unit under the cursor; ask why, for the next request."""
-        self.context.converse(self._reject, "edit")
-
-    async def _reject(self) -> None:
-        grid = self.pane.proposal
-        if self.asked is None or grid.row >= len(self.asked.units):
-            return
-        if self.asked.fates[grid.row] == "taken":
-            self.context.notify("taken already; u undoes", timeout=3)
-        elif self.asked.fates[grid.row] == "open":
-            why = await self.context.ask(TextDialog("Why not? (may stay empty; the next request tells it)"))
-            if why is not None:
-                self.asked.reject(self.context.review.session, grid.row, why.strip())
-                self.show()
 
 
 def _arriving(text: str, arrived: PartialReply) -> str:

@@ -26,6 +26,7 @@ def selection_of(context: ReviewContext, focused: Widget | None) -> Selection:
         group=group,
         option=group.options[row] if group and row < len(group.options) else None,
         class_name=tree.classes[rules.row] if rules.row < len(tree.classes) else None,
+        marked=tuple(name for name in tree.classes if name in rules.marked),
         rule_group=tree.groups[rules.column - 1] if 0 < rules.column <= len(tree.groups) else None,
         kind=_KINDS.get((focused.id or "") if focused else "", ""),
         grid=focused if isinstance(focused, Grid) else None,

@@ -4,7 +4,9 @@ from functools import partial
 
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
-from treegen.review.screens.dialogs import ChoiceDialog
+from treegen.review.flows.file_watch import changes_on_disk
+from treegen.review.screens.dialogs import ChoiceDialog, TextDialog
+from treegen.text import counted
 from treegen.workflow.session import ConflictError
 
 
@@ -13,6 +15,18 @@ class SavingFlow:
 
     def __init__(self, context: ReviewContext) -> None:
         self.context = context
+        self._restored = 0
+
+    def tell_restored(self) -> None:
+        """Report that the history was removed under the review, once for each time."""
+        session = self.context.review.session
+        if session.restored != self._restored:
+            self._restored = session.restored
+            text = (
+                f"{session.store.folder.name} was removed while it was in use\nthis session is written into it again, "
+                "with every step; earlier revisions and scores are gone"
+            )
+            self.context.notify(text, severity="warning", timeout=10)
 
     def save(self) -> None:
         """Write the file; if somebody else did meanwhile, ask what to do."""
@@ -28,15 +42,31 @@ async def _save(context: ReviewContext) -> None:
             "merge theirs into mine, then save",
             "write mine over it (theirs is kept in the history)",
             "wait",
+            "save mine under another name",
         ]
-        chosen = await context.ask(ChoiceDialog(error.message, choices))
-        if chosen in (None, 2) or not _settle(context, merge=chosen == 0):
+        title = f"{error.message}\n{session.path.name} {changes_on_disk(session)}"
+        chosen = await context.ask(ChoiceDialog(title, choices))
+        if chosen == 3:
+            await _save_as(context)
+        if chosen in (None, 2, 3) or not _settle(context, merge=chosen == 0):
             return
     except TreegenError as error:
         context.complain(error)
         return
-    context.notify(f"saved {session.path.name}", timeout=2)
+    errors = context.review.errors
+    with_errors = f" with {counted(errors, 'error')}" if errors else ""
+    context.notify(f"saved {session.path.name}{with_errors}", timeout=2)
+    context.review.file_read()
     context.tree_changed()
+
+
+async def _save_as(context: ReviewContext) -> None:
+    """Write the tree beside its file, under a name that is asked for."""
+    path = context.review.path
+    name = await context.ask(TextDialog("The name of the file", f"{path.stem}-mine{path.suffix}"))
+    if name and name.strip():
+        context.review.session.save_as(path.with_name(name.strip()))
+        context.notify(f"saved as {name.strip()}; the review goes on with {path.name}", timeout=5)
 
 
 def _settle(context: ReviewContext, *, merge: bool) -> bool:

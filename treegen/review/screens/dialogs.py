@@ -16,6 +16,7 @@ from treegen.text import printable
 
 Judge = Callable[[str], str]  # returns what is wrong with a text; empty if nothing
 T = TypeVar("T")
+_MOST = 12  # lines of a list of answers
 
 
 class Dialog(ModalScreen[T]):
@@ -113,7 +114,9 @@ class ChoiceDialog(Dialog[int | None]):
     def on_mount(self) -> None:
         """Show all answers."""
         self._fill()
-        self.query_one(Grid).put_cursor(self._at)
+        grid = self.query_one(Grid)
+        grid.styles.height = min(len(self._choices) + 1, _MOST)
+        grid.put_cursor(self._at)
         self.query_one(Input).focus()
 
     def _fill(self) -> None:

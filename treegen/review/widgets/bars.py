@@ -8,13 +8,14 @@ from typing import Any, Final, cast
 from rich.cells import cell_len
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
+from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from treegen.review.context import PANES, ReviewContext
+from treegen.review.details.detail import BAD, DIM, GOOD, WARN, Part, line
 from treegen.review.widgets.feedback import CONVERSATION
-from treegen.text import printable
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.review_model import ReviewModel
 
@@ -50,8 +51,11 @@ EVERYWHERE: Final = (
         "escape", "app.do('navigation', 'leave_search')", "leave the search", show=False, tooltip="Leave the search"
     ),
     Binding("o", "app.do('navigation', 'jump')", "jump", show=False, tooltip="Jump to a pane"),
-    Binding("s", "app.do('scoring', 'score_test')", "score", show=False, tooltip="Score on the test part"),
-    Binding("D", "app.toggle_dark", "light or dark", show=False, tooltip="Light or dark"),
+    Binding("s", "app.do('scoring', 'score_test')", "score", show=False, tooltip="Score on the test split"),
+    Binding("S", "app.do('approval', 'ask')", "approve", show=False, tooltip="Approve, and what changed since"),
+    Binding("D", "app.do('appearance', 'toggle_dark')", "light or dark", show=False, tooltip="Light or dark"),
+    Binding("i", "app.do('appearance', 'toggle')", "details", show=False, tooltip="Details: show or hide"),
+    Binding("I", "app.do('appearance', 'turn')", "move details", show=False, tooltip="Details: beside or below"),
     Binding("ctrl+z", "app.suspend_process", "suspend", show=False, tooltip="Suspend; fg in the shell goes on"),
     Binding("question_mark", "app.keys", "keys", tooltip="Keys"),
     Binding("q,ctrl+q", _QUIT, "quit", tooltip="Quit; what is unsaved is kept"),
@@ -70,12 +74,30 @@ _MOVES: Final = [
 _SHOWN: Final = {"slash": "/", "question_mark": "?"}
 
 
-def title_of(review: ReviewModel) -> str:
-    """Return what is reviewed, and whether it is saved."""
+def title_of(review: ReviewModel, on_disk: str) -> Content:
+    """Return what is reviewed, whether it is saved, and who approved it.
+
+    Args:
+        review: the tree.
+        on_disk: what somebody else did to the file; empty if nothing.
+    """
     session, tree = review.session, review.tree
-    state = "unsaved" if session.unsaved else "saved"
     counts = f"{len(tree.groups)} groups, {len(tree.classes)} classes"
-    return printable(f"{session.path.name}  {tree.domain}: {counts}  {state}")
+    state: Part = ("unsaved", f"bold {WARN}") if session.unsaved else ("saved", DIM)
+    parts: list[Part] = [(session.path.name, "bold"), f"  {tree.domain}: {counts}  ", _approval(review), "  "]
+    if on_disk:
+        parts += [(on_disk.partition(":")[0].partition(",")[0], f"bold {BAD}"), "  "]
+    return line(*parts, state)
+
+
+def _approval(review: ReviewModel) -> Part:
+    signed = review.tree.review
+    if signed is None:
+        return ("not approved", DIM)
+    name = signed.by.partition(" <")[0]
+    if any(problem.code == "TG303" for problem in review.known_problems):
+        return (f"changed since {name} approved it", WARN)
+    return (f"✓ approved by {name}", GOOD)
 
 
 def tabs_of(context: ReviewContext, *, narrow: bool) -> str:

@@ -36,7 +36,7 @@ CONVERSATION: Final = (
         "from mistakes",
         tooltip="Feedback from the mistakes",
     ),
-    Binding("A", "app.do('feedback', 'accept_all')", "take all", tooltip="Take all proposed changes"),
+    Binding("A", "app.do('proposal', 'accept_all')", "take all", tooltip="Take all proposed changes"),
 )
 
 
@@ -46,7 +46,23 @@ class FeedbackField(TextArea):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave the text", key_display="escape"),
         *CONVERSATION[1:4],
+        Binding("ctrl+o", "app.do('feedback', 'load')", "load", tooltip="Feedback from a file beside the tree"),
+        Binding("ctrl+e", "app.do('editor', 'feedback')", "editor", show=False, tooltip="Feedback in $EDITOR"),
     ]
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """Move up; on the first line, show what was sent before."""
+        if select or self.cursor_location[0]:
+            super().action_cursor_up(select)
+        else:
+            self.app.call_later(self.app.run_action, "app.do('feedback', 'earlier', -1)")
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        """Move down; on the last line, show what was sent later."""
+        if select or self.cursor_location[0] < self.document.line_count - 1:
+            super().action_cursor_down(select)
+        else:
+            self.app.call_later(self.app.run_action, "app.do('feedback', 'earlier', 1)")
 
     def action_leave(self) -> None:
         """Give the focus to the proposal: in the text its keys would write."""
@@ -56,11 +72,12 @@ class FeedbackField(TextArea):
 class ProposalGrid(PaneGrid):
     """The proposed changes."""
 
-    ENTER = "app.do('feedback', 'accept_one')"
+    ENTER = "app.do('proposal', 'accept_one')"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "take", key_display="enter"),
-        Binding("e", "app.do('feedback', 'edit')", "reword", tooltip="Take a proposed change in your words"),
-        Binding("x", "app.do('feedback', 'reject')", "leave"),
+        Binding("e", "app.do('proposal', 'edit')", "reword", tooltip="Take a proposed change in your words"),
+        Binding("x", "app.do('proposal', 'reject')", "leave"),
+        Binding("c", "app.do('proposal', 'clear')", "clear", tooltip="Clear the list of proposed changes"),
         CONVERSATION[-1],
         CONVERSATION[0],
     ]
@@ -116,7 +133,9 @@ class FeedbackPane(Vertical):
     def _paint(self) -> None:
         self.query_one("#about", Static).update(printable(self._about))
         lines = self._talk.splitlines()[-4:]
-        self.query_one("#talk", Static).update("\n".join(map(printable, lines)))
+        talk = self.query_one("#talk", Static)
+        talk.update("\n".join(map(printable, lines)))
+        talk.display = bool(lines)
         self._show_units(self._asked)
         self._show_whole()
 
@@ -140,6 +159,7 @@ class FeedbackPane(Vertical):
         grid = self.proposal
         if asked is None:
             grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")
+            grid.entitle("proposed changes")
             return
         units, previews, fates = asked.units, asked.previews, asked.fates
         unknown = "..." if asked.previewing else "-"
@@ -149,10 +169,11 @@ class FeedbackPane(Vertical):
             mark = _MARKS[fates[row]] or ("locked" if unit.refused else "outside" if unit.outside else "")
             known = row < len(previews) and not unit.refused
             change, right, wrong = _effect(previews[row]) if known else (unknown, "", "")
+            change = f"~{change}" if known and asked.previewing and fates[row] == "open" else change
             return (mark, change, right, wrong, "; ".join(unit.sentences))[column]
 
         def tone(row: int, column: int) -> str:
-            if fates[row] != "open" or units[row].refused:
+            if fates[row] != "open" or units[row].refused or (asked.previewing and 0 < column < 4):
                 return "dim"
             if column == 1 and row < len(previews) and (difference := previews[row].difference):
                 return "good" if difference > 0 else "bad"
@@ -160,12 +181,13 @@ class FeedbackPane(Vertical):
 
         columns = [
             Column(head="", width=7),
-            Column(head="dev", width=6, right=True),
+            Column(head="dev", width=7, right=True),
             Column(head="right", width=5, right=True),
             Column(head="wrong", width=5, right=True),
-            Column(head="change", width=300),
+            Column(head="change", width=max([6, *(len("; ".join(unit.sentences)) for unit in units)])),
         ]
         grid.fill(columns, len(units), cell, tone, "it proposes no change")
+        grid.entitle("proposed changes", f"{asked.open} of {len(units)} open")
 
 
 def _effect(preview: "Preview") -> tuple[str, str, str]:
@@ -181,4 +203,4 @@ def _tested(preview: "Preview") -> str:
         return ""
     won, lost = len(preview.to_right), len(preview.to_wrong)
     shown = "" if preview.p < LEVEL else ", no difference shown"
-    return f"dev part: {won} images won, {lost} lost of {preview.n}, McNemar p = {preview.p:.2g}{shown}"
+    return f"dev split: {won} images won, {lost} lost of {preview.n}, McNemar p = {preview.p:.2g}{shown}"

@@ -9,12 +9,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from treegen.text import printable
 
@@ -56,17 +58,19 @@ class Grid(ScrollView, can_focus=True):
 
     DEFAULT_CSS = """
     Grid { scrollbar-size: 1 1; }
-    Grid > .grid--head { text-style: bold; color: $text-muted; }
-    Grid > .grid--cursor { background: $primary 30%; }
-    Grid > .grid--cell { background: $primary; color: $text; text-style: bold; }
+    Grid > .grid--head { text-style: bold; color: $foreground-darken-2; }
+    Grid > .grid--cursor { background: $primary-muted; text-style: bold; }
+    Grid > .grid--quiet { background: $panel; }
+    Grid > .grid--cell { background: $primary; color: $background; text-style: bold; }
     Grid > .grid--good { color: $text-success; }
     Grid > .grid--bad { color: $text-error; }
     Grid > .grid--warn { color: $text-warning; }
-    Grid > .grid--dim { color: $text-muted; }
+    Grid > .grid--dim { text-style: dim; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "grid--head",
         "grid--cursor",
+        "grid--quiet",
         "grid--cell",
         "grid--good",
         "grid--bad",
@@ -141,6 +145,11 @@ class Grid(ScrollView, can_focus=True):
         self.column = min(self.column, max(len(columns) - 1, 0))
         self.refresh()
 
+    def redraw(self) -> None:
+        """Draw the same cells again, as they have changed."""
+        self._strips.clear()
+        self.refresh()
+
     @property
     def count(self) -> int:
         """The number of rows."""
@@ -167,7 +176,6 @@ class Grid(ScrollView, can_focus=True):
         if column is not None:
             self.column = min(max(column, 0), len(self._columns) - 1)
         self._follow()
-        self.refresh()
         self.post_message(self.Moved(self))
 
     def _follow(self) -> None:
@@ -238,12 +246,14 @@ class Grid(ScrollView, can_focus=True):
 
     def _row_strip(self, row: int, width: int, base: Style) -> Strip:
         """Return a row, cached: a moving cursor changes only two rows, and sixty rows take some 50 ms."""
-        cell = self.column if self._by_cell and self.has_focus else None
-        key = (row, (cell,) if row == self.row else None, self.scroll_offset.x, width, base)
+        cursor = (self.has_focus, self.column if self._by_cell and self.has_focus else None)
+        key = (row, cursor if row == self.row else None, self.scroll_offset.x, width, base)
         strip = self._strips.get(key)
         if strip is None:
             strip = self._strips[key] = self._line(
-                lambda n, c: Segment(self._fitted(self._cell(row, n), c), self._look(row, n, base)), width, base
+                lambda n, c: Segment(self._fitted(self._cell(row, n), c), self._look(row, n, base)),
+                width,
+                self._look(row, -1, base),
             )
             if len(self._strips) > _KEPT:
                 self._strips.pop(next(iter(self._strips)))
@@ -282,10 +292,10 @@ class Grid(ScrollView, can_focus=True):
         return set_cell_size(text, column.width + _GAP)
 
     def _look(self, row: int, column: int, base: Style) -> Style:
-        style = base + self._style(self._tone(row, column))
+        style = base + (self._style(self._tone(row, column)) if column >= 0 else Style())
         if row != self.row:
             return style
-        style += self.get_component_rich_style("grid--cursor", partial=True)
+        style += self.get_component_rich_style(f"grid--{'cursor' if self.has_focus else 'quiet'}", partial=True)
         if self._by_cell and column == self.column and self.has_focus:
             style += self.get_component_rich_style("grid--cell", partial=True)
         return style
@@ -293,17 +303,29 @@ class Grid(ScrollView, can_focus=True):
     def _style(self, tone: str) -> Style:
         return self.get_component_rich_style(f"grid--{tone}", partial=True) if tone else Style()
 
-    def watch_row(self) -> None:
-        """Repaint the cursor."""
-        self.refresh()
+    def watch_row(self, old: int, new: int) -> None:
+        """Repaint the two rows between which the cursor moves; the heads are above the first."""
+        self.refresh_line(old + 1)
+        self.refresh_line(new + 1)
 
     def watch_column(self) -> None:
-        """Repaint the cursor."""
-        self.refresh()
+        """Repaint the row of the cursor."""
+        self.refresh_line(self.row + 1)
+
+
+def entitle(widget: Widget, *parts: str) -> None:
+    """Write a title into the frame of a widget: its first part, and behind it what is quieter, such as counts.
+
+    Only if it has changed, as each time the whole widget is painted again.
+    """
+    first, *others = (printable(part) for part in parts if part)
+    title = Content.assemble(first, *((f" {other}", "not bold dim") for other in others))
+    if widget._border_title is None or widget._border_title.plain != title.plain:
+        widget.border_title = title  # as content: a name is not read as markup
 
 
 class PaneGrid(Grid):
-    """A grid of the review: it can be searched and copied from."""
+    """A grid of the review in a frame: it can be searched and copied from."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "app.do('navigation', 'search')", "search", tooltip="Search"),
@@ -311,6 +333,10 @@ class PaneGrid(Grid):
         Binding("N", "app.do('navigation', 'find', -1)", "previous found", show=False, tooltip="Previous found"),
         Binding("y", "copy", "copy", show=False, tooltip="Copy"),
     ]
+
+    def entitle(self, *parts: str) -> None:
+        """Write the name of what is shown, and counts, into the frame."""
+        entitle(self, *parts)
 
     def action_copy(self) -> None:
         """Copy what is under the cursor to the clipboard."""

@@ -1,6 +1,6 @@
 """The images pane: the misclassified images, the picture itself, and every group's answer."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,10 +10,13 @@ from textual_image.widget import Image
 
 from treegen.images import open_picture
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.review.widgets.grid import Column, Grid, PaneGrid, entitle, widths_of
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
+
+
+_NOTE: Final = {True: "nothing is wrongly classified", False: "not scored yet"}
 
 
 class MistakesGrid(PaneGrid):
@@ -57,14 +60,19 @@ class ImagesPane(Vertical):
 
         def cell(row: int, column: int) -> str:
             one = found[row]
-            return (one.true, one.predicted, one.at_fault.group, one.image.name)[column]
+            fault = "label may be wrong" if one.label_doubtful else one.at_fault.group
+            return (one.true, one.predicted, fault, one.image.name)[column]
 
         heads = ["class", "taken for", "at fault", "file"]
         columns = [
             Column(head=h, width=w) for h, w in zip(heads, widths_of(heads, len(found), cell, most=24), strict=True)
         ]
-        note = review.missing or ("nothing is wrongly classified" if review.measured else "not scored yet")
-        self.query_one("#mistakes", Grid).fill(columns, len(found), cell, note=note)
+        note = review.missing or _NOTE[review.measured is not None and not review.measured.is_stored]
+        grid = self.query_one("#mistakes", PaneGrid)
+        grid.fill(columns, len(found), cell, note=note)
+        grid.entitle(
+            "misclassified images", str(len(found)), "of the tree before" if review.measured and review.stale else ""
+        )
         self.show_picture()
 
     @property
@@ -116,4 +124,7 @@ class ImagesPane(Vertical):
         ]
         widths = widths_of(heads, len(votes), cell, most=24)
         columns = [Column(head=h, width=w, right=n == 4) for n, (h, w) in enumerate(zip(heads, widths, strict=True))]
-        self.query_one("#votes", Grid).fill(columns, len(votes), cell, tone, "choose an image")
+        grid = self.query_one("#votes", PaneGrid)
+        grid.fill(columns, len(votes), cell, tone, "choose an image")
+        grid.entitle("what each group answers")
+        entitle(self.query_one("#frame"), mistake.image.name if mistake else "picture")

@@ -1,5 +1,6 @@
 """The panes that show a tree as a grid: groups, options, rules, problems."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -7,9 +8,11 @@ from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid, widths_of
+from treegen.review.widgets.search_bar import SearchBar
+from treegen.text import counted
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
-from treegen.tree.validation.problems import path_of
+from treegen.tree.validation.problems import errors_of, path_of
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
@@ -31,17 +34,20 @@ TO_THE_TREE: Final = (
     Binding("1", "app.pane('options')", "options"),
     Binding("2", "app.pane('rules')", "rules"),
 )
+_MARKED: Final = "+ "
 _LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for the language model")
 
 
-def percent(value: float | None) -> str:
-    """Format a share in whole percent; empty if unknown."""
-    return "" if value is None else f"{100 * value:.0f} %"
+def percent(value: float | None, *, stale: bool = False) -> str:
+    """Format a share in whole percent; empty if unknown, and marked if it is that of an earlier tree."""
+    return "" if value is None else f"{'~' if stale else ''}{100 * value:.0f} %"
 
 
-def tone_of(value: float | None) -> str:
-    """Return green from 80 %, red below 50 %."""
-    return "" if value is None else "good" if value >= 0.8 else "bad" if value < 0.5 else "warn"
+def tone_of(value: float | None, *, stale: bool = False) -> str:
+    """Return green from 80 %, red below 50 %; grey for a share of an earlier tree."""
+    if value is None or stale:
+        return "dim" if stale else ""
+    return "good" if value >= 0.8 else "bad" if value < 0.5 else "warn"
 
 
 class GroupsPane(PaneGrid):
@@ -64,19 +70,25 @@ class GroupsPane(PaneGrid):
         """Repaint the groups."""
         review = context.review
         groups = review.tree.groups
-        measured = review.measured
+        measured, stale = review.measured, review.stale
         right = [g["accuracy"] if (g := measured and measured.group(group.name)) else None for group in groups]
         locked = [f"group {group.name}" in review.session.locks for group in groups]
 
         def cell(row: int, column: int) -> str:
-            return (("* " if locked[row] else "") + groups[row].name, percent(right[row]))[column]
+            return (("* " if locked[row] else "") + groups[row].name, percent(right[row], stale=stale))[column]
 
-        width = widths_of(["group"], len(groups), lambda r, c: groups[r].name + "  ", most=40)[0]
         columns = [
-            Column(head="group", width=min(width, max(self.size.width - 9, 12))),
-            Column(head="right", width=5, right=True),
+            Column(head="group", width=max(self.scrollable_content_region.width - 10, 12)),
+            Column(head="right", width=6, right=True),
         ]
-        self.fill(columns, len(groups), cell, lambda r, c: tone_of(right[r]) if c else "", "no group yet: a adds one")
+        self.fill(
+            columns,
+            len(groups),
+            cell,
+            lambda r, c: tone_of(right[r], stale=stale) if c else "",
+            "no group yet: a adds one",
+        )
+        self.entitle("groups", str(len(groups)))
 
     def chosen(self, review: "ReviewModel") -> "Group | None":
         """Return the group under the cursor."""
@@ -104,29 +116,33 @@ class OptionsPane(PaneGrid):
         review, group = context.review, context.selection.group
         if group is None:
             self.fill([], 0, lambda r, c: "", note="choose a group")
+            self.entitle("options")
             return
-        known = review.measured and review.measured.group(group.name)
+        known, stale = review.measured and review.measured.group(group.name), review.stale
         right: dict[str, Any] = {o["option"]: o for o in known["options"]} if known else {}
         classes = [users(review.tree, group.name, option) for option in group.options]
 
         def cell(row: int, column: int) -> str:
             option = group.options[row]
             accuracy = right.get(option, {}).get("accuracy")
-            return (option, str(len(classes[row])), percent(accuracy), ", ".join(classes[row][:30]))[column]
+            return (option, str(len(classes[row])), percent(accuracy, stale=stale), ", ".join(classes[row][:30]))[
+                column
+            ]
 
         def tone(row: int, column: int) -> str:
             if column == 2:
-                return tone_of(right.get(group.options[row], {}).get("accuracy"))
+                return tone_of(right.get(group.options[row], {}).get("accuracy"), stale=stale)
             return "dim" if not classes[row] or column == 3 else ""
 
         first = widths_of(["option"], len(group.options), cell, least=12, most=36)[0]
         columns = [
             Column(head="option", width=first),
             Column(head="n", width=4, right=True),
-            Column(head="right", width=5, right=True),
-            Column(head="classes", width=200),
+            Column(head="right", width=6, right=True),
+            Column(head="classes", width=widths_of(["classes"] * 4, len(group.options), cell, most=200)[3]),
         ]
         self.fill(columns, len(group.options), cell, tone, "no option yet: a adds one")
+        self.entitle(f"options of {group.name}", str(len(group.options)))
 
 
 class RulesPane(PaneGrid):
@@ -141,30 +157,68 @@ class RulesPane(PaneGrid):
         *_MOVES,
         _LOCK,
         replace(_PROMPT, show=False),  # of the group under the cursor of the groups
+        Binding("space", "mark", "mark", show=False, tooltip="Mark the class: enter re-points all that are marked"),
+        Binding("v", "mark_range", "mark to here", show=False, tooltip="Mark the classes from the last marked to here"),
+        Binding("escape", "unmark", "unmark", show=False, tooltip="Leave the search, or take the marks off"),
     ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        """Build an empty pane whose cursor is a cell."""
+        super().__init__(id=id, cells=True)
+        self.marked: set[str] = set()
+        self._last_marked = 0
+        self._names: Sequence[str] = ()
+
+    def action_mark(self) -> None:
+        """Mark the class under the cursor, or take its mark off, and go on."""
+        if self.row < len(self._names):
+            self.marked ^= {self._names[self.row]}
+            self._last_marked = self.row
+            self.put_cursor(self.row + 1)
+            self.redraw()
+
+    def action_mark_range(self) -> None:
+        """Mark the classes from the one that was marked last to the one under the cursor."""
+        first, last = sorted((self._last_marked, self.row))
+        self.marked |= set(self._names[first : last + 1])
+        self.redraw()
+
+    def action_unmark(self) -> None:
+        """Take the marks off."""
+        self.unmark()
+        self.screen.query_one(SearchBar).action_leave()
+
+    def unmark(self) -> None:
+        """Take the marks off."""
+        self.marked.clear()
+        self.redraw()
 
     def show(self, context: ReviewContext) -> None:
         """Repaint the rules."""
         review = context.review
         tree = review.tree
         draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
+        self._names, locks = names, review.session.locks
 
         def cell(row: int, column: int) -> str:
             if column == 0:
-                return ("* " if f"class {names[row]}" in review.session.locks else "") + names[row]
+                marks = (_MARKED if names[row] in self.marked else "", "* " if f"class {names[row]}" in locks else "")
+                return "".join(marks) + names[row]
             answer = draft.answer(names[row], groups[column - 1])
             return answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
 
         def tone(row: int, column: int) -> str:
             if column == 0:
-                return ""
+                return "warn" if names[row] in self.marked else ""
             answer = draft.answer(names[row], groups[column - 1])
             return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
 
         heads = ["class", *groups]
         widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
+        widths[0] += len(_MARKED)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
         self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
+        self.entitle("rules", f"{counted(len(names), 'class', 'classes')}, {counted(len(groups), 'group')}")
 
 
 class ProblemsPane(PaneGrid):
@@ -190,8 +244,12 @@ class ProblemsPane(PaneGrid):
         def tone(row: int, column: int) -> str:
             return ("bad" if found[row].severity == "error" else "warn") if column == 0 else ""
 
-        columns = [Column(head="", width=7), Column(head="code", width=5), Column(head="problem", width=300)]
+        heads = ["", "code", "problem"]
+        widths = widths_of(heads, len(found), cell, most=300)
+        columns = [Column(head=head, width=width) for head, width in zip(heads, widths, strict=True)]
         self.fill(columns, len(found), cell, tone, "no problem")
+        errors = len(errors_of(found))
+        self.entitle("problems", f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}")
 
 
 def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:

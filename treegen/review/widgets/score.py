@@ -1,6 +1,6 @@
 """The score pane: accuracy with its interval, baseline and controls, and every class as a bar."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -10,9 +10,9 @@ from textual.widgets import Static
 
 from treegen.history.score_document import as_tested
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.review.widgets.grid import Column, PaneGrid, entitle, widths_of
 from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
-from treegen.text import printable
+from treegen.text import counted, printable
 
 if TYPE_CHECKING:
     from treegen.workflow.review_model import ReviewModel
@@ -26,10 +26,15 @@ def _share(part: Mapping[str, Any]) -> str:
     return f"{100 * part['accuracy']:5.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {part['n']}"
 
 
+def _shown_p(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}"
+
+
 class ScorePane(Vertical):
     """The scores of the tree."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
+    _ordered: Sequence[dict[str, Any]] = ()
 
     def compose(self) -> ComposeResult:
         """Compose the numbers above the classes."""
@@ -39,27 +44,41 @@ class ScorePane(Vertical):
     def show(self, context: ReviewContext) -> None:
         """Repaint the last scores."""
         review = context.review
-        self.query_one("#numbers", Static).update(printable_lines(self._numbers(review)))
-        known = review.measured.dev["classes"] if review.measured else []
-        ordered = sorted(known, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
+        self.query_one("#numbers", Static).update(printable_lines([*self._numbers(review), *self._advice(review)]))
+        classes = review.measured.dev["classes"] if review.measured else []
+        self._ordered = ordered = sorted(classes, key=lambda c: 2.0 if c["recall"] is None else c["recall"])
 
         def cell(row: int, column: int) -> str:
             one = ordered[row]
             filled = round(20 * (one["recall"] or 0))
             taken = ", ".join(f"{t['name']} ({t['count']})" for t in one["taken_for"])
-            return (one["name"], percent(one["recall"]), "█" * filled + "░" * (20 - filled), taken)[column]
+            return (one["name"], percent(one["recall"], stale=review.stale), "━" * filled + "─" * (20 - filled), taken)[
+                column
+            ]
 
         def tone(row: int, column: int) -> str:
-            return tone_of(ordered[row]["recall"]) if column in (1, 2) else ""
+            return tone_of(ordered[row]["recall"], stale=review.stale) if column in (1, 2) else ""
 
-        first = widths_of(["class (dev part)"], len(ordered), cell, most=24)[0]
+        first = widths_of(["class"], len(ordered), cell, most=24)[0]
         columns = [
-            Column(head="class (dev part)", width=first),
+            Column(head="class", width=first),
             Column(head="recall", width=6, right=True),
             Column(head="", width=20),
-            Column(head="taken for", width=80),
+            Column(head="taken for", width=widths_of([""] * 4, len(ordered), cell, most=200)[3]),
         ]
-        self.query_one(Grid).fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
+        grid = self.query_one(PaneGrid)
+        grid.fill(columns, len(ordered), cell, tone, review.missing or "not scored yet")
+        grid.entitle("classes on the dev split", str(len(ordered)))
+        entitle(self.query_one("#numbers"), "score")
+
+    def class_at(self, row: int) -> str | None:
+        """Return the class of a row."""
+        return self._ordered[row]["name"] if row < len(self._ordered) else None
+
+    @staticmethod
+    def _advice(review: "ReviewModel") -> list[str]:
+        advice = review.measured.dev.get("advice", ()) if review.measured else ()
+        return [f"{'-' if each['shown'] else '?'} {each['sentence']}" for each in advice[:_MOST_ADVICE]]
 
     @staticmethod
     def _numbers(review: "ReviewModel") -> list[str]:
@@ -67,24 +86,22 @@ class ScorePane(Vertical):
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
             rule = "" if review.measured.rule == "mean" else f", decision rule {review.measured.rule}"
-            lines.append(f"dev part        {_share(review.measured.dev)}{rule}{stale}")
-            for each in review.measured.dev.get("advice", ())[:_MOST_ADVICE]:
-                lines.append(f"{'-' if each['shown'] else '?'} {each['sentence']}")
+            lines.append(f"dev split       {_share(review.measured.dev)}{rule}{stale}")
         if review.tested is None:
-            return [*lines, "test part: s scores the saved tree, with baseline and controls"]
+            return [*lines, "test split: s scores the saved tree, with baseline and controls"]
         score = as_tested(review.tested)
         if score is None:
-            return [*lines, "test part: sealed by the domain; `treegen score --unseal` looks at it"]
+            return [*lines, "test split: sealed by the domain; `treegen score --unseal` evaluates it"]
         controls = score["controls"]
         lines += [
-            f"test part       {_share(score['test'])}",
+            f"test split      {_share(score['test'])}",
             f"name baseline   {_share(score['baseline'])}",
             f"shuffled rules  {_share(controls['shuffled_rules'])}",
             f"random words    {_share(controls['random_words'])}",
             f"chance          {_share(controls['chance'])}",
         ]
-        if looks := score.get("test_looks"):
-            lines.append(f"the test part was looked at {looks} time{'s' if looks > 1 else ''}")
+        if evaluations := score.get("test_looks"):
+            lines.append(f"the test split was evaluated {counted(evaluations, 'time')}")
         against = score["mcnemar"]
         for paired, words in (
             (against["parent"], "since the parent revision"),
@@ -93,7 +110,7 @@ class ScorePane(Vertical):
             if paired:
                 lines.append(
                     f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
-                    f"{paired['losses']} lost, p = {paired['p']:.4f}"
+                    f"{paired['losses']} lost, p {_shown_p(paired['p'])}"
                 )
         return lines
 

@@ -25,7 +25,7 @@ class PaneSwitcher(ContentSwitcher):
     def compose(self) -> ComposeResult:
         """Yield the panes in the order of their numbers."""
         yield OptionsPane(id="options")
-        yield RulesPane(cells=True, id="rules")
+        yield RulesPane(id="rules")
         yield ProblemsPane(id="problems")
         yield ScorePane(id="score")
         yield HistoryPane(id="history")

@@ -130,7 +130,7 @@ def check_data(
     problems += cross_problems(tree, classes=classes, domain=domain)
     problems += conflict_problems(tree)
     if stored:
-        problems += _digest_problems(tree, data.get("digest"))
+        problems += [*digest_problems(tree, data.get("digest")), *approval_problems(tree)]
     # with an unknown key the tree is not returned: saving it would drop the key
     document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
     return CheckResult(document=document, data=data, problems=tuple(problems))
@@ -212,6 +212,8 @@ def _answers(tree: Tree) -> Iterator[Problem]:
             message = f"the rule of {show(rule.name)} answers nothing; give its option in at least one group"
             yield Problem(code="TG201", pointer=pointer_to("rules", rule.name), message=message)
             continue
+        if answers.keys() == names.keys():
+            continue
         unknown = [g for g in answers if g not in names]
         renamed = {wrong: folded.get(word) for word, wrong in _only_ones(unknown).items()}
         for group in unknown:
@@ -219,7 +221,7 @@ def _answers(tree: Tree) -> Iterator[Problem]:
         for group in names:
             if group not in answers and group not in renamed.values():
                 message = f"{show(rule.name)} has no answer in {show(group)}; give the index of its option, or null"
-                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message)
+                yield Problem(code="TG206", pointer=pointer_to("rules", rule.name), message=message, group=group)
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:
@@ -267,7 +269,7 @@ def _twins(tree: Tree) -> Iterator[Problem]:
 
 def _unused(tree: Tree) -> Iterator[Problem]:
     """Yield options that no rule points to."""
-    used = {(group, index) for rule in tree.rules for group, index in rule.answers}
+    used = {answer for rule in tree.rules for answer in rule.answers}
     for group in tree.groups:
         for index, option in enumerate(group.options):
             if (group.name, index) not in used:
@@ -287,8 +289,8 @@ def _blanks(tree: Tree) -> Iterator[Problem]:
                 yield Problem(code="TG113", pointer=pointer, message=message, fix=blank_fix(pointer, text))
 
 
-def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
-    """Yield a missing or stale digest and a stale approval."""
+def digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
+    """Yield a missing or stale digest."""
     current = digest_of(tree)
     if written != current:
         missing = written is None
@@ -298,7 +300,11 @@ def _digest_problems(tree: Tree, written: str | None) -> Iterator[Problem]:
         edit = Edit(op="add" if missing else "replace", pointer="/digest", value=current)
         fix = Fix(summary="write the digest", edits=(edit,))
         yield Problem(code="TG301" if missing else "TG302", pointer="/digest", message=message, fix=fix)
-    if tree.review and tree.review.digest != current:
+
+
+def approval_problems(tree: Tree) -> Iterator[Problem]:
+    """Yield a stale approval."""
+    if tree.review and tree.review.digest != digest_of(tree):
         message = f"approved by {show(tree.review.by)} on {show(tree.review.at)}, and changed since"
         yield Problem(code="TG303", pointer="/review/digest", message=message)
 
@@ -318,13 +324,27 @@ def fix_file(
     Returns:
         The remaining findings in the file.
     """
-    if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
+    fixed, _ = fix_all(checked, classes=classes, domain=domain)
+    if fixed is None:
         return checked
-    fixed = checked
-    while any(p.fix for p in fixed.problems):  # stripped texts can become equal; terminates, as nothing grows
-        data, _ = apply_fixes(fixed.data, fixed.problems)
-        fixed = check_data(data, classes=classes, domain=domain)
-    if fixed.document is None:
-        return checked
-    save(path, fixed.document.tree, before=before)
+    save(path, fixed, before=before)
     return check_file(path, classes=classes, domain=domain)
+
+
+def fix_all(
+    checked: CheckResult, *, classes: Sequence[str] | None = None, domain: str | None = None
+) -> tuple[Tree | None, tuple[Problem, ...]]:
+    """Apply the certain fixes; return the tree and the problems that were fixed.
+
+    The tree is `None` if something would be lost: wrong types, a duplicate key, a broken review.
+    """
+    if any(p.code == "TG102" or (in_review(p) and p.severity == "error") for p in checked.problems):
+        return None, ()
+    fixed, done = checked, []
+    while fixes := [p for p in fixed.problems if p.fix]:  # stripped texts can become equal; ends, as nothing grows
+        data, _ = apply_fixes(fixed.data, fixes)
+        if data == fixed.data:
+            break
+        fixed = check_data(data, classes=classes, domain=domain)
+        done += fixes
+    return (fixed.document.tree, tuple(done)) if fixed.document else (None, ())

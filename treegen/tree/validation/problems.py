@@ -51,6 +51,8 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "TG503": ("error", "the reply is cut off"),
     "TG504": ("error", "the reply leaves something out"),
     "TG505": ("error", "a patch cannot be applied"),
+    "TG506": ("warning", "classes that the language model cannot tell apart"),
+    "TG507": ("warning", "an option that the language model added while it gave the rules"),
     "TG601": ("warning", "two options of a group are nearly the same"),
     "TG602": ("warning", "an option contains another of its group"),
     "TG603": ("warning", "an option contains alternatives"),
@@ -122,6 +124,7 @@ class Problem:
         level: the severity that the project gives it; `None` for that of the code.
         place: where it is, if no pointer can say so: in a text that cannot be read.
         classes: the classes that it is about beside the one in the pointer.
+        group: the group that it is about, where the pointer does not lead to one.
     """
 
     code: str
@@ -131,6 +134,7 @@ class Problem:
     level: Severity | None = None
     place: Place | None = None
     classes: tuple[str, ...] = field(default=(), compare=False)
+    group: str = field(default="", compare=False)
 
     @property
     def severity(self) -> Severity:

@@ -1,0 +1,78 @@
+"""What CLIP sees on each image of the dev split: pictures to show for an option, a class or a confusion."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from treegen.clip.diagnosis.group_report import GroupPredictions
+from treegen.images import LabelledImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Observations:
+    """The answers of a tree on the dev split, image by image.
+
+    Attributes:
+        images: the pictures (B).
+        classes: of the domain (K).
+        predictions: predicted class index of each picture (B).
+        groups: the answers of each group, in the order of the tree.
+    """
+
+    images: tuple[LabelledImage, ...]
+    classes: tuple[str, ...]
+    predictions: tuple[int, ...]
+    groups: tuple[GroupPredictions, ...]
+
+    def group(self, name: str) -> GroupPredictions | None:
+        """Return the answers of a group, if it was asked."""
+        return next((group for group in self.groups if group.name == name), None)
+
+    def class_of(self, index: int) -> str:
+        """Return the true class of a picture."""
+        return self.classes[self.images[index].label]
+
+    def predicted(self, index: int) -> str:
+        """Return the class that the tree predicts for a picture."""
+        return self.classes[self.predictions[index]]
+
+    def of_class(self, name: str) -> list[int]:
+        """Return the pictures of a class, those that are wrongly classified first."""
+        label = self.classes.index(name) if name in self.classes else -1
+        mine = [index for index, image in enumerate(self.images) if image.label == label]
+        return sorted(mine, key=lambda index: self.predictions[index] == label)
+
+    def taken_for(self, group: str, option: str) -> tuple[list[int], list[int]]:
+        """Return the pictures for which the group answers the option: rightly, and wrongly; the most certain first.
+
+        A picture of a class without an answer in the group is neither.
+        """
+        asked = self.group(group)
+        if asked is None or option not in asked.options:
+            return [], []
+        number = asked.options.index(option)
+        found = sorted((asked.answers == number).nonzero()[0].tolist(), key=lambda i: -asked.confidence[i])
+        expected = asked.expected
+        return [i for i in found if expected[i] == number], [i for i in found if expected[i] not in (number, -1)]
+
+    def confused(self, group: str) -> Iterator[int]:
+        """Yield the pictures that a group answers wrongly, the most certain first."""
+        if asked := self.group(group):
+            wrong = ((asked.answers != asked.expected) & (asked.expected >= 0)).nonzero()[0].tolist()
+            yield from sorted(wrong, key=lambda index: -asked.confidence[index])
+
+    def shares(self, name: str) -> dict[str, tuple[int, int]]:
+        """Return, for each group that a class answers, how many of its pictures get that answer, and of how many."""
+        mine = self.of_class(name)
+        found = {}
+        for asked in self.groups:
+            shown = [index for index in mine if asked.expected[index] >= 0]
+            if shown:
+                right = int((asked.answers[shown] == asked.expected[shown]).sum())
+                found[asked.name] = (right, len(shown))
+        return found
+
+
+def first(of: Sequence[int], others: Sequence[int], most: int) -> list[int]:
+    """Return at most so many, about half of each if there are enough."""
+    half = max(most - len(others), most // 2)
+    return [*of[:half], *others[: most - len(of[:half])]]

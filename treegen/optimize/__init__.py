@@ -1,0 +1,1 @@
+"""Improve a tree without a person: a search over single changes, judged on held-out dev images."""

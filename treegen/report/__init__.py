@@ -1,0 +1,1 @@
+"""Trees seen from outside: reports to read, comparisons, and predictions as tables for other tools."""

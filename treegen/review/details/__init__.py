@@ -1,0 +1,1 @@
+"""What the detail panel shows of one thing, in words and pictures."""

@@ -1,0 +1,235 @@
+"""Details of what a tree consists of: groups, options and classes."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from treegen.review.details.detail import (
+    BAD,
+    DIM,
+    GOOD,
+    HEAD,
+    WARN,
+    Detail,
+    Part,
+    Picture,
+    aligned,
+    bar,
+    cut,
+    share,
+    tone_style,
+)
+from treegen.text import counted
+from treegen.tree.changes.edits import users
+from treegen.tree.model import Group
+
+if TYPE_CHECKING:
+    from treegen.clip.diagnosis.observations import Observations
+    from treegen.workflow.review_model import ReviewModel
+
+MOST_PICTURES: Final = 12
+_MOST_LINES: Final = 12
+
+
+def _seen(review: "ReviewModel") -> "Observations | None":
+    return review.measured.observations if review.measured else None
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:3.0f} %"
+
+
+def _unscored(review: "ReviewModel", detail: Detail) -> bool:
+    """Say why there are no numbers, or that they are old; return whether there are none."""
+    if review.measured is None:
+        detail.add("")
+        detail.add((review.missing or "not scored yet", DIM))
+        return True
+    detail.about = "numbers of the tree before the last change" if review.stale else ""
+    return False
+
+
+def group_detail(review: "ReviewModel", group: Group, option: str | None = None) -> Detail:
+    """Return what a group asks, with the option under the cursor, what it is worth, and what it confuses."""
+    detail = Detail(title=group.name)
+    detail.add(*_slot(group.prompt, option or "{}"))
+    diagnosis = review.measured.group(group.name) if review.measured else None
+    right = {each["option"]: each for each in diagnosis["options"]} if diagnosis else {}
+    detail.head("its options")
+    width = aligned(group.options)
+    for option in group.options[:_MOST_LINES]:
+        known = right.get(option)
+        accuracy = known["accuracy"] if known else None
+        numbers: list[Part] = (
+            [bar(accuracy), " ", (_percent(accuracy), tone_style(accuracy))] if known and accuracy is not None else []
+        )
+        detail.add(cut(option, width), "  ", *numbers, "" if known else (_use(review, group, option), DIM))
+    if len(group.options) > _MOST_LINES:
+        detail.add((f"and {len(group.options) - _MOST_LINES} more", DIM))
+    if _unscored(review, detail) or diagnosis is None:
+        return detail
+    detail.head("on the dev split")
+    low, high = diagnosis["interval"]
+    accuracy = diagnosis["accuracy"]
+    detail.add(
+        (_percent(accuracy).strip(), tone_style(accuracy)),
+        f" right  [{100 * low:.0f}, {100 * high:.0f}]  n = {diagnosis['n']}",
+    )
+    _worth(detail, diagnosis)
+    confused = diagnosis.get("confused", [])
+    if confused:
+        detail.head("taken for another")
+        for each in confused[:8]:
+            of = next((o["n"] for o in diagnosis["options"] if o["option"] == each["option"]), 0)
+            detail.add(
+                f"{each['option']} ", ("taken for ", DIM), each["taken_for"], (f"  {share(each['count'], of)}", BAD)
+            )
+    _advise(detail, review, group.name)
+    if seen := _seen(review):
+        indices = islice(seen.confused(group.name), MOST_PICTURES)
+        detail.pictures = [_as_answered(seen, group.name, index) for index in indices]
+    return detail
+
+
+def _slot(prompt: str, option: str) -> tuple[Part, ...]:
+    before, _, after = prompt.partition("{}")
+    return (before, (option, "bold $text-accent"), after) if "{}" in prompt else (prompt,)
+
+
+def _use(review: "ReviewModel", group: Group, option: str) -> str:
+    return ", ".join(users(review.tree, group.name, option)) or "no class has it"
+
+
+def _worth(detail: Detail, diagnosis: dict[str, Any]) -> None:
+    if without := diagnosis.get("without"):
+        points = 100 * without["difference"]
+        detail.add(
+            "without it ",
+            (f"{points:+.1f} points", GOOD if points < 0 else BAD),
+            f"  {without['wins']} images won, {without['losses']} lost",
+        )
+
+
+def _advise(detail: Detail, review: "ReviewModel", name: str) -> None:
+    advice = review.measured.dev.get("advice", ()) if review.measured else ()
+    mine = [each for each in advice if name in each["target"][:1]]
+    if mine:
+        detail.head("suggestions")
+    for each in mine[:4]:
+        detail.add((("- ", WARN) if each["shown"] else ("? ", DIM)), each["sentence"])
+
+
+def _as_answered(seen: "Observations", group: str, index: int) -> Picture:
+    """Return a picture with what the group answers for it, and what it should."""
+    asked = seen.group(group)
+    assert asked is not None
+    answer, wanted = int(asked.answers[index]), int(asked.expected[index])
+    sure = f"{100 * asked.confidence[index]:.0f} %"
+    caption = f"{seen.class_of(index)}\n{asked.options[answer]} {sure}"
+    return Picture(image=seen.images[index], caption=caption, good=answer == wanted)
+
+
+def option_detail(review: "ReviewModel", group: Group, option: str) -> Detail:
+    """Return what CLIP takes for an option, rightly and wrongly."""
+    detail = Detail(title=f"{option}, of {group.name}")
+    detail.add(*_slot(group.prompt, option))
+    names = users(review.tree, group.name, option)
+    detail.head(f"{counted(len(names), 'class', 'classes')} with it")
+    detail.add(", ".join(names[:40]) or ("none", DIM))
+    diagnosis = review.measured.group(group.name) if review.measured else None
+    if _unscored(review, detail) or diagnosis is None:
+        return detail
+    known = next((each for each in diagnosis["options"] if each["option"] == option), None)
+    detail.head("on the dev split")
+    if known and known["accuracy"] is not None:
+        accuracy, n = known["accuracy"], known["n"]
+        detail.add(
+            bar(accuracy),
+            " recognised in ",
+            (share(round(accuracy * n), n), tone_style(accuracy)),
+            " images that show it",
+        )
+    for each in diagnosis.get("confused", ()):
+        if each["option"] == option:
+            detail.add(("taken for ", DIM), each["taken_for"], (f"  {each['count']}", BAD))
+    if seen := _seen(review):
+        _taken(detail, seen, group.name, option)
+    return detail
+
+
+def _taken(detail: Detail, seen: "Observations", group: str, option: str) -> None:
+    right, wrong = seen.taken_for(group, option)
+    detail.add(
+        "CLIP takes ",
+        counted(len(right) + len(wrong), "image"),
+        " for it: ",
+        (f"{len(right)} right", GOOD),
+        ", ",
+        (f"{len(wrong)} wrong", BAD if wrong else DIM),
+    )
+    if wrong:
+        counts: dict[str, int] = {}
+        for index in wrong:
+            counts[seen.class_of(index)] = counts.get(seen.class_of(index), 0) + 1
+        ordered = sorted(counts.items(), key=lambda pair: -pair[1])[:8]
+        detail.add(("wrongly: ", DIM), ", ".join(f"{name} ({count})" for name, count in ordered))
+    detail.pictures = [_as_answered(seen, group, i) for i in _both(wrong, right, MOST_PICTURES)]
+
+
+def _both(first: list[int], second: list[int], most: int) -> Iterable[int]:
+    """Return some of both, alternating, as long as there are any."""
+    pairs = (index for n in range(max(len(first), len(second))) for index in (*first[n : n + 1], *second[n : n + 1]))
+    return islice(pairs, most)
+
+
+def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> Detail:
+    """Return the rule of a class in words, how often CLIP sees it so, and what the class is taken for.
+
+    Args:
+        review: the tree and its score.
+        name: of the class.
+        group: the group under the cursor, which is marked.
+    """
+    tree, seen = review.tree, _seen(review)
+    detail = Detail(title=name)
+    shares = seen.shares(name) if seen else {}
+    rule = next((rule for rule in tree.rules if rule.name == name), None)
+    detail.add(("rule", HEAD), (", and images that CLIP sees so" if shares else "", DIM))
+    width = aligned(each.name for each in tree.groups)
+    words = [(tree.word(rule, each.name) or "-") if rule else "-" for each in tree.groups]
+    longest = aligned(words)
+    for each, word in zip(tree.groups, words, strict=True):
+        style = "bold $text-accent" if each.name == group else DIM if word == "-" else ""
+        right, n = shares.get(each.name, (0, 0))
+        numbers: list[Part] = [bar(right / n, 6), (f" {right}/{n}", tone_style(right / n))] if n else []
+        detail.add((cut(each.name, width), DIM), "  ", (cut(word, longest), style), "  ", *numbers)
+    known = review.measured.class_(name) if review.measured else None
+    if _unscored(review, detail) or known is None:
+        return detail
+    detail.head("on the dev split")
+    if known["recall"] is None:
+        detail.add(("no images of it", DIM))
+    else:
+        low, high = known["interval"]
+        detail.add(
+            bar(known["recall"]),
+            (f" {_percent(known['recall']).strip()}", tone_style(known["recall"])),
+            f" recognised  [{100 * low:.0f}, {100 * high:.0f}]  n = {known['n']}",
+        )
+    for each in known["taken_for"]:
+        detail.add(("taken for ", DIM), each["name"], (f"  {each['count']}", BAD))
+    if seen:
+        detail.pictures = [_as_classified(seen, index) for index in seen.of_class(name)[:MOST_PICTURES]]
+    return detail
+
+
+def _as_classified(seen: "Observations", index: int) -> Picture:
+    """Return a picture with the class that the tree predicts."""
+    true, predicted = seen.class_of(index), seen.predicted(index)
+    caption = "recognised" if true == predicted else f"taken for\n{predicted}"
+    return Picture(image=seen.images[index], caption=caption, good=true == predicted)
+
+
+def picture_of(seen: "Observations", index: int, *, good: bool) -> Picture:
+    """Return a picture of the dev split with its class."""
+    return Picture(image=seen.images[index], caption=seen.class_of(index), good=good)

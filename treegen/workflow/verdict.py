@@ -1,0 +1,59 @@
+"""A score in one sentence: how often the tree is right, against what, and where it is weakest."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from treegen.history.score_document import Diagnosis, Paired, Score, as_tested
+from treegen.text import p_value, points, printable
+
+_SIGNIFICANT: Final = 0.05
+
+
+def verdict(score: Score) -> str:
+    """Return the accuracy with its n, the paired tests, and the weakest group and class.
+
+    A difference counts as one only if its p is below 0.05. Without an evaluation of the test split the accuracy is that
+    of the dev split, and nothing is compared. Group and class are always those of the dev split.
+    """
+    tested, dev = as_tested(score), score["dev"]
+    if tested is None:
+        claim = f"{_right(dev['accuracy'], dev['n'])} dev images (the test split was not evaluated)"
+    else:
+        tests = tested["mcnemar"]
+        claims = [f"{_right(tested['test']['accuracy'], tested['test']['n'])} test images"]
+        claims += [against(tests["baseline"], "the class names")]
+        claims += [against(tests["parent"], "the parent revision")] if tests["parent"] else []
+        claim = ", ".join(claims)
+    weakest = _weakest(dev)
+    return f"{claim}; weakest on dev: {', '.join(weakest)}" if weakest else claim
+
+
+def _right(accuracy: float, count: int) -> str:
+    return f"Right on {100 * accuracy:.1f} % of {count}"
+
+
+def against(paired: Paired, other: str) -> str:
+    """Return a paired test in words.
+
+    >>> against({"wins": 30, "losses": 10, "difference": 0.05, "p": 0.002}, "the class names")
+    '5.0 points above the class names (p = 0.0020)'
+    >>> against({"wins": 3, "losses": 1, "difference": 0.005, "p": 0.62}, "the class names")
+    'not significantly different from the class names (+0.5 points, p = 0.6200)'
+    """
+    difference, p = paired["difference"], p_value(paired["p"])
+    if paired["p"] >= _SIGNIFICANT:
+        return f"not significantly different from {other} ({points(difference)} points, {p})"
+    return f"{100 * abs(difference):.1f} points {'above' if difference > 0 else 'below'} {other} ({p})"
+
+
+def _weakest(dev: Diagnosis) -> list[str]:
+    """Name the group and the class that are right least often, if they are ever wrong."""
+    return [*_least(dev["groups"], "group", "accuracy"), *_least(dev["classes"], "class", "recall")]
+
+
+def _least(entries: Sequence[Mapping[str, Any]], kind: str, share: str) -> list[str]:
+    measured = [entry for entry in entries if entry[share] is not None]
+    least = min(measured, key=lambda entry: float(entry[share]), default=None)
+    if least is None or least[share] >= 1:
+        return []
+    return [f"{kind} {printable(least['name'])} ({100 * least[share]:.0f} % of {least['n']})"]
