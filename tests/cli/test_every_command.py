@@ -49,6 +49,7 @@ WITHOUT_A_TREE: Final = {
     "git-setup": (),
     "schema": ("tre",),
     "completion": ("csh",),
+    "trust": ("picture.png",),
 }
 NAMES: Final = {
     "image": "picture.png",

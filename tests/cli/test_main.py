@@ -125,6 +125,6 @@ def test_verbose_shows_the_log_on_stderr_and_only_then(run: Run, tree_file: Path
         assert "migrated" not in done.out
         told.append(done.err)
     assert "treegen.history.store: " in told[0]
-    assert "store.sqlite: migrated from version 5 to 9" in told[0]
+    assert "store.sqlite: migrated from version 7 to 9" in told[0]
     assert "migrated" not in told[1]
     assert logging.getLogger("treegen").handlers == []

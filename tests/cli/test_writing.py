@@ -13,6 +13,7 @@ from treegen import files
 from treegen.errors import InputError
 from treegen.files import ChangedFileError, hash_of, write_atomically
 from treegen.history.store import Store
+from treegen.vcs.versions import tree_of
 
 THEIRS = TREE.replace("stripes", "broad stripes")
 MODELS = TREE.replace('"a snake"', '"a long snake"')
@@ -48,7 +49,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], None]:
 
 
 @pytest.mark.parametrize("text", [THEIRS, '{"domain": "sketch'])
-@pytest.mark.parametrize("command", ["revise", "fix", "resolve", "merge", "import", "approve"])
+@pytest.mark.parametrize("command", ["revise", "fix", "resolve", "merge", "import", "approve", "restore"])
 def test_what_was_written_meanwhile_is_left_and_the_result_is_kept_and_named(
     run: Run, folder: Path, meanwhile: Callable[[Path, str], None], command: str, text: str
 ) -> None:
@@ -68,7 +69,11 @@ def test_what_was_written_meanwhile_is_left_and_the_result_is_kept_and_named(
         "merge": ("merge", folder / "base.json", tree, folder / "other.json", "-o", tree),
         "import": ("import", answer, "-o", tree, "--domain", folder, "--force"),
         "approve": ("approve", tree, "--by", "Ada <ada@example.org>"),
+        "restore": ("restore", f"{tree}@1"),
     }
+    if command == "restore":
+        with Store(tree) as store:
+            store.add_revision(tree_of(MODELS, ""), author="llm", note="draft", parent=None)
     meanwhile(tree, text)
     done = run(*arguments[command])
     assert done.code == 2, done.err

@@ -53,7 +53,7 @@ def command(
     result = optimize_tree(workspace, wordings=wordings, locks=locks, rule_edits=not no_rule_edits, steps=steps)
     written = None
     if result.search.steps and out:
-        save(out, result.search.tree)
+        save(out, result.search.tree, before="")  # seen above not to exist
         written = out
     elif result.search.steps and apply:
         written = apply_result(workspace, digest_of(result.search.seed), result.search.tree)

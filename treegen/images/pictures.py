@@ -5,7 +5,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -157,7 +157,10 @@ def _opened(path: Path | IO[bytes]) -> "Iterator[Image.Image]":
     # process-wide, as catch_warnings is not thread-safe; broken files raise errors anyway
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with Image.open(path, formats=(*_FORMATS, *_avif(), *_heif())) as file:
+        with (
+            open_regular(path) if isinstance(path, Path) else nullcontext(path) as stream,
+            Image.open(stream, formats=(*_FORMATS, *_avif(), *_heif())) as file,
+        ):
             if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice this
                 raise Image.DecompressionBombError
             yield file

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treegen.errors import ProblemsError
-from treegen.files import write_atomically
+from treegen.files import is_there, open_regular, write_atomically
 from treegen.history.store import Call, Store
 from treegen.progress import Progress
 from treegen.text import counted
@@ -174,9 +174,18 @@ def write_draft(path: Path, domain: str, content: dict[str, Any]) -> Path:
     data = {"domain": domain, **{key: value for key, value in content.items() if key != "alike"}}
     document = check_data(data).document
     text = dump(document.tree) if document else json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    encoded = text.encode(errors="replace")
     file, number = path.with_name(f"{path.stem}.draft.json"), 1
-    while file.exists() and file.read_bytes() != text.encode(errors="replace"):
+    while file.is_symlink() or (is_there(file) and not _holds(file, encoded)):
         number += 1
         file = path.with_name(f"{path.stem}.draft-{number}.json")
-    write_atomically(file, text.encode(errors="replace"))
+    write_atomically(file, encoded)
     return file
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    try:
+        with open_regular(file) as opened:
+            return opened.read(len(content) + 1) == content
+    except OSError:  # a folder or a pipe, for example
+        return False
