@@ -9,11 +9,11 @@ from treegen.cli.options import PATH
 
 
 @click.command("trust")
-@click.argument("folder", type=PATH, metavar="DIR")
+@click.argument("path", type=PATH, metavar="DIR")
 @click.option("--yes", is_flag=True, help="Allow it without asking.")
 @click.option("--list", "only_list", is_flag=True, help="Only show what DIR asks for.")
 @click.option("--forget", is_flag=True, help="Allow DIR nothing any more.")
-def command(folder: Path, yes: bool, only_list: bool, forget: bool) -> None:
+def command(path: Path, yes: bool, only_list: bool, forget: bool) -> None:
     """Show what DIR asks for that could harm you, and allow it on this machine.
 
     Such are a key sent to another address than the provider's own, a model's own Python code, and files outside of
@@ -21,16 +21,15 @@ def command(folder: Path, yes: bool, only_list: bool, forget: bool) -> None:
     """
     from treegen.cli.output import say, tell
     from treegen.config import trust
-    from treegen.config.domain import domain_path
     from treegen.errors import InputError
     from treegen.workflow.trust import all_requests
 
-    folder = domain_path(folder).parent
+    folder = path.parent if path.is_file() else path  # its domain.toml may be named too
     if forget:
         trust.forget(folder)
         say(f"{folder}: nothing is allowed any more")
         return
-    (requests, unknown), allowed = all_requests(folder), trust.Trust(folder)
+    (requests, unknown), allowed = all_requests(path), trust.Trust(folder)
     if unknown:
         tell(unknown)
     if not requests and not unknown:
