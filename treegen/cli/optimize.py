@@ -34,7 +34,7 @@ def command(
     domain_path: Path | None,
     encoder: EncoderChoice,
 ) -> None:
-    """Search for a better-scoring TREE by single changes, without a language model.
+    """Search for a higher-scoring TREE by single changes, without a language model.
 
     The dev split is halved: one half ranks all single changes, the other must agree before one is accepted. The test
     split is evaluated once, at the end. Changes marked "follows CLIP" make a rule say what CLIP sees, which may not be
