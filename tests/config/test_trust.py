@@ -160,6 +160,18 @@ def test_check_of_a_folder_whose_images_are_elsewhere_warns_and_score_says_what_
     assert f"treegen trust {folder}" in scored.err
 
 
+@pytest.mark.parametrize("command", ["report", "compare", "ask", "optimize", "classify"])
+def test_no_other_command_reads_images_elsewhere(run: Run, tmp_path: Path, command: str) -> None:
+    outside = pictures(tmp_path / "outside")
+    folder = cloned(tmp_path, '[images]\nfolder = "../outside"\n')
+    (folder / "tree.json").write_text(TREE, encoding="utf-8")
+    more = {"report": ("-o", tmp_path / "page.html"), "compare": (folder,), "classify": (outside, "--sets", "0.9")}
+    done = run(command, folder, *more.get(command, ()))
+    assert (done.code, done.out) == (2, "")
+    assert f"not trusted to read {outside}" in done.err
+    assert f"treegen trust {folder}" in done.err
+
+
 def test_pictures_that_are_links_out_of_the_folder_are_left_out_and_counted(run: Run, tmp_path: Path) -> None:
     outside = pictures(tmp_path / "outside")
     folder = cloned(tmp_path, '[images]\nfolder = "images"\n')
