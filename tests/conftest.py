@@ -20,6 +20,8 @@ import pytest
 
 from tests.waiting import PATIENCE
 from treegen.cli.main import main
+from treegen.config.domain import read_data
+from treegen.config.trust import record, requests_of
 from treegen.history import store
 from treegen.history.store import Call, Revision, Store
 from treegen.workflow.demo import lay_out
@@ -54,6 +56,15 @@ class _Connection(sqlite3.Connection):
     def __del__(self) -> None:
         if self.is_open:
             warnings.warn(f"unclosed database {self.database}", ResourceWarning, source=self, stacklevel=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is trusted on this machine is neither read nor changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.delenv("TREEGEN_TRUST", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -275,6 +286,11 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
     with Workspace(tmp_path / "tree.json") as opened:
         yield opened
+
+
+def trust_all(folder: Path) -> None:
+    """Allow a domain's folder what its domain.toml asks for."""
+    record(folder, requests_of(read_data(folder), folder.resolve()))
 
 
 def calls_of(tree: Path) -> list[Call]:

@@ -109,6 +109,7 @@ BASE: Final = {
     "log": (("log", "tree.json"), 0, "human"),
     "import": (("import", "article.py", "-o", "other/tree.json"), 0, ""),
     "export": (("export", "tree.json", "--to", "csv"), 0, "Abrosk"),
+    "trust": (("trust", "."), 0, "asks for nothing"),
     "doctor": (("doctor", "."), 1, "pip install 'treegen-clip[clip]'"),
     "restore": (("restore", "tree.json@1"), 2, "no history"),
     "completion": (("completion", "bash"), 0, "_TREEGEN_COMPLETE"),

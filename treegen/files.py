@@ -1,14 +1,22 @@
 """Files as text: bounded strict reading, and writing that leaves either the old file or the whole new one."""
 
+import errno
+import glob
+import hashlib
 import os
+import secrets
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Final
 
 from treegen.errors import InputError
 
 MOST_BYTES: Final = 64 * 2**20
+_OPEN_FILES: Final = Path("/proc/self/fd")
 _SIGNATURES: Final = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -36,6 +44,25 @@ def is_folder(path: Path) -> bool:
     return is_there(path) and path.is_dir()
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file to read, but no device or pipe, which may never end or never begin.
+
+    Raises:
+        OSError: it is not there, not readable, or not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file, but a device or a pipe", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
     """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
 
@@ -47,7 +74,7 @@ def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
         InputError: it begins like an image, an archive or UTF-16 text, or holds a zero byte.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(4096)
     except OSError:
         return
@@ -59,16 +86,25 @@ def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
         raise InputError(f"{path}: contains a zero byte at offset {head.index(0)}: not {wanted}", tip)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, most: int | None = None) -> str:
     """Read a file as UTF-8, without a byte order mark.
 
+    Args:
+        path: a regular file.
+        most: the largest size in bytes that is read; 64 MiB if not given.
+
     Raises:
-        InputError: not there, a folder, not readable, larger than 64 MiB, or not UTF-8 (with the byte's place).
+        InputError: not there, a folder, a device or a pipe, not readable, too large, or not UTF-8 (with the byte's
+            place).
     """
+    most = MOST_BYTES if most is None else most
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES // 2**20} MiB", "check that this is the right file")
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            # some files of the kernel say that they are empty and never end
+            content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else b""
+            too_large = not content and os.fstat(file.fileno()).st_size > most
+        if too_large or len(content) > most:
+            raise InputError(f"{path}: larger than {most // 2**20} MiB", "check that this is the right file")
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the name") from None
@@ -84,32 +120,132 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def write_atomically(path: Path, text: str | bytes) -> None:
-    """Write the whole file or leave the old one: temporary file beside it, fsync, rename. Keeps the file's mode.
+class ChangedFileError(InputError):
+    """A file is no longer what was read at the start; it is left as it is: exit code 2."""
+
+
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, to be compared before it is replaced; empty if there is no file.
 
     Raises:
+        InputError: it is there and cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def write_atomically(path: Path, text: str | bytes, *, before: str | None = None) -> None:
+    """Write the whole file or leave the old one: a file without a name, fsync, rename. Keeps the file's mode.
+
+    Args:
+        path: the file; a link stays one, and its target is replaced.
+        text: its new content.
+        before: what `hash_of` returned when the file was read; if it has changed since, the content is written to a
+            new file beside it instead. Not compared if not given.
+
+    Raises:
+        ChangedFileError: the file has changed; the message names the one that holds the content.
         InputError: the folder is missing or not writable; the old file is untouched.
     """
-    temporary: Path | None = None
+    content = text.encode() if isinstance(text, str) else text
     try:
         target = path.resolve()
-        mode = _mode_of(target)
-        fd, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(fd, "wb") as file:
-            file.write(text.encode() if isinstance(text, str) else text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        temporary = None
+        _remove_leftovers(target)
+        with _temporary_file(target, content) as temporary:
+            if before is not None and hash_of(target) != before:
+                raise _changed(path, target, content)
+            temporary.name_and_replace(target)
         _sync_folder(target.parent)
     except (OSError, RuntimeError) as error:  # Python 3.12 and older raise RuntimeError for a loop of links
         message = f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
         raise InputError(message, "nothing was changed; check that the folder is there and writable") from None
+
+
+def _changed(path: Path, target: Path, content: bytes) -> ChangedFileError:
+    """Keep what cannot be written in a new file, and return the error that names it."""
+    for number in range(1, 1000):
+        name = f"{target.stem}.result{f'-{number}' if number > 1 else ''}{target.suffix}"
+        with suppress(FileExistsError):
+            kept = target.with_name(name)
+            with kept.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            tip = f"`treegen diff {path} {path.with_name(name)}` compares them, and `treegen merge` joins them"
+            message = f"{path} was changed by somebody else in the meantime and is left as it is; the result is in"
+            return ChangedFileError(f"{message} {path.with_name(name)}", tip, code="changed")
+    raise OSError(errno.EEXIST, "too many results beside it", str(path))
+
+
+class _Temporary:
+    """A file that will replace another. It is locked, so that `_remove_leftovers` of another process leaves it."""
+
+    def __init__(self, target: Path) -> None:
+        self.name: Path | None = None
+        try:
+            if not _OPEN_FILES.is_dir():
+                raise OSError("a file without a name could not get one")
+            # without a name, so that nothing is left of it if this process is killed
+            self.descriptor = os.open(target.parent, os.O_TMPFILE | os.O_WRONLY, 0o600)
+        except (OSError, AttributeError):  # not every system and file system has it
+            self.descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+            self.name = Path(name)
+        _lock(self.descriptor)
+
+    def name_and_replace(self, target: Path) -> None:
+        """Give the file its name, in place of the old one."""
+        if self.name is None:
+            name = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+            # with a folder, as Python follows links only then; it is not used, since the path is absolute
+            os.link(_OPEN_FILES / str(self.descriptor), name, src_dir_fd=self.descriptor, follow_symlinks=True)
+            self.name = name
+        self.name.replace(target)
+        self.name = None
+
+    def close(self) -> None:
+        """Remove the file if it has replaced nothing."""
+        if self.name:
+            self.name.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+@contextmanager
+def _temporary_file(target: Path, content: bytes) -> Iterator[_Temporary]:
+    """Write content durably to a file that is removed at the end unless it has replaced the target."""
+    temporary = _Temporary(target)
+    try:
+        with os.fdopen(temporary.descriptor, "wb", closefd=False) as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), _mode_of(target))
+            os.fsync(file.fileno())
+        yield temporary
     finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
+        temporary.close()
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what killed writers of the same file have left; the files of living ones are locked."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        with suppress(OSError), path.open("rb") as file:
+            if _lock(file.fileno()):
+                path.unlink()
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock of a file if no other process has it; the system releases it when the file is closed."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def _mode_of(path: Path) -> int:

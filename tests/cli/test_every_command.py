@@ -49,6 +49,7 @@ WITHOUT_A_TREE: Final = {
     "git-setup": (),
     "schema": ("tre",),
     "completion": ("csh",),
+    "trust": ("picture.png",),
 }
 NAMES: Final = {
     "image": "picture.png",
@@ -201,6 +202,7 @@ def test_what_is_not_a_domain_is_one_sentence_and_exit_code_2(run: Run, place: P
         ("git-setup", "not in a git repository"),
         ("schema", "no schema named 'tre'; did you mean \"tree\"?"),
         ("completion", "'csh' is not one of 'bash', 'zsh', 'fish'"),
+        ("trust", "picture.png: a PNG image, not a domain file"),
     ],
 )
 def test_other_arguments_that_are_wrong_are_exit_code_2(run: Run, place: Path, name: str, told: str) -> None:

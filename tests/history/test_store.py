@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,7 @@ def test_a_damaged_database_is_an_input_error_that_leaves_it_and_the_tree_alone(
     database.write_bytes(raw)
     with pytest.raises(InputError, match=r"store\.sqlite: ") as caught:
         Store(path)
-    assert caught.value.tip == "move the file away to start a new history; the tree is not touched"
+    assert caught.value.tip == "move the file away to start a new history; the tree does not need it"
     assert database.read_bytes() == raw
     assert path.read_text() == dump(tree)
 
@@ -316,6 +317,28 @@ def test_a_store_of_an_earlier_version_gains_the_table_of_looks(
     again = opened(path)
     assert again.record_evaluations("images", "s", [("a", "e", "sum")]) == 1
     assert again.revisions() == [revision]
+
+
+@pytest.mark.parametrize("version", range(1, 9))
+def test_a_store_of_each_earlier_version_gains_views_and_checksums(
+    path: Path, opened: Callable[[Path], Store], tree: Tree, version: int
+) -> None:
+    """Rows that are older than the checksums have none; what is written from now on has one."""
+    with store_version(version):
+        old = opened(path)
+    revision = old.add_revision(tree, author="human", note="", parent=None)
+    old.close()
+    again = opened(path)
+    assert again.revisions() == [revision]
+    again.add_score(revision.id, score_document(0.5))
+    number = again.add_call(Call(purpose="not read", model="m", messages=(), reply="{}"))
+    again.complete_call(number, purpose="draft", problems=[{"code": "TG101"}])
+    assert [call.purpose for call in again.calls()] == ["draft"]
+    with closing(sqlite3.connect(again.folder / "store.sqlite")) as browser:  # which trusts the views
+        assert browser.execute("SELECT revision, dev_n FROM scored_revisions").fetchall() == [(revision.id, None)]
+        assert browser.execute("SELECT purpose, problems FROM language_model_calls").fetchall() == [("draft", 1)]
+    summed = [again.rows(f"SELECT sum IS NOT NULL FROM {table}", ()) for table in ("revision", "score", "call")]
+    assert summed == [[(0,)], [(1,)], [(1,)]]
 
 
 def test_a_score_of_the_dev_part_alone_does_not_hide_one_that_saw_the_test_part(store: Store, tree: Tree) -> None:

@@ -249,6 +249,6 @@ def test_a_cost_that_an_earlier_version_stored_as_a_text_is_unknown(run: Run, po
     (tmp_path / "a.txt").write_text(TREE, encoding="utf-8")
     assert run("draft", pond, "--model", "manual", "--answer", tmp_path / "a.txt", "--no-score").code == 0
     with Store(pond / "tree.json") as store, store.writing() as db:
-        db.execute("UPDATE call SET cost='0.01 USD', prompt_tokens='seven'")
+        db.execute("UPDATE call SET cost='0.01 USD', prompt_tokens='seven', sum=NULL")
     for form in ((), ("--calls",), ("--cost",), ("--json",)):
         assert run("log", pond / "tree.json", *form).code == 0

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from treegen.errors import InputError
+from treegen.remote.addresses import without_credentials
 from treegen.remote.environment import read_env_file
-from treegen.remote.litellm import without_credentials
 from treegen.remote.secrets import REMOVED, known_secrets, scrub
 
 

@@ -120,8 +120,10 @@ def embed_images(
         ModelError: the encoder cannot be loaded, or fails.
     """
     from treegen.clip.encoders import open_encoder
+    from treegen.clip.encoders.consent import vetted
 
     folder = plan.domain.folder if plan.domain else Path.cwd()
+    settings = vetted(settings, folder)
     with engine:
         settled = engine.settle(settings)
         progress("loading the encoder", 0, 1)

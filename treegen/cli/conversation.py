@@ -39,7 +39,9 @@ class LlmChoice:
         limits = ("max_calls", "max_tokens", "max_cost")
         caps = {name: value for name in limits if (value := getattr(self, name)) is not None}
         overrides = {name: value for name, value in texts.items() if value}
-        return replace(domain.llm, **overrides, caps=replace(domain.llm.caps, **caps))  # type: ignore[arg-type]
+        named = domain.llm.from_file - overrides.keys()
+        limits_with = replace(domain.llm.caps, **caps)
+        return replace(domain.llm, **overrides, caps=limits_with, from_file=named)  # type: ignore[arg-type]
 
 
 def _resolve_replay(model: str | None) -> str | None:
@@ -110,6 +112,7 @@ def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchang
     from treegen.cli.output import ProgressLine, tell
     from treegen.cli.partial_reply import reply_view
     from treegen.llm.chat import Kept, open_chat
+    from treegen.remote.addresses import destination
     from treegen.remote.budget import Budget
 
     settings = choice.settings(workspace.domain)
@@ -118,7 +121,8 @@ def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchang
 
         def announce(estimate: "Estimate") -> None:
             above = progress.tell if isinstance(progress, ProgressLine) else tell
-            view.say(f"{requests.next()}asking {settings.model}: {estimate.words} before the answer", above)
+            where = f"{settings.model} at {destination(settings.model or '', settings.api_base)}"
+            view.say(f"{requests.next()}asking {where}: {estimate.words} before the answer", above)
 
         chat = open_chat(
             settings,

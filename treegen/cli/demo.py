@@ -22,7 +22,7 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     """
     from treegen.cli.output import say
     from treegen.extras import require
-    from treegen.workflow.demo import lay_out
+    from treegen.workflow.demo import lay_out, refuse_other_domains
 
     require("clip")
     started = time.monotonic()
@@ -31,6 +31,7 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
         say("The language model's replies are recorded, mistakes included; --model NAME uses a real one.")
     if not encoder.name:
         say("The CLIP is a tiny one that knows such drawings and nothing else; --encoder NAME uses a real one.")
+    refuse_other_domains(folder, may_ask=bool(model))
     drawn = lay_out(folder)
     say(f"{drawn} images drawn in {time.monotonic() - started:.1f} s" if drawn else "the images exist already")
     tree = str(folder / "tree.json")

@@ -45,7 +45,8 @@ def command(
     found = load_domain(domain) if domain else None
     settings = found.llm if found else LlmSettings()
     given = {"model": model, "api_base": api_base, "env_file": env_file}
-    llm = replace(settings, **{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
+    named = {name: value for name, value in given.items() if value}
+    llm = replace(settings, **named, from_file=settings.from_file - named.keys())  # type: ignore[arg-type]
     chosen = found.encoder if found else EncoderSettings() if encoder else None
     examination = examine(
         llm if found or any(given.values()) else None,

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "import": "Read another program's tree.",
     "export": "Write a tree in another format.",
     "doctor": "Check what works on this machine, and how to fix the rest.",
+    "trust": "Allow a folder what needs your permission.",
     "schema": "Print the JSON Schema of a document.",
     "completion": "Print a script that completes commands in a shell.",
 }

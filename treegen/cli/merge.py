@@ -38,6 +38,7 @@ def command(
     Conflicts are listed and kept in the merged tree under "conflicts", and the exit code is 1; resolve them with
     `treegen resolve`.
     """
+    from treegen.files import hash_of
     from treegen.tree.document import dump, save
     from treegen.tree.merge.three_way import merge
     from treegen.vcs.versions import open_base, open_version
@@ -45,6 +46,8 @@ def command(
     here = Path()
     if out:
         _check_out(out, Path(ours), force)
+    target = Path(ours) if driver else out
+    before = hash_of(target) if target else None
     try:
         merged = merge(
             open_base(base, here),
@@ -56,9 +59,8 @@ def command(
         if not driver:
             raise
         _merge_texts({"base": base, "ours": ours, "theirs": theirs}, name or ours, error)
-    target = Path(ours) if driver else out
     if target:
-        save(target, merged.tree)
+        save(target, merged.tree, before=before)
     else:
         click.echo(dump(merged.tree), nl=False)
     _report(merged, name or str(target or "the merged tree"))

@@ -19,16 +19,17 @@ def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs"
     """List the conflicts that a merge left in TREE; with --take resolve those NUMBERed, or all."""
     from treegen.cli.display import show_changes
     from treegen.cli.output import say
-    from treegen.files import read_text
+    from treegen.files import hash_of, read_text
     from treegen.tree.document import save
     from treegen.tree.merge.disputes import changes_of, take_side
     from treegen.tree.merge.three_way import SIDES
     from treegen.vcs.versions import tree_of
 
+    before = hash_of(tree)
     merged = tree_of(read_text(tree), str(tree))
     if take:
         resolved = take_side(merged, take, numbers)
-        save(tree, resolved)
+        save(tree, resolved, before=before)
         say(f"{tree}: {len(merged.conflicts) - len(resolved.conflicts)} resolved, {len(resolved.conflicts)} left")
         return
     for number, conflict in enumerate(merged.conflicts, 1):

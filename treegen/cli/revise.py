@@ -72,14 +72,16 @@ def command(tree: Path, domain_path: Path | None, llm: LlmChoice, encoder: Encod
     left to save.
     """
     from treegen.cli.display import show_problems
+    from treegen.files import hash_of
 
     options = ReviseOptions(**values)
     text = _feedback(options)
     _check_out(options)
     workspace = open_workspace(tree, domain_path, encoder)
+    before = hash_of(tree)
     proposal = _propose(workspace, _target_feedback(workspace, text, options), options, llm)
     show_problems(proposal.conversation.problems, "the proposal", err=True)
-    decision = _decide(workspace, proposal, options)
+    decision = _decide(workspace, proposal, options, before)
     (_print_json if options.as_json else _show)(proposal, decision)
     if proposal.changes and (options.apply or options.out) and decision.written is None:
         sys.exit(1)
@@ -105,8 +107,8 @@ def _propose(workspace: "Workspace", feedback: "Feedback", options: ReviseOption
         )
 
 
-def _decide(workspace: "Workspace", proposal: "Proposal", options: ReviseOptions) -> Decision:
-    """Save the proposal as the options say, and score it."""
+def _decide(workspace: "Workspace", proposal: "Proposal", options: ReviseOptions, before: str) -> Decision:
+    """Save the proposal as the options say, and score it; `before` is the hash of the file as it was sent."""
     from treegen.cli.display import show_notes
     from treegen.tree.document import save
     from treegen.workflow.revise import accept_proposal, decide_proposal, proposed_tree
@@ -114,14 +116,14 @@ def _decide(workspace: "Workspace", proposal: "Proposal", options: ReviseOptions
 
     allowed = bool(proposal.allowed())
     if allowed and options.out:
-        save(options.out, proposed_tree(workspace, proposal))  # `_check_out` ensures that it does not exist
+        save(options.out, proposed_tree(workspace, proposal), before="")  # `_check_out` saw that it does not exist
         decide_proposal(workspace, proposal, taken=False, why="written to another file")
         return Decision(written=options.out)
     if not options.apply:
         decide_proposal(workspace, proposal, taken=False, why="shown and not applied")
     if not (allowed and options.apply):
         return Decision()
-    revision = accept_proposal(workspace, proposal).id
+    revision = accept_proposal(workspace, proposal, before=before).id
     score = show_notes(score_tree(workspace)).score if workspace.domain.images else None
     return Decision(written=workspace.path, revision=revision, score=score)
 

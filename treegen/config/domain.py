@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.config.class_names import refuse_table
+from treegen.config.nesting import refuse_depth
 from treegen.config.settings import (
     CheckSettings,
     DecisionSettings,
@@ -17,6 +18,7 @@ from treegen.config.settings import (
     LlmSettings,
     SplitSettings,
 )
+from treegen.config.trust import Trust
 from treegen.errors import InputError, ProblemsError
 from treegen.files import is_folder, read_text, refuse_binary
 from treegen.remote.budget import Limits
@@ -27,6 +29,8 @@ from treegen.tree.validation.schema import schema_problems
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
+_MOST_BYTES: Final = 4 * 2**20
+_MOST_CLASSES: Final = 50_000
 _PLACE: Final = re.compile(r"\{[\w ]*\}")
 
 
@@ -96,19 +100,10 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
 
     Raises:
         InputError: the file is missing, not UTF-8 or not TOML.
+        TrustError: its classes_file is outside of the folder, which the user has not allowed.
     """
     path = domain_path(path)
-    if not _is_file(path):
-        raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
-    if path.suffix.lower() == ".json":
-        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
-    refuse_binary(path, "a domain file")
-    try:
-        data = tomllib.loads(read_text(path))
-    except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
-        raise InputError(
-            f"{path}: not TOML: {error}", "fix the line; `treegen schema domain` shows every key"
-        ) from None
+    data = read_data(path)
     problems = schema_problems(data, "domain")
     broken = {p.pointer.split("/")[1] for p in problems if p.pointer}
     sound = {key: value for key, value in data.items() if key not in broken}
@@ -120,6 +115,28 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
     if problems:
         return None, tuple(problems)
     return _build(data, classes, path.parent.resolve()), ()
+
+
+def read_data(path: Path) -> dict[str, Any]:
+    """Return the content of a domain file as it is, valid or not.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not TOML.
+    """
+    path = domain_path(path)
+    if not _is_file(path):
+        raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
+    if path.suffix.lower() == ".json":
+        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
+    refuse_binary(path, "a domain file")
+    text = read_text(path, most=_MOST_BYTES)
+    refuse_depth(path, text)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
+        raise InputError(
+            f"{path}: not TOML: {error}", "fix the line; `treegen schema domain` shows every key"
+        ) from None
 
 
 def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[Problem]]:
@@ -136,6 +153,7 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         if not _is_file(folder / file):
             message = f"there is no file {show(str(folder / file))}"
             return (), [Problem(code="TG402", pointer=pointer, message=message)]
+        Trust(folder).require_path(folder / file, "classes_file")
         pairs = numbered_class_names(folder / file)
         names = tuple(name for _, name in pairs)
         lines = {name: [str(number) for number, other in pairs if other == name] for name in _repeated(names)}
@@ -152,6 +170,9 @@ def _classes(data: dict[str, Any], folder: Path) -> tuple[tuple[str, ...], list[
         for name in dict.fromkeys(names)
         if not name.isprintable()
     ]
+    if len(names) > _MOST_CLASSES:
+        message = f"at most {_MOST_CLASSES} classes are supported, found {len(names)}"
+        return names[:2], [Problem(code="TG404", pointer=pointer, message=message)]
     if len(names) < 2:
         problems.append(
             Problem(code="TG404", pointer=pointer, message=f"at least 2 classes are needed, found {len(names)}")
@@ -258,10 +279,11 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
             columns=tuple(images.get("columns", {}).items()),
             crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
             workers=images.get("workers"),
+            domain_folder=folder,
         ),
         split=SplitSettings(**data.get("split", {})),
         llm=_llm_settings(data.get("llm", {}), folder),
-        encoder=EncoderSettings(**data.get("encoder", {})),
+        encoder=EncoderSettings(**(encoder := data.get("encoder", {})), from_file=frozenset(encoder)),
         decision=_decision(data.get("decision", {}), classes),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
@@ -275,7 +297,7 @@ def _listed(value: str | list[str]) -> list[str]:
 def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
     caps = {f"max_{name}": value for name, value in data.get("caps", {}).items()}
     file = {"env_file": folder / data["env_file"]} if "env_file" in data else {}
-    return LlmSettings(**{**data, **file, "caps": Limits(**caps)})
+    return LlmSettings(**{**data, **file, "caps": Limits(**caps)}, from_file=frozenset(data))
 
 
 def _decision(data: dict[str, Any], classes: tuple[str, ...]) -> DecisionSettings:

@@ -27,6 +27,8 @@ class ImageSettings:
         columns: what the manifest calls path, label, split and crop, where it is not so.
         crop: left, top, right, bottom as fractions in 0 to 1.
         workers: threads that decode; 0 decodes in the thread of the model, `None` takes as many as there are cores.
+        domain_folder: where the domain.toml lies that names the set; `None` where the user does. What is outside of
+            it needs the user's trust.
     """
 
     folder: Path | None = None
@@ -37,6 +39,7 @@ class ImageSettings:
     columns: tuple[tuple[str, str], ...] = ()
     crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     workers: int | None = None
+    domain_folder: Path | None = field(default=None, compare=False, repr=False)
 
     @property
     def kind(self) -> str:
@@ -91,6 +94,7 @@ class LlmSettings:
         price_in: USD per million tokens read, for a server whose price litellm does not know.
         price_out: the same for tokens written.
         caps: what a run may spend.
+        from_file: which of these a domain.toml says, and not the user: they may need the user's trust.
     """
 
     model: str | None = None
@@ -105,6 +109,7 @@ class LlmSettings:
     price_in: float | None = None
     price_out: float | None = None
     caps: Limits = field(default_factory=Limits)
+    from_file: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def price(self) -> Price | None:
@@ -130,6 +135,9 @@ class EncoderSettings:
         max_calls: most requests to a service in one run.
         max_cost: most that a service may cost in one run, in USD.
         price_in: USD per million tokens of a service, if litellm does not know it.
+        revision: the commit of a model of the hub, if not the newest.
+        keyless: send the service no key, as it would travel in the open.
+        from_file: which of these a domain.toml says, and not the user: they may need the user's trust.
     """
 
     name: str = BUNDLED_ENCODER
@@ -143,6 +151,9 @@ class EncoderSettings:
     max_calls: int | None = None
     max_cost: float | None = None
     price_in: float | None = None
+    revision: str | None = None
+    keyless: bool = False
+    from_file: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

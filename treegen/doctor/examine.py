@@ -6,6 +6,7 @@ from pathlib import Path
 
 from treegen.config.domain import Domain
 from treegen.config.settings import EncoderSettings, LlmSettings
+from treegen.config.trust import TrustError
 from treegen.doctor.findings import Finding
 from treegen.doctor.images import images
 from treegen.doctor.language import keys, model, ollama, server
@@ -13,6 +14,7 @@ from treegen.doctor.packages import extras
 from treegen.doctor.surroundings import git_setup, terminal
 from treegen.doctor.vision import device, encoder
 from treegen.errors import TreegenError
+from treegen.llm.chat import check_trust
 from treegen.remote.environment import read_env_file
 
 
@@ -46,8 +48,20 @@ def examine(
     return Examination(findings=(*looked, *_findings(llm, encoder_settings, folder)))
 
 
+def _not_trusted(llm: LlmSettings, folder: Path) -> Finding | None:
+    """Return what the domain says of the language model and its user has not allowed: nothing of it is tried then."""
+    try:
+        check_trust(llm, folder)
+    except TrustError as error:
+        return Finding(topic="language", name="trust", state="missing", told=error.message, tip=error.tip)
+    return None
+
+
 def _findings(llm: LlmSettings | None, encoder_settings: EncoderSettings | None, folder: Path) -> Iterator[Finding]:
     yield from extras()
+    if llm and (refused := _not_trusted(llm, folder)):
+        yield refused
+        llm = None
     if llm and llm.env_file:
         try:
             read = read_env_file(llm.env_file)

@@ -14,7 +14,8 @@ from treegen.config.settings import LlmSettings
 from treegen.doctor.findings import Finding
 from treegen.errors import TreegenError
 from treegen.extras import MissingExtraError
-from treegen.remote.litellm import NoKeyError, key_for, load_litellm, without_credentials
+from treegen.remote.addresses import without_credentials
+from treegen.remote.litellm import NoKeyError, key_for, load_litellm
 
 _PATIENCE: Final = 2.0  # seconds for a server to answer
 _MOST: Final = 2**20  # most bytes of a list of models

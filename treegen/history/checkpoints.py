@@ -22,16 +22,20 @@ class Checkpoints:
     def get(self, name: str, request: Iterable[str]) -> str | None:
         """Return the stored value of a step, if its request was the same."""
         query = "SELECT value FROM part WHERE file=? AND digest=? AND name=?"
-        rows = self._store.rows(query, (self._store.file, _digest(request), name))
+        values = (self._store.file, _digest(request), name)
+        if self._store.damaged_rows("part", "file=? AND digest=? AND name=?", values):
+            return None  # the step is done again
+        rows = self._store.rows(query, values)
         return str(rows[0][0]) if rows else None
 
     def put(self, name: str, request: Iterable[str], value: str) -> None:
         """Store a step's value."""
         with self._store.writing() as db:
-            db.execute(
+            cursor = db.execute(
                 "INSERT OR REPLACE INTO part(file, digest, name, value, created) VALUES (?,?,?,?,?)",
                 (self._store.file, _digest(request), name, value, now()),
             )
+            self._store.add_checksum("part", "rowid", cursor.lastrowid)
 
 
 def _digest(request: Iterable[str]) -> str:

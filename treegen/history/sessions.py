@@ -66,7 +66,7 @@ class Journal:
                     file_hash=file_hash,
                     steps=self._steps(number),
                     position=position,
-                    locks=frozenset(json.loads(locks)),
+                    locks=frozenset(self._store.parsed(locks)),
                 )
         return None
 
@@ -169,8 +169,8 @@ class Journal:
         return tuple(
             Step(
                 label=label,
-                changes=tuple(map(from_json, json.loads(changes))),
-                back=tuple(map(from_json, json.loads(back))),
+                changes=tuple(map(from_json, self._store.parsed(changes))),
+                back=tuple(map(from_json, self._store.parsed(back))),
             )
             for label, changes, back in rows
         )

@@ -2,15 +2,19 @@
 
 import json
 import logging
+import shutil
 import sqlite3
+import tempfile
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 from treegen.errors import InputError
 from treegen.history.score_document import Score, as_tested
@@ -21,7 +25,7 @@ from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 8
+_VERSION: Final = 9
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -113,7 +117,33 @@ SELECT file, id AS call, revision, purpose, model, created, seconds, prompt_toke
   cached, repaired, reply IS NULL AS failed, json_array_length(problems) AS problems
 FROM call;
 """,
+    9: """
+ALTER TABLE revision ADD COLUMN sum INTEGER;
+ALTER TABLE score ADD COLUMN sum INTEGER;
+ALTER TABLE call ADD COLUMN sum INTEGER;
+ALTER TABLE answer ADD COLUMN sum INTEGER;
+ALTER TABLE part ADD COLUMN sum INTEGER
+""",
 }
+#: what the checksum of a row is of, by table; rows of earlier versions have none
+_FIRST_SUMMED: Final = 9
+_SUMMED: Final[dict[str, str]] = {
+    "revision": "file, parent, author, note, digest, tree, created",
+    "score": "revision, encoder, images, score, created",
+    "call": "file, purpose, model, messages, reply, finish, prompt_tokens, completion_tokens, cost, seconds, repaired, "
+    "problems, created, requests, cached",
+    "answer": "key, model, reply, created",
+    "part": "file, digest, name, value, created",
+}
+_NEW: Final = "move the file away to start a new history; the tree does not need it"
+#: SQLite's errors for content that is no text, which are no damage to it
+_NO_TEXT: Final = ("Could not decode", "user-defined function raised")
+
+
+class DamagedStoreError(InputError):
+    """What is stored is not what was written: exit code 1."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +198,7 @@ class Store:
     Attributes:
         opened: how many times the database was opened: again if its file was removed or replaced meanwhile, and then
             what was written before is not in it.
+        read_only: why nothing can be stored: the folder is read-only, or the disk is full. Empty where it can.
     """
 
     def __init__(self, tree_path: Path) -> None:
@@ -181,18 +212,41 @@ class Store:
         self._path = self.folder / "store.sqlite"
         self._lock = threading.RLock()  # one transaction at a time; transactions are short
         self.opened = 0
+        self.read_only = ""
         self._open()
 
     def _open(self) -> None:
+        self.read_only = ""
         with self._readable():
             self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare()
+            try:
+                self._prepare()
+            except InputError as error:
+                if error.code != "not-writable" or not self._path.is_file():
+                    raise
+                self._db.close()
+                self._open_copy()
+                self.read_only = error.message
             self._inode = _inode(self._path)
         except BaseException:
             self._db.close()
             raise
         self.opened += 1
+
+    def _open_copy(self) -> None:
+        """Open a copy in memory, brought up to date: reading in WAL mode, and migrating, need a folder to write to."""
+        with self._readable():
+            self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    for path in (self._path, self._path.with_name(self._path.name + "-wal")):
+                        if path.is_file():
+                            shutil.copyfile(path, Path(folder, path.name))
+                    _copy_database(f"file:{quote(str(Path(folder, self._path.name)))}", self._db)
+            except (OSError, sqlite3.OperationalError):  # no room for a copy: without what is in the log only
+                _copy_database(f"file:{quote(str(self._path))}?immutable=1", self._db)
+        self._prepare()
 
     def reopen_if_lost(self) -> None:
         """Open the database again if its file was removed or replaced, as by `git clean`.
@@ -218,6 +272,8 @@ class Store:
             with suppress(sqlite3.OperationalError):  # raises at once while another process does the same
                 self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
+            self._db.execute("PRAGMA trusted_schema=OFF")  # a folder may be a stranger's
+            self._db.create_function("checksum", -1, _checksum, deterministic=True)
         with self._begun():
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version > _VERSION:
@@ -226,6 +282,7 @@ class Store:
             scripts += [script for number, script in _MIGRATIONS.items() if number > version]
             for statement in (part for script in scripts for part in script.split(";")):
                 self._db.execute(statement)
+            self._summed = _SUMMED if _VERSION >= _FIRST_SUMMED else {}
             if scripts:
                 self._db.execute(f"PRAGMA user_version={_VERSION}")
                 logger.info("%s: migrated from version %d to %d", self._path, version, _VERSION)
@@ -237,16 +294,29 @@ class Store:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise  # the caller's fault, not the file's
+        except UnicodeDecodeError:
+            raise DamagedStoreError(f"{self._path}: damaged: contains text that is not UTF-8", _NEW) from None
         except sqlite3.DatabaseError as error:
-            tip = "move the file away to start a new history; the tree is not touched"
-            if isinstance(error, sqlite3.OperationalError):  # not damage: disk full, no permission, or locked
-                tip = "check that the folder is writable and the disk not full; the tree is not touched"
-            raise InputError(f"{self._path}: {error}", tip) from None
+            damaged = not isinstance(error, sqlite3.OperationalError) or str(error).startswith(_NO_TEXT)
+            if damaged:
+                raise DamagedStoreError(f"{self._path}: {error}", _NEW) from None
+            tip = "check that the folder is writable and the disk not full"  # or locked
+            raise InputError(f"{self._path}: {error}", tip, code="not-writable") from None
+
+    def require_writable(self) -> None:
+        """Raise if nothing can be stored: call it before anything that costs money.
+
+        Raises:
+            InputError: the folder is read-only, or the disk is full.
+        """
+        if self.read_only:
+            raise InputError(self.read_only, "check that the folder is writable and the disk not full")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
             self.reopen_if_lost()
+            self.require_writable()
             with self._begun():
                 yield
 
@@ -302,6 +372,7 @@ class Store:
                 "INSERT INTO revision(file, parent, author, note, digest, tree, created) VALUES (?,?,?,?,?,?,?)",
                 (self.file, parent, author, note, digest, dump(tree), now()),
             )
+            self.add_checksum("revision", "id", cursor.lastrowid)
         revision = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (cursor.lastrowid,))
         assert revision is not None
         return revision
@@ -322,6 +393,7 @@ class Store:
 
     def revisions(self) -> list[Revision]:
         """Return all revisions of this file, oldest first."""
+        self._check("revision", "file=?", (self.file,))
         rows = self._rows(
             f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id",
             (self.file,),
@@ -330,7 +402,42 @@ class Store:
 
     def _one(self, query: str, values: tuple[Any, ...]) -> Revision | None:
         rows = self._rows(query, values)
-        return _revision(rows[0]) if rows else None
+        if not rows:
+            return None
+        self._check("revision", "id=?", (rows[0][0],))
+        return _revision(rows[0])
+
+    def add_checksum(self, table: str, column: str, value: Any) -> None:
+        """Store the checksum of a row that was just written, within the same transaction."""
+        if columns := self._summed.get(table):
+            self._db.execute(f"UPDATE {table} SET sum=checksum({columns}) WHERE {column}=?", (value,))
+
+    def damaged_rows(self, table: str, where: str, values: tuple[Any, ...]) -> int:
+        """Return how many rows are not what was written."""
+        columns = self._summed.get(table)
+        query = f"SELECT count(*) FROM {table} WHERE {where} AND sum IS NOT NULL AND sum<>checksum({columns})"
+        return int(self._rows(query, values)[0][0]) if columns else 0
+
+    def _check(self, table: str, where: str, values: tuple[Any, ...]) -> None:
+        """Raise if a row that is about to be read is damaged.
+
+        Raises:
+            DamagedStoreError: its checksum is another.
+        """
+        if damaged := self.damaged_rows(table, where, values):
+            rows = "1 row" if damaged == 1 else f"{damaged} rows"
+            raise DamagedStoreError(f"{self._path}: damaged: {rows} of {table} changed since they were written", _NEW)
+
+    def parsed(self, text: str) -> Any:
+        """Return stored JSON.
+
+        Raises:
+            DamagedStoreError: it is not JSON.
+        """
+        try:
+            return json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            raise DamagedStoreError(f"{self._path}: damaged: a value is not JSON", _NEW) from None
 
     def add_call(self, call: Call) -> int:
         """Store an LLM call and return its number."""
@@ -359,6 +466,7 @@ class Store:
                 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 values,
             )
+            self.add_checksum("call", "id", cursor.lastrowid)
         return int(cursor.lastrowid or 0)
 
     def complete_call(
@@ -370,6 +478,7 @@ class Store:
                 "UPDATE call SET purpose=?, problems=?, repaired=? WHERE id=?",
                 (purpose, _json(problems), repaired, number),
             )
+            self.add_checksum("call", "id", number)
 
     def attach_calls(self, calls: Sequence[int], revision: int) -> None:
         """Record that these calls led to the revision."""
@@ -379,16 +488,26 @@ class Store:
     def calls(self) -> list[Call]:
         """Return all calls for this file, oldest first."""
         names = [f.name for f in fields(Call)]
+        self._check("call", "file=?", (self.file,))
         rows = self._rows(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
-        return [_call(dict(zip(names, row, strict=True))) for row in rows]
+        return [self._call(dict(zip(names, row, strict=True))) for row in rows]
+
+    def _call(self, row: dict[str, Any]) -> Call:
+        lists = {key: tuple(self.parsed(row[key])) for key in ("messages", "problems")}
+        # an earlier version stored figures as they came
+        counts = {key: token_count(row[key]) for key in ("prompt_tokens", "completion_tokens")}
+        amounts = {key: amount(row[key]) for key in ("cost", "seconds")}
+        flags = {key: bool(row[key]) for key in ("repaired", "cached")}
+        return Call(**{**row, **lists, **counts, **amounts, **flags})
 
     def add_score(self, revision: int, score: Score) -> None:
         """Store a score document of a revision."""
         with self._transaction():
-            self._db.execute(
+            cursor = self._db.execute(
                 "INSERT INTO score(revision, encoder, images, score, created) VALUES (?,?,?,?,?)",
                 (revision, score["encoder"]["fingerprint"], score["images"]["digest"], _json(score), now()),
             )
+            self.add_checksum("score", "id", cursor.lastrowid)
 
     def record_evaluations(
         self, images: str, split: str, evaluations: Sequence[tuple[str, str, str]], contents: Iterable[str] = ()
@@ -425,28 +544,29 @@ class Store:
 
     def every_score(self) -> list[Score]:
         """Return all score documents of all trees of the folder, oldest first."""
-        return [json.loads(text) for (text,) in self._rows("SELECT score FROM score ORDER BY id", ())]
+        self._check("score", "id>?", (0,))
+        return [self.parsed(text) for (text,) in self._rows("SELECT score FROM score ORDER BY id", ())]
 
     def scores(self) -> dict[int, Score]:
         """Return the latest score document of every scored revision, preferring those with a test section."""
+        self._check("score", "revision IN (SELECT id FROM revision WHERE file=?)", (self.file,))
         rows = self._rows(
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
         )
         result: dict[int, Score] = {}
         for revision, text in rows:
-            score: Score = json.loads(text)
+            score: Score = self.parsed(text)
             if as_tested(score) or not as_tested(result.get(revision)):
                 result[revision] = score
         return result
 
     def scores_of(self, digest: str) -> list[Score]:
         """Return all score documents of this file with that content, oldest first."""
-        rows = self._rows(
-            "SELECT score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=? AND digest=?) ORDER BY id",
-            (self.file, digest),
-        )
-        return [json.loads(text) for (text,) in rows]
+        where, values = "revision IN (SELECT id FROM revision WHERE file=? AND digest=?)", (self.file, digest)
+        self._check("score", where, values)
+        rows = self._rows(f"SELECT score FROM score WHERE {where} ORDER BY id", values)
+        return [self.parsed(text) for (text,) in rows]
 
     def recorded_split(self, settings: str) -> dict[str, str]:
         """Return image content -> split, as recorded under these split settings."""
@@ -470,6 +590,16 @@ def stored_scores(tree_path: Path, digest: str) -> list[Score]:
         return store.scores_of(digest)
 
 
+def _checksum(*values: Any) -> int:
+    """Return the CRC-32 of a row's values."""
+    return zlib.crc32(repr(values).encode(errors="surrogatepass"))
+
+
+def _copy_database(address: str, target: sqlite3.Connection) -> None:
+    with closing(sqlite3.connect(address, uri=True)) as source:
+        source.backup(target)
+
+
 def _inode(path: Path) -> int:
     try:
         return path.stat().st_ino
@@ -487,8 +617,9 @@ def store_folder(tree_path: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        with suppress(OSError):  # in a read-only folder its history can still be read
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be created: {error.strerror or error}", "the tree's folder must be writable"
@@ -498,15 +629,6 @@ def store_folder(tree_path: Path) -> Path:
 
 def _revision(row: tuple[Any, ...]) -> Revision:
     return Revision(id=row[0], parent=row[1], author=row[2], note=row[3], digest=row[4], tree=row[5], created=row[6])
-
-
-def _call(row: dict[str, Any]) -> Call:
-    lists = {key: tuple(json.loads(row[key])) for key in ("messages", "problems")}
-    # an earlier version stored figures as they came
-    counts = {key: token_count(row[key]) for key in ("prompt_tokens", "completion_tokens")}
-    amounts = {key: amount(row[key]) for key in ("cost", "seconds")}
-    flags = {key: bool(row[key]) for key in ("repaired", "cached")}
-    return Call(**{**row, **lists, **counts, **amounts, **flags})
 
 
 def _writable(text: str | None) -> str | None:

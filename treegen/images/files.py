@@ -9,6 +9,7 @@ from stat import S_ISREG
 from typing import Final
 
 from treegen.extras import EXTRAS, is_installed
+from treegen.files import open_regular
 from treegen.images.interface import Findings
 
 _HEIF: Final = frozenset({".heic", ".heif", ".hif"})
@@ -146,9 +147,7 @@ def reads_avif() -> bool:
 def head_of(path: Path) -> bytes:
     """Return the first bytes of a file; empty if it cannot be read or is not a file."""
     try:
-        if not S_ISREG(path.stat().st_mode):
-            return b""
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(HEAD)
     except OSError:
         return b""

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from treegen.config.domain import Domain, read_class_names
 from treegen.config.settings import ImageSettings
+from treegen.config.trust import Trust
 from treegen.errors import InputError
 from treegen.images.folders import read_folders
 from treegen.images.hugging_face import read_hugging_face
@@ -23,6 +25,8 @@ _READERS: Final[dict[str, Reader]] = {
     "shards": read_shards,
     "hf": read_hugging_face,
 }
+OUTSIDE: Final = "outside of the domain's folder, which is not trusted to read it: see treegen trust"
+_OUTSIDE_KIND: Final = "outside of the domain's folder (treegen trust)"
 _LEAK: Final = "the same picture is in the test split: left out of the dev split"
 
 
@@ -114,13 +118,41 @@ def labels_of(domain: Domain) -> Labels:
 
 
 def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """Yield the images of a set, without digests; see `Reader`."""
-    return _READERS[settings.kind](settings, labels, findings)
+    """Yield the images of a set, without digests; see `Reader`.
+
+    What a domain.toml names outside of its folder is only read if the user has allowed it.
+
+    Raises:
+        TrustError: the set itself is outside.
+    """
+    images = _READERS[settings.kind](settings, labels, findings)
+    return images if settings.domain_folder is None else _trusted(settings, settings.domain_folder, images, findings)
+
+
+def _trusted(
+    settings: ImageSettings, folder: Path, images: Iterator[LabelledImage], findings: Findings
+) -> Iterator[LabelledImage]:
+    """Yield the images that may be read; the others join the findings."""
+    trust = Trust(folder)
+    for path in (settings.source, settings.root) if is_there(settings) else ():
+        trust.require_path(path, f"[images] {settings.kind}")
+    inside = dict[Path, bool]()
+    for image in images:
+        path, parent = image.path, image.path.parent
+        if parent not in inside:
+            inside[parent] = trust.allows_path(parent)
+        if (inside[parent] and not path.is_symlink()) or trust.allows_path(path):
+            yield image
+        else:
+            tip = f"`treegen trust {folder}` shows what the folder asks for, and allows it"
+            findings.leave_out(path, OUTSIDE, image.member, kind=_OUTSIDE_KIND, tip=tip)
 
 
 def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
     """Return the names that numbers stand for: from the settings, or next to shards, as clip_benchmark stores them."""
     path = settings.classnames
+    if path and settings.domain_folder:
+        Trust(settings.domain_folder).require_path(path, "[images] classnames")
     if path is None and settings.kind == "shards":
         path = next((p for f in (settings.root, settings.root.parent) if (p := f / "classnames.txt").is_file()), None)
     return read_class_names(path) if path else None

@@ -2,15 +2,17 @@
 
 import hashlib
 import logging
+import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from treegen.extras import EXTRAS, is_installed
+from treegen.files import open_regular
 from treegen.images.files import HEAD, is_picture, reads_avif
 from treegen.images.interface import WHOLE, Crop, LabelledImage
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 #: increase when decoding changes: older embeddings are then recomputed
 DECODING: Final = 2
 _MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
+MOST_BYTES: Final = 512 * 2**20  # of the encoded picture; the pixels that are decoded take less without compression
+_PIECE: Final = 2**20
 _HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what decoders log of damaged files is printed
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pillow hands to external programs
@@ -35,12 +39,36 @@ def read_bytes(image: LabelledImage) -> bytes:
         from treegen.images.tables import picture_bytes
 
         return picture_bytes(image.path, image.member.rpartition("/")[0], image.offset)
-    with image.path.open("rb") as file:
-        file.seek(image.offset)
-        data = file.read(-1 if image.size is None else image.size)
-    if image.size is not None and len(data) < image.size:
-        raise OSError(f"the file ends after {len(data)} of {image.size} bytes")
-    return data
+    with open_regular(image.path) as file:
+        return b"".join(_pieces(file, image))
+
+
+def _pieces(file: BinaryIO, image: LabelledImage) -> Iterator[bytes]:
+    """Yield the bytes of a picture in pieces.
+
+    Raises:
+        OSError: it is too large, or the file ends too early.
+    """
+    size = _size(file, image)
+    file.seek(image.offset)
+    left = size
+    while left and (piece := file.read(min(left, _PIECE))):
+        left -= len(piece)
+        yield piece
+    if left:
+        raise OSError(f"the file ends after {size - left} of {size} bytes")
+
+
+def _size(file: BinaryIO, image: LabelledImage) -> int:
+    """Return the size of a picture in bytes.
+
+    Raises:
+        OSError: it is too large.
+    """
+    size = os.fstat(file.fileno()).st_size if image.size is None else image.size
+    if size > MOST_BYTES:
+        raise OSError(f"larger than {MOST_BYTES // 2**20} MiB, which no picture needs")
+    return size
 
 
 def hash_image(image: LabelledImage) -> str:
@@ -49,7 +77,13 @@ def hash_image(image: LabelledImage) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    return hashlib.sha256(read_bytes(image)).hexdigest()
+    if image.member and image.path.suffix == ".parquet":
+        return hashlib.sha256(read_bytes(image)).hexdigest()
+    digest = hashlib.sha256()
+    with open_regular(image.path) as file:
+        for piece in _pieces(file, image):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def open_picture(image: LabelledImage, crop: Crop = WHOLE) -> "Image.Image":
@@ -102,9 +136,10 @@ def check_header(image: LabelledImage) -> None:
     """
     if image.member and image.path.suffix == ".parquet":
         return
-    with image.path.open("rb") as file:
+    with open_regular(image.path) as file:
+        size = _size(file, image)
         file.seek(image.offset)
-        head = file.read(HEAD if image.size is None else min(HEAD, image.size))
+        head = file.read(min(HEAD, size))
     if not is_picture(head):  # of some formats only the decoder knows every way to begin
         with _opened(BytesIO(read_bytes(image))):
             pass
@@ -122,7 +157,10 @@ def _opened(path: Path | IO[bytes]) -> "Iterator[Image.Image]":
     # process-wide, as catch_warnings is not thread-safe; broken files raise errors anyway
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with Image.open(path, formats=(*_FORMATS, *_avif(), *_heif())) as file:
+        with (
+            open_regular(path) if isinstance(path, Path) else nullcontext(path) as stream,
+            Image.open(stream, formats=(*_FORMATS, *_avif(), *_heif())) as file,
+        ):
             if file.width * file.height > _MOST_PIXELS:  # Pillow only warns up to twice this
                 raise Image.DecompressionBombError
             yield file

@@ -5,6 +5,7 @@ import posixpath
 import re
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,14 @@ from treegen.images.files import (
     leave_out_unreadable,
 )
 from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
+from treegen.images.pictures import MOST_BYTES
 from treegen.text import encodable, show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
 _IN_JSON: Final = ("label", "cls", "class", "class_name", "labels", "classes", "name", "category")
+MOST_TARS: Final = 100_000
+_MOST_LABEL: Final = 2**20
 _MOST_LINKS: Final = 8  # that lead to one file: links may lead in a circle
 _GIVE_LABELS: Final = "give each KEY.png a KEY.cls, or a KEY.json with a key label"
 _NO_CLASS: Final = "with a label that is not a class"
@@ -53,9 +57,14 @@ def shard_paths(pattern: Path) -> list[Path]:
     span = _RANGE.search(str(pattern))
     if span:
         first, last = span.groups()
+        if int(last) - int(first) >= MOST_TARS:
+            raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the range in braces")
         numbers = (str(n).zfill(len(first)) for n in range(int(first), int(last) + 1))
         expanded = (Path(str(pattern)[: span.start()] + n + str(pattern)[span.end() :]) for n in numbers)
-        return [path for each in expanded for path in shard_paths(each)]
+        paths = list(islice((path for each in expanded for path in shard_paths(each)), MOST_TARS + 1))
+        if len(paths) > MOST_TARS:
+            raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the ranges in braces")
+        return paths
     if not re.search(r"[*?\[]", str(pattern)):
         return [pattern]
     return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
@@ -73,7 +82,7 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
         with tarfile.open(path, "r:") as tar:
             try:
                 members += (member for member in tar if member.isfile() or member.islnk() or member.issym())
-            except (tarfile.TarError, OSError, ValueError) as error:
+            except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
                 reason = f"the tar is damaged after {len(members)} files: {error}"
                 findings.leave_out(path, reason, exists=False)
             else:
@@ -81,7 +90,7 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
                     findings.leave_out(path, "the tar is empty", exists=False)
             files = _with_links_resolved(members, path, findings)
             yield from _read_members(tar, path, files, part, labels, findings)
-    except (tarfile.TarError, OSError, ValueError) as error:
+    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
         tip = "write the tar again, without compression"
         findings.leave_out(path, f"not an uncompressed tar: {error}", exists=False, tip=tip)
 
@@ -99,12 +108,24 @@ def _with_links_resolved(
             folder = posixpath.dirname(target.name) if target.issym() else ""
             target = of_name.get(posixpath.normpath(posixpath.join(folder, target.linkname)))
         if target is not None and target.isfile():
+            if not _is_sane(path, member.name, target, findings):
+                continue
             if target is not member:
                 member.type, member.size, member.offset_data = tarfile.REGTYPE, target.size, target.offset_data
             yield member
         else:
             reason = f"a link to {show(member.linkname)}, which is not a file of the tar"
             findings.leave_out(path, reason, member.name, exists=False)
+
+
+def _is_sane(path: Path, name: str, file: tarfile.TarInfo, findings: Findings) -> bool:
+    """Return whether a file of a tar, or of a link's name, may be read: a small tar can claim any size, or holes."""
+    label = _split_ending(name)[1] in _LABELS
+    most = _MOST_LABEL if label else MOST_BYTES
+    reason = "a sparse file" if file.issparse() else f"larger than {most // 2**20} MiB" if file.size > most else ""
+    if reason:
+        findings.leave_out(path, reason, name, kind="with an absurd size", exists=not label)
+    return not reason
 
 
 def _split_key(name: str) -> tuple[str, str]:

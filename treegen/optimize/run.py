@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treegen.errors import InputError
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.score_document import TestedScore, as_tested
 from treegen.text import counted, show
 from treegen.tree.document import digest_of, parse_json
@@ -233,13 +233,15 @@ def apply_result(workspace: Workspace, seed_digest: str, tree: Tree) -> Path:
         The file that was written.
 
     Raises:
+        ChangedFileError: it changed while this compared it; the result is in a file beside it.
         InputError: it cannot be written.
     """
     from treegen.tree.document import save
 
-    document = check_text(read_text(workspace.path)).document
     path = workspace.path
+    before: str | None = hash_of(path)
+    document = check_text(read_text(path)).document
     if document is None or digest_of(document.tree) != seed_digest:
-        path = path.with_suffix(".optimized.json")
-    save(path, tree)
+        path, before = path.with_suffix(".optimized.json"), None
+    save(path, tree, before=before)
     return path

@@ -1,4 +1,7 @@
-"""Limits on response bodies: cut off beyond any legitimate reply, before they exhaust the memory. And their tidying."""
+"""Limits on responses: cut off beyond any legitimate reply, and no redirect to another host, as keys would follow.
+
+Their bodies are tidied too.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -19,6 +22,10 @@ class PageError(Exception):
     """A server answered with an HTML page."""
 
 
+class RedirectError(Exception):
+    """A server redirects to another host."""
+
+
 def _tidy_lines(parts: Iterator[bytes]) -> Iterator[bytes]:
     """Tidy the events of a stream line by line, each as soon as it is whole."""
     rest: list[bytes] = []
@@ -33,7 +40,10 @@ def _tidy_lines(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def install(litellm: Any) -> None:
-    """Enforce the limits on every connection that litellm opens from now on."""
+    """Enforce the limits on every connection that litellm opens from now on.
+
+    httpx drops the header Authorization on a redirect to another host, but not x-api-key, x-goog-api-key or the body.
+    """
     import httpx
 
     class Limited(httpx.SyncByteStream):
@@ -68,7 +78,18 @@ def install(litellm: Any) -> None:
         def close(self) -> None:
             self._inner.close()
 
-    def limit(response: httpx.Response) -> None:
+    def refuse_redirect(response: httpx.Response, url: httpx.URL) -> None:
+        if not response.has_redirect_location:
+            return
+        try:
+            target = url.join(response.headers["location"])
+        except httpx.InvalidURL:
+            raise RedirectError("an invalid address") from None
+        if target.host != url.host or target.port != url.port or (url.scheme, target.scheme) == ("https", "http"):
+            raise RedirectError(target.host)
+
+    def limit(response: httpx.Response, url: httpx.URL | None = None) -> None:
+        refuse_redirect(response, url or response.request.url)
         if response.status_code == 200 and "text/html" in response.headers.get("content-type", ""):
             raise PageError("a page")
         response.stream = Limited(response.stream, response.headers)
@@ -78,7 +99,7 @@ def install(litellm: Any) -> None:
             # uncompressed: a small compressed body could expand beyond any limit
             request.headers["Accept-Encoding"] = "identity"
             response = super().handle_request(request)
-            limit(response)
+            limit(response, request.url)
             return response
 
     if litellm.client_session is None:  # for OpenAI's client; a hook keeps the proxy settings

@@ -1,9 +1,14 @@
 """Keys from a file of NAME=VALUE lines, only if the user names the file; nothing is searched for."""
 
 import os
+from io import StringIO
 from pathlib import Path
+from typing import Final
 
 from treegen.errors import InputError
+from treegen.files import read_text
+
+_MOST_BYTES: Final = 2**20
 
 
 def read_env_file(path: Path) -> tuple[str, ...]:
@@ -21,11 +26,9 @@ def read_env_file(path: Path) -> tuple[str, ...]:
     from dotenv import dotenv_values
 
     try:
-        with path.open(encoding="utf-8") as file:
-            values = dotenv_values(stream=file, interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"{path}: {why}", "name a file of NAME=VALUE lines with --env-file") from None
+        values = dotenv_values(stream=StringIO(read_text(path, most=_MOST_BYTES)), interpolate=False)
+    except InputError as error:
+        raise InputError(error.message, "name a file of NAME=VALUE lines with --env-file") from None
     loaded = {name: value for name, value in values.items() if value is not None and name not in os.environ}
     os.environ.update(loaded)
     return tuple(loaded)

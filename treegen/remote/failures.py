@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from treegen.remote.litellm import without_credentials
+from treegen.remote.addresses import without_credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,10 @@ _FINAL: Final = {
     "TooLong": (
         "{where} sent more than a reply may contain, and was cut off",
         "check {api_base}: it may be the wrong server",
+    ),
+    "Redirected": (
+        "{where} redirects to another host, which gets no key and no request",
+        "if you trust that host, name its address in {api_base}",
     ),
     "NoCompletion": (
         "the response from {where} is not a {expected}",
@@ -176,6 +180,8 @@ def _kind(error: BaseException, names: set[str], status: int | None) -> str:
     kind, words = type(error).__name__, str(error).lower()
     if "TooLongError" in names:
         return "TooLong"
+    if "RedirectError" in names:
+        return "Redirected"
     if "HTTPStatusError" not in names and (names & _UNREADABLE or "invalid response from llm" in words):
         return "NoCompletion"
     if kind in ("APIError", "APIConnectionError", "InternalServerError"):

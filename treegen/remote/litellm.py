@@ -2,18 +2,16 @@
 
 import logging
 import os
-import re
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from treegen.errors import ModelError
 from treegen.extras import require
 from treegen.remote.bodies import install
 
 logger = logging.getLogger(__name__)
-_USER: Final = re.compile(r"//[^/@]*@")
 
 
 class NoKeyError(ModelError):
@@ -62,17 +60,20 @@ def load_litellm() -> Any:
     return litellm
 
 
-def key_for(litellm: Any, model: str, api_base: str | None = None) -> dict[str, str]:
+def key_for(litellm: Any, model: str, api_base: str | None = None, *, withheld: bool = False) -> dict[str, str]:
     """Return what to pass on as the key: nothing where litellm finds the provider's own in the environment.
 
     Args:
         litellm: from `load_litellm`.
         model: a litellm name.
         api_base: the address of a server of one's own, which may need no key.
+        withheld: send no key, though there may be one.
 
     Raises:
         NoKeyError: there is no key for the provider, or it is blank.
     """
+    if withheld:
+        return {"api_key": "none"}
     unset = litellm.validate_environment(model).get("missing_keys") or []
     missing = [name for name in unset if "_API_KEY" in name]  # an address or a region has defaults or other sources
     default = model.partition("/")[0].upper() + "_API_KEY"
@@ -113,8 +114,3 @@ def price_of(
     if prompt is None or completion is None or price_per_million(litellm, model, api_base) is None:
         return None
     return float(sum(litellm.cost_per_token(model=model, prompt_tokens=prompt, completion_tokens=completion)))
-
-
-def without_credentials(address: str | None) -> str:
-    """Remove `user:password@` and the query, which may contain a key: messages are stored."""
-    return _USER.sub("//", address or "").partition("?")[0]

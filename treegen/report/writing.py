@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from treegen.errors import InputError
-from treegen.files import write_atomically
+from treegen.files import open_regular, write_atomically
 from treegen.report.rendering import MARK, MARK_MARKDOWN
 
 
@@ -35,7 +35,7 @@ def refuse_output(out: Path, *, force: bool = False) -> None:
 
 def _is_page(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(64)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}", "name another file") from None

@@ -251,11 +251,21 @@ def _conflict_text(conflict: Conflict) -> str:
     return _text({"what": conflict.what, **sides})
 
 
-def save(path: Path, tree: Tree) -> str:
-    """Write the canonical text atomically, unless the file holds it already; return the text."""
+def save(path: Path, tree: Tree, *, before: str | None = None) -> str:
+    """Write the canonical text atomically, unless the file holds it already; return the text.
+
+    Args:
+        path: the file.
+        tree: its new content.
+        before: see `treegen.files.write_atomically`.
+
+    Raises:
+        ChangedFileError: the file is no longer what it was; the result is kept beside it.
+        InputError: it cannot be written.
+    """
     text = dump(tree)
     with suppress(OSError):  # no file yet, or unreadable: writing reports the error
         if path.read_bytes() == text.encode():
             return text
-    write_atomically(path, text)
+    write_atomically(path, text, before=before)
     return text

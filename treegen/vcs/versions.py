@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from treegen.errors import ProblemsError
 from treegen.files import is_there
@@ -13,6 +14,8 @@ from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text, in_review
 from treegen.vcs.git import NotThereError, content_at, path_in_repository
 from treegen.vcs.tree_names import TreeName, approved_texts, decoded, locate_tree
+
+_MOST_BLANK: Final = 1000  # bytes of a file that is looked at for being blank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,8 @@ def open_base(name: str, folder: Path) -> Tree:
         ProblemsError: see `open_version`.
     """
     path = folder / name
-    if is_there(path) and path.is_file() and not path.read_bytes().strip():
+    small = is_there(path) and path.is_file() and path.stat().st_size < _MOST_BLANK
+    if small and not path.read_bytes().strip():
         return EMPTY
     return open_version(name, folder).tree
 

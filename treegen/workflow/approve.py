@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.score_document import as_tested
 from treegen.history.store import now
 from treegen.text import counted, quote
@@ -56,6 +56,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
         InputError: no approver is given, and git has no name and email.
         ModelError: the encoder cannot be loaded.
     """
+    before = hash_of(workspace.path)
     checked = check_tree_file(workspace.path, workspace.domain)
     errors = errors_of(checked.problems)
     if errors or checked.document is None:
@@ -87,6 +88,6 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
     signed = replace(tree, review=review)
     if check_text(read_text(workspace.path)).document != checked.document:  # may have changed during scoring
         raise ProblemsError(f"{workspace.path}: changed while it was being scored; not approved", "approve again")
-    save(workspace.path, signed)
+    save(workspace.path, signed, before=before)
     remaining = tuple(p for p in checked.problems if p.code not in ("TG301", "TG302", "TG303"))
     return ApprovalResult(tree=signed, score=score, warnings=remaining, notes=notes)

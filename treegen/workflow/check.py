@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
+from treegen.config.trust import TrustError
 from treegen.errors import InputError
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.score_document import Diagnosis
 from treegen.history.store import stored_scores
 from treegen.images import ImageSet, below, is_there, survey_images
@@ -90,11 +91,12 @@ def check_tree_file(
     Raises:
         InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
     """
+    before = hash_of(path) if fix else None
     fixed: tuple[Problem, ...] = ()
     if fix:
         tree, fixed = fix_all(check_text(read_text(path), **_against(domain)), **_against(domain))
         if tree and fixed:
-            save(path, tree)
+            save(path, tree, before=before)
     return replace(check_tree_text(read_text(path), path, domain, encoder=encoder), fixed=fixed)
 
 
@@ -144,7 +146,8 @@ def check_images(domain: Domain, findings: Findings) -> Findings:
         findings: of its file.
 
     Returns:
-        The findings with TG402 or TG410 if there is no image to score with, or else with what becomes of the files.
+        The findings with TG402, TG410 or TG411 if there is no image to score with, or else with what becomes of the
+        files.
     """
     if domain.images is None:
         return findings
@@ -152,6 +155,7 @@ def check_images(domain: Domain, findings: Findings) -> Findings:
         return replace(findings, images=survey_images(domain))
     except InputError as error:
         code = "TG410" if is_there(domain.images) else "TG402"
+        code = "TG411" if isinstance(error, TrustError) else code
         message = f"{error.message} ({error.tip})" if error.tip else error.message
         problem = Problem(code=code, pointer=f"/images/{domain.images.kind}", message=message)
         return _of_toml(findings.path, (*findings.problems, problem))

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from treegen.config.domain import read_class_names
+from treegen.config.domain import BUNDLED_DOMAIN, FILE_NAME, read_class_names, read_data
+from treegen.config.trust import Request, Trust
 from treegen.errors import InputError, TreegenError
 from treegen.files import write_atomically
 from treegen.resources import sketchbook_dir
+from treegen.text import show
 
 IMAGES_PER_CLASS: Final = 60
 FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt", "feedback-2.txt")
@@ -47,6 +49,32 @@ def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> in
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}", "name another folder") from None
     return drawn
+
+
+def refuse_other_domains(folder: Path, *, may_ask: bool) -> None:
+    """Raise if a folder holds a domain of one's own, which the demo would write into and draft a tree for.
+
+    Args:
+        folder: for the demo; a sketchbook laid out earlier is welcome, edited or not.
+        may_ask: whether the user has named a language model; if not, the domain must name a recording.
+
+    Raises:
+        InputError: it is another domain.
+        TrustError: it asks for a language model, which may cost money, and the user has not allowed that.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        if (folder / "tree.json").exists():
+            raise InputError(f"{folder}: contains a tree.json, but no {FILE_NAME} of the demo", "name a new folder")
+        return
+    data = read_data(path)
+    if data.get("name") != BUNDLED_DOMAIN:
+        message = f"{path}: a domain of your own, {show(data.get('name'))}: the demo would draft a new tree for it"
+        raise InputError(message, "name a new folder")
+    model = data.get("llm", {}).get("model") if isinstance(data.get("llm"), dict) else None
+    if not may_ask and isinstance(model, str) and not model.startswith("replay/"):
+        request = Request(kind="model", value=model, reason="treegen demo")
+        Trust(folder).require(request, "--model NAME, which is your own word")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from treegen.config.class_notes import with_notes
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError, ProblemsError, WaitingError
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Revision
 from treegen.images.data_urls import pictures_of
@@ -110,11 +110,12 @@ def draft_tree(
         raise _with_best(error, recorder, workspace) from None
     unsound = write_draft(workspace.path, domain.name, conversation.draft) if conversation.draft else None
     tree = result_of(conversation, workspace.path, store, unsound)
+    before = hash_of(workspace.path)
     parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
-    save(workspace.path, tree)
     note = f"draft by {chat.name}{_remark(conversation.problems)}"
     revision = store.add_revision(tree, author="llm", note=note, parent=parent.id if parent else None)
     store.attach_calls(recorder.calls, revision.id)
+    save(workspace.path, tree, before=before)  # last: whatever of the history fails leaves the file as it was
     return DraftResult(tree=tree, revision=revision, conversation=conversation, descriptions=tuple(described.items()))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from treegen.config.class_names import doubtful
-from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_domain
+from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_data, read_domain
+from treegen.config.trust import record, requests_of
 from treegen.errors import InputError
 from treegen.files import read_text, write_atomically
 from treegen.images import Findings, below, part_called, picture_files, survey_images
@@ -125,6 +126,8 @@ def write_domain(
         images=_IMAGES.format(source=source) if images else _NO_IMAGES,
     )
     write_atomically(path, text)
+    if requests := list(requests_of(read_data(path), folder.resolve())):  # the user's own words
+        record(folder, requests)
     domain, problems = read_domain(path)
     notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems] + doubtful(names)
     files = ""

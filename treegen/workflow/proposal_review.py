@@ -168,7 +168,7 @@ class ProposalReview:
         locks = _original_locks(session, self.origin)
         if locks != self.locks:
             self.locks = locks
-            self.units = with_locks(self.units, locks)
+            self.units = with_locks(self.units, locks, self.origin)
 
     def trials(self, session: Session) -> "Callable[[Try], tuple[Preview, ...]]":
         """Return a function that computes, on another thread, the effect of each open group on the session's tree.

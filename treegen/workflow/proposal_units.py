@@ -90,20 +90,21 @@ def units_of(
         )
         for number, members in enumerate(places)
     ]
-    return with_locks(_with_new_options(units, target), locks)
+    return with_locks(_with_new_options(units, target), locks, tree)
 
 
-def with_locks(units: Sequence[ChangeGroup], locks: Collection[str]) -> tuple[ChangeGroup, ...]:
+def with_locks(units: Sequence[ChangeGroup], locks: Collection[str], tree: Tree) -> tuple[ChangeGroup, ...]:
     """Refuse the groups of a proposal that touch a lock, or need one that does, and no others.
 
     Args:
         units: all of the proposal.
         locks: as for `units_of`.
+        tree: the one that the groups were made for.
     """
     names = _Names(change for unit in units for change in unit.changes)
 
     def refusal(unit: ChangeGroup) -> str:
-        return next((reason for change in unit.changes if (reason := _locked(change, locks, names))), "")
+        return next((reason for change in unit.changes if (reason := _locked(change, locks, names, tree))), "")
 
     touched = [replace(unit, refused=refusal(unit)) for unit in units]
     # Last, in one pass: `needs` is transitive already, so a refusal need not be passed on step by step.
@@ -308,15 +309,19 @@ def _with_new_options(units: list[ChangeGroup], target: Target) -> list[ChangeGr
     return [replace(unit, outside=False) if unit.number in new else unit for unit in units]
 
 
-def _locked(change: Change, locks: Collection[str], names: _Names) -> str:
+def _locked(change: Change, locks: Collection[str], names: _Names, tree: Tree) -> str:
     """Describe the lock that the change touches; empty for none.
 
-    A group's lock covers its name, prompt, options and answers. A class's lock covers its name and its answers; neither
-    renaming an option nor adding a group changes a class's answers.
+    A group's lock covers its name, prompt, options and answers. A class's lock covers its name and its answers, in
+    words: an option that only locked classes have may not be renamed, while others profit from a better word for all.
+    Adding a group changes no answer of a class.
     """
     group = names.group(change)
     if group is not None and f"group {group}" in locks:
         return f"the group {quote(group)} is locked"
+    users = _users(tree, group or "", change.old) if isinstance(change, OptionRenamed) else []
+    if isinstance(change, OptionRenamed) and users and all(f"class {name}" in locks for name in users):
+        return f"only the class {quote(users[0])} has the option {quote(change.old)}, and it is locked"
     touched = [] if isinstance(change, AnswersReordered | ClassAdded) else [change.about[1]]
     if isinstance(change, GroupRemoved):
         touched = [name for name, answer in change.answers if answer not in (None, ABSENT)]
@@ -324,6 +329,13 @@ def _locked(change: Change, locks: Collection[str], names: _Names) -> str:
         if f"class {name}" in locks:
             return f"the class {quote(name)} is locked"
     return ""
+
+
+def _users(tree: Tree, group: str, option: str) -> list[str]:
+    """Return the classes that have an option."""
+    found = tree.group(group)
+    place = found.options.index(option) if found and option in found.options else None
+    return [] if place is None else [rule.name for rule in tree.rules if rule.get(group) == place]
 
 
 def _refused_with(unit: ChangeGroup, units: Sequence[ChangeGroup]) -> ChangeGroup:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treegen.errors import ProblemsError
-from treegen.files import write_atomically
+from treegen.files import is_there, open_regular, write_atomically
 from treegen.history.store import Call, Store
 from treegen.progress import Progress
 from treegen.text import counted
@@ -68,7 +68,12 @@ class Recorder:
     """
 
     def __init__(self, store: Store, chat: "Chat", on_attempt: Listener | None = None) -> None:
-        """Record the calls of a chat, which becomes one itself; `on_attempt` is called with each attempt."""
+        """Record the calls of a chat, which becomes one itself; `on_attempt` is called with each attempt.
+
+        Raises:
+            InputError: the history cannot be written.
+        """
+        store.require_writable()
         self.name = chat.name
         self.calls: list[int] = []
         self.trees: list[Attempt] = []
@@ -169,9 +174,18 @@ def write_draft(path: Path, domain: str, content: dict[str, Any]) -> Path:
     data = {"domain": domain, **{key: value for key, value in content.items() if key != "alike"}}
     document = check_data(data).document
     text = dump(document.tree) if document else json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    encoded = text.encode(errors="replace")
     file, number = path.with_name(f"{path.stem}.draft.json"), 1
-    while file.exists() and file.read_bytes() != text.encode(errors="replace"):
+    while file.is_symlink() or (is_there(file) and not _holds(file, encoded)):
         number += 1
         file = path.with_name(f"{path.stem}.draft-{number}.json")
-    write_atomically(file, text.encode(errors="replace"))
+    write_atomically(file, encoded)
     return file
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    try:
+        with open_regular(file) as opened:
+            return opened.read(len(content) + 1) == content
+    except OSError:  # a folder or a pipe, for example
+        return False

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.store import Revision, Store
 from treegen.text import counted
 from treegen.tree.document import digest_of, save
@@ -32,6 +32,7 @@ def restore(name: TreeName) -> RestoreResult:
 
     Raises:
         InputError: no revision is named, it does not exist, or the file cannot be written.
+        ChangedFileError: somebody has written the file meanwhile; the result is in a file beside it.
         ProblemsError: the file is not a tree or has unresolved conflicts, so that it cannot be kept as a revision.
     """
     path = name.path
@@ -39,7 +40,7 @@ def restore(name: TreeName) -> RestoreResult:
         tip = f"such as {name.text}@3; `treegen log {name.text}` lists the revisions"
         raise InputError(f"{name.text}: no revision is named", tip)
     earlier = tree_of(name.read(), name.text)
-    current = _tree_in(name)
+    content, current = hash_of(path), _tree_in(name)
     with Store(path) as store:
         latest = store.latest()
         parent = latest.id if latest else None
@@ -56,7 +57,7 @@ def restore(name: TreeName) -> RestoreResult:
         note = f"restored {_origin(store, name, earlier)}"
         # the revision first: if the disk is full, the file is untouched
         revision = store.add_revision(restored, author="human", note=note, parent=before.id if before else parent)
-    save(path, restored)
+    save(path, restored, before=content)
     return RestoreResult(revision=revision, before=before)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from treegen.config.class_notes import without_asking
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ProblemsError
-from treegen.files import read_text
+from treegen.files import hash_of, read_text
 from treegen.history.score_document import Diagnosis
 from treegen.history.sessions import Journal
 from treegen.history.store import Revision
@@ -209,25 +209,33 @@ def _diagnosed(workspace: Workspace, checked: CheckResult) -> Diagnosis | None:
     return workspace.evaluator.diagnose(checked.document.tree)
 
 
-def accept_proposal(workspace: Workspace, proposal: Proposal) -> Revision:
-    """Write what may be accepted of a proposal and store it as a revision.
+def accept_proposal(workspace: Workspace, proposal: Proposal, *, before: str | None = None) -> Revision:
+    """Store what may be accepted of a proposal as a revision, then write it.
 
     The previous content of the file is stored as a revision too.
 
+    Args:
+        workspace: its tree file is written.
+        proposal: for its tree.
+        before: `hash_of` the file before the language model was asked; not compared if not given.
+
     Raises:
         ProblemsError: without the refused changes, the tree has errors.
+        ChangedFileError: somebody has written the file meanwhile; the result is in a file beside it.
         InputError: the file cannot be written.
     """
     tree = proposed_tree(workspace, proposal)
-    before = check_text(read_text(workspace.path)).document
-    parent = workspace.current(before.tree) if before else workspace.store.latest()
-    save(workspace.path, tree)
+    if before is not None and before != hash_of(workspace.path):
+        save(workspace.path, tree, before=before)  # raises: nothing goes to the history
+    existing = check_text(read_text(workspace.path)).document
+    parent = workspace.current(existing.tree) if existing else workspace.store.latest()
     note = " ".join(proposal.feedback.split())
     revision = workspace.store.add_revision(
         tree, author="llm", note=f"feedback: {note}", parent=parent.id if parent else None
     )
     workspace.store.attach_calls(proposal.calls, revision.id)
     decide_proposal(workspace, proposal, taken=True)
+    save(workspace.path, tree, before=before)  # last: whatever of the history fails leaves the file as it was
     return revision
 
 

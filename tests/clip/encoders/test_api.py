@@ -197,8 +197,11 @@ def test_what_it_cost_is_counted(service: EmbeddingService) -> None:
     encoder.encode_texts(TEXTS)
     encoder.encode_images(pictures())
     tokens = (len(PROBES) + 3) * TOKENS["text"] + 3 * TOKENS["image"]
-    assert f"{MODEL}: 3 requests, {tokens} + 0 tokens, $0.0003" in encoder.notes
-    assert f"{MODEL}: 1 request, {2 * TOKENS['text']} + 0 tokens, cost of 1 request unknown" in connect(service).notes
+    assert f"{MODEL} at {service.address}: 3 requests, {tokens} + 0 tokens, $0.0003" in encoder.notes
+    assert (
+        f"{MODEL} at {service.address}: 1 request, {2 * TOKENS['text']} + 0 tokens, cost of 1 request unknown"
+        in connect(service).notes
+    )
 
 
 def test_caps_hold_and_name_their_settings(service: EmbeddingService) -> None:

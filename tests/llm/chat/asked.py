@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import trust_all
 from tests.llm.chat.cases import KEY, PRICE_IN, PRICE_OUT
 from tests.llm.chat.server import OpenAIServer
 from treegen.resources import sketchbook_dir
@@ -44,4 +45,5 @@ def write_domain(sketchbook: Path, server: OpenAIServer, more: str = "") -> Path
     price = f"price_in = {PRICE_IN}\nprice_out = {PRICE_OUT}\n"
     llm = f'\n[llm]\nmodel = "openai/some-model"\napi_base = "{server.url}"\n{price}{more}'
     path.write_text(text + llm, encoding="utf-8")
+    trust_all(sketchbook)
     return sketchbook

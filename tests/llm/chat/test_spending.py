@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run, calls_of
+from tests.conftest import Run, calls_of, trust_all
 from tests.llm.chat.asked import KEY, sketchbook, waits, write_domain
 from tests.llm.chat.cases import COST, GOOD, OTHER, USAGE, WRONG
 from tests.llm.chat.server import OpenAIServer
@@ -158,6 +158,7 @@ def test_no_file_of_a_run_holds_a_key(
     env = sketchbook.parent / "keys.env"
     env.write_text("OTHER_API_KEY=sk-of-the-file-of-keys\n", encoding="utf-8")
     path.write_text(path.read_text(encoding="utf-8").replace("keys.env", "../keys.env"))
+    trust_all(domain)
     monkeypatch.setenv("OTHER_API_KEY", "to be removed")
     monkeypatch.delenv("OTHER_API_KEY")
     address = openai_server.url.replace("//", f"//me:{password}@")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import trust_all
 from tests.llm.chat.server import OpenAIServer
 from tests.llm.conftest import openai_server
 from tests.review.conftest import Open, Player
@@ -37,6 +38,7 @@ def served(unseen: Path, openai_server: OpenAIServer, monkeypatch: pytest.Monkey
     domain = unseen.with_name("domain.toml")
     llm = f'[llm]\nmodel = "openai/some-model"\napi_base = "{openai_server.url}"\n'
     domain.write_text(domain.read_text() + llm)
+    trust_all(domain.parent)
     return unseen
 
 

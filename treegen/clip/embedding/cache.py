@@ -5,9 +5,11 @@ It also stores encoders' identities and token counts, so that a model is loaded 
 
 import hashlib
 import sqlite3
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -45,6 +47,8 @@ CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, told TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tokens (encoder INTEGER NOT NULL, text TEXT NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY (encoder, text)) WITHOUT ROWID;
 """
+#: tables whose rows have a checksum; those of earlier versions have none
+_SUMMED: Final = ("embedding", "text", "file", "identity", "tokens")
 
 
 class EmbeddingCache:
@@ -116,14 +120,18 @@ class EmbeddingCache:
             return
         index = _KeyIndex(keys)
         for rows in filter(None, self._rows(encoder, keys)):
-            found_keys, vectors = zip(*rows, strict=True)
+            sound = [row for row in rows if row[2] is None or row[2] == zlib.crc32(row[1], zlib.crc32(row[0]))]
+            self.damaged += len(rows) - len(sound)
+            if not sound:
+                continue
+            found_keys, vectors, _ = zip(*sound, strict=True)
             joined = bytearray().join(vectors)  # decoded at once: an array per row would take most of the time
-            if len(joined) != 2 * width * len(rows):  # some row has another width: leave it out, keep the others
-                intact = [row for row in rows if len(row[1]) == 2 * width]
-                self.damaged += len(rows) - len(intact)
+            if len(joined) != 2 * width * len(sound):  # some row has another width: leave it out, keep the others
+                intact = [row for row in sound if len(row[1]) == 2 * width]
+                self.damaged += len(sound) - len(intact)
                 if not intact:
                     continue
-                found_keys, vectors = zip(*intact, strict=True)
+                found_keys, vectors, _ = zip(*intact, strict=True)
                 joined = bytearray().join(vectors)
             places = index.places(b"".join(found_keys))
             features = unit_rows(np.frombuffer(joined, np.float16).reshape(-1, width))
@@ -134,18 +142,18 @@ class EmbeddingCache:
             good &= places >= 0
             yield (places, features) if good.all() else (places[good], features[good])
 
-    def _rows(self, encoder: int, keys: Sequence[bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Yield keys and vectors: all that are wanted, possibly more."""
+    def _rows(self, encoder: int, keys: Sequence[bytes]) -> Iterator[list[tuple[bytes, bytes, int | None]]]:
+        """Yield keys, vectors and checksums: all that are wanted, possibly more."""
         (last,) = self._db.execute("SELECT max(id) FROM embedding").fetchone()
         if last is not None and len(keys) > max(_BATCH, _SCAN * last):
             # In file order: the + keeps SQLite from using the index, whose order would read pages at random.
             for start in range(0, last + 1, CHUNK):
                 yield self._db.execute(
-                    "SELECT key, vector FROM embedding WHERE id BETWEEN ? AND ? AND +encoder=?",
+                    "SELECT key, vector, sum FROM embedding WHERE id BETWEEN ? AND ? AND +encoder=?",
                     (start, start + CHUNK - 1, encoder),
                 ).fetchall()
             return
-        yield from self._select("SELECT key, vector FROM embedding WHERE encoder=? AND key", keys, encoder)
+        yield from self._select("SELECT key, vector, sum FROM embedding WHERE encoder=? AND key", keys, encoder)
 
     def _select(self, query: str, values: Sequence[Any], *first: Any) -> Iterator[list[Any]]:
         """Yield rows, a batch at a time.
@@ -180,16 +188,21 @@ class EmbeddingCache:
         rows = (exact / np.maximum(_lengths(exact), _SHORTEST)).astype(np.float16)
         with self._writing():
             self._db.executemany(
-                "INSERT OR REPLACE INTO embedding(encoder, key, vector) VALUES (?,?,?)",
-                [(encoder, key, row.tobytes()) for key, row in zip(keys, rows, strict=True)],
+                "INSERT OR REPLACE INTO embedding(encoder, key, vector, sum) VALUES (?,?,?,?)",
+                [
+                    (encoder, key, vector, zlib.crc32(vector, zlib.crc32(key)))
+                    for key, vector in zip(keys, map(np.ndarray.tobytes, rows), strict=True)
+                ],
             )
         self._widths.setdefault(encoder, rows.shape[1])
         return unit_rows(rows)
 
     def get_texts(self, fingerprint: str, texts: Sequence[str]) -> dict[str, "Vectors"]:
         """Return the vectors of texts present: text -> (D,) float32. A damaged one counts as missing."""
-        query, encoder = "SELECT text, vector FROM text WHERE encoder=? AND text", self._encoder(fingerprint)
-        rows = {text: vector for part in self._select(query, texts, encoder) for text, vector in part}
+        query, encoder = "SELECT text, vector, sum FROM text WHERE encoder=? AND text", self._encoder(fingerprint)
+        found = [row for part in self._select(query, texts, encoder) for row in part]
+        rows = {text: vector for text, vector, checksum in found if checksum in (None, _sum(text, vector))}
+        self.damaged += len(found) - len(rows)
         widths = Counter(len(vector) for vector in rows.values())
         (width, _), *_ = widths.most_common(1) or [(0, 0)]
         vectors = {
@@ -206,14 +219,17 @@ class EmbeddingCache:
         encoder, rows = self._encoder(fingerprint), to_numpy(vectors).astype(np.float32)
         with self._writing():
             self._db.executemany(
-                "INSERT OR REPLACE INTO text VALUES (?,?,?)",
-                [(encoder, text, row.tobytes()) for text, row in zip(texts, rows, strict=True)],
+                "INSERT OR REPLACE INTO text(encoder, text, vector, sum) VALUES (?,?,?,?)",
+                [
+                    (encoder, text, vector, _sum(text, vector))
+                    for text, vector in zip(texts, map(np.ndarray.tobytes, rows), strict=True)
+                ],
             )
 
     def identity(self, key: str) -> str | None:
         """Return the stored identity of an encoder; see `treegen.clip.encoders.cached`."""
-        row = self._db.execute("SELECT told FROM identity WHERE key=?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        row = self._db.execute("SELECT told, sum FROM identity WHERE key=?", (key,)).fetchone()
+        return None if row is None or row[1] not in (None, _sum(key, row[0])) else str(row[0])
 
     def store_identity(self, key: str, record: str | None) -> None:
         """Replace the stored identity of an encoder; `None` deletes it."""
@@ -221,17 +237,21 @@ class EmbeddingCache:
             if record is None:
                 self._db.execute("DELETE FROM identity WHERE key=?", (key,))
             else:
-                self._db.execute("INSERT OR REPLACE INTO identity VALUES (?,?)", (key, record))
+                values = (key, record, _sum(key, record))
+                self._db.execute("INSERT OR REPLACE INTO identity(key, told, sum) VALUES (?,?,?)", values)
 
     def tokens(self, fingerprint: str) -> dict[str, int]:
         """Return the stored number of tokens of each text."""
-        return dict(self._db.execute("SELECT text, count FROM tokens WHERE encoder=?", (self._encoder(fingerprint),)))
+        query = "SELECT text, count, sum FROM tokens WHERE encoder=?"
+        rows = self._db.execute(query, (self._encoder(fingerprint),))
+        return {text: count for text, count, checksum in rows if checksum in (None, _sum(text, count))}
 
     def store_tokens(self, fingerprint: str, text: str, count: int) -> None:
         """Store the number of tokens of a text."""
         encoder = self._encoder(fingerprint)
         with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO tokens VALUES (?,?,?)", (encoder, text, count))
+            values = (encoder, text, count, _sum(text, count))
+            self._db.execute("INSERT OR REPLACE INTO tokens(encoder, text, count, sum) VALUES (?,?,?,?)", values)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -269,18 +289,32 @@ class EmbeddingCache:
 
     def known_files(self) -> dict[str, tuple[int, int, str]]:
         """Return path -> (size, mtime in ns, SHA-256), which saves hashing unchanged files."""
-        rows = self._db.execute("SELECT path, size, changed, digest FROM file")
-        return {path: (size, changed, digest) for path, size, changed, digest in rows}
+        return dict(_sound_files(self._db.execute("SELECT path, size, changed, digest, sum FROM file")))
 
     def files(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
         """Return entries as `known_files` does, for these paths only."""
-        rows = self._select("SELECT path, size, changed, digest FROM file WHERE path", paths)
-        return {path: (size, changed, digest) for part in rows for path, size, changed, digest in part}
+        rows = self._select("SELECT path, size, changed, digest, sum FROM file WHERE path", paths)
+        return dict(_sound_files(chain.from_iterable(rows)))
 
     def remember_files(self, files: Iterable[tuple[str, int, int, str]]) -> None:
         """Store (path, size, mtime in ns, SHA-256)."""
         with self._writing():
-            self._db.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", list(files))
+            self._db.executemany(
+                "INSERT OR REPLACE INTO file(path, size, changed, digest, sum) VALUES (?,?,?,?,?)",
+                [(*file, _sum(*file)) for file in files],
+            )
+
+
+def _sum(*values: Any) -> int:
+    """Return the CRC-32 of a row's values."""
+    return zlib.crc32(repr(values).encode(errors="surrogatepass"))
+
+
+def _sound_files(rows: Iterable[Any]) -> Iterator[tuple[str, tuple[int, int, str]]]:
+    """Yield what is known of files, without damaged rows: these are hashed again."""
+    for path, size, changed, digest, checksum in rows:
+        if checksum in (None, _sum(path, size, changed, digest)):
+            yield path, (size, changed, digest)
 
 
 class _KeyIndex:
@@ -316,6 +350,10 @@ def _open(path: Path) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         db.executescript(_TABLES)
+        for table in _SUMMED:
+            if "sum" not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+                with suppress(sqlite3.OperationalError):  # another process does the same
+                    db.execute(f"ALTER TABLE {table} ADD COLUMN sum INTEGER")
     except BaseException:
         db.close()
         raise

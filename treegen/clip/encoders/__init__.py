@@ -4,6 +4,7 @@ from math import isfinite
 from pathlib import Path
 
 from treegen.clip.encoders.base import LocalEncoder
+from treegen.clip.encoders.consent import vetted
 from treegen.clip.encoders.interface import Encoder
 from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
 from treegen.errors import ModelError
@@ -25,9 +26,11 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
 
     Raises:
         ModelError: the model or its weights cannot be loaded, the device is not available, or the service fails.
+        TrustError: the domain asks for what its user has not allowed.
     """
     from treegen.clip.encoders.api import ServiceEncoder, is_service
 
+    settings = vetted(settings, folder)
     if is_service(settings.name):
         return ServiceEncoder(settings)
     kind, _, place = settings.name.partition(":")
@@ -67,4 +70,5 @@ def _of_transformers(settings: EncoderSettings, place: str, folder: Path) -> Loc
         precision=settings.precision,
         trust_remote_code=settings.trust_remote_code,
         logit_scale=settings.logit_scale,
+        revision=settings.revision,
     )

@@ -22,9 +22,10 @@ from treegen.clip.encoders.base import ASSUMED_SCALE
 from treegen.clip.encoders.interface import Batch, Preprocessor, UnfinishedError
 from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
+from treegen.remote.addresses import destination, without_credentials
 from treegen.remote.budget import Budget, Limits, Ticket
 from treegen.remote.failures import Failure, explain
-from treegen.remote.litellm import NoKeyError, key_for, load_litellm, price_of, without_credentials
+from treegen.remote.litellm import NoKeyError, key_for, load_litellm, price_of
 from treegen.remote.retrying import Retry, call
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class ServiceEncoder:
         if self.name.startswith("jina_ai/") and not base and not any(os.environ.get(k, "").strip() for k in _JINA_KEYS):
             raise ModelError(f"{self.name}: no key in {_JINA_KEYS[1]}", f"set {_JINA_KEYS[1]} in the environment")
         try:
-            return key_for(self._litellm, self.name, base)
+            return key_for(self._litellm, self.name, base, withheld=self._settings.keyless)
         except NoKeyError as error:
             tip = f"{error.remedy}; a model of the hub is hf:{self.name}"
             raise ModelError(error.message, tip, code=error.code) from None
@@ -131,7 +132,8 @@ class ServiceEncoder:
     @property
     def notes(self) -> tuple[str, ...]:
         """See `Encoder.notes`: the cost, and which settings are unknown."""
-        notes = [f"{self.name}: {self._budget.bill.words}", *self._notes]
+        where = destination(self.name, self._settings.api_base)
+        notes = [f"{self.name} at {where}: {self._budget.bill.words}", *self._notes]
         if self.scale_assumed:
             effect = f"{ASSUMED_SCALE:g} is assumed ([encoder] logit_scale)"
             notes.append(f"{self.name} does not report a logit scale: {effect}")

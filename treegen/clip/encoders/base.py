@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.clip.encoders.batching import Batcher
 from treegen.clip.encoders.interface import Batch, Preprocessor
 from treegen.clip.encoders.pixels import Transfer
-from treegen.errors import ModelError
+from treegen.errors import InputError, ModelError
+from treegen.files import read_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+_MOST_CONFIG: Final = 2**20  # bytes
 #: The scale that CLIP's training ends at, for models that do not provide theirs.
 ASSUMED_SCALE: Final = 100.0
 
@@ -146,8 +148,10 @@ def check_folder(folder: Path, shown: str, config_name: str, weights: Sequence[s
     if not path.is_file():
         raise ModelError(f"{shown}: {folder} has no {config_name}", tip)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        config = json.loads(read_text(path, most=_MOST_CONFIG))
+    except InputError as error:
+        raise ModelError(error.message, error.tip) from None
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON: {error}", "copy the model again") from None
     if not isinstance(config, dict):
         raise ModelError(f"{path}: not a model configuration", "copy the model again")
@@ -183,14 +187,17 @@ def fingerprint_of(weights: "Mapping[str, Tensor]", settings: Mapping[str, Any],
     return "sha256:" + digest.hexdigest()
 
 
-def hub_sources(repository: str) -> tuple[Path, ...]:
+def hub_sources(repository: str, revision: str | None = None) -> tuple[Path, ...]:
     """Return the files of a repository of the Hugging Face hub on this machine; empty if it is not there.
 
-    They are the reference to the newest commit that was loaded, and the folder of that commit.
+    They are the reference to the newest commit that was loaded, and the folder of that commit; with a revision, its
+    folder alone.
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
     folder = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    if revision:
+        return (folder / "snapshots" / revision,)
     reference = folder / "refs" / "main"
     try:
         return reference, folder / "snapshots" / reference.read_text(encoding="utf-8").strip()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen import __version__
 from treegen.clip.arrays import to_numpy
+from treegen.clip.encoders.consent import vetted
 from treegen.clip.encoders.interface import Batch, Encoder, EncoderChangedError, Preprocessor
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ def open_cached_encoder(
     """
     from treegen.clip.encoders.api import is_service
 
+    settings = vetted(settings, folder)
     if cache is None or is_service(settings.name):
         return load()
     return CachedEncoder(cache, _key(settings, folder), load)
@@ -194,7 +196,8 @@ def _key(settings: "EncoderSettings", folder: Path) -> str:
     machine = [sys.platform, platform.machine(), os.environ.get("CUDA_VISIBLE_DEVICES")]
     gpu = [path for path in _GPU_FILES if Path(path).exists()]
     packages = [f"{name} {_version(name)}" for name in _PACKAGES]
-    return json.dumps([__version__, str(folder.resolve()), asdict(settings), machine, gpu, packages], sort_keys=True)
+    plain = {name: value for name, value in asdict(settings).items() if name != "from_file"}
+    return json.dumps([__version__, str(folder.resolve()), plain, machine, gpu, packages], sort_keys=True)
 
 
 def _version(package: str) -> str:

@@ -9,6 +9,7 @@ from treegen.clip.encoders.interface import Batch
 from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
 from treegen.errors import ModelError
 from treegen.extras import EXTRAS
+from treegen.text import show
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ class OpenClipEncoder(LocalEncoder):
         # channels last, as the pixels arrive: a tenth to a quarter faster with convolutions, equal with transformers
         self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
         self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
-        resize, self._mean, self._std = _split_transform(transform)
+        resize, self._mean, self._std = _split_transform(transform, self.name)
         self.preprocessor = PixelPreprocessor(resize)
         self._tokenizer = tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
@@ -141,15 +142,28 @@ def _weights_of(source: str) -> tuple[Path, ...]:
     return (Path("~/.cache/clip").expanduser() / Path(settings["url"]).name,) if settings.get("url") else ()
 
 
-def _split_transform(transform: Any) -> tuple[Any, "Tensor", "Tensor"]:
-    """Split open_clip's transform into its steps on the picture, and mean and std (3, 1, 1) of its normalisation."""
+def _split_transform(transform: Any, shown: str) -> tuple[Any, "Tensor", "Tensor"]:
+    """Split open_clip's transform into its steps on the picture, and mean and std (3, 1, 1) of its normalisation.
+
+    Raises:
+        ModelError: it cannot be applied to a picture: open_clip builds it from whatever the configuration says.
+    """
     import torch
+    from PIL import Image
     from torchvision.transforms import Compose, Normalize
 
     *steps, last = transform.transforms
     assert isinstance(last, Normalize), "open_clip no longer ends its transform with a normalisation"
     resizing = [step for step in steps if type(step).__name__ not in ("MaybeConvertMode", "MaybeToTensor", "ToTensor")]
-    return Compose(resizing), *(torch.tensor(values)[:, None, None] for values in (last.mean, last.std))
+    try:
+        prepared = transform(Image.new("RGB", (8, 8)))
+        mean, std = (torch.tensor(values)[:, None, None] for values in (last.mean, last.std))
+        if prepared.shape[0] != len(mean) or not bool(prepared.isfinite().all()):
+            raise ValueError(f"mean {last.mean} and std {last.std} normalise no picture in RGB")
+    except Exception as error:  # each step raises types of its own
+        message = f"{shown}: its preprocessing cannot be used: {first_lines(error)}"
+        raise ModelError(message, "correct preprocess_cfg in its configuration, or copy the model again") from None
+    return Compose(resizing), mean, std
 
 
 def _check_folder(folder: Path, shown: str) -> None:
@@ -157,6 +171,14 @@ def _check_folder(folder: Path, shown: str) -> None:
     config = check_folder(folder, shown, _CONFIG, _WEIGHTS, tip)
     if "model_cfg" not in config:
         raise ModelError(f"{folder / _CONFIG}: has no model_cfg", tip)
+    prepared = config.get("preprocess_cfg") or {}
+    for name, length in (("size", 2), ("mean", 3), ("std", 3)):
+        value = prepared.get(name) if isinstance(prepared, dict) else None
+        numbers = value if isinstance(value, list) else [value] * length
+        sound = len(numbers) == length and all(isinstance(each, int | float) for each in numbers)
+        if value is not None and not sound:  # open_clip would use the model's own without a word
+            message = f"{folder / _CONFIG}: the {name} of preprocess_cfg is {show(value)}"
+            raise ModelError(message, "correct it, or copy the model again")
 
 
 def _registered(source: str, shown: str) -> tuple[str, str, bool]:

@@ -57,6 +57,7 @@ class TransformersEncoder(LocalEncoder):
         precision: str = "auto",
         trust_remote_code: bool = False,
         logit_scale: float | None = None,
+        revision: str | None = None,
     ) -> None:
         """Load the model.
 
@@ -68,6 +69,7 @@ class TransformersEncoder(LocalEncoder):
                 code.
             trust_remote_code: run the code that comes with the model.
             logit_scale: for a model without its own.
+            revision: the commit of a model of the hub; the newest if not given.
 
         Raises:
             ModelError: transformers is not installed; the model or its weights cannot be loaded; it is not a model of
@@ -75,7 +77,7 @@ class TransformersEncoder(LocalEncoder):
         """
         name = shown or source
         transformers = _transformers()
-        loaded = _load(transformers, source, name, trust_remote_code)
+        loaded = _load(transformers, source, name, trust_remote_code, revision)
         self._own_methods = loaded.processor is None
         super().__init__(name, device=device, precision=precision, auto="fp32" if self._own_methods else None)
         # Versions of transformers load different types: fp32 first, so that fingerprint and scale do not depend on it.
@@ -87,7 +89,7 @@ class TransformersEncoder(LocalEncoder):
             self.add_note(f"{name} has no logit scale: {self.logit_scale:g} is assumed ([encoder] logit_scale)")
         bias = getattr(model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())
-        self.sources = (Path(source).resolve(),) if Path(source).is_dir() else hub_sources(source)
+        self.sources = (Path(source).resolve(),) if Path(source).is_dir() else hub_sources(source, revision)
         self._model = model.eval().to(device=self.device, dtype=self._dtype)
         self._tokenizer = loaded.tokenizer
         self._fixed_length = str(model.config.model_type).startswith("siglip")  # trained with full-length padding
@@ -168,20 +170,21 @@ def _transformers() -> Any:
     return transformers
 
 
-def _load(transformers: Any, source: str, shown: str, trusted: bool) -> Loaded:
+def _load(transformers: Any, source: str, shown: str, trusted: bool, revision: str | None) -> Loaded:
     """Load model, tokenizer and image processor.
 
     Raises:
         ModelError: see `TransformersEncoder`.
     """
     folder = Path(source)
+    options: dict[str, Any] = {"trust_remote_code": trusted} | ({"revision": revision} if revision else {})
     if folder.is_dir():
         tip = "was the folder written by transformers' save_pretrained? For one of open_clip use local-dir:FOLDER"
         check_folder(folder, shown, "config.json", _WEIGHTS, tip)
     try:
         with _quiet(transformers):
             model, report = transformers.AutoModel.from_pretrained(
-                source, trust_remote_code=trusted, output_loading_info=True, ignore_mismatched_sizes=True
+                source, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
             _check_model(model, report, shown)
             # A model with its own code may have both pairs of methods. Its `encode_*` come with the preprocessing that
@@ -191,8 +194,8 @@ def _load(transformers: Any, source: str, shown: str, trusted: bool) -> Loaded:
             )
             processor = None
             if not prepares_itself:
-                processor = transformers.AutoImageProcessor.from_pretrained(source, trust_remote_code=trusted)
-            tokenizer = _tokenizer(transformers, source, shown, trusted, needed=not prepares_itself)
+                processor = transformers.AutoImageProcessor.from_pretrained(source, **options)
+            tokenizer = _tokenizer(transformers, source, shown, options, needed=not prepares_itself)
     except ModelError:
         raise
     except Exception as error:  # damaged weights raise several types, and a model's own code any
@@ -213,7 +216,7 @@ def _check_model(model: Any, report: dict[str, Any], shown: str) -> None:
             raise ModelError(f"{shown}: weights of {kind} {what}: {listed}", "copy the model again")
 
 
-def _tokenizer(transformers: Any, source: str, shown: str, trusted: bool, *, needed: bool) -> Any:
+def _tokenizer(transformers: Any, source: str, shown: str, options: dict[str, Any], *, needed: bool) -> Any:
     """Load the tokenizer; optional for a model that reads texts itself, whose tokens are then not counted.
 
     Raises:
@@ -221,7 +224,7 @@ def _tokenizer(transformers: Any, source: str, shown: str, trusted: bool, *, nee
             are equal.
     """
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trusted)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, ImportError):
         if needed:
             raise

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treegen.config.settings import LlmSettings
+from treegen.config.trust import Trust, addresses, environment
 from treegen.errors import InputError
 from treegen.llm.chat.interface import Chat, Message, Reply, ResponseSchema
 from treegen.llm.chat.manual import ManualChat
 from treegen.llm.chat.recording import RecordingChat
 from treegen.llm.chat.replay import ReplayChat
 from treegen.llm.chat.response_cache import CachedChat, Kept
+from treegen.remote.addresses import is_own_address, without_credentials
 from treegen.remote.budget import Budget
 from treegen.remote.environment import read_env_file
-from treegen.remote.litellm import without_credentials
 
 if TYPE_CHECKING:
     from treegen.llm.chat.litellm_chat import OnRequest
@@ -48,9 +49,33 @@ def open_chat(
 
     Raises:
         InputError: no model is named, or a recording cannot be read or written.
+        TrustError: the domain asks for what its user has not allowed.
     """
+    check_trust(settings, folder)
     chat = _open(settings, folder, answers, messages, kept, fresh, budget, on_request)
     return RecordingChat(chat, record) if record else chat
+
+
+def check_trust(settings: LlmSettings, folder: Path) -> None:
+    """Raise unless all that the domain says of the language model may be done.
+
+    Raises:
+        TrustError: its user has not allowed another address, or a file elsewhere.
+    """
+    trust, said = Trust(folder), settings.from_file
+    model = settings.model or ""
+    if model.startswith("replay/"):
+        if "model" in said:
+            trust.require_path(folder / model.removeprefix("replay/"), "[llm] model", f"--model {model}")
+        return
+    if model == "manual":
+        return
+    if settings.env_file and "env_file" in said:
+        trust.require(environment(settings.env_file), f"--env-file {settings.env_file}")
+    base = settings.api_base if "api_base" in said else None
+    if "model" in said or (base and not is_own_address(model, base)):
+        for request in addresses(model if "model" in said else "", base, "[llm]"):
+            trust.require(request, f"--api-base {without_credentials(request.value)}")
 
 
 def _open(

@@ -14,6 +14,7 @@ from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.llm.chat.response_cache import Kept
 from treegen.llm.chat.streaming import Received, RequestError, SlowError, listen
 from treegen.llm.chat.structured_output import Ladder, OutputMode, is_about_the_form, is_prose, response_format
+from treegen.remote.addresses import is_readable_by_others
 from treegen.remote.budget import Budget, Ticket
 from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import key_for, load_litellm
@@ -198,13 +199,19 @@ class _Asking:
             "model": name,
             "messages": [m.as_dict() for m in messages],
             "max_retries": 0,
-            **key_for(litellm, name, settings.api_base),
+            **key_for(litellm, name, settings.api_base, withheld=self._withholds_key),
             **{key: value for key, value in options.items() if value is not None},
         }
         tokens = count_tokens(litellm, name, messages)
         self.expected = Estimate(prompt_tokens=tokens, cost=self.cost(tokens, 0), pictures=pictures_in(messages))
         self.sent = 0
         self._started = time.monotonic()
+
+    @property
+    def _withholds_key(self) -> bool:
+        """Whether a file, and not the user, names an address to which a key would travel in the open."""
+        settings = self._settings
+        return "api_base" in settings.from_file and is_readable_by_others(settings.api_base or "")
 
     @property
     def seconds(self) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from treegen.config.settings import LlmSettings
 from treegen.history.store import Store, now
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
-from treegen.remote.litellm import without_credentials
+from treegen.remote.addresses import without_credentials
 from treegen.remote.secrets import scrub
 
 
@@ -38,6 +38,9 @@ class Kept:
 
     def answer(self, key: str) -> Reply | None:
         """Return the cached answer to a request, if any."""
+        with Store(self._path) as store:
+            if store.damaged_rows("answer", "key=?", (key,)):
+                return None  # it is asked again
         rows = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
         try:
             reply = Reply(**json.loads(rows[0][0])) if rows else None
@@ -48,10 +51,12 @@ class Kept:
     def keep_answer(self, key: str, reply: Reply) -> None:
         """Store an answer, replacing an earlier one."""
         text = json.dumps(asdict(reply))  # ASCII: half a surrogate pair cannot be stored otherwise
-        self._write(
-            "INSERT OR REPLACE INTO answer(key, model, reply, created) VALUES (?,?,?,?)",
-            (key, reply.model, scrub(text), now()),
-        )
+        with Store(self._path) as store, store.writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO answer(key, model, reply, created) VALUES (?,?,?,?)",
+                (key, reply.model, scrub(text), now()),
+            )
+            store.add_checksum("answer", "key", key)
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with Store(self._path) as store:

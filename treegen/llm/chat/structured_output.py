@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, get_args
 
 from treegen.llm.chat.interface import ResponseSchema
 from treegen.llm.chat.response_cache import Kept
+from treegen.remote.addresses import without_credentials
 from treegen.remote.failures import causes
-from treegen.remote.litellm import without_credentials
 
 OutputMode = Literal["json_schema", "json_object", "text"]
 RUNGS: Final[tuple[OutputMode, ...]] = get_args(OutputMode)

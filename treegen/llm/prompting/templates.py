@@ -1,15 +1,10 @@
 """Render the Jinja prompts: sandboxed, strict about undefined names, overridable by `prompts/` next to the domain."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
-from jinja2.exceptions import SecurityError, UndefinedError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from treegen.errors import InputError
-from treegen.resources import data_dir
+from treegen.llm.prompting.apart import render_apart
+from treegen.llm.prompting.sandbox import render_here
 
 
 def render(template: str, folder: Path | None = None, **values: Any) -> str:
@@ -21,42 +16,10 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
         values: variables for the template. Class names and third-party texts are data: they are never rendered.
 
     Raises:
-        InputError: a user's template is invalid or uses an undefined variable; the message says which.
+        InputError: a user's template is invalid, uses an undefined variable, or takes too much time or memory; the
+            message says which.
+        TrustError: it is a link to a file outside of the folder, which the user has not allowed.
     """
-    user_loaders = [FileSystemLoader(folder / "prompts")] if folder else []
-    environment = ImmutableSandboxedEnvironment(
-        loader=ChoiceLoader([*user_loaders, FileSystemLoader(data_dir("prompts"))]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # the output is a prompt, not HTML
-    )
-    environment.filters["json"] = _json
-    environment.filters["guarded"] = _guarded
-    source = f"prompts/{template}.jinja"
-    try:
-        loaded = environment.get_template(f"{template}.jinja")
-        source = str(loaded.filename)
-        return loaded.render(**values).strip()
-    except TemplateSyntaxError as error:
-        raise InputError(
-            f"{error.filename or source}, line {error.lineno}: {error.message}", "fix the template"
-        ) from None
-    except UndefinedError as error:
-        names = ", ".join(sorted(values)) or "no variables"
-        raise InputError(f"{source}: {error.message}", f"a template may use: {names}") from None
-    except SecurityError as error:
-        raise InputError(f"{source}: {error.message}", "templates may not access Python internals") from None
-    except Exception as error:  # anything else that is wrong in a template: a division by zero, recursive includes, ...
-        reason = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
-        raise InputError(f"{source}: {reason or type(error).__name__}", "fix the template") from None
-
-
-def _json(value: Any) -> str:
-    """Return a value as one readable line of JSON, control characters escaped and the data block's tags defused."""
-    return _guarded(json.dumps(value, ensure_ascii=False))
-
-
-def _guarded(text: str) -> str:
-    """Escape text so that it cannot close the block around it; its meaning within JSON is unchanged."""
-    return text.replace("</", "<\\/")
+    if folder and (folder / "prompts").is_dir():
+        return render_apart(template, folder, values)
+    return render_here(template, None, values)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from treegen.errors import ProblemsError
 from treegen.files import read_text
@@ -15,6 +15,8 @@ from treegen.tree.validation.normalise import normalise
 from treegen.tree.validation.problems import Edit, Fix, Place, Problem, errors_of, pointer_to
 from treegen.tree.validation.schema import schema_problems
 
+#: the largest trees that are read
+MOST: Final = {"classes": 50_000, "groups": 2_000, "options": 50_000, "answers": 2_000_000}
 #: with any of these, the types of a document are not those of a tree
 _UNTYPED = frozenset({"TG101", "TG103", "TG104", "TG107"})
 #: with more missing classes, the tree is for another domain, not misspelt
@@ -57,8 +59,30 @@ def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str |
         if not problems:
             problems = [Problem(code="TG103", pointer="", message="expected an object, found null")]
         return CheckResult(document=None, data=None, problems=tuple(problems))
+    if too_many := _too_many(data):
+        return CheckResult(document=None, data=None, problems=(too_many,))
     checked = check_data(data, classes=classes, domain=domain, stored=True)
     return CheckResult(document=checked.document, data=data, problems=(*problems, *checked.problems))
+
+
+def _too_many(data: Any) -> Problem | None:
+    """Return TG108 for a document beyond every use, on which the checks would take minutes."""
+    document = data if isinstance(data, dict) else {}
+    groups, rules = (
+        value if isinstance(value := document.get(key), dict) else {} for key in ("classification_groups", "rules")
+    )
+    options = [group.get("options") for group in groups.values() if isinstance(group, dict)]
+    counts = {
+        "classes": (len(rules), "/rules"),
+        "groups": (len(groups), "/classification_groups"),
+        "options": (sum(len(each) for each in options if isinstance(each, list)), "/classification_groups"),
+        "answers": (sum(len(rule) for rule in rules.values() if isinstance(rule, dict)), "/rules"),
+    }
+    for what, (count, pointer) in counts.items():
+        if count > MOST[what]:
+            message = f"{count} {what}; at most {MOST[what]} are supported"
+            return Problem(code="TG108", pointer=pointer, message=message)
+    return None
 
 
 def _git_markers(text: str) -> Iterator[Problem]:
@@ -286,7 +310,12 @@ def approval_problems(tree: Tree) -> Iterator[Problem]:
 
 
 def fix_file(
-    path: Path, checked: CheckResult, *, classes: Sequence[str] | None = None, domain: str | None = None
+    path: Path,
+    checked: CheckResult,
+    *,
+    classes: Sequence[str] | None = None,
+    domain: str | None = None,
+    before: str | None = None,
 ) -> CheckResult:
     """Apply the certain fixes to a tree file and write it canonically.
 
@@ -298,7 +327,7 @@ def fix_file(
     fixed, _ = fix_all(checked, classes=classes, domain=domain)
     if fixed is None:
         return checked
-    save(path, fixed)
+    save(path, fixed, before=before)
     return check_file(path, classes=classes, domain=domain)
 
 

@@ -1,0 +1,160 @@
+"""Damage is found when it is read, and said; what can only be read, can be read: through the real commands."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import DOMAIN, TREE, Run
+from treegen.clip.embedding.cache import EmbeddingCache
+from treegen.history.store import Store
+from treegen.tree.validation.checks import check_text
+
+
+@pytest.fixture
+def tree(tmp_path: Path, run: Run) -> Path:
+    """A tree with two revisions, a request and a score in its history."""
+    (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    path = tmp_path / "tree.json"
+    path.write_text(TREE, encoding="utf-8")
+    (tmp_path / "answer.txt").write_text(TREE.replace('"a snake"', '"a long snake"'), encoding="utf-8")
+    manual = ("--model", "manual", "--answer", tmp_path / "answer.txt")
+    assert run("revise", path, "-m", "longer", "--apply", *manual).code == 0
+    score = {"encoder": {"fingerprint": "e"}, "images": {"digest": "i"}, "dev": {"n": 3, "accuracy": 0.5}}
+    with Store(path) as store:
+        store.add_score(2, score)  # type: ignore[arg-type]
+    return path
+
+
+def change(tree: Path, statement: str) -> None:
+    with closing(sqlite3.connect(tree.parent / ".treegen" / "store.sqlite")) as db, db:
+        db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE score SET score = replace(score, '0.5', '0.9')",
+        "UPDATE score SET score = '{'",
+        "UPDATE score SET score = '{', sum = NULL",
+        "UPDATE score SET score = CAST(x'ff7b7d' AS TEXT)",
+        "UPDATE call SET reply = replace(reply, 'snake', 'newt')",
+        "UPDATE call SET messages = '[', sum = NULL",
+        "UPDATE call SET cost = 99.0",
+        "UPDATE revision SET tree = replace(tree, 'snake', 'newt')",
+        "UPDATE revision SET note = 'approved by Ada'",
+        "UPDATE revision SET note = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_a_changed_row_of_the_history_is_refused_with_the_way_out(run: Run, tree: Path, statement: str) -> None:
+    """Exit code 1, no traceback, and the tree can still be checked and changed."""
+    change(tree, statement)
+    done = run("log", tree, "--calls") if "call" in statement else run("log", tree, "--json")
+    assert done.code == 1, done.err
+    assert "store.sqlite" in done.err
+    assert "move the file away to start a new history" in done.err
+    assert run("check", tree).code == 0
+    (tree.parent / ".treegen" / "store.sqlite").rename(tree.parent / "store.damaged")
+    assert "has no history" in run("log", tree).err
+
+
+def test_a_damaged_answer_is_asked_for_again(tree: Path) -> None:
+    from treegen.llm.chat import Kept, Reply
+
+    kept = Kept(tree)
+    kept.keep_answer("key", Reply(text="a newt", model="m"))
+    assert kept.answer("key") is not None
+    change(tree, "UPDATE answer SET reply = replace(reply, 'newt', 'eel')")
+    assert kept.answer("key") is None
+
+
+def test_a_vector_with_flipped_bits_is_embedded_again_and_counted(tmp_path: Path) -> None:
+    """Also where it keeps its length of 1: the sign of one number, or two vectors exchanged."""
+    import numpy as np
+
+    keys = [bytes([number]) * 32 for number in range(4)]
+    rows = np.eye(4, 8, dtype=np.float32)
+    path = tmp_path / "cache.sqlite"
+    with EmbeddingCache(path) as cache:
+        cache.put("e", keys, rows)
+        cache.put_texts("e", ["red", "blue"], rows[:2])
+        cache.remember_files([("a.png", 1, 2, "digest")])
+        cache.store_identity("i", '{"logit_scale": 100}')
+        cache.store_tokens("e", "red", 3)
+    with closing(sqlite3.connect(path)) as db, db:
+        vectors = [vector for (vector,) in db.execute("SELECT vector FROM embedding ORDER BY id")]
+        negative = (-np.frombuffer(vectors[0], np.float16)).tobytes()
+        db.execute("UPDATE embedding SET vector=? WHERE key=?", (negative, keys[0]))
+        db.execute("UPDATE embedding SET vector=? WHERE key=?", (vectors[2], keys[1]))
+        db.execute("UPDATE text SET vector=? WHERE text='red'", ((rows[0] * 3).tobytes(),))
+        db.execute("UPDATE file SET digest='other'")
+        db.execute("UPDATE identity SET told='{\"logit_scale\": 1}'")
+        db.execute("UPDATE tokens SET count=99")
+    with EmbeddingCache(path) as cache:
+        assert set(cache.get("e", keys)) == {keys[2], keys[3]}
+        assert set(cache.get_texts("e", ["red", "blue"])) == {"blue"}
+        assert cache.damaged == 3
+        assert (cache.known_files(), cache.identity("i"), cache.tokens("e")) == ({}, None, {})
+        cache.put("e", keys, rows)
+        assert set(cache.get("e", keys)) == set(keys)
+
+
+def test_a_cache_of_an_earlier_version_is_used_and_gains_checksums(tmp_path: Path) -> None:
+    import numpy as np
+
+    path, rows = tmp_path / "cache.sqlite", np.eye(2, 8, dtype=np.float32)
+    with EmbeddingCache(path) as cache:
+        cache.put("e", [b"a" * 32], rows[:1])
+    with closing(sqlite3.connect(path)) as db, db:
+        for table in ("embedding", "text", "file", "identity", "tokens"):
+            db.execute(f"ALTER TABLE {table} DROP COLUMN sum")
+    with EmbeddingCache(path) as cache:
+        cache.put("e", [b"b" * 32], rows[1:])
+        assert len(cache.get("e", [b"a" * 32, b"b" * 32])) == 2
+
+
+class ReadOnly(sqlite3.Connection):
+    """As SQLite behaves where it cannot write: root, who runs some tests, can write everywhere."""
+
+    def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+        if sql.startswith(("BEGIN", "PRAGMA journal_mode")):
+            raise sqlite3.OperationalError("unable to open database file")
+        return super().execute(sql, *arguments)
+
+
+@pytest.fixture
+def unwritable(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree whose history cannot be written."""
+    connect = sqlite3.connect
+
+    def refuse(database: Any, *arguments: Any, **named: Any) -> sqlite3.Connection:
+        if str(database) == str(tree.parent / ".treegen" / "store.sqlite"):
+            named = {**named, "factory": ReadOnly}
+        connection: sqlite3.Connection = connect(database, *arguments, **named)
+        return connection
+
+    change(tree, "DELETE FROM score")
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    return tree
+
+
+def test_a_history_in_a_read_only_folder_can_be_read(run: Run, unwritable: Path) -> None:
+    log = run("log", unwritable)
+    assert log.code == 0, log.err
+    assert "longer" in log.out
+    assert run("show", unwritable).code == 0
+    with Store(unwritable) as store:
+        assert len(store.revisions()) == 2
+        assert store.read_only
+        document = check_text(TREE).document
+        assert document is not None
+        with pytest.raises(Exception, match=r"store\.sqlite"):
+            store.add_revision(document.tree, author="human", note="n", parent=None)
+
+
+def test_no_model_is_asked_where_the_answer_could_not_be_stored(run: Run, unwritable: Path) -> None:
+    manual = ("--model", "manual", "--answer", unwritable.parent / "answer.txt", "--messages", unwritable.parent / "m")
+    done = run("revise", unwritable, "-m", "longer", *manual)
+    assert (done.code, (unwritable.parent / "m").exists()) == (2, False)
