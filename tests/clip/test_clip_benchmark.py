@@ -55,8 +55,9 @@ def theirs(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.fixture
-def workspace(drawn: Path, shards: Path, tmp_path: Path) -> Iterator[Workspace]:
+def workspace(drawn: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     """The sketchbook, with the shards as its images."""
+    monkeypatch.setenv("TREEGEN_TRUST", str(tmp_path))
     text = (drawn / "domain.toml").read_text(encoding="utf-8")
     text = text.replace('folder = "images"', f'shards = "{shards}/test/*.tar"')
     (tmp_path / "domain.toml").write_text(text, encoding="utf-8")

@@ -23,15 +23,17 @@ def all_requests(path: Path) -> tuple[tuple[Request, ...], str]:
     Raises:
         InputError: there is no domain.toml, or it is not TOML.
     """
-    from treegen.clip.encoders.consent import code_requests
-
     path = domain_path(path)
     folder, data = path.parent.resolve(), read_data(path)
     requests, unknown = [*requests_of(data, folder), *_templates(folder)], ""
-    try:
-        requests += code_requests(data, folder)
-    except ModelError as error:
-        unknown = f"its own code cannot be allowed now: {error.message}; {error.tip}"
+    encoder = data.get("encoder")
+    if isinstance(encoder, dict) and encoder.get("trust_remote_code"):  # only that needs the extra `clip`
+        from treegen.clip.encoders.consent import code_requests
+
+        try:
+            requests += code_requests(data, folder)
+        except ModelError as error:
+            unknown = f"its own code cannot be allowed now: {error.message}; {error.tip}"
     requests += _pictures(path, folder, requests)
     model = data.get("llm", {}).get("model") if isinstance(data.get("llm"), dict) else None
     if data.get("name") == "sketchbook" and isinstance(model, str) and not model.startswith("replay/"):
