@@ -94,6 +94,7 @@ async def test_leaving_right_after_the_keys_go_elsewhere_ends_without_an_error(p
         for name in ("rules", "groups"):
             player.app.screen.set_focus(player.grid(name))
             player.grid(name).put_cursor(1)
+    assert not player.app.return_code
 
 
 async def test_arrows_and_vim_keys_move_the_cursor_to_the_same_places(play: Open, unseen: Path) -> None:

@@ -164,3 +164,4 @@ async def test_score_and_feedback_may_be_asked_at_once_and_it_may_be_left(play: 
         await player.press("s", "F", *"abc", "ctrl+g", "escape", "s")
         await player.press("1", "J", "ctrl+s", "q")
         await player.until(lambda: not player.app.is_running)
+    assert not player.app.return_code
