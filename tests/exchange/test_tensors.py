@@ -1,4 +1,4 @@
-"""The safetensors export: the README's snippet, run as it stands there, labels images as treegen does."""
+"""The safetensors export: the snippet of docs/exchange.md, run as it stands there, labels images as treegen does."""
 
 import json
 import re
@@ -21,8 +21,8 @@ from treegen.images import open_image
 from treegen.tree.document import digest_of
 from treegen.workflow.workspace import Workspace
 
-README = Path(__file__).parents[2] / "README.md"
-TEXT = README.read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[2] / "docs" / "exchange.md"
+TEXT = PAGE.read_text(encoding="utf-8")
 SNIPPET = re.findall(r"```python\n(import json.*?)```", TEXT, re.DOTALL)
 POSTERIOR = re.findall(r"```python\n(with safe_open[^`]*likelihoods.*?)```", TEXT, re.DOTALL)
 
@@ -78,7 +78,7 @@ def test_the_snippet_of_the_readme_labels_as_treegen_does(
     expected = [label.ranking[0] for label in present(Labeller(tree, encoder).label(pictures))]
     monkeypatch.chdir(exported.parent)
     names = {"images": encoder.encode_images(pictures).numpy()}
-    exec(compile(snippet, "README", "exec"), names)
+    exec(compile(snippet, "exchange.md", "exec"), names)
     assert list(names["labels"]) == [label for label, _ in expected]
     assert torch.allclose(
         torch.tensor(names["scores"].max(axis=1)), torch.tensor([score for _, score in expected]), atol=1e-4
@@ -110,7 +110,7 @@ def test_the_snippets_of_the_readme_give_the_probabilities_of_a_frozen_posterior
     (tmp_path / "tree.safetensors").write_bytes(content)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"images": images}
-    exec(compile(SNIPPET[0] + POSTERIOR[0], "README", "exec"), names)
+    exec(compile(SNIPPET[0] + POSTERIOR[0], "exchange.md", "exec"), names)
     for found, wanted in zip(names["top"], expected, strict=True):
         assert [name for name, _ in found] == [name for name, _ in wanted]
         assert np.allclose([p for _, p in found], [p for _, p in wanted], atol=1e-4)
