@@ -11,7 +11,7 @@ PINNED := torch==2.14.1 torchvision==0.29.1
 
 FUZZ_INPUTS ?= 10000
 
-.PHONY: demo test test-fast test-latest test-lowest check soak fuzz lock lock-check bench clean help
+.PHONY: demo docs test test-fast test-latest test-lowest check soak fuzz lock lock-check bench clean help
 
 demo: $(VENV)/.demo  ## the whole loop on the bundled domain, offline
 	$(BIN)/treegen demo demo
@@ -21,6 +21,10 @@ test: $(VENV)/.dev  ## all tests, two files at a time
 
 test-fast: $(VENV)/.dev  ## the tests that take under a minute, for every edit
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q $(FAST)
+
+docs: $(VENV)/.dev  ## the documentation as a site, in docs/_build; a warning is an error
+	$(BIN)/sphinx-build -b html -W --keep-going -q docs docs/_build
+	@echo "docs/_build/index.html"
 
 check: $(VENV)/.dev lock-check  ## ruff, mypy --strict, import layers, the lock
 	$(BIN)/ruff check .
@@ -87,7 +91,7 @@ $(BIN)/uv: | $(BIN)/python
 	$(PIP) uv
 
 clean:  ## removes the environments and the demo's files
-	rm -rf $(VENV) $(VENV)-latest $(VENV)-lowest demo
+	rm -rf $(VENV) $(VENV)-latest $(VENV)-lowest demo docs/_build
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'

@@ -45,7 +45,7 @@ def test_an_extra_installs_the_modules_of_the_table_and_no_others(name: str) -> 
 def test_all_includes_every_extra_of_the_table_and_users_are_offered_no_others() -> None:
     (everything,) = DECLARED["all"]
     assert everything.extras == set(EXTRAS)
-    assert set(DECLARED) - set(EXTRAS) == {"all", "bench", "dev"}
+    assert set(DECLARED) - set(EXTRAS) == {"all", "bench", "docs", "dev"}
 
 
 @pytest.mark.slow
