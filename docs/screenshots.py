@@ -1,8 +1,12 @@
-"""Screenshots of the real review on the sketchbook, as SVG: `python docs/screenshots.py [FOLDER]`."""
+"""The pictures of the pages, from the program itself: `python docs/screenshots.py [FOLDER]`.
+
+The review of the sketchbook as SVG; of the tutorial one drawing of each class, and the report in Chromium, by playwright.
+"""
 
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,7 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import textual_image.widget
+from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.documentation import follow, steps
 from treegen.workflow.demo import lay_out
 
 # as a terminal without pictures would draw them
@@ -55,6 +63,32 @@ async def shoot(tree: Path, folder: Path) -> None:
     app.review.close()
 
 
+def shoot_tutorial(work: Path, folder: Path) -> None:
+    """Follow the tutorial up to its report."""
+    for step in steps((Path(__file__).parent / "tutorial.md").read_text(encoding="utf-8")):
+        follow(step, work)
+        if "treegen report" in step.what:
+            break
+    classes = sorted((work / "island" / "photos").iterdir())
+    sheet = Image.new("RGB", (128 * len(classes) - 8, 120), "white")
+    for i, name in enumerate(classes):
+        with Image.open(sorted(name.glob("*.png"))[3]) as picture:
+            sheet.paste(picture.convert("RGB").resize((120, 120), Image.Resampling.LANCZOS), (128 * i, 0))
+    sheet.save(folder / "island.png", optimize=True)
+    shoot_page(work / "island.html", folder / "report.png")
+
+
+def shoot_page(page: Path, picture: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 900, "height": 1000}, color_scheme="light")
+        opened.goto(page.as_uri())
+        opened.screenshot(path=picture)
+        browser.close()
+
+
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,6 +97,8 @@ def main() -> None:
         lay_out(Path(name), count=8)
         subprocess.run([sys.executable, "-m", "treegen", "draft", name], check=True)
         asyncio.run(shoot(Path(name) / "tree.json", folder))
+    with tempfile.TemporaryDirectory() as name:
+        shoot_tutorial(Path(name), folder)
 
 
 if __name__ == "__main__":
