@@ -33,6 +33,7 @@ html_static_path = ["static"]
 html_css_files = ["treegen.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # it fetches pages, which browsers refuse to pages that are files
 html_theme_options = {"navigation_with_keys": True}
 html_math_renderer = "mathml"
 pygments_style = "default"

@@ -1,4 +1,4 @@
-"""The smallest difference between two trees that a test split shows, as the README's table: `python docs/detectable.py`."""
+"""The smallest difference between two trees that a test split shows: `python docs/detectable.py`, as in the README."""
 
 from treegen.clip.metrics.statistics import minimum_detectable_effect
 

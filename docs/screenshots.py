@@ -1,6 +1,6 @@
 """The pictures of the pages, from the program itself: `python docs/screenshots.py [FOLDER]`.
 
-The review of the sketchbook as SVG; of the tutorial one drawing of each class, and the report in Chromium, by playwright.
+The review of the sketchbook as SVG; of the tutorial two drawings of each class, and the report in Chromium (playwright).
 """
 
 import asyncio
@@ -70,11 +70,13 @@ def shoot_tutorial(work: Path, folder: Path) -> None:
         if "treegen report" in step.what:
             break
     classes = sorted((work / "island" / "photos").iterdir())
-    sheet = Image.new("RGB", (128 * len(classes) - 8, 120), "white")
+    sheet = Image.new("RGB", (128 * len(classes) - 8, 248), "white")
     for i, name in enumerate(classes):
-        with Image.open(sorted(name.glob("*.png"))[3]) as picture:
-            sheet.paste(picture.convert("RGB").resize((120, 120), Image.Resampling.LANCZOS), (128 * i, 0))
-    sheet.save(folder / "island.png", optimize=True)
+        for row, path in enumerate(sorted(name.glob("*.png"))[:2]):
+            with Image.open(path) as picture:
+                drawing = picture.convert("RGB").resize((120, 120), Image.Resampling.LANCZOS)
+                sheet.paste(drawing, (128 * i, 128 * row))
+    sheet.quantize(128).save(folder / "island.png", optimize=True)
     shoot_page(work / "island.html", folder / "report.png")
 
 

@@ -18,6 +18,7 @@ from weakref import ref
 
 import pytest
 
+from tests.browsing import browser as browser
 from tests.waiting import PATIENCE
 from treegen.cli.main import main
 from treegen.config.domain import read_data

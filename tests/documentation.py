@@ -60,12 +60,11 @@ def follow(step: Step, folder: Path) -> str:
         with (folder / step.what).open("a" if step.kind == "append" else "w", encoding="utf-8") as file:
             file.write(step.text)
         return ""
-    scripts = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+    script = f'treegen() {{ "{sys.executable}" -m treegen "$@"; }}\n{step.what}'
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", step.what],
+        ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder,
-        env=environment,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

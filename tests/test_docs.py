@@ -1,0 +1,105 @@
+"""The documentation site: it builds without a warning, its tutorial is true, and its pages open in a browser."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browsing import CONTRAST, Opened
+from tests.conftest import ROOT
+from tests.documentation import differences, follow, steps
+
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as `make docs` builds it: a warning, such as a link that leads nowhere, is an error."""
+    for package in ("sphinx", "myst_parser", "furo", "sphinx_click"):
+        pytest.importorskip(package, reason="the extra docs is not installed")
+    folder = tmp_path_factory.mktemp("site").resolve()
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", DOCS, folder / "html"]
+    done = subprocess.run(
+        [*map(str, command), "-d", str(folder / "cache")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder / "html"
+
+
+@pytest.mark.slow
+def test_every_page_is_built_and_has_what_the_program_says_of_itself(site: Path) -> None:
+    assert {page.stem for page in PAGES} <= {page.stem for page in site.glob("*.html")}
+    options = (site / "cli.html").read_text(encoding="utf-8")
+    assert "--require-approved" in options
+    assert "TG705" in (site / "problem-codes.html").read_text(encoding="utf-8")
+    assert "name_template" in (site / "schemas.html").read_text(encoding="utf-8")
+    assert "load_tree" in (site / "api.html").read_text(encoding="utf-8")
+    assert "<math" in (site / "method.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_pages_name_no_folder_of_this_machine(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        assert str(ROOT) not in path.read_text(encoding="utf-8"), path.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if steps(page.read_text(encoding="utf-8"))], ids=lambda p: p.stem
+)
+def test_what_a_page_shows_is_what_the_commands_print(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    wrong = []
+    for step in steps(page.read_text(encoding="utf-8")):
+        printed = follow(step, tmp_path)
+        if step.kind == "run" and (difference := differences(step.text, printed)):
+            wrong.append(f"$ {step.what}\n{difference}")
+    assert not wrong, "\n\n".join(wrong)
+
+
+def test_the_tutorial_is_run() -> None:
+    tutorial = steps((DOCS / "tutorial.md").read_text(encoding="utf-8"))
+    assert sum(step.kind == "run" and step.what.startswith("treegen ") for step in tutorial) > 10
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "alike"),
+    [
+        ("tree 79.2 %\n...\nend\n", "tree     79.8 %\nmore\nand more\n\nend\n", True),
+        ("tree 79.2 %\n", "tree 89.2 %\n", False),
+        ("tree 79.2 %\n", "forest 79.2 %\n", False),
+        ("one\n", "one\ntwo\n", False),
+        ("...\n", "", True),
+        ("", "anything\n", False),
+    ],
+)
+def test_words_are_compared_and_numbers_may_differ_a_little(shown: str, printed: str, alike: bool) -> None:
+    assert (differences(shown, printed) == "") is alike
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_load_nothing_complain_of_nothing_and_have_contrast(browser: Any, site: Path, theme: str) -> None:
+    for name in sorted(page.stem for page in PAGES):
+        with Opened(browser, site / f"{name}.html", color_scheme=theme) as opened:
+            assert (name, opened.complaints, opened.outside(site)) == (name, [], [])
+            count, weak = opened.page.evaluate(CONTRAST)
+            assert count > 50
+            assert (name, weak) == (name, [])
+            assert opened.page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
+
+
+@pytest.mark.browser
+def test_a_phone_does_not_scroll_sideways_and_the_search_finds(browser: Any, site: Path) -> None:
+    for name in ("tutorial", "commands", "method", "schemas"):
+        with Opened(browser, site / f"{name}.html", viewport={"width": 390, "height": 800}) as opened:
+            assert (name, opened.page.evaluate("document.documentElement.scrollWidth")) == (name, 390)
+    with Opened(browser, site / "search.html") as opened:
+        opened.page.goto(f"{(site / 'search.html').as_uri()}?q=McNemar")
+        opened.page.locator("#search-results li").first.wait_for()
+        assert (opened.complaints, opened.outside(site)) == ([], [])
