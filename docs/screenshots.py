@@ -1,6 +1,6 @@
 """The pictures of the pages, from the program itself: `python docs/screenshots.py [FOLDER]`.
 
-The review of the sketchbook as SVG; of the tutorial two drawings of each class, and the report in Chromium (playwright).
+The review of the sketchbook as SVG; of the tutorial two drawings of each class, and the report in Chromium.
 """
 
 import asyncio
