@@ -44,6 +44,7 @@ ON_A_DOMAIN: Final = {
 }
 WITHOUT_A_TREE: Final = {
     "demo": ("picture.png",),
+    "start": ("new", "--images", "picture.png"),
     "init": ("new", "--classes", "picture.png"),
     "import": ("picture.png", "-o", "new.json"),
     "git-setup": (),
@@ -197,6 +198,7 @@ def test_what_is_not_a_domain_is_one_sentence_and_exit_code_2(run: Run, place: P
     ("name", "told"),
     [
         ("demo", "picture.png: "),
+        ("start", "picture.png: unknown kind of table"),
         ("init", "picture.png: a PNG image, not UTF-8 text"),
         ("import", "picture.png: a PNG image, not UTF-8 text"),
         ("git-setup", "not in a git repository"),
