@@ -29,6 +29,7 @@ from treegen.tree.validation.schema import schema_problems
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
+_OTHERS: Final = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".py")  # a domain file may have any other name
 _MOST_BYTES: Final = 4 * 2**20
 _MOST_CLASSES: Final = 50_000
 _PLACE: Final = re.compile(r"\{[\w ]*\}")
@@ -126,8 +127,9 @@ def read_data(path: Path) -> dict[str, Any]:
     path = domain_path(path)
     if not _is_file(path):
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
-    if path.suffix.lower() == ".json":
-        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
+    if path.suffix.lower() in _OTHERS:
+        message = f"{path}: a {path.suffix.lower()} file, not a domain file"
+        raise InputError(message, "name a domain's folder, or its domain.toml")
     refuse_binary(path, "a domain file")
     text = read_text(path, most=_MOST_BYTES)
     refuse_depth(path, text)

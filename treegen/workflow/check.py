@@ -25,6 +25,7 @@ from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_data, check_text, conflict_problems, fix_all
 from treegen.tree.validation.locations import problem_places
 from treegen.tree.validation.problems import Place, Problem, pointer_to, with_levels
+from treegen.vcs.tree_names import TreeName
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -39,6 +40,7 @@ class Findings:
 
     Attributes:
         path: the file.
+        version: the revision of it that was checked; `None` for the file as it is.
         document: the tree; `None` if the types are not those of a tree.
         problems: ordered by location, with the project's severities.
         places: line and column of each problem; `None` where unknown.
@@ -52,12 +54,18 @@ class Findings:
     path: Path
     problems: tuple[Problem, ...]
     places: tuple[Place | None, ...]
+    version: TreeName | None = None
     document: Document | None = None
     switched_off: int = 0
     images: ImageSet | None = None
     fixed: tuple[Problem, ...] = ()
     since: str | None = None
     changes: tuple[Change, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """What was checked, as the user named it."""
+        return self.version.text if self.version else str(self.path)
 
     @property
     def errors(self) -> int:
@@ -68,7 +76,7 @@ class Findings:
         """Append problems found elsewhere, such as by a gate."""
         if not problems:
             return self
-        places = problem_places(read_text(self.path), problems)
+        places = problem_places(self.version.read() if self.version else read_text(self.path), problems)
         return replace(self, problems=(*self.problems, *problems), places=(*self.places, *places))
 
     def without(self, code: str) -> "Findings":
