@@ -9,6 +9,7 @@ from tests.conftest import DOMAIN, TREE, Run
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_file
+from treegen.vcs.versions import tree_of
 from treegen.workflow.workspace import Workspace
 
 
@@ -339,3 +340,24 @@ def test_a_folder_with_a_tree_and_no_domain_is_checked(run: Run, tmp_path: Path)
     (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
     done = run("check", tmp_path)
     assert (done.code, f"{tmp_path / 'tree.json'}: 0 errors" in done.out) == (0, True)
+
+
+@pytest.mark.parametrize("text", ["{", TREE.replace('"tiny"', '"tiny or small"')])
+def test_a_revision_is_checked_in_place_of_the_file(run: Run, workspace: Workspace, text: str) -> None:
+    """Under its name, with the domain beside the file, gates too; it cannot be fixed."""
+    workspace.store.add_revision(
+        tree_of(TREE.replace('"huge"', '"huge or tall"'), ""), author="llm", note="", parent=None
+    )
+    workspace.path.write_text(text, encoding="utf-8")
+    for name in (f"{workspace.path}@1", f"{workspace.path.parent}@latest"):
+        done = run("check", name, "--require-approved")
+        assert done.code == 1
+        assert [line.partition(f"{name}:")[0] for line in done.out.splitlines()] == [""] * len(done.out.splitlines())
+        assert "TG603 /classification_groups/size/options/1: " in done.out
+        assert "TG801 /review" in done.out
+        assert "options/0" not in done.out
+        (found,) = json.loads(run("check", name, "--json").out)
+        assert found["file"] == name
+    fixed = run("check", "--fix", f"{workspace.path}@1")
+    assert (fixed.code, "works on the file, not on a revision" in fixed.err) == (2, True)
+    assert workspace.path.read_text(encoding="utf-8") == text

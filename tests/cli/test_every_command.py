@@ -1,6 +1,7 @@
 """Every command on a domain's folder, on each wrong kind of file, without a terminal, and with NO_COLOR."""
 
 import gzip
+import io
 import os
 import pty
 import re
@@ -326,6 +327,44 @@ def test_a_domain_folder_is_taken_for_its_tree_by_what_needs_images(run: Run, tr
     arguments = (image.parent, "--tree", folder, "-o", folder / "out") if name == "embed" else (folder, *more)
     done = run(name, *arguments)
     assert done.code == 0, done.err
+
+
+READS: Final = {
+    "show": ("X",),
+    "diff": ("X", "X"),
+    "merge": ("X", "X", "X"),
+    "check": ("X",),
+    "log": ("X",),
+    "export": ("X", "--to", "csv"),
+    "score": ("X", "--dev"),
+    "classify": ("X", "IMAGE"),
+    "ask": ("X", "IMAGE"),
+    "report": ("X", "--dev", "--format", "markdown"),
+    "compare": ("X", "X", "--dev"),
+    "embed": ("images/Wendle", "--tree", "X", "-o", "answers"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READS)
+def test_a_command_that_only_reads_a_tree_takes_its_revisions(
+    run: Run, tree_file: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By file and by folder, while the file is no tree: it is the revision that is read."""
+    monkeypatch.chdir(tree_file.parent)
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    with Store(tree_file) as store:
+        store.add_revision(tree_of(TREE, ""), author="llm", note="draft", parent=None)
+    tree_file.write_text("{", encoding="utf-8")
+    image = next(Path("images", "Wendle").iterdir())
+    for x in ("tree.json@1", ".@latest"):
+        tree_file.write_text("{", encoding="utf-8")
+        done = run(name, *({"X": x, "IMAGE": image}.get(word, word) for word in READS[name]))
+        assert (done.code, "error" in done.err) == (0, False), done.err
+
+
+def test_every_command_that_takes_a_tree_takes_revisions_unless_it_writes_the_tree() -> None:
+    assert {*ON_A_TREE} - {*READS} == {"review", "revise", "resolve", "approve", "optimize", "restore"}
 
 
 @contextmanager
