@@ -89,7 +89,7 @@ def make_plan(
     if workspace and output and (tree or workspace.path.is_file()):
         try:
             answering = workspace.load()[0]
-        except ProblemsError as error:
+        except (InputError, ProblemsError) as error:
             if tree:
                 raise
             notes = (f"embedded only, not scored: {error.message}",)

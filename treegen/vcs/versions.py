@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from treegen.errors import ProblemsError
+from treegen.errors import InputError, ProblemsError
 from treegen.files import is_there
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
@@ -75,13 +75,15 @@ def refuse_other_documents(text: str, data: object, name: str) -> None:
     """Refuse an empty text, and JSON of another kind, in one sentence instead of a list of what they lack.
 
     Raises:
-        InputError: it is JSON of another kind.
-        ProblemsError: it is empty.
+        ProblemsError: it is one of these.
     """
     if not text.strip():
         raise ProblemsError(f"{name}: the file is empty", "`treegen draft DOMAIN` writes a tree")
     if isinstance(data, dict):
-        refuse_other_json(data, name)
+        try:
+            refuse_other_json(data, name)
+        except InputError as error:  # files of another kind were refused when they were read: this is an edited text
+            raise ProblemsError(error.message, error.tip) from None
 
 
 def refuse_unreadable(name: TreeName) -> None:
