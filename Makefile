@@ -11,7 +11,7 @@ PINNED := torch==2.14.1 torchvision==0.29.1
 
 FUZZ_INPUTS ?= 10000
 
-.PHONY: demo docs test test-fast test-latest test-lowest check soak fuzz lock lock-check bench clean help
+.PHONY: demo docs test test-fast test-latest test-lowest check audit soak fuzz lock lock-check bench clean help
 
 demo: $(VENV)/.demo  ## the whole loop on the bundled domain, offline
 	$(BIN)/treegen demo demo
@@ -26,7 +26,7 @@ docs: $(VENV)/.dev  ## the documentation as a site, in docs/_build; a warning is
 	$(BIN)/sphinx-build -b html -W --keep-going -q docs docs/_build
 	@echo "docs/_build/index.html"
 
-check: $(VENV)/.dev lock-check  ## ruff, mypy --strict, import layers, the lock
+check: $(VENV)/.dev lock-check audit  ## ruff, mypy --strict, import layers, the lock and its known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,6 +49,12 @@ lock-check: $(BIN)/uv
 	@cp $(LOCK) $(VENV)/$(LOCK)
 	@printf '%s\n' $(PINNED) | $(BIN)/uv pip compile $(COMPILE) $(VENV)/$(LOCK) >$(VENV)/compile.log 2>&1 || { cat $(VENV)/compile.log; exit 1; }
 	@diff $(LOCK) $(VENV)/$(LOCK) || { echo "$(LOCK) does not satisfy pyproject.toml: run make lock"; exit 1; }
+
+# In an environment of its own, for .venv holds what the lock names and nothing else.
+audit: $(VENV)/.dev
+	@test -x $(VENV)-audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)-audit && \
+	  $(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; } 2>/dev/null || true
+	@$(BIN)/python -m tests.audit $(VENV)-audit/bin/pip-audit $(LOCK)
 
 COMPILE := pyproject.toml --extra dev --universal --python-version 3.11 --constraint /dev/stdin --no-annotate \
   --custom-compile-command 'make lock' --quiet --output-file
@@ -91,7 +97,7 @@ $(BIN)/uv: | $(BIN)/python
 	$(PIP) uv
 
 clean:  ## removes the environments and the demo's files
-	rm -rf $(VENV) $(VENV)-latest $(VENV)-lowest demo docs/_build
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-latest $(VENV)-lowest demo docs/_build
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'

@@ -118,6 +118,7 @@ BASE: Final = {
 #: What needs an extra, as it is called without one, and the extra that it names.
 NEED_AN_EXTRA: Final = {
     "demo": (("demo", "out"), "clip"),
+    "start": (("start", "--images", "."), "clip"),
     "draft": (("draft", ".", "--force", *_LLM), "llm"),
     "score": (("score", "tree.json", "--domain", "pictured"), "clip"),
     "review": (("review", "tree.json"), "review"),

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE: Final = 300.0  # seconds
+PATIENCE: Final = 600.0  # seconds
 _BETWEEN: Final = 0.005  # seconds between two looks
 
 

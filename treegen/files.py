@@ -22,13 +22,22 @@ _SIGNATURES: Final = {
     b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
     b"RIFF": "an image or sound",
+    b"II*\0": "a TIFF image",
+    b"MM\0*": "a TIFF image",
     b"PK\x03\x04": "a ZIP archive (or an office document)",
     b"%PDF": "a PDF",
     b"\x1f\x8b": "a gzip archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
     b"\x93NUMPY": "a numpy array",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"\x89HDF": "an HDF5 file",
+    b"SQLite format 3\0": "an SQLite database",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
+_MOST_HEADER: Final = 2**32  # of safetensors, in bytes
 
 
 def is_there(path: Path) -> bool:
@@ -63,6 +72,20 @@ def open_regular(path: Path) -> BufferedReader:
         raise
 
 
+def kind_of(head: bytes) -> str:
+    """Return what content is that is not UTF-8 text, by its first 4 KiB or fewer; empty if that is not known."""
+    for signature, kind in _SIGNATURES.items():
+        if head.startswith(signature):
+            return "a WebP image" if head[8:12] == b"WEBP" else kind
+    if head[4:8] == b"ftyp":
+        return "an AVIF or HEIC image" if head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1") else "a video"
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    if head[8:9] == b"{" and b"\0" in head[:8] and int.from_bytes(head[:8], "little") < _MOST_HEADER:
+        return "a safetensors file"
+    return "a BMP image" if head.startswith(b"BM") and b"\0" in head[:16] else ""
+
+
 def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
     """Name the kind of a file that holds no UTF-8 text; a file that cannot be opened is left to `read_text`.
 
@@ -79,9 +102,8 @@ def refuse_binary(path: Path, wanted: str = "UTF-8 text") -> None:
     except OSError:
         return
     tip = "name a text file, or save it as UTF-8" if wanted == "UTF-8 text" else f"name {wanted}, saved as UTF-8"
-    for signature, kind in _SIGNATURES.items():
-        if head.startswith(signature):
-            raise InputError(f"{path}: {kind}, not {wanted}", tip)
+    if kind := kind_of(head):
+        raise InputError(f"{path}: {kind}, not {wanted}", tip)
     if b"\0" in head:
         raise InputError(f"{path}: contains a zero byte at offset {head.index(0)}: not {wanted}", tip)
 

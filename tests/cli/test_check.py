@@ -9,6 +9,7 @@ from tests.conftest import DOMAIN, TREE, Run
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_file
+from treegen.vcs.versions import tree_of
 from treegen.workflow.workspace import Workspace
 
 
@@ -145,11 +146,11 @@ def test_a_folder_without_a_tree_says_so_on_stderr(run: Run, workspace: Workspac
 
 @pytest.mark.parametrize("gate", GATES)
 def test_what_cannot_be_read_as_a_tree_passes_no_gate(run: Run, workspace: Workspace, gate: tuple[str, ...]) -> None:
-    workspace.path.write_text("{}", encoding="utf-8")
-    for path in (workspace.path, workspace.path.parent):
-        done = run("check", *gate, path)
-        assert done.code == 1
-        assert "TG104" in done.out
+    for text, code, told in (('{"rules": {}}', 1, "TG104"), ("{}", 2, "tree.json: JSON, but not a tree")):
+        workspace.path.write_text(text, encoding="utf-8")
+        for path in (workspace.path, workspace.path.parent):
+            done = run("check", *gate, path)
+            assert (done.code, told in done.out + done.err) == (code, True)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +267,49 @@ def test_a_for_an_is_found_in_a_prompt_filled_with_its_option(run: Run, tree_fil
     ]
 
 
+@pytest.mark.parametrize(
+    ("template", "noun", "told"),
+    [
+        ("a photo of a {noun}: {name}", "animal", '"a animal": write {a noun} for "a {noun}"'),
+        ("An {noun}, {name}", "bird", '"An bird": write {a noun} for "An {noun}"'),
+        ("a {noun}, {name}", "hour", '"a hour": write {a noun}'),
+        ("a {name}", "bird", '"a Abrosk" (and 3 more): write {a name} for "a {name}"'),
+        ("an {name}", "bird", '"an Wendle" (and 8 more): write {a name} for "an {name}"'),
+        ("a {a noun}: {name}", "animal", '"a an animal": remove "a" before it'),
+        ("the {a name}", "animal", '"the an Abrosk" (and 12 more): remove "the" before it'),
+        ("a {noun}: {name}", "an animal", '"a an animal": remove "a" before it'),
+        ("a photo of {a noun}: {name}", "animal", ""),
+        ("a photo of {a name}", "animal", ""),
+        ("a {noun} called {name}", "unicorn", ""),
+        ("data {noun}, a photo of the {name}", "animal", ""),
+    ],
+)
+def test_a_for_an_is_found_in_the_template_of_the_names(
+    run: Run, tmp_path: Path, template: str, noun: str, told: str
+) -> None:
+    domain = tmp_path / "domain.toml"
+    domain.write_text(f"name_template = '{template}'\n{DOMAIN.replace('creature', noun)}", encoding="utf-8")
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    for argument in (tmp_path, tmp_path / "tree.json", domain):
+        done = run("check", argument)
+        lines = [line for line in done.out.splitlines() if "TG611 /name_template" in line]
+        assert (done.code, len(lines)) == (0, bool(told))
+        assert not told or f"{domain}:1:1: warning TG611 /name_template: " in lines[0]
+        assert not told or told in lines[0]
+
+
+@pytest.mark.parametrize(("line", "code"), [('TG611 = "off"', 0), ('TG611 = "error"', 1)])
+def test_a_for_an_in_the_template_has_the_severity_of_the_project(
+    run: Run, tmp_path: Path, line: str, code: int
+) -> None:
+    text = f"name_template = 'a {{noun}}: {{name}}'\n{DOMAIN.replace('creature', 'animal')}"
+    (tmp_path / "domain.toml").write_text(f"{text}[check.severity]\n{line}\n", encoding="utf-8")
+    done = run("check", tmp_path)
+    assert (done.code, "1 switched off" in done.out) == (code, not code)
+    (tmp_path / "domain.toml").write_text(f'language = "de"\n{text}', encoding="utf-8")
+    assert "TG611" not in run("check", tmp_path).out
+
+
 def test_what_was_fixed_is_listed(run: Run, tmp_path: Path) -> None:
     """One line a fix on stderr, the same in JSON; also of what became a duplicate by another fix."""
     path = tmp_path / "tree.json"
@@ -296,3 +340,24 @@ def test_a_folder_with_a_tree_and_no_domain_is_checked(run: Run, tmp_path: Path)
     (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
     done = run("check", tmp_path)
     assert (done.code, f"{tmp_path / 'tree.json'}: 0 errors" in done.out) == (0, True)
+
+
+@pytest.mark.parametrize("text", ["{", TREE.replace('"tiny"', '"tiny or small"')])
+def test_a_revision_is_checked_in_place_of_the_file(run: Run, workspace: Workspace, text: str) -> None:
+    """Under its name, with the domain beside the file, gates too; it cannot be fixed."""
+    workspace.store.add_revision(
+        tree_of(TREE.replace('"huge"', '"huge or tall"'), ""), author="llm", note="", parent=None
+    )
+    workspace.path.write_text(text, encoding="utf-8")
+    for name in (f"{workspace.path}@1", f"{workspace.path.parent}@latest"):
+        done = run("check", name, "--require-approved")
+        assert done.code == 1
+        assert [line.partition(f"{name}:")[0] for line in done.out.splitlines()] == [""] * len(done.out.splitlines())
+        assert "TG603 /classification_groups/size/options/1: " in done.out
+        assert "TG801 /review" in done.out
+        assert "options/0" not in done.out
+        (found,) = json.loads(run("check", name, "--json").out)
+        assert found["file"] == name
+    fixed = run("check", "--fix", f"{workspace.path}@1")
+    assert (fixed.code, "works on the file, not on a revision" in fixed.err) == (2, True)
+    assert workspace.path.read_text(encoding="utf-8") == text

@@ -79,7 +79,7 @@ def test_revisions_are_compared_with_each_other(run: Run, git: Git, monkeypatch:
         (("nowhere.json", "tree.json"), 2, "nowhere.json: no such file"),
         (("nowhere:tree.json", "tree.json"), 2, "no such revision"),
         (("HEAD:nowhere.json", "tree.json"), 2, "not in the revision HEAD"),
-        (("tree.json/below",), 2, "no such folder"),
+        (("tree.json/below",), 2, "tree.json/below: no such file"),
         (("broken.json", "tree.json"), 1, "not read as a tree"),
         ((), 2, "Missing argument"),
     ],

@@ -44,7 +44,7 @@ def test_with_a_tree_the_table_has_answers_and_the_accuracy_says_of_what(
 
 
 def test_a_domains_tree_with_errors_does_not_stop_the_embedding(run: Run, tree_file: Path, tmp_path: Path) -> None:
-    tree_file.write_text("{}", encoding="utf-8")
+    tree_file.write_text('{"rules": {}}', encoding="utf-8")
     done = run("embed", tree_file.parent, "-o", tmp_path / "out")
     assert done.code == 0
     assert "embedded only, not scored" in done.err

@@ -1,8 +1,13 @@
 """Every command on a domain's folder, on each wrong kind of file, without a terminal, and with NO_COLOR."""
 
+import gzip
+import io
 import os
 import pty
 import re
+import subprocess
+import sysconfig
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +17,7 @@ from typing import Final
 import click
 import pytest
 
-from tests.conftest import DOMAIN, TREE, Run
+from tests.conftest import DOMAIN, ROOT, TREE, Run
 from treegen.cli.main import COMMANDS, main, treegen
 from treegen.history.store import Store
 from treegen.vcs.versions import tree_of
@@ -44,6 +49,7 @@ ON_A_DOMAIN: Final = {
 }
 WITHOUT_A_TREE: Final = {
     "demo": ("picture.png",),
+    "start": ("new", "--images", "picture.png"),
     "init": ("new", "--classes", "picture.png"),
     "import": ("picture.png", "-o", "new.json"),
     "git-setup": (),
@@ -68,14 +74,27 @@ NAMES: Final = {
     "long name": "x" * 300,
     "long name's revision": "x" * 300 + "@1",
     "pipe": "pipe.json",
+    "CSV": "images.csv",
+    "semicolons": "export.json",
+    "JSON Lines": "images.jsonl",
+    "class list": "classes.txt",
+    "Python": "tree.py",
+    "article": "system.txt",
+    "tar": "images.tar",
+    "Parquet": "images.parquet",
+    "safetensors": "tree.safetensors",
+    "archive": "tree.json.gz",
+    "broken link": "gone.json",
+    "folder of pictures": "photos",
+    "damaged tree": "damaged.json",
 }
 #: what a command that needs a tree says of each, with its exit code
 TOLD: Final = {
     "image": (2, "picture.png: a PNG image, not a tree"),
     "domain file": (2, "pond/domain.toml: a domain file, not a tree"),
-    "other JSON": (1, "score.json: JSON, but not a tree"),
-    "list": (1, "list.json: not read as a tree: TG103 /: expected an object"),
-    "text": (1, "notes.json: not read as a tree: TG101 /: not JSON at line 1"),
+    "other JSON": (2, "score.json: JSON, but not a tree: it has neither"),
+    "list": (2, "list.json: JSON, but not a tree: it is a list"),
+    "text": (2, "notes.json: text, not a tree"),
     "empty": (1, "empty.json: the file is empty"),
     "binary": (2, "data.bin: contains a zero byte at offset 1: not a tree"),
     "folder": (2, "pictures: a folder without tree.json"),
@@ -87,25 +106,40 @@ TOLD: Final = {
     "long name": (2, "xxx: no such file"),
     "long name's revision": (2, "xxx: no such file, and no history of one"),
     "pipe": (2, "pipe.json: not a regular file"),
+    "CSV": (2, "images.csv: a CSV table, not a tree\n  tables of images go below [images] in domain.toml"),
+    "semicolons": (2, "export.json: a table, not a tree"),
+    "JSON Lines": (2, "images.jsonl: JSON Lines, not a tree"),
+    "class list": (
+        2,
+        "classes.txt: a text file, not a tree\n  `treegen init DIR --classes FILE` reads a list of classes",
+    ),
+    "Python": (2, "tree.py: a Python file, not a tree\n  `treegen import FILE`"),
+    "article": (1, "system.txt: not read as a tree: TG101 /: not JSON at line 1"),
+    "tar": (2, "images.tar: a tar archive, not a tree\n  tars of images go below [images]"),
+    "Parquet": (2, "images.parquet: a Parquet file, not a tree\n  tables of images go below [images]"),
+    "safetensors": (2, "tree.safetensors: a safetensors file, not a tree"),
+    "archive": (2, "tree.json.gz: a gzip archive, not a tree"),
+    "broken link": (2, "gone.json: a broken link, to nowhere.json"),
+    "folder of pictures": (2, "photos: a folder of pictures, not a tree\n  `treegen init DIR --images photos`"),
+    "damaged tree": (1, "damaged.json: not read as a tree: TG101 /: not JSON at line"),
 }
 NO_TERMINAL: Final = (2, "treegen review needs a terminal")
 NO_HISTORY: Final = (2, "has no history")
 ON_THE_FILE: Final = (2, "this command works on the file, not on a revision")
 #: where a command has something else to say
 OTHERWISE: Final = {
-    **{("review", kind): NO_TERMINAL for kind in ("other JSON", "list", "text", "empty")},
-    **{("log", kind): NO_HISTORY for kind in ("other JSON", "list", "text", "empty", "missing", "long name")},
+    **{("review", kind): NO_TERMINAL for kind in ("empty", "damaged tree", "article")},
+    **{
+        ("log", kind): NO_HISTORY
+        for kind in ("empty", "damaged tree", "article", "missing", "long name", "long name's revision")
+    },
     **{
         (name, kind): ON_THE_FILE
-        for name in ("check", "review", "revise", "resolve", "approve", "log", "embed", "optimize")
+        for name in ("review", "revise", "resolve", "approve", "optimize")
         for kind in ("revision", "word", "long name's revision")
     },
     ("check", "domain file"): (0, "0 errors"),
-    ("check", "other JSON"): (1, "error TG104 /"),
-    ("check", "list"): (1, "error TG103 /"),
-    ("check", "text"): (1, "error TG101 /"),
-    ("check", "empty"): (1, "error TG101 /"),
-    ("check", "folder"): (2, "no such domain file"),
+    **{("check", kind): (1, "error TG101 /") for kind in ("empty", "damaged tree", "article")},
     ("check", "domain without tree"): (0, "has no tree.json, so only its domain was checked"),
 }
 DOMAIN_TOLD: Final = {
@@ -118,6 +152,13 @@ DOMAIN_TOLD: Final = {
     "revision": (2, "pond/tree.json@99: no such domain file"),
     "long name": (2, "xxx: no such domain file"),
     "pipe": (2, "pipe.json: no such domain file"),
+    "CSV": (2, "images.csv: a .csv file, not a domain file"),
+    "class list": (2, "classes.txt: a .txt file, not a domain file"),
+    "tar": (2, "images.tar: a tar archive, not a domain file"),
+    "Parquet": (2, "images.parquet: a Parquet file, not a domain file"),
+    "safetensors": (2, "tree.safetensors: a safetensors file, not a domain file"),
+    "broken link": (2, "gone.json: no such domain file"),
+    "folder of pictures": (2, "photos/domain.toml: no such domain file"),
 }
 #: commands without a title, a severity or an error in the test of colours
 COLOURLESS: Final = {
@@ -135,6 +176,8 @@ COLOURLESS: Final = {
 }
 #: commands that need pictures, a terminal, a person or a revision
 NEEDS_MORE: Final = {"score", "classify", "ask", "optimize", "report", "compare", "embed", "review", "restore"}
+#: tried with the installed program too, which takes longer
+INSTALLED: Final = ("image", "CSV", "class list", "tar", "Parquet", "broken link", "folder", "revision", "damaged tree")
 STYLED: Final = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -153,6 +196,24 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in (("score", '{"accuracy": 1}'), ("list", "[1]"), ("notes", "Wren: brown"), ("empty", "")):
         (tmp_path / f"{name}.json").write_text(text, encoding="utf-8")
     os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "gone.json").symlink_to("nowhere.json")
+    (tmp_path / "photos" / "Wren").mkdir(parents=True)
+    (tmp_path / "photos" / "Wren" / "1.jpg").write_bytes(b"\xff\xd8\xff")
+    for name, text in {
+        "images.csv": "path,label\na.png,Wren\n",
+        "export.json": "path;label\na.png;Wren\n",
+        "images.jsonl": '{"path": "a.png"}\n{"path": "b.png"}\n',
+        "classes.txt": "Wren\nRobin\n",
+        "tree.py": f"tree = {TREE}",
+        "system.txt": f"system = {TREE}",
+        "damaged.json": TREE[: len(TREE) // 2],
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with tarfile.open(tmp_path / "images.tar", "w") as tar:
+        tar.add(tmp_path / "picture.png", "a.png")
+    (tmp_path / "images.parquet").write_bytes(b"PAR1" + bytes(20) + b"PAR1")
+    (tmp_path / "tree.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (tmp_path / "tree.json.gz").write_bytes(gzip.compress(TREE.encode()))
     (tmp_path / "reply.txt").write_text(TREE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     for name in ("TREEGEN_DEBUG", "TREEGEN_MODEL", "FORCE_COLOR"):
@@ -183,6 +244,35 @@ def test_what_is_not_a_tree_is_one_sentence_and_an_exit_code(run: Run, place: Pa
         assert len([line for line in done.err.splitlines() if not line.startswith("  ")]) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", INSTALLED)
+def test_the_installed_command_says_the_same_without_colours(place: Path, kind: str) -> None:
+    """On a pipe, and with NO_COLOR."""
+    command = [f"{sysconfig.get_path('scripts')}/treegen", "show", NAMES[kind]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    code, told = TOLD[kind]
+    assert (done.returncode, done.stdout, told in done.stderr) == (code, "", True), done.stderr
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "TERM=dumb"])
+@pytest.mark.parametrize("kind", NAMES)
+def test_what_is_not_a_tree_is_said_without_colours(
+    kind: str, setting: dict[str, str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {"TERM": "xterm-256color", "COLUMNS": "80", **setting}.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("sys.argv", ["treegen", "show", NAMES[kind]])
+    with terminal(monkeypatch) as arrived, pytest.raises(SystemExit) as done:
+        main()
+    monkeypatch.chdir(place)
+    assert done.value.code == TOLD[kind][0]
+    text = b"".join(arrived).decode()
+    assert "".join(TOLD[kind][1].partition("\n")[0].split()) in "".join(text.split())  # wherever lines are wrapped
+    assert "\x1b" not in text
+
+
 @pytest.mark.parametrize("kind", DOMAIN_TOLD)
 @pytest.mark.parametrize("name", ON_A_DOMAIN)
 def test_what_is_not_a_domain_is_one_sentence_and_exit_code_2(run: Run, place: Path, name: str, kind: str) -> None:
@@ -197,6 +287,7 @@ def test_what_is_not_a_domain_is_one_sentence_and_exit_code_2(run: Run, place: P
     ("name", "told"),
     [
         ("demo", "picture.png: "),
+        ("start", "picture.png: unknown kind of table"),
         ("init", "picture.png: a PNG image, not UTF-8 text"),
         ("import", "picture.png: a PNG image, not UTF-8 text"),
         ("git-setup", "not in a git repository"),
@@ -238,6 +329,44 @@ def test_a_domain_folder_is_taken_for_its_tree_by_what_needs_images(run: Run, tr
     arguments = (image.parent, "--tree", folder, "-o", folder / "out") if name == "embed" else (folder, *more)
     done = run(name, *arguments)
     assert done.code == 0, done.err
+
+
+READS: Final = {
+    "show": ("X",),
+    "diff": ("X", "X"),
+    "merge": ("X", "X", "X"),
+    "check": ("X",),
+    "log": ("X",),
+    "export": ("X", "--to", "csv"),
+    "score": ("X", "--dev"),
+    "classify": ("X", "IMAGE"),
+    "ask": ("X", "IMAGE"),
+    "report": ("X", "--dev", "--format", "markdown"),
+    "compare": ("X", "X", "--dev"),
+    "embed": ("images/Wendle", "--tree", "X", "-o", "answers"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READS)
+def test_a_command_that_only_reads_a_tree_takes_its_revisions(
+    run: Run, tree_file: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By file and by folder, while the file is no tree: it is the revision that is read."""
+    monkeypatch.chdir(tree_file.parent)
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    with Store(tree_file) as store:
+        store.add_revision(tree_of(TREE, ""), author="llm", note="draft", parent=None)
+    tree_file.write_text("{", encoding="utf-8")
+    image = next(Path("images", "Wendle").iterdir())
+    for x in ("tree.json@1", ".@latest"):
+        tree_file.write_text("{", encoding="utf-8")
+        done = run(name, *({"X": x, "IMAGE": image}.get(word, word) for word in READS[name]))
+        assert (done.code, "error" in done.err) == (0, False), done.err
+
+
+def test_every_command_that_takes_a_tree_takes_revisions_unless_it_writes_the_tree() -> None:
+    assert {*ON_A_TREE} - {*READS} == {"review", "revise", "resolve", "approve", "optimize", "restore"}
 
 
 @contextmanager

@@ -172,3 +172,22 @@ def test_no_line_is_wider_than_80_columns(run: Run, tmp_path: Path) -> None:
         done = run("log", tmp_path / "tree.json", *form)
         assert done.code == 0
         assert max(map(cell_len, done.out.splitlines())) <= 80
+
+
+def test_one_revision_is_shown_alone_with_its_calls(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "tree.json"
+    with Store(path) as store:
+        for note, text in (("first", TREE), ("second", TREE.replace('"tiny"', '"small"'))):
+            document = check_text(text).document
+            assert document is not None
+            made = store.add_revision(document.tree, author="llm", note=note, parent=None)
+            store.add_call(Call(purpose=note, model="m", messages=(), reply="r", revision=made.id))
+    for name, note, other in (("@1", "first", "second"), ("@2", "second", "first"), ("@-1", "first", "second")):
+        done = run("log", f"{path}{name}")
+        assert (done.code, f"llm: {note}" in done.out, f"llm: {other}" in done.out) == (0, True, False)
+        listed = json.loads(run("log", f"{path}{name}", "--json").out)
+        assert [revision["note"] for revision in listed["revisions"]] == [note]
+        assert [call["purpose"] for call in listed["calls"]] == [note]
+        assert other not in run("log", f"{path}{name}", "--calls").out
+    done = run("log", f"{path}@3")
+    assert (done.code, "no revision 3" in done.err) == (2, True)

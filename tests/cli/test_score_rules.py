@@ -105,6 +105,33 @@ def test_rules_are_compared_chosen_on_dev_and_frozen_with_the_files_comments_kep
 
 
 @pytest.mark.slow
+def test_nulls_are_a_handicap_by_the_sum_and_none_by_the_mean(run: Run, tree_file: Path) -> None:
+    """18 of 65 answers are null, three of them colours of classes that share their other answers with a neighbour.
+
+    By the sum their null is worth 1 in 9 where the neighbour's colour is worth nearly 1, so it takes their images.
+    """
+    content = json.loads(TREE)
+    nulls = ("Torvane", "Nubbet", "Fennoch")
+    for name in nulls:
+        content["rules"][name]["colour"] = None
+    assert sum(list(rule.values()).count(None) for rule in content["rules"].values()) == 18
+    tree_file.write_text(json.dumps(content), encoding="utf-8")
+    domain = tree_file.parent / "domain.toml"
+    before = domain.read_text(encoding="utf-8")
+    recalls = dict[str, list[float]]()
+    for rule in ("mean", "sum"):
+        domain.write_text(f'{before}\n[decision]\nrule = "{rule}"\n', encoding="utf-8")
+        scored = document(run, tree_file, "--rules", "mean,sum")
+        assert scored["decision_rule"] == rule
+        by_class = {each["name"]: each["recall"] for each in scored["dev"]["classes"]}
+        recalls[rule] = [by_class[name] for name in nulls]
+        assert scored["test"]["correct"] == pytest.approx({"mean": 47, "sum": 42}[rule], abs=1)  # of 52
+    assert recalls == {"mean": [0.75, 0.75, 0.5], "sum": [0.25, 0.25, 0.5]}
+    against = next(entry for entry in scored["rules"]["entries"] if entry["rule"] == "sum")["test_against"]
+    assert (against["wins"], against["losses"]) in [(0, 4), (0, 5), (0, 6)]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["temperature", "gated", "vote"])
 def test_a_rule_that_the_domain_names_is_used_without_being_frozen(run: Run, tree_file: Path, rule: str) -> None:
     """One that learns does so on the dev split, for labels too."""

@@ -13,7 +13,7 @@ from treegen.clip.decisions import RULES, FittedRule, RuleInputs, fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.mistakes import find_mistakes
-from treegen.clip.metrics.controls import column_deal, shuffled_controls
+from treegen.clip.metrics.controls import permute_columns, shuffled_controls
 from treegen.clip.preview import PreviewContext, preview
 from treegen.clip.streaming import in_chunks, predict
 from treegen.history.score_document import Findings, ShuffledControls
@@ -124,7 +124,7 @@ def results(problem: Problem, convert: Convert) -> dict[str, Any]:
             list(_RECORDED.values()), (dev, problem.dev_labels), None if sealed else (test, problem.test_labels)
         )
         found[f"rules sealed={sealed}"] = {**section, "words": chosen.words}
-    found["dealt"] = column_deal(matrix, dev.sizes, 3)
+    found["permuted"] = permute_columns(matrix, dev.sizes, 3)
     found["streamed"] = predict(
         in_chunks(problem.test), TEST, problem.texts[: sum(dev.sizes)], dev.sizes, matrix, SCALE
     )

@@ -46,7 +46,7 @@ def test_arrays_stay_in_their_library(library: str) -> None:
     convert = LIBRARIES[library]
     found = results(problem_as(convert), convert)
     kind = type(convert(np.zeros(1)))
-    assert {type(found[name]) for name in ("logits", "probabilities", "expected", "dealt")} == {kind}
+    assert {type(found[name]) for name in ("logits", "probabilities", "expected", "permuted")} == {kind}
     assert all(type(found[name]) is kind for name in found if name.startswith("scores"))
 
 

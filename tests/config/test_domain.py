@@ -118,6 +118,8 @@ def test_the_baseline_puts_the_right_article_before_the_noun(noun: str, text: st
     )
     assert replace(domain, name_template="one {a noun}, {name}").name_prompt("{a noun}") == f"one {text}, {{a noun}}"
     assert replace(domain, name_template="a {noun} {name}").name_prompt("Newt") == f"a {noun} Newt"
+    assert replace(domain, name_template="{noun}: {a name}").name_prompt("Eagle") == f"{noun}: an Eagle"
+    assert replace(domain, name_template="{a name}").name_prompt("{name}") == "{name}"
 
 
 def test_a_folder_stands_for_the_file_in_it(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_division_depends_on_the_seed_and_on_nothing_else() -> None:
     assert other.stdout.split() == sorted(digest for digest, part in parts.items() if part == "dev")
 
 
-def test_added_images_never_move_those_that_were_divided_before() -> None:
+def test_what_an_earlier_version_recorded_never_moves() -> None:
     old = many(0, 10) + many(1, 7)
     before = divide(old, CLASSES, RANK, {})
     pictures = many(0, 10, "new") + old + many(1, 13, "new")
@@ -83,6 +83,13 @@ def test_a_class_of_few_images_still_has_one_to_test_on(count: int) -> None:
     parts = divide(many(0, count), CLASSES, RANK, {})
     assert len(parts) == count
     assert count == 0 or "test" in parts.values()
+
+
+def test_by_rank_neither_the_order_of_images_nor_that_of_classes_matters() -> None:
+    """Also where a content is in two classes."""
+    pictures = [*many(0, 20), *many(1, 20), *labelled(0, "a", "b", "c"), *labelled(1, "b", "c", "d")]
+    parts = divide(pictures, CLASSES, RANK, {})
+    assert all(divide([*pictures[n:], *pictures[:n]], CLASSES, RANK, {}) == parts for n in range(len(pictures)))
 
 
 @pytest.mark.parametrize("seed", [0, 7])

@@ -59,12 +59,24 @@ def test_a_name_of_nothing_is_an_input_error(git: Git, name: str) -> None:
 
 
 def test_what_is_no_tree_is_named_with_its_first_problem(tmp_path: Path, git: Git) -> None:
-    git.write("tree.json", "no tree")
+    git.write("tree.json", '{"domain": "no tree')
     git.commit("one")
     for name in ("tree.json", "HEAD:tree.json"):
         with pytest.raises(ProblemsError, match=f"^{name}: not read as a tree: TG101 /: ") as raised:
             open_version(name, git.folder)
         assert "treegen check" in raised.value.tip
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"Newt\nSwan\n", "text"), (b"path,label\na,b\n", "a table"), (b"\x89PNG", "a PNG image"), (b"{}", "JSON, but")],
+)
+def test_what_is_of_another_kind_is_wrong_usage_at_a_revision_too(git: Git, content: bytes, kind: str) -> None:
+    (git.folder / "tree.json").write_bytes(content)
+    git.commit("one")
+    for name in ("tree.json", "HEAD:tree.json"):
+        with pytest.raises(InputError, match=f"{name}: {kind}.* not a tree"):
+            open_version(name, git.folder)
 
 
 def test_bytes_that_are_no_utf_8_are_named_with_their_place(git: Git) -> None:

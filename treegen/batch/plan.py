@@ -9,7 +9,7 @@ from treegen.batch.sources import Listing, is_domain, list_sources
 from treegen.config.domain import Domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.tree.model import Tree
-from treegen.vcs.tree_names import TREE_NAME
+from treegen.vcs.tree_names import TREE_NAME, TreeName
 from treegen.workflow.workspace import Workspace
 
 
@@ -57,7 +57,7 @@ def make_plan(
     output: Path | None = None,
     cache: Path | None = None,
     domain: Path | None = None,
-    tree: Path | None = None,
+    tree: Path | TreeName | None = None,
     top: int = 0,
 ) -> Plan:
     """Combine the user's arguments into a plan.
@@ -67,7 +67,7 @@ def make_plan(
         output: a folder of Parquet files.
         cache: the embedding cache; by default the domain's, if there is one.
         domain: supplies crop, encoder and cache.
-        tree: answers about each picture; with an `output`, the domain's own by default.
+        tree: its file, or a revision, answers about each picture; with an `output`, the domain's own by default.
         top: best classes of each picture in the table; needs a tree.
 
     Raises:
@@ -89,7 +89,7 @@ def make_plan(
     if workspace and output and (tree or workspace.path.is_file()):
         try:
             answering = workspace.load()[0]
-        except ProblemsError as error:
+        except (InputError, ProblemsError) as error:
             if tree:
                 raise
             notes = (f"embedded only, not scored: {error.message}",)
@@ -99,7 +99,9 @@ def make_plan(
     return Plan(listing=listing, output=output, cache=cache, workspace=workspace, tree=answering, notes=notes, top=top)
 
 
-def _workspace(domain: Path | None, tree: Path | None) -> Workspace | None:
+def _workspace(domain: Path | None, tree: Path | TreeName | None) -> Workspace | None:
+    if isinstance(tree, TreeName):
+        return Workspace(tree.path, domain_path=domain, version=tree)
     if tree:
         return Workspace(tree, domain_path=domain)
     if domain:

@@ -141,28 +141,38 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     Raises:
         InputError: a file cannot be read, or there is a gate but no tree to check: passing would approve nothing.
     """
+    from dataclasses import replace
+
     from treegen.cli.output import tell
     from treegen.config.domain import FILE_NAME
     from treegen.errors import InputError
     from treegen.files import is_folder
-    from treegen.vcs.tree_names import TREE_NAME
-    from treegen.workflow.check import check_domain_file, check_image_source, check_images, check_tree_file
+    from treegen.vcs.tree_names import TREE_NAME, locate_tree
+    from treegen.workflow.check import (
+        check_domain_file,
+        check_image_source,
+        check_images,
+        check_tree_file,
+        check_tree_text,
+    )
 
-    folder = is_folder(path)
-    if folder and (path / TREE_NAME).is_file() and not (path / FILE_NAME).is_file():
-        path, folder = path / TREE_NAME, False
-    if folder or path.suffix == ".toml":
+    has_domain = is_folder(path) and (path / FILE_NAME).is_file()
+    if has_domain or (path.suffix == ".toml" and path.is_file()):
         domain, found = check_domain_file(path)
         yield check_images(domain, found) if domain else found
         tree = path / TREE_NAME
-        if folder and tree.exists():
+        if has_domain and (tree.exists() or tree.is_symlink()):
             yield from list(_check(tree, path, fix, encoders, gated))[-1:]
         elif gated:
-            raise InputError(f"{path}: no {TREE_NAME if folder else 'tree'} to check", "name the tree file")
-        elif folder:
+            raise InputError(f"{path}: no {TREE_NAME if has_domain else 'tree'} to check", "name the tree file")
+        elif has_domain:
             tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return
-    path = BROKEN_TREE_FILE.convert(str(path), None, None)
+    version = locate_tree(str(path))
+    if version.is_file or fix:
+        path = BROKEN_TREE_FILE.convert(str(path), None, None)
+    else:
+        text, path = version.read(), version.path
     domain, beside = None, domain_path or path.parent / FILE_NAME
     if domain_path or beside.is_file():
         domain, findings = check_domain_file(beside)
@@ -172,12 +182,18 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     else:
         tell(f"{path}: no domain.toml beside it, so its classes were not compared with the domain's")
     encoder = encoders(domain, path.parent)
+
+    def examine() -> "Findings":
+        if version.is_file:
+            return check_tree_file(path, domain, encoder=encoder, fix=fix)
+        return replace(check_tree_text(text, path, domain, encoder=encoder), version=version)
+
     if encoder is None:
-        yield check_tree_file(path, domain, fix=fix)
+        yield examine()
         return
     from treegen.clip.encoders.interface import again_if_changed
 
-    yield again_if_changed(lambda: check_tree_file(path, domain, encoder=encoder, fix=fix))
+    yield again_if_changed(examine)
 
 
 def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
@@ -198,10 +214,10 @@ def _print(found: "list[Findings]", form: str, *, complete: bool) -> None:
         for problem in findings.fixed:
             assert problem.fix is not None
             where = f"{problem.code} {problem.pointer or '/'}"
-            tell(f"{findings.path}: fixed {where}: {problem.message}: {problem.fix.summary}")
+            tell(f"{findings.name}: fixed {where}: {problem.message}: {problem.fix.summary}")
         for note in findings.images.notes if findings.images else ():
             tell(f"note: {note}")
         if findings.images and form in ("github", "sarif"):
             tell(f"{findings.path}: {formats.image_line(findings)}")
         if findings.switched_off and form != "text":
-            tell(f"{findings.path}: {formats.switched_off(findings).strip(' ()')}")
+            tell(f"{findings.name}: {formats.switched_off(findings).strip(' ()')}")

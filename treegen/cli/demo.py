@@ -1,13 +1,14 @@
 """`treegen demo`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from treegen.cli.options import PATH, EncoderChoice, encoder_options
+from treegen.cli.steps import run_step
 
 
 @click.command("demo")
@@ -37,39 +38,23 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     tree = str(folder / "tree.json")
     vision = encoder.arguments
     llm = ["--model", model] if model else []
-    _run(
+    run_step(
         "A language model drafts a tree from the domain; its mistakes go back to it.",
         ["draft", str(folder), "--force", "--no-score", *llm],
     )
-    _run("The schema and the cross-class checks.", ["check", tree])
-    _run("CLIP scores the draft.", ["score", tree, *vision])
+    run_step("The schema and the cross-class checks.", ["check", tree])
+    run_step("CLIP scores the draft.", ["score", tree, *vision])
     say(f"\nThe reviewer's feedback:\n{(folder / 'feedback.txt').read_text(encoding='utf-8').strip()}")
-    _run(
+    run_step(
         "A reviewer has looked at the images and sends feedback.",
         ["revise", tree, "-F", str(folder / "feedback.txt"), "--apply", *llm, *vision],
     )
-    _run("Every revision, with its score and cost.", ["log", tree])
+    run_step("Every revision, with its score and cost.", ["log", tree])
     _summary(Path(tree))
     say(
         f"\n{time.monotonic() - started:.0f} s in all. Next: edit {folder}/tree.json and score it again, "
         "or start your own domain with `treegen init`."
     )
-
-
-def _run(title: str, arguments: Sequence[str]) -> None:
-    """Print a command as a user would type it and run it in this process."""
-    import shlex
-
-    from treegen.cli.main import treegen
-    from treegen.cli.output import print_line
-
-    print_line("\n" + click.style(f"== {title}", bold=True))
-    print_line(click.style(f"$ treegen {shlex.join(arguments)}", fg="cyan"))
-    try:
-        treegen.main(list(arguments), prog_name="treegen", standalone_mode=False)
-    except SystemExit as exited:
-        if exited.code:
-            raise
 
 
 def _summary(tree: Path) -> None:

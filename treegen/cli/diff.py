@@ -30,8 +30,12 @@ def command(old: str, new: str | None, as_json: bool, exit_code: bool, colour: b
     from treegen.vcs.versions import at_revision, open_version
 
     here, located = Path(), locate_tree(old)
-    before = open_version(old, here) if new or located.revision else at_revision(located.path, "HEAD")
-    after = open_version(new or (str(located.path) if located.revision else old), here)
+    if new or located.revision:
+        before = open_version(old, here)
+        after = open_version(new or str(located.path), here)
+    else:
+        after = open_version(old, here)  # first: what is not a tree is refused as such, also outside of a repository
+        before = at_revision(located.path, "HEAD")
     changes = difference(before.tree, after.tree)
     if as_json:
         sides = {"old": before, "new": after}

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treegen.cli.options import PATH, TREE_FILE, EncoderChoice, RenamedOption, encoder_options
+from treegen.cli.options import PATH, TREE, EncoderChoice, RenamedOption, encoder_options
 
 if TYPE_CHECKING:
     from treegen.batch.pipeline import Summary
     from treegen.batch.plan import Plan
+    from treegen.vcs.tree_names import TreeName
 
 _SHOWN: Final = 10
 
@@ -27,7 +28,7 @@ _SHOWN: Final = 10
 )
 @click.option("--cache", type=PATH, metavar="FILE", help="Fill this embedding cache; the domain's own by default.")
 @click.option("--domain", "domain_path", type=PATH, metavar="DOMAIN", help="Gives crop, encoder and cache.")
-@click.option("--tree", type=TREE_FILE, metavar="TREE", help="Scores each image; the domain's tree.json by default.")
+@click.option("--tree", type=TREE, metavar="TREE", help="Scores each image; the domain's tree.json by default.")
 @click.option("--top", type=click.IntRange(1), metavar="K", help="Add the K best classes of each image to the table.")
 @click.option(
     "--engine",
@@ -52,7 +53,7 @@ def command(
     out: Path | None,
     cache: Path | None,
     domain_path: Path | None,
-    tree: Path | None,
+    tree: "TreeName | None",
     top: int | None,
     engine: str,
     workers: int | None,

@@ -23,10 +23,10 @@ _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 def text_lines(findings: Findings) -> Iterator[str]:
     """Yield FILE:LINE:COLUMN: SEVERITY CODE POINTER: MESSAGE, one per line, then the counts."""
     for problem, place in zip(findings.problems, findings.places, strict=True):
-        yield problem_line(problem, str(findings.path), place)
+        yield problem_line(problem, findings.name, place)
     warnings = len(findings.problems) - findings.errors
     counts = f"{counted(findings.errors, 'error')}, {counted(warnings, 'warning')}"
-    yield f"{plain(findings.path)}: {counts}{switched_off(findings)}"
+    yield f"{plain(findings.name)}: {counts}{switched_off(findings)}"
     if findings.images:
         yield f"{plain(findings.path)}: {plain(image_line(findings))}"
     yield from change_lines(findings)
@@ -42,7 +42,7 @@ def change_lines(findings: Findings) -> Iterator[str]:
     """Yield the changes since the compared revision, in words."""
     if findings.since is None:
         return
-    prefix = f"{plain(findings.path)}: since {plain(findings.since)}: "
+    prefix = f"{plain(findings.name)}: since {plain(findings.since)}: "
     if findings.changes is None:
         yield prefix + "new"
         return
@@ -60,7 +60,7 @@ def json_document(files: Sequence[Findings]) -> list[dict[str, Any]]:
     """Return the counts and problems of each file; line and column are `null` where unknown."""
     return [
         {
-            "file": str(findings.path),
+            "file": findings.name,
             "errors": findings.errors,
             "warnings": len(findings.problems) - findings.errors,
             "switched_off": findings.switched_off,

@@ -1,12 +1,11 @@
 """`treegen log`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.cells import cell_len, set_cell_size
 
-from treegen.cli.options import TreeFileType
+from treegen.cli.options import TreeType
 from treegen.history.score_document import Score, as_tested
 from treegen.text import counted, p_value, points
 
@@ -14,41 +13,71 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from treegen.history.store import Call, Revision, Store
+    from treegen.vcs.tree_names import TreeName
 
 _WIDTH: Final = 80
 
 
 @click.command("log")
-@click.argument("tree", type=TreeFileType(broken=True, deleted=True))
+@click.argument("tree", type=TreeType(read=False))
 @click.option("--calls", is_flag=True, help="List every language model call, failed ones too, with its problems.")
 @click.option("--call", "number", type=click.IntRange(1), metavar="N", help="One call in full: messages and reply.")
 @click.option("--cost", is_flag=True, help="Cost by model and purpose.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, messages and replies included.")
-def command(tree: Path, calls: bool, number: int | None, cost: bool, as_json: bool) -> None:
-    """List the revisions of TREE with their scores and costs, newest first."""
+def command(tree: "TreeName", calls: bool, number: int | None, cost: bool, as_json: bool) -> None:
+    """List the revisions of TREE with their scores and costs, newest first; of tree.json@3 only that one."""
     from treegen.cli.output import print_json
     from treegen.errors import InputError
+    from treegen.files import is_there
     from treegen.history.store import FOLDER, Store
+    from treegen.vcs.tree_names import refuse_broken_link, refuse_other_kinds
 
-    if not (tree.resolve().parent / FOLDER / "store.sqlite").is_file():
-        raise InputError(f"{tree}: has no history", "draft, score and revise create one; is this the right file?")
-    with Store(tree) as store:
+    def without_history(tip: str) -> InputError:
+        refuse_broken_link(tree.path)
+        if is_there(tree.path):  # the history of a file that was deleted can be read
+            refuse_other_kinds(tree.path)
+        return InputError(f"{tree.path}: has no history", tip)
+
+    if not (tree.path.resolve().parent / FOLDER / "store.sqlite").is_file():
+        raise without_history("draft, score and revise create one; is this the right file?")
+    with Store(tree.path) as store:
         if not store.revisions() and not store.calls():
-            tip = "the history in this folder belongs to other trees; is this the right file?"
-            raise InputError(f"{tree}: has no history", tip)
+            raise without_history("the history in this folder belongs to other trees; is this the right file?")
+        revisions, requests = _chosen(store, tree)
         if as_json:
-            print_json(_as_json(store))
+            print_json(_as_json(store, revisions, requests))
         elif number is not None:
             _show_call(store.calls(), number)
         elif cost:
-            _show_cost(store.calls())
+            _show_cost(requests)
         elif calls:
-            _show_calls(store.calls())
+            _show_calls(requests)
         else:
-            _show_revisions(store)
+            _show_revisions(store, revisions, requests)
 
 
-def _as_json(store: "Store") -> dict[str, Any]:
+def _chosen(store: "Store", tree: "TreeName") -> "tuple[list[Revision], list[Call]]":
+    """Return all revisions and calls, or the one revision that is named, with its calls.
+
+    Raises:
+        InputError: there is no such revision, or its content is not in the history.
+    """
+    from treegen.errors import InputError
+    from treegen.tree.document import digest_of
+    from treegen.vcs.versions import tree_of
+
+    revisions, calls = store.revisions(), store.calls()
+    if tree.is_file:
+        return revisions, calls
+    text = tree.read()  # raises if there is no such revision
+    number = int(tree.revision) if tree.revision.isdecimal() else None
+    named = store.revision(number) if number else store.find_revision(digest_of(tree_of(text, tree.text)))
+    if named is None:
+        raise InputError(f"{tree.text}: this content is not in the history", f"`treegen log {tree.path}` lists it")
+    return [named], [call for call in calls if call.revision == named.id]
+
+
+def _as_json(store: "Store", revisions: "Sequence[Revision]", calls: "Sequence[Call]") -> dict[str, Any]:
     from dataclasses import asdict
 
     from treegen.clip.metrics.accuracy import corrected_over
@@ -57,19 +86,18 @@ def _as_json(store: "Store") -> dict[str, Any]:
     corrected = corrected_over(scores, store.every_score())
     return {
         "revisions": [
-            {**asdict(r), "score": scores.get(r.id), "p_holm": corrected.get(r.id, (None,))[0]}
-            for r in store.revisions()
+            {**asdict(r), "score": scores.get(r.id), "p_holm": corrected.get(r.id, (None,))[0]} for r in revisions
         ],
-        "calls": [asdict(c) for c in store.calls()],
+        "calls": [asdict(c) for c in calls],
     }
 
 
-def _show_revisions(store: "Store") -> None:
+def _show_revisions(store: "Store", shown: "Sequence[Revision]", calls: "list[Call]") -> None:
     """Print for each revision its figures, then who made it and what it cost, in lines of 80 columns."""
     from treegen.cli.output import table_lines
     from treegen.clip.metrics.accuracy import corrected_over
 
-    scores, calls, revisions = store.scores(), store.calls(), store.revisions()[::-1]
+    scores, revisions = store.scores(), shown[::-1]
     corrected = corrected_over(scores, store.every_score())
     head = ("rev", "parent", "time (UTC)", "dev %", "test %", "95 % interval", "n", "vs parent")
     rows = [_figures(revision, scores.get(revision.id)) for revision in revisions]

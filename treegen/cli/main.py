@@ -20,6 +20,7 @@ from treegen.text import did_you_mean, show
 #: command -> one line of help. The module is treegen.cli.NAME with the attribute `command`.
 COMMANDS: Final = {
     "demo": "Run the whole loop on the bundled domain, offline.",
+    "start": "Make a scored tree from your pictures, step by step.",
     "init": "Write a commented domain.toml.",
     "draft": "Have a language model draft a tree.",
     "check": "List everything wrong with trees and domains.",

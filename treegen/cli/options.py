@@ -24,12 +24,16 @@ class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 
     name = "tree"
 
+    def __init__(self, *, read: bool = True) -> None:
+        """Refuse what is not the text of any tree, unless `read` is not set: then it may even be missing."""
+        self._read = read
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Find the tree.
 
         Raises:
             InputError: it is missing, or cannot be a tree.
-            ProblemsError: it is empty, not JSON, or JSON of another kind.
+            ProblemsError: it is empty or damaged.
         """
         from treegen.vcs.tree_names import locate_tree
         from treegen.vcs.versions import refuse_unreadable
@@ -37,7 +41,8 @@ class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since clic
         if not isinstance(value, str):
             return value
         tree = locate_tree(value)
-        refuse_unreadable(tree)  # before the domain is looked for: the first error is the one to tell
+        if self._read:
+            refuse_unreadable(tree)  # before the domain is looked for: the first error is the one to tell
         return tree
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -48,19 +53,19 @@ class TreeType(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 class TreeFileType(TreeType):
     """The path of a tree file, or of the one in a domain's folder: for commands that write the file or its history."""
 
-    def __init__(self, *, broken: bool = False, deleted: bool = False) -> None:
-        """Accept text that is not a tree if `broken`; and a file that is not there if `deleted`."""
-        self._broken, self._deleted = broken, deleted
+    def __init__(self, *, broken: bool = False) -> None:
+        """Also accept the damaged text of a tree if `broken`."""
+        super().__init__()
+        self._broken = broken
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path.
 
         Raises:
-            InputError: a revision, or a file that cannot be a tree.
-            ProblemsError: it is not the text of a tree, and `broken` is not set.
+            InputError: a revision, or a file of another kind.
+            ProblemsError: it is empty or damaged, and `broken` is not set.
         """
         from treegen.errors import InputError
-        from treegen.files import is_there
         from treegen.vcs.tree_names import locate_tree, refuse_other_kinds
         from treegen.vcs.versions import refuse_unreadable
 
@@ -70,8 +75,6 @@ class TreeFileType(TreeType):
         if not tree.is_file:
             tip = f"name the file; `treegen restore {tree.text}` writes a revision to it first"
             raise InputError(f"{tree.text}: this command works on the file, not on a revision", tip)
-        if self._deleted and not is_there(tree.path):
-            return tree.path
         refuse_other_kinds(tree.path)
         if not self._broken:
             refuse_unreadable(tree)

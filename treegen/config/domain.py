@@ -29,6 +29,7 @@ from treegen.tree.validation.schema import schema_problems
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"
 _IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
+_OTHERS: Final = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".py")  # a domain file may have any other name
 _MOST_BYTES: Final = 4 * 2**20
 _MOST_CLASSES: Final = 50_000
 _PLACE: Final = re.compile(r"\{[\w ]*\}")
@@ -71,8 +72,12 @@ class Domain:
 
 def _fill_name(template: str, *, noun: str, name: str) -> str:
     """Insert noun and name; nothing else in the template is special."""
-    with_article = f"{article(noun)} {noun}".strip()
-    return template.replace("{a noun}", with_article).replace("{noun}", noun).replace("{name}", name)
+    texts = {"{noun}": noun, "{a noun}": _with_article(noun), "{name}": name, "{a name}": _with_article(name)}
+    return _PLACE.sub(lambda place: texts.get(place[0], place[0]), template)
+
+
+def _with_article(words: str) -> str:
+    return f"{article(words)} {words}".strip()
 
 
 def domain_path(path: Path) -> Path:
@@ -126,8 +131,9 @@ def read_data(path: Path) -> dict[str, Any]:
     path = domain_path(path)
     if not _is_file(path):
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
-    if path.suffix.lower() == ".json":
-        raise InputError(f"{path}: a .json file, not a domain file", "name a domain's folder, or its domain.toml")
+    if path.suffix.lower() in _OTHERS:
+        message = f"{path}: a {path.suffix.lower()} file, not a domain file"
+        raise InputError(message, "name a domain's folder, or its domain.toml")
     refuse_binary(path, "a domain file")
     text = read_text(path, most=_MOST_BYTES)
     refuse_depth(path, text)
@@ -212,8 +218,8 @@ def _cross_problems(data: dict[str, Any], classes: tuple[str, ...]) -> list[Prob
     """Return what the schema cannot check: crop box, class names, problem codes, template placeholders."""
     problems = [*_class_keys(data, classes), *_severities(data.get("check", {}).get("severity", {}))]
     for place in dict.fromkeys(_PLACE.findall(data.get("name_template", ""))):
-        if place not in ("{noun}", "{a noun}", "{name}"):
-            message = f"the name template supports {{noun}}, {{a noun}} and {{name}}, not {show(place)}"
+        if place not in ("{noun}", "{a noun}", "{name}", "{a name}"):
+            message = f"the name template supports {{noun}}, {{a noun}}, {{name}} and {{a name}}, not {show(place)}"
             problems.append(Problem(code="TG405", pointer="/name_template", message=message))
     if "images" in data:
         problems += _image_problems(data["images"])

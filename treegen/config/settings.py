@@ -68,7 +68,7 @@ class SplitSettings:
     """Share of each class that goes to the dev split (0 to 1, exclusive), and the seed.
 
     A `sealed` test split is only evaluated on explicit request. `by` is `hash`, where the content of an image alone
-    decides, or `rank`, the exact shares of earlier versions, which depend on the images that were there first.
+    decides, or `rank`, exact shares in each class, which is divided again when it grows.
     """
 
     dev: float = 0.5

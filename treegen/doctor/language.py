@@ -103,8 +103,7 @@ def server(address: str, model_name: str | None = None) -> Finding:
 
 def ollama(*, wanted: bool = False) -> Finding:
     """Check whether Ollama runs on this machine, or at OLLAMA_API_BASE."""
-    address = os.environ.get("OLLAMA_API_BASE") or _OLLAMA
-    status, data = _get(f"{address.rstrip('/')}/api/tags")
+    address, status, data = _ask_ollama()
     if status != 200:
         tip = "`ollama serve` starts it, and `ollama pull NAME` fetches a model; then --model ollama_chat/NAME"
         return _finding(
@@ -117,6 +116,18 @@ def ollama(*, wanted: bool = False) -> Finding:
     message = f"answers; {_list(names)}" if names else "answers, but has no models yet"
     tip = "" if names else "`ollama pull NAME` fetches one"
     return _finding(name="Ollama", state="ok", told=message, tip=tip)
+
+
+def ollama_models() -> list[str]:
+    """Return the models that Ollama has; none if it does not run."""
+    _, status, data = _ask_ollama()
+    return _names(data, "models", "name") if status == 200 else []
+
+
+def _ask_ollama() -> tuple[str, int | None, Any]:
+    """Return Ollama's address, and the status and data of its answer."""
+    address = os.environ.get("OLLAMA_API_BASE") or _OLLAMA
+    return address, *_get(f"{address.rstrip('/')}/api/tags")
 
 
 def _names(data: Any, key: str, name: str) -> list[str]:

@@ -30,11 +30,16 @@ def divide(
 ) -> dict[str, str]:
     """Assign every image content to `dev` or `test`.
 
-    The image set's own assignment comes first. Then contents in `recorded` keep their split, so that new images never
-    move old ones; equal contents always share a split. By `hash`, any other content is divided by itself and the seed:
-    every clone has the same splits, in whatever order its images arrived. A class then has its share of dev images only
-    on average, for exact shares would need to know the other images. By `rank`, the shares are exact, and stay so when
-    images are added.
+    The image set's own assignment comes first, then `recorded`; equal contents always share a split. Every clone has
+    the same splits, in whatever order its images arrived. By `hash`, a content is divided by itself and the seed alone:
+    new images never move old ones, and a class has its share of dev images on average. By `rank`, the shares are exact,
+    which depends on the other images of a class: one more image divides its class again.
+
+    Args:
+        images: labelled.
+        classes: of the domain; by `rank`, each is shuffled by its name and the seed.
+        settings: share, seed and kind.
+        recorded: content digest -> split of images that keep it.
 
     Returns:
         Content digest -> split, for all images.
@@ -46,7 +51,7 @@ def divide(
     by_label: dict[int, list[str]] = {}
     for image in images:
         by_label.setdefault(image.label, []).append(image.digest)
-    for label, digests in by_label.items():
+    for label, digests in sorted(by_label.items()):  # a content of two classes is divided with the first
         contents = sorted(set(digests))
         wanted = round(settings.dev * len(contents))
         new = [d for d in contents if d not in parts]

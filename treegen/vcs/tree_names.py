@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from treegen.config.domain import FILE_NAME
 from treegen.errors import InputError
-from treegen.files import is_folder, is_there, read_text, refuse_binary
+from treegen.files import is_folder, is_there, read_text
 from treegen.history.store import FOLDER, Revision, Store
 from treegen.text import did_you_mean, show
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
+from treegen.vcs.file_kinds import refuse_bytes, refuse_other_files, refuse_pictures, refuse_text
 from treegen.vcs.git import content_at, repository_of, versions_of
 
 TREE_NAME: Final = "tree.json"
@@ -53,7 +55,11 @@ class TreeName:
             InputError: no such file or revision, or not the text of a tree: a folder, an image, a domain file.
         """
         if self.commit:
-            return decoded(content_at(self.commit, self.inside, self.folder), self.text)
+            content = content_at(self.commit, self.inside, self.folder)
+            refuse_bytes(content[:4096], self.text)
+            text = decoded(content, self.text)
+            refuse_text(text, self.text)
+            return text
         if self.revision:
             return _text_at(self)
         refuse_other_kinds(self.path)
@@ -95,28 +101,43 @@ def _in_folder(path: Path) -> Path:
     """Return the tree of a folder; a file as it is."""
     if not path.is_dir() or (path / TREE_NAME).is_file():
         return path / TREE_NAME if path.is_dir() else path
+    refuse_broken_link(path / TREE_NAME)
     if (path / FILE_NAME).is_file():
         raise InputError(f"{path}: the domain has no {TREE_NAME} yet", f"`treegen draft {path} --model NAME` drafts it")
+    refuse_pictures(path)
     raise InputError(f"{path}: a folder without {TREE_NAME}", "name a tree file, or the folder of a domain")
 
 
 def refuse_other_kinds(path: Path) -> None:
-    """Refuse what cannot be the text of a tree, saying what it is.
+    """Refuse what is not the text of a tree, whole or damaged, saying what it is.
 
     Raises:
-        InputError: it is missing, a folder, a device, a domain file, or not text.
+        InputError: it is missing, a folder, a device, a domain file, or a file of another kind.
     """
     if not is_there(path):
-        siblings = [p.name for p in path.parent.iterdir()] if is_folder(path.parent) else []
+        refuse_broken_link(path)
+        siblings = [p.name for p in path.parent.iterdir() if is_there(p)] if is_folder(path.parent) else []
         raise InputError(f"{path}: no such file{did_you_mean(path.name, siblings, cutoff=0.8)}", "check the name")
     if path.is_dir():
         _in_folder(path)
         raise InputError(f"{path}: a folder, not a tree", f"name the file {path / TREE_NAME}")
     if not path.is_file():
         raise InputError(f"{path}: not a regular file", "name a tree file, or the folder of a domain")
-    if path.suffix == ".toml":
+    if path.name == FILE_NAME:
         raise InputError(f"{path}: a domain file, not a tree", f"name the tree, such as {path.parent / TREE_NAME}")
-    refuse_binary(path, "a tree")
+    refuse_other_files(path)
+
+
+def refuse_broken_link(path: Path) -> None:
+    """Refuse a link to what does not exist, or that cannot be followed.
+
+    Raises:
+        InputError: it is one.
+    """
+    with suppress(OSError):  # a name that is too long
+        if path.is_symlink() and not path.exists():
+            message = f"{path}: a broken link, to {path.readlink()}"
+            raise InputError(message, "restore what it points to, or name a tree file")
 
 
 def _text_at(name: TreeName) -> str:
@@ -126,6 +147,8 @@ def _text_at(name: TreeName) -> str:
         InputError: there is no such revision.
     """
     if not is_there(name.path.resolve().parent / FOLDER / "store.sqlite"):
+        if is_there(name.path):
+            refuse_other_kinds(name.path)
         missing = "has no history" if is_there(name.path) else "no such file, and no history of one"
         raise InputError(f"{name.path}: {missing}", "draft, score and revise create one; is this the right file?")
     with Store(name.path) as store:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from treegen.errors import ProblemsError
+from treegen.errors import InputError, ProblemsError
 from treegen.files import is_there
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
@@ -12,6 +12,7 @@ from treegen.tree.document import parse_json
 from treegen.tree.merge.three_way import EMPTY
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text, in_review
+from treegen.vcs.file_kinds import refuse_other_json
 from treegen.vcs.git import NotThereError, content_at, path_in_repository
 from treegen.vcs.tree_names import TreeName, approved_texts, decoded, locate_tree
 
@@ -78,17 +79,19 @@ def refuse_other_documents(text: str, data: object, name: str) -> None:
     """
     if not text.strip():
         raise ProblemsError(f"{name}: the file is empty", "`treegen draft DOMAIN` writes a tree")
-    if isinstance(data, dict) and not {"classification_groups", "rules"} & data.keys():
-        message = f'{name}: JSON, but not a tree: it has neither "classification_groups" nor "rules"'
-        raise ProblemsError(message, "`treegen schema tree` shows the format; `treegen import FILE` reads others")
+    if isinstance(data, dict):
+        try:
+            refuse_other_json(data, name)
+        except InputError as error:  # files of another kind were refused when they were read: this is an edited text
+            raise ProblemsError(error.message, error.tip) from None
 
 
 def refuse_unreadable(name: TreeName) -> None:
     """Refuse what is not the text of any tree; one with errors passes.
 
     Raises:
-        InputError: it is missing, or of another kind, such as an image.
-        ProblemsError: it is empty, not JSON, or JSON of another kind.
+        InputError: it is missing, or of another kind, such as an image or a table.
+        ProblemsError: it is empty or damaged.
     """
     text = name.read()
     data, _ = parse_json(text)

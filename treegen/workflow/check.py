@@ -19,12 +19,13 @@ from treegen.history.store import stored_scores
 from treegen.images import ImageSet, below, is_there, survey_images
 from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, digest_of, save
-from treegen.tree.lint.rules import lint
+from treegen.tree.lint.rules import lint, lint_name_template
 from treegen.tree.lint.word_lists import CONTEXT
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_data, check_text, conflict_problems, fix_all
 from treegen.tree.validation.locations import problem_places
 from treegen.tree.validation.problems import Place, Problem, pointer_to, with_levels
+from treegen.vcs.tree_names import TreeName
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder
@@ -39,6 +40,7 @@ class Findings:
 
     Attributes:
         path: the file.
+        version: the revision of it that was checked; `None` for the file as it is.
         document: the tree; `None` if the types are not those of a tree.
         problems: ordered by location, with the project's severities.
         places: line and column of each problem; `None` where unknown.
@@ -52,12 +54,18 @@ class Findings:
     path: Path
     problems: tuple[Problem, ...]
     places: tuple[Place | None, ...]
+    version: TreeName | None = None
     document: Document | None = None
     switched_off: int = 0
     images: ImageSet | None = None
     fixed: tuple[Problem, ...] = ()
     since: str | None = None
     changes: tuple[Change, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """What was checked, as the user named it."""
+        return self.version.text if self.version else str(self.path)
 
     @property
     def errors(self) -> int:
@@ -68,7 +76,7 @@ class Findings:
         """Append problems found elsewhere, such as by a gate."""
         if not problems:
             return self
-        places = problem_places(read_text(self.path), problems)
+        places = problem_places(self.version.read() if self.version else read_text(self.path), problems)
         return replace(self, problems=(*self.problems, *problems), places=(*self.places, *places))
 
     def without(self, code: str) -> "Findings":
@@ -125,7 +133,11 @@ def check_domain_file(path: Path) -> tuple[Domain | None, Findings]:
     """
     path = domain_path(path)
     domain, problems = read_domain(path)
-    return domain, _of_toml(path, problems)
+    if domain is None:
+        return None, _of_toml(path, problems)
+    texts = {"template": domain.name_template, "noun": domain.noun, "language": domain.language}
+    problems, off = with_levels(lint_name_template(**texts, names=domain.classes), dict(domain.check.severity))
+    return domain, replace(_of_toml(path, problems), switched_off=off)
 
 
 def check_image_source(domain: Domain, findings: Findings) -> Findings:
@@ -135,7 +147,7 @@ def check_image_source(domain: Domain, findings: Findings) -> Findings:
     kind = domain.images.kind
     message = f"the images are not here, so nothing can be scored: {below(domain.images.source, domain.folder)}"
     problem = Problem(code="TG402", pointer=f"/images/{kind}", message=message, level="warning")
-    return _of_toml(findings.path, (*findings.problems, problem))
+    return _with_toml_problem(findings, problem)
 
 
 def check_images(domain: Domain, findings: Findings) -> Findings:
@@ -158,7 +170,11 @@ def check_images(domain: Domain, findings: Findings) -> Findings:
         code = "TG411" if isinstance(error, TrustError) else code
         message = f"{error.message} ({error.tip})" if error.tip else error.message
         problem = Problem(code=code, pointer=f"/images/{domain.images.kind}", message=message)
-        return _of_toml(findings.path, (*findings.problems, problem))
+        return _with_toml_problem(findings, problem)
+
+
+def _with_toml_problem(findings: Findings, problem: Problem) -> Findings:
+    return replace(_of_toml(findings.path, (*findings.problems, problem)), switched_off=findings.switched_off)
 
 
 def _of_toml(path: Path, problems: tuple[Problem, ...]) -> Findings:

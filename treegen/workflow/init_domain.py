@@ -22,7 +22,7 @@ _TEMPLATE: Final = """\
 name = {name}
 noun = {noun}                # what one thing is called; it goes into every prompt
 description = ""                # one or two sentences for the language model
-hints = []                      # visual features that may tell the classes apart: ["body colour", "shape of the ears"]
+hints = {hints:<24}# visual features that may tell the classes apart: ["body colour", "shape of the ears"]
 language = "en"                 # of prompts and options
 name_template = "a photo of {{a noun}}: {{name}}"      # how the baseline names a class
 {classes}
@@ -41,7 +41,7 @@ seed = 0
 # sealed = true                 # evaluate the test split with `treegen score --unseal` only
 
 [llm]
-# model = "openai/gpt-4o-mini"  # any litellm name; replay/FILE; or manual, for a chat window
+{model}  # any litellm name; replay/FILE; or manual, for a chat window
 # api_base = "http://127.0.0.1:11434/v1"
 
 [encoder]
@@ -84,7 +84,9 @@ def write_domain(
     images: Path | None,
     name: str | None = None,
     noun: str = "object",
+    hints: Sequence[str] = (),
     encoder: str | None = None,
+    model: str | None = None,
 ) -> Written:
     """Write a valid, commented FOLDER/domain.toml.
 
@@ -95,7 +97,9 @@ def write_domain(
             a table (CSV, TSV, JSON Lines, Parquet) of file names and labels.
         name: of the domain; the folder's name if not given.
         noun: what a single item of the domain is called.
+        hints: visual features that may tell the classes apart.
         encoder: the encoder's name; left as a comment if not given.
+        model: the language model's name; left as a comment if not given.
 
     Raises:
         InputError: neither classes nor images are given, one of them does not exist, or the file exists already.
@@ -120,9 +124,11 @@ def write_domain(
     text = _TEMPLATE.format(
         name=_toml(name or folder.resolve().name),
         noun=_toml(noun),
+        hints=f"[{', '.join(map(_toml, hints))}]",
         first=_toml(names[0]),
         classes=f"classes_file = {_toml(_relative(classes, folder))}" if classes else f"classes = {_names(names)}",
         encoder=f"name = {_toml(encoder)}" if encoder else '# name = "ViT-B-32:laion2b_s34b_b79k"',
+        model=f"model = {_toml(model)}" if model else '# model = "openai/gpt-4o-mini"',
         images=_IMAGES.format(source=source) if images else _NO_IMAGES,
     )
     write_atomically(path, text)
@@ -136,6 +142,19 @@ def write_domain(
         files, more = _files(domain)
         notes += more
     return Written(path=path, classes=len(names), notes=tuple(notes), files=files)
+
+
+def class_names_in(images: Path) -> tuple[str, ...]:
+    """Return the names of the classes in a folder or a table of images.
+
+    Raises:
+        InputError: it is missing, or has fewer than two classes.
+    """
+    names = _source_of(images, Path())[1]
+    if len(names) < 2:
+        message = f"{images}: {counted(len(names), 'class', 'classes')}; at least 2 are needed"
+        raise InputError(message, "give one folder of pictures for each class, or a table of file names and labels")
+    return names
 
 
 def _files(domain: Domain) -> tuple[str, list[str]]:

@@ -35,11 +35,12 @@ T = TypeVar("T")
 
 
 def split_settings(split: SplitSettings) -> str:
-    """Return the name under which a split is recorded; a split by rank has that of earlier versions."""
-    return f"{_ranked_settings(split)}{' by=hash' if split.by == 'hash' else ''}"
+    """Return the name under which evaluations of a split are counted; by rank it is that of earlier versions."""
+    return f"{_earlier_settings(split)}{' by=hash' if split.by == 'hash' else ''}"
 
 
-def _ranked_settings(split: SplitSettings) -> str:
+def _earlier_settings(split: SplitSettings) -> str:
+    """Return the name under which earlier versions recorded a split, by rank."""
     return f"dev={split.dev} seed={split.seed}"
 
 
@@ -164,34 +165,50 @@ class Workspace:
             return job()
 
     def divide(self, images: Sequence[LabelledImage]) -> dict[str, str]:
-        """Split the images as the image set fixes it or as recorded, and extend the split to new images."""
-        splits = divide(images, self.domain.classes, self.domain.split, self.recorded_parts())
+        """Split the images as the image set fixes it, as an earlier version recorded, or by content and seed.
+
+        What was split is recorded: by hash it stays if the image set once fixed it, by rank it is for `split_notes`.
+        """
+        splits = divide(images, self.domain.classes, self.domain.split, self._lasting_parts())
         self.store.record_split(self._split_settings, splits)
         # another process's earlier record takes precedence, but the image set's own split overrides both
-        return {**self.recorded_parts(), **fixed_parts(images)}
+        return {**splits, **self._lasting_parts(), **fixed_parts(images)}
 
     def recorded_parts(self) -> dict[str, str]:
-        """Return content digest -> split, for the images that were split so far; those of earlier versions stay."""
+        """Return content digest -> split, for the images that were split so far."""
         return {**self.store.recorded_split(self._split_settings), **self._earlier_parts()}
+
+    def _lasting_parts(self) -> dict[str, str]:
+        """Return what was recorded and stays: by rank only that of earlier versions, or the order of arrival counts."""
+        return self.recorded_parts() if self.domain.split.by == "hash" else self._earlier_parts()
 
     def _earlier_parts(self) -> dict[str, str]:
         """Return the split that an earlier version recorded, by rank."""
-        return self.store.recorded_split(_ranked_settings(self.domain.split))
+        return self.store.recorded_split(_earlier_settings(self.domain.split))
 
     def split_notes(self, images: Sequence[LabelledImage]) -> tuple[str, ...]:
-        """Note the images that are split as an earlier version recorded, which no other clone can repeat."""
-        if self.domain.split.by == "rank":
-            return ()
-        own, earlier = fixed_parts(images), self._earlier_parts()
-        count = len({image.digest for image in images if image.digest in earlier} - own.keys())
-        if not count:
-            return ()
-        are = counted(count, "image is", "images are")
-        return (f"{are} split as an earlier version recorded in .treegen: a clone without it splits them differently",)
+        """Note the images that are split as an earlier version recorded, and those that moved when a class grew."""
+        domain, own, earlier = self.domain, fixed_parts(images), self._earlier_parts()
+        contents = {image.digest for image in images} - own.keys()
+        splits = divide(images, domain.classes, domain.split, self._lasting_parts())
+        notes = []
+        if (kept := contents & earlier.keys()) and splits != divide(images, domain.classes, domain.split, {}):
+            are = counted(len(kept), "image is", "images are")
+            where = "recorded in .treegen: a clone without it splits them differently"
+            notes.append(f"{are} split as an earlier version {where}")
+        recorded = self.store.recorded_split(self._split_settings)
+        if moved := sum(recorded.get(content, splits[content]) != splits[content] for content in contents):
+            have = counted(moved, "image has", "images have")
+            notes.append(
+                f'{have} moved between dev and test since first split: `by = "rank"` splits a class again when its '
+                'images change; `by = "hash"` below [split] never moves one'
+            )
+        return tuple(notes)
 
     @property
     def _split_settings(self) -> str:
-        return split_settings(self.domain.split)
+        """The name under which this version records a split."""
+        return f"{_earlier_settings(self.domain.split)} by={self.domain.split.by}"
 
     def dev_images(self) -> tuple[LabelledImage, ...]:
         """Return the images of the recorded dev split: all that a language model may be shown.

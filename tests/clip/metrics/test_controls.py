@@ -1,4 +1,4 @@
-"""Random words in place of options, and rules dealt out at random."""
+"""Random words in place of options, and rules permuted at random."""
 
 from dataclasses import replace
 from random import Random
@@ -10,8 +10,8 @@ from treegen.clip.decisions import MEAN, RULES, FittedRule, RuleInputs
 from treegen.clip.metrics.controls import (
     SHUFFLES,
     WORDS,
-    _dealt,
-    column_deal,
+    _rule_permutation,
+    permute_columns,
     sample,
     shuffled_controls,
     with_random_words,
@@ -67,15 +67,15 @@ def test_an_edit_of_one_group_leaves_the_words_of_the_others(tree: Tree) -> None
 
 
 def slow_columns(tree: Tree, seed: int) -> Tree:
-    """The tree with each group's answers dealt out, by hand: class r gets what class `rows[r]` had."""
+    """The tree with each group's answers permuted, by hand: class r gets what class `rows[r]` had."""
     rules = [dict(rule.answers) for rule in tree.rules]
     order = np.tile(np.arange(len(rules)), (len(tree.groups), 1))
     drawn = np.random.default_rng(seed).permuted(order, axis=1)
-    dealt: list[dict[str, int | None]] = [{} for _ in rules]
+    permuted: list[dict[str, int | None]] = [{} for _ in rules]
     for group, rows in zip(tree.groups, drawn.tolist(), strict=True):
         for row, source in enumerate(rows):
-            dealt[row][group.name] = rules[source].get(group.name)
-    pairs = zip(tree.rules, dealt, strict=True)
+            permuted[row][group.name] = rules[source].get(group.name)
+    pairs = zip(tree.rules, permuted, strict=True)
     return replace(tree, rules=tuple(replace(rule, answers=tuple(own.items())) for rule, own in pairs))
 
 
@@ -98,7 +98,7 @@ def controls(decision: FittedRule, evidence: RuleInputs, labels: list[int], pred
     return shuffled_controls(decision, evidence.matrix, labels, predictions, evidence.take)
 
 
-def test_dealing_out_columns_is_scoring_a_tree_whose_answers_are_dealt_out_group_by_group(tree: Tree) -> None:
+def test_permuting_columns_is_scoring_a_tree_whose_answers_are_permuted_group_by_group(tree: Tree) -> None:
     evidence, draw = evidence_of(tree), Random(0)
     labels = [draw.choice((0, 1, 1, 3, 4)) for _ in range(19)]
     predictions = MEAN.scores(evidence).argmax(1).tolist()
@@ -115,14 +115,14 @@ def test_dealing_out_columns_is_scoring_a_tree_whose_answers_are_dealt_out_group
     assert len(set(slow)) > 5
 
 
-def test_dealt_columns_keep_how_many_classes_have_each_answer_and_make_rules_that_no_class_had(tree: Tree) -> None:
+def test_permuted_columns_keep_how_many_classes_have_each_answer_and_make_rules_that_no_class_had(tree: Tree) -> None:
     matrix, sizes = rule_matrix(tree), tuple(len(group.options) for group in tree.groups)
-    dealt = column_deal(matrix, sizes, 3)
-    np.testing.assert_allclose(dealt.sum(0), matrix.sum(0), rtol=1e-6)
-    assert np.array_equal(dealt, column_deal(matrix, sizes, 3))
-    assert not np.array_equal(dealt, column_deal(matrix, sizes, 4))
+    permuted = permute_columns(matrix, sizes, 3)
+    np.testing.assert_allclose(permuted.sum(0), matrix.sum(0), rtol=1e-6)
+    assert np.array_equal(permuted, permute_columns(matrix, sizes, 3))
+    assert not np.array_equal(permuted, permute_columns(matrix, sizes, 4))
     known = {tuple(row) for row in matrix.tolist()}
-    assert any(tuple(row) not in known for row in dealt.tolist())
+    assert any(tuple(row) not in known for row in permuted.tolist())
 
 
 def test_of_very_many_images_a_sample_is_asked_and_the_rest_is_counted_whole(
@@ -136,7 +136,7 @@ def test_of_very_many_images_a_sample_is_asked_and_the_rest_is_counted_whole(
     assert sample(5, 5) == list(range(5))
 
 
-def test_whole_rules_dealt_out_leave_the_names_of_a_gate_where_they_are(tree: Tree) -> None:
+def test_permuted_whole_rules_leave_the_names_of_a_gate_where_they_are(tree: Tree) -> None:
     """Predictions do not move with the rules then: each deal is scored."""
     gate = (("tree_scale", 1.0), ("name_scale", 9.0), ("bias", 60.0), ("tree_margin", 0.0), ("name_margin", 0.0))
     names_only, evidence = FittedRule(rule=RULES["gated"], parameters=gate), evidence_of(tree)
@@ -154,6 +154,6 @@ def test_a_deal_of_whole_rules_is_that_of_moving_predictions(tree: Tree) -> None
     fast = shuffled_accuracies(labels, predictions, 5, 20)
     slow = []
     for seed in range(20):
-        found = MEAN.scores(replace(evidence, matrix=evidence.matrix[_dealt(5, seed)])).argmax(1).tolist()
+        found = MEAN.scores(replace(evidence, matrix=evidence.matrix[_rule_permutation(5, seed)])).argmax(1).tolist()
         slow.append(sum(t == p for t, p in zip(labels, found, strict=True)) / 19)
     assert slow == pytest.approx(fast)

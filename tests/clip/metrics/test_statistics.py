@@ -207,7 +207,7 @@ def test_shuffled_rules_have_a_mean_of_exactly_one_over_k_over_all_permutations(
     assert len(set(exact)) > 3
 
 
-def test_shuffled_rules_equal_scoring_a_tree_whose_rules_are_dealt_out_anew() -> None:
+def test_shuffled_rules_equal_scoring_a_tree_whose_rules_are_permuted() -> None:
     """Each seed against a real tree in which another class holds each rule, through the real rule matrix."""
     images, sizes, classes = 23, (3, 2, 4), 6
     draw = Random(2)
@@ -227,8 +227,8 @@ def test_shuffled_rules_equal_scoring_a_tree_whose_rules_are_dealt_out_anew() ->
     slow = []
     for seed in range(12):
         owner = shuffled_owner(classes, seed)
-        dealt = tuple(replace(rules[k], answers=rules[owner.index(k)].answers) for k in range(classes))
-        found = predict(replace(tree, rules=dealt))
+        permuted = tuple(replace(rules[k], answers=rules[owner.index(k)].answers) for k in range(classes))
+        found = predict(replace(tree, rules=permuted))
         slow.append(sum(t == p for t, p in zip(labels, found, strict=True)) / images)
     assert shuffled_accuracies(labels, predict(tree), classes, 12) == pytest.approx(slow)
     assert len(set(slow)) > 3

@@ -1,12 +1,16 @@
 """Scores in the background, by the real bundled encoder on a small sketchbook."""
 
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from tests.review.conftest import Open, Player
+from tests.waiting import PATIENCE
 from treegen.review.app import open_app
 from treegen.review.widgets.images import ImagesPane
+from treegen.workflow import review_model
 from treegen.workflow.check import check_tree_file, measured_problems
 
 pytestmark = pytest.mark.anyio
@@ -37,12 +41,22 @@ async def test_the_tree_is_scored_without_asking_and_every_pane_shows_it(play: O
 
 
 @pytest.mark.slow
-async def test_after_a_change_the_score_is_stale_until_it_is_there_again(play: Open, tree_file: Path) -> None:
+async def test_after_a_change_the_score_is_stale_until_it_is_there_again(
+    play: Open, tree_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, measure = Event(), review_model._measure
+
+    def measure_when_allowed(*arguments: Any) -> Any:
+        go_on.wait(PATIENCE)
+        return measure(*arguments)
+
     async with play(tree_file, (120, 40)) as player:
         await scored(player)
+        monkeypatch.setattr(review_model, "_measure", measure_when_allowed)
         await player.press("J")
         assert player.app.review.stale
         assert "(stale)" in player.screen.splitlines()[-2]
+        go_on.set()
         await scored(player)
         assert "(stale)" not in player.screen.splitlines()[-2]
         assert len(player.app.review.scores) == 2

@@ -86,13 +86,13 @@ def shuffled_controls(
     n, k, true = len(labels), len(matrix), np.asarray(labels)
     if decision.rule.uses_names:  # names stay with their classes, so predictions do not move with the rules
         everything = evidence(range(n))
-        permuted = (replace(everything, matrix=matrix[_dealt(k, seed)]) for seed in range(SHUFFLES))
+        permuted = (replace(everything, matrix=matrix[_rule_permutation(k, seed)]) for seed in range(SHUFFLES))
         shuffled = [_accuracy(decision, each, true) for each in permuted]
     else:
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
     rows = sample(n, max(k, _WORK // (k * matrix.shape[1])))
     inputs, true_labels, predicted = evidence(rows), true[rows], np.asarray(predictions)[rows]
-    permuted_columns = (column_deal(matrix, inputs.sizes, seed) for seed in range(SHUFFLES))
+    permuted_columns = (permute_columns(matrix, inputs.sizes, seed) for seed in range(SHUFFLES))
     if decision.rule.name == "mean":
         columns = _mean_accuracies(inputs.probabilities, permuted_columns, true_labels)
     else:
@@ -109,7 +109,7 @@ def sample(n: int, most: int) -> list[int]:
     return list(range(n)) if n <= most else sorted(Random(0).sample(range(n), most))
 
 
-def _dealt(classes: int, seed: int) -> list[int]:
+def _rule_permutation(classes: int, seed: int) -> list[int]:
     """Return for each class the index of the rule it gets, as in `shuffled_accuracies`."""
     owner = list(range(classes))
     Random(seed).shuffle(owner)
@@ -119,7 +119,7 @@ def _dealt(classes: int, seed: int) -> list[int]:
     return rows
 
 
-def column_deal(matrix: Array, sizes: Sequence[int], seed: int) -> Array:
+def permute_columns(matrix: Array, sizes: Sequence[int], seed: int) -> Array:
     """Permute each group's answers across classes in the rule matrix (K, Q), independently per group.
 
     Every group keeps its distribution of answers; lost is which answers belong together, and to which class. Unlike

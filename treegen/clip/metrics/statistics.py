@@ -155,12 +155,12 @@ def shuffled_accuracies(labels: "Indices", predictions: "Indices", classes: int,
 
     pairs = np.asarray(labels) * classes + np.asarray(predictions)
     counts = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)  # true, predicted
-    right = [int(counts[list(owners), np.arange(classes)].sum()) for owners in _deals(classes, seeds)]
+    right = [int(counts[list(owners), np.arange(classes)].sum()) for owners in _permutations(classes, seeds)]
     return [each / len(labels) for each in right]
 
 
 @lru_cache(maxsize=4)
-def _deals(classes: int, seeds: int) -> tuple[tuple[int, ...], ...]:
+def _permutations(classes: int, seeds: int) -> tuple[tuple[int, ...], ...]:
     """Return for each seed the class that each rule is assigned to: the same for every tree with this many classes."""
     owners = []
     for seed in range(seeds):

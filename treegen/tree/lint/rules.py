@@ -25,6 +25,8 @@ _ADVICE: Final = {
     "TG606": "an image does not show it: ask for something visible",
 }
 _ARTICLE: Final = re.compile(r"(?<![\w/(])(an?)\s+\{\}", re.IGNORECASE)
+_TEMPLATE_ARTICLE: Final = re.compile(r"(?<![\w/(])(an?|the)\s+\{(a )?(noun|name)\}", re.IGNORECASE)
+_OWN_ARTICLE: Final = re.compile(r"(an?|the)\s", re.IGNORECASE)
 _FEW_ANSWERS: Final = 2  # of a class, that are worth a warning
 _NAMED: Final = 3  # near twins named in one message
 _MOST_WORDS: Final = 32  # per option and name: longer ones are not answers, and comparing is quadratic
@@ -50,7 +52,7 @@ def lint(
         language: of prompts and options; the word lists cover English only, other lints run for every language.
         context: most tokens of a text, including start and end; `None` if an encoder counts them itself.
     """
-    english = language.partition("-")[0].casefold() in ("en", "english")
+    english = _is_english(language)
     names = _named_classes(tree, aliases)
     for group in tree.groups:
         yield from _like_options(group, english)
@@ -60,6 +62,10 @@ def lint(
     yield from _silent_groups(tree)
     yield from _near_twins(tree)
     yield from _hardly_answering(tree)
+
+
+def _is_english(language: str) -> bool:
+    return language.partition("-")[0].casefold() in ("en", "english")
 
 
 def _option_place(group: Group, index: int) -> str:
@@ -196,6 +202,29 @@ def _articles(group: Group) -> Iterator[Problem]:
                 "or give every option its own"
             )
             yield Problem(code="TG611", pointer=_option_place(group, index), message=message)
+
+
+def lint_name_template(template: str, *, noun: str, names: Sequence[str], language: str = "en") -> Iterator[Problem]:
+    """Yield TG611 for every place of a domain's name template with the wrong article, or with two.
+
+    Args:
+        template: the baseline's text, with the places {noun}, {a noun}, {name} and {a name}.
+        noun: of the domain.
+        names: its classes.
+        language: articles are those of English.
+    """
+    places = _TEMPLATE_ARTICLE.finditer(template) if _is_english(language) else ()
+    for place in places:
+        written, own, key = place[1].casefold(), place[2], place[3]
+        words = [noun] if key == "noun" else names
+        double = [w for w in words if own or _OWN_ARTICLE.match(w.strip())]
+        wrong = [w for w in words if written != "the" and article(w.strip()) not in ("", written)]
+        if faulty := double or wrong:
+            filled = place[0].replace(place[0][place[0].index("{") :], f"{article(faulty[0])} " * bool(own) + faulty[0])
+            more = f" (and {len(faulty) - 1} more)" if len(faulty) > 1 else ""
+            remedy = f"remove {show(place[1])} before it" if double else f"write {{a {key}}} for {show(place[0])}"
+            message = f"{show(template)} reads {show(filled)}{more}: {remedy}"
+            yield Problem(code="TG611", pointer="/name_template", message=message)
 
 
 def _wording(text: str, pointer: str, english: bool, ignored: str = "") -> Iterator[Problem]:

@@ -1,0 +1,69 @@
+"""What a new domain can choose from on this machine: encoders, with their downloads, and language models."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from treegen.config.settings import BUNDLED_ENCODER
+from treegen.doctor.language import ollama_models
+
+#: encoder -> repository on the Hugging Face hub, size of its weights, what it is for
+_ENCODERS: Final = {
+    "ViT-B-32:laion2b_s34b_b79k": ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "605 MB", "fast, also without a GPU"),
+    "ViT-B-16-SigLIP:webli": ("timm/ViT-B-16-SigLIP", "813 MB", "more accurate, slower"),
+    "ViT-L-14:laion2b_s32b_b82k": ("laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "1.7 GB", "slow without a GPU"),
+}
+_WEIGHTS: Final = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+#: variable of the key -> a model of that provider that is cheap and good enough for a draft
+_MODELS: Final = {
+    "OPENAI_API_KEY": "openai/gpt-4o-mini",
+    "ANTHROPIC_API_KEY": "anthropic/claude-3-5-haiku-latest",
+    "GEMINI_API_KEY": "gemini/gemini-2.0-flash",
+    "MISTRAL_API_KEY": "mistral/mistral-small-latest",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One that can be chosen: its name, as the option takes it, and what to know about it."""
+
+    name: str
+    words: str
+
+
+def encoder_choices() -> list[Choice]:
+    """List encoders, those whose weights are on this machine's disk first. Nothing is downloaded."""
+    present, absent = [], []
+    for name, (repository, size, words) in _ENCODERS.items():
+        if _is_downloaded(repository):
+            present.append(Choice(name=name, words=f"on this machine already; {words}"))
+        else:
+            absent.append(Choice(name=name, words=f"a download of {size}; {words}"))
+    bundled = Choice(name=BUNDLED_ENCODER, words="no download; it knows the drawings of the demo and nothing else")
+    return [*present, *absent, bundled]
+
+
+def _is_downloaded(repository: str) -> bool:
+    """Return whether the cache of the Hugging Face hub holds the weights."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return any(isinstance(try_to_load_from_cache(repository, name), str) for name in _WEIGHTS)
+
+
+def model_choices() -> list[Choice]:
+    """List language models: those that a key or a server on this machine makes usable, then a chat window."""
+    return [
+        *_models(),
+        Choice(name="manual", words="no key needed: copy the request to a chat window, and the reply back"),
+    ]
+
+
+def _models() -> Iterator[Choice]:
+    if named := os.environ.get("TREEGEN_MODEL"):
+        yield Choice(name=named, words="named by TREEGEN_MODEL")
+    for variable, name in _MODELS.items():
+        if os.environ.get(variable, "").strip():
+            yield Choice(name=name, words=f"{variable} is set; a draft costs a few cents")
+    for name in ollama_models()[:3]:
+        yield Choice(name=f"ollama_chat/{name}", words="runs on this machine; free")
