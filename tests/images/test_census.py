@@ -20,7 +20,7 @@ from PIL import Image
 from treegen.config.domain import Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images import ImageSet, as_divided, part_called, survey_images
+from treegen.images import ImageSet, split_called, survey_images
 
 CLASSES = ("Newt", "Swan")
 FOLDERS = (
@@ -29,6 +29,7 @@ FOLDERS = (
     *(".cache/Newt", "Swan/.git2"),
 )
 READ, OTHERS, LOOKED_AT = (".png", ".JPG", ".jfif", ".heic", ".avif"), (".svg", ".CR2"), ("", ".0", ".bak", ".v1")
+NO_ENDING = ("", ".0")  # of these a pointer of git-lfs may stand for a picture
 ENDINGS = (*READ, *OTHERS, *LOOKED_AT, ".txt")
 
 
@@ -63,7 +64,8 @@ class File:
         if self.ending in (*READ, *OTHERS):
             return True
         hidden = any(part.startswith(".") for part in self.name.split("/"))
-        return self.ending in LOOKED_AT and self.content == "picture" and not hidden
+        pointer = self.content == "pointer" and Path(self.name).suffix in NO_ENDING
+        return self.ending in LOOKED_AT and (self.content == "picture" or pointer) and not hidden
 
 
 FILES = st.lists(
@@ -217,6 +219,6 @@ def test_a_part_is_never_another_than_the_folders_say(files: Sequence[File]) -> 
                 found = survey_images(Domain(folder=Path(folder), name="p", classes=CLASSES, images=settings_of))
             except InputError:
                 continue
-            for image in as_divided(found.images, kind):
+            for image in found.images:
                 names = image.path.relative_to(folder).parts[:-1]
-                assert image.part in (None, *(part_called(name) for name in names))
+                assert image.split in (None, *(split_called(name) for name in names))

@@ -12,7 +12,7 @@ from treegen.clip.embedding.embed import read_image_set
 from treegen.clip.metrics.statistics import wilson_interval
 from treegen.config.domain import Domain
 from treegen.errors import InputError
-from treegen.images import ImageSet, LabelledImage, as_divided, list_images
+from treegen.images import ImageSet, LabelledImage, list_images
 from treegen.tree.document import digest_of
 from treegen.workflow.workspace import Workspace, split_settings
 
@@ -45,13 +45,10 @@ def measure(
     labels = {name: index for index, name in enumerate(plan.workspace.domain.classes)}
     table_rows = table.rows(("path", "digest", "label", "part", "predicted"))
     rows = [row for row in table_rows if row[2] in labels and key_of(row[0]) in listed]
-    images = as_divided(
-        [
-            LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
-            for path, digest, label, part, _ in rows
-        ],
-        plan.listing.settings.kind,
-    )
+    images = [
+        LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
+        for path, digest, label, part, _ in rows
+    ]
     domains = images if plan.listing.own else _own_images(plan.workspace.domain, cache) if rows else []
     contents = {image.digest for image in domains}
     own = plan.listing.own or (bool(rows) and all(image.digest in contents for image in images))
