@@ -14,6 +14,7 @@ from treegen.errors import InputError
 from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
 from treegen.images.folders import split_of
 from treegen.images.interface import SplitName
+from treegen.images.shards import COMPRESSED, UNPACK
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import columns_of, guess_columns
 
@@ -175,6 +176,8 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
             own=False,
             findings=findings,
         )
+    if path.name.lower().endswith(COMPRESSED):
+        raise InputError(f"{path}: a compressed tar, which is not read", UNPACK)
     settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)
     if settings.manifest and not path.is_file():
         raise InputError(f"{path}: no such folder or file", "name a folder of images, a manifest or a domain")
