@@ -208,7 +208,7 @@ def table_of_one_split(folder: Path) -> tuple[str, int, dict[str, int]]:
 
 
 def contradictory_table(folder: Path) -> tuple[str, int, dict[str, int]]:
-    """A picture with two labels under two spellings of its path, one with one label twice, and files that are not there."""
+    """A picture with two labels under two spellings of its path, one with a label twice, and files that are missing."""
     names = [f"{number}.png" for number in range(10)]
     draw(folder / "set", *names)
     rows = [f"{name},{('Wendle', 'Grelm')[at % 2]}" for at, name in enumerate(names)]
@@ -232,8 +232,11 @@ def three_tables(folder: Path) -> tuple[str, int, dict[str, int]]:
 def pointers_in_parquet(folder: Path) -> tuple[str, int, dict[str, int]]:
     """Pointers of git-lfs as pictures in Parquet, and one in place of a whole Parquet file."""
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    rows = [{"image": {"bytes": encoded(n), "path": None}, "label": ("Grelm", "Wendle")[n % 2]} for n in range(8)]
-    rows += [{"image": {"bytes": POINTER, "path": "8.png"}, "label": "Grelm"}] * 2
+    pictures = [*map(encoded, range(8)), POINTER, POINTER]
+    rows = [
+        {"image": {"bytes": data, "path": f"{n}.png"}, "label": ("Grelm", "Wendle")[n % 2]}
+        for n, data in enumerate(pictures)
+    ]
     (folder / "set").mkdir()
     parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "set" / "0.parquet")
     (folder / "set" / "1.parquet").write_bytes(POINTER)
