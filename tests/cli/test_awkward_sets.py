@@ -163,7 +163,7 @@ def test_sets_of_every_kind_are_divided_by_the_same_rule(
         outside
     )
     if outside:
-        name = "no split in set.csv" if kind is in_a_table else "holdout"
+        name = 'no split in "set.csv"' if kind is in_a_table else "holdout"
         assert name in told[-1]
 
 
@@ -195,11 +195,11 @@ def test_a_picture_in_train_and_in_val_counts_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("contradictory_table", "1 picture has contradictory labels and left out"),
+        ("contradictory_table", "1 picture with contradictory labels is left out"),
         ("three_tables", "all 3 metadata tables are read: metadata.csv, metadata.jsonl, sub/metadata.csv"),
         ("train_and_val", "the 6 pictures of val are used for test, the 6 pictures of train for dev"),
         ("table_of_one_split", "the 12 pictures of train are divided by seed into dev and test"),
-        ("beside_tars", "1.tar.gz: a compressed tar, which is not read; uncompress it"),
+        ("beside_tars", "1.tar.gz: a compressed tar, which is not read: uncompress it"),
         ("pointers_in_tars", "2.tar: a git-lfs pointer, not the tar: git lfs pull"),
         ("pointers_in_parquet", "1.parquet: a git-lfs pointer, not the table: git lfs pull"),
     ],

@@ -10,6 +10,7 @@ from treegen.config.domain import Domain, read_class_names
 from treegen.config.settings import ImageSettings
 from treegen.config.trust import Trust
 from treegen.errors import InputError
+from treegen.images.files import PULL, is_pointer_file
 from treegen.images.folders import folder_outside, read_folders
 from treegen.images.hugging_face import read_hugging_face
 from treegen.images.interface import (
@@ -95,8 +96,8 @@ def _entries_without_pictures(skipped: Sequence[Skipped]) -> Iterator[str]:
     entries = [f"{shown(each.member or each.path.name)}: {each.reason}" for each in skipped if not each.exists]
     if entries:
         more = f"; and {len(entries) - _MOST_NAMED} more" if len(entries) > _MOST_NAMED else ""
-        subject = counted(len(entries), "entry is not a picture file", "entries are not picture files")
-        yield f"{subject} and left out: {'; '.join(entries[:_MOST_NAMED])}{more}"
+        subject = counted(len(entries), "entry of the set is", "entries of the set are")
+        yield f"{subject} not used: {'; '.join(entries[:_MOST_NAMED])}{more}"
 
 
 def is_there(settings: ImageSettings) -> bool:
@@ -147,10 +148,10 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
 
     def place_of(image: LabelledImage) -> str:
         if image.member:
-            return below(image.path, settings.root)
+            return show(below(image.path, settings.root))
         if settings.kind == "manifest":
-            return f"no split in {settings.source.name}"
-        return folder_outside(image.path, settings.root, labels)
+            return f"no split in {show(settings.source.name)}"
+        return show(folder_outside(image.path, settings.root, labels))
 
     yield from assign_parts(images, {s for s in splits if s}, findings, place_of if labels.needed else None)
 
@@ -181,6 +182,8 @@ def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
         Trust(settings.domain_folder).require_path(path, "[images] classnames")
     if path is None and settings.kind == "shards":
         path = next((p for f in (settings.root, settings.root.parent) if (p := f / "classnames.txt").is_file()), None)
+    if path and is_pointer_file(path):
+        raise InputError(f"{path}: a git-lfs pointer, not the class names", PULL)
     return read_class_names(path) if path else None
 
 

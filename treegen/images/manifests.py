@@ -100,10 +100,10 @@ class PictureIndex:
             else:
                 yield from (entry.image for entry in entries)
         if contradictions:
-            subject = counted(len(contradictions), "picture has", "pictures have")
+            are = "picture with contradictory labels is", "pictures with contradictory labels are"
             more = f" and {len(contradictions) - _MOST_LISTED} more" if len(contradictions) > _MOST_LISTED else ""
             listed = "; ".join(map(_shortened, contradictions[:_MOST_LISTED]))
-            findings.notes.append(f"{subject} contradictory labels and left out: {listed}{more}")
+            findings.notes.append(f"{counted(len(contradictions), *are)} left out: {listed}{more}")
 
     def finish(self, findings: Findings, below: Collection[Path] | None = None) -> None:
         """Count the pictures that no row has named, and note what was odd about the rows.

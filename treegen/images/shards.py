@@ -39,7 +39,7 @@ _MOST_LINKS: Final = 8  # that lead to one file: links may lead in a circle
 _GIVE_LABELS: Final = "give each KEY.png a KEY.cls, or a KEY.json with a key label"
 _NO_CLASS: Final = "with a label that is not a class"
 COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
-UNPACK: Final = "uncompress it (gunzip FILE): pictures are read in place"
+UNPACK: Final = "uncompress it, such as with gunzip"
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
@@ -70,7 +70,7 @@ def _count_beside(root: Path, tars: Collection[Path], findings: Findings) -> Non
         findings.pass_over(picture, "in no tar")
     compressed = [path for path in compressed_tars(root) if path not in tars]
     for path in compressed:
-        findings.leave_out(path, f"a compressed tar, which is not read; {UNPACK}", exists=False, tip=UNPACK)
+        findings.leave_out(path, f"a compressed tar, which is not read: {UNPACK}", exists=False, tip=UNPACK)
 
 
 def compressed_tars(root: Path) -> list[Path]:

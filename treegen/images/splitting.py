@@ -9,7 +9,7 @@ from typing import Final
 
 from treegen.config.settings import SplitSettings
 from treegen.images.interface import Findings, LabelledImage, PartName, SplitName
-from treegen.text import counted, show
+from treegen.text import counted
 
 _OUTSIDE: Final = "outside the splits"
 _MOST_NAMED: Final = 10
@@ -79,7 +79,7 @@ def _division_notes(count: "Counter[SplitName | None]", outside: "Counter[str]")
     elif named and "test" not in named:
         yield f"no test split was recognised: {named['val']} are used for test, {named['train']} for dev"
     if outside:
-        listed = ", ".join(f"{show(name)} ({number})" for name, number in outside.most_common(_MOST_NAMED))
+        listed = ", ".join(f"{name} ({number})" for name, number in outside.most_common(_MOST_NAMED))
         more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
         subject = counted(sum(outside.values()), "picture is", "pictures are")
         splits = ", ".join(named) or "that are recognised"

@@ -200,7 +200,7 @@ def _pattern_of_tars(images: Path) -> Path | None:
         raise InputError(f"{images}: a compressed tar, which is not read", UNPACK)
     if not images.is_dir():
         return images if images.suffix.lower() == ".tar" and any(p.is_file() for p in shard_paths(images)) else None
-    if _class_folders(images) or metadata_tables(images) or any(images.rglob("*.parquet")):
+    if len(_class_folders(images)) > 1 or metadata_tables(images) or any(images.rglob("*.parquet")):
         return None
     tars = sorted(path for path in images.rglob("*.tar") if path.is_file())
     if not tars and (compressed := compressed_tars(images)):
@@ -275,16 +275,17 @@ def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
 def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
     """Return the names of the folders that contain a picture: the outermost that neither are splits nor hold any.
 
-    Beside splits that hold folders of classes, a folder that only holds folders too is a split of an unknown name.
+    Beside splits that hold folders of classes, a folder that only holds folders too is a split of an unknown name; beside
+    splits with tables any folder is.
     """
-    inside = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith(".") and p not in covered)
+    inside = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith("."))
     splits = [p for p in inside if split_called(p.name)]
-    found = set[str]().union(*(_class_folders(split, covered) for split in splits))
-    beside_splits = bool(found)
-    for inner in (p for p in inside if p not in splits):
+    found = set[str]().union(*(_class_folders(split, covered) for split in splits if split not in covered))
+    beside_splits, beside_tables = bool(found), any(split in covered for split in splits)
+    for inner in (p for p in inside if p not in splits and p not in covered):
         if any(p.is_dir() and _holds_classes(p) for p in inner.iterdir()):
             found |= _class_folders(inner, covered)
-        elif _holds_pictures(inner) and (not beside_splits or _holds_pictures(inner, deep=False)):
+        elif not beside_tables and _holds_pictures(inner, deep=not beside_splits):
             found.add(inner.name)
     return found
 
