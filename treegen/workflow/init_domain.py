@@ -275,8 +275,8 @@ def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
 def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
     """Return the names of the folders that contain a picture: the outermost that neither are splits nor hold any.
 
-    Beside splits that hold folders of classes, a folder that only holds folders too is a split of an unknown name; beside
-    splits with tables any folder is.
+    Beside splits that hold folders of classes, a folder that only holds folders too is a split of an unknown name;
+    beside splits with tables any folder is.
     """
     inside = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith("."))
     splits = [p for p in inside if split_called(p.name)]
