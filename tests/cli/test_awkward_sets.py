@@ -196,6 +196,7 @@ def test_a_picture_in_train_and_in_val_counts_once(tmp_path: Path) -> None:
     ("name", "told"),
     [
         ("contradictory_table", "1 picture with contradictory labels is left out"),
+        ("contradictory_table", "2 entries of the set are not used: gone.png: no such file (set.csv, line 15); nnn"),
         ("three_tables", "all 3 metadata tables are read: metadata.csv, metadata.jsonl, sub/metadata.csv"),
         ("train_and_val", "the 6 pictures of val are used for test, the 6 pictures of train for dev"),
         ("table_of_one_split", "the 12 pictures of train are divided by seed into dev and test"),
@@ -212,6 +213,7 @@ def test_the_program_counts_and_says_what_it_left_out(tmp_path: Path, name: str,
     for kind, number in left_out.items():
         assert f"{number} {kind}" in done.out
     assert f" of {count} picture files below set" in done.out
+    assert "a label without a picture" not in done.err  # of pictures that are left out for reasons of their own
 
 
 @pytest.mark.parametrize("command", ["check", "doctor", "init"])
@@ -288,6 +290,23 @@ def test_init_takes_a_folder_beside_splits_for_a_split_and_reports_it(tmp_path: 
     assert 'classes = [\n  "Grelm",\n  "Wendle",\n]' in (tmp_path / "new" / "domain.toml").read_text(encoding="utf-8")
     assert '2 pictures are outside the splits (train, val) and left out: "holdout" (2)' in done.err
     assert "left out: 2 outside the splits" in done.out
+
+
+def test_init_takes_no_folder_beside_splits_with_tables_for_a_class(run: Run, tmp_path: Path) -> None:
+    in_metadata(tmp_path, {"train": 4, "test": 4})
+    draw(tmp_path / "set", "holdout/1.png", "holdout/2.png", start=20)
+    done = run("init", tmp_path / "new", "--images", tmp_path / "set")
+    assert (done.code, "2 classes" in done.out) == (0, True), done.err
+    assert "read the headers of 8 of 10 picture files below ../set; left out: 2 in no class folder" in done.out
+
+
+def test_a_score_without_test_images_says_what_was_left_out(run: Run, tmp_path: Path) -> None:
+    """A folder within a class may have the name of a split by accident."""
+    two_classes(tmp_path / "set")
+    draw(tmp_path / "set", "Wendle/test shots/1.png", start=20)
+    done = run("score", write_domain(tmp_path, 'folder = "set"') / "tree.json")
+    assert done.code == 2
+    assert "read 1 of 9 picture files below set; left out: 8 outside the splits" in " ".join(done.err.split())
 
 
 @pytest.mark.parametrize(
