@@ -46,37 +46,40 @@ def assign_parts(
         place_of: names the folder, the tar or the table of an image outside the splits. `None` keeps such images.
     """
     parts, count, outside = parts_of(splits), Counter[SplitName | None](), Counter[str]()
-    in_dev, repeated = set[LabelledImage](), 0
+    last: tuple[object, ...] = ()
+    repeated = 0
     for image in images:
         if splits and image.split is None and place_of:
             outside[place_of(image)] += 1
             findings.pass_over(image.path, _OUTSIDE, image.member)
             continue
-        if len(splits) > 2 and image.split != "test":  # rows of a table may have a picture in train and in val
-            content = replace(image, split=None)
-            repeated += content in in_dev
-            if content in in_dev:
-                continue
-            in_dev.add(content)
-        count[image.split] += 1
         part = parts.get(image.split) if image.split else None
+        if (
+            part == "dev"
+        ):  # a table may have a picture in train and in val, and readers yield its rows one after another
+            picture = (image.path, image.member, image.crop, image.label)
+            if picture == last:
+                repeated += 1
+                continue
+            last = picture
+        count[image.split] += 1
         yield replace(image, part=part) if part else image
     if repeated:
         findings.notes.append(
             f"{counted(repeated, 'picture is', 'pictures are')} in train and in val: each counts once"
         )
     if place_of:
-        findings.notes += _division_notes(count, outside)
+        findings.notes += _division_notes(count, outside, by_seed=not parts)
 
 
-def _division_notes(count: "Counter[SplitName | None]", outside: "Counter[str]") -> Iterator[str]:
+def _division_notes(count: "Counter[SplitName | None]", outside: "Counter[str]", *, by_seed: bool) -> Iterator[str]:
     """Say which splits serve as dev and test if the set does not name both, and what is outside all of them."""
     named = {split: f"the {counted(count[split], 'picture')} of {split}" for split in _ORDER if count[split]}
-    if len(named) == 1:
+    if by_seed and named:
         only, pictures = next(iter(named.items()))
         missing, are = "dev" if only == "test" else "test", "is" if count[only] == 1 else "are"
         yield f"no {missing} split was recognised: {pictures} {are} divided by seed into dev and test"
-    elif named and "test" not in named:
+    elif {"train", "val"} == named.keys():
         yield f"no test split was recognised: {named['val']} are used for test, {named['train']} for dev"
     if outside:
         listed = ", ".join(f"{name} ({number})" for name, number in outside.most_common(_MOST_NAMED))
