@@ -105,13 +105,15 @@ def test_class_folders_may_lie_below_others_and_bear_other_names(domain: Domain,
 
 
 def test_folders_called_train_and_test_divide_the_set_unless_they_are_classes(tmp_path: Path) -> None:
-    """Above the class folders or below them, as benchmarks lay them out."""
+    """Above the class folders or below them, as benchmarks lay them out; a picture outside of them is left out."""
     for number, name in enumerate(("train/Newt", "test/Newt", "Swan/train", "Swan/Test", "Newt")):
         (tmp_path / "set" / name).mkdir(parents=True)
         gradient(size=(4, 4 + number)).save(tmp_path / "set" / name / f"{number}.png")
     domain = Domain(folder=tmp_path, name="pond", classes=CLASSES, images=ImageSettings(folder=tmp_path / "set"))
-    parts = {image.name: image.part for image in list_images(domain).images}
-    assert parts == {"0.png": "dev", "1.png": "test", "2.png": "dev", "3.png": "test", "4.png": None}
+    listed = list_images(domain)
+    parts = {image.name: image.part for image in listed.images}
+    assert parts == {"0.png": "dev", "1.png": "test", "2.png": "dev", "3.png": "test"}
+    assert [each.path.name for each in listed.passed_over] == ["4.png"]
     other = list_images(replace(domain, classes=(*CLASSES, "train", "test", "Test")))
     assert {image.part for image in other.images} == {None}
 

@@ -57,9 +57,9 @@ def test_folders_of_classes_below_the_splits(tmp_path: Path, draw: Draw, pond: M
         draw(f"set/data/{name}", number)
     found = list_images(pond(hf=tmp_path / "set"))
     assert [(i.name, i.label, i.part) for i in found.images] == [
+        ("0.png", 0, "dev"),
         ("2.png", 1, "test"),
         ("3.png", 2, "test"),
-        ("0.png", 0, "dev"),
     ]
     assert found.strangers == (("Eel", 1),)
 

@@ -124,7 +124,7 @@ def test_patterns_are_a_shells_and_webdatasets(tmp_path: Path) -> None:
 def test_missing_tars_are_an_input_error_or_named(tmp_path: Path, pond: Make) -> None:
     with pytest.raises(InputError, match="no such tars"):
         list_images(pond(shards=tmp_path / "*.tar"))
-    with pytest.raises(InputError, match=r"no image of any of the 3 classes; 2 cannot be read, first .*no such tar"):
+    with pytest.raises(InputError, match=r"no image of any of the 3 classes; 2 cannot be used, first .*no such tar"):
         list_images(pond(shards=tmp_path / "{0..1}.tar"))
 
 

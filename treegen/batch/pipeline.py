@@ -319,14 +319,14 @@ class _Keeper:
             self._scorer.answer(vectors) if self._scorer else None,
         )
 
-    def _measure(self) -> dict[str, Any] | None:
-        if self.table is None or self._scorer is None:
-            return None
+    def _measure(self) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+        if self.table is None:
+            return None, ()
         return measure(
             self.plan,
             self.table,
             self.encoder.fingerprint,
-            self._scorer.decision.words,
+            self._scorer.decision.words if self._scorer else "",
             KeySet(self._listed, KEY_WIDTH),
             self.cache,
         )
@@ -349,11 +349,11 @@ class _Keeper:
             if findings.passed_over:
                 message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
             raise InputError(message, "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
-        accuracy = None
         if self.table:
             self.table.flush()
-            accuracy = self._measure()
-        notes = [*self.plan.notes, *self.plan.listing.notes(), *encoder_notes(self.settings, self.plan.domain)]
+        accuracy, recognised = self._measure()
+        notes = [*self.plan.notes, *self.plan.listing.notes(), *recognised]
+        notes += encoder_notes(self.settings, self.plan.domain)
         if findings.strangers:
             labels = ", ".join(map(show, sorted(findings.strangers)[:5]))
             notes.append(f"left out, as their labels are not classes of the domain: {labels}")

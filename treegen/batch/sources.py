@@ -11,8 +11,10 @@ from treegen.batch.interface import NO_LABEL, Source
 from treegen.config.domain import FILE_NAME, Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, picture_files, read_images
-from treegen.images.folders import part_of
+from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
+from treegen.images.folders import split_of
+from treegen.images.interface import SplitName
+from treegen.images.shards import COMPRESSED, UNPACK
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import columns_of, guess_columns
 
@@ -110,16 +112,23 @@ class Listing:
 
     def _in_folders(self) -> Iterator[LabelledImage]:
         """Yield all pictures below the folder, folder by folder; a folder named like a class labels its content."""
-        folder, label, part = None, NO_LABEL, None
+        folder, label, split, parts = None, NO_LABEL, None, parts_of(self._splits())
         for path in picture_files(self.root, self.findings):
             if self.labels is not None and path.parent != folder:
-                folder, part = path.parent, part_of(path, self.root, self.labels)
+                folder, split = path.parent, split_of(path, self.root, self.labels)
                 names = (*folder.relative_to(self.root).parts, self.root.name)
                 indices = (index for name in names if (index := self.labels.find(name)) is not None)
                 label = next(indices, NO_LABEL)
             if self.labels is not None and label == NO_LABEL:
                 self.unlabelled[names[0]] += 1
-            yield LabelledImage(path=path, label=label, part=part)
+            yield LabelledImage(path=path, label=label, split=split, part=parts.get(split) if split else None)
+
+    def _splits(self) -> set[SplitName]:
+        """Return the splits of a folder whose pictures may have labels; they are known only after all its pictures."""
+        if self.labels is None:
+            return set()
+        folders = {path.parent: path for path in picture_files(self.root, Findings())}
+        return {split for path in folders.values() if (split := split_of(path, self.root, self.labels))}
 
     def label(self, source: Source) -> str | None:
         """Return the name of its class, if known."""
@@ -167,6 +176,8 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
             own=False,
             findings=findings,
         )
+    if path.name.lower().endswith(COMPRESSED):
+        raise InputError(f"{path}: a compressed tar, which is not read", UNPACK)
     settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)
     if settings.manifest and not path.is_file():
         raise InputError(f"{path}: no such folder or file", "name a folder of images, a manifest or a domain")

@@ -41,7 +41,7 @@ from treegen.history.score_document import (
     ScoredImages,
     TestSplit,
 )
-from treegen.images import LabelledImage, below, digest_of_parts
+from treegen.images import LabelledImage, below, digest_of_parts, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -134,6 +134,8 @@ class Evaluator:
             if not members:
                 left_out = "".join(f"\n  {s.below(self.images.root)}: {s.reason}" for s in self.images.skipped[:5])
                 count = f"images in all: {len(self.images.images)}, skipped: {len(self.images.skipped)}"
+                files = self.images.files
+                left_out += f"\n  {files.sentence(shown(self.images.root.name))}" if files.left_out else ""
                 message = f"the {name} split has no images ({count}){left_out}"
                 has_own_split = any(image.part for image in self.images.images)
                 remedy = "the split that the image set names" if has_own_split else "`dev` below [split]"

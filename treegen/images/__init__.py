@@ -13,13 +13,13 @@ from treegen.images.interface import (
     Skipped,
     below,
     by_reason,
-    part_called,
     shown,
+    split_called,
     take_census,
 )
-from treegen.images.listing import is_there, labels_of, list_images, notes_on_set, read_images, survey_images
+from treegen.images.listing import is_there, labels_of, list_images, read_images, survey_images
 from treegen.images.pictures import hash_image, open_image, open_picture, read_bytes
-from treegen.images.splitting import as_divided, digest_of_parts, divide, fixed_parts
+from treegen.images.splitting import digest_of_parts, divide, fixed_parts, parts_of
 
 __all__ = [
     "SUFFIXES",
@@ -32,7 +32,6 @@ __all__ = [
     "Labels",
     "LeftOut",
     "Skipped",
-    "as_divided",
     "below",
     "by_reason",
     "digest_of_parts",
@@ -42,14 +41,14 @@ __all__ = [
     "is_there",
     "labels_of",
     "list_images",
-    "notes_on_set",
     "open_image",
     "open_picture",
-    "part_called",
+    "parts_of",
     "picture_files",
     "read_bytes",
     "read_images",
     "shown",
+    "split_called",
     "survey_images",
     "take_census",
 ]

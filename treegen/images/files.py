@@ -35,7 +35,8 @@ OTHER_SUFFIXES: Final = frozenset(
 _TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # never part of an image set
 HEAD: Final = 64
 _POINTER: Final = b"version https://git-lfs"
-_POINTER_BYTES: Final = 1024  # the most that a pointer of git-lfs has
+POINTER_BYTES: Final = 1024  # the most that a pointer of git-lfs has
+PULL: Final = "git lfs pull"
 NO_ENDING: Final = re.compile(r"|\.[^a-z]*|\..*\s.*|\..{7,}")  # of img_v1.0, "St. Bernard 7", x.jpg_large
 
 
@@ -96,6 +97,8 @@ def looks_like_picture(path: Path, findings: Findings) -> bool:
             findings.pass_over(path, suffix)
         return False
     if not is_picture(head_of(path)):
+        if NO_ENDING.fullmatch(suffix) and is_pointer_file(path):
+            leave_out_pointer(path, findings)
         return False
     if NO_ENDING.fullmatch(suffix):
         return regular(path, findings)
@@ -113,11 +116,29 @@ def regular(path: Path, findings: Findings) -> bool:
         return False
     if not S_ISREG(status.st_mode):
         return False
-    if 0 < status.st_size < _POINTER_BYTES and head_of(path).startswith(_POINTER):
-        kind = "that are git-lfs pointers (git lfs pull)"
-        findings.leave_out(path, "a git-lfs pointer, not the picture: git lfs pull", kind=kind, tip="git lfs pull")
+    if is_pointer(head_of(path), status.st_size):
+        leave_out_pointer(path, findings)
         return False
     return not leave_out_unreadable(path, path.name, findings)
+
+
+def is_pointer(head: bytes, size: int) -> bool:
+    """Tell by its first bytes and its size whether a file is a pointer of git-lfs."""
+    return size < POINTER_BYTES and head.startswith(_POINTER)
+
+
+def is_pointer_file(path: Path) -> bool:
+    """Tell whether a file is a pointer of git-lfs; one that cannot be read is not."""
+    try:
+        return is_pointer(head_of(path), path.stat().st_size)
+    except OSError:
+        return False
+
+
+def leave_out_pointer(path: Path, findings: Findings, member: str = "", what: str = "picture") -> None:
+    """Leave out a pointer of git-lfs: a picture, or a tar or a table of unknown content."""
+    reason, exists = f"a git-lfs pointer, not the {what}: {PULL}", what == "picture"
+    findings.leave_out(path, reason, member, kind=f"that are git-lfs pointers ({PULL})", exists=exists, tip=PULL)
 
 
 def leave_out_unreadable(path: Path, name: str, findings: Findings, member: str = "") -> bool:

@@ -1,13 +1,13 @@
 """Image sets with one folder per class, at any depth."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.files import picture_files
-from treegen.images.interface import Findings, LabelledImage, Labels, PartName, part_called
+from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, shown, split_called
 
 _NO_CLASS = "in no class folder"
 
@@ -16,11 +16,7 @@ def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) ->
     """See `Reader`."""
     if not settings.source.is_dir():
         raise InputError(f"{settings.source}: no such image folder", "correct `folder` below [images] in domain.toml")
-    images = list(images_of_folders(settings.source, labels, findings))
-    if {image.part for image in images} >= {"dev", "test"} and (outside := sum(image.part is None for image in images)):
-        are = "picture is" if outside == 1 else "pictures are"
-        findings.notes.append(f"{outside} {are} outside the split folders and divided by seed")
-    yield from images
+    yield from images_of_folders(settings.source, labels, findings)
 
 
 def images_of_folders(
@@ -51,19 +47,32 @@ def images_of_folders(
         else:
             findings.pass_over(path, _NO_CLASS)
             if names:
-                findings.strangers[next((name for name in names if not part_called(name)), names[0])] += 1
+                findings.strangers[_stranger(names)] += 1
     for name in tops:
         if name not in tops_with_pictures and labels.find(name) is None and not without:
             findings.strangers[name] += 0
-    parts = dict[Path, PartName | None]()
+    splits = dict[Path, SplitName | None]()
     for index, paths in sorted(of_class.items()):
         for path in paths:
-            if path.parent not in parts:
-                parts[path.parent] = part_of(path, root, labels)
-            yield LabelledImage(path=path, label=index, part=parts[path.parent])
+            if path.parent not in splits:
+                splits[path.parent] = split_of(path, root, labels)
+            yield LabelledImage(path=path, label=index, split=splits[path.parent])
 
 
-def part_of(path: Path, root: Path, labels: Labels) -> PartName | None:
+def _stranger(names: Sequence[str]) -> str:
+    """Return which folder may be called like a class: the one below that of a split, or else the outermost."""
+    below_split = next((names[at + 1 :] for at, name in enumerate(names) if split_called(name)), ())
+    return below_split[0] if below_split else next((name for name in names if not split_called(name)), names[0])
+
+
+def split_of(path: Path, root: Path, labels: Labels) -> SplitName | None:
     """Return the split named first among the folders from the root to the file; a class may be called train."""
     folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
-    return next((part for n in folders if (part := part_called(n)) and labels.find(n) is None), None)
+    return next((split for n in folders if (split := split_called(n)) and labels.find(n) is None), None)
+
+
+def folder_outside(path: Path, root: Path, labels: Labels) -> str:
+    """Name the folder below the root that a picture outside the splits is in: that above its class, else its class."""
+    folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
+    depth = next((at for at, name in enumerate(folders) if labels.find(name) is not None), len(folders))
+    return shown("/".join(folders[: max(depth, 1)])) or "."

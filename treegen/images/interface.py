@@ -19,20 +19,23 @@ from treegen.history.score_document import FileCounts, LeftOutFiles
 Crop = tuple[float, float, float, float]
 WHOLE: Final[Crop] = (0.0, 0.0, 1.0, 1.0)
 PartName = Literal["dev", "test"]
+SplitName = Literal["train", "val", "test"]
 
-#: split names in image sets -> ours
-PARTS: Final[dict[str, PartName]] = {
-    **dict.fromkeys(("dev", "train", "training", "val", "valid", "validation"), "dev"),
+#: names of splits in image sets -> which of the three is meant
+SPLITS: Final[dict[str, SplitName]] = {
+    "dev": "val",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
-_SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(PARTS)})(?:$|[-._ 0-9])", re.IGNORECASE)
+_SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(SPLITS)})(?:$|[-._ 0-9])", re.IGNORECASE)
 _SYNSET: Final = re.compile(r"n\d{8}")
 _MOST_COMPARED: Final = 2000  # classes among which one of nearly the same name is looked for
 _MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score is kept with each revision
 _MOST_SUGGESTED: Final = 10  # labels that get a line of their own
 
 
-def part_called(name: str) -> PartName | None:
+def split_called(name: str) -> SplitName | None:
     """Return the split that the name of a folder or a tar means.
 
     The keyword stands alone or between hyphens, dots, underscores, spaces and digits: train2017, my-test_images.
@@ -40,7 +43,7 @@ def part_called(name: str) -> PartName | None:
     Source: huggingface/datasets, data_files.py (`SPLIT_KEYWORDS` and its patterns of folder and file names).
     """
     match = _SPLIT.search(name)
-    return PARTS[match[1].lower()] if match else None
+    return SPLITS[match[1].lower()] if match else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,8 @@ class LabelledImage:
         offset: start of the bytes in `path`.
         size: number of bytes; `None` for the whole file.
         crop: this picture's own crop, if the set defines one: left, top, right, bottom in 0 to 1.
-        part: the split that the set itself assigns.
+        split: the split that the set itself names.
+        part: what it is used for by `splitting.parts_of`; `None` where hash and seed decide.
     """
 
     path: Path
@@ -65,6 +69,7 @@ class LabelledImage:
     offset: int = 0
     size: int | None = None
     crop: Crop | None = None
+    split: SplitName | None = None
     part: PartName | None = None
 
     @property

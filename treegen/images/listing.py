@@ -10,14 +10,25 @@ from treegen.config.domain import Domain, read_class_names
 from treegen.config.settings import ImageSettings
 from treegen.config.trust import Trust
 from treegen.errors import InputError
-from treegen.images.folders import read_folders
+from treegen.images.files import PULL, is_pointer_file
+from treegen.images.folders import folder_outside, read_folders
 from treegen.images.hugging_face import read_hugging_face
-from treegen.images.interface import Findings, ImageSet, LabelledImage, Labels, Reader, Skipped, shown, take_census
+from treegen.images.interface import (
+    Findings,
+    ImageSet,
+    LabelledImage,
+    Labels,
+    Reader,
+    Skipped,
+    below,
+    shown,
+    take_census,
+)
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import check_header, hash_image
-from treegen.images.shards import read_shards, shard_paths
-from treegen.images.splitting import as_divided, fixed_parts
-from treegen.text import show
+from treegen.images.shards import read_shards, shard_paths, split_of_tar
+from treegen.images.splitting import assign_parts, fixed_parts
+from treegen.text import counted, show
 
 _READERS: Final[dict[str, Reader]] = {
     "folder": read_folders,
@@ -26,6 +37,7 @@ _READERS: Final[dict[str, Reader]] = {
     "hf": read_hugging_face,
 }
 OUTSIDE: Final = "outside of the domain's folder, which is not trusted to read it: see treegen trust"
+_MOST_NAMED: Final = 5
 _OUTSIDE_KIND: Final = "outside of the domain's folder (treegen trust)"
 _LEAK: Final = "the same picture is in the test split: left out of the dev split"
 
@@ -52,15 +64,14 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
             findings.leave_out(image.path, str(error), image.member)
     if not images:
         raise _no_images(settings, labels, findings)
-    divided = as_divided(images, settings.kind)
-    remaining, leaking, leaks = _without_leaks(divided)
+    remaining, leaking, leaks = _without_leaks(images)
     return ImageSet(
         images=remaining,
         skipped=(*findings.skipped, *leaking),
         strangers=tuple(sorted(findings.strangers.items())),
         leaks=leaks,
         passed_over=tuple(findings.passed_over),
-        notes=notes_on_set(images, settings, labels, findings),
+        notes=_notes(labels, findings),
         root=settings.root,
     )
 
@@ -76,7 +87,17 @@ def survey_images(domain: Domain) -> ImageSet:
         check_header(image)
         return f"{shown(image.path)}//{image.member}"
 
-    return replace(list_images(domain, name_of), decoded=False)
+    found = list_images(domain, name_of)
+    return replace(found, notes=(*found.notes, *_entries_without_pictures(found.skipped)), decoded=False)
+
+
+def _entries_without_pictures(skipped: Sequence[Skipped]) -> Iterator[str]:
+    """Note what is named and is no picture file, and so is in no count of files: missing files, damaged tars."""
+    entries = [f"{shown(each.member or each.path.name)}: {each.reason}" for each in skipped if not each.exists]
+    if entries:
+        more = f"; and {len(entries) - _MOST_NAMED} more" if len(entries) > _MOST_NAMED else ""
+        subject = counted(len(entries), "entry of the set is", "entries of the set are")
+        yield f"{subject} not used: {'; '.join(entries[:_MOST_NAMED])}{more}"
 
 
 def is_there(settings: ImageSettings) -> bool:
@@ -86,20 +107,10 @@ def is_there(settings: ImageSettings) -> bool:
     return settings.source.exists()
 
 
-def notes_on_set(
-    images: Sequence[LabelledImage], settings: ImageSettings, labels: Labels, findings: Findings
-) -> tuple[str, ...]:
-    """Return what a reader must know of a set: its only split, what numbers mean, what labels may mean."""
-    notes = list(findings.notes)
-    parts = {image.part for image in images} - {None}
-    if settings.kind != "manifest" and len(parts) == 1:
-        count = sum(image.part is not None for image in images)
-        name = "train or validation" if parts == {"dev"} else "test"
-        message = f"{count} of {len(images)} pictures are in a {name} split, and no other split was recognised"
-        notes.append(f"{message}: all are divided by seed into dev and test")
-    if order := labels.order():
-        notes.append(order)
-    return (*notes, *labels.meant(findings.strangers))
+def _notes(labels: Labels, findings: Findings) -> tuple[str, ...]:
+    """Return what a reader must know of a set: its splits, what numbers mean, what labels may mean."""
+    order = labels.order()
+    return (*findings.notes, *([order] if order else []), *labels.meant(findings.strangers))
 
 
 def _settings(domain: Domain) -> ImageSettings:
@@ -120,13 +131,29 @@ def labels_of(domain: Domain) -> Labels:
 def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """Yield the images of a set, without digests; see `Reader`.
 
-    What a domain.toml names outside of its folder is only read if the user has allowed it.
+    What a domain.toml names outside of its folder is only read if the user has allowed it. Of a set that has splits,
+    pictures outside of them are left out.
 
     Raises:
         TrustError: the set itself is outside.
     """
     images = _READERS[settings.kind](settings, labels, findings)
-    return images if settings.domain_folder is None else _trusted(settings, settings.domain_folder, images, findings)
+    if settings.domain_folder is not None:
+        images = _trusted(settings, settings.domain_folder, images, findings)
+    if settings.kind == "shards":  # known by the names of the tars, so that a list of millions is not held
+        splits = {split_of_tar(path, settings.root) for path in shard_paths(settings.source)}
+    else:
+        images = iter(listed := list(images))
+        splits = {image.split for image in listed}
+
+    def place_of(image: LabelledImage) -> str:
+        if image.member:
+            return show(below(image.path, settings.root))
+        if settings.kind == "manifest":
+            return f"no split in {show(settings.source.name)}"
+        return show(folder_outside(image.path, settings.root, labels))
+
+    yield from assign_parts(images, {s for s in splits if s}, findings, place_of if labels.needed else None)
 
 
 def _trusted(
@@ -155,6 +182,8 @@ def _numbered(settings: ImageSettings) -> tuple[str, ...] | None:
         Trust(settings.domain_folder).require_path(path, "[images] classnames")
     if path is None and settings.kind == "shards":
         path = next((p for f in (settings.root, settings.root.parent) if (p := f / "classnames.txt").is_file()), None)
+    if path and is_pointer_file(path):
+        raise InputError(f"{path}: a git-lfs pointer, not the class names", PULL)
     return read_class_names(path) if path else None
 
 
@@ -187,7 +216,7 @@ def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> I
     if findings.skipped:
         first = findings.skipped[0]
         name = first.below(settings.root) if settings.kind == "shards" else first.path
-        message += f"; {len(findings.skipped)} cannot be read, first {name}: {first.reason}"
+        message += f"; {len(findings.skipped)} cannot be used, first {name}: {first.reason}"
     files = take_census((), (*findings.skipped, *findings.passed_over), settings.root)
     if files.found:
         message += f"; {files.sentence(settings.root.name)}"

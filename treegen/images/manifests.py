@@ -5,20 +5,34 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Final
+from typing import Final, NamedTuple
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.files import SUFFIXES, picture_files, regular
-from treegen.images.interface import PARTS, Crop, Findings, LabelledImage, Labels, PartName
-from treegen.images.parquet import holds_pictures, part_of_file, read_parquet
+from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, SplitName, below
+from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
 from treegen.images.tables import Row, read_rows
-from treegen.text import show
+from treegen.text import counted, show
 
 _MOST_LISTED: Final = 5
 _MOST_SHOWN: Final = 200  # characters of a path that is not there
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system
+_ONE_LABEL: Final = "give each picture one label in the table"
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
+
+
+class _Entry(NamedTuple):
+    """What a row says of a picture."""
+
+    image: LabelledImage
+    label: str
+    place: str
+
+    @property
+    def words(self) -> str:
+        """The label, and where it is."""
+        return f"{show(self.label)} ({self.place})"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +43,7 @@ class PictureIndex:
         folder: the folder.
         tip: where rows are to name files.
         named: files that rows have named.
-        read: what was read of them so far, by file, label and crop.
+        rows: what the rows of all tables say, by file and crop.
         repeated: rows that name again what is read already.
         windows: rows whose paths were written with Windows separators.
     """
@@ -37,7 +51,7 @@ class PictureIndex:
     folder: Path
     tip: str
     named: set[str] = field(default_factory=set)
-    read: dict[tuple[str, int, Crop | None], list[LabelledImage]] = field(default_factory=dict)
+    rows: dict[tuple[str, Crop | None], list[_Entry]] = field(default_factory=dict)
     repeated: int = 0
     windows: int = 0
     _apart: Findings = field(default_factory=Findings)
@@ -59,15 +73,37 @@ class PictureIndex:
         found = self._stems.get(path.name, [])
         return [file for file in found if file.parent == path.parent] or found
 
-    def take(self, image: LabelledImage) -> bool:
-        """Tell whether a row names a new image; the same image in another split counts as new."""
-        key = (os.path.normpath(image.path), image.label, image.crop)
-        earlier = self.read.setdefault(key, [])
-        if any(image.part in (None, other.part) for other in earlier):
+    def add(self, image: LabelledImage, label: str, place: str) -> None:
+        """Add what a row says of a picture; the same picture and label in another split is not a repetition."""
+        entries = self.rows.setdefault((os.path.normpath(image.path), image.crop), [])
+        same = [at for at, entry in enumerate(entries) if entry.image.label == image.label]
+        if any(image.split in (None, entries[at].image.split) for at in same):
             self.repeated += 1
-            return False
-        earlier.append(image)
-        return True
+        elif unassigned := [at for at in same if entries[at].image.split is None]:
+            self.repeated += 1
+            entries[unassigned[0]] = _Entry(image, label, place)
+        else:
+            entries.append(_Entry(image, label, place))
+
+    def images(self, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+        """Yield the pictures of all rows, each once for each split, without those that rows label differently.
+
+        Where there are no classes, a picture may have several labels.
+        """
+        contradictions = list[str]()
+        for entries in self.rows.values():
+            if labels.names and len({entry.image.label for entry in entries}) > 1:
+                path, listed = entries[0].image.path, ", ".join(entry.words for entry in entries[:_MOST_LISTED])
+                contradictions.append(f"{below(path, self.folder)}: {listed}")
+                reason = f"contradictory labels: {listed}"
+                findings.leave_out(path, reason, kind="with contradictory labels", tip=_ONE_LABEL)
+            else:
+                yield from (entry.image for entry in entries)
+        if contradictions:
+            are = "picture with contradictory labels is", "pictures with contradictory labels are"
+            more = f" and {len(contradictions) - _MOST_LISTED} more" if len(contradictions) > _MOST_LISTED else ""
+            listed = "; ".join(map(_shortened, contradictions[:_MOST_LISTED]))
+            findings.notes.append(f"{counted(len(contradictions), *are)} left out: {listed}{more}")
 
     def finish(self, findings: Findings, below: Collection[Path] | None = None) -> None:
         """Count the pictures that no row has named, and note what was odd about the rows.
@@ -98,18 +134,19 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     columns = {name: name for name in ("path", "label", "split", "crop")} | dict(settings.columns)
     table = settings.source
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
-        yield from read_parquet(table, columns, part_of_file(table, table.parent), labels, findings)
+        yield from read_parquet(table, columns, split_of_file(table, table.parent), labels, findings)
         return
     tip = f"paths are relative to {settings.root}; `folder` below [images] names another folder"
     index = PictureIndex(folder=settings.root, tip=tip)
-    yield from read_table(table, settings.root, columns, labels, findings, index)
+    read_table(table, settings.root, columns, labels, findings, index)
+    yield from index.images(labels, findings)
     index.finish(findings)
 
 
 def read_table(
     table: Path, folder: Path, columns: Mapping[str, str], labels: Labels, findings: Findings, index: PictureIndex
-) -> Iterator[LabelledImage]:
-    """Yield the images listed in a table, each once.
+) -> None:
+    """Add the rows of a table to the index.
 
     Args:
         table: the file.
@@ -122,16 +159,16 @@ def read_table(
     Raises:
         InputError: a column is missing, or lines are invalid; the first few are listed with their numbers.
     """
-    faults, images = list[str](), list[LabelledImage]()
+    faults, name = list[str](), below(table, index.folder) if table.is_relative_to(index.folder) else table.name
     wanted = [columns[key] for key in (("path", "label") if labels.needed else ("path",))]
     for number, row in read_rows(table, wanted):
         try:
-            text, label, part = _path(row, columns), _label(row, columns, labels.needed), _part(row, columns)
+            text, label, split = _path(row, columns), _label(row, columns, labels.needed), _split(row, columns)
             crop = _crop(row.get(columns["crop"], ""))
         except ValueError as error:
             faults.append(f"line {number}: {error}")
             continue
-        class_index, place = labels.find(label), f"({table.name}, line {number})"
+        class_index, place = labels.find(label), f"{name}, line {number}"
         # a row with an unknown label counts under that label alone, so its other faults are not reported
         path = _file_of(text, folder, index, findings if class_index is not None else Findings(), place)
         if path:
@@ -141,11 +178,9 @@ def read_table(
             if path and path.is_file():
                 findings.pass_over(path, "with a label that is not a class")
         elif path and not path.is_file():
-            findings.leave_out(path, f"not a file {place}", exists=False)
+            findings.leave_out(path, f"not a file ({place})", exists=False)
         elif path and regular(path, findings):
-            image = LabelledImage(path=path, label=class_index, part=part, crop=crop)
-            if index.take(image):
-                images.append(image)
+            index.add(LabelledImage(path=path, label=class_index, split=split, crop=crop), label, place)
     if faults:
         more = f"\n  and {len(faults) - _MOST_LISTED} more" if len(faults) > _MOST_LISTED else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_LISTED])
@@ -153,7 +188,10 @@ def read_table(
             f"{table}: {len(faults)} line{'s' if len(faults) > 1 else ''} cannot be used{listed}{more}",
             "correct the lines",
         )
-    yield from images
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _path(row: Row, columns: Mapping[str, str]) -> str:
@@ -167,8 +205,7 @@ def _file_of(text: str, folder: Path, index: PictureIndex, findings: Findings, p
     """Return the file that a row means; of one that is not there the findings say why."""
 
     def leave_out(reason: str, tip: str = index.tip) -> None:
-        name = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-        findings.leave_out(folder / name, f"{reason} {place}", exists=False, tip=tip)
+        findings.leave_out(folder / _shortened(text), f"{reason} ({place})", exists=False, tip=tip)
 
     if _ADDRESS.match(text):
         tip = "download the pictures, and write their file names into the table"
@@ -208,11 +245,11 @@ def _label(row: Row, columns: Mapping[str, str], needed: bool) -> str:
     return text
 
 
-def _part(row: Row, columns: Mapping[str, str]) -> PartName | None:
+def _split(row: Row, columns: Mapping[str, str]) -> SplitName | None:
     text = row.get(columns["split"], "").strip()
-    if text and text.lower() not in PARTS:
-        raise ValueError(f"{show(text)} in {show(columns['split'])} is none of {', '.join(PARTS)}")
-    return PARTS[text.lower()] if text else None
+    if text and text.lower() not in SPLITS:
+        raise ValueError(f"{show(text)} in {show(columns['split'])} is none of {', '.join(SPLITS)}")
+    return SPLITS[text.lower()] if text else None
 
 
 def _crop(text: str) -> Crop | None:

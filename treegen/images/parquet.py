@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from treegen.errors import InputError
-from treegen.images.files import leave_out_unreadable
-from treegen.images.interface import Findings, LabelledImage, Labels, PartName, part_called
+from treegen.images.files import is_pointer, leave_out_pointer, leave_out_unreadable
+from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, split_called
 from treegen.images.tables import batches, label_names, open_parquet, picture_columns
 from treegen.text import show
 
@@ -17,21 +17,21 @@ def holds_pictures(path: Path) -> bool:
     return bool(picture_columns(path))
 
 
-def part_of_file(path: Path, root: Path) -> PartName | None:
+def split_of_file(path: Path, root: Path) -> SplitName | None:
     """Return the split that the folders or the name of a file mean: data/train-00000-of-00002.parquet."""
     words = (*path.relative_to(root).parts[:-1], path.stem)
-    return next((part for word in words if (part := part_called(word))), None)
+    return next((split for word in words if (split := split_called(word))), None)
 
 
 def read_parquet(
-    path: Path, columns: dict[str, str], part: PartName | None, labels: Labels, findings: Findings
+    path: Path, columns: dict[str, str], split: SplitName | None, labels: Labels, findings: Findings
 ) -> Iterator[LabelledImage]:
     """Yield the pictures of a file; `member` is the column and the number of the row.
 
     Args:
         path: the file.
         columns: what it calls `label`, and `path` if it has several columns of pictures.
-        part: the split of all its pictures.
+        split: the split of all its pictures.
         labels: finds their classes.
         findings: collects what is left out.
 
@@ -64,6 +64,8 @@ def read_parquet(
                 name = str((picture or {}).get("path") or "")
                 if not data:
                     findings.leave_out(path, "the row has no picture", member, exists=False)
+                elif is_pointer(data, len(data)):
+                    leave_out_pointer(path, findings, member)
                 elif not leave_out_unreadable(path, name, findings, member):
                     text = "" if cell is None else str(cell).strip()
                     index = labels.find(text) if text or not labels.needed else None
@@ -74,5 +76,5 @@ def read_parquet(
                         )
                     else:
                         yield LabelledImage(
-                            path=path, label=index, member=member, offset=number - 1, size=len(data), part=part
+                            path=path, label=index, member=member, offset=number - 1, size=len(data), split=split
                         )

@@ -15,12 +15,18 @@ from treegen.images.files import (
     HEAD,
     NO_ENDING,
     OTHER_SUFFIXES,
+    POINTER_BYTES,
+    PULL,
     SUFFIXES,
     UNREAD_SUFFIXES,
     is_picture,
+    is_pointer,
+    is_pointer_file,
+    leave_out_pointer,
     leave_out_unreadable,
+    picture_files,
 )
-from treegen.images.interface import PARTS, Findings, LabelledImage, Labels, PartName, part_called
+from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SplitName, split_called
 from treegen.images.pictures import MOST_BYTES
 from treegen.text import encodable, show
 
@@ -32,6 +38,8 @@ _MOST_LABEL: Final = 2**20
 _MOST_LINKS: Final = 8  # that lead to one file: links may lead in a circle
 _GIVE_LABELS: Final = "give each KEY.png a KEY.cls, or a KEY.json with a key label"
 _NO_CLASS: Final = "with a label that is not a class"
+COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+UNPACK: Final = "uncompress it, such as with gunzip"
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
@@ -42,18 +50,36 @@ def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> 
             f"{settings.source}: no such tars", "correct `shards` below [images]; an example is data/*.tar"
         )
     for path in paths:
-        if path.is_file():
-            yield from _read_tar(path, _part_of(path, settings.root), labels, findings)
-        else:
+        if not path.is_file():
             findings.leave_out(path, "no such tar", exists=False, tip="correct `shards` below [images]")
+        elif is_pointer_file(path):
+            leave_out_pointer(path, findings, what="tar")
+        else:
+            yield from _read_tar(path, split_of_tar(path, settings.root), labels, findings)
     others = sorted({path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")} - set(paths))
     if others:
         does = "other tar in the same folder does" if len(others) == 1 else "other tars in the same folder do"
         findings.notes.append(f"{len(others)} {does} not match {settings.source.name}: first {others[0].name}")
+    if labels.needed:
+        _count_beside(settings.root, set(paths), findings)
+
+
+def _count_beside(root: Path, tars: Collection[Path], findings: Findings) -> None:
+    """Count the pictures and the compressed tars below the folder of a set of tars: neither is read."""
+    for picture in picture_files(root, findings):
+        findings.pass_over(picture, "in no tar")
+    compressed = [path for path in compressed_tars(root) if path not in tars]
+    for path in compressed:
+        findings.leave_out(path, f"a compressed tar, which is not read: {UNPACK}", exists=False, tip=UNPACK)
+
+
+def compressed_tars(root: Path) -> list[Path]:
+    """Return the compressed tars below a folder, sorted."""
+    return sorted(path for path in root.rglob("*") if path.name.lower().endswith(COMPRESSED) and path.is_file())
 
 
 def shard_paths(pattern: Path) -> list[Path]:
-    """Expand a pattern to sorted tars: `*`, `?`, `[..]` as in a shell, `{000..012}` as in webdataset."""
+    """Expand a pattern to sorted tars, each once: `*`, `?`, `[..]` as in a shell, `{000..012}` as in webdataset."""
     span = _RANGE.search(str(pattern))
     if span:
         first, last = span.groups()
@@ -61,7 +87,7 @@ def shard_paths(pattern: Path) -> list[Path]:
             raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the range in braces")
         numbers = (str(n).zfill(len(first)) for n in range(int(first), int(last) + 1))
         expanded = (Path(str(pattern)[: span.start()] + n + str(pattern)[span.end() :]) for n in numbers)
-        paths = list(islice((path for each in expanded for path in shard_paths(each)), MOST_TARS + 1))
+        paths = list(dict.fromkeys(islice((p for each in expanded for p in shard_paths(each)), MOST_TARS + 1)))
         if len(paths) > MOST_TARS:
             raise InputError(f"{pattern}: more than {MOST_TARS} tars", "correct the ranges in braces")
         return paths
@@ -70,12 +96,13 @@ def shard_paths(pattern: Path) -> list[Path]:
     return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
 
 
-def _part_of(path: Path, root: Path) -> PartName | None:
+def split_of_tar(path: Path, root: Path) -> SplitName | None:
+    """Return the split that the folders or the name of a tar mean."""
     words = path.relative_to(root).parts
-    return next((part for word in words if (part := part_called(word))), PARTS.get(root.name.lower()))
+    return next((split for word in words if (split := split_called(word))), SPLITS.get(root.name.lower()))
 
 
-def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+def _read_tar(path: Path, split: SplitName | None, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """Yield the labelled pictures of a tar; of a damaged one, those before the damage."""
     members = list[tarfile.TarInfo]()
     try:
@@ -89,9 +116,9 @@ def _read_tar(path: Path, part: PartName | None, labels: Labels, findings: Findi
                 if not members:
                     findings.leave_out(path, "the tar is empty", exists=False)
             files = _with_links_resolved(members, path, findings)
-            yield from _read_members(tar, path, files, part, labels, findings)
+            yield from _read_members(tar, path, files, split, labels, findings)
     except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
-        tip = "write the tar again, without compression"
+        tip = UNPACK if path.name.lower().endswith(COMPRESSED) else "write the tar again, without compression"
         findings.leave_out(path, f"not an uncompressed tar: {error}", exists=False, tip=tip)
 
 
@@ -139,7 +166,7 @@ def _read_members(
     tar: tarfile.TarFile,
     path: Path,
     members: Iterable[tarfile.TarInfo],
-    part: PartName | None,
+    split: SplitName | None,
     labels: Labels,
     findings: Findings,
 ) -> Iterator[LabelledImage]:
@@ -148,6 +175,7 @@ def _read_members(
     webdataset ends a key at the first dot, so that a_v1.0.png has the key a_v1. But a file that is called like the
     picture up to its last dot (a_v1.0.cls) can only be its label; it comes before the label of the key (a_v1.cls).
     """
+    before = len(findings.skipped), len(findings.passed_over)
     by_key, by_stem = dict[str, dict[str, tarfile.TarInfo]](), dict[str, dict[str, tarfile.TarInfo]]()
     pictures, duplicates, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
     for member in members:
@@ -178,12 +206,15 @@ def _read_members(
                 reason = f"its label {repeated[0]} is a duplicate in the tar"
                 findings.leave_out(path, reason, member.name, kind=kind, tip=_GIVE_LABELS)
             elif not leave_out_unreadable(path, member.name, findings, member.name):
-                yield from _read_sample(tar, path, member, label_files, part, labels, findings)
+                yield from _read_sample(tar, path, member, label_files, split, labels, findings)
             names_read.add(member.name)
-    # keys that begin with _ are notes of the program that wrote the tar, not samples
+    # the picture of a label may be left out for a reason of its own; keys that begin with _ are notes of the program
+    # that wrote the tar, not samples
+    left_out = (*findings.skipped[before[0] :], *findings.passed_over[before[1] :])
+    keys = {*pictures, *(_split_key(each.member)[0] for each in left_out)}
     for label in (member for group in by_stem.values() for member in group.values()):
         key = _split_key(label.name)[0]
-        if key not in pictures and not key.rpartition("/")[2].startswith("_"):
+        if key not in keys and not key.rpartition("/")[2].startswith("_"):
             findings.leave_out(path, "a label without a picture", key, exists=False, tip=_GIVE_LABELS)
 
 
@@ -207,19 +238,31 @@ def _looks_like_picture(
     if ending in SUFFIXES | UNREAD_SUFFIXES and _hidden(member.name):
         findings.pass_over(path, "hidden (the name begins with a dot)", name)
         return False
-    if ending in SUFFIXES:
-        return True
     if ending in UNREAD_SUFFIXES:
         findings.pass_over(path, ending, name)
     if ending in UNREAD_SUFFIXES | OTHER_SUFFIXES or _hidden(member.name):
         return False
-    file = tar.extractfile(member)
-    if file is None or not is_picture(file.read(HEAD)):
+    if ending in SUFFIXES and member.size >= POINTER_BYTES:
+        return True
+    head = _head_of(tar, member)
+    if is_pointer(head, member.size) and (ending in SUFFIXES or NO_ENDING.fullmatch(ending)):
+        leave_out_pointer(path, findings, name)
         return False
+    if ending in SUFFIXES or not is_picture(head):
+        return ending in SUFFIXES
     if NO_ENDING.fullmatch(ending):
         return True
     findings.pass_over(path, ending, name)
     return False
+
+
+def _head_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """Return the first bytes of a file of a tar; empty where the tar ends before."""
+    try:
+        file = tar.extractfile(member)
+        return file.read(HEAD) if file else b""
+    except (tarfile.TarError, OSError):
+        return b""
 
 
 def _hidden(name: str) -> bool:
@@ -231,7 +274,7 @@ def _read_sample(
     path: Path,
     picture: tarfile.TarInfo,
     label_files: Mapping[str, tarfile.TarInfo],
-    part: PartName | None,
+    split: SplitName | None,
     labels: Labels,
     findings: Findings,
 ) -> Iterator[LabelledImage]:
@@ -252,7 +295,7 @@ def _read_sample(
         findings.pass_over(path, _NO_CLASS, picture.name)
     else:
         yield LabelledImage(
-            path=path, label=index, member=picture.name, offset=picture.offset_data, size=picture.size, part=part
+            path=path, label=index, member=picture.name, offset=picture.offset_data, size=picture.size, split=split
         )
 
 
@@ -267,7 +310,10 @@ def _label(tar: tarfile.TarFile, label_files: Mapping[str, tarfile.TarInfo]) -> 
     if file is None:
         return ""
     try:
-        text = file.read().decode("utf-8-sig")
+        data = file.read()
+        if is_pointer(data, len(data)):
+            raise ValueError(f"a git-lfs pointer: {PULL}")
+        text = data.decode("utf-8-sig")
         return _label_in(json.loads(text)) if ending == "json" else text.strip()
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None

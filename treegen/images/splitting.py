@@ -1,12 +1,92 @@
 """The dev and test splits: as the image set says, as recorded before, or by a hash of content and seed."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Final
 
 from treegen.config.settings import SplitSettings
-from treegen.images.interface import LabelledImage, PartName
+from treegen.images.interface import Findings, LabelledImage, PartName, SplitName
+from treegen.text import counted
+
+_OUTSIDE: Final = "outside the splits"
+_MOST_NAMED: Final = 10
+_ORDER: Final[tuple[SplitName, ...]] = ("train", "val", "test")
+
+
+def parts_of(splits: Collection[SplitName]) -> dict[SplitName, PartName]:
+    """Return what each split of a set is used for: dev to choose with, test to report on.
+
+    Test is test, and train and val are dev. A set of train and val alone is reported on val, which no one trains on.
+    A single split says nothing: hash and seed divide it.
+    """
+    if len(splits) < 2:
+        return {}
+    if "test" in splits:
+        return {"train": "dev", "val": "dev", "test": "test"}
+    return {"train": "dev", "val": "test"}
+
+
+def assign_parts(
+    images: Iterable[LabelledImage],
+    splits: Collection[SplitName],
+    findings: Findings,
+    place_of: Callable[[LabelledImage], str] | None,
+) -> Iterator[LabelledImage]:
+    """Yield the images with the part that their split is used for; this is the one rule for sets of every kind.
+
+    Pictures outside the splits of a set that has any are left out, since they may belong to any of them.
+
+    Args:
+        images: in the order of the set.
+        splits: all that the set has.
+        findings: collects what is left out, and notes of the division.
+        place_of: names the folder, the tar or the table of an image outside the splits. `None` keeps such images.
+    """
+    parts, count, outside = parts_of(splits), Counter[SplitName | None](), Counter[str]()
+    last: tuple[object, ...] = ()
+    repeated = 0
+    for image in images:
+        if splits and image.split is None and place_of:
+            outside[place_of(image)] += 1
+            findings.pass_over(image.path, _OUTSIDE, image.member)
+            continue
+        part = parts.get(image.split) if image.split else None
+        if (
+            part == "dev"
+        ):  # a table may have a picture in train and in val, and readers yield its rows one after another
+            picture = (image.path, image.member, image.crop, image.label)
+            if picture == last:
+                repeated += 1
+                continue
+            last = picture
+        count[image.split] += 1
+        yield replace(image, part=part) if part else image
+    if repeated:
+        findings.notes.append(
+            f"{counted(repeated, 'picture is', 'pictures are')} in train and in val: each counts once"
+        )
+    if place_of:
+        findings.notes += _division_notes(count, outside, by_seed=not parts)
+
+
+def _division_notes(count: "Counter[SplitName | None]", outside: "Counter[str]", *, by_seed: bool) -> Iterator[str]:
+    """Say which splits serve as dev and test if the set does not name both, and what is outside all of them."""
+    named = {split: f"the {counted(count[split], 'picture')} of {split}" for split in _ORDER if count[split]}
+    if by_seed and named:
+        only, pictures = next(iter(named.items()))
+        missing, are = "dev" if only == "test" else "test", "is" if count[only] == 1 else "are"
+        yield f"no {missing} split was recognised: {pictures} {are} divided by seed into dev and test"
+    elif {"train", "val"} == named.keys():
+        yield f"no test split was recognised: {named['val']} are used for test, {named['train']} for dev"
+    if outside:
+        listed = ", ".join(f"{name} ({number})" for name, number in outside.most_common(_MOST_NAMED))
+        more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+        subject = counted(sum(outside.values()), "picture is", "pictures are")
+        splits = ", ".join(named) or "that are recognised"
+        yield f"{subject} outside the splits ({splits}) and left out: {listed}{more}; name their split to use them"
 
 
 def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:
@@ -16,13 +96,6 @@ def fixed_parts(images: Iterable[LabelledImage]) -> dict[str, PartName]:
         if image.part is not None and parts.get(image.digest) != "test":
             parts[image.digest] = image.part
     return parts
-
-
-def as_divided(images: Sequence[LabelledImage], kind: str) -> list[LabelledImage]:
-    """Drop the splits of a set, other than a manifest, whose folders name only one split."""
-    if kind != "manifest" and len({image.part for image in images} - {None}) == 1:
-        return [replace(image, part=None) for image in images]
-    return list(images)
 
 
 def divide(

@@ -12,6 +12,7 @@ from typing import Any, Final
 from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import read_text
+from treegen.images.files import PULL, is_pointer_file
 from treegen.images.files import SUFFIXES as PICTURES
 from treegen.text import counted, encodable, first_line, show
 
@@ -44,6 +45,8 @@ def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Row
         raise InputError(f"{path}: unknown kind of table", f"expected a name that ends in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file", "correct [images] in domain.toml")
+    if is_pointer_file(path):
+        raise _pointer(path)
     if suffix == ".parquet":
         yield from _parquet(path, wanted)
     elif suffix in (".csv", ".tsv"):
@@ -95,16 +98,18 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
     reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text, wanted, delimiter), strict=True)
     start = 1  # line where the next row starts
     try:
-        heads = [head.strip() for head in next(reader, None) or ()]
+        rows = ([cell.strip() for cell in cells] for cells in reader)
+        heads = next((cells for cells in rows if any(cells)), [])
         if not heads:
             raise InputError(f"{path}: empty", "the first line names the columns: path,label")
+        head = reader.line_num
         if repeated := [name for name, count in Counter(heads).items() if count > 1 and name]:
-            raise InputError(f"{path}: line 1: two columns are named {show(repeated[0])}", "rename one of the two")
+            raise InputError(f"{path}: line {head}: two columns are named {show(repeated[0])}", "rename one of the two")
         checked = bool(set(wanted) <= set(heads))
-        start = reader.line_num + 1
+        start = head + 1
         for cells in reader:
             if not checked and cells:
-                _require_columns(path, 1, heads, wanted, dict(zip(heads, cells, strict=False)))
+                _require_columns(path, head, heads, wanted, dict(zip(heads, cells, strict=False)))
             if cells and len(cells) != len(heads):
                 message = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
                 few = "give every line a cell for each column, even an empty one"
@@ -112,7 +117,7 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
             if cells:
                 yield reader.line_num, dict(zip(heads, cells, strict=True))
             start = reader.line_num + 1
-        _require_columns(path, 1, heads, wanted, None)
+        _require_columns(path, head, heads, wanted, None)
     except csv.Error as error:
         if str(error) == "unexpected end of data":  # csv's errors carry no code
             message = f"{path}: line {start}: a double quote is not closed before the end of the file"
@@ -122,7 +127,8 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
 
 def _delimiter(text: str, wanted: Sequence[str], default: str) -> str:
     """Return the delimiter of the header: the one that gives the wanted columns, else the most frequent."""
-    head = text.lstrip("\r\n").partition("\n")[0].rstrip("\r")
+    blank = f' \r\n"{"".join(_DELIMITERS)}'
+    head = next((line for line in StringIO(text) if line.strip(blank)), "").rstrip("\r\n")
     ordered = sorted(_DELIMITERS, key=lambda sign: sign != default)
     cells = {sign: {cell.strip().strip('"') for cell in head.split(sign)} for sign in ordered}
     fitting = [sign for sign in ordered if len(wanted) > 1 and set(wanted) <= cells[sign]]
@@ -194,7 +200,13 @@ def batches(file: Any, path: Path, columns: Sequence[str], rows: int = 65_536) -
         raise _not_parquet(path, error) from None
 
 
+def _pointer(path: Path) -> InputError:
+    return InputError(f"{path}: a git-lfs pointer, not the table", PULL)
+
+
 def _not_parquet(path: Path, error: Exception) -> InputError:
+    if is_pointer_file(path):
+        return _pointer(path)
     return InputError(f"{path}: not Parquet: {first_line(error) or 'broken'}", "write the table again")
 
 

@@ -4,16 +4,19 @@ import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Final
 
 from treegen.config.class_names import doubtful
 from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_data, read_domain
+from treegen.config.settings import ImageSettings
 from treegen.config.trust import record, requests_of
 from treegen.errors import InputError
 from treegen.files import read_text, write_atomically
-from treegen.images import Findings, below, part_called, picture_files, survey_images
+from treegen.images import Findings, Labels, below, labels_of, picture_files, read_images, split_called, survey_images
 from treegen.images.hugging_face import metadata_tables, picture_parquets
+from treegen.images.shards import COMPRESSED, UNPACK, compressed_tars, shard_paths
 from treegen.images.tables import columns_of, guess_columns, label_names, picture_columns
 from treegen.text import counted, did_you_mean, encodable, show
 
@@ -93,8 +96,9 @@ def write_domain(
     Args:
         folder: created if missing.
         classes: a text file with one class name per line.
-        images: a folder with one folder per class, also below folders of splits; a folder as Hugging Face reads it; or
-            a table (CSV, TSV, JSON Lines, Parquet) of file names and labels.
+        images: a folder with one folder per class, also below folders of splits; a folder as Hugging Face reads it; a
+            table (CSV, TSV, JSON Lines, Parquet) of file names and labels; or webdataset tars (a tar, a pattern, or a
+            folder of tars).
         name: of the domain; the folder's name if not given.
         noun: what a single item of the domain is called.
         hints: visual features that may tell the classes apart.
@@ -115,8 +119,7 @@ def write_domain(
         raise InputError(f"{classes}: {_lines_of(classes, twice)}", "remove one of the two lines")
     if len(names) < 2:
         message = f"{classes or images}: {counted(len(names), 'class', 'classes')}; at least 2 are needed"
-        tip = "add class names" if classes else "--images DIR needs one folder of pictures per class"
-        raise InputError(message, tip)
+        raise InputError(message, _tip(source) if images and not classes else "add class names")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -167,6 +170,13 @@ def _files(domain: Domain) -> tuple[str, list[str]]:
     return found.files.sentence(below(domain.images.root, domain.folder)), list(found.notes)
 
 
+def _tip(source: str) -> str:
+    if source.startswith("folder"):
+        return "--images DIR needs one folder of pictures per class"
+    what = "each KEY.png of a tar a KEY.cls" if source.startswith("shards") else "each picture of a table a label"
+    return f"give {what}, or name the classes with --classes FILE"
+
+
 def _lines_of(classes: Path | None, names: Sequence[str]) -> str:
     """List names that occur twice in a class list, with their lines."""
     lines = [line.strip() for line in read_text(classes).splitlines()] if classes else []
@@ -185,16 +195,63 @@ def _source_of(images: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
         InputError: it is not there, or the columns of a table are not recognised.
     """
     named = _toml(_relative(images, folder))
+    if pattern := _pattern_of_tars(images):
+        return f"shards = {_toml(_relative(pattern, folder))}", _shard_labels(pattern)
     if images.is_file():
         columns, names = _table_labels(images)
         return f"manifest = {named}{columns}", names
     if not images.is_dir():
-        tip = "give the folder that holds one folder for each class, or a table of file names and labels"
+        tip = "give the folder that holds one folder for each class, a table of file names and labels, or tars"
         raise InputError(f"{images}: no such folder", tip)
     tables = metadata_tables(images)
     if tables or any(images.rglob("*.parquet")):
         return f"hf = {named}", _hugging_face_labels(images, tables)
     return f"folder = {named}", tuple(sorted(_class_folders(images)))
+
+
+def _pattern_of_tars(images: Path) -> Path | None:
+    """Return the pattern of webdataset tars that is meant: a tar, a pattern, or a folder of tars; `None` for others.
+
+    Raises:
+        InputError: the tars are compressed.
+    """
+    if images.name.lower().endswith(COMPRESSED):
+        raise InputError(f"{images}: a compressed tar, which is not read", UNPACK)
+    if not images.is_dir():
+        return images if images.suffix.lower() == ".tar" and any(p.is_file() for p in shard_paths(images)) else None
+    if len(_class_folders(images)) > 1 or metadata_tables(images) or any(images.rglob("*.parquet")):
+        return None
+    tars = sorted(path for path in images.rglob("*.tar") if path.is_file())
+    if not tars and (compressed := compressed_tars(images)):
+        raise InputError(f"{images}: only compressed tars, which are not read: first {compressed[0].name}", UNPACK)
+    depths = {len(path.relative_to(images).parts) for path in tars}
+    inside = "/".join(["*"] * (min(depths) - 1) + ["*.tar"]) if len(depths) == 1 else "**/*.tar"
+    return Path(escape(str(images))) / inside if tars else None
+
+
+class _AnyLabels(Labels):
+    """Labels of a set that has no classes yet: each is a class, in order of appearance."""
+
+    def __init__(self, numbered: tuple[str, ...] | None) -> None:
+        super().__init__(Domain(folder=Path(), name="none"), numbered)
+        self.indices = dict[str, int]()
+
+    def find(self, label: str) -> int:
+        """Return the number of the label."""
+        return self.indices.setdefault(self.named(label), len(self.indices))
+
+
+def _shard_labels(pattern: Path) -> tuple[str, ...]:
+    """Return the names of the file of class names next to shards, else the labels in them, sorted."""
+    settings, findings = ImageSettings(shards=pattern.absolute()), Findings()
+    numbered = labels_of(Domain(folder=Path(), name="none", images=settings)).numbered
+    labels = _AnyLabels(numbered or None)
+    for _ in read_images(settings, labels, findings):
+        pass
+    if not labels.indices and findings.skipped:
+        first = findings.skipped[0]
+        raise InputError(f"{first.below(settings.root)}: {first.reason}", first.tip or "check the content of the tar")
+    return (*numbered, *sorted(labels.indices.keys() - {*numbered}))
 
 
 def _table_labels(table: Path, path: str = "path", label: str = "label") -> tuple[str, tuple[str, ...]]:
@@ -235,27 +292,32 @@ def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
-    """Return the names of the folders that contain a picture: the outermost that neither are splits nor hold any."""
-    found = set[str]()
-    for inner in sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        if inner in covered:
-            continue
-        if part_called(inner.name) or any(p.is_dir() and _holds_classes(p) for p in inner.iterdir()):
+    """Return the names of the folders that contain a picture: the outermost that neither are splits nor hold any.
+
+    Beside splits that hold folders of classes, a folder that only holds folders too is a split of an unknown name;
+    beside splits with tables any folder is.
+    """
+    inside = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith("."))
+    splits = [p for p in inside if split_called(p.name)]
+    found = set[str]().union(*(_class_folders(split, covered) for split in splits if split not in covered))
+    beside_splits, beside_tables = bool(found), any(split in covered for split in splits)
+    for inner in (p for p in inside if p not in splits and p not in covered):
+        if any(p.is_dir() and _holds_classes(p) for p in inner.iterdir()):
             found |= _class_folders(inner, covered)
-        elif _holds_pictures(inner):
+        elif not beside_tables and _holds_pictures(inner, deep=not beside_splits):
             found.add(inner.name)
     return found
 
 
-def _holds_pictures(folder: Path) -> bool:
-    """Return whether a folder holds a picture, readable here or not."""
-    findings = Findings()
-    return any(picture_files(folder, findings)) or any(each.exists for each in findings.skipped)
+def _holds_pictures(folder: Path, *, deep: bool = True) -> bool:
+    """Return whether a folder holds a picture, readable here or not; or if not `deep`, whether it does so itself."""
+    findings, inner = Findings(), () if deep else {path for path in folder.iterdir() if path.is_dir()}
+    return any(picture_files(folder, findings, without=inner)) or any(each.exists for each in findings.skipped)
 
 
 def _holds_classes(folder: Path) -> bool:
     """Return whether a folder is a split with folders of classes: train/Newt, and not Newt/train."""
-    return part_called(folder.name) is not None and any(p.is_dir() for p in folder.iterdir())
+    return split_called(folder.name) is not None and any(p.is_dir() for p in folder.iterdir())
 
 
 def _mismatches(classes: Sequence[str], folders: Sequence[str], kind: str) -> list[str]:
