@@ -100,7 +100,7 @@ def _evaluate(workspace: Workspace, named: Version, dev_only: bool) -> Evaluatio
     check_lengths(tree, domain.name_prompts(), workspace.encoder)
     evaluator, evaluations, test = workspace.evaluator, 0, None
     dev = evaluator.parts["dev"]
-    answers = evaluator.answer(tree, dev.features)
+    answers = evaluator.answer(tree, evaluator.features(tree, "dev"))
     if not dev_only:
         part = evaluator.parts["test"]
         test = SplitPredictions(
@@ -112,7 +112,7 @@ def _evaluate(workspace: Workspace, named: Version, dev_only: bool) -> Evaluatio
         evaluations = workspace.store.record_evaluations(
             evaluator.images.digest,
             split_settings(domain.split),
-            [(digest_of(tree), evaluator.encoder.fingerprint, answers.decision.words)],
+            [(digest_of(tree), evaluator.encoder.fingerprint, evaluator.words(answers.decision))],
             {image.digest for image in part.images},
         )
     return Evaluation(
