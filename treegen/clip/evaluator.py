@@ -15,7 +15,8 @@ from treegen.clip.compute.joining import ViewJoin, compute_json, compute_words
 from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.abstaining import least_fit
-from treegen.clip.decisions.comparing import compare_rules, held_out_scores
+from treegen.clip.decisions.comparing import compare_rules
+from treegen.clip.decisions.comparing import held_out_scores as scores_of_held_out
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.group_report import group_predictions
 from treegen.clip.diagnosis.label_errors import find_label_errors
@@ -199,19 +200,19 @@ class Evaluator:
         self._adapted[questions.digest, split] = to_device(adapted, self.encoder.device)
         return self._adapted[questions.digest, split]
 
-    def embed_picture(self, tree: Tree, picture: "Image", digest: str) -> Array:
-        """Embed a picture of no image set as those of the set: (1, D), or (1, V, D) with several views.
+    def embed_pictures(self, tree: Tree, pictures: "Sequence[Image]", digests: Sequence[str]) -> Array:
+        """Embed pictures of no image set as those of the set: (B, D), or (B, V, D) with several views.
 
         Args:
-            tree: whose questions it will be asked.
-            picture: in RGB, cropped.
-            digest: SHA-256 of its file in hex.
+            tree: whose questions they will be asked.
+            pictures: in RGB, cropped (B).
+            digests: SHA-256 of each file in hex (B).
         """
         compute = self.domain.compute
         if compute.plain:
-            return to_device(self.encoder.encode_images([picture]), self.encoder.device)
+            return to_device(self.encoder.encode_images(pictures), self.encoder.device)
         questions = self._classifier(tree, names=False).questions if compute.adapt == "lora" else None
-        features = embed_pictures(self.encoder, [picture], [digest], compute.views, questions)
+        features = embed_pictures(self.encoder, pictures, digests, compute.views, questions)
         return to_device(features, self.encoder.device)
 
     def answer(self, tree: Tree, features: Array) -> Answers:
@@ -426,19 +427,19 @@ class Evaluator:
             tree: without errors.
             level: share of images whose set is to have the true class, 0 to 1.
         """
-        return set_limits(self._held_out_scores(tree), self.parts["dev"].labels, level)
+        return set_limits(self.held_out_scores(tree), self.parts["dev"].labels, level)
 
-    def _held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
+    def held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
         """Return the scores of the dev split (B, K), each by what the decision rule learns on other images."""
         dev, decision = self.parts["dev"], self.decide(tree)
         evidence = self.evidence(tree, self.features(tree, "dev"), names=decision.rule.uses_names)
-        return held_out_scores(decision, evidence, dev.labels)
+        return scores_of_held_out(decision, evidence, dev.labels)
 
     def _calibrated_on_dev(self, tree: Tree, decision: FittedRule) -> Calibrated:
         """Return the `calibration` of the dev split, if the rule gives probabilities."""
         if not decision.rule.probabilities:
             return {}
-        scores, labels = self._held_out_scores(tree), np.asarray(self.parts["dev"].labels)
+        scores, labels = self.held_out_scores(tree), np.asarray(self.parts["dev"].labels)
         return _calibration(decision, scores.max(1), scores.argmax(1) == labels)
 
     def predict_test(self, tree: Tree) -> tuple[int, ...]:

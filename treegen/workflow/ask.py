@@ -170,7 +170,7 @@ def _image_priors(
         evaluator = workspace.evaluator
         dev, place = evaluator.parts["dev"], {name: n for n, name in enumerate(tree.classes)}
         order = [evaluator.domain.classes.index(name) for name in tree.classes]
-        features = evaluator.embed_picture(tree, picture, hash_image(LabelledImage(path=image, label=0)))
+        features = evaluator.embed_pictures(tree, [picture], [hash_image(LabelledImage(path=image, label=0))])
         labels = np.array([place[evaluator.domain.classes[label]] for label in dev.labels], np.intp)
         return (
             evaluator.posterior(tree, features)[0][order],
