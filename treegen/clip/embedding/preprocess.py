@@ -85,7 +85,7 @@ def _prepare(
         decode = cache(partial(open_picture, image, crop))
         for number in numbers:
             try:
-                prepared.append(prepare_picture(partial(_view, decode, image, number), preprocessor))
+                prepared.append(prepare_picture(partial(view_picture, decode, image.digest, number), preprocessor))
                 good.append(index)
             except ValueError as error:
                 broken.append((index, str(error)))
@@ -95,8 +95,9 @@ def _prepare(
     )
 
 
-def _view(decode: "Callable[[], Image]", image: LabelledImage, number: int) -> "Image":
-    return view_of(image.digest, number).of(decode()) if number else decode()
+def view_picture(decode: "Callable[[], Image]", digest: str, number: int) -> "Image":
+    """Return a view of a picture, by the digest of its content; 0 is the picture itself."""
+    return view_of(digest, number).of(decode()) if number else decode()
 
 
 def prepare_picture(decode: "Callable[[], Image]", preprocessor: "Preprocessor") -> "Prepared":
