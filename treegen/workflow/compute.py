@@ -282,7 +282,7 @@ def _record(workspace: Workspace, evaluator: "Evaluator", tree: Tree) -> None:
 def freeze_compute(workspace: Workspace, comparison: ComputeComparison) -> str:
     """Write the setting that a comparison chose into the domain file; return its name.
 
-    From then on scores, previews, labels and reports use it. If the file has parameters of a decision rule, those that
+    From then on scores, previews, labels and reports use it. A file without the table stays as it is if nothing pays. If the file has parameters of a decision rule, those that
     were learnt with this setting replace them.
 
     Args:
@@ -296,6 +296,8 @@ def freeze_compute(workspace: Workspace, comparison: ComputeComparison) -> str:
     from treegen.clip.decisions.bayes import PRIOR
 
     settings = replace(comparison.chosen, exclude=workspace.domain.compute.exclude)
+    if settings == workspace.domain.compute:
+        return settings.words
     values = compute_json(settings)
     if settings.plain:
         del values["join"]
