@@ -282,8 +282,8 @@ def _record(workspace: Workspace, evaluator: "Evaluator", tree: Tree) -> None:
 def freeze_compute(workspace: Workspace, comparison: ComputeComparison) -> str:
     """Write the setting that a comparison chose into the domain file; return its name.
 
-    From then on scores, previews, labels and reports use it. A file without the table stays as it is if nothing pays. If the file has parameters of a decision rule, those that
-    were learnt with this setting replace them.
+    From then on scores, previews, labels and reports use it. A file without the table stays as it is if nothing pays.
+    If the file has parameters of a decision rule, those that were learnt with this setting replace them.
 
     Args:
         workspace: its domain file is written.
