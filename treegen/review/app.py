@@ -23,6 +23,7 @@ from treegen.review.flows.feedback import FeedbackFlow
 from treegen.review.flows.file_watch import BETWEEN, FileWatch
 from treegen.review.flows.leaving import LeavingFlow
 from treegen.review.flows.navigation import NavigationFlow
+from treegen.review.flows.notes import NotesFlow
 from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.panels_app import PanelsApp
@@ -46,6 +47,7 @@ class ReviewApp(PanelsApp):
         self.edits = EditFlow(self)
         self.editor = EditorFlow(self)
         self.navigation = NavigationFlow(self)
+        self.notes = NotesFlow(self)
         self.saving = SavingFlow(self)
         self.scoring = ScoringFlow(self)
         self.feedback = FeedbackFlow(self, llm)

@@ -89,8 +89,8 @@ class ReviewContext(Protocol):
     def tree_changed(self) -> None:
         """Repaint after a change of the tree, then validate and rescore."""
 
-    def locks_changed(self) -> None:
-        """Repaint after something was locked or unlocked."""
+    def marks_changed(self) -> None:
+        """Repaint after a lock, a review or a comment has changed, and the tree has not."""
 
     def refresh_panes(self) -> None:
         """Repaint everything from the review."""

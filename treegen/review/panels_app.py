@@ -140,7 +140,8 @@ class PanelsApp(BackgroundApp[None]):
         self.detail.soon()
         self.call_after_refresh(self.post_message, messages.TreeChanged())
 
-    def locks_changed(self) -> None:
-        """Repaint after something was locked or unlocked."""
+    def marks_changed(self) -> None:
+        """Repaint after a lock, a review or a comment has changed, and the tree has not."""
         self.proposal.follow()
+        self.saving.tell_restored()
         self.refresh_panes()

@@ -18,7 +18,9 @@ from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.text import first_line
 from treegen.tree.document import digest_of, parse_json
+from treegen.tree.feedback_target import Target
 from treegen.tree.model import Tree
+from treegen.tree.review_notes import Notes, comments, reviewed
 from treegen.tree.validation.checks import approval_problems, digest_problems
 from treegen.tree.validation.problems import Problem, errors_of, with_levels
 from treegen.workflow.check import advice_problems, check_tree
@@ -148,6 +150,7 @@ class ReviewModel:
         self.scores = [self.measured.dev["accuracy"]] if self.measured else []
         self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
         self._approval: tuple[Tree, tuple[Problem, ...]] | None = None
+        self._reviewed: tuple[Tree, Notes, frozenset[Target]] | None = None
         self._file_problems: tuple[Problem, ...] = ()
         self.file_read()
         self._encoder = encoder
@@ -184,6 +187,19 @@ class ReviewModel:
     def known_problems(self) -> tuple[Problem, ...]:
         """The last computed problems, possibly of an earlier state; does not run the checks."""
         return (*self._checked[1], *self._others) if self._checked else ()
+
+    @property
+    def reviewed(self) -> frozenset[Target]:
+        """The groups and classes that are marked as reviewed and have not changed since."""
+        notes = self.session.notes
+        if self._reviewed is None or self._reviewed[0] is not self.tree or self._reviewed[1] is not notes:
+            self._reviewed = (self.tree, notes, reviewed(self.tree, notes))
+        return self._reviewed[2]
+
+    @property
+    def comments(self) -> dict[Target, str]:
+        """The comments on what the tree has, in its order."""
+        return comments(self.tree, self.session.notes)
 
     @property
     def errors(self) -> int:

@@ -1,7 +1,7 @@
 """A review session: a tree edited by changes, with undo that survives a restart and saves that lose nothing."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from treegen.tree.changes.difference import difference, undo
 from treegen.tree.document import digest_of, dump, save
 from treegen.tree.merge.three_way import MergeResult, merge
 from treegen.tree.model import Tree
+from treegen.tree.review_notes import NoteChange, Notes, applied, followed
 from treegen.vcs.versions import tree_of
 
 
@@ -32,6 +33,7 @@ class Session:
         resumed: whether an earlier session was resumed.
         restored: how many times the history was removed while it was in use, and written again with every step.
         locks: what language models may not change: `group NAME` or `class NAME`.
+        notes: which groups and classes are reviewed, and comments.
     """
 
     def __init__(self, path: Path, store: Store) -> None:
@@ -56,6 +58,7 @@ class Session:
         last = self._journal.latest()
         self._opened = self.store.opened
         self.resumed = False
+        self.notes: Notes = self._journal.notes()
         if last is not None:
             self._id, self.steps, self.position = last.id, last.steps, last.position
             self._base = last.base
@@ -96,6 +99,7 @@ class Session:
             steps=self.steps,
             position=self.position,
             locks=self.locks,
+            notes=self.notes,
         )
         self._id = self._journal.restore(left)
         self._opened = self.store.opened
@@ -125,12 +129,22 @@ class Session:
             return
         tree = apply(self.tree, step_changes)
         step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes))
-        locks = self._renamed_locks(step_changes)
+        self._add(step, tree, followed(self.notes, self.tree, tree, step_changes))
+
+    def note(self, label: str, changes: Iterable[NoteChange]) -> None:
+        """Write notes as one step, which leaves the tree as it is."""
+        written = tuple(change for change in changes if change.old != change.new)
+        if written:
+            step = Step(label=label, changes=(), back=(), notes=written)
+            self._add(step, self.tree, applied(self.notes, written))
+
+    def _add(self, step: Step, tree: Tree, notes: Notes) -> None:
+        locks = self._renamed_locks(step.changes)
         self.check_store()
-        self._journal.add(self._id, self.position, step, locks)
+        self._journal.add(self._id, self.position, step, locks, None if notes is self.notes else notes)
         self.steps = (*self.steps[: self.position], step)
         self.position += 1
-        self.tree, self.locks = tree, locks
+        self.tree, self.locks, self.notes = tree, locks, notes
 
     def become(self, label: str, tree: Tree) -> None:
         """Apply the difference to another tree as one step: after an editor, a merge or a proposal."""
@@ -141,7 +155,7 @@ class Session:
         if not self.position:
             return None
         step = self.steps[self.position - 1]
-        self._move(self.position - 1, step.back)
+        self._move(self.position - 1, step.back, [change.inverse() for change in reversed(step.notes)])
         return step
 
     def redo(self) -> Step | None:
@@ -149,14 +163,15 @@ class Session:
         if self.position == len(self.steps):
             return None
         step = self.steps[self.position]
-        self._move(self.position + 1, step.changes)
+        self._move(self.position + 1, step.changes, step.notes)
         return step
 
-    def _move(self, position: int, changes: tuple[Change, ...]) -> None:
-        tree, locks = apply(self.tree, changes), self._renamed_locks(changes)
+    def _move(self, position: int, changes: tuple[Change, ...], written: Sequence[NoteChange]) -> None:
+        tree, locks = apply(self.tree, changes) if changes else self.tree, self._renamed_locks(changes)
+        notes = applied(self.notes, written) if written else followed(self.notes, self.tree, tree, changes)
         self.check_store()
-        self._journal.move(self._id, position, locks)
-        self.position, self.tree, self.locks = position, tree, locks
+        self._journal.move(self._id, position, locks, None if notes is self.notes else notes)
+        self.position, self.tree, self.locks, self.notes = position, tree, locks, notes
 
     def save(self) -> Revision:
         """Write the canonical text and store the tree as a revision.
@@ -282,7 +297,7 @@ class Session:
         self.check_store()
         text = save(self.path, self.tree)
         self.saved, self._file_hash = self.tree, _hash(text)  # now: if the store cannot be written, the file still is
-        labels = [step.label for step in self.steps[: self.position]]
+        labels = [step.label for step in self.steps[: self.position] if step.changes]
         latest = self.store.latest()
         note = "; ".join(labels[-3:]) or "saved"
         revision = self.store.find_revision(digest_of(self.tree)) or self.store.add_revision(

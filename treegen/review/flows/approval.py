@@ -35,7 +35,9 @@ class ApprovalFlow:
         name = identity(review.path.resolve().parent)
         save = "save, and " if review.session.unsaved else ""
         choices = [f"{save}approve as {name}" if name else f"{save}approve", "not now"]
-        if await self.context.ask(ChoiceDialog(self._title(), choices)) != 0:
+        count = len(review.comments)
+        kept = f"\n{counted(count, 'comment')} kept with the approval" if count else ""
+        if await self.context.ask(ChoiceDialog(self._title() + kept, choices)) != 0:
             return
         if not name:
             name = await self.context.ask(TextDialog("Who approves it? Name <mail>"))

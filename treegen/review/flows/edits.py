@@ -271,7 +271,7 @@ class EditFlow:
             what = f"group {at.group.name}" if at.group and at.kind else ""
         if what:
             session.set_lock(what, what not in session.locks)
-            self.context.locks_changed()
+            self.context.marks_changed()
 
     def move_by(self, by: int) -> None:
         """Move the group, option or class under the cursor by one place up or down."""

@@ -39,7 +39,7 @@ class HistoryPane(Vertical):
             (
                 "step" if number <= session.position else "undone",
                 str(number),
-                "; ".join(c.sentence for c in step.changes),
+                "; ".join(c.sentence for c in step.changes) or step.label,
             )
             for number, step in steps
         ]

@@ -12,6 +12,8 @@ from treegen.review.widgets.search_bar import SearchBar
 from treegen.text import counted
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
+from treegen.tree.feedback_target import Target
+from treegen.tree.review_notes import class_target, group_target, option_target
 from treegen.tree.validation.problems import errors_of, path_of
 
 if TYPE_CHECKING:
@@ -36,6 +38,23 @@ TO_THE_TREE: Final = (
 )
 _MARKED: Final = "+ "
 _LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for the language model")
+
+
+def marks_of(review: "ReviewModel", target: Target) -> str:
+    """Return the signs in front of a group, option or class: locked, reviewed, commented."""
+    name = target.class_name or target.group
+    signs = (
+        ("*", target.kind != "option" and f"{target.kind} {name}" in review.session.locks),
+        ("✓", target in review.reviewed),
+        ("¶", ("comment", target) in review.session.notes),
+    )
+    return "".join(f"{sign} " for sign, is_set in signs if is_set)
+
+
+def progress_of(review: "ReviewModel", kind: str, total: int) -> str:
+    """Return how many groups or classes are reviewed; empty before the first."""
+    done = sum(target.kind == kind for target in review.reviewed)
+    return f"{done} of {total} reviewed" if done else ""
 
 
 def percent(value: float | None, *, stale: bool = False) -> str:
@@ -72,10 +91,10 @@ class GroupsPane(PaneGrid):
         groups = review.tree.groups
         measured, stale = review.measured, review.stale
         right = [g["accuracy"] if (g := measured and measured.group(group.name)) else None for group in groups]
-        locked = [f"group {group.name}" in review.session.locks for group in groups]
+        marks = [marks_of(review, group_target(group.name)) for group in groups]
 
         def cell(row: int, column: int) -> str:
-            return (("* " if locked[row] else "") + groups[row].name, percent(right[row], stale=stale))[column]
+            return (marks[row] + groups[row].name, percent(right[row], stale=stale))[column]
 
         columns = [
             Column(head="group", width=max(self.scrollable_content_region.width - 10, 12)),
@@ -88,7 +107,7 @@ class GroupsPane(PaneGrid):
             lambda r, c: tone_of(right[r], stale=stale) if c else "",
             "no group yet: a adds one",
         )
-        self.entitle("groups", str(len(groups)))
+        self.entitle("groups", str(len(groups)), progress_of(review, "group", len(groups)))
 
     def chosen(self, review: "ReviewModel") -> "Group | None":
         """Return the group under the cursor."""
@@ -121,13 +140,17 @@ class OptionsPane(PaneGrid):
         known, stale = review.measured and review.measured.group(group.name), review.stale
         right: dict[str, Any] = {o["option"]: o for o in known["options"]} if known else {}
         classes = [users(review.tree, group.name, option) for option in group.options]
+        marks = [marks_of(review, option_target(group.name, option)) for option in group.options]
 
         def cell(row: int, column: int) -> str:
             option = group.options[row]
             accuracy = right.get(option, {}).get("accuracy")
-            return (option, str(len(classes[row])), percent(accuracy, stale=stale), ", ".join(classes[row][:30]))[
-                column
-            ]
+            return (
+                marks[row] + option,
+                str(len(classes[row])),
+                percent(accuracy, stale=stale),
+                ", ".join(classes[row][:30]),
+            )[column]
 
         def tone(row: int, column: int) -> str:
             if column == 2:
@@ -167,12 +190,12 @@ class RulesPane(PaneGrid):
         super().__init__(id=id, cells=True)
         self.marked: set[str] = set()
         self._last_marked = 0
-        self._names: Sequence[str] = ()
+        self.names: Sequence[str] = ()  #: the classes of the rows
 
     def action_mark(self) -> None:
         """Mark the class under the cursor, or take its mark off, and go on."""
-        if self.row < len(self._names):
-            self.marked ^= {self._names[self.row]}
+        if self.row < len(self.names):
+            self.marked ^= {self.names[self.row]}
             self._last_marked = self.row
             self.put_cursor(self.row + 1)
             self.redraw()
@@ -180,7 +203,7 @@ class RulesPane(PaneGrid):
     def action_mark_range(self) -> None:
         """Mark the classes from the one that was marked last to the one under the cursor."""
         first, last = sorted((self._last_marked, self.row))
-        self.marked |= set(self._names[first : last + 1])
+        self.marked |= set(self.names[first : last + 1])
         self.redraw()
 
     def action_unmark(self) -> None:
@@ -198,12 +221,12 @@ class RulesPane(PaneGrid):
         review = context.review
         tree = review.tree
         draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
-        self._names, locks = names, review.session.locks
+        self.names = names
+        marks = [marks_of(review, class_target(name)) for name in names]
 
         def cell(row: int, column: int) -> str:
             if column == 0:
-                marks = (_MARKED if names[row] in self.marked else "", "* " if f"class {names[row]}" in locks else "")
-                return "".join(marks) + names[row]
+                return (_MARKED if names[row] in self.marked else "") + marks[row] + names[row]
             answer = draft.answer(names[row], groups[column - 1])
             return answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
 
@@ -218,7 +241,8 @@ class RulesPane(PaneGrid):
         widths[0] += len(_MARKED)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
         self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
-        self.entitle("rules", f"{counted(len(names), 'class', 'classes')}, {counted(len(groups), 'group')}")
+        counts = f"{counted(len(names), 'class', 'classes')}, {counted(len(groups), 'group')}"
+        self.entitle("rules", counts, progress_of(review, "class", len(names)))
 
 
 class ProblemsPane(PaneGrid):
