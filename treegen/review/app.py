@@ -16,6 +16,7 @@ from treegen.review import messages
 from treegen.review.background import DaemonThread
 from treegen.review.flows.appearance import AppearanceFlow
 from treegen.review.flows.approval import ApprovalFlow
+from treegen.review.flows.compare import CompareFlow
 from treegen.review.flows.detail import DetailFlow
 from treegen.review.flows.edits import EditFlow
 from treegen.review.flows.external_editor import EditorFlow
@@ -44,6 +45,7 @@ class ReviewApp(PanelsApp):
         super().__init__()
         self.review = review
         self.approval = ApprovalFlow(self)
+        self.compare = CompareFlow(self)
         self.edits = EditFlow(self)
         self.editor = EditorFlow(self)
         self.navigation = NavigationFlow(self)

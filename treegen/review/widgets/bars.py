@@ -53,6 +53,9 @@ EVERYWHERE: Final = (
     Binding("o", "app.do('navigation', 'jump')", "jump", show=False, tooltip="Jump to a pane"),
     Binding("s", "app.do('scoring', 'score_test')", "score", show=False, tooltip="Score on the test split"),
     Binding("S", "app.do('approval', 'ask')", "approve", show=False, tooltip="Approve, and what changed since"),
+    Binding(
+        "C", "app.do('compare', 'show')", "changes", show=False, tooltip="Changes in words, and what restores them"
+    ),
     Binding("t", "app.do('notes', 'toggle')", "reviewed", show=False, tooltip="Reviewed: mark, and go to the next"),
     Binding("T", "app.do('notes', 'next')", "next unreviewed", show=False, tooltip="Next that is not reviewed"),
     Binding("c", "app.do('notes', 'comment')", "comment", show=False, tooltip="Comment on group, option or class"),

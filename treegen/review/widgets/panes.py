@@ -41,9 +41,12 @@ _LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for
 
 
 def marks_of(review: "ReviewModel", target: Target) -> str:
-    """Return the signs in front of a group, option or class: locked, reviewed, commented."""
-    name = target.class_name or target.group
+    """Return the signs in front of a group, option or class: changed, locked, reviewed, commented."""
+    name, changed = target.class_name or target.group, review.changed
+    parts = {"group": changed.groups, "class": changed.classes}
+    is_new = (target.group, target.option) in changed.options if target.kind == "option" else name in parts[target.kind]
     signs = (
+        ("•", is_new),
         ("*", target.kind != "option" and f"{target.kind} {name}" in review.session.locks),
         ("✓", target in review.reviewed),
         ("¶", ("comment", target) in review.session.notes),
@@ -223,17 +226,21 @@ class RulesPane(PaneGrid):
         draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
         self.names = names
         marks = [marks_of(review, class_target(name)) for name in names]
+        changed = review.changed.answers
 
         def cell(row: int, column: int) -> str:
             if column == 0:
                 return (_MARKED if names[row] in self.marked else "") + marks[row] + names[row]
             answer = draft.answer(names[row], groups[column - 1])
-            return answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
+            word = answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
+            return f"• {word}" if (names[row], groups[column - 1]) in changed else word
 
         def tone(row: int, column: int) -> str:
             if column == 0:
                 return "warn" if names[row] in self.marked else ""
             answer = draft.answer(names[row], groups[column - 1])
+            if (names[row], groups[column - 1]) in changed:
+                return "warn"
             return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
 
         heads = ["class", *groups]
