@@ -14,6 +14,7 @@ from treegen.config.overrides import llm_settings_with
 from treegen.config.settings import EncoderSettings, LlmSettings
 from treegen.review import messages
 from treegen.review.background import DaemonThread
+from treegen.review.finder import TreeProvider
 from treegen.review.flows.appearance import AppearanceFlow
 from treegen.review.flows.approval import ApprovalFlow
 from treegen.review.flows.compare import CompareFlow
@@ -22,6 +23,7 @@ from treegen.review.flows.edits import EditFlow
 from treegen.review.flows.external_editor import EditorFlow
 from treegen.review.flows.feedback import FeedbackFlow
 from treegen.review.flows.file_watch import BETWEEN, FileWatch
+from treegen.review.flows.filters import FilterFlow
 from treegen.review.flows.leaving import LeavingFlow
 from treegen.review.flows.navigation import NavigationFlow
 from treegen.review.flows.notes import NotesFlow
@@ -39,6 +41,7 @@ class ReviewApp(PanelsApp):
 
     TITLE = "treegen review"
     BINDINGS: ClassVar[list[BindingType]] = [*EVERYWHERE]
+    COMMANDS = PanelsApp.COMMANDS | {TreeProvider}
 
     def __init__(self, review: ReviewModel, llm: LlmSettings) -> None:
         """Show a review; `llm` is the language model for feedback."""
@@ -48,6 +51,7 @@ class ReviewApp(PanelsApp):
         self.compare = CompareFlow(self)
         self.edits = EditFlow(self)
         self.editor = EditorFlow(self)
+        self.filters = FilterFlow(self)
         self.navigation = NavigationFlow(self)
         self.notes = NotesFlow(self)
         self.saving = SavingFlow(self)

@@ -19,6 +19,7 @@ from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.widgets.bars import NARROW, KeysFooter, tabs_of, title_of
 from treegen.review.widgets.body import Body
+from treegen.review.widgets.filter_bar import FilterBar
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.review.widgets.search_bar import SearchBar
 from treegen.review.widgets.switcher import PaneSwitcher
@@ -53,6 +54,7 @@ class PanelsApp(BackgroundApp[None]):
         yield Static(id="title", markup=False)
         yield Body(id="body")
         yield SearchBar(id="search")
+        yield FilterBar(id="filter")
         yield Static(id="status", markup=False)
         yield KeysFooter(id="hints")
 

@@ -1,6 +1,7 @@
 """The diff view: the tree against what was saved or approved or any revision, and the way back to it."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
@@ -9,6 +10,9 @@ from treegen.review.screens.dialogs import ChoiceDialog
 from treegen.review.widgets.history import HistoryPane
 from treegen.text import counted
 from treegen.workflow.tree_comparison import Base, TreeComparison, approved_base, revision_base, saved_base
+
+if TYPE_CHECKING:
+    from treegen.history.store import Revision
 
 
 class CompareFlow:
@@ -30,7 +34,11 @@ class CompareFlow:
             case None:
                 return
             case revision:
-                self.context.converse(partial(self._with, revision_base(revision)), "compare")
+                self.with_revision(revision)
+
+    def with_revision(self, revision: "Revision") -> None:
+        """Compare with a revision."""
+        self.context.converse(partial(self._with, revision_base(revision)), "compare")
 
     async def _with(self, base: Base) -> None:
         self._take_base(base)

@@ -79,10 +79,10 @@ class NotesFlow:
         names = self.context.query_one(RulesPane).names if is_class else [group.name for group in review.tree.groups]
         make = class_target if is_class else group_target
         name = target.class_name if is_class else target.group
-        start = names.index(name) + 1 if name in names else 0
+        grid = self.context.query_one(RulesPane if is_class else GroupsPane)
+        start = names.index(name) + 1 if name in names else min(grid.row, len(names))  # a filter may have dropped it
         for place in (*range(start, len(names)), *range(start)):
             if make(names[place]) not in review.reviewed:
-                grid = self.context.query_one(RulesPane if is_class else GroupsPane)
                 if is_class and self.context.pane != "rules":
                     self.context.show_pane("rules")
                 grid.put_cursor(place)

@@ -56,6 +56,7 @@ EVERYWHERE: Final = (
     Binding(
         "C", "app.do('compare', 'show')", "changes", show=False, tooltip="Changes in words, and what restores them"
     ),
+    Binding("ampersand", "app.do('filters', 'ask')", "filter", show=False, tooltip="Filter rules or images"),
     Binding("t", "app.do('notes', 'toggle')", "reviewed", show=False, tooltip="Reviewed: mark, and go to the next"),
     Binding("T", "app.do('notes', 'next')", "next unreviewed", show=False, tooltip="Next that is not reviewed"),
     Binding("c", "app.do('notes', 'comment')", "comment", show=False, tooltip="Comment on group, option or class"),
@@ -77,7 +78,7 @@ _MOVES: Final = [
     ("ctrl+p", "command palette"),
     ("escape", "leave a dialog"),
 ]
-_SHOWN: Final = {"slash": "/", "question_mark": "?"}
+_SHOWN: Final = {"slash": "/", "ampersand": "&", "question_mark": "?"}
 
 
 def title_of(review: ReviewModel, on_disk: str) -> Content:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, PaneGrid, widths_of
-from treegen.review.widgets.search_bar import SearchBar
+from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
 from treegen.text import counted
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
+from treegen.tree.model import Tree
 from treegen.tree.review_notes import class_target, group_target, option_target
 from treegen.tree.validation.problems import errors_of, path_of
+from treegen.workflow.class_filter import class_filter
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
@@ -185,7 +186,7 @@ class RulesPane(PaneGrid):
         replace(_PROMPT, show=False),  # of the group under the cursor of the groups
         Binding("space", "mark", "mark", show=False, tooltip="Mark the class: enter re-points all that are marked"),
         Binding("v", "mark_range", "mark to here", show=False, tooltip="Mark the classes from the last marked to here"),
-        Binding("escape", "unmark", "unmark", show=False, tooltip="Leave the search, or take the marks off"),
+        Binding("escape", "app.do('filters', 'leave')", "unmark", show=False, tooltip="Leave filter, search or marks"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -194,6 +195,18 @@ class RulesPane(PaneGrid):
         self.marked: set[str] = set()
         self._last_marked = 0
         self.names: Sequence[str] = ()  #: the classes of the rows
+        self.filter = self.passing = ""
+
+    @property
+    def list(self) -> Grid:
+        """The grid that is filtered."""
+        return self
+
+    def class_at(self, tree: Tree) -> str | None:
+        """Return the class under the cursor."""
+        names = self.names if self.filter else tree.classes  # which may have changed since the last paint
+        name = names[self.row] if self.row < len(names) else None
+        return name if name in tree.classes else None
 
     def action_mark(self) -> None:
         """Mark the class under the cursor, or take its mark off, and go on."""
@@ -209,11 +222,6 @@ class RulesPane(PaneGrid):
         self.marked |= set(self.names[first : last + 1])
         self.redraw()
 
-    def action_unmark(self) -> None:
-        """Take the marks off."""
-        self.unmark()
-        self.screen.query_one(SearchBar).action_leave()
-
     def unmark(self) -> None:
         """Take the marks off."""
         self.marked.clear()
@@ -223,8 +231,9 @@ class RulesPane(PaneGrid):
         """Repaint the rules."""
         review = context.review
         tree = review.tree
-        draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
-        self.names = names
+        draft, groups = MutableTree(tree), [g.name for g in tree.groups]
+        accepts = class_filter(self.filter, review)
+        self.names = names = [name for name in tree.classes if accepts(name)]
         marks = [marks_of(review, class_target(name)) for name in names]
         changed = review.changed.answers
 
@@ -247,9 +256,13 @@ class RulesPane(PaneGrid):
         widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
         widths[0] += len(_MARKED)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
-        self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
-        counts = f"{counted(len(names), 'class', 'classes')}, {counted(len(groups), 'group')}"
-        self.entitle("rules", counts, progress_of(review, "class", len(names)))
+        note = f"no class passes &{self.filter}; escape shows all" if self.filter else "no class yet: a adds one"
+        self.fill(columns, len(names), cell, tone, note)
+        total = len(tree.rules)
+        counts = f"{counted(total, 'class', 'classes')}, {counted(len(groups), 'group')}"
+        self.passing = f"{len(names)} of {total}"
+        shown = f"&{self.filter}: {self.passing}" if self.filter else counts
+        self.entitle("rules", shown, progress_of(review, "class", total))
 
 
 class ProblemsPane(PaneGrid):
