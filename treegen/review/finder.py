@@ -3,18 +3,25 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from textual.command import Hit, Hits, Provider
 from textual.content import Content
 
+from treegen.review.context import ReviewContext
+from treegen.review.flows.compare import CompareFlow
+from treegen.review.flows.navigation import NavigationFlow
 from treegen.text import printable
 from treegen.tree.validation.problems import pointer_to
 
-if TYPE_CHECKING:
-    from treegen.review.app import ReviewApp
-
 _AT_ONCE: Final = 200  # candidates between two looks at the keys
+
+
+class _Findable(ReviewContext, Protocol):
+    """The application as the finder sees it."""
+
+    navigation: NavigationFlow
+    compare: CompareFlow
 
 
 class TreeProvider(Provider):
@@ -35,7 +42,7 @@ class TreeProvider(Provider):
                 yield Hit(score, shown, go, text=text, help=kind)
 
 
-def _candidates(app: "ReviewApp") -> Iterator[tuple[str, str, Callable[[], None]]]:
+def _candidates(app: _Findable) -> Iterator[tuple[str, str, Callable[[], None]]]:
     """Yield names, what they are, and how to go there."""
     review, navigation = app.review, app.navigation
     for group in review.tree.groups:

@@ -117,6 +117,7 @@ class ReviewModel:
         domain_path: Path | None = None,
         encoder: EncoderSettings | None = None,
         thread: Executor | None = None,
+        read_only: bool = False,
     ) -> None:
         """Open the tree, the session it was left in, and its domain.
 
@@ -124,6 +125,7 @@ class ReviewModel:
             path: the tree file.
             domain_path: the domain file or its folder; the tree's folder if not given.
             encoder: overrides the domain's [encoder].
+            read_only: nothing is edited, saved or noted.
             thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
 
         Raises:
@@ -131,7 +133,7 @@ class ReviewModel:
             ProblemsError: it is not a tree.
         """
         with ExitStack() as opened:
-            self.session = Session(path, opened.enter_context(Store(path)))
+            self.session = Session(path, opened.enter_context(Store(path)), read_only=read_only)
             opened.callback(self.session.close)
             self._opened = opened.pop_all()
         self.path = path

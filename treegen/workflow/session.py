@@ -31,19 +31,20 @@ class Session:
         tree: the current tree.
         steps: all steps that can be undone or redone; the first `position` are applied.
         resumed: whether an earlier session was resumed.
+        read_only: nothing is changed or stored, and another session is not resumed.
         restored: how many times the history was removed while it was in use, and written again with every step.
         locks: what language models may not change: `group NAME` or `class NAME`.
         notes: which groups and classes are reviewed, and comments.
     """
 
-    def __init__(self, path: Path, store: Store) -> None:
-        """Open the file, and resume its last session unless another process has it open.
+    def __init__(self, path: Path, store: Store, *, read_only: bool = False) -> None:
+        """Open the file, and resume its last session unless another process has it open or it is only to be read.
 
         Raises:
             InputError: the file cannot be read.
             ProblemsError: it is not a tree; its text must be fixed first.
         """
-        self.path, self.store = path, store
+        self.path, self.store, self.read_only = path, store, read_only
         self._journal = Journal(store)
         self.restored = 0
         try:
@@ -55,7 +56,7 @@ class Session:
     def _open(self, text: str) -> None:
         """Resume the last session, or begin a new one."""
         file_tree, file_hash = tree_of(text, str(self.path)), _hash(text)
-        last = self._journal.latest()
+        last = None if self.read_only else self._journal.latest()
         self._opened = self.store.opened
         self.resumed = False
         self.notes: Notes = self._journal.notes()
@@ -77,7 +78,7 @@ class Session:
 
     def _begin(self, tree: Tree, file_hash: str) -> None:
         self._base = dump(tree)
-        self._id = self._journal.begin(self._base, file_hash)
+        self._id = 0 if self.read_only else self._journal.begin(self._base, file_hash)
         self.saved = self.tree = tree
         self.steps, self.position = tuple[Step, ...](), 0
         self.locks, self._file_hash = frozenset[str](), file_hash
@@ -86,8 +87,10 @@ class Session:
         """Write the whole session into the history again if that was removed or replaced while it was in use.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: it cannot be written, or the session is only to be read.
         """
+        if self.read_only:
+            raise InputError("this review is read-only", "start it without --readonly to change the tree")
         self.store.reopen_if_lost()
         if self.store.opened == self._opened:
             return
@@ -272,6 +275,8 @@ class Session:
 
     def keep(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
+        if self.read_only:
+            return
         self.check_store()
         self._journal.put_text(self._id, name, text)
 

@@ -29,6 +29,10 @@ class ApprovalFlow:
 
     async def _ask(self) -> None:
         review = self.context.review
+        if review.session.read_only:
+            choices = ["back"]
+            await self.context.ask(ChoiceDialog(self._title(), choices))
+            return
         if review.errors:
             self.context.notify(f"{counted(review.errors, 'error')}: a tree with errors cannot be approved", timeout=5)
             return

@@ -36,7 +36,7 @@ class HistoryPane(Vertical):
     def compose(self) -> ComposeResult:
         """Compose the plot above the list."""
         yield PlotextPlot(id="plot")
-        yield HistoryGrid(id="steps")
+        yield HistoryGrid(id="steps", copied=2)
 
     def show(self, context: ReviewContext) -> None:
         """Repaint scores, steps and revisions."""

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
-from treegen.text import counted
+from treegen.text import counted, printable
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
@@ -38,6 +38,7 @@ TO_THE_TREE: Final = (
     Binding("2", "app.pane('rules')", "rules"),
 )
 _MARKED: Final = "+ "
+CHANGED: Final = "• "
 _LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for the language model")
 
 
@@ -47,7 +48,7 @@ def marks_of(review: "ReviewModel", target: Target) -> str:
     parts = {"group": changed.groups, "class": changed.classes}
     is_new = (target.group, target.option) in changed.options if target.kind == "option" else name in parts[target.kind]
     signs = (
-        ("•", is_new),
+        (CHANGED.strip(), is_new),
         ("*", target.kind != "option" and f"{target.kind} {name}" in review.session.locks),
         ("✓", target in review.reviewed),
         ("¶", ("comment", target) in review.session.notes),
@@ -76,6 +77,8 @@ def tone_of(value: float | None, *, stale: bool = False) -> str:
 class GroupsPane(PaneGrid):
     """The groups, with CLIP's accuracy on each."""
 
+    _names: Sequence[str] = ()
+
     ENTER = "app.pane('options')"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "options", key_display="enter"),
@@ -93,6 +96,7 @@ class GroupsPane(PaneGrid):
         """Repaint the groups."""
         review = context.review
         groups = review.tree.groups
+        self._names = [printable(group.name) for group in groups]
         measured, stale = review.measured, review.stale
         right = [g["accuracy"] if (g := measured and measured.group(group.name)) else None for group in groups]
         marks = [marks_of(review, group_target(group.name)) for group in groups]
@@ -113,6 +117,11 @@ class GroupsPane(PaneGrid):
         )
         self.entitle("groups", str(len(groups)), progress_of(review, "group", len(groups)))
 
+    @property
+    def copied_text(self) -> str:
+        """The name of the group, without signs."""
+        return self._names[self.row] if self.row < len(self._names) else ""
+
     def chosen(self, review: "ReviewModel") -> "Group | None":
         """Return the group under the cursor."""
         groups = review.tree.groups
@@ -121,6 +130,8 @@ class GroupsPane(PaneGrid):
 
 class OptionsPane(PaneGrid):
     """The options of a group: their classes, and CLIP's accuracy on each."""
+
+    _options: Sequence[str] = ()
 
     ENTER = "app.do('edits', 'run', 'rename')"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -141,6 +152,7 @@ class OptionsPane(PaneGrid):
             self.fill([], 0, lambda r, c: "", note="choose a group")
             self.entitle("options")
             return
+        self._options = [printable(option) for option in group.options]
         known, stale = review.measured and review.measured.group(group.name), review.stale
         right: dict[str, Any] = {o["option"]: o for o in known["options"]} if known else {}
         classes = [users(review.tree, group.name, option) for option in group.options]
@@ -171,6 +183,11 @@ class OptionsPane(PaneGrid):
         self.fill(columns, len(group.options), cell, tone, "no option yet: a adds one")
         self.entitle(f"options of {group.name}", str(len(group.options)))
 
+    @property
+    def copied_text(self) -> str:
+        """The option, without signs."""
+        return self._options[self.row] if self.row < len(self._options) else ""
+
 
 class RulesPane(PaneGrid):
     """The matrix of classes and groups, in words."""
@@ -183,7 +200,7 @@ class RulesPane(PaneGrid):
         _DELETE,
         *_MOVES,
         _LOCK,
-        replace(_PROMPT, show=False),  # of the group under the cursor of the groups
+        replace(_PROMPT, show=False),  # of the column
         Binding("space", "mark", "mark", show=False, tooltip="Mark the class: enter re-points all that are marked"),
         Binding("v", "mark_range", "mark to here", show=False, tooltip="Mark the classes from the last marked to here"),
         Binding("escape", "app.do('filters', 'leave')", "unmark", show=False, tooltip="Leave filter, search or marks"),
@@ -196,6 +213,13 @@ class RulesPane(PaneGrid):
         self._last_marked = 0
         self.names: Sequence[str] = ()  #: the classes of the rows
         self.filter = self.passing = ""
+
+    @property
+    def copied_text(self) -> str:
+        """The class or the answer under the cursor, without signs."""
+        if self.column == 0:
+            return printable(self.names[self.row]) if self.row < len(self.names) else ""
+        return self.text_at(self.row, self.column).removeprefix(CHANGED)
 
     @property
     def list(self) -> Grid:
@@ -242,7 +266,7 @@ class RulesPane(PaneGrid):
                 return (_MARKED if names[row] in self.marked else "") + marks[row] + names[row]
             answer = draft.answer(names[row], groups[column - 1])
             word = answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
-            return f"• {word}" if (names[row], groups[column - 1]) in changed else word
+            return f"{CHANGED}{word}" if (names[row], groups[column - 1]) in changed else word
 
         def tone(row: int, column: int) -> str:
             if column == 0:
@@ -275,6 +299,11 @@ class ProblemsPane(PaneGrid):
         Binding("y", "copy", "copy", tooltip="Copy"),
     ]
     problems: "list[Problem]"
+
+    @property
+    def copied_text(self) -> str:
+        """The code, the place and the whole message."""
+        return "  ".join(self.row_texts(self.row)[1:]) if self.row < self.count else ""
 
     def show(self, context: ReviewContext) -> None:
         """Repaint the problems, errors first."""
