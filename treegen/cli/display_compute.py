@@ -85,7 +85,7 @@ def _say_choice(document: Mapping[str, Any], entries: list[Mapping[str, Any]], s
         highest = next(entry for entry in entries if entry["setting"] == document["highest"])
         against = highest["tree"]["dev"]["against"]
         most = f"; the highest, {highest['setting']}: {points(against['difference'])} points" if against else ""
-        say(f"plain stays: no setting is significantly better on the dev split{most}")
+        say(f"plain stays: no setting is significantly above it on the dev split{most}")
         return
     against = chosen["tree"][splits[-1]]["against"]
     say(
