@@ -26,6 +26,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("imports.py",),
     ("cached_score.py",),
     ("ask.py",),
+    ("compute.py", "--count", "128", "--rounds", "3"),
     ("check.py",),
     ("diff.py",),
     ("review.py",),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_image_sets import (
+    POINTER,
     PULL,
     SETS,
     contradictory_table,
@@ -270,9 +271,20 @@ def test_a_blank_first_line_is_no_empty_table(tmp_path: Path) -> None:
 
 def test_a_pointer_in_place_of_a_table_says_git_lfs_pull(tmp_path: Path) -> None:
     draw(tmp_path, "1.png")
-    (tmp_path / "set.csv").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    (tmp_path / "set.csv").write_bytes(POINTER)
     done = program("check", write_domain(tmp_path, 'manifest = "set.csv"'))
     assert (done.code, "set.csv: a git-lfs pointer, not the table (git lfs pull)" in done.out) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["0.tar", "0.parquet", "0.csv", "metadata.csv"])
+@pytest.mark.parametrize("command", ["init", "embed"])
+def test_a_set_of_pointers_alone_says_git_lfs_pull(run: Run, tmp_path: Path, command: str, name: str) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / name).write_bytes(POINTER)
+    source = tmp_path / "set" / ("" if command == "init" and name != "0.csv" else name)
+    arguments = (tmp_path / "new", "--images", source) if command == "init" else (source, "-o", tmp_path / "out")
+    done = run(command, *arguments)
+    assert (done.code, "a git-lfs pointer" in done.err, "git lfs pull" in done.err) == (2, True, True), done.err
 
 
 def test_a_label_whose_picture_is_left_out_gets_no_second_reason(run: Run, tmp_path: Path) -> None:
@@ -344,7 +356,7 @@ def test_init_of_tars_takes_the_names_beside_them_in_their_order(tmp_path: Path)
 @pytest.mark.parametrize(
     ("members", "told"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a git-lfs pointer, not the tar"),
+        (POINTER, "a git-lfs pointer, not the tar"),
         (b"no tar" * 200, "not an uncompressed tar"),
         ([("1.png", encoded(1))], "no label: no cls"),
     ],

@@ -9,7 +9,6 @@ from textual.binding import Binding
 
 from tests.review.conftest import Open, Player
 from treegen.review.context import PANES
-from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.screens.jump import JumpScreen
 from treegen.review.widgets.bars import key_rows
 from treegen.review.widgets.feedback import FeedbackField, ProposalGrid
@@ -207,7 +206,7 @@ async def test_the_command_palette_opens_and_knows_the_edits(play: Open, unseen:
 async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None:
     async with play(unseen, (100, 60)) as player:
         await player.press("question_mark")
-        assert isinstance(player.app.screen, PagesDialog)
+        assert player.at == "keys-filter"
         told = {key.strip() for keys, _ in key_rows(player.app) for key in keys.split(",")}
         shown = {"slash": "/", "question_mark": "?"}
         kinds = (

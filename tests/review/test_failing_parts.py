@@ -93,7 +93,7 @@ def broken(*arguments: object, **named: object) -> NoReturn:
         ("treegen.review.flows.edits.EditFlow.lock", ("L",), "the action"),
         ("treegen.review.widgets.history.HistoryPane.show", ("5",), "the action"),
         ("treegen.review.app.ReviewApp.on_tree_changed", ("J",), "TreeChanged"),
-        ("treegen.review.screens.dialogs.PagesDialog.__init__", ("question_mark",), "the action"),
+        ("treegen.review.widgets.keys_panel.KeysPanel.toggle", ("question_mark",), "the action"),
     ],
 )
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from treegen.clip.compute.views import name_of
 from treegen.clip.embedding.cache import image_key
 from treegen.clip.embedding.embed import remembered_name
 from treegen.config.settings import EncoderSettings
@@ -65,14 +66,16 @@ class Outcome:
     Attributes:
         source: the picture.
         digest: SHA-256 of its bytes in hex; empty if they could not be read.
-        vector: (D,) float32 of length 1.
+        vector: (D,) float32 of length 1, or one row for each of several `views`.
         reason: why it could not be embedded.
+        views: the numbers of the views that were to be embedded; 0 is the picture itself.
     """
 
     source: Source
     digest: str = ""
     vector: "np.ndarray | None" = None
     reason: str = ""
+    views: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,7 @@ class Work:
         crop: the crop of each picture, unless it has its own.
         batch: pictures that the model embeds at once.
         known: keys of contents that need no embedding.
+        views: of each picture.
     """
 
     settings: EncoderSettings
@@ -94,11 +98,12 @@ class Work:
     crop: Crop
     batch: int
     known: KeySet
+    views: int = 1
 
 
-def content_key(image: LabelledImage, digest: str, crop: Crop) -> bytes:
-    """Return the cache key of an image's content, under its own crop or else the given one."""
-    return image_key(digest, image.crop or crop)
+def content_key(image: LabelledImage, digest: str, crop: Crop, view: int = 0) -> bytes:
+    """Return the cache key of a view of an image's content, under its own crop or else the given one."""
+    return image_key(digest, image.crop or crop, name_of(view))
 
 
 class Engine(Protocol):

@@ -33,6 +33,7 @@ _BATCH: Final = 64
 _GPU_BATCH: Final = 256
 _NAMED: Final = 100  # skipped pictures listed by name; the others are counted
 _BROKEN: Final = "that cannot be read"
+_DAMAGED: Final = "its vector in the cache is damaged"
 _LOOKED_UP: Final = 500  # pictures looked up at once
 
 
@@ -134,13 +135,15 @@ def embed_images(
             waiting = keeper.sort_out(plan.listing.sources(), spool, progress)
             known = KeySet(keeper.cache.keys(encoder.fingerprint) if keeper.cache and waiting else ())
             size = batch or (_GPU_BATCH if "cuda" in (settled.device, encoder.device) else _BATCH)
+            views = keeper.views
             work = Work(
                 settings=settled,
                 fingerprint=fingerprint,
                 folder=folder,
                 crop=plan.listing.crop,
-                batch=size,
+                batch=max(1, size // views),
                 known=known,
+                views=views,
             )
             done = 0
             with closing(engine.embed(_unspooled(spool), work, encoder)) as results:
@@ -193,13 +196,18 @@ class _Keeper:
                     "encoder": self.encoder.fingerprint,
                     "crop": str(plan.listing.crop),
                     "tree": digest_of(plan.tree) if plan.tree else "",
-                    "rule": self._scorer.decision.words if self._scorer else "",
+                    "rule": self._scorer.words if self._scorer else "",
                     "top": str(plan.top or ""),
                 }
                 self.table = ParquetFolder(plan.output, about, rows=self.rows)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def views(self) -> int:
+        """How many views of each picture the domain asks for."""
+        return self.plan.domain.compute.views if self.plan.domain and self.cache else 1
 
     def close(self) -> None:
         """Write pending rows and close the cache; also after an error, so that no computed result is lost."""
@@ -245,21 +253,31 @@ class _Keeper:
     def _keep_known(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Return the outcomes whose content is in the cache, and add their rows to the Parquet output."""
         assert self.cache is not None
-        keys = [self._key(o) for o in outcomes]
         if self.table:
-            vectors = self.cache.get(self.encoder.fingerprint, list(dict.fromkeys(keys)))
-            pairs = [(o, vectors[k]) for o, k in zip(outcomes, keys, strict=True) if k in vectors]
+            pairs = [(o, vectors) for o, vectors in zip(outcomes, self._stored(outcomes), strict=True) if len(vectors)]
             if pairs:
                 self._add_rows([o for o, _ in pairs], np.stack([v for _, v in pairs]))
             cached = [o for o, _ in pairs]
         else:
-            keys_in_cache = self.cache.has(self.encoder.fingerprint, keys)
-            cached = [o for o, k in zip(outcomes, keys, strict=True) if k in keys_in_cache]
+            keys = [self._keys(o) for o in outcomes]
+            keys_in_cache = self.cache.has(self.encoder.fingerprint, [key for own in keys for key in own])
+            cached = [o for o, own in zip(outcomes, keys, strict=True) if keys_in_cache.issuperset(own)]
         self.counts.cached += len(cached)
         return cached
 
-    def _key(self, outcome: Outcome) -> bytes:
-        return content_key(outcome.source.image, outcome.digest, self.plan.listing.crop)
+    def _stored(self, outcomes: Sequence[Outcome]) -> "list[Vectors]":
+        """Return the vectors of each picture in the cache, (V, D); empty if one of them is missing."""
+        assert self.cache is not None
+        keys = [self._keys(o) for o in outcomes]
+        vectors = self.cache.get(self.encoder.fingerprint, list(dict.fromkeys(key for own in keys for key in own)))
+        none = np.zeros((0, 0), np.float32)
+        return [np.stack([vectors[k] for k in own]) if vectors.keys() >= set(own) else none for own in keys]
+
+    def _keys(self, outcome: Outcome, views: Sequence[int] | None = None) -> list[bytes]:
+        """Return the keys of some views of a picture; of all that the domain asks for if not given."""
+        image, crop = outcome.source.image, self.plan.listing.crop
+        numbers = range(self.views) if views is None else views
+        return [content_key(image, outcome.digest, crop, view) for view in numbers]
 
     def keep(self, outcomes: Sequence[Outcome]) -> None:
         """Store the results of an engine at once."""
@@ -269,19 +287,33 @@ class _Keeper:
             if outcome.reason:
                 self._skip(Skipped(path=Path(outcome.source.path), reason=outcome.reason))
         if new:
-            matrix = np.stack([o.vector for o in new if o.vector is not None])
+            matrix = np.concatenate([np.atleast_2d(o.vector) for o in new if o.vector is not None])
             vectors = unit_rows(matrix.astype(np.float16))
             if self.cache:
-                vectors = self.cache.put(self.encoder.fingerprint, [self._key(o) for o in new], matrix)
-            self._add_rows(new, vectors)
-            self.counts.embedded += len(new)
+                keys = [key for o in new for key in self._keys(o, o.views)]
+                vectors = self.cache.put(self.encoder.fingerprint, keys, matrix)
+            if self.views > 1:  # those of a picture that were embedded earlier belong to its row too
+                self._add_new(new)
+            else:
+                self._add_rows(new, vectors[:, None])
+                self.counts.embedded += len(new)
         if self.cache:
             stored = {id(o) for o in self._keep_known(already_embedded)}
             for lost in (o for o in already_embedded if id(o) not in stored):
-                self._skip(Skipped(path=Path(lost.source.path), reason="its vector in the cache is damaged"))
+                self._skip(Skipped(path=Path(lost.source.path), reason=_DAMAGED))
             self.cache.remember_files(
                 (o.source.name, o.source.size, o.source.changed, o.digest) for o in new + already_embedded
             )
+
+    def _add_new(self, outcomes: Sequence[Outcome]) -> None:
+        """Add the rows of pictures with several views, whose vectors are in the cache by now."""
+        stored = self._stored(outcomes)
+        sound = [(o, vectors) for o, vectors in zip(outcomes, stored, strict=True) if len(vectors)]
+        for lost in (o for o, vectors in zip(outcomes, stored, strict=True) if not len(vectors)):
+            self._skip(Skipped(path=Path(lost.source.path), reason=_DAMAGED))
+        if sound:
+            self._add_rows([o for o, _ in sound], np.stack([vectors for _, vectors in sound]))
+        self.counts.embedded += len(sound)
 
     def _skip(self, skipped: Skipped) -> None:
         self.counts.skipped += 1
@@ -309,14 +341,16 @@ class _Keeper:
         return Census(read=listed - len(self._broken), left_out=tuple(left_out))
 
     def _add_rows(self, outcomes: Sequence[Outcome], vectors: "Vectors") -> None:
+        """Add rows; `vectors` are (N, V, D)."""
         if self.table is None:
             return
+        itself = vectors[:, 0]
         self.table.add(
             [o.source for o in outcomes],
             [o.digest for o in outcomes],
             [self.plan.listing.label(o.source) for o in outcomes],
-            vectors,
-            self._scorer.answer(vectors) if self._scorer else None,
+            itself,
+            self._scorer.answer(vectors if self.views > 1 else itself) if self._scorer else None,
         )
 
     def _measure(self) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
@@ -326,7 +360,7 @@ class _Keeper:
             self.plan,
             self.table,
             self.encoder.fingerprint,
-            self._scorer.decision.words if self._scorer else "",
+            self._scorer.words if self._scorer else "",
             KeySet(self._listed, KEY_WIDTH),
             self.cache,
         )
@@ -348,7 +382,8 @@ class _Keeper:
                 message += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
             if findings.passed_over:
                 message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
-            raise InputError(message, "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
+            tip = next((each.tip for each in findings.skipped if each.tip), "")
+            raise InputError(message, tip or "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
         if self.table:
             self.table.flush()
         accuracy, recognised = self._measure()
@@ -357,6 +392,8 @@ class _Keeper:
         if findings.strangers:
             labels = ", ".join(map(show, sorted(findings.strangers)[:5]))
             notes.append(f"left out, as their labels are not classes of the domain: {labels}")
+        if self._scorer and self.plan.domain and self.plan.domain.compute.adapt == "lora":
+            notes.append("[compute] adapt = lora is not for bulk: the answers are those of the views, untrained")
         if self.cache and self.cache.rebuilt:
             notes.append("the embedding cache was damaged: it was set aside and rebuilt")
         encoder = self.encoder

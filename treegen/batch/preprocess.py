@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from treegen.batch.interface import Outcome, Source, Work, content_key
 from treegen.clip.arrays import to_numpy
-from treegen.clip.embedding.preprocess import NO_NUMBERS, prepare_picture
+from treegen.clip.embedding.preprocess import NO_NUMBERS, prepare_picture, view_picture
 from treegen.images import open_image, read_bytes
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Prepared:
     Attributes:
         outcomes: one per picture, without vectors.
         ready: indices of those to embed.
-        batch: these, collated by the preprocessor; `None` if there are none.
+        batch: the wanted views of these, collated by the preprocessor; `None` if there are none.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -33,32 +33,33 @@ class Prepared:
     batch: Any
 
 
-def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[Outcome, Any]:
+def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[Outcome, list[Any]]:
     """Read a picture once and prepare it for the model.
 
     Returns:
-        Its outcome so far, and the preprocessor's output: `None` if its content is known, or if it cannot be read, in
-        which case the outcome says why.
+        Its outcome so far, and the preprocessor's output for each view: none if its content is known, or if it cannot
+        be read, in which case the outcome says why.
     """
     try:
         data = read_bytes(source.image)
     except OSError as error:
-        return Outcome(source=source, reason=f"cannot be read: {error.strerror or error}"), None
+        return Outcome(source=source, reason=f"cannot be read: {error.strerror or error}"), []
     digest = hashlib.sha256(data).hexdigest()
-    if content_key(source.image, digest, work.crop) in work.known:
-        return Outcome(source=source, digest=digest), None
+    crop = work.crop
+    views = [v for v in range(work.views) if content_key(source.image, digest, crop, v) not in work.known]
+    decode = cache(partial(open_image, BytesIO(data), source.image.crop or crop))
     try:
-        item = prepare_picture(partial(open_image, BytesIO(data), source.image.crop or work.crop), preprocessor)
+        items = [prepare_picture(partial(view_picture, decode, digest, view), preprocessor) for view in views]
     except ValueError as error:
-        return Outcome(source=source, digest=digest, reason=str(error)), None
-    return Outcome(source=source, digest=digest), item
+        return Outcome(source=source, digest=digest, reason=str(error)), []
+    return Outcome(source=source, digest=digest, views=tuple(views)), items
 
 
 def prepare_batch(sources: Sequence[Source], work: Work, preprocessor: "Preprocessor") -> Prepared:
     """Read pictures, each once, and collate one batch of those to embed."""
     prepared = [_prepare(source, work, preprocessor) for source in sources]
-    ready = tuple(number for number, (_, item) in enumerate(prepared) if item is not None)
-    batch = preprocessor.collate([prepared[number][1] for number in ready]) if ready else None
+    ready = tuple(number for number, (_, items) in enumerate(prepared) if items)
+    batch = preprocessor.collate([item for _, items in prepared for item in items]) if ready else None
     return Prepared(outcomes=tuple(outcome for outcome, _ in prepared), ready=ready, batch=batch)
 
 
@@ -70,8 +71,10 @@ def encode(encoder: "Encoder", prepared: Prepared) -> tuple[Outcome, ...]:
     """
     if not prepared.ready:
         return prepared.outcomes
-    outcomes = list(prepared.outcomes)
-    for number, row in zip(prepared.ready, to_numpy(encoder.encode_prepared(prepared.batch)), strict=True):
-        good = bool(np.isfinite(row).all())
-        outcomes[number] = replace(outcomes[number], vector=row if good else None, reason="" if good else NO_NUMBERS)
+    outcomes, rows = list(prepared.outcomes), iter(to_numpy(encoder.encode_prepared(prepared.batch)))
+    for number in prepared.ready:
+        own = [next(rows) for _ in outcomes[number].views]
+        vector = own[0] if len(own) == 1 else np.stack(own)
+        good = bool(np.isfinite(vector).all())
+        outcomes[number] = replace(outcomes[number], vector=vector if good else None, reason="" if good else NO_NUMBERS)
     return tuple(outcomes)

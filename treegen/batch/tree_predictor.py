@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from treegen.config.domain import Domain
+from treegen.config.settings import ComputeSettings
 from treegen.errors import InputError
 from treegen.tree.model import Tree
 
@@ -105,9 +106,11 @@ class Scorer:
         self.decision = decision_of(domain.decision, encoder.fingerprint, _refuse_to_learn) if domain else MEAN
         self._top = top
         self._classifier = TreeClassifier.embedded(tree, encoder, self.decision, domain, cache)
+        compute = domain.compute if domain else ComputeSettings()
+        self.words = self.decision.words if compute.plain else f"{self.decision.words} compute {compute.words}"
 
     def answer(self, features: "Array") -> Answered:
-        """Answer about images (N, D)."""
+        """Answer about images (N, D), or (N, V, D) with several views."""
         from treegen.clip.arrays import to_numpy
         from treegen.clip.scoring import split_groups
 

@@ -38,3 +38,5 @@ def command(tree: Path, by: str | None, domain_path: Path | None, encoder: Encod
         )
     else:
         say("without a score" + ("" if result.notes else ": the domain has no images"))
+    for on, text in review.comments:
+        say(f"comment on {on}: {text}")

@@ -137,6 +137,9 @@ def _show_conditions(score: Score) -> None:
     """Print encoder and images, what was left out, and how often the test split was evaluated."""
     encoder, images = score["encoder"], score["images"]
     rule = "" if score["decision_rule"] == "mean" else f", decision rule {score['decision_rule']}"
+    if compute := score.get("compute"):
+        adapted = f", {compute['adapt']}" if "adapt" in compute else ""
+        rule += f", {compute['views']} views by {compute['join']}{adapted}"
     say(
         f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"

@@ -24,11 +24,13 @@ _BY_SIGNAL: Final = 128  # an exit code above it is this plus the signal's numbe
 
 
 @click.command("review")
-@click.argument("tree", type=BROKEN_TREE_FILE)
+@click.argument("tree", type=BROKEN_TREE_FILE, default=".")
 @domain_option
 @click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="The language model for feedback.")
 @click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
 @click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file.")
+@click.option("--readonly", "read_only", is_flag=True, help="Only look: nothing is edited, saved or asked.")
+@click.option("--theme", metavar="NAME", help="Colours for this review, such as nord or textual-light.")
 @encoder_options
 def command(
     tree: Path,
@@ -36,9 +38,11 @@ def command(
     model: str | None,
     api_base: str | None,
     env_file: Path | None,
+    read_only: bool,
+    theme: str | None,
     encoder: EncoderChoice,
 ) -> None:
-    """Review TREE in the terminal: edit with keys and undo, see CLIP's score after every step.
+    """Review TREE (./tree.json) in the terminal: edit with keys and undo, see CLIP's score after every step.
 
     Every step is stored next to the tree before it is shown: a session resumes where it was left, even after a crash.
     """
@@ -55,12 +59,23 @@ def command(
     await_answers()
     from treegen.review.app import open_app
     from treegen.review.log_file import log_to
-    from treegen.review.repair_app import RepairApp, is_tree
+    from treegen.review.repair_app import RepairApp, is_tree, refuse_unreadable
 
+    if read_only:
+        refuse_unreadable(tree)
     with _ended_while_models_compute():
         if is_tree(tree) or _run(RepairApp(tree)):
             settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
-            app = open_app(tree, domain_path, model=model, api_base=api_base, env_file=env_file, encoder=settings)
+            app = open_app(
+                tree,
+                domain_path,
+                model=model,
+                api_base=api_base,
+                env_file=env_file,
+                encoder=settings,
+                theme=theme,
+                read_only=read_only,
+            )
             with app.review, log_to(app.review.session.store.folder):
                 _run(app)
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Also print paired tests, all groups and classes, and suggestions.")
 @click.option("--groups", is_flag=True, help="Also print all details of the groups.")
 @click.option("--rules", metavar="RULES", help="Compare decision rules: all, or a list such as sum,vote,temperature.")
-@click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev split into domain.toml.")
+@click.option(
+    "--compute",
+    metavar="SETTINGS",
+    help="Compare more computation for each image: all, or a list such as 4/embeddings,16/vote.",
+)
+@click.option("--freeze", is_flag=True, help="With --rules or --compute: write what dev chose into domain.toml.")
 @click.option("--adaptive", is_flag=True, help="Also show the accuracy against the number of questions asked.")
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
 def command(
@@ -32,6 +37,7 @@ def command(
     full: bool,
     groups: bool,
     rules: str | None,
+    compute: str | None,
     freeze: bool,
     adaptive: bool,
     as_json: bool,
@@ -44,26 +50,37 @@ def command(
     """
     from treegen.cli.display import show_notes, show_score
     from treegen.cli.display_adaptive import adaptive_json, show_adaptive
+    from treegen.cli.display_compute import show_compute
     from treegen.cli.output import print_json, say, tell
     from treegen.errors import InputError
     from treegen.workflow.adaptive import score_adaptive
+    from treegen.workflow.compute import compare_compute, freeze_compute, settings_named
     from treegen.workflow.score import freeze_rule, score_tree
 
     if dev_only and unseal:
         raise InputError("--dev skips the test split, which --unseal evaluates", "give one of the two")
-    if freeze and not rules:
-        raise InputError("--freeze writes the rule that --rules chooses", "--rules all --freeze")
+    if freeze and not (rules or compute):
+        raise InputError("--freeze writes what --rules or --compute chooses", "--rules all --freeze")
+    settings = settings_named(compute) if compute else ()
     workspace = open_workspace(tree, domain_path, encoder)
     sealed = True if dev_only else False if unseal else None
     scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
     asked = score_adaptive(workspace, sealed=sealed) if adaptive else None
+    compared = compare_compute(workspace, settings, sealed=sealed) if settings else None
     if as_json:
-        print_json({**scored.score, **({"adaptive": adaptive_json(asked)} if asked else {})})
+        more = {"adaptive": adaptive_json(asked)} if asked else {}
+        print_json({**scored.score, **more, **({"compute_comparison": compared.document} if compared else {})})
     else:
         show_score(scored.score, groups=groups, full=full)
         if asked:
             say()
             show_adaptive(asked)
-    if freeze:
+        if compared:
+            say()
+            show_compute(compared.document)
+    if freeze and compared:
+        frozen = freeze_compute(workspace, compared)
+        tell(f"{workspace.domain_path}: [compute] is {frozen}; scores, previews and labels use it from now on")
+    if freeze and rules:
         frozen = freeze_rule(workspace, scored.score)
         tell(f"{workspace.domain_path}: [decision] rule = {frozen}; scores, previews and labels use it from now on")

@@ -8,6 +8,9 @@ import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, like, to_numpy
+from treegen.clip.compute.adapting import Questions
+from treegen.clip.compute.joining import ONE_VIEW, ViewJoin
+from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.decisions import MEAN, FittedRule, RuleInputs
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.questions.prediction_sets import SetLimits
@@ -54,6 +57,7 @@ class TreeClassifier:
         matrix: the rules (K, Q), as `scoring.rule_matrix` gives them, in the library and on the device of the texts.
         sizes: number of options of each group (G).
         classes: their order in scores and predictions (K).
+        join: how several views of an image are joined.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class TreeClassifier:
         decision: FittedRule = MEAN,
         names: Array | None = None,
         classes: Sequence[str] | None = None,
+        join: ViewJoin = ONE_VIEW,
+        name_prompts: Sequence[str] = (),
     ) -> None:
         """Prepare the rules.
 
@@ -75,10 +81,13 @@ class TreeClassifier:
             decision: how answers become scores.
             names: (K, D) features of the class names; needed by a decision rule that looks at them.
             classes: their order in scores and predictions (K); as in the tree if not given.
+            join: how several views of an image are joined; only used for images that have them.
+            name_prompts: the texts of `names` (K), by which `join` finds the views to look at.
 
         Raises:
             ProblemsError: a class has no rule, or an index is out of range.
         """
+        self.join, self._name_prompts = join, name_prompts
         self.tree, self.decision, self._texts, self._names, self._scale = tree, decision, texts, names, logit_scale
         self.sizes = tuple(len(group.options) for group in tree.groups)
         self.matrix = like(scoring.rule_matrix(tree, classes), texts)
@@ -115,24 +124,50 @@ class TreeClassifier:
             encoder.logit_scale,
             decision=decision,
             names=np.stack([vectors[text] for text in names]) if names else None,
+            join=ViewJoin.of(domain) if domain else ONE_VIEW,
+            name_prompts=names,
         )
 
     def evidence(self, features: Array) -> RuleInputs:
-        """Return what the decision rule decides on, of images (B, D)."""
-        logits = scoring.similarity_logits(features, self._texts, self._scale)
+        """Return what the decision rule decides on, of images (B, D), or (B, V, D) with several views."""
+        logits, probabilities = self._answers(features)
         return RuleInputs(
             logits=logits,
-            probabilities=scoring.group_probabilities(logits, self.sizes),
+            probabilities=probabilities,
             matrix=self.matrix,
             groups=tuple(group.name for group in self.tree.groups),
             sizes=self.sizes,
-            names=None if self._names is None else scoring.similarity_logits(features, self._names, self._scale),
+            names=self._name_logits(features),
             options=tuple(group.options for group in self.tree.groups),
             classes=self.classes,
         )
 
+    def _answers(self, features: Array) -> tuple[Array, Array]:
+        """Return logits and probabilities (B, Q)."""
+        if features.ndim == 2:
+            logits = scoring.similarity_logits(features, self._texts, self._scale)
+            return logits, scoring.group_probabilities(logits, self.sizes)
+        shown = [self.join.views_of(group) for group in self.tree.groups]
+        return self.join.answers(features, self._texts, self.sizes, self.matrix, shown, self._scale)
+
+    def _name_logits(self, features: Array) -> Array | None:
+        """Return the similarities to the class names (B, K), if the decision rule looks at them."""
+        if self._names is None:
+            return None
+        if features.ndim == 2:
+            return scoring.similarity_logits(features, self._names, self._scale)
+        return self.join.name_answers(features, self._names, self._scale, self._name_prompts)
+
+    @property
+    def questions(self) -> Questions:
+        """What views of an image are asked while something is trained on them."""
+        shown = [self.join.views_of(group) for group in self.tree.groups]
+        return self.join.questions(self._texts, self.sizes, self.matrix, shown, self._scale)
+
     def predict(self, features: Array) -> "NDArray[np.int64]":
         """Return the class of each image (B), of features (B, D); the mean rule keeps only a few images' logits."""
+        if features.ndim > 2:
+            return np.concatenate([scores.argmax(1) for scores in self.score_slices(features)])
         if self.decision.rule.name != "mean":
             predictions: NDArray[np.int64] = to_numpy(self.decision.scores(self.evidence(features))).argmax(1)
             return predictions
@@ -159,20 +194,34 @@ class Labeller:
         refuse_long(length_problems(tree, encoder))
         self._encoder, self._classifier = encoder, TreeClassifier.embedded(tree, encoder, decision, domain)
 
-    def label(self, images: Sequence["Image"], top: int = TOP, limits: SetLimits | None = None) -> list[Label | None]:
+    def label(
+        self,
+        images: Sequence["Image"],
+        top: int = TOP,
+        limits: SetLimits | None = None,
+        digests: Sequence[str] | None = None,
+    ) -> list[Label | None]:
         """Label RGB pictures; `None` for one of which the encoder returned NaN.
 
         Args:
             images: the pictures.
             top: most classes in a ranking.
             limits: of prediction sets, for the tree's classes in the order of the domain's; no sets without.
+            digests: SHA-256 of each picture's file in hex, from which its views are drawn; one view of each without.
         """
-        evidence = self._classifier.evidence(to_numpy(self._encoder.encode_images(images)))
+        evidence = self._classifier.evidence(self._features(images, digests))
         scores = self._classifier.decision.scores(evidence)
         return [
             _label(self._classifier.tree, p, s, top, limits) if np.isfinite(s).all() else None
             for p, s in zip(evidence.probabilities, scores, strict=True)
         ]
+
+    def _features(self, images: Sequence["Image"], digests: Sequence[str] | None) -> "NDArray[np.float32]":
+        join = self._classifier.join
+        if join.settings.plain or digests is None:
+            return to_numpy(self._encoder.encode_images(images))
+        questions = self._classifier.questions if join.settings.adapt == "lora" else None
+        return embed_pictures(self._encoder, images, digests, join.settings.views, questions)
 
 
 def _label(

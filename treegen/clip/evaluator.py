@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -10,9 +10,13 @@ import numpy as np
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, namespace, softmax, to_device, to_numpy
 from treegen.clip.classifier import TreeClassifier
+from treegen.clip.compute.adapting import Questions, embed_adapted
+from treegen.clip.compute.joining import ViewJoin, compute_json, compute_words
+from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleInputs, decision_of, fit
 from treegen.clip.decisions.abstaining import least_fit
-from treegen.clip.decisions.comparing import compare_rules, held_out_scores
+from treegen.clip.decisions.comparing import compare_rules
+from treegen.clip.decisions.comparing import held_out_scores as scores_of_held_out
 from treegen.clip.diagnosis.diagnose import diagnose
 from treegen.clip.diagnosis.group_report import group_predictions
 from treegen.clip.diagnosis.label_errors import find_label_errors
@@ -51,6 +55,7 @@ from treegen.tree.validation.problems import Problem, errors_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from treegen.clip.encoders.interface import Encoder
 
@@ -65,8 +70,9 @@ Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -
 class Part:
     """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B).
 
-    Features are a NumPy array (float32), or a torch tensor on the GPU if that is where the encoder is. In NumPy they
-    are laid out as (D, B), which halves the time of the product with the few texts of one question.
+    With several views of each image, features are (B, V, D). They are a NumPy array (float32), or a torch tensor on the
+    GPU if that is where the encoder is. In NumPy they are laid out as (D, B), which halves the time of the product with
+    the few texts of one question.
     """
 
     features: Array
@@ -111,13 +117,21 @@ class Evaluator:
         self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
         self._cache, self._progress = cache, progress  # progress may raise `Cancelled` at any step
         self._texts: dict[str, NDArray[np.float32]] = {}
+        self.join = ViewJoin.of(domain)
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
         self._learnt: dict[tuple[str, Tree], FittedRule] = {}  # for the last trees
+        self._adapted: dict[tuple[str, str], Array] = {}  # features after training, by questions and split
         image_set = read_image_set(domain, cache, progress)
         assert domain.images is not None
         embedded = embed_images(
-            image_set.images, encoder, cache, domain.images.crop, workers=domain.images.workers, progress=progress
+            image_set.images,
+            encoder,
+            cache,
+            domain.images.crop,
+            workers=domain.images.workers,
+            views=domain.compute.views,
+            progress=progress,
         )
         readable = [(image, row) for image, row in zip(image_set.images, embedded.rows, strict=True) if row >= 0]
         self.images = replace(
@@ -157,12 +171,58 @@ class Evaluator:
             self._texts |= embed_texts(unknown, self.encoder, self._cache, self._progress)
         return to_device(np.stack([self._texts[text] for text in texts]), self.encoder.device)
 
+    def features(self, tree: Tree, split: str) -> Array:
+        """Return the features of a split by which a tree is to be judged: (B, D), or (B, V, D) with several views.
+
+        They are those of `parts`, unless the domain adapts the image tower to each image.
+        """
+        if self.domain.compute.adapt != "lora":
+            return self.parts[split].features
+        return self._adapted_features(self._classifier(tree, names=False).questions, split)
+
+    def _adapted_features(self, questions: Questions, split: str) -> Array:
+        """Return the features of a split after training on each image; without training if no layer can be trained."""
+        part, images = self.parts[split], self.domain.images
+        assert images is not None
+
+        if (questions.digest, split) in self._adapted:
+            return self._adapted[questions.digest, split]
+        adapted = embed_adapted(
+            part.images,
+            self.encoder,
+            self._cache,
+            images.crop,
+            questions,
+            workers=images.workers,
+            progress=self._progress,
+        )
+        if adapted is None:
+            return part.features
+        _forget(self._adapted)
+        self._adapted[questions.digest, split] = to_device(adapted, self.encoder.device)
+        return self._adapted[questions.digest, split]
+
+    def embed_pictures(self, tree: Tree, pictures: "Sequence[Image]", digests: Sequence[str]) -> Array:
+        """Embed pictures of no image set as those of the set: (B, D), or (B, V, D) with several views.
+
+        Args:
+            tree: whose questions they will be asked.
+            pictures: in RGB, cropped (B).
+            digests: SHA-256 of each file in hex (B).
+        """
+        compute = self.domain.compute
+        if compute.plain:
+            return to_device(self.encoder.encode_images(pictures), self.encoder.device)
+        questions = self._classifier(tree, names=False).questions if compute.adapt == "lora" else None
+        features = embed_pictures(self.encoder, pictures, digests, compute.views, questions)
+        return to_device(features, self.encoder.device)
+
     def answer(self, tree: Tree, features: Array) -> Answers:
         """Answer the questions of a tree about images.
 
         Args:
             tree: its rules are those of the domain's classes.
-            features: (B, D).
+            features: as `features` returns them.
         """
         decision = self.decide(tree)
         evidence = self.evidence(tree, features, names=decision.rule.uses_names)
@@ -178,10 +238,10 @@ class Evaluator:
     def evidence(self, tree: Tree, features: Array, *, names: bool) -> RuleInputs:
         """Return a decision rule's inputs for images (B, D); with `names` also the class-name similarities."""
         classifier = self._classifier(tree, names=names)  # embeds all texts at once, also if groups are asked singly
-        if features is not self.parts["dev"].features:
+        if features is not self.parts["dev"].features or self.domain.compute.adapt == "prompt":
             return classifier.evidence(features)
         self._answers.turn()
-        answers = [self._answer_of(group.fill(), self._answers) for group in tree.groups]
+        answers = [self._answer_of(g.fill(), self.join.views_of(g), self._answers) for g in tree.groups]
         xp = namespace(features)
         logits, probabilities = (xp.concat(columns).T for columns in zip(*answers, strict=True))
         return RuleInputs(
@@ -208,20 +268,34 @@ class Evaluator:
             decision=decision,
             names=self.text_features(self.domain.name_prompts()) if names else None,
             classes=self.domain.classes,
+            join=self.join,
+            name_prompts=self.domain.name_prompts() if names else (),
         )
 
-    def _answer_of(self, question: Question, memo: LruMemo) -> tuple[Array, Array]:
+    def _answer_of(self, question: Question, views: Sequence[int], memo: LruMemo) -> tuple[Array, Array]:
         """Return logits and probabilities (O, B) of a question on the dev split, memoised.
 
         Computed one by one, so that they do not depend on other questions, and unchanged ones are not recomputed.
+
+        Args:
+            question: its filled prompts.
+            views: the numbers of the views to look at, if there are several.
+            memo: of answers.
         """
 
         def ask() -> tuple[Array, Array]:
             features = self.parts["dev"].features
+            if features.ndim > 2:
+                return self.join.answer(features, self.text_features(question), self.encoder.logit_scale, views)
             logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
             return logits, softmax(logits, 0)
 
-        return memo.get(question, ask)
+        return memo.get((question, tuple(views)), ask)
+
+    def words(self, decision: FittedRule) -> str:
+        """Return what identifies an evaluation besides tree and encoder: the decision rule, and how images are read."""
+        compute = self.domain.compute
+        return decision.words if compute.plain else f"{decision.words} compute {compute_words(compute_json(compute))}"
 
     def decide(self, tree: Tree) -> FittedRule:
         """Return the domain's decision rule, with its frozen parameters or with what it learns on the dev split."""
@@ -231,7 +305,7 @@ class Evaluator:
         if (rule.name, tree) not in self._learnt:
             dev = self.parts["dev"]
             _forget(self._learnt)
-            inputs = self.evidence(tree, dev.features, names=rule.uses_names)
+            inputs = self.evidence(tree, self.features(tree, "dev"), names=rule.uses_names)
             self._learnt[rule.name, tree] = fit(rule, inputs, dev.labels)
         return self._learnt[rule.name, tree]
 
@@ -257,18 +331,35 @@ class Evaluator:
         """
         names = any(rule.uses_names for rule in rules)
         dev, test = self.parts["dev"], self.parts["test"]
-        dev_inputs = (self.evidence(tree, dev.features, names=names), dev.labels)
+        dev_inputs = (self.evidence(tree, self.features(tree, "dev"), names=names), dev.labels)
+        if sealed:
+            return compare_rules(rules, dev_inputs, None)
         return compare_rules(
-            rules, dev_inputs, None if sealed else (self.evidence(tree, test.features, names=names), test.labels)
+            rules, dev_inputs, (self.evidence(tree, self.features(tree, "test"), names=names), test.labels)
         )
 
     def baseline(self, part: Part) -> tuple[int, ...]:
         """Predict by class name alone, in the domain's name template."""
-        return tuple(to_numpy(self._name_logits(part.features)).argmax(1).tolist())
+        split = next(name for name, each in self.parts.items() if each is part)
+        return tuple(to_numpy(self.baseline_logits(split)).argmax(1).tolist())
+
+    def baseline_logits(self, split: str) -> Array:
+        """Return the class-name similarities (B, K) of a split, whose softmax are the baseline's probabilities."""
+        features, compute = self.parts[split].features, self.domain.compute
+        if compute.adapt == "lora":
+            prompts = self.domain.name_prompts()
+            names = self.text_features(prompts)
+            rules, shown = np.eye(len(names), dtype=np.float32), [self.join.views_for(prompts)]
+            questions = self.join.questions(names, (len(names),), rules, shown, self.encoder.logit_scale)
+            features = self._adapted_features(questions, split)
+        return self._name_logits(features)
 
     def _name_logits(self, features: Array) -> Array:
         """Return the class-name similarities (B, K)."""
-        names = self.text_features(self.domain.name_prompts())
+        prompts = self.domain.name_prompts()
+        names = self.text_features(prompts)
+        if features.ndim > 2:
+            return self.join.name_answers(features, names, self.encoder.logit_scale, prompts)
         return scoring.similarity_logits(features, names, self.encoder.logit_scale)
 
     def score(self, tree: Tree, parent: Tree | None = None, *, sealed: bool = False) -> Score:
@@ -300,6 +391,7 @@ class Evaluator:
             "encoder": encoder,
             "decision_rule": decision.rule.name,
             **({"decision_parameters": dict(decision.parameters)} if decision.parameters else {}),
+            **({} if self.domain.compute.plain else {"compute": compute_json(self.domain.compute)}),
             "images": self._images_json,
             **({} if sealed else self._tested(tree, parent, decision)),
             "dev": {**self.diagnose(tree), **self._calibrated_on_dev(tree, decision)},
@@ -312,7 +404,8 @@ class Evaluator:
         classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
         labels, limits = np.asarray(test.labels), self.set_limits(tree, LEVEL)
         columns, start = [], 0
-        for scores in classifier.score_slices(test.features):  # (B, K) of all test images may not fit into memory
+        features = self.features(tree, "test")
+        for scores in classifier.score_slices(features):  # (B, K) of all test images may not fit into memory
             end, members = start + len(scores), limits.members(scores)
             covered = members[np.arange(len(scores)), labels[start:end]]
             columns.append((scores.argmax(1), scores.max(1), covered, members.sum(1)))
@@ -336,19 +429,19 @@ class Evaluator:
             tree: without errors.
             level: share of images whose set is to have the true class, 0 to 1.
         """
-        return set_limits(self._held_out_scores(tree), self.parts["dev"].labels, level)
+        return set_limits(self.held_out_scores(tree), self.parts["dev"].labels, level)
 
-    def _held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
+    def held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
         """Return the scores of the dev split (B, K), each by what the decision rule learns on other images."""
         dev, decision = self.parts["dev"], self.decide(tree)
-        evidence = self.evidence(tree, dev.features, names=decision.rule.uses_names)
-        return held_out_scores(decision, evidence, dev.labels)
+        evidence = self.evidence(tree, self.features(tree, "dev"), names=decision.rule.uses_names)
+        return scores_of_held_out(decision, evidence, dev.labels)
 
     def _calibrated_on_dev(self, tree: Tree, decision: FittedRule) -> Calibrated:
         """Return the `calibration` of the dev split, if the rule gives probabilities."""
         if not decision.rule.probabilities:
             return {}
-        scores, labels = self._held_out_scores(tree), np.asarray(self.parts["dev"].labels)
+        scores, labels = self.held_out_scores(tree), np.asarray(self.parts["dev"].labels)
         return _calibration(decision, scores.max(1), scores.argmax(1) == labels)
 
     def predict_test(self, tree: Tree) -> tuple[int, ...]:
@@ -356,7 +449,7 @@ class Evaluator:
         if tree not in self._predictions:
             decision = self.decide(tree)
             classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
-            self._remember(tree, classifier.predict(self.parts["test"].features))
+            self._remember(tree, classifier.predict(self.features(tree, "test")))
         return self._predictions[tree]
 
     def _remember(self, tree: Tree, predictions: "NDArray[np.int64]") -> tuple[int, ...]:
@@ -367,7 +460,7 @@ class Evaluator:
     def diagnose(self, tree: Tree) -> Diagnosis:
         """Return the `dev` entry of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
-        answers = self.answer(tree, dev.features)
+        answers = self.answer(tree, self.features(tree, "dev"))
         entry = {
             **accuracy_of(dev.labels, answers.predictions),
             **diagnose(
@@ -408,23 +501,30 @@ class Evaluator:
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
         dev, current = self.parts["dev"], {group.fill() for group in tree.groups}
-        unseen = lru_cache(maxsize=64)(lambda question: self._answer_of(question, LruMemo())[1])
+        compute, join = self.domain.compute, self.join
+        unseen = lru_cache(maxsize=64)(
+            lambda question: self._answer_of(question, join.views_for(question), LruMemo())[1]
+        )
+        additive = self.domain.decision.rule == "mean" and compute.adapt == "none" and not compute.exclude
         context = PreviewContext(
             labels=dev.labels,
             classes=self.domain.classes,
             embed=self.text_features,
             ask=lambda question: (
-                self._answer_of(question, self._answers)[1] if question in current else unseen(question)
+                self._answer_of(question, join.views_for(question), self._answers)[1]
+                if question in current
+                else unseen(question)
             ),
             obstacle=self.obstacle,
             progress=self._progress,
-            predict=None if self.domain.decision.rule == "mean" else self._predict_dev,
+            predict=None if additive else partial(self._predict_dev, tree),
         )
         return preview(context, tree, variants)
 
-    def _predict_dev(self, tree: Tree) -> "NDArray[np.int64]":
-        """Return predictions (B) on the dev split."""
-        return np.asarray(self.answer(tree, self.parts["dev"].features).predictions)
+    def _predict_dev(self, current: Tree, tree: Tree) -> "NDArray[np.int64]":
+        """Return predictions (B) on the dev split; on the features of the current tree, which take long to adapt."""
+        judged_by = tree if self.obstacle(current) else current
+        return np.asarray(self.answer(tree, self.features(judged_by, "dev")).predictions)
 
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
         """Return the misclassified images of the dev split, with every group's vote.
@@ -433,7 +533,7 @@ class Evaluator:
             ProblemsError: the tree does not fit the domain, or an index is out of range.
         """
         dev = self.parts["dev"]
-        answers = self.answer(tree, dev.features)
+        answers = self.answer(tree, self.features(tree, "dev"))
         return find_mistakes(
             tree,
             self.domain.classes,
@@ -452,7 +552,7 @@ class Evaluator:
             ProblemsError: the tree does not fit the domain, or an index is out of range.
         """
         dev = self.parts["dev"]
-        answers = self.answer(tree, dev.features)
+        answers = self.answer(tree, self.features(tree, "dev"))
         groups = group_predictions(tree, self.domain.classes, dev.labels, answers.probabilities, self._found)
         return Observations(
             images=dev.images, classes=self.domain.classes, predictions=answers.predictions, groups=tuple(groups)
@@ -499,8 +599,10 @@ class Evaluator:
             worded.append(accuracy_of(test.labels, drawn)["accuracy"])
         self._progress("asking random words", WORD_SEEDS, WORD_SEEDS)
 
+        features = self.features(tree, "test")
+
         def asked(rows: Sequence[int]) -> RuleInputs:
-            return classifier.evidence(test.features[list(rows)])
+            return classifier.evidence(features[list(rows)])
 
         return {
             **shuffled_controls(decision, classifier.matrix, test.labels, predictions, asked),

@@ -12,6 +12,7 @@ from treegen.config.class_names import refuse_table
 from treegen.config.nesting import refuse_depth
 from treegen.config.settings import (
     CheckSettings,
+    ComputeSettings,
     DecisionSettings,
     EncoderSettings,
     ImageSettings,
@@ -59,6 +60,7 @@ class Domain:
     llm: LlmSettings = field(default_factory=LlmSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
     check: CheckSettings = field(default_factory=CheckSettings)
 
     def name_prompts(self) -> tuple[str, ...]:
@@ -291,6 +293,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         llm=_llm_settings(data.get("llm", {}), folder),
         encoder=EncoderSettings(**(encoder := data.get("encoder", {})), from_file=frozenset(encoder)),
         decision=_decision(data.get("decision", {}), classes),
+        compute=_compute(data.get("compute", {})),
         check=CheckSettings(severity=tuple(data.get("check", {}).get("severity", {}).items())),
         **{key: data[key] for key in plain if key in data},
     )
@@ -321,3 +324,17 @@ def _decision(data: dict[str, Any], classes: tuple[str, ...]) -> DecisionSetting
             message = f"[decision] priors: the domain has no class {show(name)}{did_you_mean(name, classes)}"
             raise InputError(message, "name classes as the domain does")
     return DecisionSettings(**{**data, **numbers})
+
+
+def _compute(data: dict[str, Any]) -> ComputeSettings:
+    """Read the table [compute].
+
+    Raises:
+        InputError: something is to be done with views, and there is only the image itself.
+    """
+    exclude = tuple((group, tuple(kinds)) for group, kinds in data.get("exclude", {}).items())
+    settings = ComputeSettings(**{**data, "exclude": exclude})
+    if settings.adapt != "none" and settings.plain:
+        message = f"[compute] adapt: {settings.adapt} trains on the views of an image, and views is 1"
+        raise InputError(message, "views = 4 or views = 16, or remove `adapt`")
+    return settings

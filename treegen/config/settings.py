@@ -176,6 +176,35 @@ class DecisionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeSettings:
+    """How much is computed for each image at inference; the default is one forward pass.
+
+    Attributes:
+        views: 1, 4 or 16; the first view is the image itself.
+        join: how the answers about the views become one: the mean of their embeddings or of their probabilities, or a
+            vote.
+        adapt: what is trained on the views of each image before it is classified: nothing, low-rank matrices in the
+            image tower, or an offset on the text features.
+        exclude: by group the kinds of views that it is not asked about, instead of those that its words exclude.
+    """
+
+    views: int = 1
+    join: Literal["embeddings", "probabilities", "vote"] = "embeddings"
+    adapt: Literal["none", "prompt", "lora"] = "none"
+    exclude: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether each image is embedded once, as it is."""
+        return self.views == 1
+
+    @property
+    def words(self) -> str:
+        """The name of the setting, such as `plain`, `4/vote` or `4/embeddings+lora`."""
+        return "plain" if self.plain else f"{self.views}/{self.join}{f'+{self.adapt}' * (self.adapt != 'none')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSettings:
     """How `treegen check` judges trees of the domain: severities by code, for those of `ADJUSTABLE`."""
 

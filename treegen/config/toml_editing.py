@@ -8,7 +8,7 @@ from typing import Any, Final
 from treegen.errors import InputError
 from treegen.files import read_text, write_atomically
 
-Value = str | int | float | bool | Mapping[str, float]
+Value = str | int | float | bool | Mapping[str, float] | Mapping[str, list[str]]
 _MARK: Final = "\ufeff"
 
 

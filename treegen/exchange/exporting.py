@@ -68,7 +68,7 @@ def export_tree(
     """
     notes = _rule_notes(tree, form, domain)
     if form in TEXTS:
-        return ExportResult(files=(("", TEXTS[form](tree)),), notes=notes)
+        return ExportResult(files=(("", TEXTS[form](tree)),), notes=(*notes, *_compute_notes(form, domain)))
     if form == "clip-benchmark":
         order, notes = _counted_order(domain)
         return ExportResult(files=tuple(clip_benchmark_files(tree, order).items()), notes=notes)
@@ -83,7 +83,7 @@ def export_tree(
     if posterior:
         notes = ()
     content = tensors_bytes(tree, encoder, crop, posterior)
-    return ExportResult(files=(("", content),), notes=(*notes, *encoder.notes))
+    return ExportResult(files=(("", content),), notes=(*notes, *_compute_notes(form, domain), *encoder.notes))
 
 
 def _posterior(domain: Domain | None, encoder: "Encoder") -> "FittedRule | None":
@@ -122,6 +122,16 @@ def _rule_notes(tree: Tree, form: str, domain: Domain | None) -> tuple[str, ...]
         return ()
     return (
         f"{domain.name} uses the decision rule {domain.decision.rule}, but {form} always uses the mean: "
+        "its labels differ from those of `treegen classify`, and so does its accuracy",
+    )
+
+
+def _compute_notes(form: str, domain: Domain | None) -> tuple[str, ...]:
+    """Note that what is exported looks at each image once, where the domain asks for more."""
+    if form not in _DECIDING or domain is None or domain.compute.plain:
+        return ()
+    return (
+        f"{domain.name} looks at {domain.compute.views} views of each image ([compute]), but {form} at one: "
         "its labels differ from those of `treegen classify`, and so does its accuracy",
     )
 

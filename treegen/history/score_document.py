@@ -246,6 +246,7 @@ Score = TypedDict(
         "encoder": ScoredBy,
         "decision_rule": str,
         "decision_parameters": NotRequired[dict[str, float]],
+        "compute": NotRequired[dict[str, Any]],
         "images": ScoredImages,
         "dev": Diagnosis,
         "rules": NotRequired[Comparison],

@@ -3,22 +3,24 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Final
 
 from treegen.history.store import Store, now
 from treegen.tree.changes import Change, from_json
+from treegen.tree.review_notes import NO_NOTES, NoteChange, Notes, read_target, target_text
 
 _LOCK: Final = "session-{}.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a session: its label, its changes, and the changes that undo it."""
+    """One step of a session: its label, its changes, the changes that undo it, and the notes that it writes."""
 
     label: str
     changes: tuple[Change, ...]
     back: tuple[Change, ...]
+    notes: tuple[NoteChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Opened:
         steps: all steps that can be undone or redone.
         position: how many of them are applied.
         locks: what language models may not change: `group NAME`, `class NAME`.
+        notes: what is reviewed, and comments; they outlast the session.
     """
 
     id: int
@@ -42,6 +45,7 @@ class Opened:
     steps: tuple[Step, ...]
     position: int
     locks: frozenset[str]
+    notes: Notes = field(default_factory=dict)
 
 
 class Journal:
@@ -50,6 +54,7 @@ class Journal:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._held: IO[bytes] | None = None
+        self._notes: Notes = NO_NOTES
 
     def latest(self) -> Opened | None:
         """Take over the file's last session that has not ended and that no living process holds."""
@@ -67,6 +72,7 @@ class Journal:
                     steps=self._steps(number),
                     position=position,
                     locks=frozenset(self._store.parsed(locks)),
+                    notes=self.notes(),
                 )
         return None
 
@@ -90,28 +96,62 @@ class Journal:
     def restore(self, left: Opened) -> int:
         """Store a session again, in a store that has lost it; return its new number."""
         number = self.begin(left.base, left.file_hash)
+        self._notes = NO_NOTES  # all are lost
         for position, step in enumerate(left.steps):
             self.add(number, position, step, left.locks)
         self.saw_file(number, left.saved, left.file_hash)
-        self.move(number, left.position, left.locks)
+        self.move(number, left.position, left.locks, left.notes)
         return number
 
-    def add(self, session: int, position: int, step: Step, locks: frozenset[str]) -> None:
-        """Store a step after `position`; undone steps after it can no longer be redone, but stay in the store."""
+    def add(self, session: int, position: int, step: Step, locks: frozenset[str], notes: Notes | None = None) -> None:
+        """Store a step after `position`; undone steps after it can no longer be redone, but stay in the store.
+
+        Args:
+            session: its number.
+            position: how many steps are before it.
+            step: what is done.
+            locks: those after it.
+            notes: those after it; `None` if they stay as they are.
+        """
         changes, back = (json.dumps([c.as_json() for c in part]) for part in (step.changes, step.back))
+        written = json.dumps([change.as_json() for change in step.notes])
         with self._store.writing() as db:
             # dropped, not deleted: numbers repeat after an undo, and nothing of the user's is ever lost
             db.execute("UPDATE step SET dropped=1 WHERE session=? AND number>?", (session, position))
             db.execute(
-                "INSERT INTO step(session, number, label, changes, back, dropped, created) VALUES (?,?,?,?,?,0,?)",
-                (session, position + 1, step.label, changes, back, now()),
+                "INSERT INTO step(session, number, label, changes, back, notes, dropped, created) "
+                "VALUES (?,?,?,?,?,?,0,?)",
+                (session, position + 1, step.label, changes, back, written, now()),
             )
             _at(db, session, position + 1, locks)
+            self._write_notes(db, notes)
+        self._notes = self._notes if notes is None else notes  # now that they are committed
 
-    def move(self, session: int, position: int, locks: frozenset[str]) -> None:
-        """Store the position after undo or redo, and the locks by the names that groups and classes have there."""
+    def move(self, session: int, position: int, locks: frozenset[str], notes: Notes | None = None) -> None:
+        """Store the position after undo or redo; locks and notes by the names that groups and classes have there."""
         with self._store.writing() as db:
             _at(db, session, position, locks)
+            self._write_notes(db, notes)
+        self._notes = self._notes if notes is None else notes
+
+    def notes(self) -> Notes:
+        """Return what is reviewed in the file's tree, and the comments."""
+        rows = self._store.rows("SELECT kind, target, value FROM note WHERE file=?", (self._store.file,))
+        self._notes = {(kind, read_target(target)): value for kind, target, value in rows}
+        return self._notes
+
+    def _write_notes(self, db: sqlite3.Connection, notes: Notes | None) -> None:
+        """Write the notes that differ from those this journal knows: another review may write others meanwhile."""
+        if notes is None:
+            return
+        gone = [(self._store.file, kind, target_text(target)) for kind, target in self._notes.keys() - notes.keys()]
+        db.executemany("DELETE FROM note WHERE file=? AND kind=? AND target=?", gone)
+        written = [
+            (self._store.file, kind, target_text(target), value)
+            for (kind, target), value in notes.items()
+            if self._notes.get((kind, target)) != value
+        ]
+        db.executemany("INSERT OR REPLACE INTO note(file, kind, target, value) VALUES (?,?,?,?)", written)
 
     def saw_file(self, session: int, saved: str, file_hash: str) -> None:
         """Record that the session has read or written the file in its current state."""
@@ -164,15 +204,16 @@ class Journal:
 
     def _steps(self, session: int) -> tuple[Step, ...]:
         rows = self._store.rows(
-            "SELECT label, changes, back FROM step WHERE session=? AND dropped=0 ORDER BY number", (session,)
+            "SELECT label, changes, back, notes FROM step WHERE session=? AND dropped=0 ORDER BY number", (session,)
         )
         return tuple(
             Step(
                 label=label,
                 changes=tuple(map(from_json, self._store.parsed(changes))),
                 back=tuple(map(from_json, self._store.parsed(back))),
+                notes=tuple(map(NoteChange.from_json, self._store.parsed(notes))),
             )
-            for label, changes, back in rows
+            for label, changes, back, notes in rows
         )
 
     def _hold(self, session: int) -> bool:

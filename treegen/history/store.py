@@ -25,7 +25,7 @@ from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 9
+_VERSION: Final = 10
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -123,6 +123,12 @@ ALTER TABLE score ADD COLUMN sum INTEGER;
 ALTER TABLE call ADD COLUMN sum INTEGER;
 ALTER TABLE answer ADD COLUMN sum INTEGER;
 ALTER TABLE part ADD COLUMN sum INTEGER
+""",
+    10: """
+CREATE TABLE IF NOT EXISTS note (
+  file TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (file, kind, target)) WITHOUT ROWID;
+ALTER TABLE step ADD COLUMN notes TEXT NOT NULL DEFAULT '[]'
 """,
 }
 #: what the checksum of a row is of, by table; rows of earlier versions have none

@@ -77,7 +77,7 @@ def optimize_tree(
 
     Raises:
         InputError: there are no images, or too few for two halves; a lock is missing; the wordings cannot be read; the
-            domain's decision rule is not `mean`.
+            domain's decision rule is not `mean`, or it has a table [compute].
         ProblemsError: the tree has errors.
         ModelError: the encoder cannot be loaded.
     """
@@ -87,6 +87,11 @@ def optimize_tree(
             f"the search improves the decision rule mean, and domain.toml asks for {workspace.domain.decision.rule}"
         )
         raise InputError(message, "remove `rule` below [decision] for the search, and compare rules afterwards")
+    if not workspace.domain.compute.plain:
+        message = (
+            f"the search looks at each image once, and [compute] of domain.toml is {workspace.domain.compute.words}"
+        )
+        raise InputError(message, "remove the table for the search, and run `treegen score --compute all` afterwards")
     locked = [lock_of(lock, tree) for lock in locks]
     pool = _wordings(workspace, tree, wordings)
     return workspace.run(lambda: _optimize(workspace, tree, pool, locked, rule_edits, steps))

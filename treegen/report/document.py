@@ -466,6 +466,7 @@ def _measured(score: Score) -> tuple[tuple[str, str], ...]:
         ("Encoder", f"{encoder['name']}, {encoder['precision']} on {encoder['device']}, logit scale {scale}"),
         ("Encoder fingerprint", encoder["fingerprint"]),
         ("Decision rule", score["decision_rule"] + (f" ({learnt})" if learnt else "")),
+        ("Views", _views(score.get("compute"))),
         ("Images", f"{images['dev']} dev (for choosing) and {images['test']} test (for reporting)"),
         ("Split", f"dev share {split['dev']:g}, seed {split['seed']}, by {split.get('by', 'rank')}"),
         ("Image set", images["digest"]),
@@ -477,6 +478,12 @@ def _measured(score: Score) -> tuple[tuple[str, str], ...]:
         rows.append(("Test split", f"evaluated {looks} so far (distinct trees, encoders and decision rules)"))
     rows.append(("Versions", ", ".join([f"treegen {__version__}", *_versions()])))
     return tuple((name, value) for name, value in rows if value)
+
+
+def _views(compute: dict[str, Any] | None) -> str:
+    if compute is None:
+        return ""
+    return f"{compute['views']} of each image, joined by {compute['join']}, trained: {compute.get('adapt', 'nothing')}"
 
 
 def _versions() -> Iterator[str]:

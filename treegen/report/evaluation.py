@@ -52,7 +52,7 @@ class Evaluation:
         tree: what was evaluated.
         encoder: name of the encoder.
         fingerprint: of the encoder.
-        rule: name of the decision rule.
+        rule: name of the decision rule, and of the compute setting if there are several views.
         dev: the dev split.
         test: the test split; `None` if it was not evaluated.
         groups: the answers of every group on the dev split.
@@ -100,7 +100,7 @@ def _evaluate(workspace: Workspace, named: Version, dev_only: bool) -> Evaluatio
     check_lengths(tree, domain.name_prompts(), workspace.encoder)
     evaluator, evaluations, test = workspace.evaluator, 0, None
     dev = evaluator.parts["dev"]
-    answers = evaluator.answer(tree, dev.features)
+    answers = evaluator.answer(tree, evaluator.features(tree, "dev"))
     if not dev_only:
         part = evaluator.parts["test"]
         test = SplitPredictions(
@@ -112,7 +112,7 @@ def _evaluate(workspace: Workspace, named: Version, dev_only: bool) -> Evaluatio
         evaluations = workspace.store.record_evaluations(
             evaluator.images.digest,
             split_settings(domain.split),
-            [(digest_of(tree), evaluator.encoder.fingerprint, answers.decision.words)],
+            [(digest_of(tree), evaluator.encoder.fingerprint, evaluator.words(answers.decision))],
             {image.digest for image in part.images},
         )
     return Evaluation(
@@ -120,7 +120,7 @@ def _evaluate(workspace: Workspace, named: Version, dev_only: bool) -> Evaluatio
         tree=tree,
         encoder=evaluator.encoder.name,
         fingerprint=evaluator.encoder.fingerprint,
-        rule=answers.decision.rule.name,
+        rule=answers.decision.rule.name + ("" if domain.compute.plain else f", {domain.compute.words}"),
         dev=SplitPredictions(
             images=dev.images,
             labels=dev.labels,

@@ -80,7 +80,7 @@ def _of_split(workspace: Workspace, named: Version, split: str) -> Iterator[Pred
     evaluator, domain = workspace.evaluator, workspace.domain
     assert domain.images is not None
     part = evaluator.parts[split]
-    found = evaluator.answer(named.tree, part.features)
+    found = evaluator.answer(named.tree, evaluator.features(named.tree, split))
     groups = group_predictions(named.tree, domain.classes, part.labels, found.probabilities)
     scores = np.sort(to_numpy(found.scores), 1)
     margins = scores[:, -1] - scores[:, -2] if scores.shape[1] > 1 else np.zeros(len(scores))

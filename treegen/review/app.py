@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import SystemCommand
@@ -12,24 +12,32 @@ from textual.screen import Screen
 
 from treegen.config.overrides import llm_settings_with
 from treegen.config.settings import EncoderSettings, LlmSettings
+from treegen.errors import InputError
 from treegen.review import messages
 from treegen.review.background import DaemonThread
+from treegen.review.finder import TreeProvider
 from treegen.review.flows.appearance import AppearanceFlow
 from treegen.review.flows.approval import ApprovalFlow
+from treegen.review.flows.compare import CompareFlow
 from treegen.review.flows.detail import DetailFlow
 from treegen.review.flows.edits import EditFlow
 from treegen.review.flows.external_editor import EditorFlow
 from treegen.review.flows.feedback import FeedbackFlow
 from treegen.review.flows.file_watch import BETWEEN, FileWatch
+from treegen.review.flows.filters import FilterFlow
 from treegen.review.flows.leaving import LeavingFlow
 from treegen.review.flows.navigation import NavigationFlow
+from treegen.review.flows.notes import NotesFlow
 from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.panels_app import PanelsApp
-from treegen.review.screens.dialogs import PagesDialog
 from treegen.review.widgets.bars import EVERYWHERE, key_commands, key_rows
+from treegen.review.widgets.keys_panel import KeysPanel
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
+from treegen.text import did_you_mean, quote
 from treegen.workflow.review_model import ReviewModel
+
+_THEMES: Final = "ctrl+p in the review lists them under Theme"
 
 
 class ReviewApp(PanelsApp):
@@ -37,20 +45,35 @@ class ReviewApp(PanelsApp):
 
     TITLE = "treegen review"
     BINDINGS: ClassVar[list[BindingType]] = [*EVERYWHERE]
+    COMMANDS = PanelsApp.COMMANDS | {TreeProvider}
 
-    def __init__(self, review: ReviewModel, llm: LlmSettings) -> None:
-        """Show a review; `llm` is the language model for feedback."""
+    def __init__(self, review: ReviewModel, llm: LlmSettings, theme: str | None = None) -> None:
+        """Show a review.
+
+        Args:
+            review: what is shown.
+            llm: the language model for feedback.
+            theme: for this review; that of the preferences if not given.
+
+        Raises:
+            InputError: there is no such theme.
+        """
         super().__init__()
+        if theme and theme not in self.available_themes:
+            raise InputError(f"there is no theme {quote(theme)}{did_you_mean(theme, self.available_themes)}", _THEMES)
         self.review = review
         self.approval = ApprovalFlow(self)
+        self.compare = CompareFlow(self)
         self.edits = EditFlow(self)
         self.editor = EditorFlow(self)
+        self.filters = FilterFlow(self)
         self.navigation = NavigationFlow(self)
+        self.notes = NotesFlow(self)
         self.saving = SavingFlow(self)
         self.scoring = ScoringFlow(self)
         self.feedback = FeedbackFlow(self, llm)
         self.proposal = self.feedback.proposal
-        self.appearance = AppearanceFlow(self)
+        self.appearance = AppearanceFlow(self, theme)
         self.file_watch = FileWatch(self)
         self.detail = DetailFlow(self, lambda: self.feedback.asked)
         self.leaving = LeavingFlow(self, self.feedback, self.feedback.close, self.detail.close, self.file_watch.close)
@@ -98,8 +121,8 @@ class ReviewApp(PanelsApp):
         getattr(getattr(self, flow), what)(*arguments)
 
     def action_keys(self) -> None:
-        """Show all keys."""
-        self.push_screen(PagesDialog("Keys", key_rows(self)))
+        """Show all keys beside the panes, or hide them."""
+        self.query_one(KeysPanel).toggle(key_rows(self))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Return what the command palette knows: every key of the application, and Textual's own."""
@@ -124,14 +147,19 @@ def open_app(
     api_base: str | None = None,
     env_file: Path | None = None,
     encoder: EncoderSettings | None = None,
+    theme: str | None = None,
+    read_only: bool = False,
 ) -> ReviewApp:
     """Open the application for a tree file, for the command and for tests; the caller closes its review."""
     with ExitStack() as opened:
         review = opened.enter_context(
-            ReviewModel(path, domain_path=domain_path, encoder=encoder, thread=DaemonThread("clip"))
+            ReviewModel(
+                path, domain_path=domain_path, encoder=encoder, thread=DaemonThread("clip"), read_only=read_only
+            )
         )
         domain = review.domain
         given = {"model": model, "api_base": api_base, "env_file": env_file}
         llm = llm_settings_with(domain, **given) if domain else LlmSettings()  # type: ignore[arg-type]
+        app = ReviewApp(review, llm, theme)
         opened.pop_all()
-    return ReviewApp(review, llm)
+    return app

@@ -46,6 +46,11 @@ class Selection:
     kind: str
     grid: Grid | None
 
+    @property
+    def edited_group(self) -> Group | None:
+        """The group that an edit is about: in the rules that of the column, elsewhere that of the list."""
+        return self.rule_group if self.kind == "class" else self.group
+
 
 class ReviewContext(Protocol):
     """The application as a flow sees it: the review, the selection, and ways to change and to show things."""
@@ -89,8 +94,8 @@ class ReviewContext(Protocol):
     def tree_changed(self) -> None:
         """Repaint after a change of the tree, then validate and rescore."""
 
-    def locks_changed(self) -> None:
-        """Repaint after something was locked or unlocked."""
+    def marks_changed(self) -> None:
+        """Repaint after a lock, a review or a comment has changed, and the tree has not."""
 
     def refresh_panes(self) -> None:
         """Repaint everything from the review."""

@@ -19,6 +19,7 @@ from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.widgets.bars import NARROW, KeysFooter, tabs_of, title_of
 from treegen.review.widgets.body import Body
+from treegen.review.widgets.filter_bar import FilterBar
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.review.widgets.search_bar import SearchBar
 from treegen.review.widgets.switcher import PaneSwitcher
@@ -53,6 +54,7 @@ class PanelsApp(BackgroundApp[None]):
         yield Static(id="title", markup=False)
         yield Body(id="body")
         yield SearchBar(id="search")
+        yield FilterBar(id="filter")
         yield Static(id="status", markup=False)
         yield KeysFooter(id="hints")
 
@@ -140,7 +142,8 @@ class PanelsApp(BackgroundApp[None]):
         self.detail.soon()
         self.call_after_refresh(self.post_message, messages.TreeChanged())
 
-    def locks_changed(self) -> None:
-        """Repaint after something was locked or unlocked."""
+    def marks_changed(self) -> None:
+        """Repaint after a lock, a review or a comment has changed, and the tree has not."""
         self.proposal.follow()
+        self.saving.tell_restored()
         self.refresh_panes()

@@ -31,6 +31,16 @@ def is_tree(path: Path) -> bool:
     return True
 
 
+def refuse_unreadable(path: Path) -> None:
+    """Refuse a file that cannot be opened as a tree, where it is not to be repaired.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read.
+        ProblemsError: it is not a tree.
+    """
+    tree_of(read_text(path), str(path))
+
+
 class RepairApp(BackgroundApp[bool]):
     """Shows the problems; exits with True as soon as the file is a tree."""
 

@@ -170,6 +170,7 @@ def tree_from(data: Any) -> Tree:
             at=review["at"],
             digest=review["digest"],
             score_json=compact(review.get("score", {})),
+            comments=tuple((comment["on"], comment["text"]) for comment in review.get("comments", ())),
         ),
         conflicts=tuple(
             Conflict(what=c["what"], ours_json=compact(c["ours"]), theirs_json=compact(c["theirs"]))
@@ -242,7 +243,8 @@ def dump(tree: Tree) -> str:
 
 def _review_text(review: Review) -> str:
     plain = {"status": review.status, "by": review.by, "at": review.at, "digest": review.digest}
-    body = json.dumps({**plain, "score": json.loads(review.score_json)}, ensure_ascii=False, indent=2)
+    comments = {"comments": [{"on": on, "text": text} for on, text in review.comments]} if review.comments else {}
+    body = json.dumps({**plain, "score": json.loads(review.score_json), **comments}, ensure_ascii=False, indent=2)
     return body.replace("\n", "\n  ")
 
 

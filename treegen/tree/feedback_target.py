@@ -47,12 +47,14 @@ class Feedback:
         target: what it is about.
         locks: what must not change: `group NAME`, `class NAME`.
         decisions: earlier decisions on proposed changes, oldest first: sentence, taken or not, why (or empty).
+        comments: of the reviewers: what each is on, in words, and its text.
     """
 
     text: str
     target: Target = WHOLE
     locks: frozenset[str] = frozenset()
     decisions: tuple[tuple[str, bool, str], ...] = ()
+    comments: tuple[tuple[str, str], ...] = ()
 
     @property
     def locked_words(self) -> list[str]:

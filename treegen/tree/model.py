@@ -37,13 +37,23 @@ class ClassRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """Who approved what: `digest` names the approved content, `score_json` its score then, as canonical JSON."""
+    """Who approved what.
+
+    Attributes:
+        status: `approved`.
+        by: `Name <mail>`.
+        at: when, in UTC.
+        digest: of the approved content.
+        score_json: its score then, as canonical JSON.
+        comments: of the reviewers: what each is on, in words, and its text.
+    """
 
     status: str
     by: str
     at: str
     digest: str
     score_json: str = "{}"
+    comments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

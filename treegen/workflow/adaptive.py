@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from treegen.clip.decisions import RuleInputs
-    from treegen.clip.evaluator import Part
     from treegen.clip.questions import AnswerModel, Simulation
     from treegen.clip.questions.simulation import Order
 
@@ -82,8 +81,8 @@ def _score(workspace: Workspace, tree: Tree, split: str) -> AdaptiveScore:
     from treegen.clip.questions import fit_stop
 
     part, dev = workspace.evaluator.parts[split], workspace.evaluator.parts["dev"]
-    fitted = _simulations(workspace, tree, dev, ("gain",))["gain"]
-    simulations = _simulations(workspace, tree, part, ORDERS)
+    fitted = _simulations(workspace, tree, "dev", ("gain",))["gain"]
+    simulations = _simulations(workspace, tree, split, ORDERS)
     labels = np.asarray(part.labels)
     if split == "test":
         _record(workspace, tree)
@@ -99,9 +98,7 @@ def _score(workspace: Workspace, tree: Tree, split: str) -> AdaptiveScore:
     )
 
 
-def _simulations(
-    workspace: Workspace, tree: Tree, part: "Part", orders: tuple["Order", ...]
-) -> dict[str, "Simulation"]:
+def _simulations(workspace: Workspace, tree: Tree, split: str, orders: tuple["Order", ...]) -> dict[str, "Simulation"]:
     """Ask about every image of a split, in each order."""
     import numpy as np
 
@@ -110,7 +107,8 @@ def _simulations(
     from treegen.clip.questions import simulate
     from treegen.clip.scoring import spans
 
-    evidence, parameters = workspace.evaluator.bayes_inputs(tree, part.features)
+    evaluator = workspace.evaluator
+    evidence, parameters = evaluator.bayes_inputs(tree, evaluator.features(tree, split))
     model, exponent = _answer_model(evidence, parameters), float(parameters["exponent"])
     probabilities, starts = to_numpy(evidence.probabilities).astype(np.float64), list(spans(evidence.sizes))
 
@@ -155,10 +153,11 @@ def _stopping(simulation: "Simulation", labels: "NDArray[np.intp]", target: floa
 
 
 def _record(workspace: Workspace, tree: Tree) -> None:
-    evaluator = workspace.evaluator
+    evaluator, compute = workspace.evaluator, workspace.domain.compute
+    name = "bayes, question by question" + ("" if compute.plain else f", compute {compute.words}")
     workspace.store.record_evaluations(
         evaluator.images.digest,
         split_settings(workspace.domain.split),
-        [(digest_of(tree), evaluator.encoder.fingerprint, "bayes, question by question")],
+        [(digest_of(tree), evaluator.encoder.fingerprint, name)],
         {image.digest for image in evaluator.parts["test"].images},
     )

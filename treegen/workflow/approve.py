@@ -16,6 +16,7 @@ from treegen.tree.validation.problems import Problem, errors_of
 from treegen.vcs.git import identity
 from treegen.workflow.check import check_tree_file
 from treegen.workflow.gates import score_summary, stored_score
+from treegen.workflow.review_notes import comments_on, in_words
 from treegen.workflow.score import score_tree
 from treegen.workflow.workspace import Workspace
 
@@ -42,7 +43,7 @@ class ApprovalResult:
 
 
 def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
-    """Record in the tree's `review` who approved its content, when, and with which score.
+    """Record in the tree's `review` who approved its content, when, with which score and which comments.
 
     Uses the score recorded for this content; without one, scores the tree if the domain has images and CLIP is
     installed.
@@ -84,7 +85,14 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
         notes = scored.notes if recorded else (*scored.notes, _SEALED)
     workspace.current(tree)
     score = score_summary(recorded) if recorded else None
-    review = Review(status="approved", by=approver.strip(), at=now(), digest=digest, score_json=compact(score or {}))
+    review = Review(
+        status="approved",
+        by=approver.strip(),
+        at=now(),
+        digest=digest,
+        score_json=compact(score or {}),
+        comments=in_words(comments_on(workspace.store, tree)),
+    )
     signed = replace(tree, review=review)
     if check_text(read_text(workspace.path)).document != checked.document:  # may have changed during scoring
         raise ProblemsError(f"{workspace.path}: changed while it was being scored; not approved", "approve again")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from treegen.errors import InputError
-from treegen.images import open_image
+from treegen.images import LabelledImage, hash_image, open_image
 from treegen.text import did_you_mean, show
 from treegen.tree.model import Group, Tree
 from treegen.workflow.workspace import Workspace
@@ -158,8 +158,6 @@ def _image_priors(
     """Return what CLIP makes of a picture (K), of each dev image (B, K), and their true classes (B), as in the tree."""
     import numpy as np
 
-    from treegen.clip.arrays import to_device
-
     if workspace.domain.images is None:
         message = f"the domain {workspace.domain.name!r} has no images to learn CLIP's errors from"
         raise InputError(message, "leave the image out, or add [images] to domain.toml")
@@ -172,11 +170,11 @@ def _image_priors(
         evaluator = workspace.evaluator
         dev, place = evaluator.parts["dev"], {name: n for n, name in enumerate(tree.classes)}
         order = [evaluator.domain.classes.index(name) for name in tree.classes]
-        features = to_device(evaluator.encoder.encode_images([picture]), evaluator.encoder.device)
+        features = evaluator.embed_pictures(tree, [picture], [hash_image(LabelledImage(path=image, label=0))])
         labels = np.array([place[evaluator.domain.classes[label]] for label in dev.labels], np.intp)
         return (
             evaluator.posterior(tree, features)[0][order],
-            evaluator.posterior(tree, dev.features)[:, order],
+            evaluator.posterior(tree, evaluator.features(tree, "dev"))[:, order],
             labels,
         )
 

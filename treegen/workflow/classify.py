@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from treegen.clip.embedding.preprocess import NO_NUMBERS
 from treegen.errors import InputError
 from treegen.history.store import stored_scores
-from treegen.images import Crop, open_image
+from treegen.images import Crop, LabelledImage, hash_image, open_image
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.workflow.workspace import Workspace
@@ -87,7 +86,10 @@ def _classify(
     results: list[Classification] = []
     margin, threshold = workspace.domain.decision.least_margin, _fit_threshold(workspace, tree, decision)
     for start in range(0, len(paths), _BATCH):
-        label = partial(labeller.label, top=top or TOP, limits=limits)
+
+        def label(pictures: "Sequence[Image]", digests: Sequence[str]) -> "list[Label | None]":
+            return labeller.label(pictures, top or TOP, limits, digests)
+
         batch = _classify_batch(label, paths[start : start + _BATCH], crop)
         results += [
             replace(each, rule=decision.rule.name, unsure=_is_unsure(each, margin), fits=_fits(each, threshold))
@@ -119,10 +121,13 @@ def _fits(result: Classification, threshold: float | None) -> bool | None:
 
 def _fit_threshold(workspace: Workspace, tree: Tree, decision: "FittedRule") -> float | None:
     """Return the threshold of the last score of this content by this encoder and decision rule; `None` without."""
-    used = (workspace.encoder.fingerprint, decision.rule.name)
+    from treegen.clip.compute.joining import compute_json
+
+    compute = workspace.domain.compute
+    used = (workspace.encoder.fingerprint, decision.rule.name, None if compute.plain else compute_json(compute))
     for score in reversed(stored_scores(workspace.path, digest_of(tree))):
         fit = score["dev"].get("fit")
-        if (score["encoder"]["fingerprint"], score.get("decision_rule", "sum")) == used and fit:
+        if (score["encoder"]["fingerprint"], score.get("decision_rule", "sum"), score.get("compute")) == used and fit:
             return float(fit["least"])
     return None
 
@@ -145,17 +150,19 @@ def _decision(workspace: Workspace, tree: Tree) -> "FittedRule":
 
 
 def _classify_batch(
-    label_images: "Callable[[Sequence[Image]], list[Label | None]]", paths: Sequence[Path], crop: Crop
+    label_images: "Callable[[Sequence[Image], Sequence[str]], list[Label | None]]", paths: Sequence[Path], crop: Crop
 ) -> list[Classification]:
     """Classify one batch, in the order of the paths."""
     pictures: list[Image] = []
+    digests: list[str] = []
     failures: dict[int, str] = {}
     for number, path in enumerate(paths):
         try:
             pictures.append(open_image(path, crop))
+            digests.append(hash_image(LabelledImage(path=path, label=0)))
         except ValueError as error:
             failures[number] = str(error)
-    labels = iter(label_images(pictures) if pictures else ())
+    labels = iter(label_images(pictures, digests) if pictures else ())
     results = []
     for number, path in enumerate(paths):
         if number in failures:

@@ -248,9 +248,8 @@ def _shard_labels(pattern: Path) -> tuple[str, ...]:
     labels = _AnyLabels(numbered or None)
     for _ in read_images(settings, labels, findings):
         pass
-    if not labels.indices and findings.skipped:
-        first = findings.skipped[0]
-        raise InputError(f"{first.below(settings.root)}: {first.reason}", first.tip or "check the content of the tar")
+    if not labels.indices:
+        _refuse_first(findings, settings.root)
     return (*numbered, *sorted(labels.indices.keys() - {*numbered}))
 
 
@@ -282,13 +281,25 @@ def _parquet_labels(file: Path) -> tuple[str, ...]:
 
 def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
     """Return the labels of all tables and Parquet files of a folder, and the class folders where no table is."""
-    files = picture_parquets(root, Findings())
+    files = picture_parquets(root, findings := Findings())
     ordered = [name for file in files for name in _parquet_labels(file)]
     found = {name for table in tables for name in _table_labels(table, "file_name")[1]}
     covered = {table.parent for table in tables}
     if root not in covered and not files:
         found |= _class_folders(root, covered)
+    if not (ordered or found):
+        _refuse_first(findings, root)
     return tuple(dict.fromkeys([*ordered, *sorted(found)]))
+
+
+def _refuse_first(findings: Findings, root: Path) -> None:
+    """Raise for the first file that was left out of a set, if there is one.
+
+    Raises:
+        InputError: there is one.
+    """
+    for first in findings.skipped[:1]:
+        raise InputError(f"{first.below(root)}: {first.reason}", first.tip or "check the content of the file")
 
 
 def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:

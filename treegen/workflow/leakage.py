@@ -90,6 +90,8 @@ def _likely_pairs(evaluator: "Evaluator") -> Sequence[tuple[int, int]]:
     from treegen.clip.arrays import to_numpy
 
     dev, test = (to_numpy(evaluator.parts[name].features).astype(np.float32, copy=False) for name in ("dev", "test"))
+    if dev.ndim > 2:  # several views: the first is the picture itself
+        dev, test = dev[:, 0], test[:, 0]
     count, found = min(_NEIGHBOURS, len(dev)), list[tuple[float, int, int]]()
     for start in range(0, len(test), _ROWS):
         cosines = test[start : start + _ROWS] @ dev.T

@@ -17,12 +17,16 @@ from treegen.history.score_document import Diagnosis, Score, as_tested
 from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.text import first_line
+from treegen.tree.changed_parts import ChangedParts, changed_parts
 from treegen.tree.document import digest_of, parse_json
+from treegen.tree.feedback_target import Target
 from treegen.tree.model import Tree
+from treegen.tree.review_notes import Notes, comments, reviewed
 from treegen.tree.validation.checks import approval_problems, digest_problems
 from treegen.tree.validation.problems import Problem, errors_of, with_levels
 from treegen.workflow.check import advice_problems, check_tree
 from treegen.workflow.session import Session
+from treegen.workflow.tree_comparison import Base, approved_base, saved_base
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -113,6 +117,7 @@ class ReviewModel:
         domain_path: Path | None = None,
         encoder: EncoderSettings | None = None,
         thread: Executor | None = None,
+        read_only: bool = False,
     ) -> None:
         """Open the tree, the session it was left in, and its domain.
 
@@ -120,6 +125,7 @@ class ReviewModel:
             path: the tree file.
             domain_path: the domain file or its folder; the tree's folder if not given.
             encoder: overrides the domain's [encoder].
+            read_only: nothing is edited, saved or noted.
             thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
 
         Raises:
@@ -127,7 +133,7 @@ class ReviewModel:
             ProblemsError: it is not a tree.
         """
         with ExitStack() as opened:
-            self.session = Session(path, opened.enter_context(Store(path)))
+            self.session = Session(path, opened.enter_context(Store(path)), read_only=read_only)
             opened.callback(self.session.close)
             self._opened = opened.pop_all()
         self.path = path
@@ -148,6 +154,10 @@ class ReviewModel:
         self.scores = [self.measured.dev["accuracy"]] if self.measured else []
         self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
         self._approval: tuple[Tree, tuple[Problem, ...]] | None = None
+        self._base: Base | None = None
+        self._approved: tuple[str, Base | None] = ("", None)
+        self._changed: tuple[Tree, Tree, ChangedParts] | None = None
+        self._reviewed: tuple[Tree, Notes, frozenset[Target]] | None = None
         self._file_problems: tuple[Problem, ...] = ()
         self.file_read()
         self._encoder = encoder
@@ -184,6 +194,46 @@ class ReviewModel:
     def known_problems(self) -> tuple[Problem, ...]:
         """The last computed problems, possibly of an earlier state; does not run the checks."""
         return (*self._checked[1], *self._others) if self._checked else ()
+
+    def compare_with(self, base: Base) -> None:
+        """Let `changed` be since that."""
+        self._base = base
+
+    @property
+    def base(self) -> Base:
+        """What the tree is compared with: as chosen, or what was approved, or what was saved last."""
+        return self._base or self._approved_base() or saved_base(self.session)
+
+    def _approved_base(self) -> Base | None:
+        signed = self.tree.review
+        if signed is None:
+            return None
+        if self._approved[0] != signed.digest:
+            with suppress(TreegenError):
+                self._approved = (signed.digest, None)
+                self._approved = (signed.digest, approved_base(self.session))
+        return self._approved[1]
+
+    @property
+    def changed(self) -> ChangedParts:
+        """The parts of the tree that are not as in `base`."""
+        base = self.base.tree
+        if self._changed is None or self._changed[0] is not base or self._changed[1] is not self.tree:
+            self._changed = (base, self.tree, changed_parts(base, self.tree))
+        return self._changed[2]
+
+    @property
+    def reviewed(self) -> frozenset[Target]:
+        """The groups and classes that are marked as reviewed and have not changed since."""
+        notes = self.session.notes
+        if self._reviewed is None or self._reviewed[0] is not self.tree or self._reviewed[1] is not notes:
+            self._reviewed = (self.tree, notes, reviewed(self.tree, notes))
+        return self._reviewed[2]
+
+    @property
+    def comments(self) -> dict[Target, str]:
+        """The comments on what the tree has, in its order."""
+        return comments(self.tree, self.session.notes)
 
     @property
     def errors(self) -> int:

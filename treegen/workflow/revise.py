@@ -20,6 +20,7 @@ from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.auto_feedback import compose
 from treegen.workflow.proposal_units import ChangeGroup, take, units_of
 from treegen.workflow.recording import Listener, ProgressChat, Recorder, result_of
+from treegen.workflow.review_notes import with_comments
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def propose_revision(
     """
     from treegen.llm.tasks.draft import revise
 
-    feedback = Feedback(text=feedback) if isinstance(feedback, str) else feedback
     start = _starting_point(workspace, tree, diagnosis)
+    feedback = with_comments(workspace.store, start.tree, feedback)
     if tree is None:
         workspace.current(start.tree)
     recorder = Recorder(workspace.store, chat, on_attempt)
@@ -162,6 +163,7 @@ def estimate_revision(
     from treegen.llm.tasks.draft import revision_request
 
     start = _starting_point(workspace, tree, diagnosis)
+    feedback = with_comments(workspace.store, start.tree, feedback)
     request = revision_request(
         without_asking(workspace.domain), start.tree, feedback, problems=start.problems, diagnosis=start.diagnosis
     )

@@ -8,6 +8,7 @@ from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
 from treegen.config.toml_editing import write_table
 from treegen.history.score_document import Score, TestedScore
 from treegen.history.store import Revision
+from treegen.text import show
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
 from treegen.tree.validation.problems import errors_of
@@ -75,16 +76,22 @@ def _score(
         contents = {image.digest for image in evaluator.parts["test"].images}
         cast(TestedScore, score)["test_looks"] = _record_evaluations(workspace, score, contents)
     workspace.store.add_score(revision.id, score)
-    return ScoreResult(revision=revision, score=score, notes=_score_notes(workspace))
+    return ScoreResult(
+        revision=revision, score=score, notes=(*_unknown_groups(workspace, tree), *_score_notes(workspace))
+    )
 
 
 def _record_evaluations(workspace: Workspace, score: Score, contents: "Collection[str]") -> int:
     """Record a test evaluation for each decision rule in the score; return how many there have been in total."""
+    from treegen.clip.compute.joining import compute_words
     from treegen.clip.decisions.interface import words_of
 
     rules = [(score["decision_rule"], score.get("decision_parameters", {}))]
     rules += [(entry["rule"], entry["parameters"]) for entry in (score["rules"]["entries"] if "rules" in score else ())]
-    evaluations = [(score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt)) for rule, learnt in rules]
+    how = f" compute {compute_words(score['compute'])}" if "compute" in score else ""
+    evaluations = [
+        (score["tree"], score["encoder"]["fingerprint"], words_of(rule, learnt) + how) for rule, learnt in rules
+    ]
     return workspace.store.record_evaluations(
         score["images"]["digest"], split_settings(workspace.domain.split), evaluations, contents
     )
@@ -113,6 +120,14 @@ def freeze_rule(workspace: Workspace, score: Score) -> str:
     values = {"rule": chosen, **(learnt if entry["parameters"] else {}), **margin, **priors}
     write_table(workspace.domain_path, "decision", values)
     return str(chosen)
+
+
+def _unknown_groups(workspace: Workspace, tree: Tree) -> tuple[str, ...]:
+    """Return a note on groups for which views are excluded, and which the tree does not have."""
+    unknown = [name for name, _ in workspace.domain.compute.exclude if tree.group(name) is None]
+    if not unknown:
+        return ()
+    return (f"[compute] exclude: the tree has no group {', '.join(map(show, unknown[:5]))}",)
 
 
 def _score_notes(workspace: Workspace) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A review session: a tree edited by changes, with undo that survives a restart and saves that lose nothing."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from treegen.tree.changes.difference import difference, undo
 from treegen.tree.document import digest_of, dump, save
 from treegen.tree.merge.three_way import MergeResult, merge
 from treegen.tree.model import Tree
+from treegen.tree.review_notes import NoteChange, Notes, applied, followed
 from treegen.vcs.versions import tree_of
 
 
@@ -30,18 +31,20 @@ class Session:
         tree: the current tree.
         steps: all steps that can be undone or redone; the first `position` are applied.
         resumed: whether an earlier session was resumed.
+        read_only: nothing is changed or stored, and another session is not resumed.
         restored: how many times the history was removed while it was in use, and written again with every step.
         locks: what language models may not change: `group NAME` or `class NAME`.
+        notes: which groups and classes are reviewed, and comments.
     """
 
-    def __init__(self, path: Path, store: Store) -> None:
-        """Open the file, and resume its last session unless another process has it open.
+    def __init__(self, path: Path, store: Store, *, read_only: bool = False) -> None:
+        """Open the file, and resume its last session unless another process has it open or it is only to be read.
 
         Raises:
             InputError: the file cannot be read.
             ProblemsError: it is not a tree; its text must be fixed first.
         """
-        self.path, self.store = path, store
+        self.path, self.store, self.read_only = path, store, read_only
         self._journal = Journal(store)
         self.restored = 0
         try:
@@ -53,9 +56,10 @@ class Session:
     def _open(self, text: str) -> None:
         """Resume the last session, or begin a new one."""
         file_tree, file_hash = tree_of(text, str(self.path)), _hash(text)
-        last = self._journal.latest()
+        last = None if self.read_only else self._journal.latest()
         self._opened = self.store.opened
         self.resumed = False
+        self.notes: Notes = self._journal.notes()
         if last is not None:
             self._id, self.steps, self.position = last.id, last.steps, last.position
             self._base = last.base
@@ -74,7 +78,7 @@ class Session:
 
     def _begin(self, tree: Tree, file_hash: str) -> None:
         self._base = dump(tree)
-        self._id = self._journal.begin(self._base, file_hash)
+        self._id = 0 if self.read_only else self._journal.begin(self._base, file_hash)
         self.saved = self.tree = tree
         self.steps, self.position = tuple[Step, ...](), 0
         self.locks, self._file_hash = frozenset[str](), file_hash
@@ -83,8 +87,10 @@ class Session:
         """Write the whole session into the history again if that was removed or replaced while it was in use.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: it cannot be written, or the session is only to be read.
         """
+        if self.read_only:
+            raise InputError("this review is read-only", "start it without --readonly to change the tree")
         self.store.reopen_if_lost()
         if self.store.opened == self._opened:
             return
@@ -96,6 +102,7 @@ class Session:
             steps=self.steps,
             position=self.position,
             locks=self.locks,
+            notes=self.notes,
         )
         self._id = self._journal.restore(left)
         self._opened = self.store.opened
@@ -125,12 +132,22 @@ class Session:
             return
         tree = apply(self.tree, step_changes)
         step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes))
-        locks = self._renamed_locks(step_changes)
+        self._add(step, tree, followed(self.notes, self.tree, tree, step_changes))
+
+    def note(self, label: str, changes: Iterable[NoteChange]) -> None:
+        """Write notes as one step, which leaves the tree as it is."""
+        written = tuple(change for change in changes if change.old != change.new)
+        if written:
+            step = Step(label=label, changes=(), back=(), notes=written)
+            self._add(step, self.tree, applied(self.notes, written))
+
+    def _add(self, step: Step, tree: Tree, notes: Notes) -> None:
+        locks = self._renamed_locks(step.changes)
         self.check_store()
-        self._journal.add(self._id, self.position, step, locks)
+        self._journal.add(self._id, self.position, step, locks, None if notes is self.notes else notes)
         self.steps = (*self.steps[: self.position], step)
         self.position += 1
-        self.tree, self.locks = tree, locks
+        self.tree, self.locks, self.notes = tree, locks, notes
 
     def become(self, label: str, tree: Tree) -> None:
         """Apply the difference to another tree as one step: after an editor, a merge or a proposal."""
@@ -141,7 +158,7 @@ class Session:
         if not self.position:
             return None
         step = self.steps[self.position - 1]
-        self._move(self.position - 1, step.back)
+        self._move(self.position - 1, step.back, [change.inverse() for change in reversed(step.notes)])
         return step
 
     def redo(self) -> Step | None:
@@ -149,14 +166,15 @@ class Session:
         if self.position == len(self.steps):
             return None
         step = self.steps[self.position]
-        self._move(self.position + 1, step.changes)
+        self._move(self.position + 1, step.changes, step.notes)
         return step
 
-    def _move(self, position: int, changes: tuple[Change, ...]) -> None:
-        tree, locks = apply(self.tree, changes), self._renamed_locks(changes)
+    def _move(self, position: int, changes: tuple[Change, ...], written: Sequence[NoteChange]) -> None:
+        tree, locks = apply(self.tree, changes) if changes else self.tree, self._renamed_locks(changes)
+        notes = applied(self.notes, written) if written else followed(self.notes, self.tree, tree, changes)
         self.check_store()
-        self._journal.move(self._id, position, locks)
-        self.position, self.tree, self.locks = position, tree, locks
+        self._journal.move(self._id, position, locks, None if notes is self.notes else notes)
+        self.position, self.tree, self.locks, self.notes = position, tree, locks, notes
 
     def save(self) -> Revision:
         """Write the canonical text and store the tree as a revision.
@@ -257,6 +275,8 @@ class Session:
 
     def keep(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
+        if self.read_only:
+            return
         self.check_store()
         self._journal.put_text(self._id, name, text)
 
@@ -282,7 +302,7 @@ class Session:
         self.check_store()
         text = save(self.path, self.tree)
         self.saved, self._file_hash = self.tree, _hash(text)  # now: if the store cannot be written, the file still is
-        labels = [step.label for step in self.steps[: self.position]]
+        labels = [step.label for step in self.steps[: self.position] if step.changes]
         latest = self.store.latest()
         note = "; ".join(labels[-3:]) or "saved"
         revision = self.store.find_revision(digest_of(self.tree)) or self.store.add_revision(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.config.domain import domain_path as domain_file
-from treegen.config.settings import EncoderSettings, SplitSettings
+from treegen.config.settings import ComputeSettings, EncoderSettings, SplitSettings
 from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import is_folder
@@ -146,12 +147,20 @@ class Workspace:
     @cached_property
     def evaluator(self) -> "Evaluator":
         """The embedded images; new images are embedded on first use."""
+        return self._evaluator(self.domain)
+
+    def _evaluator(self, domain: Domain) -> "Evaluator":
         require("clip")
         from treegen.clip.encoders.drift import settle
         from treegen.clip.evaluator import Evaluator
 
         settle(self.encoder, self.cache)
-        return Evaluator(self.domain, self.encoder, self.cache, self.divide, lambda *step: self.progress(*step))
+        return Evaluator(domain, self.encoder, self.cache, self.divide, lambda *step: self.progress(*step))
+
+    def evaluator_with(self, compute: ComputeSettings) -> "Evaluator":
+        """Return an evaluator with other compute settings, whose decision rule learns with them."""
+        decision = replace(self.domain.decision, parameters=())
+        return self._evaluator(replace(self.domain, compute=compute, decision=decision))
 
     def run(self, job: Callable[[], T]) -> T:
         """Run a job with encoder and evaluator; repeat it once if the encoder turns out to have changed."""

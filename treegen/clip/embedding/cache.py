@@ -382,9 +382,15 @@ def _lengths(rows: "Vectors") -> "Vectors":
     return lengths
 
 
-def image_key(digest: str, crop: Crop) -> bytes:
-    """Return the key of an image content (SHA-256 in hex) under a crop, as decoded by this version."""
-    return hashlib.sha256(f"image {DECODING} {digest} {crop}".encode()).digest()
+def image_key(digest: str, crop: Crop, variant: str = "") -> bytes:
+    """Return the key of an image content (SHA-256 in hex) under a crop, as decoded by this version.
+
+    Args:
+        digest: of the content.
+        crop: the part of it that counts.
+        variant: what else was done to it before or while it was embedded; empty for nothing.
+    """
+    return hashlib.sha256(f"image {DECODING} {digest} {crop}{variant and ' '}{variant}".encode()).digest()
 
 
 def text_key(text: str) -> bytes:

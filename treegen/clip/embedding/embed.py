@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from treegen.clip.arrays import to_numpy
+from treegen.clip.compute.views import name_of
 from treegen.clip.embedding.cache import EmbeddingCache, image_key
 from treegen.clip.embedding.prefetch import read_ahead
 from treegen.clip.embedding.preprocess import NO_NUMBERS, PreparedBatch, prepare_stream
@@ -33,7 +34,7 @@ class EmbeddedImages:
     """The embedded images of a set.
 
     Attributes:
-        features: (U, D) float32, rows of length 1; one per content and crop.
+        features: (U, D) float32, rows of length 1; one per content and crop. With several views (U, V, D).
         rows: for each image the row of its features; -1 if skipped.
         skipped: images that cannot be decoded or embedded, in the order of the set.
     """
@@ -87,6 +88,7 @@ def embed_images(
     crop: Crop,
     *,
     workers: int | None = None,
+    views: int = 1,
     progress: Progress = no_progress,
 ) -> EmbeddedImages:
     """Embed what is not in the cache, each content once. Besides the features, memory holds a few batches of pictures.
@@ -97,6 +99,7 @@ def embed_images(
         cache: stores the embeddings, a batch at a time, so that an interrupted run can be continued.
         crop: for images without their own.
         workers: see `prepare_stream`.
+        views: of each image; each is stored by itself, and the first is the image as it is.
         progress: called with the number of images done; may raise `Cancelled`.
 
     Raises:
@@ -104,23 +107,45 @@ def embed_images(
     """
     places: dict[bytes, int] = {}
     rows = [places.setdefault(image_key(i.digest, i.crop or crop), len(places)) for i in images]
-    keys, features = list(places), _Rows(len(places))
+    image_of = dict(zip(reversed(rows), reversed(images), strict=True))
+    keys = list(places) if views == 1 else _view_keys([image_of[row] for row in range(len(places))], crop, views)
+    features = _Rows(len(keys))
     with closing(read_ahead(cache.chunks(encoder.fingerprint, keys))) as pieces:
         for indices, vectors in pieces:
             features.fill(indices, vectors)
-    image_of = dict(zip(reversed(rows), reversed(images), strict=True))
-    missing = [row for row in range(len(keys)) if not features.filled[row]]
+    missing = [place for place in range(len(keys)) if not features.filled[place]]
     logger.info("%d of %d images are not in the cache", len(missing), len(keys))
-    to_embed = [image_of[row] for row in missing]
-    reasons = _embed(to_embed, missing, keys, features, encoder, cache, crop, workers, progress)
+    wanted: dict[int, list[int]] = {}
+    for place in missing:
+        wanted.setdefault(place // views, []).append(place % views)
+    to_embed = _Missing(images=[image_of[row] for row in wanted], views=list(wanted.values()), places=missing)
+    reasons = _embed(to_embed, keys, features, encoder, cache, crop, workers, progress)
+    lost = {place // views: reason for place, reason in reversed(reasons.items())}
     skipped = [
-        Skipped(path=image.path, reason=reasons[row], member=image.member)
+        Skipped(path=image.path, reason=lost[row], member=image.member)
         for row, image in zip(rows, images, strict=True)
-        if row in reasons
+        if row in lost
     ]
+    matrix = features.matrix()
     return EmbeddedImages(
-        features=features.matrix(), rows=tuple(-1 if row in reasons else row for row in rows), skipped=tuple(skipped)
+        features=matrix if views == 1 else matrix.reshape(len(places), views, matrix.shape[1]),
+        rows=tuple(-1 if row in lost else row for row in rows),
+        skipped=tuple(skipped),
     )
+
+
+def _view_keys(images: Sequence[LabelledImage], crop: Crop, views: int) -> list[bytes]:
+    """Return the keys of all views of each image, in turn."""
+    return [image_key(i.digest, i.crop or crop, name_of(number)) for i in images for number in range(views)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Missing:
+    """What is to be embedded: images, the views wanted of each, and for every view its place among the keys."""
+
+    images: Sequence[LabelledImage]
+    views: Sequence[Sequence[int]]
+    places: Sequence[int]
 
 
 class _Rows:
@@ -142,8 +167,7 @@ class _Rows:
 
 
 def _embed(
-    images: Sequence[LabelledImage],
-    places: Sequence[int],
+    missing: _Missing,
     keys: Sequence[bytes],
     rows: _Rows,
     encoder: "Encoder",
@@ -157,10 +181,13 @@ def _embed(
     While the model computes a batch, the next one moves to the device and the last one is written to the cache.
     """
     reasons: dict[int, str] = {}
-    if not images:  # `encoder.preprocessor` would load the model
+    places = missing.places
+    if not places:  # `encoder.preprocessor` would load the model
         return reasons
     size = _BATCH.get(encoder.device, _SMALL_BATCH)
-    stream = prepare_stream(images, crop, encoder.preprocessor, workers=workers, batch=size)
+    stream = prepare_stream(
+        missing.images, crop, encoder.preprocessor, workers=workers, batch=size, views=missing.views
+    )
     with closing(stream), ThreadPoolExecutor(1) as writer:
         pending: Future[None] | None = None
         done = 0
@@ -182,7 +209,7 @@ def _embed(
                 if failure:  # only now: what the service returned before it failed is stored
                     raise failure
             done += len(batch.good) + len(batch.broken)
-            progress("embedding images", done, len(images))
+            progress("embedding images", done, len(places))
         if pending:
             pending.result()
     return reasons

@@ -1,10 +1,11 @@
 """Decode pictures and prepare them for the model, in threads that run ahead of it."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.compute.views import view_of
 from treegen.clip.embedding.prefetch import prefetch
 from treegen.images import Crop, LabelledImage, open_picture
 
@@ -19,7 +20,7 @@ NO_NUMBERS: Final = "the encoder returned NaN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedBatch:
-    """Some images, decoded and prepared. Images are identified by their index in the stream.
+    """Some pictures, decoded and prepared. They are identified by their index in the stream.
 
     Attributes:
         good: those that could be prepared.
@@ -39,34 +40,64 @@ def prepare_stream(
     *,
     workers: int | None = None,
     batch: int = 64,
+    views: Sequence[Sequence[int]] | None = None,
 ) -> Generator[PreparedBatch, None, None]:
     """Yield the images prepared, batch by batch in their order; two batches for each worker are kept ahead.
+
+    Each image is decoded once, also if several views of it are wanted; these follow each other in the stream.
 
     Args:
         images: read when their turn comes.
         crop: for images without their own.
         preprocessor: converts a picture to the model's input.
         workers: threads that decode, see `prefetch`.
-        batch: most images at a time.
+        batch: most pictures at a time, but all views of an image.
+        views: the numbers of the views wanted of each image; the image itself if not given.
     """
-    prepare = partial(_prepare, images, crop, preprocessor, batch)
-    yield from prefetch(range(0, len(images), batch), prepare, workers=workers)
+    wanted = views or [(0,)] * len(images)
+    prepare = partial(_prepare, images, wanted, crop, preprocessor)
+    yield from prefetch(_batches(wanted, batch), prepare, workers=workers)
+
+
+def _batches(views: Sequence[Sequence[int]], most: int) -> Iterator[tuple[int, int, int]]:
+    """Yield for each batch the index of its first image, that of the first of the next, and that of its first view."""
+    start, place, count = 0, 0, 0
+    for number, each in enumerate(views):
+        if count and count + len(each) > most:
+            yield start, number, place
+            start, place, count = number, place + count, 0
+        count += len(each)
+    if count:
+        yield start, len(views), place
 
 
 def _prepare(
-    images: Sequence[LabelledImage], crop: Crop, preprocessor: "Preprocessor", batch: int, start: int
+    images: Sequence[LabelledImage],
+    views: Sequence[Sequence[int]],
+    crop: Crop,
+    preprocessor: "Preprocessor",
+    extent: tuple[int, int, int],
 ) -> PreparedBatch:
-    """Prepare one batch; `start` is the index of its first image."""
+    """Prepare one batch; `extent` is one of `_batches`."""
     good, prepared, broken = list[int](), list[Any](), list[tuple[int, str]]()
-    for index, image in enumerate(images[start : start + batch], start):
-        try:
-            prepared.append(prepare_picture(partial(open_picture, image, crop), preprocessor))
-            good.append(index)
-        except ValueError as error:
-            broken.append((index, str(error)))
+    start, end, index = extent
+    for image, numbers in zip(images[start:end], views[start:end], strict=True):
+        decode = cache(partial(open_picture, image, crop))
+        for number in numbers:
+            try:
+                prepared.append(prepare_picture(partial(view_picture, decode, image.digest, number), preprocessor))
+                good.append(index)
+            except ValueError as error:
+                broken.append((index, str(error)))
+            index += 1
     return PreparedBatch(
         good=tuple(good), prepared=preprocessor.collate(prepared) if prepared else None, broken=tuple(broken)
     )
+
+
+def view_picture(decode: "Callable[[], Image]", digest: str, number: int) -> "Image":
+    """Return a view of a picture, by the digest of its content; 0 is the picture itself."""
+    return view_of(digest, number).of(decode()) if number else decode()
 
 
 def prepare_picture(decode: "Callable[[], Image]", preprocessor: "Preprocessor") -> "Prepared":

@@ -3,14 +3,14 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.encoders.batching import Batcher
-from treegen.clip.encoders.interface import Batch, Preprocessor
+from treegen.clip.encoders.interface import Batch, ImageTower, Preprocessor
 from treegen.clip.encoders.pixels import Transfer
 from treegen.errors import InputError, ModelError
 from treegen.files import read_text
@@ -93,6 +93,10 @@ class LocalEncoder:
             self._tokens[text] = self._count_tokens(text)
         return self._tokens[text]
 
+    def image_tower(self) -> ImageTower | None:
+        """See `image_tower_of`: not every model can be reached."""
+        return None
+
     def _count_tokens(self, text: str) -> int:
         raise NotImplementedError
 
@@ -103,6 +107,21 @@ class LocalEncoder:
     def _text_features(self, texts: list[str]) -> "Tensor":
         """Return features (N, D) on the device, of any length."""
         raise NotImplementedError
+
+
+def tower_of(features: "Callable[[Tensor], Tensor]", model: Any, pixels: "Callable[[Batch], Tensor]") -> ImageTower:
+    """Return an image tower: `features` are computed by methods of `model`, not by calling it."""
+    import torch
+
+    class Tower(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, batch: "Tensor") -> "Tensor":
+            return features(batch)
+
+    return ImageTower(module=Tower(), pixels=pixels)
 
 
 def find_device(requested: str) -> str:

@@ -72,7 +72,7 @@ class Batcher:
             try:
                 rows.append(_unit_rows(encode(batch[done : done + size])))
             except RuntimeError as error:
-                if not _is_full(error):
+                if not is_full(error):
                     message, tip = f"{self._name}: failed: {_reason(error)}", "try --device cpu, or --precision fp32"
                     raise ModelError(message, tip) from error
                 if size == 1:
@@ -105,7 +105,7 @@ def _unit_rows(features: "Tensor") -> "Tensor":
     return torch.nn.functional.normalize(features, dim=-1).masked_fill_(nowhere, float("nan")).cpu()
 
 
-def _is_full(error: RuntimeError) -> bool:
+def is_full(error: RuntimeError) -> bool:
     """Whether memory ran out: CUDA raises its own type; MPS and the CPU allocator only say so in the message."""
     import torch
 

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen import __version__
 from treegen.clip.arrays import to_numpy
 from treegen.clip.encoders.consent import vetted
-from treegen.clip.encoders.interface import Batch, Encoder, EncoderChangedError, Preprocessor
+from treegen.clip.encoders.interface import (
+    Batch,
+    Encoder,
+    EncoderChangedError,
+    ImageTower,
+    Preprocessor,
+    image_tower_of,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -127,6 +134,10 @@ class CachedEncoder:
         """See `Encoder.notes`."""
         return (*self._changed, *(self._identity if self._model is None else self._model).notes)
 
+    def add_note(self, sentence: str) -> None:
+        """Add a sentence to the notes."""
+        self._changed = (*self._changed, sentence)
+
     @property
     def preprocessing(self) -> dict[str, Any]:
         """See `Encoder`; loads the model."""
@@ -152,6 +163,10 @@ class CachedEncoder:
     def encode_texts(self, texts: Sequence[str]) -> Any:
         """See `Encoder.encode_texts`; loads the model. `embed_texts` looks texts up in the cache first."""
         return to_numpy(self._loaded().encode_texts(texts))
+
+    def image_tower(self) -> ImageTower | None:
+        """See `image_tower_of`; loads the model."""
+        return image_tower_of(self._loaded())
 
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`; a text in the cache needs no model."""

@@ -6,6 +6,7 @@ the encoder: pixels of one size for a model in this process, the bytes of a file
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from treegen.errors import ModelError
@@ -13,6 +14,7 @@ from treegen.errors import ModelError
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+    from torch.nn import Module
 
 T = TypeVar("T")
 #: One picture as the encoder reads it; opaque to others.
@@ -57,8 +59,27 @@ class Preprocessor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTower:
+    """The image side of a model in this process, for who differentiates through it.
+
+    Attributes:
+        module: pixels (B, 3, H, W) as it takes them -> features (B, D) of any length. Its weights must not change.
+        pixels: a collated batch -> pixels on the model's device.
+    """
+
+    module: "Module"
+    pixels: "Callable[[Batch], Tensor]"
+
+
+def image_tower_of(encoder: "Encoder") -> ImageTower | None:
+    """Return the image side of an encoder's model; `None` if it cannot be reached, as that of a service."""
+    find: Callable[[], ImageTower | None] | None = getattr(encoder, "image_tower", None)
+    return find() if find else None
+
+
 class Encoder(Protocol):
-    """A frozen model.
+    """A frozen model. One in this process may also have `image_tower`, see `image_tower_of`.
 
     Attributes:
         name: as the user wrote it.

@@ -4,8 +4,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from treegen.clip.encoders.base import LocalEncoder, check_folder, fingerprint_of, first_lines, hub_sources, quiet
-from treegen.clip.encoders.interface import Batch
+from treegen.clip.encoders.base import (
+    LocalEncoder,
+    check_folder,
+    fingerprint_of,
+    first_lines,
+    hub_sources,
+    quiet,
+    tower_of,
+)
+from treegen.clip.encoders.interface import Batch, ImageTower
 from treegen.clip.encoders.pixels import PixelPreprocessor, normalised
 from treegen.errors import ModelError
 from treegen.extras import EXTRAS
@@ -61,9 +69,15 @@ class OpenClipEncoder(LocalEncoder):
         import torch
 
         with torch.inference_mode():
-            pixels = normalised(self._transfer.finish(batch), self._mean, self._std).to(self._dtype)
-            features: Tensor = self._model.encode_image(pixels.contiguous(memory_format=self._layout))
+            features: Tensor = self._model.encode_image(self._pixels(batch).contiguous(memory_format=self._layout))
             return features
+
+    def _pixels(self, batch: Batch) -> "Tensor":
+        return normalised(self._transfer.finish(batch), self._mean, self._std).to(self._dtype)
+
+    def image_tower(self) -> ImageTower | None:
+        """See `image_tower_of`."""
+        return tower_of(self._model.encode_image, self._model, self._pixels)
 
     def _text_features(self, texts: list[str]) -> "Tensor":
         import torch

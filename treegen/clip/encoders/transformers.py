@@ -21,8 +21,9 @@ from treegen.clip.encoders.base import (
     first_lines,
     hub_sources,
     quiet,
+    tower_of,
 )
-from treegen.clip.encoders.interface import Batch
+from treegen.clip.encoders.interface import Batch, ImageTower
 from treegen.clip.encoders.pixels import normalised
 from treegen.clip.encoders.processors import AsTheyAre, ProcessorPreprocessor, can_give_bytes, mean_and_std
 from treegen.errors import ModelError
@@ -127,11 +128,21 @@ class TransformersEncoder(LocalEncoder):
             else:
                 inputs = {"pixel_values": self._transfer.finish(batch)}
             # Only pixels are normalised and cast: other inputs, such as SigLIP 2's masks and sizes, are integers.
-            pixels = inputs["pixel_values"]
-            inputs["pixel_values"] = (pixels if self._after is None else normalised(pixels, *self._after)).to(
-                self._dtype
-            )
+            inputs["pixel_values"] = self._normalised(inputs["pixel_values"])
             return _features(self._model.get_image_features(**inputs))
+
+    def _normalised(self, pixels: "Tensor") -> "Tensor":
+        return (pixels if self._after is None else normalised(pixels, *self._after)).to(self._dtype)
+
+    def image_tower(self) -> ImageTower | None:
+        """See `image_tower_of`: not if the model prepares pictures itself, or takes more than pixels."""
+        if self._own_methods or self._after is None:
+            return None
+        return tower_of(
+            lambda pixels: _features(self._model.get_image_features(pixel_values=pixels)),
+            self._model,
+            lambda batch: self._normalised(self._transfer.finish(batch)),
+        )
 
     def _text_features(self, texts: list[str]) -> "Tensor":
         import torch

@@ -141,7 +141,7 @@ def _family(score: TestedScore) -> str:
 def _key(score: TestedScore, other: str, paired: Paired) -> tuple[object, ...]:
     """Identify a comparison: what was compared with what, and the result."""
     learnt = tuple(score.get("decision_parameters", {}).items())
-    rule = (score.get("decision_rule", "sum"), learnt)
+    rule = (score.get("decision_rule", "sum"), learnt, str(score.get("compute", "")))
     return (score["tree"], score["encoder"]["fingerprint"], rule, other, paired["wins"], paired["losses"])
 
 

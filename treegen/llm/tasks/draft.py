@@ -180,6 +180,7 @@ def revision_request(
         feedback=feedback.text.strip(),
         locks=feedback.locked_words,
         decisions=list(feedback.decisions),
+        comments=list(feedback.comments),
         target="" if feedback.target.kind == "tree" else feedback.target.words,
         patch=_is_long(tree) if patch is None else patch,
         **language_of(domain),

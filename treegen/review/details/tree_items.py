@@ -21,7 +21,9 @@ from treegen.review.details.detail import (
 )
 from treegen.text import counted
 from treegen.tree.changes.edits import users
+from treegen.tree.feedback_target import Target
 from treegen.tree.model import Group
+from treegen.tree.review_notes import class_target, group_target, option_target
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.observations import Observations
@@ -49,10 +51,21 @@ def _unscored(review: "ReviewModel", detail: Detail) -> bool:
     return False
 
 
+def _noted(review: "ReviewModel", detail: Detail, target: Target) -> None:
+    """Add the comment on something, and whether it is reviewed."""
+    if comment := review.session.notes.get(("comment", target)):
+        detail.add(("¶ ", WARN), comment)
+    if target in review.reviewed:
+        detail.add(("✓ ", GOOD), ("reviewed", DIM))
+    elif ("reviewed", target) in review.session.notes:
+        detail.add(("changed since it was reviewed", WARN))
+
+
 def group_detail(review: "ReviewModel", group: Group, option: str | None = None) -> Detail:
     """Return what a group asks, with the option under the cursor, what it is worth, and what it confuses."""
     detail = Detail(title=group.name)
     detail.add(*_slot(group.prompt, option or "{}"))
+    _noted(review, detail, group_target(group.name))
     diagnosis = review.measured.group(group.name) if review.measured else None
     right = {each["option"]: each for each in diagnosis["options"]} if diagnosis else {}
     detail.head("its options")
@@ -133,6 +146,7 @@ def option_detail(review: "ReviewModel", group: Group, option: str) -> Detail:
     """Return what CLIP takes for an option, rightly and wrongly."""
     detail = Detail(title=f"{option}, of {group.name}")
     detail.add(*_slot(group.prompt, option))
+    _noted(review, detail, option_target(group.name, option))
     names = users(review.tree, group.name, option)
     detail.head(f"{counted(len(names), 'class', 'classes')} with it")
     detail.add(", ".join(names[:40]) or ("none", DIM))
@@ -192,6 +206,7 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     """
     tree, seen = review.tree, _seen(review)
     detail = Detail(title=name)
+    _noted(review, detail, class_target(name))
     shares = seen.shares(name) if seen else {}
     rule = next((rule for rule in tree.rules if rule.name == name), None)
     detail.add(("rule", HEAD), (", and images that CLIP sees so" if shares else "", DIM))

@@ -20,8 +20,9 @@ class AppearanceFlow:
         preferences: as they are in the file.
     """
 
-    def __init__(self, context: ReviewContext) -> None:
-        self.context = context
+    def __init__(self, context: ReviewContext, theme: str | None = None) -> None:
+        """Prepare; a theme that is given is for this review alone."""
+        self.context, self._given = context, theme
         self.preferences = Preferences()
         self._toggled: bool | None = None  # shown or hidden by hand, in this review
         self._last = {True: "textual-dark", False: "textual-light"}  # by whether they are dark
@@ -29,7 +30,9 @@ class AppearanceFlow:
     def take_up(self) -> None:
         """Take theme and layout from the preferences; a theme that is not known leaves the one that is shown."""
         self.preferences, wrong = load_preferences()
-        if self.preferences.theme in self.context.available_themes:
+        if self._given:
+            self.context.theme = self._given
+        elif self.preferences.theme in self.context.available_themes:
             self.context.theme = self.preferences.theme
         elif not wrong:
             wrong = f"there is no theme {self.preferences.theme}"
@@ -62,7 +65,7 @@ class AppearanceFlow:
     def theme_changed(self, theme: Theme) -> None:
         """Keep a theme that the reviewer has chosen."""
         self._last[theme.dark] = theme.name
-        if theme.name != self.preferences.theme:
+        if theme.name not in (self.preferences.theme, self._given):
             self._keep(theme=theme.name)
 
     def toggle_dark(self) -> None:

@@ -29,13 +29,19 @@ class ApprovalFlow:
 
     async def _ask(self) -> None:
         review = self.context.review
+        if review.session.read_only:
+            choices = ["back"]
+            await self.context.ask(ChoiceDialog(self._title(), choices))
+            return
         if review.errors:
             self.context.notify(f"{counted(review.errors, 'error')}: a tree with errors cannot be approved", timeout=5)
             return
         name = identity(review.path.resolve().parent)
         save = "save, and " if review.session.unsaved else ""
         choices = [f"{save}approve as {name}" if name else f"{save}approve", "not now"]
-        if await self.context.ask(ChoiceDialog(self._title(), choices)) != 0:
+        count = len(review.comments)
+        kept = f"\n{counted(count, 'comment')} kept with the approval" if count else ""
+        if await self.context.ask(ChoiceDialog(self._title() + kept, choices)) != 0:
             return
         if not name:
             name = await self.context.ask(TextDialog("Who approves it? Name <mail>"))

@@ -7,7 +7,7 @@ from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
 from treegen.review.widgets.panes import ProblemsPane, RulesPane
-from treegen.text import show
+from treegen.text import counted, show
 from treegen.tree.changes import Answer, Change, apply, edits
 from treegen.tree.document import content_of
 from treegen.tree.merge.disputes import Side, changes_of
@@ -149,9 +149,12 @@ class EditFlow:
             )
 
     async def edit_prompt(self) -> None:
-        """Change the prompt of the group."""
-        tree, group = self.context.review.tree, self.context.selection.group
-        if group:
+        """Change the prompt of the group under the cursor; in the rules, of the column."""
+        tree, at = self.context.review.tree, self.context.selection
+        group = at.edited_group
+        if at.kind == "class" and not group:
+            self.context.notify("a prompt is of a group: move the cursor to its column", timeout=3)
+        elif group:
             await self._ask(
                 f"Prompt of {group.name}",
                 group.prompt,
@@ -160,18 +163,35 @@ class EditFlow:
             )
 
     async def delete(self) -> None:
-        """Delete the group, option or class under the cursor; if classes have the option, ask what they get instead."""
+        """Delete the group, option or class under the cursor; if classes have the option, ask what they get instead.
+
+        On an answer in the rules, clear it.
+        """
         tree, at = self.context.review.tree, self.context.selection
         group, option, name = at.group, at.option, at.class_name
-        if at.kind == "class" and name:
-            self._delete(f"class {show(name)}", lambda: edits.delete_class(tree, name))
+        if at.kind == "class" and name and at.rule_group:
+            self._clear(at.marked or (name,), at.rule_group)
+        elif at.kind == "class" and name:
+            answers = next(len(rule.answers) for rule in tree.rules if rule.name == name)
+            self._delete(f"class {show(name)}, {counted(answers, 'answer')}", lambda: edits.delete_class(tree, name))
         elif at.kind == "option" and group and option:
             await self._delete_option(group, option)
         elif at.kind == "group" and group:
-            self._delete(f"group {show(group.name)}", lambda: edits.delete_group(tree, group.name))
+            went = f"{counted(len(group.options), 'option')}, answers of {counted(len(tree.rules), 'class', 'classes')}"
+            self._delete(f"group {show(group.name)}, {went}", lambda: edits.delete_group(tree, group.name))
+
+    def _clear(self, names: Sequence[str], group: "Group") -> None:
+        """Clear the answers of classes in a group."""
+        tree = self.context.review.tree
+        changes = [change for name in names for change in edits.point_rule(tree, name, group.name, None)]
+        what = names[0] if len(names) == 1 else f"{len(names)} classes"
+        label = f"{show(what)} in {show(group.name)}: no answer"
+        if self.context.commit(label, lambda: changes) and changes:
+            self.context.notify(f"cleared {label}; u undoes it", timeout=4)
+            self.context.query_one(RulesPane).unmark()
 
     def _delete(self, what: str, make: Callable[[], Changes]) -> None:
-        if self.context.commit(f"without {what}", make):
+        if self.context.commit(f"without {what.partition(',')[0]}", make):
             self.context.notify(f"deleted {what}; u undoes it", timeout=4)
 
     async def _delete_option(self, group: "Group", option: str) -> None:
@@ -271,7 +291,7 @@ class EditFlow:
             what = f"group {at.group.name}" if at.group and at.kind else ""
         if what:
             session.set_lock(what, what not in session.locks)
-            self.context.locks_changed()
+            self.context.marks_changed()
 
     def move_by(self, by: int) -> None:
         """Move the group, option or class under the cursor by one place up or down."""

@@ -46,8 +46,9 @@ class EditorFlow:
 
     def group(self) -> None:
         """Open the group under the cursor, with each class's answer in words."""
-        tree, group = self.context.review.tree, self.context.selection.group
+        tree, group = self.context.review.tree, self.context.selection.edited_group
         if group is None:
+            self.context.notify("move the cursor to a group", timeout=3)
             return
         label = f"edited {group.name} as text"
         self._start(group_text(tree, group.name), label, lambda text: with_group(tree, group.name, text))

@@ -237,6 +237,7 @@ class FeedbackFlow:
             self.context.notify(review.missing, severity="warning")
             return
         session = review.session
+        session.check_store()
         self._earlier.add(text)
         feedback = Feedback(text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions()))
         self.running, self._cancelled = True, False

@@ -25,7 +25,7 @@ def selection_of(context: ReviewContext, focused: Widget | None) -> Selection:
     return Selection(
         group=group,
         option=group.options[row] if group and row < len(group.options) else None,
-        class_name=tree.classes[rules.row] if rules.row < len(tree.classes) else None,
+        class_name=rules.class_at(tree),
         marked=tuple(name for name in tree.classes if name in rules.marked),
         rule_group=tree.groups[rules.column - 1] if 0 < rules.column <= len(tree.groups) else None,
         kind=_KINDS.get((focused.id or "") if focused else "", ""),
@@ -64,7 +64,7 @@ class NavigationFlow:
         if pointer.startswith("/conflicts/"):
             self.context.converse(partial(EditFlow(self.context).decide, int(pointer.split("/")[2])), "edit")
         else:
-            self._go_to(pointer)
+            self.go_to(pointer)
 
     def to_fault(self) -> None:
         """Go to the rule of the true class in the group at fault, or in the one that was chosen."""
@@ -72,9 +72,16 @@ class NavigationFlow:
         if mistake := pane.mistake:
             votes = pane.query_one("#votes", Grid)
             vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
-            self._go_to(pointer_to("rules", mistake.true, vote.group))
+            self.go_to(pointer_to("rules", mistake.true, vote.group))
 
-    def _go_to(self, pointer: str) -> None:
+    def to_mistake(self, number: int) -> None:
+        """Show a misclassified image by its number among all of them."""
+        pane = self.context.query_one(ImagesPane)
+        pane.filter = ""
+        self.context.show_pane("images")
+        pane.list.put_cursor(number)
+
+    def go_to(self, pointer: str) -> None:
         """Put the cursor where a JSON Pointer leads, and show the pane of it."""
         context = self.context
         group, option, name = place_of(pointer)
@@ -82,10 +89,10 @@ class NavigationFlow:
         if group in names:
             context.query_one(GroupsPane).put_cursor(names.index(group))
         if name in classes:
+            rules = context.query_one(RulesPane)
+            rules.filter = rules.filter if name in rules.names else ""  # else the cursor would have no place
             context.show_pane("rules")
-            context.query_one(RulesPane).put_cursor(
-                classes.index(name), names.index(group) + 1 if group in names else 0
-            )
+            rules.put_cursor(rules.names.index(name), names.index(group) + 1 if group in names else 0)
         elif group in names:
             context.show_pane("options")
             if option is not None and option.isdigit():

@@ -95,6 +95,8 @@ class ScoringFlow:
         review = self.context.review
         if not review.can_score:
             self.context.notify(review.missing or "the tree has errors", severity="warning")
+        elif review.session.read_only:
+            review.session.check_store()  # raises, and says why
         elif review.session.unsaved:
             self.context.notify("save first: the score is stored with the saved tree", severity="warning")
         else:

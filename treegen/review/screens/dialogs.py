@@ -1,4 +1,4 @@
-"""Dialogs: a text, a choice, several choices, and the list of keys. Escape cancels each."""
+"""Dialogs: a text, a choice, several choices. Escape cancels each."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
@@ -197,29 +197,3 @@ class SeveralDialog(Dialog[tuple[int, ...] | None]):
     def action_take(self) -> None:
         """Accept the marked answers."""
         self.dismiss(tuple(sorted(self._marked)))
-
-
-class PagesDialog(Dialog[None]):
-    """Lines to read: the keys, or a message too long for a notification."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss(None)", "Leave")]
-
-    def __init__(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """Build a dialog with two columns."""
-        super().__init__()
-        self._title, self._rows = title, list(rows)
-
-    def compose(self) -> ComposeResult:
-        """Compose title and lines."""
-        with Vertical(classes="dialog tall"):
-            yield Static(printable(self._title), markup=False, classes="title")
-            yield Grid(id="lines")
-
-    def on_mount(self) -> None:
-        """Focus the grid, so that it scrolls."""
-        left = max((len(a) for a, _ in self._rows), default=4)
-        right = max((len(b) for _, b in self._rows), default=4)
-        grid = self.query_one(Grid)
-        columns = [Column(head="", width=min(left, 30)), Column(head="", width=min(right, 200))]
-        grid.fill(columns, len(self._rows), lambda r, c: self._rows[r][c])
-        grid.focus()

@@ -53,6 +53,13 @@ EVERYWHERE: Final = (
     Binding("o", "app.do('navigation', 'jump')", "jump", show=False, tooltip="Jump to a pane"),
     Binding("s", "app.do('scoring', 'score_test')", "score", show=False, tooltip="Score on the test split"),
     Binding("S", "app.do('approval', 'ask')", "approve", show=False, tooltip="Approve, and what changed since"),
+    Binding(
+        "C", "app.do('compare', 'show')", "changes", show=False, tooltip="Changes in words, and what restores them"
+    ),
+    Binding("ampersand", "app.do('filters', 'ask')", "filter", show=False, tooltip="Filter rules or images"),
+    Binding("t", "app.do('notes', 'toggle')", "reviewed", show=False, tooltip="Reviewed: mark, and go to the next"),
+    Binding("T", "app.do('notes', 'next')", "next unreviewed", show=False, tooltip="Next that is not reviewed"),
+    Binding("c", "app.do('notes', 'comment')", "comment", show=False, tooltip="Comment on group, option or class"),
     Binding("D", "app.do('appearance', 'toggle_dark')", "light or dark", show=False, tooltip="Light or dark"),
     Binding("i", "app.do('appearance', 'toggle')", "details", show=False, tooltip="Details: show or hide"),
     Binding("I", "app.do('appearance', 'turn')", "move details", show=False, tooltip="Details: beside or below"),
@@ -71,7 +78,7 @@ _MOVES: Final = [
     ("ctrl+p", "command palette"),
     ("escape", "leave a dialog"),
 ]
-_SHOWN: Final = {"slash": "/", "question_mark": "?"}
+_SHOWN: Final = {"slash": "/", "ampersand": "&", "question_mark": "?"}
 
 
 def title_of(review: ReviewModel, on_disk: str) -> Content:
@@ -84,6 +91,8 @@ def title_of(review: ReviewModel, on_disk: str) -> Content:
     session, tree = review.session, review.tree
     counts = f"{len(tree.groups)} groups, {len(tree.classes)} classes"
     state: Part = ("unsaved", f"bold {WARN}") if session.unsaved else ("saved", DIM)
+    if session.read_only:
+        state = ("read-only", f"bold {WARN}")
     parts: list[Part] = [(session.path.name, "bold"), f"  {tree.domain}: {counts}  ", _approval(review), "  "]
     if on_disk:
         parts += [(on_disk.partition(":")[0].partition(",")[0], f"bold {BAD}"), "  "]

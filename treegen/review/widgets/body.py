@@ -7,6 +7,7 @@ from textual.widgets import Static
 from treegen.review.context import ReviewContext
 from treegen.review.preferences import Layout
 from treegen.review.widgets.detail import DetailPanel
+from treegen.review.widgets.keys_panel import KeysPanel
 from treegen.review.widgets.overview import Overview
 from treegen.review.widgets.panes import GroupsPane
 from treegen.review.widgets.switcher import PaneSwitcher
@@ -25,6 +26,7 @@ class Body(Horizontal):
             with Vertical(id="middle"):
                 yield PaneSwitcher(id="panes")
                 yield DetailPanel(id="detail")
+        yield KeysPanel(id="keys")
 
     def place(self, details: Layout) -> None:
         """Put the details beside the panes or below them, or hide them."""

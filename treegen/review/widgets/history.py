@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual_plotext import PlotextPlot
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from treegen.history.store import Revision
 
 
+class HistoryGrid(PaneGrid):
+    """The steps and revisions."""
+
+    ENTER = "app.do('compare', 'from_history')"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "compare", key_display="enter"),
+    ]
+
+
 class HistoryPane(Vertical):
     """Steps and revisions, newest first."""
 
@@ -27,7 +36,7 @@ class HistoryPane(Vertical):
     def compose(self) -> ComposeResult:
         """Compose the plot above the list."""
         yield PlotextPlot(id="plot")
-        yield PaneGrid(id="steps")
+        yield HistoryGrid(id="steps", copied=2)
 
     def show(self, context: ReviewContext) -> None:
         """Repaint scores, steps and revisions."""
@@ -39,7 +48,7 @@ class HistoryPane(Vertical):
             (
                 "step" if number <= session.position else "undone",
                 str(number),
-                "; ".join(c.sentence for c in step.changes),
+                "; ".join(c.sentence for c in step.changes) or step.label,
             )
             for number, step in steps
         ]
@@ -56,7 +65,7 @@ class HistoryPane(Vertical):
             Column(head="no.", width=5, right=True),
             Column(head="what", width=min(most, 300)),
         ]
-        grid = self.query_one("#steps", PaneGrid)
+        grid = self.grid
         count = len(session.steps)
         grid.entitle("history", f"{counted(count, 'step')}, {counted(len(rows) - count, 'revision')}")
         grid.fill(
@@ -66,6 +75,11 @@ class HistoryPane(Vertical):
             lambda r, c: "dim" if rows[r][0] == "undone" else "",
             "nothing happened yet",
         )
+
+    @property
+    def grid(self) -> HistoryGrid:
+        """The list."""
+        return self.query_one(HistoryGrid)
 
     def at(self, row: int) -> "int | Revision | None":
         """Return what a row shows: the number of a step, or a revision."""

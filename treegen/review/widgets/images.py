@@ -11,6 +11,7 @@ from textual_image.widget import Image
 from treegen.images import open_picture
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, entitle, widths_of
+from treegen.workflow.class_filter import filtered_mistakes
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
@@ -26,6 +27,7 @@ class MistakesGrid(PaneGrid):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "the rule at fault", key_display="enter"),
         Binding("tab", "app.focus_next", "answers"),
+        Binding("escape", "app.do('filters', 'leave')", "all", show=False, tooltip="Take the filter off"),
     ]
 
 
@@ -43,6 +45,13 @@ class VotesGrid(PaneGrid):
 class ImagesPane(Vertical):
     """Misclassified images of the dev split; the group at fault is marked."""
 
+    filter = passing = ""
+
+    @property
+    def list(self) -> MistakesGrid:
+        """The grid that is filtered."""
+        return self.query_one(MistakesGrid)
+
     def compose(self) -> ComposeResult:
         """Compose the list above; below, picture and answers."""
         yield MistakesGrid(copied=3, id="mistakes")
@@ -55,8 +64,9 @@ class ImagesPane(Vertical):
     def show(self, context: ReviewContext) -> None:
         """Repaint the mistakes of the last score."""
         self._review = review = context.review
-        self.mistakes = review.measured.mistakes if review.measured else ()
-        found = self.mistakes
+        self.mistakes = found = filtered_mistakes(self.filter, review)
+        total = len(review.measured.mistakes) if review.measured else 0
+        self.passing = f"{len(found)} of {total}"
 
         def cell(row: int, column: int) -> str:
             one = found[row]
@@ -67,11 +77,14 @@ class ImagesPane(Vertical):
         columns = [
             Column(head=h, width=w) for h, w in zip(heads, widths_of(heads, len(found), cell, most=24), strict=True)
         ]
-        note = review.missing or _NOTE[review.measured is not None and not review.measured.is_stored]
+        note = f"no image passes &{self.filter}; escape shows all" if self.filter and total else ""
+        note = note or review.missing or _NOTE[review.measured is not None and not review.measured.is_stored]
         grid = self.query_one("#mistakes", PaneGrid)
         grid.fill(columns, len(found), cell, note=note)
         grid.entitle(
-            "misclassified images", str(len(found)), "of the tree before" if review.measured and review.stale else ""
+            "misclassified images",
+            f"&{self.filter}: {self.passing}" if self.filter else str(total),
+            "of the tree before" if review.measured and review.stale else "",
         )
         self.show_picture()
 

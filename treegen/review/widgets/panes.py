@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, PaneGrid, widths_of
-from treegen.review.widgets.search_bar import SearchBar
-from treegen.text import counted
+from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.text import counted, printable
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
+from treegen.tree.feedback_target import Target
+from treegen.tree.model import Tree
+from treegen.tree.review_notes import class_target, group_target, option_target
 from treegen.tree.validation.problems import errors_of, path_of
+from treegen.workflow.class_filter import class_filter
 
 if TYPE_CHECKING:
     from treegen.tree.model import Group
@@ -35,7 +38,28 @@ TO_THE_TREE: Final = (
     Binding("2", "app.pane('rules')", "rules"),
 )
 _MARKED: Final = "+ "
+CHANGED: Final = "• "
 _LOCK: Final = Binding("L", "app.do('edits', 'lock')", "lock", tooltip="Lock for the language model")
+
+
+def marks_of(review: "ReviewModel", target: Target) -> str:
+    """Return the signs in front of a group, option or class: changed, locked, reviewed, commented."""
+    name, changed = target.class_name or target.group, review.changed
+    parts = {"group": changed.groups, "class": changed.classes}
+    is_new = (target.group, target.option) in changed.options if target.kind == "option" else name in parts[target.kind]
+    signs = (
+        (CHANGED.strip(), is_new),
+        ("*", target.kind != "option" and f"{target.kind} {name}" in review.session.locks),
+        ("✓", target in review.reviewed),
+        ("¶", ("comment", target) in review.session.notes),
+    )
+    return "".join(f"{sign} " for sign, is_set in signs if is_set)
+
+
+def progress_of(review: "ReviewModel", kind: str, total: int) -> str:
+    """Return how many groups or classes are reviewed; empty before the first."""
+    done = sum(target.kind == kind for target in review.reviewed)
+    return f"{done} of {total} reviewed" if done else ""
 
 
 def percent(value: float | None, *, stale: bool = False) -> str:
@@ -52,6 +76,8 @@ def tone_of(value: float | None, *, stale: bool = False) -> str:
 
 class GroupsPane(PaneGrid):
     """The groups, with CLIP's accuracy on each."""
+
+    _names: Sequence[str] = ()
 
     ENTER = "app.pane('options')"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -70,12 +96,13 @@ class GroupsPane(PaneGrid):
         """Repaint the groups."""
         review = context.review
         groups = review.tree.groups
+        self._names = [printable(group.name) for group in groups]
         measured, stale = review.measured, review.stale
         right = [g["accuracy"] if (g := measured and measured.group(group.name)) else None for group in groups]
-        locked = [f"group {group.name}" in review.session.locks for group in groups]
+        marks = [marks_of(review, group_target(group.name)) for group in groups]
 
         def cell(row: int, column: int) -> str:
-            return (("* " if locked[row] else "") + groups[row].name, percent(right[row], stale=stale))[column]
+            return (marks[row] + groups[row].name, percent(right[row], stale=stale))[column]
 
         columns = [
             Column(head="group", width=max(self.scrollable_content_region.width - 10, 12)),
@@ -88,7 +115,12 @@ class GroupsPane(PaneGrid):
             lambda r, c: tone_of(right[r], stale=stale) if c else "",
             "no group yet: a adds one",
         )
-        self.entitle("groups", str(len(groups)))
+        self.entitle("groups", str(len(groups)), progress_of(review, "group", len(groups)))
+
+    @property
+    def copied_text(self) -> str:
+        """The name of the group, without signs."""
+        return self._names[self.row] if self.row < len(self._names) else ""
 
     def chosen(self, review: "ReviewModel") -> "Group | None":
         """Return the group under the cursor."""
@@ -98,6 +130,8 @@ class GroupsPane(PaneGrid):
 
 class OptionsPane(PaneGrid):
     """The options of a group: their classes, and CLIP's accuracy on each."""
+
+    _options: Sequence[str] = ()
 
     ENTER = "app.do('edits', 'run', 'rename')"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -118,16 +152,21 @@ class OptionsPane(PaneGrid):
             self.fill([], 0, lambda r, c: "", note="choose a group")
             self.entitle("options")
             return
+        self._options = [printable(option) for option in group.options]
         known, stale = review.measured and review.measured.group(group.name), review.stale
         right: dict[str, Any] = {o["option"]: o for o in known["options"]} if known else {}
         classes = [users(review.tree, group.name, option) for option in group.options]
+        marks = [marks_of(review, option_target(group.name, option)) for option in group.options]
 
         def cell(row: int, column: int) -> str:
             option = group.options[row]
             accuracy = right.get(option, {}).get("accuracy")
-            return (option, str(len(classes[row])), percent(accuracy, stale=stale), ", ".join(classes[row][:30]))[
-                column
-            ]
+            return (
+                marks[row] + option,
+                str(len(classes[row])),
+                percent(accuracy, stale=stale),
+                ", ".join(classes[row][:30]),
+            )[column]
 
         def tone(row: int, column: int) -> str:
             if column == 2:
@@ -144,6 +183,11 @@ class OptionsPane(PaneGrid):
         self.fill(columns, len(group.options), cell, tone, "no option yet: a adds one")
         self.entitle(f"options of {group.name}", str(len(group.options)))
 
+    @property
+    def copied_text(self) -> str:
+        """The option, without signs."""
+        return self._options[self.row] if self.row < len(self._options) else ""
+
 
 class RulesPane(PaneGrid):
     """The matrix of classes and groups, in words."""
@@ -156,10 +200,10 @@ class RulesPane(PaneGrid):
         _DELETE,
         *_MOVES,
         _LOCK,
-        replace(_PROMPT, show=False),  # of the group under the cursor of the groups
+        replace(_PROMPT, show=False),  # of the column
         Binding("space", "mark", "mark", show=False, tooltip="Mark the class: enter re-points all that are marked"),
         Binding("v", "mark_range", "mark to here", show=False, tooltip="Mark the classes from the last marked to here"),
-        Binding("escape", "unmark", "unmark", show=False, tooltip="Leave the search, or take the marks off"),
+        Binding("escape", "app.do('filters', 'leave')", "unmark", show=False, tooltip="Leave filter, search or marks"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -167,12 +211,31 @@ class RulesPane(PaneGrid):
         super().__init__(id=id, cells=True)
         self.marked: set[str] = set()
         self._last_marked = 0
-        self._names: Sequence[str] = ()
+        self.names: Sequence[str] = ()  #: the classes of the rows
+        self.filter = self.passing = ""
+
+    @property
+    def copied_text(self) -> str:
+        """The class or the answer under the cursor, without signs."""
+        if self.column == 0:
+            return printable(self.names[self.row]) if self.row < len(self.names) else ""
+        return self.text_at(self.row, self.column).removeprefix(CHANGED)
+
+    @property
+    def list(self) -> Grid:
+        """The grid that is filtered."""
+        return self
+
+    def class_at(self, tree: Tree) -> str | None:
+        """Return the class under the cursor."""
+        names = self.names if self.filter else tree.classes  # which may have changed since the last paint
+        name = names[self.row] if self.row < len(names) else None
+        return name if name in tree.classes else None
 
     def action_mark(self) -> None:
         """Mark the class under the cursor, or take its mark off, and go on."""
-        if self.row < len(self._names):
-            self.marked ^= {self._names[self.row]}
+        if self.row < len(self.names):
+            self.marked ^= {self.names[self.row]}
             self._last_marked = self.row
             self.put_cursor(self.row + 1)
             self.redraw()
@@ -180,13 +243,8 @@ class RulesPane(PaneGrid):
     def action_mark_range(self) -> None:
         """Mark the classes from the one that was marked last to the one under the cursor."""
         first, last = sorted((self._last_marked, self.row))
-        self.marked |= set(self._names[first : last + 1])
+        self.marked |= set(self.names[first : last + 1])
         self.redraw()
-
-    def action_unmark(self) -> None:
-        """Take the marks off."""
-        self.unmark()
-        self.screen.query_one(SearchBar).action_leave()
 
     def unmark(self) -> None:
         """Take the marks off."""
@@ -197,28 +255,38 @@ class RulesPane(PaneGrid):
         """Repaint the rules."""
         review = context.review
         tree = review.tree
-        draft, names, groups = MutableTree(tree), tree.classes, [g.name for g in tree.groups]
-        self._names, locks = names, review.session.locks
+        draft, groups = MutableTree(tree), [g.name for g in tree.groups]
+        accepts = class_filter(self.filter, review)
+        self.names = names = [name for name in tree.classes if accepts(name)]
+        marks = [marks_of(review, class_target(name)) for name in names]
+        changed = review.changed.answers
 
         def cell(row: int, column: int) -> str:
             if column == 0:
-                marks = (_MARKED if names[row] in self.marked else "", "* " if f"class {names[row]}" in locks else "")
-                return "".join(marks) + names[row]
+                return (_MARKED if names[row] in self.marked else "") + marks[row] + names[row]
             answer = draft.answer(names[row], groups[column - 1])
-            return answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
+            word = answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
+            return f"{CHANGED}{word}" if (names[row], groups[column - 1]) in changed else word
 
         def tone(row: int, column: int) -> str:
             if column == 0:
                 return "warn" if names[row] in self.marked else ""
             answer = draft.answer(names[row], groups[column - 1])
+            if (names[row], groups[column - 1]) in changed:
+                return "warn"
             return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
 
         heads = ["class", *groups]
         widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
         widths[0] += len(_MARKED)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
-        self.fill(columns, len(names), cell, tone, "no class yet: a adds one")
-        self.entitle("rules", f"{counted(len(names), 'class', 'classes')}, {counted(len(groups), 'group')}")
+        note = f"no class passes &{self.filter}; escape shows all" if self.filter else "no class yet: a adds one"
+        self.fill(columns, len(names), cell, tone, note)
+        total = len(tree.rules)
+        counts = f"{counted(total, 'class', 'classes')}, {counted(len(groups), 'group')}"
+        self.passing = f"{len(names)} of {total}"
+        shown = f"&{self.filter}: {self.passing}" if self.filter else counts
+        self.entitle("rules", shown, progress_of(review, "class", total))
 
 
 class ProblemsPane(PaneGrid):
@@ -231,6 +299,11 @@ class ProblemsPane(PaneGrid):
         Binding("y", "copy", "copy", tooltip="Copy"),
     ]
     problems: "list[Problem]"
+
+    @property
+    def copied_text(self) -> str:
+        """The code, the place and the whole message."""
+        return "  ".join(self.row_texts(self.row)[1:]) if self.row < self.count else ""
 
     def show(self, context: ReviewContext) -> None:
         """Repaint the problems, errors first."""

@@ -39,7 +39,7 @@ class ScorePane(Vertical):
     def compose(self) -> ComposeResult:
         """Compose the numbers above the classes."""
         yield Static(id="numbers", markup=False)
-        yield PaneGrid(id="classes")
+        yield PaneGrid(id="classes", copied=0)
 
     def show(self, context: ReviewContext) -> None:
         """Repaint the last scores."""

@@ -1,0 +1,156 @@
+"""Cost of views and of training on them: embedding time with 4 and 16 views as multiples of 1 within one run.
+
+Freshly drawn images and the bundled encoder, decoding and cache included; the runs alternate and each starts with an
+empty cache. Goals: 4 views take at most 4.2 times as long as 1, and no view is embedded twice. On a GPU (`--device
+cuda`) also ViT-B-32 and ViT-L-14 with random weights, for which only the time means something.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from gpu import draw_all, make_model
+
+from treegen.clip.compute.adapting import Questions, adapted_texts
+from treegen.clip.compute.pictures import embed_pictures
+from treegen.clip.embedding.cache import EmbeddingCache
+from treegen.clip.embedding.embed import embed_images
+from treegen.clip.encoders import open_encoder
+from treegen.clip.encoders.open_clip import OpenClipEncoder
+from treegen.config.settings import EncoderSettings
+from treegen.images import LabelledImage, open_picture
+from treegen.images.interface import WHOLE
+
+GROUPS, OPTIONS, CLASSES = 10, 5, 20
+
+
+@dataclass
+class Counting:
+    """Counts the pictures that reach the model of an encoder."""
+
+    encoder: OpenClipEncoder
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        encode = self.encoder.encode_prepared
+
+        def counted(batch: object) -> torch.Tensor:
+            self.count += len(batch)  # type: ignore[arg-type]
+            return encode(batch)
+
+        self.encoder.encode_prepared = counted  # type: ignore[method-assign]
+
+
+def embedding_seconds(encoder: OpenClipEncoder, images: list[LabelledImage], views: int, folder: Path) -> float:
+    """Seconds to embed all images with an empty cache."""
+    path = folder / f"{time.monotonic_ns()}.sqlite"
+    with EmbeddingCache(path) as cache:
+        began = time.perf_counter()
+        embed_images(images, encoder, cache, WHOLE, views=views)
+        took = time.perf_counter() - began
+    path.unlink()
+    return took
+
+
+def embedded_in_turn(encoder: OpenClipEncoder, images: list[LabelledImage], folder: Path) -> int:
+    """Pictures that the model sees if 1, 4, 16 and again 16 views are asked for with one cache."""
+    counting = Counting(encoder)
+    with EmbeddingCache(folder / "one.sqlite") as cache:
+        for views in (1, 4, 16, 16):
+            embed_images(images, encoder, cache, WHOLE, views=views)
+    del encoder.encode_prepared
+    return counting.count
+
+
+def questions_of(encoder: OpenClipEncoder, views: int) -> Questions:
+    """Random texts and rules: what they ask changes no time."""
+    random = np.random.default_rng(0)
+    width = encoder.encode_texts(["a"]).shape[1]
+    texts = random.normal(size=(GROUPS * OPTIONS, width)).astype(np.float32)
+    rules = np.eye(OPTIONS, dtype=np.float32)[random.integers(OPTIONS, size=(CLASSES, GROUPS))].reshape(CLASSES, -1)
+    return Questions.of(
+        texts / np.linalg.norm(texts, axis=1, keepdims=True),
+        (OPTIONS,) * GROUPS,
+        rules,
+        shown=[range(views)] * GROUPS,
+        scale=encoder.logit_scale,
+        views=views,
+    )
+
+
+def image_seconds(encoder: OpenClipEncoder, images: list[LabelledImage], views: int, adapt: str) -> float:
+    """Seconds for each image from its file to its features, with what is trained on its views."""
+    questions, digests = questions_of(encoder, views), [image.digest for image in images]
+    began = time.perf_counter()
+    pictures = [open_picture(image) for image in images]
+    features = embed_pictures(encoder, pictures, digests, views, questions if adapt == "lora" else None)
+    if adapt == "prompt":
+        for _ in adapted_texts(questions, features):
+            pass
+    if encoder.device == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - began) / len(images)
+
+
+def table(encoder: OpenClipEncoder, images: list[LabelledImage]) -> None:
+    """Print the milliseconds for each image with each setting."""
+    print(f"{encoder.name} on {encoder.device}, {encoder.precision}, {len(images)} images")
+    image_seconds(encoder, images[:4], 1, "none")
+    plain = image_seconds(encoder, images, 1, "none")
+    for views, adapt in (
+        (1, "none"),
+        (4, "none"),
+        (16, "none"),
+        (4, "prompt"),
+        (16, "prompt"),
+        (4, "lora"),
+        (16, "lora"),
+    ):
+        image_seconds(encoder, images[:4], views, adapt)
+        took = image_seconds(encoder, images, views, adapt)
+        name = f"{views} views" + (f", {adapt}" if adapt != "none" else "")
+        print(f"  {name:18} {1000 * took:8.2f} ms an image = {took / plain:6.1f} x one view")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of more computation for each image.")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cpu")
+    parser.add_argument("--count", type=int, default=256, help="images")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        print("no cuda device here, so nothing is measured")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = draw_all(folder / "images", args.count)
+        encoder = open_encoder(EncoderSettings(device=args.device), folder)
+        assert isinstance(encoder, OpenClipEncoder)
+        embedding_seconds(encoder, images[:64], 4, folder)
+        ratios: dict[int, list[float]] = {4: [], 16: []}
+        for _ in range(args.rounds):
+            one = embedding_seconds(encoder, images, 1, folder)
+            for views, found in ratios.items():
+                found.append(embedding_seconds(encoder, images, views, folder) / one)
+        for views, found in ratios.items():
+            print(f"{views} views against 1: {', '.join(f'{ratio:.2f}' for ratio in sorted(found))} x the time")
+        seen = embedded_in_turn(encoder, images[:64], folder)
+        print(
+            f"64 images with 1, 4, 16 and again 16 views: the model sees {seen} pictures, {seen / 64 / 16:.2f} a view"
+        )
+        print(f"row: embedding with 4 views against 1, time | {statistics.median(ratios[4]):.2f} | at most 4.2")
+        print(f"row: pictures embedded for each view, over four runs | {seen / 64 / 16:.2f} | 1.00")
+        few = images if args.device == "cuda" else images[:16]
+        table(encoder, few)
+        for model in ("ViT-B-32", "ViT-L-14") if args.device == "cuda" else ():
+            made = make_model(model, folder / model)
+            table(OpenClipEncoder(f"local-dir:{made}", shown=f"{model} (random)", device="cuda"), few)
+
+
+if __name__ == "__main__":
+    main()

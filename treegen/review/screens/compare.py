@@ -1,0 +1,53 @@
+"""The diff of the tree under review in words, from which single changes are taken back."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from treegen.review.screens.dialogs import Dialog
+from treegen.review.widgets.grid import Column, Grid
+from treegen.text import printable
+
+#: the number of a change to take back, or what else to do
+CompareAnswer = int | Literal["all", "base", "copy"] | None
+
+
+class CompareDialog(Dialog[CompareAnswer]):
+    """What changed, one row each."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Leave"),
+        Binding("R", "dismiss('all')", "Restore all"),
+        Binding("b", "dismiss('base')", "Compare with another"),
+        Binding("y", "dismiss('copy')", "Copy"),
+    ]
+
+    def __init__(self, title: str, changes: Sequence[str], at: int = 0) -> None:
+        """Build a dialog with the cursor on a change."""
+        super().__init__()
+        self._title, self._changes, self._at = title, list(changes), at
+
+    def compose(self) -> ComposeResult:
+        """Compose title, keys and changes."""
+        with Vertical(classes="dialog tall wide"):
+            yield Static(printable(self._title), markup=False, classes="title")
+            hint = "enter restores one, R restores all, b compares with another, y copies, escape leaves"
+            yield Static(hint, markup=False, classes="hint")
+            yield Grid(id="changes")
+
+    def on_mount(self) -> None:
+        """Show the changes."""
+        grid = self.query_one(Grid)
+        width = max((len(text) for text in self._changes), default=10)
+        columns = [Column(head="", width=min(width, 300))]
+        grid.fill(columns, len(self._changes), lambda r, c: self._changes[r], note="nothing has changed")
+        grid.put_cursor(self._at)
+        grid.focus()
+
+    def on_grid_chosen(self) -> None:
+        """Take the change under the cursor back."""
+        self.dismiss(self.query_one(Grid).row)
