@@ -22,7 +22,7 @@ from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.memo import LruMemo
-from treegen.clip.metrics.accuracy import accuracy_of, comparisons, spread
+from treegen.clip.metrics.accuracy import accuracy_of, comparisons, paired, spread
 from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
 from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
@@ -36,6 +36,7 @@ from treegen.history.score_document import (
     Controls,
     Diagnosis,
     DoubtfulLabel,
+    Paired,
     Score,
     ScoredBy,
     ScoredImages,
@@ -423,6 +424,13 @@ class Evaluator:
     def _predict_dev(self, tree: Tree) -> "NDArray[np.int64]":
         """Return predictions (B) on the dev split."""
         return np.asarray(self.answer(tree, self.parts["dev"].features).predictions)
+
+    def paired_dev(self, tree: Tree, base: Tree) -> tuple[Paired, int]:
+        """Compare a tree with another on the dev split; return the test, and how many images the other gets right."""
+        dev = self.parts["dev"]
+        before = np.asarray(self.answer(base, dev.features).predictions)
+        test = paired(dev.labels, self.answer(tree, dev.features).predictions, before)
+        return test, int((before == np.asarray(dev.labels)).sum())
 
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
         """Return the misclassified images of the dev split, with every group's vote.

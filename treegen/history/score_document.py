@@ -149,8 +149,21 @@ class DoubtfulLabel(TypedDict):
     agreeing: int
 
 
+class Luck(TypedDict):
+    """The evaluations of the dev split that the tree was chosen by, and what they would gain by luck alone."""
+
+    evaluations: int
+    tried: int
+    first: float
+    gain: float
+    expected: float
+    corrected: float
+
+
 class Diagnosis(Accuracy, Findings, Calibrated):
     """The dev split: all that feedback and language models may see."""
+
+    luck: NotRequired[Luck]
 
     fit: NotRequired[Fit | None]
     label_errors: NotRequired[list[DoubtfulLabel]]
