@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treegen.cli.options import TREE, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.second_opinion import SecondChoice, open_second, second_options, show_cascade
 
 if TYPE_CHECKING:
     from treegen.vcs.tree_names import TreeName
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--rules", metavar="RULES", help="Compare decision rules: all, or a list such as sum,vote,temperature.")
 @click.option("--freeze", is_flag=True, help="With --rules: write the rule chosen on the dev split into domain.toml.")
 @click.option("--adaptive", is_flag=True, help="Also show the accuracy against the number of questions asked.")
+@second_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
 def command(
     tree: "TreeName",
@@ -34,19 +36,24 @@ def command(
     rules: str | None,
     freeze: bool,
     adaptive: bool,
+    second: SecondChoice,
     as_json: bool,
 ) -> None:
     """Score TREE with CLIP on the images of its domain: a verdict, and accuracy beside its controls.
 
     The accuracy is that of the test split; the weakest group and class, and the diagnosis of --full, are those of the
     dev split, which is for tuning. Each evaluation of the test split is counted; a domain with sealed = true below
-    [split] shows the dev split only. TREE may be a revision, such as tree.json@3.
+    [split] shows the dev split only. TREE may be a revision, such as tree.json@3. With --ask-model the accuracy and the
+    cost of a cascade follow: a vision model answers where CLIP is not sure.
     """
+    from dataclasses import asdict
+
     from treegen.cli.display import show_notes, show_score
     from treegen.cli.display_adaptive import adaptive_json, show_adaptive
     from treegen.cli.output import print_json, say, tell
     from treegen.errors import InputError
     from treegen.workflow.adaptive import score_adaptive
+    from treegen.workflow.cascade import score_cascade
     from treegen.workflow.score import freeze_rule, score_tree
 
     if dev_only and unseal:
@@ -57,13 +64,21 @@ def command(
     sealed = True if dev_only else False if unseal else None
     scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
     asked = score_adaptive(workspace, sealed=sealed) if adaptive else None
+    cascade = None
+    if second.model:
+        with open_second(workspace, second) as model:
+            cascade = score_cascade(model, sealed=sealed) if model else None
     if as_json:
-        print_json({**scored.score, **({"adaptive": adaptive_json(asked)} if asked else {})})
+        more = {"adaptive": adaptive_json(asked)} if asked else {}
+        print_json({**scored.score, **more, **({"second": asdict(cascade)} if cascade else {})})
     else:
         show_score(scored.score, groups=groups, full=full)
         if asked:
             say()
             show_adaptive(asked)
+        if cascade:
+            say()
+            show_cascade(cascade)
     if freeze:
         frozen = freeze_rule(workspace, scored.score)
         tell(f"{workspace.domain_path}: [decision] rule = {frozen}; scores, previews and labels use it from now on")

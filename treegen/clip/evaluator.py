@@ -236,9 +236,12 @@ class Evaluator:
 
     def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
         """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
+        return self.evidence(tree, features, names=False), dict(self.bayes(tree).parameters)
+
+    def bayes(self, tree: Tree) -> FittedRule:
+        """Return the rule `bayes`, as the domain freezes it or as it is learnt on the dev split."""
         own = self.domain.decision.rule == "bayes"
-        decision = self.decide(tree) if own else self._learn(RULES["bayes"], tree)
-        return self.evidence(tree, features, names=False), dict(decision.parameters)
+        return self.decide(tree) if own else self._learn(RULES["bayes"], tree)
 
     def posterior(self, tree: Tree, features: Array) -> "NDArray[np.float64]":
         """Return the probability of each class (B, K) by the rule `bayes`, of images (B, D)."""
