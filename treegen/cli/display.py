@@ -15,7 +15,7 @@ from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.luck import luck_sentence
 from treegen.workflow.proposal_units import ChangeGroup
-from treegen.workflow.verdict import paired_points, verdict
+from treegen.workflow.verdict import paired_points, scope_sentence, verdict
 
 if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
@@ -142,6 +142,7 @@ def _show_conditions(score: Score) -> None:
         f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
     )
+    say(scope_sentence(score))
     if files := images.get("files"):
         say(census_sentence(files))
     if images["skipped"]:

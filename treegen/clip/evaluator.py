@@ -32,6 +32,7 @@ from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import (
     Calibrated,
+    ClusterCounts,
     Comparison,
     Controls,
     Diagnosis,
@@ -73,6 +74,15 @@ class Part:
     features: Array
     labels: tuple[int, ...]
     images: tuple[LabelledImage, ...]
+
+    @property
+    def clusters(self) -> tuple[int, ...] | None:
+        """The cluster of each image (B), one of its own where the set names none; `None` if it names none at all."""
+        if not any(image.cluster for image in self.images):
+            return None
+        numbers: dict[str, int] = {}
+        keys = [image.cluster or f" {place}" for place, image in enumerate(self.images)]
+        return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +321,7 @@ class Evaluator:
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
         test, by_name = self.parts["test"], self.baseline(self.parts["test"])
+        baseline = accuracy_of(test.labels, by_name, test.clusters)
         classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
         labels, limits = np.asarray(test.labels), self.set_limits(tree, LEVEL)
         columns, start = [], 0
@@ -323,8 +334,8 @@ class Evaluator:
         predictions = self._remember(tree, found)
         before = None if parent is None else self.predict_test(parent)
         return {
-            "test": accuracy_of(test.labels, predictions),
-            "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
+            "test": accuracy_of(test.labels, predictions, test.clusters),
+            "baseline": {**baseline, "name_template": self.domain.name_template},
             "controls": self._controls(tree, predictions, decision),
             "sets": coverage(limits, covered, sizes),
             **_calibration(decision, confidences, found == labels),
@@ -371,7 +382,7 @@ class Evaluator:
         dev = self.parts["dev"]
         answers = self.answer(tree, dev.features)
         entry = {
-            **accuracy_of(dev.labels, answers.predictions),
+            **accuracy_of(dev.labels, answers.predictions, dev.clusters),
             **diagnose(
                 tree,
                 self.domain.classes,
@@ -493,10 +504,20 @@ class Evaluator:
                 "by": self.domain.split.by,
                 "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
             },
+            **self._clusters_json,
             "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in labels],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
             "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},
         }
+
+    @property
+    def _clusters_json(self) -> ClusterCounts:
+        found = {name: part.clusters for name, part in self.parts.items()}
+        counts = {name: len(set(clusters)) for name, clusters in found.items() if clusters is not None}
+        parts = self.parts
+        if not counts:
+            return {}
+        return {"clusters": {name: counts.get(name, len(part.images)) for name, part in parts.items()}}
 
     def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> Controls:
         """Compute the controls: chance, rules permuted across classes in two ways, random words as options."""

@@ -211,7 +211,13 @@ class ImageFiles(FileCounts):
     below: str
 
 
-class ScoredImages(TypedDict):
+class ClusterCounts(TypedDict):
+    """How many clusters the images of each split come from, if the set says so."""
+
+    clusters: NotRequired[dict[str, int]]
+
+
+class ScoredImages(ClusterCounts):
     """The images of a score. Older scores do not count files."""
 
     digest: str

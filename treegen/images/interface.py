@@ -56,6 +56,7 @@ class LabelledImage:
         size: number of bytes; `None` for the whole file.
         crop: this picture's own crop, if the set defines one: left, top, right, bottom in 0 to 1.
         part: the split that the set itself assigns.
+        cluster: the object that several pictures show, or where else they come from; empty if the set does not say.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class LabelledImage:
     size: int | None = None
     crop: Crop | None = None
     part: PartName | None = None
+    cluster: str = ""
 
     @property
     def name(self) -> str:

@@ -34,15 +34,17 @@ def divide(
     move old ones; equal contents always share a split. By `hash`, any other content is divided by itself and the seed:
     every clone has the same splits, in whatever order its images arrived. A class then has its share of dev images only
     on average, for exact shares would need to know the other images. By `rank`, the shares are exact, and stay so when
-    images are added.
+    images are added. Images of one cluster share a split, that of those in it which had one already.
 
     Returns:
         Content digest -> split, for all images.
     """
     parts: dict[str, str] = {i.digest: recorded[i.digest] for i in images if i.digest in recorded}
     parts |= fixed_parts(images)
+    settled = dict(parts)
     if settings.by == "hash":
-        return {**{image.digest: _part_of(image.digest, settings) for image in images}, **parts}
+        drawn: dict[str, str] = {image.digest: _part_of(image.digest, settings) for image in images}
+        return _together(images, {**drawn, **parts}, settled)
     by_label: dict[int, list[str]] = {}
     for image in images:
         by_label.setdefault(image.label, []).append(image.digest)
@@ -53,7 +55,20 @@ def divide(
         Random(f"{settings.seed}/{classes[label]}").shuffle(new)
         missing = max(0, wanted - sum(parts.get(d) == "dev" for d in contents))
         parts |= {digest: ("dev" if rank < missing else "test") for rank, digest in enumerate(new)}
-    return parts
+    return _together(images, parts, settled)
+
+
+def _together(images: Sequence[LabelledImage], parts: dict[str, str], settled: Mapping[str, str]) -> dict[str, str]:
+    """Give the images of each cluster one split, but for those that are settled already."""
+    clusters: dict[str, set[str]] = {}
+    for image in images:
+        if image.cluster:
+            clusters.setdefault(image.cluster, set()).add(image.digest)
+    result = dict(parts)
+    for contents in clusters.values():
+        first = min(contents & settled.keys() or contents)
+        result |= dict.fromkeys(contents - settled.keys(), parts[first])
+    return result
 
 
 def _part_of(content: str, settings: SplitSettings) -> PartName:

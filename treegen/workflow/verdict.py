@@ -50,6 +50,15 @@ def against(paired: Paired, other: str) -> str:
     return f"{100 * abs(difference):.1f} points {'above' if difference > 0 else 'below'} {other} ({p})"
 
 
+def scope_sentence(score: Score) -> str:
+    """Say what the intervals of a score are about: these classes, and objects if several pictures show one."""
+    words = f"intervals are for these {len(score['dev']['classes'])} classes: others may be harder"
+    if clusters := score["images"].get("clusters"):
+        split = "test" if as_tested(score) else "dev"
+        words += f"; they count the {clusters[split]} clusters of the {split} split, not its images"
+    return words
+
+
 def beyond_noise(paired: Mapping[str, Any]) -> bool:
     """Whether a paired difference is larger than one standard error of it."""
     difference, net = paired["difference"], paired["wins"] - paired["losses"]

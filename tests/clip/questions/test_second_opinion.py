@@ -19,7 +19,7 @@ def inputs() -> RuleInputs:
     )
 
 
-def noisy(labels: "np.ndarray[tuple[int], np.dtype[np.int64]]", rate: float, seed: int) -> "np.ndarray":  # type: ignore[type-arg]
+def noisy(labels: "np.ndarray[tuple[int], np.dtype[np.int64]]", rate: float, seed: int) -> "np.ndarray":
     rng = np.random.default_rng(seed)
     answers = np.array([EXPECTED[label] for label in labels])
     for group, size in enumerate(SIZES):

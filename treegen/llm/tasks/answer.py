@@ -4,7 +4,9 @@ Source: Zhang et al. 2023, Multimodal Chain-of-Thought (rationale first, then th
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 
 from treegen.config.domain import Domain
@@ -14,8 +16,8 @@ from treegen.llm.prompting.response_schemas import answers_to
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import keyed, parse_reply
 from treegen.llm.reading.repairs import Notes, only, renamed
-from treegen.llm.tasks.attempts import Listener, Read, Reader
-from treegen.llm.tasks.batched_draft import NothingKept, Part, PartMaker, Stopped
+from treegen.llm.tasks.attempts import Attempt, Listener, Read, Reader
+from treegen.llm.tasks.conversation import RepairLoop
 from treegen.text import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import normalise
@@ -67,7 +69,7 @@ def answer_pictures(
         pictures: key -> data URL.
         tries: most replies for each picture; one without errors is the last.
         concurrency: most simultaneous requests.
-        on_attempt: called with each attempt, on this thread.
+        on_attempt: called with each attempt, one at a time, on any thread.
         on_done: called after each picture.
 
     Returns:
@@ -77,41 +79,34 @@ def answer_pictures(
         ModelError: the model failed, a cap is reached, or it takes no pictures.
         InputError: a template of the user is invalid.
     """
-    maker = PartMaker(domain, chat, tries=tries, kept=NothingKept(), concurrency=concurrency, on_attempt=on_attempt)
-    parts = [_part(domain, tree, key, picture) for key, picture in pictures.items()]
-    failed: dict[str, PictureAnswers] = {}
-    finished = set[str]()
+    lock = Lock()
 
-    def done(place: int) -> None:
-        if parts[place].name not in finished:
-            finished.add(parts[place].name)
-            on_done()
+    def report(attempt: Attempt) -> None:
+        with lock:
+            if on_attempt:
+                on_attempt(attempt)
 
-    while True:
+    loop = RepairLoop(domain, chat, report, None)
+
+    def answer(picture: str) -> PictureAnswers:
+        request, reader = answer_request(domain, tree, picture), _reader(tree.groups)
+        attempt, stopped = loop.until_sound(PURPOSE, request, reader, answers_to(tree.groups), tries)
+        return PictureAnswers(answers={}, failure=stopped) if stopped else PictureAnswers(**attempt.data)
+
+    with ThreadPoolExecutor(concurrency, "answers") as pool:
+        running = {pool.submit(answer, picture): key for key, picture in pictures.items()}
         try:
-            maker.make(parts, done)
-            break
-        except Stopped:  # the others go on: what is finished is not requested again
-            name, _, reason = maker.stopped.partition(": ")
-            failed[name] = PictureAnswers(answers={}, failure=reason)
-            parts = [part for part in parts if part.name != name]
+            for future in as_completed(running):
+                future.result()
+                on_done()
         except ModelError as error:
             if error.code != "bad-request":
                 raise  # its cause is known
             message = f"{error.message}: the request had a picture; perhaps {chat.name} does not accept images"
             raise ModelError(message, "name a model with vision") from None
-    read = {part.name: PictureAnswers(**maker.results[part.name]) for part in parts}
-    return {key: failed.get(key) or read[key] for key in pictures}
-
-
-def _part(domain: Domain, tree: Tree, key: str, picture: str) -> Part:
-    return Part(
-        name=key,
-        purpose=PURPOSE,
-        request=answer_request(domain, tree, picture),
-        wire=answers_to(tree.groups),
-        reader=_reader(tree.groups),
-    )
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that are sent are paid for, and end in the cache
+    return {key: future.result() for future, key in running.items()}
 
 
 def _reader(groups: tuple[Group, ...]) -> Reader:

@@ -14,7 +14,7 @@ from treegen.review.widgets.grid import Column, PaneGrid, entitle, widths_of
 from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
 from treegen.text import counted, printable
 from treegen.workflow.luck import luck_words
-from treegen.workflow.verdict import paired_points
+from treegen.workflow.verdict import paired_points, scope_sentence
 
 if TYPE_CHECKING:
     from treegen.workflow.review_model import ReviewModel
@@ -98,6 +98,7 @@ class ScorePane(Vertical):
             return [*lines, "test split: sealed by the domain; `treegen score --unseal` evaluates it"]
         controls = score["controls"]
         lines += [
+            scope_sentence(score),
             f"test split      {_share(score['test'])}",
             f"name baseline   {_share(score['baseline'])}",
             f"shuffled rules  {_share(controls['shuffled_rules'])}",
