@@ -10,6 +10,7 @@ from treegen.config.settings import LlmSettings, SecondSettings
 from treegen.config.trust import Trust, asking
 from treegen.errors import InputError
 from treegen.history.checkpoints import Checkpoints
+from treegen.history.store import Store
 from treegen.images import LabelledImage, open_picture
 from treegen.images.data_urls import data_url
 from treegen.text import counted
@@ -117,12 +118,16 @@ class SecondModel:
         assert self.workspace.domain.images is not None
         crop = self.workspace.domain.images.crop
         opinions = self.ask([data_url(open_picture(image, crop)) for image in images], purpose)
+        self.keep({image.digest: opinion for image, opinion in zip(images, opinions, strict=True)})
+        return opinions
+
+    def keep(self, opinions: Mapping[str, Opinion]) -> None:
+        """Store opinions by the content of their images, for the review and the report."""
         checkpoints, key = Checkpoints(self.workspace.store), _key(self.tree)
-        for image, opinion in zip(images, opinions, strict=True):
+        for digest, opinion in opinions.items():
             if not opinion.failure:
                 stored = {"model": opinion.model, "seen": opinion.seen, "answers": dict(opinion.answers)}
-                checkpoints.put(f"{_NAME} {image.digest}", key, json.dumps(stored))
-        return opinions
+                checkpoints.put(f"{_NAME} {digest}", key, json.dumps(stored))
 
     def ask(self, pictures: Sequence[str], purpose: str) -> list[Opinion]:
         """Ask about pictures (data URLs), in one request each; equal pictures once.
@@ -237,9 +242,9 @@ def _key(tree: Tree) -> list[str]:
     return [digest_of(Tree(domain=tree.domain, groups=tree.groups, rules=()))]
 
 
-def stored_opinion(workspace: Workspace, tree: Tree, digest: str) -> Opinion | None:
+def stored_opinion(store: Store, tree: Tree, digest: str) -> Opinion | None:
     """Return what a vision model last said of an image of the domain, by its content; `None` if nothing."""
-    value = Checkpoints(workspace.store).get(f"{_NAME} {digest}", _key(tree))
+    value = Checkpoints(store).get(f"{_NAME} {digest}", _key(tree))
     return None if value is None else Opinion(**json.loads(value))
 
 

@@ -1,5 +1,7 @@
 """The images pane: the misclassified images, the picture itself, and every group's answer."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -11,6 +13,8 @@ from textual_image.widget import Image
 from treegen.images import open_picture
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, entitle, widths_of
+from treegen.text import counted, printable
+from treegen.workflow.second import stored_opinion
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
@@ -48,7 +52,10 @@ class ImagesPane(Vertical):
         yield MistakesGrid(copied=3, id="mistakes")
         with Horizontal(id="below"):
             with Vertical(id="frame"):
-                yield Image(id="picture")
+                with Horizontal(id="pictures"):
+                    yield Image(id="picture")
+                    yield Image(id="instead")
+                yield Static(id="said", markup=False)
                 yield Static(id="broken", markup=False)
             yield VotesGrid(id="votes")
 
@@ -92,13 +99,41 @@ class ImagesPane(Vertical):
         self._show_votes(mistake)
         picture, broken = self.query_one("#picture", Image), self.query_one("#broken", Static)
         broken.update("")
+        self.query_one("#said", Static).update("")
         picture.image = None
+        self._show_instead(None)
         if mistake is None or self._review.domain is None or self._review.domain.images is None:
             return
         try:
             picture.image = open_picture(mistake.image, self._review.domain.images.crop)
         except ValueError as error:
             broken.update(f"{mistake.image.name}: {error}")
+        self._show_instead(mistake if mistake.label_doubtful else None)
+        self.query_one("#said", Static).update("\n".join(map(printable, self._said(mistake))))
+
+    def _show_instead(self, doubtful: "Mistake | None") -> None:
+        """Show beside a picture whose label may be wrong one of the class that it looks like."""
+        instead, review = self.query_one("#instead", Image), self._review
+        instead.image, instead.display = None, False
+        seen = review.measured.observations if review.measured else None
+        if doubtful is None or seen is None or review.domain is None or review.domain.images is None:
+            return
+        alike = (n for n in seen.of_class(doubtful.predicted) if seen.predicted(n) == doubtful.predicted)
+        if (index := next(alike, None)) is not None:
+            with suppress(ValueError):  # it cannot be read any more
+                instead.image = open_picture(seen.images[index], review.domain.images.crop)
+                instead.display = True
+
+    def _said(self, mistake: "Mistake") -> "Iterator[str]":
+        """Yield what a doubtful label looks like, and what a vision model says of the picture."""
+        if mistake.label_doubtful:
+            agreeing = sum(vote.option == vote.predicted_option for vote in mistake.votes)
+            yield f"labelled {mistake.true}, looks like {mistake.predicted} in {counted(agreeing, 'group')}"
+            yield f"beside it: {mistake.predicted}"
+        if opinion := stored_opinion(self._review.session.store, self._review.tree, mistake.image.digest):
+            answers = "; ".join(f"{group}: {option or '-'}" for group, option in opinion.answers.items())
+            yield f"{opinion.model} sees: {opinion.seen}"
+            yield answers
 
     def _show_votes(self, mistake: "Mistake | None") -> None:
         votes = mistake.votes if mistake else ()
