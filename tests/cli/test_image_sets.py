@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -634,3 +635,34 @@ def test_a_picture_with_several_labels_keeps_its_rows_when_another_is_added(
     assert embedded() == (3, 4)
     rows.remove("1.png,Wendle")
     assert embedded() == (3, 3)
+
+
+@pytest.mark.slow
+def test_pictures_of_one_object_stay_together_and_the_intervals_count_objects(run: Run, tree_file: Path) -> None:
+    folder, images = tree_file.parent, tree_file.parent / "images"
+    pictures = sorted(images.rglob("*.png"))
+    rows = [f"{p.relative_to(images)},{p.parent.name},{p.parent.name} {int(p.stem) // 2}" for p in pictures]
+    (folder / "set.csv").write_text("\n".join(["path,label,object", *rows]))
+    domain = (folder / "domain.toml").read_text(encoding="utf-8")
+    table = 'manifest = "set.csv"\nfolder = "images"\n'
+    plain = json.loads(_scored(run, folder, domain, table))
+    clustered = json.loads(_scored(run, folder, domain, f'{table}columns = {{cluster = "object"}}\n'))
+    assert "clusters" not in plain["images"]
+    counts, n = clustered["images"]["clusters"], clustered["images"]
+    assert counts["dev"] + counts["test"] == len({row.rpartition(",")[2] for row in rows})
+    assert (n["dev"], n["test"]) == (2 * counts["dev"], 2 * counts["test"])
+    low, high = clustered["dev"]["interval"]
+    assert low <= clustered["dev"]["accuracy"] <= high
+    shown = run("score", folder / "tree.json", "--dev").out
+    assert "intervals are for these 13 classes" in shown
+    assert f"they count the {counts['dev']} clusters of the dev split" in shown
+
+
+def _scored(run: Run, folder: Path, domain: str, table: str) -> str:
+    """Score with another image set, whose split is made anew."""
+    text = re.sub(r"\[images\].*?(?=\n\[|\Z)", f"[images]\n{table}", domain, flags=re.DOTALL)
+    (folder / "domain.toml").write_text(re.sub('by = "rank"', 'by = "hash"', text), encoding="utf-8")
+    shutil.rmtree(folder / ".treegen", ignore_errors=True)
+    done = run("score", folder / "tree.json", "--dev", "--json")
+    assert done.code == 0, done.err
+    return done.out

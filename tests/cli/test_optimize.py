@@ -25,6 +25,9 @@ def test_a_search_reports_its_steps_and_writes_only_if_asked(run: Run, tree_file
         assert step["words"]
     if result["steps"]:
         assert result["score"]["mcnemar"]["parent"] is not None
+        luck = result["score"]["dev"]["luck"]
+        assert luck["evaluations"] >= len(result["steps"])
+        assert luck["tried"] > 20
         assert load_tree(out).classes == load_tree(tree_file).classes
         with Store(tree_file) as store:
             revisions = [r for r in store.revisions() if r.author == "search"]

@@ -2,7 +2,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -122,3 +124,22 @@ def test_the_digest_of_a_division_does_not_depend_on_the_order_and_knows_every_p
     parts = {"a": "dev", "b": "test", "c": "test"}
     assert digest_of_parts(parts) == digest_of_parts(dict(reversed(parts.items())))
     assert len({digest_of_parts(p) for p in (parts, {**parts, "c": "dev"}, {"a": "dev", "b": "test"})}) == 3
+
+
+@pytest.mark.parametrize("by", ["hash", "rank"])
+def test_pictures_of_one_object_are_in_one_split(by: Literal["hash", "rank"]) -> None:
+    pictures = [replace(image, cluster=f"object {n // 3}") for n, image in enumerate(many(0, 30) + many(1, 30))]
+    parts = divide(pictures, CLASSES, SplitSettings(by=by), {})
+    for number in range(20):
+        assert len({parts[image.digest] for image in pictures[3 * number : 3 * number + 3]}) == 1
+    assert set(parts.values()) == {"dev", "test"}
+
+
+def test_a_new_picture_follows_its_object_and_none_moves_that_has_a_split() -> None:
+    old, new = (replace(image, cluster="cup") for image in labelled(0, "old", "new"))
+    for part in ("dev", "test"):
+        assert divide([old, new], CLASSES, SplitSettings(), {"old": part}) == {"old": part, "new": part}
+    torn = {"old": "dev", "new": "test"}
+    assert divide([old, new], CLASSES, SplitSettings(), torn) == torn
+    fixed = replace(old, part="test")
+    assert divide([fixed, new], CLASSES, SplitSettings(), {}) == {"old": "test", "new": "test"}

@@ -256,3 +256,15 @@ def test_a_tree_with_errors_is_refused(run: Run, project: Path) -> None:
     done = run("report", "tree.json", "-o", "report.html")
     assert done.code == 1
     assert not (project / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_a_label_that_may_be_wrong_stands_beside_what_it_looks_like(run: Run, project: Path) -> None:
+    images = project / "images"
+    for number in range(8):
+        (images / "Zandoor" / f"{number:03}.png").replace(images / "Nubbet" / f"z{number:03}.png")
+    assert run("report", "tree.json", "-o", "doubts.html", "--dev").code == 0
+    text = (project / "doubts.html").read_text(encoding="utf-8")
+    section = re.sub(r"<[^>]+>", "", text.partition('id="doubts"')[2].partition("</section>")[0])
+    assert re.search(r"z00\d\.png: labelled Nubbet, looks like [A-Z][a-z]+ in \d groups?", section)
+    assert "intervals are for these 13 classes" in text.casefold()

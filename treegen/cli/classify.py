@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from treegen.cli.options import PATH, TREE, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.second_opinion import SecondChoice, open_second, second_options
 
 if TYPE_CHECKING:
     from treegen.vcs.tree_names import TreeName
@@ -28,6 +29,7 @@ _TOP: Final = 3  # classes of each image that are shown
     metavar="SHARE",
     help="List all classes that cannot be excluded, such that the true one is among them this often: --sets 0.9.",
 )
+@second_options
 @click.option("--json", "as_json", is_flag=True, help="Print one object for each image.")
 def command(
     tree: "TreeName",
@@ -36,16 +38,25 @@ def command(
     encoder: EncoderChoice,
     top: int | None,
     level: float | None,
+    second: SecondChoice,
     as_json: bool,
 ) -> None:
-    """Label each IMAGE with TREE and show the answers behind the label."""
+    """Label each IMAGE with TREE and show the answers behind the label.
+
+    With --ask-model a vision model also answers the questions about images that CLIP is not sure of. How often it is
+    right is learnt on some dev images first. What neither is sure of is left to a person.
+    """
     from dataclasses import asdict
 
     from treegen.cli.output import complain, percent, print_json, say, tell
+    from treegen.errors import InputError
     from treegen.workflow.classify import classify_images
 
     workspace = open_workspace(tree, domain_path, encoder)
-    results = classify_images(workspace, images, top=top, level=level)
+    with open_second(workspace, second) as model:
+        if model and level:
+            raise InputError("--sets does not know what a second model says", "use it without --ask-model (--below 0)")
+        results = classify_images(workspace, images, top=top, level=level, second=model)
     for note in workspace.encoder.notes:
         tell(f"note: {note}")
     if any(result.ranking and result.fits is None for result in results):
@@ -58,9 +69,24 @@ def command(
             complain(f"{result.path}: {result.failure}", tip if result.path.is_dir() else "")
         elif not as_json:
             _show(result, top or _TOP)
+            _show_second(result)
             if result.possible is not None:
                 say(f"  {percent(level)} set: {', '.join(result.possible) or 'empty, it fits no class'}")
     sys.exit(2 if any(r.failure for r in results) else 0)
+
+
+def _show_second(result: "Classification") -> None:
+    """Print what a vision model sees, and its answers."""
+    from treegen.cli.output import say
+
+    if (opinion := result.second) is None:
+        return
+    if opinion.failure:
+        say(f"  {opinion.model} gave no usable answer: {opinion.failure}")
+        return
+    say(f"  {opinion.model} sees: {opinion.seen or '(no rationale)'}")
+    answers = "; ".join(f"{group}: {option or 'cannot be seen'}" for group, option in opinion.answers.items())
+    say(f"  {opinion.model} answers: {answers}")
 
 
 def _show(result: "Classification", top: int) -> None:
@@ -70,6 +96,8 @@ def _show(result: "Classification", top: int) -> None:
     (label, best), *runners_up = result.ranking[:top]
     scale = {"mean": "", "sum": f" of {groups}", "bayes": ""}.get(result.rule, f" by {result.rule}")
     verdict = f"unsure, perhaps {label}" if result.unsure else label
+    if result.second and result.unsure:
+        verdict = f"for a person, perhaps {label}"
     if result.fits is False:
         verdict = f"fits no class, nearest {label}"
 

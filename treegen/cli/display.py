@@ -13,8 +13,9 @@ from treegen.text import counted, p_value, points
 from treegen.tree.changes import Change
 from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Place, Problem
+from treegen.workflow.luck import luck_sentence
 from treegen.workflow.proposal_units import ChangeGroup
-from treegen.workflow.verdict import verdict
+from treegen.workflow.verdict import paired_points, scope_sentence, verdict
 
 if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
@@ -144,6 +145,7 @@ def _show_conditions(score: Score) -> None:
         f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
         f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
     )
+    say(scope_sentence(score))
     if files := images.get("files"):
         say(census_sentence(files))
     if images["skipped"]:
@@ -152,6 +154,8 @@ def _show_conditions(score: Score) -> None:
     if images["classes_without_images"]:
         say(f"{counted(len(images['classes_without_images']), 'class', 'classes')} without images:")
         say_some([f"  {name}" for name in images["classes_without_images"]])
+    if words := luck_sentence(score):
+        say(words)
     tested = as_tested(score)
     if tested and (evaluations := tested.get("test_looks")):
         say(f"the test split was evaluated {counted(evaluations, 'time')} (trees, encoders, decision rules)")
@@ -207,7 +211,7 @@ def paired_sentence(paired: Paired, other: str) -> str:
     """Describe McNemar's test in words."""
     verdict = "" if paired["p"] < 0.05 else ", no significant difference"
     return (
-        f"against {other}: {points(paired['difference'])} points, {paired['wins']} images won, "
+        f"against {other}: {paired_points(paired)}, {paired['wins']} images won, "
         f"{paired['losses']} lost, McNemar {p_value(paired['p'])}{verdict}"
     )
 

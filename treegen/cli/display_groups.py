@@ -6,6 +6,7 @@ from typing import Any, Final
 from treegen.cli.output import interval, percent, say, table
 from treegen.history.score_document import Comparison, Diagnosis
 from treegen.text import counted, p_value, points
+from treegen.workflow.verdict import paired_points
 
 _MOST_ADVICE: Final = 6
 
@@ -108,7 +109,7 @@ def _say_choice(rules: Comparison, split: str) -> None:
     else:
         say(
             f"{rules['chosen']} does not differ significantly from {rules['first']} on the {split} split at n = "
-            f"{entry[split]['n']} ({points(against['difference'])} points, {p_value(against['p_holm'])})"
+            f"{entry[split]['n']} ({paired_points(against)}, {p_value(against['p_holm'])})"
         )
 
 
@@ -117,4 +118,4 @@ def _share(split: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _against(paired: Mapping[str, Any] | None) -> str:
-    return "" if paired is None else f"{points(paired['difference'])} ({p_value(paired['p_holm'])})"
+    return "" if paired is None else f"{paired_points(paired, '')} ({p_value(paired['p_holm'])})"

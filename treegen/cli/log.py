@@ -7,7 +7,9 @@ from rich.cells import cell_len, set_cell_size
 
 from treegen.cli.options import TreeType
 from treegen.history.score_document import Score, as_tested
-from treegen.text import counted, p_value, points
+from treegen.text import counted, p_value
+from treegen.workflow.luck import luck_words
+from treegen.workflow.verdict import NO_DIFFERENCE, beyond_noise, paired_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,7 +139,7 @@ def _figures(revision: "Revision", score: Score | None) -> tuple[str, ...]:
         return (*cells, "-", "", "", "")
     test, paired = tested["test"], tested["mcnemar"]["parent"]
     shown = f"{100 * test['accuracy']:.1f}", interval(test["interval"]), str(test["n"])
-    return (*cells, *shown, points(paired["difference"]) if paired else "")
+    return (*cells, *shown, paired_points(paired, "", "none") if paired else "")
 
 
 def _details(revision: "Revision", score: Score | None, holm: float | None, used: "list[Call]") -> "Iterator[str]":
@@ -150,9 +152,12 @@ def _details(revision: "Revision", score: Score | None, holm: float | None, used
         if tested is None:
             measured.append("test split not evaluated")
         elif paired := tested["mcnemar"]["parent"]:
+            unlike = "" if beyond_noise(paired) else f"{NO_DIFFERENCE}, "
             measured.append(
-                f"vs parent {p_value(paired['p'])}" + (f", Holm {p_value(holm)}" if holm is not None else "")
+                f"vs parent {unlike}{p_value(paired['p'])}" + (f", Holm {p_value(holm)}" if holm is not None else "")
             )
+    if score and (luck := score["dev"].get("luck")):
+        measured.append(f"dev {luck_words(luck)}")
     if used:
         measured.append(f"calls: {_used(used)}")
     if measured:

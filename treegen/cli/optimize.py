@@ -68,6 +68,7 @@ def command(
 def _show(result: "Optimized", tree: Path, written: Path | None) -> None:
     from treegen.cli.output import percent, say, tell
     from treegen.text import counted
+    from treegen.workflow.luck import luck_sentence
 
     search = result.search
     say(_verdict(result))
@@ -83,6 +84,8 @@ def _show(result: "Optimized", tree: Path, written: Path | None) -> None:
         f"{counted(search.tried, 'change')} tried; if images flipped at random, the best of so many would gain "
         f"{percent(search.luck)} on the propose half"
     )
+    if result.score and (words := luck_sentence(result.score)):
+        say(words)
     if written:
         say(f"wrote {written}")
     elif search.steps:
@@ -91,8 +94,12 @@ def _show(result: "Optimized", tree: Path, written: Path | None) -> None:
 
 def _half(half: "Half") -> str:
     from treegen.cli.output import percent
+    from treegen.clip.metrics.luck import beyond_error
+    from treegen.workflow.verdict import NO_DIFFERENCE
 
-    return f"{percent(half.before / half.n)} -> {percent(half.after / half.n)} of {half.n} images"
+    wins = (half.flips + half.after - half.before) // 2
+    unlike = "" if beyond_error(wins, half.flips - wins, half.n) else f", {NO_DIFFERENCE}"
+    return f"{percent(half.before / half.n)} -> {percent(half.after / half.n)} of {half.n} images{unlike}"
 
 
 def _verdict(result: "Optimized") -> str:

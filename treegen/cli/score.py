@@ -1,11 +1,12 @@
 """`treegen score`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from treegen.cli.options import TREE, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.second_opinion import SecondChoice, open_second, second_options, show_cascade
 
 if TYPE_CHECKING:
     from treegen.vcs.tree_names import TreeName
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--freeze", is_flag=True, help="With --rules or --compute: write what dev chose into domain.toml.")
 @click.option("--adaptive", is_flag=True, help="Also show the accuracy against the number of questions asked.")
+@second_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score document.")
 def command(
     tree: "TreeName",
@@ -40,20 +42,25 @@ def command(
     compute: str | None,
     freeze: bool,
     adaptive: bool,
+    second: SecondChoice,
     as_json: bool,
 ) -> None:
     """Score TREE with CLIP on the images of its domain: a verdict, and accuracy beside its controls.
 
     The accuracy is that of the test split; the weakest group and class, and the diagnosis of --full, are those of the
     dev split, which is for tuning. Each evaluation of the test split is counted; a domain with sealed = true below
-    [split] shows the dev split only. TREE may be a revision, such as tree.json@3.
+    [split] shows the dev split only. TREE may be a revision, such as tree.json@3. With --ask-model the accuracy and the
+    cost of a cascade follow: a vision model answers where CLIP is not sure.
     """
+    from dataclasses import asdict
+
     from treegen.cli.display import show_notes, show_score
     from treegen.cli.display_adaptive import adaptive_json, show_adaptive
     from treegen.cli.display_compute import show_compute
     from treegen.cli.output import print_json, say, tell
     from treegen.errors import InputError
     from treegen.workflow.adaptive import score_adaptive
+    from treegen.workflow.cascade import score_cascade
     from treegen.workflow.compute import compare_compute, freeze_compute, settings_named
     from treegen.workflow.score import freeze_rule, score_tree
 
@@ -67,9 +74,19 @@ def command(
     scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
     asked = score_adaptive(workspace, sealed=sealed) if adaptive else None
     compared = compare_compute(workspace, settings, sealed=sealed) if settings else None
+    cascade = None
+    if second.model:
+        with open_second(workspace, second) as model:
+            cascade = score_cascade(model, sealed=sealed) if model else None
     if as_json:
-        more = {"adaptive": adaptive_json(asked)} if asked else {}
-        print_json({**scored.score, **more, **({"compute_comparison": compared.document} if compared else {})})
+        document: dict[str, Any] = dict(scored.score)
+        if asked:
+            document["adaptive"] = adaptive_json(asked)
+        if compared:
+            document["compute_comparison"] = compared.document
+        if cascade:
+            document["second"] = asdict(cascade)
+        print_json(document)
     else:
         show_score(scored.score, groups=groups, full=full)
         if asked:
@@ -78,6 +95,9 @@ def command(
         if compared:
             say()
             show_compute(compared.document)
+        if cascade:
+            say()
+            show_cascade(cascade)
     if freeze and compared:
         frozen = freeze_compute(workspace, compared)
         tell(f"{workspace.domain_path}: [compute] is {frozen}; scores, previews and labels use it from now on")

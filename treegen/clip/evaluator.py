@@ -26,7 +26,7 @@ from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.memo import LruMemo
-from treegen.clip.metrics.accuracy import accuracy_of, comparisons, spread
+from treegen.clip.metrics.accuracy import accuracy_of, comparisons, paired, spread
 from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
 from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
@@ -36,10 +36,12 @@ from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.history.score_document import (
     Calibrated,
+    ClusterCounts,
     Comparison,
     Controls,
     Diagnosis,
     DoubtfulLabel,
+    Paired,
     Score,
     ScoredBy,
     ScoredImages,
@@ -78,6 +80,15 @@ class Part:
     features: Array
     labels: tuple[int, ...]
     images: tuple[LabelledImage, ...]
+
+    @property
+    def clusters(self) -> tuple[int, ...] | None:
+        """The cluster of each image (B), one of its own where the set names none; `None` if it names none at all."""
+        if not any(image.cluster for image in self.images):
+            return None
+        numbers: dict[str, int] = {}
+        keys = [image.cluster or f" {place}" for place, image in enumerate(self.images)]
+        return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,9 +322,12 @@ class Evaluator:
 
     def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
         """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
+        return self.evidence(tree, features, names=False), dict(self.bayes(tree).parameters)
+
+    def bayes(self, tree: Tree) -> FittedRule:
+        """Return the rule `bayes`, as the domain freezes it or as it is learnt on the dev split."""
         own = self.domain.decision.rule == "bayes"
-        decision = self.decide(tree) if own else self._learn(RULES["bayes"], tree)
-        return self.evidence(tree, features, names=False), dict(decision.parameters)
+        return self.decide(tree) if own else self._learn(RULES["bayes"], tree)
 
     def posterior(self, tree: Tree, features: Array) -> "NDArray[np.float64]":
         """Return the probability of each class (B, K) by the rule `bayes`, of images (B, D)."""
@@ -401,6 +415,7 @@ class Evaluator:
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
         test, by_name = self.parts["test"], self.baseline(self.parts["test"])
+        baseline = accuracy_of(test.labels, by_name, test.clusters)
         classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
         labels, limits = np.asarray(test.labels), self.set_limits(tree, LEVEL)
         columns, start = [], 0
@@ -414,8 +429,8 @@ class Evaluator:
         predictions = self._remember(tree, found)
         before = None if parent is None else self.predict_test(parent)
         return {
-            "test": accuracy_of(test.labels, predictions),
-            "baseline": {**accuracy_of(test.labels, by_name), "name_template": self.domain.name_template},
+            "test": accuracy_of(test.labels, predictions, test.clusters),
+            "baseline": {**baseline, "name_template": self.domain.name_template},
             "controls": self._controls(tree, predictions, decision),
             "sets": coverage(limits, covered, sizes),
             **_calibration(decision, confidences, found == labels),
@@ -462,7 +477,7 @@ class Evaluator:
         dev = self.parts["dev"]
         answers = self.answer(tree, self.features(tree, "dev"))
         entry = {
-            **accuracy_of(dev.labels, answers.predictions),
+            **accuracy_of(dev.labels, answers.predictions, dev.clusters),
             **diagnose(
                 tree,
                 self.domain.classes,
@@ -526,6 +541,13 @@ class Evaluator:
         judged_by = tree if self.obstacle(current) else current
         return np.asarray(self.answer(tree, self.features(judged_by, "dev")).predictions)
 
+    def paired_dev(self, tree: Tree, base: Tree) -> tuple[Paired, int]:
+        """Compare a tree with another on the dev split; return the test, and how many images the other gets right."""
+        dev = self.parts["dev"]
+        before = np.asarray(self.answer(base, dev.features).predictions)
+        test = paired(dev.labels, self.answer(tree, dev.features).predictions, before)
+        return test, int((before == np.asarray(dev.labels)).sum())
+
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
         """Return the misclassified images of the dev split, with every group's vote.
 
@@ -584,10 +606,20 @@ class Evaluator:
                 "by": self.domain.split.by,
                 "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
             },
+            **self._clusters_json,
             "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in labels],
             "skipped": [{"path": s.below(root), "reason": s.reason} for s in self.images.skipped],
             "files": {"below": below(root, self.domain.folder), **self.images.files.as_json()},
         }
+
+    @property
+    def _clusters_json(self) -> ClusterCounts:
+        found = {name: part.clusters for name, part in self.parts.items()}
+        counts = {name: len(set(clusters)) for name, clusters in found.items() if clusters is not None}
+        parts = self.parts
+        if not counts:
+            return {}
+        return {"clusters": {name: counts.get(name, len(part.images)) for name, part in parts.items()}}
 
     def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> Controls:
         """Compute the controls: chance, rules permuted across classes in two ways, random words as options."""

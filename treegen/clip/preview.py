@@ -13,6 +13,7 @@ import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, like, namespace, to_numpy
+from treegen.clip.metrics.luck import beyond_error
 from treegen.clip.metrics.statistics import mcnemar_exact
 from treegen.progress import Progress
 from treegen.tree.changes import Change, ChangeError, apply
@@ -53,6 +54,11 @@ class Preview:
     def difference(self) -> float | None:
         """Accuracy after minus accuracy before, -1 to 1."""
         return None if self.before is None or self.after is None else (self.after - self.before) / self.n
+
+    @property
+    def shows_difference(self) -> bool:
+        """Whether the difference is larger than one standard error of it."""
+        return beyond_error(len(self.to_right), len(self.to_wrong), self.n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

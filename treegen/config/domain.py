@@ -17,6 +17,7 @@ from treegen.config.settings import (
     EncoderSettings,
     ImageSettings,
     LlmSettings,
+    SecondSettings,
     SplitSettings,
 )
 from treegen.config.trust import Trust
@@ -58,6 +59,7 @@ class Domain:
     images: ImageSettings | None = None
     split: SplitSettings = field(default_factory=SplitSettings)
     llm: LlmSettings = field(default_factory=LlmSettings)
+    second: SecondSettings | None = None
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
@@ -291,6 +293,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         ),
         split=SplitSettings(**data.get("split", {})),
         llm=_llm_settings(data.get("llm", {}), folder),
+        second=_second_settings(data, folder),
         encoder=EncoderSettings(**(encoder := data.get("encoder", {})), from_file=frozenset(encoder)),
         decision=_decision(data.get("decision", {}), classes),
         compute=_compute(data.get("compute", {})),
@@ -307,6 +310,16 @@ def _llm_settings(data: dict[str, Any], folder: Path) -> LlmSettings:
     caps = {f"max_{name}": value for name, value in data.get("caps", {}).items()}
     file = {"env_file": folder / data["env_file"]} if "env_file" in data else {}
     return LlmSettings(**{**data, **file, "caps": Limits(**caps)}, from_file=frozenset(data))
+
+
+def _second_settings(data: dict[str, Any], folder: Path) -> SecondSettings | None:
+    """Read the table [second]; keys come from the file that [llm] names."""
+    if (table := data.get("second")) is None:
+        return None
+    own = {key: table[key] for key in ("below", "images") if key in table}
+    keys = {key: value for key, value in data.get("llm", {}).items() if key == "env_file"}
+    llm = {key: value for key, value in table.items() if key not in own}
+    return SecondSettings(llm=_llm_settings({**keys, **llm}, folder), **own)
 
 
 def _decision(data: dict[str, Any], classes: tuple[str, ...]) -> DecisionSettings:

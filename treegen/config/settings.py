@@ -120,6 +120,21 @@ class LlmSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondSettings:
+    """The vision model that gives a second opinion on images that CLIP is not sure of.
+
+    Attributes:
+        llm: the model, with its price and caps.
+        below: it is asked about images whose most probable class is less probable than that, 0 to 1.
+        images: dev images of each class that it is asked about first, to learn how often it is right.
+    """
+
+    llm: LlmSettings = field(default_factory=LlmSettings)
+    below: float = 0.8
+    images: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSettings:
     """The encoder.
 

@@ -82,12 +82,20 @@ def requests_of(data: Mapping[str, Any], folder: Path) -> Iterator[Request]:
     for path, reason in _paths_of(data, folder):
         if not is_inside(folder, path):
             yield reading(path, reason)
-    llm, encoder = _table(data, "llm"), _table(data, "encoder")
+    llm, encoder, second = _table(data, "llm"), _table(data, "encoder"), _table(data, "second")
     if isinstance(file := llm.get("env_file"), str):
         yield environment(folder / file)
-    for table, name in (("[llm]", llm.get("model")), ("[encoder]", encoder.get("name"))):
-        base = (llm if table == "[llm]" else encoder).get("api_base")
-        yield from addresses(name if isinstance(name, str) else "", base if isinstance(base, str) else None, table)
+    models = ("[llm]", llm, "model"), ("[second]", second, "model"), ("[encoder]", encoder, "name")
+    for label, table, key in models:
+        name, base = table.get(key), table.get("api_base")
+        yield from addresses(name if isinstance(name, str) else "", base if isinstance(base, str) else None, label)
+    if isinstance(name := second.get("model"), str) and not name.startswith("replay/"):
+        yield asking(name)
+
+
+def asking(model: str) -> Request:
+    """Return the request to ask a model without being told to on the command line."""
+    return Request(kind="model", value=model, reason="[second] model")
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -97,7 +105,7 @@ def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _paths_of(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield every path that a domain.toml names, with the key."""
-    images, model = _table(data, "images"), _table(data, "llm").get("model")
+    images = _table(data, "images")
     for key in _IMAGES:
         if isinstance(value := images.get(key), str):
             # a table names pictures in its own folder, and a pattern whatever is below its first part without signs
@@ -105,8 +113,10 @@ def _paths_of(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str
             settings = replace(ImageSettings(), **{key: folder / value})  # type: ignore[arg-type]
             yield settings.root if whole else folder / value, f"[images] {key}"
     named = [("classes_file", data.get("classes_file"))]
-    if isinstance(model, str) and model.startswith("replay/"):
-        named.append(("[llm] model", model.removeprefix("replay/")))
+    for table in ("llm", "second"):
+        model = _table(data, table).get("model")
+        if isinstance(model, str) and model.startswith("replay/"):
+            named.append((f"[{table}] model", model.removeprefix("replay/")))
     for reason, value in named:
         if isinstance(value, str):
             yield folder / value, reason

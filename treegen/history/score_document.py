@@ -149,8 +149,21 @@ class DoubtfulLabel(TypedDict):
     agreeing: int
 
 
+class Luck(TypedDict):
+    """The evaluations of the dev split that the tree was chosen by, and what they would gain by luck alone."""
+
+    evaluations: int
+    tried: int
+    first: float
+    gain: float
+    expected: float
+    corrected: float
+
+
 class Diagnosis(Accuracy, Findings, Calibrated):
     """The dev split: all that feedback and language models may see."""
+
+    luck: NotRequired[Luck]
 
     fit: NotRequired[Fit | None]
     label_errors: NotRequired[list[DoubtfulLabel]]
@@ -198,7 +211,13 @@ class ImageFiles(FileCounts):
     below: str
 
 
-class ScoredImages(TypedDict):
+class ClusterCounts(TypedDict):
+    """How many clusters the images of each split come from, if the set says so."""
+
+    clusters: NotRequired[dict[str, int]]
+
+
+class ScoredImages(ClusterCounts):
     """The images of a score. Older scores do not count files."""
 
     digest: str

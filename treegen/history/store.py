@@ -9,7 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 10
+_VERSION: Final = 11
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -130,6 +130,13 @@ CREATE TABLE IF NOT EXISTS note (
   PRIMARY KEY (file, kind, target)) WITHOUT ROWID;
 ALTER TABLE step ADD COLUMN notes TEXT NOT NULL DEFAULT '[]'
 """,
+    # evaluations of the dev split that somebody chose by; `base` is what the tree was compared with
+    11: """
+CREATE TABLE IF NOT EXISTS choice (
+  id INTEGER PRIMARY KEY, split TEXT NOT NULL, encoder TEXT NOT NULL, rule TEXT NOT NULL, tree TEXT NOT NULL,
+  base TEXT NOT NULL, source TEXT NOT NULL, n INTEGER NOT NULL, right INTEGER NOT NULL, flips INTEGER NOT NULL,
+  tried INTEGER NOT NULL, created TEXT NOT NULL, UNIQUE (split, encoder, rule, tree));
+""",
 }
 #: what the checksum of a row is of, by table; rows of earlier versions have none
 _FIRST_SUMMED: Final = 9
@@ -191,6 +198,29 @@ class Call:
     created: str = ""
     requests: int | None = None
     cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One evaluation of the dev split that a person or an optimizer chose by.
+
+    Attributes:
+        tree: digest of the tree that was evaluated.
+        base: digest of the tree that it was compared with.
+        source: `score`, `review`, `preview` or `optimize`.
+        n: images of the dev split.
+        right: images that the base gets right.
+        flips: images that only one of the two gets right.
+        tried: further trees that an optimizer ranked on part of the images before it came to this one.
+    """
+
+    tree: str
+    base: str
+    source: str
+    n: int
+    right: int
+    flips: int
+    tried: int = 0
 
 
 def now() -> str:
@@ -547,6 +577,30 @@ class Store:
                 WHERE mine.images=:images AND mine.split=:split
                   AND theirs.images=look.images AND theirs.split=look.split))"""
             return int(self._db.execute(query, {"images": images, "split": split}).fetchone()[0])
+
+    def record_choices(self, split: str, encoder: str, rule: str, choices: Iterable[Choice]) -> None:
+        """Record evaluations of the dev split that somebody chose by; a tree that was compared before counts once.
+
+        Args:
+            split: settings of the split.
+            encoder: fingerprint.
+            rule: name of the decision rule.
+            choices: in the order in which they were made.
+        """
+        key, columns = (split, encoder, rule), "tree, base, source, n, right, flips, tried"
+        with self._transaction():
+            self._db.executemany(
+                f"INSERT OR IGNORE INTO choice(split, encoder, rule, created, {columns}) "
+                "SELECT ?,?,?,?, ?,?,?,?,?,?,? WHERE NOT EXISTS "
+                "(SELECT 1 FROM choice WHERE split=? AND encoder=? AND rule=? AND base=?)",
+                [(*key, now(), *astuple(choice), *key, choice.tree) for choice in choices],
+            )
+
+    def choices(self, split: str, encoder: str, rule: str) -> list[Choice]:
+        """Return the recorded evaluations of the dev split that somebody chose by, oldest first."""
+        query = "SELECT tree, base, source, n, right, flips, tried FROM choice WHERE split=? AND encoder=? AND rule=?"
+        rows = self._rows(f"{query} ORDER BY id", (split, encoder, rule))
+        return [Choice(**dict(zip([f.name for f in fields(Choice)], row, strict=True))) for row in rows]
 
     def every_score(self) -> list[Score]:
         """Return all score documents of all trees of the folder, oldest first."""

@@ -60,6 +60,7 @@ class LabelledImage:
         crop: this picture's own crop, if the set defines one: left, top, right, bottom in 0 to 1.
         split: the split that the set itself names.
         part: what it is used for by `splitting.parts_of`; `None` where hash and seed decide.
+        cluster: the object that several pictures show, or where else they come from; empty if the set does not say.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class LabelledImage:
     crop: Crop | None = None
     split: SplitName | None = None
     part: PartName | None = None
+    cluster: str = ""
 
     @property
     def name(self) -> str:

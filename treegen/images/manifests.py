@@ -131,7 +131,7 @@ class PictureIndex:
 
 def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`. Paths are relative to the manifest's folder, or to `folder` if the settings give one."""
-    columns = {name: name for name in ("path", "label", "split", "crop")} | dict(settings.columns)
+    columns = {name: name for name in ("path", "label", "split", "crop", "cluster")} | dict(settings.columns)
     table = settings.source
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
         yield from read_parquet(table, columns, split_of_file(table, table.parent), labels, findings)
@@ -151,7 +151,7 @@ def read_table(
     Args:
         table: the file.
         folder: what its paths are relative to.
-        columns: the table's names for `path`, `label`, `split` and `crop`.
+        columns: the table's names for `path`, `label`, `split`, `crop` and `cluster`.
         labels: finds their classes.
         findings: collects what is left out.
         index: the picture files of the set, and what this and other tables have named of them.
@@ -180,7 +180,9 @@ def read_table(
         elif path and not path.is_file():
             findings.leave_out(path, f"not a file ({place})", exists=False)
         elif path and regular(path, findings):
-            index.add(LabelledImage(path=path, label=class_index, split=split, crop=crop), label, place)
+            cluster = row.get(columns["cluster"], "").strip()
+            image = LabelledImage(path=path, label=class_index, split=split, crop=crop, cluster=cluster)
+            index.add(image, label, place)
     if faults:
         more = f"\n  and {len(faults) - _MOST_LISTED} more" if len(faults) > _MOST_LISTED else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_LISTED])

@@ -106,7 +106,8 @@ def divide(
     The image set's own assignment comes first, then `recorded`; equal contents always share a split. Every clone has
     the same splits, in whatever order its images arrived. By `hash`, a content is divided by itself and the seed alone:
     new images never move old ones, and a class has its share of dev images on average. By `rank`, the shares are exact,
-    which depends on the other images of a class: one more image divides its class again.
+    which depends on the other images of a class: one more image divides its class again. Images of one cluster share a
+    split: that of those in it which had one already, else one drawn by its name.
 
     Args:
         images: labelled.
@@ -119,8 +120,10 @@ def divide(
     """
     parts: dict[str, str] = {i.digest: recorded[i.digest] for i in images if i.digest in recorded}
     parts |= fixed_parts(images)
+    settled = dict(parts)
     if settings.by == "hash":
-        return {**{image.digest: _part_of(image.digest, settings) for image in images}, **parts}
+        drawn: dict[str, str] = {image.digest: _part_of(image.digest, settings) for image in images}
+        return _together(images, {**drawn, **parts}, settled, settings)
     by_label: dict[int, list[str]] = {}
     for image in images:
         by_label.setdefault(image.label, []).append(image.digest)
@@ -131,7 +134,26 @@ def divide(
         Random(f"{settings.seed}/{classes[label]}").shuffle(new)
         missing = max(0, wanted - sum(parts.get(d) == "dev" for d in contents))
         parts |= {digest: ("dev" if rank < missing else "test") for rank, digest in enumerate(new)}
-    return parts
+    return _together(images, parts, settled, settings)
+
+
+def _together(
+    images: Sequence[LabelledImage], parts: dict[str, str], settled: Mapping[str, str], settings: SplitSettings
+) -> dict[str, str]:
+    """Give the images of each cluster one split, but for those that are settled already.
+
+    The name of the cluster draws it, so that a further picture of an object never moves the others.
+    """
+    clusters: dict[str, set[str]] = {}
+    for image in images:
+        if image.cluster:
+            clusters.setdefault(image.cluster, set()).add(image.digest)
+    result = dict(parts)
+    for name, contents in clusters.items():
+        before = contents & settled.keys()
+        part = parts[min(before)] if before else _part_of(name, settings)
+        result |= dict.fromkeys(contents - before, part)
+    return result
 
 
 def _part_of(content: str, settings: SplitSettings) -> PartName:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from treegen.errors import InputError
 from treegen.files import hash_of, read_text
 from treegen.history.score_document import TestedScore, as_tested
+from treegen.history.store import Choice
 from treegen.text import counted, show
 from treegen.tree.document import digest_of, parse_json
 from treegen.tree.feedback_target import lock_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
+from treegen.workflow.luck import record_choices
 from treegen.workflow.score import score_tree
 from treegen.workflow.workspace import Workspace
 
@@ -24,16 +26,17 @@ if TYPE_CHECKING:
     from treegen.clip.evaluator import Evaluator
     from treegen.images import LabelledImage
     from treegen.optimize.objective import Objective
-    from treegen.optimize.search import Search
+    from treegen.optimize.search import Search, Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Half:
-    """One half of the dev split: its images, and how many are right before and after the search."""
+    """One half of the dev split: its images, how many are right before and after the search, and how many flipped."""
 
     n: int
     before: int
     after: int
+    flips: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +131,32 @@ def _optimize(
     )
     before, after = halves(ordered, None), halves(result.tree, None)
     counts = [
-        Half(n=len(b.labels), before=int(b.current.right.sum()), after=int(a.current.right.sum()))
+        Half(
+            n=len(b.labels),
+            before=int(b.current.right.sum()),
+            after=int(a.current.right.sum()),
+            flips=int((b.current.right != a.current.right).sum()),
+        )
         for b, a in zip(before, after, strict=True)
     ]
+    record_choices(workspace, map(_choice, result.shown))
     revision = _store_steps(workspace, tree, result)
     score = None
     if result.steps and not workspace.domain.split.sealed:
         score = as_tested(score_tree(workspace, result.tree, parent=tree).score)
     return Optimized(search=result, revision=revision, propose=counts[0], confirm=counts[1], score=score)
+
+
+def _choice(shown: "Shown") -> Choice:
+    return Choice(
+        tree=digest_of(shown.tree),
+        base=digest_of(shown.base),
+        source="optimize",
+        n=shown.n,
+        right=shown.right,
+        flips=shown.flips,
+        tried=shown.tried,
+    )
 
 
 def _in_order(tree: Tree, classes: Sequence[str]) -> Tree:

@@ -48,6 +48,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A changed tree that the confirm half was asked about.
+
+    Attributes:
+        base: the tree before.
+        tree: the tree after the change.
+        n: images of both halves.
+        right: images that the tree before gets right.
+        flips: images that only one of the two gets right.
+        tried: how many changes were ranked before the first of its step was shown; 0 for the others of the step.
+    """
+
+    base: Tree
+    tree: Tree
+    n: int
+    right: int
+    flips: int
+    tried: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """The result of a search.
 
@@ -58,6 +79,7 @@ class Search:
         luck: what the best of so many changes would gain in accuracy on the propose half if every image that flips
             flipped at random, on average.
         stop: why it ended.
+        shown: the changes that were shown to the confirm half.
     """
 
     seed: Tree
@@ -65,6 +87,7 @@ class Search:
     tried: int
     luck: float
     stop: Stop
+    shown: tuple[Shown, ...] = ()
 
     @property
     def tree(self) -> Tree:
@@ -102,7 +125,7 @@ def search(
         steps: at most.
         progress: called for each candidate; may raise `KeyboardInterrupt`, which keeps what was found.
     """
-    tree, done, tried, flips = seed, list[Step](), 0, list[int]()
+    tree, done, tried, flips, shown = seed, list[Step](), 0, list[int](), list[Shown]()
     temperature: float | None = None
     stop: Stop = "steps"
     try:
@@ -119,7 +142,8 @@ def search(
                     ranked.append((gain, candidate))
                 progress(f"step {len(done) + 1}", number + 1, len(found))
             tried += len(found)
-            step = _first_confirmed(tree, _by_preference(ranked), confirm, obstacle)
+            step, looked = _first_confirmed(tree, _by_preference(ranked), (propose, confirm), obstacle, len(found))
+            shown += looked
             if step is None:
                 stop = "no gain"
                 break
@@ -128,7 +152,7 @@ def search(
     except KeyboardInterrupt:
         stop = "interrupted"
     images = len(halves(seed, temperature)[0].labels)
-    return Search(seed=seed, steps=tuple(done), tried=tried, luck=_luck(flips, images), stop=stop)
+    return Search(seed=seed, steps=tuple(done), tried=tried, luck=_luck(flips, images), stop=stop, shown=tuple(shown))
 
 
 def _gain(before: Outcome, after: Outcome) -> Gain:
@@ -151,21 +175,34 @@ def _by_preference(ranked: list[tuple[Gain, Candidate]]) -> list[tuple[Gain, Can
 
 
 def _first_confirmed(
-    tree: Tree, ranked: list[tuple[Gain, Candidate]], confirm: Objective, obstacle: Callable[[Tree], str]
-) -> Step | None:
+    tree: Tree,
+    ranked: list[tuple[Gain, Candidate]],
+    halves: tuple[Objective, Objective],
+    obstacle: Callable[[Tree], str],
+    tried: int,
+) -> tuple[Step | None, list[Shown]]:
+    """Return the first change that the confirm half agrees to, and all that it was asked about."""
+    shown: list[Shown] = []
+    right = sum(int(half.current.right.sum()) for half in halves)
+    images = sum(len(half.labels) for half in halves)
     for gain, candidate in ranked:
-        confirmed = _gain(confirm.current, confirm.outcome(candidate))
+        outcomes = [half.outcome(candidate) for half in halves]
+        confirmed = _gain(halves[1].current, outcomes[1])
         changes = candidate.changes(tree)
         changed = apply(tree, changes)
+        flips = sum(int((o.right != half.current.right).sum()) for o, half in zip(outcomes, halves, strict=True))
+        further = 0 if shown else tried - len(ranked)
+        shown.append(Shown(base=tree, tree=changed, n=images, right=right, flips=flips, tried=further))
         if confirmed.loss > 0 and not obstacle(changed):
-            return Step(
+            step = Step(
                 changes=changes,
                 tree=changed,
                 follows_model=candidate.follows_model,
                 propose=gain,
                 confirm=confirmed,
             )
-    return None
+            return step, shown
+    return None, shown
 
 
 def _luck(flips: Sequence[int], images: int) -> float:

@@ -20,6 +20,7 @@ from treegen.tree.changes.difference import difference
 from treegen.tree.model import ClassRule, Tree
 from treegen.vcs.versions import Version
 from treegen.workflow.score import ScoreResult, score_tree
+from treegen.workflow.second import Opinion, stored_opinion
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _MOST_PAIRS: Final = 100
 _MOST_WRONG: Final = 16  # images of one pair
 _SIDE_BY_SIDE: Final = 8  # pairs that show pictures of both classes
 _SEPARATED: Final = 4  # groups that tell a pair apart
+_MOST_DOUBTS: Final = 12  # images whose label may be wrong
 _MISLED: Final = 2  # answers listed below a wrong image
 _PACKAGES: Final = ("numpy", "torch", "open_clip_torch", "transformers", "pillow")
 
@@ -74,6 +76,21 @@ class ConfusedPair:
     separated_by: tuple[dict[str, Any], ...]
     examples: tuple[tuple[Picture, ...], tuple[Picture, ...]]
     wrong: tuple[WrongImage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtfulImage:
+    """An image whose label may be wrong, with one of the class that it looks like.
+
+    `agreeing` is the number of groups that answer as for that class, and `opinion` what a vision model says of it.
+    """
+
+    picture: Picture
+    label: str
+    looks_like: str
+    agreeing: int
+    example: Picture | None
+    opinion: "Opinion | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +167,8 @@ class Report:
     heat: HeatMap
     pairs: tuple[ConfusedPair, ...]
     more_pairs: int
+    doubts: tuple[DoubtfulImage, ...]
+    more_doubts: int
     groups: tuple[GroupSection, ...]
     curves: tuple[Mapping[str, Any], ...]
     history: History
@@ -208,7 +227,18 @@ def build_report(
     scored = score_tree(workspace, named.tree, sealed=sealed)
     mistakes = workspace.evaluator.mistakes(named.tree)
     history = history_of(workspace.store, scored.revision, scored.score)
-    return compose(workspace.domain, evaluation, mistakes, scored, history, against=other, pictures=pictures)
+    doubtful = [each.image.digest for each in mistakes if each.label_doubtful][:_MOST_DOUBTS]
+    said = {digest: stored_opinion(workspace.store, named.tree, digest) for digest in doubtful}
+    return compose(
+        workspace.domain,
+        evaluation,
+        mistakes,
+        scored,
+        history,
+        against=other,
+        pictures=pictures,
+        opinions={digest: opinion for digest, opinion in said.items() if opinion},
+    )
 
 
 def compose(
@@ -220,6 +250,7 @@ def compose(
     *,
     against: Against | None = None,
     pictures: int = PICTURES,
+    opinions: "Mapping[str, Opinion] | None" = None,
 ) -> Report:
     """Put together what a report shows; only the pictures are read.
 
@@ -231,12 +262,14 @@ def compose(
         history: its revisions.
         against: another tree beside it.
         pictures: the most pictures on the page.
+        opinions: what a vision model said of dev images, by their contents.
     """
     tree, score = evaluation.tree, scored.score
     album = Album(pictures, domain.images.crop if domain.images else WHOLE)
     builder = _Builder(evaluation=evaluation, classes=domain.classes, album=album, mistakes=mistakes)
     heat, (pairs, more) = _heat_map(builder), _pairs(builder)
     curves, answers = _curves(builder, score), _answers(builder)
+    doubts = [mistake for mistake in mistakes if mistake.label_doubtful]
     report = Report(
         name=evaluation.name,
         tree=tree,
@@ -247,6 +280,8 @@ def compose(
         heat=heat,
         pairs=pairs,
         more_pairs=more,
+        doubts=tuple(_doubtful(builder, each, opinions or {}) for each in doubts[:_MOST_DOUBTS]),
+        more_doubts=max(0, len(doubts) - _MOST_DOUBTS),
         groups=_groups(builder, score),
         curves=curves,
         history=history,
@@ -344,6 +379,20 @@ def _pair(
         separated_by=separated[:_SEPARATED],
         examples=(examples[0], examples[1]),
         wrong=tuple(_wrong(builder, each, 0 if place < 4 else 3) for place, each in enumerate(mistakes[:_MOST_WRONG])),
+    )
+
+
+def _doubtful(builder: _Builder, mistake: "Mistake", opinions: "Mapping[str, Opinion]") -> DoubtfulImage:
+    dev, label = builder.evaluation.dev, builder.classes.index(mistake.predicted)
+    alike = (i for i, k in enumerate(dev.labels) if k == label == dev.predictions[i])
+    row = next(alike, None)
+    return DoubtfulImage(
+        picture=builder.album.place(mistake.image, 0),
+        label=mistake.true,
+        looks_like=mistake.predicted,
+        agreeing=sum(vote.option == vote.predicted_option for vote in mistake.votes),
+        example=None if row is None else builder.album.place(dev.images[row], 1),
+        opinion=opinions.get(mistake.image.digest),
     )
 
 

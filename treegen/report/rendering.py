@@ -14,7 +14,8 @@ from treegen.history.score_document import as_tested
 from treegen.report.comparison import ComparisonDocument, entry_label, summary
 from treegen.report.document import Report, anchor_of
 from treegen.text import counted, p_value, points, printable
-from treegen.workflow.verdict import against
+from treegen.workflow.luck import luck_words
+from treegen.workflow.verdict import against, scope_sentence
 
 #: The start of every page: an existing file that begins like this may be replaced by a new page.
 MARK: Final = "<!doctype html>\n<!-- treegen "
@@ -86,6 +87,8 @@ def _environment(*, html: bool) -> Environment:
         "p": p_value,
         "interval": _interval,
         "verdict": against,
+        "scope": scope_sentence,
+        "luck": luck_words,
         "name": _isolated if html else _code,
         "text": _isolated if html else _plain_markdown,
         "level": _level,

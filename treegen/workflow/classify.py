@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from treegen.clip.embedding.preprocess import NO_NUMBERS
 from treegen.errors import InputError
+from treegen.files import hash_of
 from treegen.history.store import stored_scores
 from treegen.images import Crop, LabelledImage, hash_image, open_image
+from treegen.images.data_urls import data_url
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
+from treegen.workflow.second import Opinion, SecondModel
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,7 +44,8 @@ class Classification:
     `unsure` if the two best scores differ by less than the domain's `least_margin`. `fits` is whether the best score is
     as high as on dev images that are correctly predicted, all but the lowest 2 % of them; `None` if no score of this
     tree by this encoder and decision rule has fitted that. `possible` are the classes that cannot be excluded, best
-    first, if prediction sets were asked for; none of them: it fits no class.
+    first, if prediction sets were asked for; none of them: it fits no class. `second` is what a vision model says of an
+    image that CLIP is not sure of: the ranking then joins both answers, and `unsure` means that it is left to a person.
     """
 
     path: Path
@@ -52,10 +56,16 @@ class Classification:
     unsure: bool = False
     fits: bool | None = None
     possible: tuple[str, ...] | None = None
+    second: Opinion | None = None
 
 
 def classify_images(
-    workspace: Workspace, paths: Sequence[Path], *, top: int | None = None, level: float | None = None
+    workspace: Workspace,
+    paths: Sequence[Path],
+    *,
+    top: int | None = None,
+    level: float | None = None,
+    second: SecondModel | None = None,
 ) -> list[Classification]:
     """Label images with the answers behind each label. An unreadable image carries the reason instead.
 
@@ -64,23 +74,61 @@ def classify_images(
         paths: pictures.
         top: most classes in each ranking; 5 by default.
         level: with prediction sets, which have the true class this often, 0 to 1.
+        second: a vision model to ask about images that CLIP is not sure of; scores are then probabilities.
 
     Raises:
-        InputError: prediction sets need a domain with images.
+        InputError: prediction sets and second opinions need a domain with images.
         ProblemsError: the tree has errors.
-        ModelError: the encoder cannot be loaded.
+        ModelError: the encoder cannot be loaded, the vision model failed, or a cap is reached.
     """
     tree, _ = workspace.load()
-    return workspace.run(lambda: _classify(workspace, tree, paths, top, level))
+    if second is None:
+        return workspace.run(lambda: _classify(workspace, tree, paths, top, level))
+    classified = workspace.run(lambda: _classify(workspace, tree, paths, len(tree.classes), level, joins=True))
+    from treegen.clip.classifier import TOP
+
+    shown = top or TOP
+    return [replace(each, ranking=each.ranking[:shown]) for each in _with_second(second, classified)]
+
+
+def _with_second(second: SecondModel, classified: list[Classification]) -> list[Classification]:
+    """Ask about the images whose most probable class is not probable enough, and join the answers."""
+    import numpy as np
+
+    domain = second.workspace.domain
+    crop = domain.images.crop if domain.images else (0.0, 0.0, 1.0, 1.0)
+    places = [n for n, each in enumerate(classified) if each.ranking and each.ranking[0][1] < second.below]
+    results = [replace(each, unsure=False) for each in classified]
+    if not places:
+        return results
+    second.learn()
+    opinions = second.ask([data_url(open_image(classified[n].path, crop)) for n in places], "that CLIP is not sure of")
+    second.keep({hash_of(classified[n].path): each for n, each in zip(places, opinions, strict=True)})
+    for place, opinion in zip(places, opinions, strict=True):
+        scores = dict(classified[place].ranking)
+        posterior = np.array([[scores.get(name, 0.0) for name in domain.classes]])
+        if not opinion.failure:
+            posterior = second.join(posterior, [opinion])
+        order = (-posterior[0]).argsort(kind="stable")
+        ranking = tuple((domain.classes[k], float(posterior[0, k])) for k in order)
+        unsure = ranking[0][1] < second.below
+        results[place] = replace(results[place], ranking=ranking, second=opinion, unsure=unsure)
+    return results
 
 
 def _classify(
-    workspace: Workspace, tree: Tree, paths: Sequence[Path], top: int | None, level: float | None
+    workspace: Workspace,
+    tree: Tree,
+    paths: Sequence[Path],
+    top: int | None,
+    level: float | None,
+    *,
+    joins: bool = False,
 ) -> list[Classification]:
     from treegen.clip.classifier import TOP, Labeller
 
     crop = workspace.domain.images.crop if workspace.domain.images else (0.0, 0.0, 1.0, 1.0)
-    decision = _decision(workspace, tree)
+    decision = workspace.evaluator.bayes(tree) if joins else _decision(workspace, tree)
     limits = None if level is None else _set_limits(workspace, tree, level)
     labeller = Labeller(tree, workspace.encoder, decision, workspace.domain)
     results: list[Classification] = []

@@ -13,7 +13,7 @@ from treegen.config.domain import FILE_NAME, Domain, load_domain
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError, TreegenError
 from treegen.files import read_text
-from treegen.history.score_document import Diagnosis, Score, as_tested
+from treegen.history.score_document import Diagnosis, Paired, Score, as_tested
 from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.text import first_line
@@ -25,6 +25,7 @@ from treegen.tree.review_notes import Notes, comments, reviewed
 from treegen.tree.validation.checks import approval_problems, digest_problems
 from treegen.tree.validation.problems import Problem, errors_of, with_levels
 from treegen.workflow.check import advice_problems, check_tree
+from treegen.workflow.luck import luck_of, record_choice
 from treegen.workflow.session import Session
 from treegen.workflow.tree_comparison import Base, approved_base, saved_base
 from treegen.workflow.workspace import Workspace
@@ -48,6 +49,7 @@ class Measurement:
         observations: the answers on every image; `None` for a stored score.
         problems: what the score says against the tree: options that are confused, groups that do harm.
         is_stored: it was read from the history, which keeps neither mistakes nor observations.
+        change: the paired test on the dev split against the tree that was measured before; `None` for the first.
     """
 
     tree: Tree
@@ -57,6 +59,7 @@ class Measurement:
     observations: "Observations | None" = None
     problems: tuple[Problem, ...] = ()
     is_stored: bool = False
+    change: Paired | None = None
 
     def group(self, name: str) -> dict[str, Any] | None:
         """Return the diagnosis of a group, if any."""
@@ -67,9 +70,14 @@ class Measurement:
         return next((c for c in self.dev["classes"] if c["name"] == name), None)
 
 
-def _measure(workspace: Workspace, tree: Tree) -> Measurement:
+def _measure(workspace: Workspace, tree: Tree, before: Tree | None) -> Measurement:
     evaluator, domain = workspace.evaluator, workspace.domain
     dev = evaluator.diagnose(tree)
+    change = None
+    if before is not None and before != tree and not evaluator.obstacle(before):
+        change = record_choice(workspace, tree, before, "review")
+    if (luck := luck_of(workspace, tree, dev["accuracy"])) is not None:
+        dev["luck"] = luck
     return Measurement(
         tree=tree,
         dev=dev,
@@ -77,6 +85,7 @@ def _measure(workspace: Workspace, tree: Tree) -> Measurement:
         rule=domain.decision.rule,
         observations=evaluator.observe(tree),
         problems=_advice(tree, dev, domain),
+        change=change,
     )
 
 
@@ -259,8 +268,8 @@ class ReviewModel:
 
     def measure(self, progress: Progress = no_progress) -> "Future[Measurement]":
         """Score the current tree on the dev split, on the models' thread."""
-        tree = self.tree
-        return self.on_models(lambda work: _measure(work, tree), progress)
+        tree, before = self.tree, self.measured.tree if self.measured else None
+        return self.on_models(lambda work: _measure(work, tree, before), progress)
 
     def on_models(self, job: Callable[[Workspace], T], progress: Progress = no_progress) -> "Future[T]":
         """Run a job with the workspace on the models' thread, which loads models lazily.

@@ -12,6 +12,7 @@ from treegen.text import show
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
 from treegen.tree.validation.problems import errors_of
+from treegen.workflow.luck import luck_of, record_choice
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
@@ -68,8 +69,12 @@ def _score(
     check_lengths(tree, workspace.domain.name_prompts(), workspace.encoder)  # fail before embedding the images
     dev_only = workspace.domain.split.sealed if sealed is None else sealed
     revision, evaluator = workspace.current(tree), workspace.evaluator
-    against = None if dev_only else parent or parent_tree(workspace, revision)
-    score = evaluator.score(tree, against, sealed=dev_only)
+    before = parent or parent_tree(workspace, revision)
+    score = evaluator.score(tree, None if dev_only else before, sealed=dev_only)
+    if before and parent is None:  # an optimizer, which names the parent, has counted what it chose by
+        record_choice(workspace, tree, before, "score")
+    if (luck := luck_of(workspace, tree, score["dev"]["accuracy"])) is not None:
+        score["dev"]["luck"] = luck
     if compared:
         score["rules"] = evaluator.compare(tree, compared, sealed=dev_only)[1]
     if not dev_only:

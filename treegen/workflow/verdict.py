@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from treegen.clip.metrics.luck import beyond_error
 from treegen.history.score_document import Diagnosis, Paired, Score, as_tested
 from treegen.text import p_value, points, printable
 
+NO_DIFFERENCE: Final = "no difference shown"
 _SIGNIFICANT: Final = 0.05
 
 
@@ -39,11 +41,39 @@ def against(paired: Paired, other: str) -> str:
     '5.0 points above the class names (p = 0.0020)'
     >>> against({"wins": 3, "losses": 1, "difference": 0.005, "p": 0.62}, "the class names")
     'not significantly different from the class names (+0.5 points, p = 0.6200)'
+    >>> against({"wins": 3, "losses": 2, "difference": 0.0025, "p": 1.0}, "the class names")
+    'not significantly different from the class names (no difference shown, p = 1.0000)'
     """
     difference, p = paired["difference"], p_value(paired["p"])
     if paired["p"] >= _SIGNIFICANT:
-        return f"not significantly different from {other} ({points(difference)} points, {p})"
+        return f"not significantly different from {other} ({paired_points(paired)}, {p})"
     return f"{100 * abs(difference):.1f} points {'above' if difference > 0 else 'below'} {other} ({p})"
+
+
+def scope_sentence(score: Score) -> str:
+    """Say what the intervals of a score are about: these classes, and objects if several pictures show one."""
+    words = f"intervals are for these {len(score['dev']['classes'])} classes: others may be harder"
+    if clusters := score["images"].get("clusters"):
+        split = "test" if as_tested(score) else "dev"
+        words += f"; they count the {clusters[split]} clusters of the {split} split, not its images"
+    return words
+
+
+def beyond_noise(paired: Mapping[str, Any]) -> bool:
+    """Whether a paired difference is larger than one standard error of it."""
+    difference, net = paired["difference"], paired["wins"] - paired["losses"]
+    return bool(difference and net) and beyond_error(paired["wins"], paired["losses"], round(net / difference))
+
+
+def paired_points(paired: Mapping[str, Any], unit: str = " points", otherwise: str = NO_DIFFERENCE) -> str:
+    """Return a paired difference in points; in words if it is within one standard error of it.
+
+    >>> paired_points({"wins": 3, "losses": 1, "difference": 0.005, "p": 0.62})
+    '+0.5 points'
+    >>> paired_points({"wins": 3, "losses": 2, "difference": 0.0025, "p": 1.0})
+    'no difference shown'
+    """
+    return f"{points(paired['difference'])}{unit}" if beyond_noise(paired) else otherwise
 
 
 def _weakest(dev: Diagnosis) -> list[str]:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import present
-from treegen.clip.metrics.accuracy import paired_recall
+from treegen.clip.metrics.accuracy import accuracy_of, paired_recall
 from treegen.clip.metrics.statistics import (
+    effective_count,
     fisher_exact,
     holm,
     mcnemar_exact,
@@ -390,3 +391,26 @@ def test_93_to_97_percent_of_the_intervals_hold_the_truth(classes: int, images: 
         low, high = bounds(found)
         held += low <= won - lost <= high
     assert 0.93 <= held / 2000 <= 0.97
+
+
+@pytest.mark.parametrize(("clusters", "size"), [(60, 5), (100, 3)])
+def test_the_interval_of_images_in_clusters_covers_the_truth(clusters: int, size: int) -> None:
+    rng, cluster = np.random.default_rng(0), np.repeat(np.arange(clusters), size)
+    covered = {"clustered": 0, "independent": 0}
+    for _ in range(300):
+        chances = rng.beta(1.4, 0.6, clusters)  # pictures of one object are alike: on average 70 % are right
+        right = rng.random(clusters * size) < chances[cluster]
+        robust, plain = accuracy_of(np.ones(len(right), int), right.astype(int), cluster.tolist()), right.mean()
+        low, high = wilson_interval(int(right.sum()), len(right))
+        covered["clustered"] += robust["interval"][0] <= 0.7 <= robust["interval"][1]
+        covered["independent"] += low <= 0.7 <= high
+        assert robust["interval"][0] <= plain <= robust["interval"][1]
+    assert 0.92 <= covered["clustered"] / 300 <= 0.98
+    assert covered["independent"] / 300 < 0.9
+
+
+def test_images_in_clusters_of_their_own_count_one_each_and_equal_ones_once() -> None:
+    right = [True, False, True, True, False, True]
+    assert effective_count(right, range(6)) == pytest.approx(6)
+    assert effective_count([True] * 6, [0, 0, 0, 1, 1, 1]) == pytest.approx(2)
+    assert effective_count(right, [0] * 6) == 1

@@ -1,13 +1,20 @@
 """The images pane: what is wrongly classified, its picture, the answers behind it, and the rule at fault."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 from textual_image.widget import Image
 
 from tests.review.conftest import Open, Player
+from treegen import Tree, load_tree
+from treegen.files import hash_of
+from treegen.history.checkpoints import Checkpoints
+from treegen.history.store import Store
 from treegen.review.widgets.images import ImagesPane
+from treegen.tree.document import digest_of
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +119,38 @@ async def test_list_picture_and_votes_fit(play: Open, tree_file: Path, size: tup
         at = {name: player.app.query_one(f"#{name}").region for name in ("mistakes", "frame", "votes")}
         assert all(region.height >= 6 and region.right <= size[0] for region in at.values())
         assert at["frame"].right <= at["votes"].x
+
+
+@pytest.mark.slow
+async def test_a_doubtful_label_shows_what_it_looks_like_and_what_a_vision_model_says(
+    play: Open, tree_file: Path
+) -> None:
+    images, tree = tree_file.parent / "images", load_tree(tree_file)
+    for number in range(4):
+        (images / "Zandoor" / f"{number:03}.png").replace(images / "Nubbet" / f"z{number:03}.png")
+    answers = {**{group.name: None for group in tree.groups}, "form": "a fish"}
+    opinion = json.dumps({"model": "openai/eye", "seen": "A fish with antlers.", "answers": answers})
+    with Store(tree_file) as store:
+        for path in (images / "Nubbet").iterdir():
+            key = [digest_of(Tree(domain=tree.domain, groups=tree.groups, rules=()))]
+            Checkpoints(store).put(f"opinion {hash_of(path)}", key, opinion)
+    async with play(tree_file, (120, 44)) as player:
+        pane = await opened(player)
+        mistakes, beside = player.grid("mistakes"), player.app.query_one("#beside")
+        rows = {one.label_doubtful: row for row, one in enumerate(pane.mistakes) if one.true == "Nubbet"}
+        mistakes.put_cursor(rows[True])
+        await player.until(lambda: "openai/eye: A fish with antlers." in said(player))
+        assert "openai/eye: A" in player.screen
+        assert "model sees" in player.screen
+        assert "a fish" in [player.grid("votes").text_at(row, 2) for row in range(len(tree.groups))]
+        assert beside.display
+        assert player.app.query_one("#instead", Image).image
+        assert f"looks like {pane.mistakes[rows[True]].predicted}" in " ".join(said(player).split())
+        others = [row for row, one in enumerate(pane.mistakes) if not one.label_doubtful]
+        mistakes.put_cursor(others[0])
+        await player.until(lambda: not beside.display)
+        assert "looks like" not in said(player)
+
+
+def said(player: Player) -> str:
+    return str(player.app.query_one("#said", Static).content)

@@ -46,10 +46,15 @@ class Bayes:
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return probabilities (B, K), float64; rows sum to 1."""
-        table, rules = likelihoods(evidence, parameters), answer_rows(evidence)
-        logs = _log_likelihoods(double(evidence.probabilities), like(table, evidence.probabilities), rules)
         prior = like(log_priors(evidence, parameters), evidence.probabilities)
-        return softmax(logs * float(parameters.get("exponent", 1.0)) + prior, 1)
+        return softmax(weighted_logs(evidence, parameters) + prior, 1)
+
+
+def weighted_logs(evidence: RuleInputs, parameters: Parameters) -> Array:
+    """Return the logarithm of what the answers say for each class (B, K), float64, up to a constant of each image."""
+    table, rules = likelihoods(evidence, parameters), answer_rows(evidence)
+    logs = _log_likelihoods(double(evidence.probabilities), like(table, evidence.probabilities), rules)
+    return logs * float(parameters.get("exponent", 1.0))
 
 
 def likelihoods(evidence: RuleInputs, parameters: Parameters) -> "NDArray[np.float64]":
@@ -116,9 +121,10 @@ class _Counts:
         counts, expected = cls(evidence.sizes), to_numpy(evidence.expected())[true][images]
         starts = [start for start, _ in scoring.spans(evidence.sizes)]
         for number, part in enumerate(evidence.columns(evidence.probabilities)):
-            answers, null = to_numpy(part).argmax(0)[images], sum(evidence.sizes) + number
+            shares, null = to_numpy(part)[:, images], sum(evidence.sizes) + number
             rows = np.where(expected[:, number] >= 0, starts[number] + expected[:, number], null)
-            np.add.at(counts.pairs, (rows, starts[number] + answers), 1)
+            given = shares.any(axis=0)  # a person or a model may have seen no answer
+            np.add.at(counts.pairs, (rows[given], starts[number] + shares.argmax(0)[given]), 1)
         return counts
 
     def without(self, other: "_Counts") -> "_Counts":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from treegen.clip.metrics.statistics import (
     LEAST_PER_CLASS,
+    effective_count,
     holm,
     mcnemar_exact,
     mean_per_class_recall,
@@ -30,12 +31,20 @@ if TYPE_CHECKING:
     from treegen.clip.metrics.statistics import Indices
 
 
-def accuracy_of(labels: "Indices", predictions: "Indices") -> Accuracy:
-    """Return n, correct, accuracy with its Wilson interval, and mean per-class recall."""
+def accuracy_of(labels: "Indices", predictions: "Indices", clusters: Sequence[int] | None = None) -> Accuracy:
+    """Return n, correct, accuracy with its Wilson interval, and mean per-class recall.
+
+    Images of one cluster are not independent: with `clusters` (B) the interval is that of as many independent images as
+    tell as much.
+    """
     import numpy as np  # here: `treegen log` runs without
 
-    correct = int(np.equal(labels, predictions).sum())
-    return {**share_of(correct, len(labels)), "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
+    right = np.equal(labels, predictions)
+    share = share_of(int(right.sum()), len(labels))
+    if clusters is not None:
+        n = effective_count(right.tolist(), clusters)
+        share["interval"] = list(wilson_interval(share["accuracy"] * n, n))
+    return {**share, "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
 
 
 def share_of(correct: int, n: int) -> Share:

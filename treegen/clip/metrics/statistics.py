@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     Indices = Sequence[int] | NDArray[np.int64]
 
 
-def wilson_interval(correct: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(correct: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion.
 
     Args:
         correct: number of successes, 0 to n; may be fractional (an expectation).
-        n: number of trials, at least 1.
+        n: number of trials, at least 1; may be an effective number.
         level: coverage, 0 to 1.
 
     Returns:
@@ -44,6 +44,36 @@ def wilson_interval(correct: float, n: int, level: float = 0.95) -> tuple[float,
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))  # keep p inside despite rounding
+
+
+def effective_count(right: Sequence[bool], clusters: Sequence[int]) -> float:
+    """Return how many independent images tell as much about an accuracy as images that come in clusters.
+
+    It is n divided by the design effect: the variance of the mean with the sums of clusters as the independent values,
+    over that of independent images. Where all images are right, or all wrong, each cluster is taken to be alike.
+
+    Args:
+        right: whether each image is right (B), B at least 1.
+        clusters: the cluster of each (B).
+
+    Returns:
+        At most B, and at least 1.
+
+    Source: Liang and Zeger 1986 for one mean; Kish 1965, "Survey Sampling", for the design effect.
+
+    >>> round(effective_count([True, True, False, False, True, True], [0, 0, 1, 1, 2, 2]), 3)
+    2.4
+    """
+    import numpy as np
+
+    _, cluster, sizes = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
+    errors = np.asarray(right, float) - np.mean(right)
+    n, count, squares = len(errors), len(sizes), float((errors**2).sum())
+    if squares < 1e-12 or count < 2:
+        return float(n**2 / (sizes**2).sum())
+    sums = np.bincount(cluster, weights=errors)
+    effect = float((sums**2).sum()) / squares * count / (count - 1) * (n - 1) / n
+    return max(1.0, n / max(effect, 1.0))
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:

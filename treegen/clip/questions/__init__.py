@@ -2,12 +2,14 @@
 
 from treegen.clip.questions.answer_model import AnswerModel, entropy
 from treegen.clip.questions.interview import Interview, Reply
+from treegen.clip.questions.second_opinion import SecondOpinion
 from treegen.clip.questions.simulation import Simulation, StopThreshold, fit_stop, random_answers, simulate
 
 __all__ = [
     "AnswerModel",
     "Interview",
     "Reply",
+    "SecondOpinion",
     "Simulation",
     "StopThreshold",
     "entropy",

@@ -71,3 +71,11 @@ def tell_apart(classes: Sequence[str]) -> ResponseSchema:
 def descriptions_of(classes: Sequence[str]) -> ResponseSchema:
     """Return the schema of one text for each of the classes, by name."""
     return ResponseSchema(name="descriptions", schema=_closed(descriptions=_closed(**dict.fromkeys(classes, _TEXT))))
+
+
+def answers_to(groups: Sequence[Group]) -> ResponseSchema:
+    """Return the schema of what is seen in a picture, then of one option for each group, null where it is not seen."""
+    options = {
+        group.name: {"anyOf": [{"type": "string", "enum": list(group.options)}, {"type": "null"}]} for group in groups
+    }
+    return ResponseSchema(name="answers", schema=_closed(seen=_TEXT, answers=_closed(**options)))

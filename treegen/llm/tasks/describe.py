@@ -38,10 +38,15 @@ MOST_CLASSES: Final = 12  # described together
 _LONGEST: Final = 600  # characters of one description
 
 
-def refuse_blind(settings: LlmSettings) -> None:
+def refuse_blind(settings: LlmSettings, option: str = "--model", otherwise: str = "draft without --images") -> None:
     """Refuse pictures for a model that is known not to accept them.
 
     litellm says no for every model that it does not know, so such models are tried.
+
+    Args:
+        settings: name the model.
+        option: that names it on the command line.
+        otherwise: what to do without one that accepts them.
 
     Raises:
         ModelError: the model is known and takes no images.
@@ -49,8 +54,10 @@ def refuse_blind(settings: LlmSettings) -> None:
     """
     name = settings.model or ""
     if name == "manual":
-        message = "pictures cannot be pasted with --model manual"
-        raise InputError(message, "use a model with vision, or write notes on the classes below [notes] in domain.toml")
+        message = f"pictures cannot be pasted with {option} manual"
+        if option == "--model":
+            otherwise = "write notes on the classes below [notes] in domain.toml"
+        raise InputError(message, f"use a model with vision, or {otherwise}")
     if not name or name.startswith("replay/") or settings.api_base:
         return
     from treegen.remote.litellm import load_litellm
@@ -59,7 +66,7 @@ def refuse_blind(settings: LlmSettings) -> None:
     provider, _, short_name = name.partition("/")
     info = litellm.model_cost.get(name) or litellm.model_cost.get(short_name)
     if info and info.get("litellm_provider") in (None, provider, "openai") and not litellm.supports_vision(model=name):
-        raise ModelError(f"{name} does not accept images", "use a model with vision, or draft without --images")
+        raise ModelError(f"{name} does not accept images", f"use a model with vision, or {otherwise}")
 
 
 def describe(

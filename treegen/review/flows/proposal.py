@@ -14,6 +14,7 @@ from treegen.review.screens.dialogs import ChoiceDialog, TextDialog
 from treegen.review.widgets.feedback import ProposalGrid
 from treegen.text import show
 from treegen.tree.changes import Change, RuleChanged
+from treegen.workflow import luck
 from treegen.workflow.proposal_review import ProposalReview, reanswered, reworded, wording
 from treegen.workflow.workspace import Workspace
 
@@ -80,7 +81,7 @@ class ProposalFlow:
         trials = asked.trials(self.context.review.session)
 
         def job(work: Workspace) -> "tuple[Preview, ...]":
-            return trials(work.evaluator.preview)
+            return trials(partial(luck.preview, work))
 
         try:
             previews = await asyncio.wrap_future(self.context.review.on_models(job))

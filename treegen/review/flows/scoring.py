@@ -15,8 +15,9 @@ from treegen.progress import Cancelled
 from treegen.review.context import ReviewContext
 from treegen.review.details.detail import BAD, DIM, GOOD, line
 from treegen.review.messages import ScoreFailed, ScoreProgress, ScoreReady, TestScoreReady, reason_of
-from treegen.text import counted
+from treegen.text import counted, points
 from treegen.workflow.score import score_tree
+from treegen.workflow.verdict import beyond_noise, paired_points
 
 T = TypeVar("T")
 _PATIENCE: Final = 0.4  # seconds without a change before scoring starts
@@ -166,8 +167,14 @@ class ScoringFlow:
             return line((f"{score} (stale)", DIM))
         if review.measured.is_stored:
             return line(score, (" (stored)", DIM))
-        change = 100 * (review.scores[-1] - review.scores[-2]) if len(review.scores) > 1 else 0.0
-        return line(score, (f"  {change:+.1f}", GOOD if change > 0 else BAD) if change else "")
+        change, luck = review.measured.change, dev.get("luck")
+        parts: list[str | tuple[str, str]] = [score]
+        if change and (change["wins"] or change["losses"]):
+            tone = (GOOD if change["difference"] > 0 else BAD) if beyond_noise(change) else DIM
+            parts.append((f"  {paired_points(change, '')}", tone))
+        if luck and luck["expected"] > 0:
+            parts.append((f"  luck {points(luck['expected'])}", DIM))
+        return line(*parts)
 
     def _why(self) -> Content:
         """Return why the score is not that of the tree: what is missing or wrong, or what is being computed."""

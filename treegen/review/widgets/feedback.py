@@ -12,6 +12,7 @@ from treegen.clip.diagnosis.advice import LEVEL
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid
 from treegen.text import printable
+from treegen.workflow.verdict import NO_DIFFERENCE
 
 if TYPE_CHECKING:
     from treegen.clip.preview import Preview
@@ -175,8 +176,8 @@ class FeedbackPane(Vertical):
         def tone(row: int, column: int) -> str:
             if fates[row] != "open" or units[row].refused or (asked.previewing and 0 < column < 4):
                 return "dim"
-            if column == 1 and row < len(previews) and (difference := previews[row].difference):
-                return "good" if difference > 0 else "bad"
+            if column == 1 and row < len(previews) and previews[row].shows_difference:
+                return "good" if (previews[row].difference or 0) > 0 else "bad"
             return "warn" if units[row].outside and column == 0 else ""
 
         columns = [
@@ -194,7 +195,8 @@ def _effect(preview: "Preview") -> tuple[str, str, str]:
     """Format the change of accuracy in points, and the images flipped to right and to wrong."""
     if preview.difference is None:
         return "-", "", ""
-    return f"{100 * preview.difference:+.1f}", f"+{len(preview.to_right)}", f"-{len(preview.to_wrong)}"
+    change = f"{100 * preview.difference:+.1f}" if preview.shows_difference else "none"
+    return change, f"+{len(preview.to_right)}", f"-{len(preview.to_wrong)}"
 
 
 def _tested(preview: "Preview") -> str:
@@ -202,5 +204,5 @@ def _tested(preview: "Preview") -> str:
     if preview.p is None:
         return ""
     won, lost = len(preview.to_right), len(preview.to_wrong)
-    shown = "" if preview.p < LEVEL else ", no difference shown"
+    shown = "" if preview.p < LEVEL else ", not significant" if preview.shows_difference else f", {NO_DIFFERENCE}"
     return f"dev split: {won} images won, {lost} lost of {preview.n}, McNemar p = {preview.p:.2g}{shown}"

@@ -1,5 +1,7 @@
 """The images pane: the misclassified images, the picture itself, and every group's answer."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -11,12 +13,15 @@ from textual_image.widget import Image
 from treegen.images import open_picture
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, entitle, widths_of
+from treegen.text import counted, printable
 from treegen.workflow.class_filter import filtered_mistakes
+from treegen.workflow.second import Opinion, stored_opinion
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.mistakes import Mistake
 
 
+_LONGEST: Final = 160  # characters of a rationale
 _NOTE: Final = {True: "nothing is wrongly classified", False: "not scored yet"}
 
 
@@ -57,8 +62,11 @@ class ImagesPane(Vertical):
         yield MistakesGrid(copied=3, id="mistakes")
         with Horizontal(id="below"):
             with Vertical(id="frame"):
+                yield Static(id="said", markup=False)
                 yield Image(id="picture")
                 yield Static(id="broken", markup=False)
+            with Vertical(id="beside"):
+                yield Image(id="instead")
             yield VotesGrid(id="votes")
 
     def show(self, context: ReviewContext) -> None:
@@ -105,23 +113,60 @@ class ImagesPane(Vertical):
         self._show_votes(mistake)
         picture, broken = self.query_one("#picture", Image), self.query_one("#broken", Static)
         broken.update("")
+        self._say("")
         picture.image = None
+        self._show_instead(None)
         if mistake is None or self._review.domain is None or self._review.domain.images is None:
             return
         try:
             picture.image = open_picture(mistake.image, self._review.domain.images.crop)
         except ValueError as error:
             broken.update(f"{mistake.image.name}: {error}")
+        self._show_instead(mistake if mistake.label_doubtful else None)
+        self._say("\n".join(map(printable, self._said(mistake))))
+
+    def _say(self, text: str) -> None:
+        """Show a text above the pictures; without one it takes no room."""
+        said = self.query_one("#said", Static)
+        said.update(text)
+        said.display = bool(text)
+
+    def _show_instead(self, doubtful: "Mistake | None") -> None:
+        """Show beside a picture whose label may be wrong one of the class that it looks like."""
+        instead, beside, review = self.query_one("#instead", Image), self.query_one("#beside"), self._review
+        instead.image, beside.display = None, False
+        seen = review.measured.observations if review.measured else None
+        if doubtful is None or seen is None or review.domain is None or review.domain.images is None:
+            return
+        if alike := seen.of_class(doubtful.predicted):
+            index = alike[-1]  # one that is rightly classified, if there is any
+            with suppress(ValueError):  # it cannot be read any more
+                instead.image = open_picture(seen.images[index], review.domain.images.crop)
+                beside.display = True
+                entitle(beside, doubtful.predicted)
+
+    def _opinion(self, mistake: "Mistake") -> Opinion | None:
+        return stored_opinion(self._review.session.store, self._review.tree, mistake.image.digest)
+
+    def _said(self, mistake: "Mistake") -> "Iterator[str]":
+        """Yield what a doubtful label looks like, and what a vision model sees in the picture."""
+        if mistake.label_doubtful:
+            agreeing = sum(vote.option == vote.predicted_option for vote in mistake.votes)
+            yield f"looks like {mistake.predicted} in {counted(agreeing, 'group')}"
+        if (opinion := self._opinion(mistake)) and opinion.seen:
+            yield f"{opinion.model}: {opinion.seen[:_LONGEST]}{'...' * (len(opinion.seen) > _LONGEST)}"
 
     def _show_votes(self, mistake: "Mistake | None") -> None:
         votes = mistake.votes if mistake else ()
+        opinion = self._opinion(mistake) if mistake else None
 
         def cell(row: int, column: int) -> str:
             vote = votes[row]
             seen = f"{vote.option} ({100 * vote.probability:.0f} %)"
-            return (vote.group, seen, vote.true_option or "-", vote.predicted_option or "-", f"{vote.margin:+.2f}")[
-                column
-            ]
+            second = [opinion.answers.get(vote.group) or "-"] if opinion else []
+            rules = (vote.true_option or "-", vote.predicted_option or "-")
+            cells: list[str] = [vote.group, seen, *second, *rules, f"{vote.margin:+.2f}"]
+            return cells[column]
 
         def tone(row: int, column: int) -> str:
             vote = votes[row]
@@ -132,11 +177,15 @@ class ImagesPane(Vertical):
         heads = [
             "group",
             "CLIP sees",
+            *(["model sees"] if opinion else []),
             *((mistake.true, mistake.predicted) if mistake else ("true", "taken for")),
             "for it",
         ]
         widths = widths_of(heads, len(votes), cell, most=24)
-        columns = [Column(head=h, width=w, right=n == 4) for n, (h, w) in enumerate(zip(heads, widths, strict=True))]
+        columns = [
+            Column(head=h, width=w, right=n == len(heads) - 1)
+            for n, (h, w) in enumerate(zip(heads, widths, strict=True))
+        ]
         grid = self.query_one("#votes", PaneGrid)
         grid.fill(columns, len(votes), cell, tone, "choose an image")
         grid.entitle("what each group answers")

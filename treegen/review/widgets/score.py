@@ -13,6 +13,8 @@ from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid, entitle, widths_of
 from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
 from treegen.text import counted, printable
+from treegen.workflow.luck import luck_words
+from treegen.workflow.verdict import paired_points, scope_sentence
 
 if TYPE_CHECKING:
     from treegen.workflow.review_model import ReviewModel
@@ -87,6 +89,8 @@ class ScorePane(Vertical):
             stale = "  (stale: the tree has changed since)" if review.stale else ""
             rule = "" if review.measured.rule == "mean" else f", decision rule {review.measured.rule}"
             lines.append(f"dev split       {_share(review.measured.dev)}{rule}{stale}")
+            if luck := review.measured.dev.get("luck"):
+                lines.append(luck_words(luck))
         if review.tested is None:
             return [*lines, "test split: s scores the saved tree, with baseline and controls"]
         score = as_tested(review.tested)
@@ -94,6 +98,7 @@ class ScorePane(Vertical):
             return [*lines, "test split: sealed by the domain; `treegen score --unseal` evaluates it"]
         controls = score["controls"]
         lines += [
+            scope_sentence(score),
             f"test split      {_share(score['test'])}",
             f"name baseline   {_share(score['baseline'])}",
             f"shuffled rules  {_share(controls['shuffled_rules'])}",
@@ -109,7 +114,7 @@ class ScorePane(Vertical):
         ):
             if paired:
                 lines.append(
-                    f"{words}: {100 * paired['difference']:+.1f} points, {paired['wins']} won, "
+                    f"{words}: {paired_points(paired)}, {paired['wins']} won, "
                     f"{paired['losses']} lost, p {_shown_p(paired['p'])}"
                 )
         return lines

@@ -1,0 +1,74 @@
+"""Every comparison on the dev split that somebody chose by is counted, once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from treegen import load_tree
+from treegen.history.store import Store
+from treegen.tree.changes import apply
+from treegen.tree.changes.edits import rename_option
+from treegen.tree.document import save
+from treegen.tree.model import Tree
+from treegen.workflow.luck import luck_of, luck_words, preview, record_choice
+from treegen.workflow.workspace import Workspace
+
+WORDS = ("snow white", "milk", "chalk white", "very pale")
+
+
+def _variants(tree: Tree) -> list[Tree]:
+    return [apply(tree, rename_option(tree, "colour", "white", words)) for words in WORDS]
+
+
+def test_each_tree_counts_once_and_the_first_one_never(tree_file: Path) -> None:
+    with Workspace(tree_file) as workspace:
+        tree, _ = workspace.load()
+        one, other, *_ = _variants(tree)
+        assert luck_of(workspace, tree, 0.5) is None
+        for _ in range(2):
+            record_choice(workspace, one, tree, "review")
+        record_choice(workspace, other, one, "review")
+        record_choice(workspace, tree, other, "review")  # undone: nothing new was seen
+        record_choice(workspace, one, one, "review")
+        luck = luck_of(workspace, one, 0.5)
+        assert luck is not None
+        assert luck["evaluations"] == 2
+        assert luck["corrected"] == pytest.approx(luck["gain"] - luck["expected"])
+        assert luck_of(workspace, tree, 0.5) is None
+
+
+def test_previews_are_counted_with_the_images_that_flip(tree_file: Path) -> None:
+    with Workspace(tree_file) as workspace:
+        tree, _ = workspace.load()
+        previews = preview(workspace, tree, _variants(tree))
+        rows = workspace.store.rows("SELECT source, n, flips FROM choice ORDER BY id", ())
+    assert rows == [("preview", p.n, len(p.to_right) + len(p.to_wrong)) for p in previews]
+
+
+def test_score_and_log_show_the_luck_of_an_edited_tree_and_not_of_the_first(run: Run, tree_file: Path) -> None:
+    first = run("score", tree_file, "--dev")
+    tree = load_tree(tree_file)
+    save(tree_file, _variants(tree)[0])
+    edited = run("score", tree_file, "--dev")
+    assert (first.code, edited.code) == (0, 0)
+    assert "luck would give" not in first.out
+    assert "luck would give" in edited.out
+    assert "after 1 evaluation" in edited.out
+    assert "luck would give" in " ".join(run("log", tree_file).out.split())
+
+
+def test_a_history_of_the_last_version_gets_the_table(tree_file: Path) -> None:
+    with Store(tree_file) as store, store.writing() as db:
+        db.execute("DROP TABLE choice")
+        db.execute("PRAGMA user_version=9")
+    with Store(tree_file) as store:
+        assert store.choices("", "", "") == []
+
+
+def test_the_words_name_the_gain_and_what_of_it_luck_would_give() -> None:
+    words = luck_words({"evaluations": 1, "tried": 7, "first": 0.7, "gain": 0.05, "expected": 0.01, "corrected": 0.04})
+    assert words == (
+        "+5.0 points since the first, of which luck would give +1.0 after 1 evaluation, and 7 changes ranked by an "
+        "optimizer (corrected +4.0)"
+    )
