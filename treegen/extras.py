@@ -50,6 +50,12 @@ EXTRAS: Final = {
         Extra(name="hf", purpose="a transformers encoder", modules=("transformers",), includes=("clip",)),
         Extra(name="ray", purpose="embedding with Ray", modules=("ray",), includes=("embed",)),
         Extra(name="heif", purpose="reading HEIC pictures", modules=("pillow_heif",)),
+        Extra(
+            name="optimize",
+            purpose="optimizing with a language model",
+            modules=("gepa", "dspy"),
+            includes=("clip", "llm"),
+        ),
     )
 }
 
