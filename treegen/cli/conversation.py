@@ -105,7 +105,12 @@ def announce_plan(exchange: Exchange, plan: "DraftPlan") -> None:
 
 @contextmanager
 def open_exchange(
-    workspace: "Workspace", choice: LlmChoice, *, budget: "Budget | None" = None, requested: set[str] | None = None
+    workspace: "Workspace",
+    choice: LlmChoice,
+    *,
+    budget: "Budget | None" = None,
+    requested: set[str] | None = None,
+    quiet: bool = False,
 ) -> Iterator[Exchange]:
     """Open a chat that reports on stderr the estimate of each request, the streamed reply, and finally the bill.
 
@@ -114,6 +119,7 @@ def open_exchange(
         choice: the options.
         budget: counts usage; a new one with the caps of the settings if not given.
         requested: as for `open_chat`.
+        quiet: do not print estimates.
 
     Raises:
         InputError: no model is named, or a file cannot be read or written.
@@ -142,7 +148,7 @@ def open_exchange(
             fresh=choice.fresh,
             record=choice.record,
             budget=budget,
-            on_request=announce,
+            on_request=None if quiet else announce,
             requested=requested,
         )
         try:

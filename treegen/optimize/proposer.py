@@ -138,7 +138,7 @@ class Proposer:
         self._engine = ChatEngine(chat, on_text)
         model = dspy.LM(f"treegen/{chat.name}", engine=self._engine, cache=False, num_retries=0)
         instructions = render("optimize", domain.folder, noun=domain.noun, rule_edits=rule_edits, **language_of(domain))
-        fields = {name: (str, dspy.InputField(desc=text)) for name, text in _FIELDS.items()}
+        fields: dict[str, Any] = {name: (str, dspy.InputField(desc=text)) for name, text in _FIELDS.items()}
         fields["changes"] = (list[dict[str, Any]], dspy.OutputField(desc="the changes, as a JSON list of objects"))
         self._program = dspy.Predict(dspy.Signature(fields, instructions=instructions))
         # the fallback of the adapter would send a second request for a reply that it cannot read

@@ -204,3 +204,22 @@ def apply_result(workspace: Workspace, seed_digest: str, tree: Tree) -> Path:
         path, before = path.with_suffix(".optimized.json"), None
     save(path, tree, before=before)
     return path
+
+
+def propose_result(workspace: Workspace, seed: Tree, tree: Tree, locks: Sequence[str]) -> int:
+    """Put the best tree into the review as a proposal; return the number of its change groups.
+
+    Raises:
+        InputError: the tree file cannot be read.
+    """
+    from treegen.tree.feedback_target import WHOLE
+    from treegen.workflow.proposal_review import ProposalReview
+    from treegen.workflow.session import Session
+
+    session = Session(workspace.path, workspace.store)
+    try:
+        proposal = ProposalReview.of("optimize: raise the accuracy on the dev split", seed, tree, WHOLE, locks)
+        proposal.keep(session)
+    finally:
+        session.close()
+    return len(proposal.units)
