@@ -167,7 +167,7 @@ class TreeAdapter:
     ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return what was measured on the propose half, in words; empty if nothing is wrong there."""
         tree = self._trees[candidate[_TREE]]
-        findings, mistakes = self.judge.findings(tree)
+        findings, mistakes, contradicted = self.judge.findings(tree)
         feedback = compose(tree, findings, mistakes)
         right, n = self.judge.right(tree, "propose"), len(self.judge.rows["propose"])
         text = render(
@@ -176,6 +176,7 @@ class TreeAdapter:
             right=right,
             n=n,
             diagnosis=findings,
+            contradicted=contradicted,
             feedback=feedback,
         )
         return {_TREE: [{"Feedback": text if feedback else ""}]}

@@ -156,6 +156,7 @@ class Automation:
     options: Options
     seed: Tree
     locks: list[str]
+    wordings: dict[str, list[str]]
     judge: "Judge"
     state: RunState
     revisions: dict[str, int] = field(default_factory=dict)
@@ -328,10 +329,13 @@ class Automation:
         )
 
     def _search(self, tree: Tree) -> "Search":
-        """Search for single changes of the best candidate, with the words of all others."""
+        """Search for single changes of the best candidate.
+
+        Not with the words of other candidates, which were measured, and may be those of another option.
+        """
         from treegen.optimize.search import search
 
-        pool = wordings_of(self.workspace, tree, self.options.wordings)
+        pool = {group.name: words for group in tree.groups if (words := self.wordings.get(group.name))}
         self.workspace.evaluator.text_features([*tree.prompts(), *filled(tree, pool)])
         return search(
             tree,
@@ -423,7 +427,7 @@ def prepare(
     if len(workspace.domain.classes) < _LEAST_CLASSES:
         raise InputError("the domain has one class: there is nothing to tell apart", "add classes to domain.toml")
     locks = [lock_of(lock, tree) for lock in options.locks]
-    wordings_of(workspace, tree, options.wordings)  # a file that cannot be read is an error now, not at the end
+    wordings = wordings_of(None, tree, options.wordings)
 
     def judged() -> Judge:
         require_scorable(workspace, tree)
@@ -441,7 +445,14 @@ def prepare(
     )
     seed = workspace.current(tree)
     automation = Automation(
-        workspace=workspace, settings=settings, options=options, seed=tree, locks=locks, judge=judge, state=state
+        workspace=workspace,
+        settings=settings,
+        options=options,
+        seed=tree,
+        locks=locks,
+        wordings=wordings,
+        judge=judge,
+        state=state,
     )
     automation.revisions[digest_of(tree)] = seed.id
     return automation

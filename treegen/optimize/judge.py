@@ -1,7 +1,7 @@
 """The two halves of the dev split, and how good a tree is on each."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +10,7 @@ import numpy as np
 
 from treegen.clip.arrays import Array, to_numpy
 from treegen.clip.diagnosis.diagnose import diagnose
+from treegen.clip.diagnosis.group_report import GroupPredictions, group_predictions
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
 from treegen.clip.scoring import similarity_logits
 from treegen.errors import InputError
@@ -47,6 +48,18 @@ class Difference:
     def beyond_error(self) -> bool:
         """Whether the probability rises by more than one paired standard error."""
         return self.mean > self.standard_error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """An answer of a class that most of its images contradict: `count` of `n` show `seen`."""
+
+    class_name: str
+    group: str
+    expected: str | None
+    seen: str
+    count: int
+    n: int
 
 
 class Judge:
@@ -121,8 +134,8 @@ class Judge:
             flips=int((other.right != one.right).sum()),
         )
 
-    def findings(self, tree: Tree) -> tuple[Findings, tuple[Mistake, ...]]:
-        """Return diagnosis and mistakes on the propose half: all that a language model may see."""
+    def findings(self, tree: Tree) -> "tuple[Findings, tuple[Mistake, ...], list[Contradiction]]":
+        """Return diagnosis, mistakes and contradicted answers on the propose half: all that a model may see."""
         rows, classes = self.rows["propose"], self._evaluator.domain.classes
         answers = self._evaluator.answer(tree, self._features["propose"])
         images, labels = [self.images[row] for row in rows], self._labels["propose"].tolist()
@@ -145,7 +158,27 @@ class Judge:
             answers.scores,
             answers.evidence.matrix,
         )
-        return found, mistakes
+        groups = group_predictions(tree, classes, labels, answers.probabilities)
+        return found, mistakes, list(_contradictions(groups, np.asarray(labels), classes))
+
+
+def _contradictions(
+    groups: "Sequence[GroupPredictions]", labels: "NDArray[np.int64]", classes: Sequence[str]
+) -> "Iterator[Contradiction]":
+    for row, name in enumerate(classes):
+        of_class = labels == row
+        for group in groups if of_class.any() else ():
+            counts = np.bincount(group.answers[of_class], minlength=len(group.options))
+            seen, expected = int(counts.argmax()), int(group.expected[of_class][0])
+            if seen != expected and 2 * counts[seen] > of_class.sum():
+                yield Contradiction(
+                    class_name=name,
+                    group=group.name,
+                    expected=group.options[expected] if expected >= 0 else None,
+                    seen=group.options[seen],
+                    count=int(counts[seen]),
+                    n=int(of_class.sum()),
+                )
 
 
 def halves_of(images: "Sequence[LabelledImage]", classes: Sequence[str]) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":

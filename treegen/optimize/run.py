@@ -155,12 +155,12 @@ def filled(tree: Tree, wordings: dict[str, list[str]]) -> list[str]:
     return [g.prompt.replace("{}", words, 1) for g in tree.groups for words in wordings.get(g.name, ())]
 
 
-def wordings_of(workspace: Workspace, tree: Tree, path: Path | None) -> dict[str, list[str]]:
-    """Return other wordings by group: those of a file, and what earlier revisions called options of the same group."""
+def wordings_of(workspace: Workspace | None, tree: Tree, path: Path | None) -> dict[str, list[str]]:
+    """Return other wordings by group: those of a file, and what a workspace's revisions called options of the group."""
     pool: dict[str, dict[str, None]] = {group.name: {} for group in tree.groups}
     for name, words in (_read_wordings(path, pool) if path else {}).items():
         pool[name].update(dict.fromkeys(words))
-    for revision in workspace.store.revisions():
+    for revision in workspace.store.revisions() if workspace else ():
         document = check_text(revision.tree).document
         for group in document.tree.groups if document else ():
             if group.name in pool:
