@@ -286,7 +286,8 @@ class TreeAdapter:
             listed = "\n".join(f"- {problem}" for problem in problems[:_MOST_PROBLEMS])
             rejected = f"{proposed.text}\n\nIt cannot be used:\n{listed}"
             proposed = self.proposer.propose(parent.tree, evidence, self._tried(), rejected)
-            edited, problems = self._edited(parent.tree, proposed)
+            corrected, problems = self._edited(parent.tree, proposed)
+            edited = corrected if corrected.allowed or not edited.allowed else edited
         return self._pruned(replace(current, refused=problems or edited.refused), edited)
 
     def _edited(self, tree: Tree, proposed: Proposed) -> tuple[Edited, tuple[str, ...]]:
@@ -314,7 +315,7 @@ class TreeAdapter:
 
         chosen = prune(edited, edited.allowed, value)
         whole = value(edited.allowed)
-        if not np.isfinite(value(chosen)):
+        if not edited.allowed or not np.isfinite(value(chosen)):
             return current
         current.kept = tuple(s for n in sorted(chosen) for s in edited.units[n].sentences)
         current.dropped = tuple(

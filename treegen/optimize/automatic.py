@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from treegen.config.settings import LlmSettings
-from treegen.errors import InputError, ModelError, TreegenError, WaitingError
+from treegen.errors import ModelError, TreegenError, WaitingError
 from treegen.history.score_document import TestedScore, as_tested
 from treegen.history.store import Revision
 from treegen.optimize.run import filled, load_seed, require_scorable, store_steps, wordings_of
@@ -18,7 +18,7 @@ from treegen.progress import Cancelled
 from treegen.remote.addresses import without_credentials
 from treegen.remote.budget import CAP, Bill
 from treegen.tree.document import digest_of
-from treegen.tree.feedback_target import lock_of
+from treegen.tree.feedback_target import Feedback, lock_of
 from treegen.tree.model import Tree
 from treegen.workflow.recording import ProgressChat, Recorder
 from treegen.workflow.score import score_tree
@@ -37,7 +37,6 @@ Stop = Literal["no gain", "target", "perfect", "cap", "time", "interrupted", "fa
 FINAL: Final = frozenset({"no gain", "target", "perfect"})
 #: after these nothing more is computed
 _AT_ONCE: Final = frozenset({"interrupted", "failed", "time"})
-_LEAST_CLASSES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +190,7 @@ class Automation:
             resumed,
             recorder,
             rule_edits=self.options.rule_edits,
-            locked=[lock.replace(" ", " of the name ", 1) for lock in self.locks],
+            locked=Feedback(text="", locks=frozenset(self.locks)).locked_words,
             on_text=on_text,
         )
         adapter = TreeAdapter(
@@ -412,8 +411,8 @@ def prepare(
         clock: seconds from any moment.
 
     Raises:
-        InputError: there are no images, or too few for two halves; a lock is missing; the domain has one class or
-            another decision rule than `mean`; the run that was interrupted began otherwise.
+        InputError: there are no images, or too few for two halves; a lock is missing; the domain has another
+            decision rule than `mean`; the run that was interrupted began otherwise.
         ProblemsError: the tree has errors.
         ModelError: the encoder cannot be loaded.
         MissingExtraError: gepa or DSPy is not installed.
@@ -424,8 +423,6 @@ def prepare(
     from treegen.optimize.judge import Judge
 
     tree = load_seed(workspace)
-    if len(workspace.domain.classes) < _LEAST_CLASSES:
-        raise InputError("the domain has one class: there is nothing to tell apart", "add classes to domain.toml")
     locks = [lock_of(lock, tree) for lock in options.locks]
     wordings = wordings_of(None, tree, options.wordings)
 

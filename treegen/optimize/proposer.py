@@ -212,5 +212,5 @@ def _subject(domain: Domain) -> str:
 
 
 def _defused(text: str) -> str:
-    """Return text in which nothing looks like the beginning of another field."""
-    return text.replace("[[ ##", "[[ #")
+    """Return text that can be sent, in which nothing looks like the beginning of another field."""
+    return _encodable(text).replace("[[ ##", "[[ #")
