@@ -123,7 +123,7 @@ def progress_of(result: "Automatic") -> list[float]:
     return shares
 
 
-def show_automatic(result: "Automatic", tree: Path, written: Path | None) -> None:
+def show_automatic(result: "Automatic", tree: Path, written: Path | None, *, proposed: bool) -> None:
     """Print what a run brought."""
     say(f"{_counts(result)}; ended by: {_ENDS[result.stop]}.")
     say(_verdict(result))
@@ -146,7 +146,7 @@ def show_automatic(result: "Automatic", tree: Path, written: Path | None) -> Non
         say(_baseline(result.baseline, result.n[1]))
     if written:
         say(f"wrote {written}")
-    elif result.changed:
+    elif result.changed and not proposed:
         tell(f"not saved: --apply, -o FILE or --propose do; revision {result.revision} has it (`treegen log {tree}`)")
 
 

@@ -127,7 +127,7 @@ def command(
     if as_json:
         _print_json(result, written)
     else:
-        _show(result, tree, written)
+        _show(result, tree, written, proposed=propose)
 
 
 def _is_given(name: str) -> bool:
@@ -157,7 +157,7 @@ def _with_model(
     if as_json:
         print_json(automatic_json(result, written))
     else:
-        show_automatic(result, workspace.path, written)
+        show_automatic(result, workspace.path, written, proposed=where[2])
     if result.error is not None:
         report(result.error)
         if result.stop == "failed":
@@ -191,7 +191,7 @@ def _write(
     return None
 
 
-def _show(result: "Optimized", tree: Path, written: Path | None) -> None:
+def _show(result: "Optimized", tree: Path, written: Path | None, *, proposed: bool) -> None:
     from treegen.cli.output import percent, say, tell
     from treegen.text import counted
 
@@ -211,7 +211,7 @@ def _show(result: "Optimized", tree: Path, written: Path | None) -> None:
     )
     if written:
         say(f"wrote {written}")
-    elif search.steps:
+    elif search.steps and not proposed:
         tell(f"nothing saved: use --apply or -o FILE; revision {result.revision} has it (`treegen log {tree}`)")
 
 
