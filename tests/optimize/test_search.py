@@ -13,8 +13,8 @@ from treegen.clip.scoring import answer_counts, answered, group_probabilities, r
 from treegen.errors import InputError
 from treegen.images import LabelledImage
 from treegen.optimize.candidates import Candidate, candidates_of
+from treegen.optimize.judge import halves_of
 from treegen.optimize.objective import Objective
-from treegen.optimize.run import halves_of
 from treegen.optimize.search import search
 from treegen.tree.changes import apply
 from treegen.tree.model import ClassRule, Group, Tree

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from treegen.llm.chat.interface import Chat
     from treegen.llm.tasks.attempts import Attempt
     from treegen.llm.tasks.planning import DraftPlan
+    from treegen.remote.budget import Budget
     from treegen.workflow.workspace import Workspace
 
 
@@ -103,8 +104,22 @@ def announce_plan(exchange: Exchange, plan: "DraftPlan") -> None:
 
 
 @contextmanager
-def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchange]:
+def open_exchange(
+    workspace: "Workspace",
+    choice: LlmChoice,
+    *,
+    budget: "Budget | None" = None,
+    requested: set[str] | None = None,
+    quiet: bool = False,
+) -> Iterator[Exchange]:
     """Open a chat that reports on stderr the estimate of each request, the streamed reply, and finally the bill.
+
+    Args:
+        workspace: of the tree.
+        choice: the options.
+        budget: counts usage; a new one with the caps of the settings if not given.
+        requested: as for `open_chat`.
+        quiet: do not print estimates.
 
     Raises:
         InputError: no model is named, or a file cannot be read or written.
@@ -116,7 +131,7 @@ def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchang
     from treegen.remote.budget import Budget
 
     settings = choice.settings(workspace.domain)
-    budget, progress, requests = Budget(settings.caps), workspace.progress, RequestCount()
+    budget, progress, requests = budget or Budget(settings.caps), workspace.progress, RequestCount()
     with reply_view(settings.model or "") as view:
 
         def announce(estimate: "Estimate") -> None:
@@ -133,7 +148,8 @@ def open_exchange(workspace: "Workspace", choice: LlmChoice) -> Iterator[Exchang
             fresh=choice.fresh,
             record=choice.record,
             budget=budget,
-            on_request=announce,
+            on_request=None if quiet else announce,
+            requested=requested,
         )
         try:
             yield Exchange(chat=chat, settings=settings, view=view, requests=requests)

@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "resolve": "Resolve the conflicts of a merge.",
     "git-setup": "Make git show and merge trees.",
     "approve": "Sign a tree off.",
-    "optimize": "Search for a tree that scores higher, without a language model.",
+    "optimize": "Search for a tree that scores higher, with or without a language model.",
     "log": "List revisions with scores and costs.",
     "ask": "Find a class by asking a person, the most telling question first.",
     "restore": "Write an earlier revision back to its file.",

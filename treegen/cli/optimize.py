@@ -1,71 +1,197 @@
 """`treegen optimize`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treegen.cli.options import PATH, TREE_FILE, EncoderChoice, domain_option, encoder_options, open_workspace
+from treegen.cli.conversation import LlmChoice
+from treegen.cli.options import (
+    PATH,
+    TREE_FILE,
+    EncoderChoice,
+    domain_option,
+    encoder_options,
+    llm_options,
+    open_workspace,
+)
 
 if TYPE_CHECKING:
+    from treegen.optimize.automatic import Options
     from treegen.optimize.run import Half, Optimized
+    from treegen.tree.model import Tree
+    from treegen.workflow.workspace import Workspace
+
+#: the options that mean nothing without a language model
+_WITH_MODEL: Final = (
+    *("patience", "target", "max_minutes", "baseline", "api_base", "tries", "fresh", "record", "answers", "messages"),
+    *("max_calls", "max_tokens", "max_cost", "env_file"),
+)
 
 
 @click.command("optimize")
 @click.argument("tree", type=TREE_FILE)
 @click.option("--apply", is_flag=True, help="Save the best tree.")
 @click.option("-o", "--out", type=PATH, metavar="FILE", help="Write the best tree here and leave TREE unchanged.")
+@click.option("--propose", is_flag=True, help="Put the changes into the review of TREE, to be decided one by one.")
 @click.option("--lock", "locks", multiple=True, metavar="TARGET", help="Do not change this: group NAME or class NAME.")
 @click.option("--no-rule-edits", is_flag=True, help="Change words and groups only, never what is said of a class.")
 @click.option("--wordings", type=PATH, metavar="FILE", help="JSON: other words for options, by group.")
 @click.option("--steps", type=click.IntRange(1), default=50, show_default=True, help="Most changes to accept.")
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="With --model: stop after N rounds without a significant gain on the confirm half.",
+)
+@click.option(
+    "--target",
+    type=click.FloatRange(0, 100, min_open=True),
+    metavar="PERCENT",
+    help="With --model: stop when this many of the confirm half are right.",
+)
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="With --model: stop after N minutes.",
+)
+@click.option("--baseline", is_flag=True, help="With --model: spend as many replies on independent drafts, to compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one object.")
 @domain_option
+@llm_options
 @encoder_options
 def command(
     tree: Path,
     apply: bool,
     out: Path | None,
+    propose: bool,
     locks: tuple[str, ...],
     no_rule_edits: bool,
     wordings: Path | None,
     steps: int,
+    patience: int,
+    target: float | None,
+    max_minutes: float | None,
+    baseline: bool,
     as_json: bool,
     domain_path: Path | None,
+    llm: LlmChoice,
     encoder: EncoderChoice,
 ) -> None:
-    """Search for a tree that scores higher than TREE by single changes, without a language model.
+    """Search for a tree that scores higher than TREE.
 
-    The dev split is halved: one half ranks all single changes, the other must agree before one is accepted. The test
-    split is evaluated once, at the end. Changes marked "follows CLIP" make a rule say what CLIP sees, which may not be
-    true of the class: check them, or leave rules alone with --no-rule-edits.
+    Without --model, single changes are tried, in seconds. With --model NAME, the language model proposes changes round
+    by round, from what was measured on one half of the dev split; a run that ends early is resumed by the same command.
+
+    The dev split is halved: one half proposes changes, the other must agree. The test split is evaluated once, at the
+    end. Changes marked "follows CLIP" make a rule say what CLIP sees, which may not be true of the class: check them,
+    or leave rules alone with --no-rule-edits.
     """
-    from treegen.cli.output import tell
     from treegen.errors import InputError
-    from treegen.optimize.run import apply_result, optimize_tree
-    from treegen.tree.document import digest_of, save
+    from treegen.optimize.run import optimize_tree
 
-    if out and apply:
-        raise InputError("--apply saves the tree, -o FILE writes it elsewhere", "use one of them")
+    if sum((apply, out is not None, propose)) > 1:
+        message = "--apply saves the tree, -o FILE writes it elsewhere, --propose puts the changes into the review"
+        raise InputError(message, "use one of them")
     if out and out.exists():
         raise InputError(f"{out} exists", "name a new file with -o; --apply saves to the tree itself")
+    with_model = _is_given("model")
+    if not with_model and (given := [name for name in _WITH_MODEL if _is_given(name)]):
+        option = f"--{given[0].removesuffix('s') if given[0] == 'answers' else given[0].replace('_', '-')}"
+        raise InputError(f"{option} needs --model", "name a language model with --model NAME")
     workspace = open_workspace(tree, domain_path, encoder)
+    if with_model:
+        from treegen.optimize.automatic import Options
+
+        options = Options(
+            locks=locks,
+            rule_edits=not no_rule_edits,
+            wordings=wordings,
+            steps=steps,
+            patience=patience,
+            target=target and target / 100,
+            seconds=max_minutes and 60 * max_minutes,
+            repairs=min(1, llm.tries - 1),
+            baseline=baseline,
+            fresh=llm.fresh,
+        )
+        _with_model(workspace, options, llm, (apply, out, propose), as_json)
+        return
     result = optimize_tree(workspace, wordings=wordings, locks=locks, rule_edits=not no_rule_edits, steps=steps)
     written = None
-    if result.search.steps and out:
-        save(out, result.search.tree)
-        written = out
-    elif result.search.steps and apply:
-        written = apply_result(workspace, digest_of(result.search.seed), result.search.tree)
-        if written != tree:
-            tell(f"{tree} changed during the search and is left as it is")
+    if result.search.steps:
+        written = _write(workspace, result.search.seed, result.search.tree, (apply, out, propose), locks)
     if as_json:
         _print_json(result, written)
     else:
-        _show(result, tree, written)
+        _show(result, tree, written, proposed=propose)
 
 
-def _show(result: "Optimized", tree: Path, written: Path | None) -> None:
+def _is_given(name: str) -> bool:
+    """Whether an option is on the command line: a model of the environment alone must not cost anything."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _with_model(
+    workspace: "Workspace", options: "Options", llm: LlmChoice, where: tuple[bool, Path | None, bool], as_json: bool
+) -> None:
+    """Run with a language model, reporting each round on stderr."""
+    from treegen.cli.conversation import open_exchange
+    from treegen.cli.display_optimize import RoundTable, automatic_json, show_automatic
+    from treegen.cli.output import print_json, report
+    from treegen.optimize.automatic import prepare
+
+    automation = prepare(workspace, llm.settings(workspace.domain), options)
+    state = automation.state
+    with open_exchange(workspace, llm, budget=state.budget, requested=state.requested, quiet=True) as exchange:
+        table = RoundTable(automation, exchange)
+        result = automation.run(exchange.chat, on_text=exchange.view.on_text, on_round=table.add)
+    written = None
+    if result.changed:
+        written = _write(workspace, result.seed, result.tree, where, options.locks)
+        if where[0]:
+            state.finish()
+    if as_json:
+        print_json(automatic_json(result, written))
+    else:
+        show_automatic(result, workspace.path, written, proposed=where[2])
+    if result.error is not None:
+        report(result.error)
+        if result.stop == "failed":
+            click.get_current_context().exit(result.error.exit_code)
+
+
+def _write(
+    workspace: "Workspace",
+    seed: "Tree",
+    tree: "Tree",
+    where: tuple[bool, Path | None, bool],
+    locks: tuple[str, ...] | Any,
+) -> Path | None:
+    """Write the best tree, or propose it, as asked for; return the file that has it now."""
+    from treegen.cli.output import tell
+    from treegen.optimize.run import apply_result, propose_result
+    from treegen.tree.document import digest_of, save
+
+    apply, out, propose = where
+    if out:
+        save(out, tree)
+        return out
+    if apply:
+        written = apply_result(workspace, digest_of(seed), tree)
+        if written != workspace.path:
+            tell(f"{workspace.path} changed during the search and is left as it is")
+        return written
+    if propose:
+        count = propose_result(workspace, seed, tree, locks)
+        tell(f"proposed {count} changes: `treegen review {workspace.path}` shows them one by one")
+    return None
+
+
+def _show(result: "Optimized", tree: Path, written: Path | None, *, proposed: bool) -> None:
     from treegen.cli.output import percent, say, tell
     from treegen.text import counted
     from treegen.workflow.luck import luck_sentence
@@ -88,7 +214,7 @@ def _show(result: "Optimized", tree: Path, written: Path | None) -> None:
         say(words)
     if written:
         say(f"wrote {written}")
-    elif search.steps:
+    elif search.steps and not proposed:
         tell(f"nothing saved: use --apply or -o FILE; revision {result.revision} has it (`treegen log {tree}`)")
 
 

@@ -1,6 +1,5 @@
 """`treegen optimize`: search on the dev split, report on the test split."""
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from treegen.errors import InputError
 from treegen.files import hash_of, read_text
 from treegen.history.score_document import TestedScore, as_tested
 from treegen.history.store import Choice
-from treegen.text import counted, show
+from treegen.text import show
 from treegen.tree.document import digest_of, parse_json
 from treegen.tree.feedback_target import lock_of
 from treegen.tree.model import Tree
@@ -20,12 +19,6 @@ from treegen.workflow.score import score_tree
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from treegen.clip.evaluator import Evaluator
-    from treegen.images import LabelledImage
-    from treegen.optimize.objective import Objective
     from treegen.optimize.search import Search, Shown
 
 
@@ -84,44 +77,25 @@ def optimize_tree(
         ProblemsError: the tree has errors.
         ModelError: the encoder cannot be loaded.
     """
-    tree, _ = workspace.load()
-    if workspace.domain.decision.rule != "mean":
-        message = (
-            f"the search improves the decision rule mean, and domain.toml asks for {workspace.domain.decision.rule}"
-        )
-        raise InputError(message, "remove `rule` below [decision] for the search, and compare rules afterwards")
-    if not workspace.domain.compute.plain:
-        message = (
-            f"the search looks at each image once, and [compute] of domain.toml is {workspace.domain.compute.words}"
-        )
-        raise InputError(message, "remove the table for the search, and run `treegen score --compute all` afterwards")
+    tree = load_seed(workspace)
     locked = [lock_of(lock, tree) for lock in locks]
-    pool = _wordings(workspace, tree, wordings)
+    pool = wordings_of(workspace, tree, wordings)
     return workspace.run(lambda: _optimize(workspace, tree, pool, locked, rule_edits, steps))
 
 
 def _optimize(
     workspace: Workspace, tree: Tree, wordings: dict[str, list[str]], locks: list[str], rule_edits: bool, steps: int
 ) -> Optimized:
+    from treegen.optimize.judge import Judge
     from treegen.optimize.search import search
 
     evaluator = workspace.evaluator
-    dev = evaluator.parts["dev"]
-    ordered = _in_order(tree, evaluator.domain.classes)
-    if obstacle := evaluator.obstacle(ordered):
-        raise InputError(
-            f"the tree cannot be scored: {obstacle}", f"`treegen check {workspace.path}` lists all problems"
-        )
-    first, second = halves_of(dev.images, evaluator.domain.classes)
-    evaluator.text_features([*ordered.prompts(), *_filled(ordered, wordings)])  # embedded in full batches, at once
-
-    def halves(current: Tree, temperature: float | None) -> "tuple[Objective, Objective]":
-        propose = _objective(evaluator, current, first, temperature)
-        return propose, _objective(evaluator, current, second, propose.temperature)
-
+    require_scorable(workspace, tree)
+    evaluator.text_features([*tree.prompts(), *filled(tree, wordings)])  # embedded in full batches, at once
+    judge = Judge(evaluator, tree)
     result = search(
-        ordered,
-        halves,
+        tree,
+        judge.pair,
         evaluator.obstacle,
         wordings=wordings,
         locks=locks,
@@ -129,7 +103,7 @@ def _optimize(
         steps=steps,
         progress=workspace.progress,
     )
-    before, after = halves(ordered, None), halves(result.tree, None)
+    before, after = judge.pair(tree, judge.temperature), judge.pair(result.tree, judge.temperature)
     counts = [
         Half(
             n=len(b.labels),
@@ -140,7 +114,7 @@ def _optimize(
         for b, a in zip(before, after, strict=True)
     ]
     record_choices(workspace, map(_choice, result.shown))
-    revision = _store_steps(workspace, tree, result)
+    revision = store_steps(workspace, tree, result)
     score = None
     if result.steps and not workspace.domain.split.sealed:
         score = as_tested(score_tree(workspace, result.tree, parent=tree).score)
@@ -159,57 +133,40 @@ def _choice(shown: "Shown") -> Choice:
     )
 
 
-def _in_order(tree: Tree, classes: Sequence[str]) -> Tree:
-    """Return the tree; its rules must be those of the domain's classes in their order."""
-    if tree.classes == tuple(classes):
-        return tree
-    raise InputError(
-        "the tree's classes are not in the order of the domain's",
-        "`treegen check --fix` arranges them",
-    )
-
-
-def halves_of(images: "Sequence[LabelledImage]", classes: Sequence[str]) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
-    """Divide dev images into two halves by class and content, the same on every machine.
+def load_seed(workspace: Workspace) -> Tree:
+    """Return the tree of the file.
 
     Raises:
-        InputError: a class has a single image.
+        InputError: the domain's decision rule is not `mean`, which is what a search improves, or it asks for views.
+        ProblemsError: the tree has errors.
     """
-    import numpy as np
-
-    by_class: dict[int, list[tuple[str, int]]] = {}
-    for place, image in enumerate(images):
-        digest = hashlib.sha256(f"propose {image.digest}".encode()).hexdigest()
-        by_class.setdefault(image.label, []).append((digest, place))
-    single = [classes[label] for label, found in by_class.items() if len(found) < 2]
-    if single:
-        names = ", ".join(map(show, single[:5]))
-        message = f"{counted(len(single), 'class has', 'classes have')} a single dev image: {names}"
-        raise InputError(message, "the search needs two: add images, or raise `dev` below [split]")
-    ordered = [place for label in sorted(by_class) for _, place in sorted(by_class[label])]
-    return np.array(ordered[::2], np.intp), np.array(ordered[1::2], np.intp)
+    tree, _ = workspace.load()
+    rule, compute = workspace.domain.decision.rule, workspace.domain.compute
+    if rule != "mean":
+        message = f"the search improves the decision rule mean, and domain.toml asks for {rule}"
+        raise InputError(message, "remove `rule` below [decision] for the search, and compare rules afterwards")
+    if not compute.plain:
+        message = f"the search looks at each image once, and [compute] of domain.toml is {compute.words}"
+        raise InputError(message, "remove the table for the search, and run `treegen score --compute all` afterwards")
+    return tree
 
 
-def _objective(evaluator: "Evaluator", tree: Tree, rows: "NDArray[np.intp]", temperature: float | None) -> "Objective":
-    import numpy as np
+def require_scorable(workspace: Workspace, tree: Tree) -> None:
+    """Raise unless the tree can be scored, with its rules in the order of the domain's classes.
 
-    from treegen.clip.arrays import to_numpy
-    from treegen.clip.scoring import similarity_logits
-    from treegen.optimize.objective import Objective
-
-    dev = evaluator.parts["dev"]
-    features = dev.features[rows]
-
-    def embed(texts: Sequence[str]) -> "NDArray[np.float64]":
-        logits = similarity_logits(features, evaluator.text_features(texts), evaluator.encoder.logit_scale)
-        return to_numpy(logits).T.astype(np.float64)
-
-    return Objective(
-        tree, np.asarray(dev.labels)[rows], [embed(group.fill()) for group in tree.groups], embed, temperature
-    )
+    Raises:
+        InputError: it cannot.
+    """
+    if tree.classes != tuple(workspace.domain.classes):
+        message = "the tree's classes are not in the order of the domain's"
+        raise InputError(message, "`treegen check --fix` arranges them")
+    if obstacle := workspace.evaluator.obstacle(tree):
+        raise InputError(
+            f"the tree cannot be scored: {obstacle}", f"`treegen check {workspace.path}` lists all problems"
+        )
 
 
-def _store_steps(workspace: Workspace, seed: Tree, result: "Search") -> int:
+def store_steps(workspace: Workspace, seed: Tree, result: "Search") -> int:
     """Store each step as a revision; return the number of the last."""
     revision = workspace.current(seed)
     for step in result.steps:
@@ -218,16 +175,17 @@ def _store_steps(workspace: Workspace, seed: Tree, result: "Search") -> int:
     return revision.id
 
 
-def _filled(tree: Tree, wordings: dict[str, list[str]]) -> list[str]:
+def filled(tree: Tree, wordings: dict[str, list[str]]) -> list[str]:
+    """Return the prompts with all other wordings."""
     return [g.prompt.replace("{}", words, 1) for g in tree.groups for words in wordings.get(g.name, ())]
 
 
-def _wordings(workspace: Workspace, tree: Tree, path: Path | None) -> dict[str, list[str]]:
-    """Return other wordings by group: those of a file, and what earlier revisions called options of the same group."""
+def wordings_of(workspace: Workspace | None, tree: Tree, path: Path | None) -> dict[str, list[str]]:
+    """Return other wordings by group: those of a file, and what a workspace's revisions called options of the group."""
     pool: dict[str, dict[str, None]] = {group.name: {} for group in tree.groups}
     for name, words in (_read_wordings(path, pool) if path else {}).items():
         pool[name].update(dict.fromkeys(words))
-    for revision in workspace.store.revisions():
+    for revision in workspace.store.revisions() if workspace else ():
         document = check_text(revision.tree).document
         for group in document.tree.groups if document else ():
             if group.name in pool:
@@ -271,3 +229,22 @@ def apply_result(workspace: Workspace, seed_digest: str, tree: Tree) -> Path:
         path, before = path.with_suffix(".optimized.json"), None
     save(path, tree, before=before)
     return path
+
+
+def propose_result(workspace: Workspace, seed: Tree, tree: Tree, locks: Sequence[str]) -> int:
+    """Put the best tree into the review as a proposal; return the number of its change groups.
+
+    Raises:
+        InputError: the tree file cannot be read.
+    """
+    from treegen.tree.feedback_target import WHOLE
+    from treegen.workflow.proposal_review import ProposalReview
+    from treegen.workflow.session import Session
+
+    session = Session(workspace.path, workspace.store)
+    try:
+        proposal = ProposalReview.of("optimize: raise the accuracy on the dev split", seed, tree, WHOLE, locks)
+        proposal.keep(session)
+    finally:
+        session.close()
+    return len(proposal.units)

@@ -152,7 +152,7 @@ def search(
     except KeyboardInterrupt:
         stop = "interrupted"
     images = len(halves(seed, temperature)[0].labels)
-    return Search(seed=seed, steps=tuple(done), tried=tried, luck=_luck(flips, images), stop=stop, shown=tuple(shown))
+    return Search(seed=seed, steps=tuple(done), tried=tried, luck=luck_of(flips, images), stop=stop, shown=tuple(shown))
 
 
 def _gain(before: Outcome, after: Outcome) -> Gain:
@@ -205,7 +205,7 @@ def _first_confirmed(
     return None, shown
 
 
-def _luck(flips: Sequence[int], images: int) -> float:
+def luck_of(flips: Sequence[int], images: int) -> float:
     """Return the mean best gain in accuracy of so many candidates if each flipped image is won or lost by chance."""
     counts: NDArray[np.intp] = np.array([count for count in flips if count], dtype=np.intp)
     if not len(counts):

@@ -1,10 +1,15 @@
 """Caps on what a run may spend. Every request sent counts, including failed ones and retries."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from treegen.errors import ModelError
 from treegen.text import counted
+
+#: the code of the error that a cap causes
+CAP: Final = "cap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +79,27 @@ class Ticket:
 class Budget:
     """Counts what a run spends and refuses a request that would exceed a cap. Thread-safe."""
 
-    def __init__(self, limits: Limits | None = None, table: str = "") -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        table: str = "",
+        *,
+        spent: Bill | None = None,
+        on_change: Callable[[Bill], None] | None = None,
+    ) -> None:
         """Without limits it only counts.
 
         Args:
             limits: the caps.
             table: the table of domain.toml that holds the caps; empty where they are options of the command line.
+            spent: by an earlier part of the same run.
+            on_change: called with the bill before each request, pending ones estimated, and after it.
         """
         self.limits = limits or Limits()
+        self._on_change = on_change
         self._raise = f"raise it under {table} to continue" if table else "raise it to continue"
         self._table = table
-        self._bill = Bill()
+        self._bill = spent or Bill()
         self._open: list[Ticket] = []
         self._lock = threading.Lock()
 
@@ -110,6 +125,7 @@ class Budget:
             ticket = Ticket(tokens=tokens, cost=cost)
             self._open.append(ticket)
             self._bill = replace(self._bill, calls=self._bill.calls + 1)
+            self._report()
             return ticket
 
     def after(
@@ -147,12 +163,28 @@ class Budget:
                 unreported=bill.unreported + (not reported),
                 unpriced=bill.unpriced + (cost is None),
             )
+            self._report()
 
     def give_back(self, ticket: Ticket) -> None:
         """Cancel the reservation of a request that was not sent because nothing was listening."""
         with self._lock:
             self._open.remove(ticket)
             self._bill = replace(self._bill, calls=self._bill.calls - 1)
+            self._report()
+
+    def _report(self) -> None:
+        """Report the bill as it would be if this process ended now: what is pending will be charged."""
+        if self._on_change:
+            pending = self._open
+            self._on_change(
+                replace(
+                    self._bill,
+                    guessed_tokens=self._bill.guessed_tokens + sum(t.tokens for t in pending),
+                    guessed_cost=self._bill.guessed_cost + sum(t.cost or 0.0 for t in pending),
+                    unreported=self._bill.unreported + len(pending),
+                    unpriced=self._bill.unpriced + len(pending),
+                )
+            )
 
     def room(self) -> tuple[int | None, float | None]:
         """Return the tokens and USD left, net of pending requests; `None` where there is no cap."""
@@ -169,13 +201,13 @@ class Budget:
         most, bill = self.limits, self._bill
         spent = f"so far: {bill.words}"
         if most.max_calls is not None and bill.calls + 1 > most.max_calls:
-            raise ModelError(f"{self._cap('max-calls')} {most.max_calls} is used up; {spent}", self._raise)
+            raise ModelError(f"{self._cap('max-calls')} {most.max_calls} is used up; {spent}", self._raise, code=CAP)
         used = bill.tokens + sum(t.tokens for t in self._open)
         if most.max_tokens is not None and used + tokens > most.max_tokens:
             message = (
                 f"the next request (about {tokens} tokens) would exceed {self._cap('max-tokens')} {most.max_tokens}"
             )
-            raise ModelError(f"{message}; {spent}", self._raise)
+            raise ModelError(f"{message}; {spent}", self._raise, code=CAP)
         if most.max_cost is None:
             return
         if cost is None:
@@ -185,7 +217,7 @@ class Budget:
             raise ModelError(f"the price of the model is not known, so {self._cap('max-cost')} cannot be enforced", tip)
         if self._paid() + cost > most.max_cost:
             cap = f"{self._cap('max-cost')} {most.max_cost:g}"
-            raise ModelError(f"the next request (about ${cost:.4f}) would exceed {cap}; {spent}", self._raise)
+            raise ModelError(f"the next request (about ${cost:.4f}) would exceed {cap}; {spent}", self._raise, code=CAP)
 
     def _cap(self, option: str) -> str:
         return option.replace("-", "_") if self._table else f"--{option}"

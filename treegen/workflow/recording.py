@@ -112,6 +112,13 @@ class Recorder:
         if self._on_attempt:
             self._on_attempt(attempt)
 
+    def complete_last(self, purpose: str, problems: "Sequence[dict[str, Any]]") -> None:
+        """Record what was found in the last reply, for a conversation without attempts."""
+        with self._lock:
+            number = self.calls[-1]
+            self._unread = {reply: call for reply, call in self._unread.items() if call != number}
+        self._store.complete_call(number, purpose=purpose, problems=problems)
+
 
 def _call(purpose: str, model: str, messages: "Sequence[Message]", reply: "Reply | None") -> Call:
     return Call(

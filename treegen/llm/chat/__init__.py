@@ -33,6 +33,7 @@ def open_chat(
     record: Path | None = None,
     budget: Budget | None = None,
     on_request: "OnRequest | None" = None,
+    requested: set[str] | None = None,
 ) -> Chat:
     """Open the chat that the settings name.
 
@@ -46,13 +47,14 @@ def open_chat(
         record: where to write the conversation, in the format that `replay/FILE` reads.
         budget: counts usage against its caps; those of the settings if not given.
         on_request: called with the estimate of each reply before it is requested.
+        requested: keys of what an earlier part of this run requested: the cache does not answer it again.
 
     Raises:
         InputError: no model is named, or a recording cannot be read or written.
         TrustError: the domain asks for what its user has not allowed.
     """
     check_trust(settings, folder)
-    chat = _open(settings, folder, answers, messages, kept, fresh, budget, on_request)
+    chat = _open(settings, folder, answers, messages, kept, fresh, budget, on_request, requested)
     return RecordingChat(chat, record) if record else chat
 
 
@@ -87,6 +89,7 @@ def _open(
     fresh: bool,
     budget: Budget | None,
     on_request: "OnRequest | None",
+    requested: set[str] | None,
 ) -> Chat:
     """Open the chat without the recording wrapper."""
     if not settings.model:
@@ -105,4 +108,4 @@ def _open(
     if kept and fresh:
         kept.forget_form(settings.model, without_credentials(settings.api_base))
     chat = LitellmChat(settings, budget=budget, kept=kept, on_request=on_request)
-    return CachedChat(chat, settings, kept, fresh=fresh) if kept else chat
+    return CachedChat(chat, settings, kept, fresh=fresh, requested=requested) if kept else chat

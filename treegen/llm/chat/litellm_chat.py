@@ -15,7 +15,7 @@ from treegen.llm.chat.response_cache import Kept
 from treegen.llm.chat.streaming import Received, RequestError, SlowError, listen
 from treegen.llm.chat.structured_output import Ladder, OutputMode, is_about_the_form, is_prose, response_format
 from treegen.remote.addresses import is_readable_by_others
-from treegen.remote.budget import Budget, Ticket
+from treegen.remote.budget import CAP, Budget, Ticket
 from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import key_for, load_litellm
 from treegen.remote.retrying import Retry, call
@@ -322,6 +322,6 @@ class _Asking:
             limits.append(int((cost - (self.expected.cost or 0.0)) * 1e6 / price.per_million_out))
         if limits and 0 < min(limits) < _LEAST_ANSWER:
             message = f"the caps leave {min(limits)} tokens for an answer; so far: {self._budget.bill.words}"
-            raise ModelError(message, "raise --max-tokens or --max-cost to continue")
+            raise ModelError(message, "raise --max-tokens or --max-cost to continue", code=CAP)
         limits += [self._settings.max_tokens] if self._settings.max_tokens else []
         return {"max_tokens": max(1, min(limits))} if limits else {}

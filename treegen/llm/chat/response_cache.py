@@ -73,11 +73,27 @@ class CachedChat:
     Not within a run: a request that is repeated after an unusable answer needs a different answer.
     """
 
-    def __init__(self, chat: Chat, settings: LlmSettings, kept: Kept, *, fresh: bool = False) -> None:
-        """Set up the cache; `fresh` stores answers but requests each of them again."""
+    def __init__(
+        self,
+        chat: Chat,
+        settings: LlmSettings,
+        kept: Kept,
+        *,
+        fresh: bool = False,
+        requested: set[str] | None = None,
+    ) -> None:
+        """Set up the cache.
+
+        Args:
+            chat: answers what is not cached.
+            settings: of the model.
+            kept: the cached answers.
+            fresh: store answers, but request each of them again.
+            requested: keys of what an earlier part of this run requested, to which this adds.
+        """
         self.name = chat.name
         self._chat, self._settings, self._kept, self._fresh = chat, settings, kept, fresh
-        self._requested: set[str] = set()
+        self._requested = set[str]() if requested is None else requested
         self._lock = Lock()
 
     def complete(

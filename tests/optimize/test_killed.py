@@ -1,0 +1,119 @@
+"""The whole command against a server: killed at random moments and resumed, and caps that hold to the request."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.llm.tasks.parts_server import Answer, serving
+from tests.optimize.stand_in import stand_in
+from tests.waiting import PATIENCE, wait_until
+
+pytest.importorskip("gepa")
+pytest.importorskip("dspy")
+pytestmark = [pytest.mark.slow, pytest.mark.litellm]
+KILLS = 5
+SEED = 3
+
+
+class Counting:
+    """Counts requests; while `held` is set to a number, that request is not answered until it is killed."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.requests: list[str] = []
+        self.held = 0
+        self.killed = threading.Event()
+        self._answer = answer
+
+    def __call__(self, messages: list[dict[str, Any]]) -> tuple[str, str]:
+        self.requests.append(messages[-1]["content"])
+        if len(self.requests) == self.held:
+            self.killed.wait(PATIENCE)
+        return self._answer(messages)
+
+
+def command(tree: Path, url: str, *options: object) -> list[str]:
+    base = [sys.executable, "-m", "treegen", "optimize", str(tree), "--model", "openai/m", "--api-base", url, "--json"]
+    return [*base, *map(str, options)]
+
+
+def environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_PROXY", "_proxy"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+
+
+def finish(arguments: list[str]) -> dict[str, Any]:
+    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def the_same(result: dict[str, Any]) -> dict[str, Any]:
+    """All but what tells how it was reached."""
+    kept = ("stop", "rounds", "best", "curve", "steps", "luck", "propose", "confirm", "replies")
+    return {key: result[key] for key in kept}
+
+
+def test_killed_five_times_it_comes_to_the_same_end_and_asks_for_no_answer_twice(
+    tree_file: Path, tmp_path: Path
+) -> None:
+    server, rng = Counting(stand_in(SEED)), random.Random(7)
+    with serving(server) as url:
+        arguments = command(tree_file, url, "--patience", 5)
+        whole = finish(arguments)
+        asked, server.requests = server.requests, []
+        again = finish([*arguments, "--fresh"])
+        assert the_same(again) == the_same(whole)
+        for file in (tree_file.parent / ".treegen").glob("store.sqlite*"):
+            file.unlink()
+        server.requests = []
+        moments = sorted(rng.sample(range(1, len(asked) + 1), min(KILLS, len(asked))))
+        for kills, moment in enumerate(moments):
+            server.held, server.killed = moment + kills, threading.Event()  # each kill makes one request come again
+            # standard error in a file: nobody reads a pipe
+            with (
+                (tmp_path / "err").open("wb") as err,
+                subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL, stderr=err) as run,
+            ):
+                wait_until(lambda: len(server.requests) >= server.held or run.poll() is not None)
+                run.send_signal(signal.SIGKILL)
+            assert run.returncode == -signal.SIGKILL
+            server.killed.set()
+        server.held = 0
+        resumed = finish(arguments)
+    assert the_same(resumed) == the_same(whole)
+    assert resumed["reused"] == moments[-1] - 1
+    times = Counter(server.requests)
+    assert set(times) == set(asked)
+    assert sum(times.values()) == len(asked) + len(moments)  # only what was not answered is asked again
+    assert resumed["bill"]["calls"] == len(asked) + len(moments)  # and it was paid for
+
+
+@pytest.mark.parametrize(("option", "most"), [("--max-calls", 3), ("--max-tokens", 4000), ("--max-cost", 0.004)])
+def test_a_cap_is_obeyed_exactly_and_raising_it_goes_on(tree_file: Path, option: str, most: float) -> None:
+    domain = tree_file.parent / "domain.toml"
+    domain.write_text(domain.read_text().replace("[llm]\n", "[llm]\nprice_in = 1.0\nprice_out = 2.0\n"))
+    server = Counting(stand_in(SEED))
+    with serving(server) as url:
+        capped = finish(command(tree_file, url, option, most, "--patience", 20))
+        bill, asked = capped["bill"], len(server.requests)
+        assert capped["stop"] == "cap"
+        assert bill["calls"] == asked
+        assert asked == most or option != "--max-calls"
+        assert bill["prompt_tokens"] + bill["completion_tokens"] + bill["guessed_tokens"] <= most or (
+            option != "--max-tokens"
+        )
+        assert bill["cost"] + bill["guessed_cost"] <= most or option != "--max-cost"
+        assert capped["error"]
+        more = finish(command(tree_file, url, "--max-calls", asked + 1, "--patience", 20))
+    assert len(server.requests) == asked + 1
+    assert more["reused"] == asked

@@ -1,0 +1,36 @@
+"""The run of docs/optimize.md on the bundled domain, from its recording."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Run
+from treegen.workflow.demo import lay_out
+
+pytest.importorskip("gepa")
+pytest.importorskip("dspy")
+RECORDING = ROOT / "tests" / "data" / "optimize.jsonl"
+REVIEWED = 0.849  # of the demo's reviewed tree
+
+
+@pytest.mark.slow
+def test_the_recorded_run_reaches_what_a_reviewer_reached(
+    run: Run, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    lay_out(tmp_path / "demo")
+    assert run("draft", tmp_path / "demo", "--no-score", "--model", "replay/conversation.jsonl").code == 0
+    tree = tmp_path / "demo" / "tree.json"
+    done = run("optimize", tree, "--model", f"replay/{RECORDING}", "--patience", 2, "--json")
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert (result["stop"], result["replies"], len(RECORDING.read_text().splitlines())) == ("no gain", 5, 5)
+    assert [each["fate"] for each in result["rounds"]] == ["accepted"] * 4 + ["not better"]
+    test, paired = result["score"]["test"]["accuracy"], result["score"]["mcnemar"]["parent"]
+    assert test >= REVIEWED
+    assert paired["wins"] > 4 * paired["losses"]
+    assert "85.4 %" in (ROOT / "docs" / "optimize.md").read_text()
+    half = result["confirm"]
+    figures = f"confirm {half['before'] / half['n']:.3f} -> {half['after'] / half['n']:.3f}, test {test:.3f}"
+    record_property("figure", f"recorded optimize run: {figures}, {paired['wins']} won, {paired['losses']} lost")
