@@ -70,14 +70,16 @@ def test_the_encoder_is_loaded_once_and_its_loading_is_told(workspace: Workspace
 def test_the_division_of_images_is_the_recorded_one(sketchbook: Path) -> None:
     """Another process that opens the tree has the same parts, also after an image went."""
     (sketchbook / "tree.json").write_text(TREE, encoding="utf-8")
+    domain = sketchbook / "domain.toml"
+    domain.write_text(domain.read_text(encoding="utf-8").replace('by = "rank"', 'by = "hash"'), encoding="utf-8")
     first = Workspace(sketchbook / "tree.json")
     assert first.evaluator.parts.keys() == {"dev", "test"}
-    recorded = first.store.recorded_split("dev=0.5 seed=0")
+    recorded = first.store.recorded_split("dev=0.5 seed=0 by=hash")
     assert len(recorded) == 8 * 13
     (sketchbook / "images" / "Wendle" / "000.png").unlink()
     again = Workspace(sketchbook / "tree.json")
     assert sum(len(part.labels) for part in again.evaluator.parts.values()) == 8 * 13 - 1
-    assert again.store.recorded_split("dev=0.5 seed=0") == recorded
+    assert again.store.recorded_split("dev=0.5 seed=0 by=hash") == recorded
     again.close()
     first.close()
 
