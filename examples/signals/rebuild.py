@@ -1,4 +1,4 @@
-"""Make everything again in a new folder: `python build.py OUT` draws, replays the conversation, approves and reports.
+"""Make everything again in a new folder: `python rebuild.py OUT` draws, replays the conversation, approves and reports.
 
 OUT contains afterwards, beside the domain and its pictures, what is committed here: tree.json, history.md, report.html.
 """
@@ -27,17 +27,17 @@ def history(folder: Path) -> str:
     feedback = (folder / "feedback.txt").read_text(encoding="utf-8").strip()
     changes = treegen(folder, "diff", "tree.json@1", "tree.json@2", "--no-color").strip()
     return (
-        "# Reviews of the signal flags\n\nWritten by `build.py`, from `treegen diff tree.json@1 tree.json@2`.\n\n"
+        "# Reviews of the signal flags\n\nWritten by `rebuild.py`, from `treegen diff tree.json@1 tree.json@2`.\n\n"
         f"## Revision 1 to revision 2\n\nFeedback:\n\n> {feedback}\n\nChanges:\n\n```diff\n{changes}\n```\n"
     )
 
 
-def build(out: Path) -> None:
+def build(out: Path, count: int = COUNT) -> None:
     """Draw, draft, revise, approve and report in `out`, offline."""
     out.mkdir(parents=True)
     for name in INPUTS:
         shutil.copy(HERE / name, out / name)
-    subprocess.run([sys.executable, HERE / "draw.py", out / "images", "--count", str(COUNT)], check=True)
+    subprocess.run([sys.executable, HERE / "flags.py", out / "images", "--count", str(count)], check=True)
     treegen(out, "draft", ".")
     treegen(out, "revise", "tree.json", "--file", "feedback.txt", "--apply")
     (out / "history.md").write_text(history(out), encoding="utf-8")
@@ -49,7 +49,11 @@ def main() -> None:
     """Read the arguments and build."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="a folder that does not exist yet")
-    build(parser.parse_args().out)
+    parser.add_argument(
+        "--count", type=int, default=COUNT, help="pictures of each flag; the figures are those of %(default)s"
+    )
+    options = parser.parse_args()
+    build(options.out, options.count)
 
 
 if __name__ == "__main__":

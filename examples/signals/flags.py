@@ -1,4 +1,4 @@
-"""Draw the international maritime signal flags A to Z: `python draw.py OUT` makes one folder per flag.
+"""Draw the international maritime signal flags A to Z: `python flags.py OUT` makes one folder per flag.
 
 The same seed gives the same pictures: every picture has its own random generator, seeded by seed, name and number.
 """
