@@ -60,7 +60,7 @@ def treegen(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_data_and_no_litter(wheel: Path) -> None:
-    """Prompts, schemas and the whole sketchbook are in it; caches and tests are not."""
+    """Prompts, schemas and the whole sketchbook are in it; caches, tests and the other examples are not."""
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
         "treegen/prompts/draft.jinja",
@@ -71,6 +71,7 @@ def test_the_wheel_holds_the_data_and_no_litter(wheel: Path) -> None:
         "treegen/py.typed",
     ):
         assert needed in names
+    assert not [n for n in names if n.startswith("treegen/examples/") and "/sketchbook/" not in n]
     assert not [n for n in names if "__pycache__" in n or n.startswith("tests/") or ".treegen" in n]
 
 
