@@ -8,12 +8,12 @@ import sys
 import sysconfig
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 from weakref import ref
 
 import pytest
@@ -77,15 +77,26 @@ def _connections() -> Iterator[None]:
         yield
 
 
+_FAILED: Final = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep whether a test failed, for its fixtures."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture(autouse=True)
-def _nothing_left_open(_connections: None) -> Iterator[None]:
+def _nothing_left_open(_connections: None, request: pytest.FixtureRequest) -> Iterator[None]:
     """A connection that stays open, and would warn whenever it is collected, fails the test that opened it.
 
-    A thread that a test leaves behind closes what it used when it ends.
+    A thread that a test leaves behind closes what it used when it ends. What a failed test opened is not waited for.
     """
     before = _open_connections()
     yield
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + (0 if request.node.stash.get(_FAILED, False) else PATIENCE)
     while (left := _open_connections() - before) and time.monotonic() < deadline:
         time.sleep(0.02)
     for connection in left:  # told here: not once more when it is collected
