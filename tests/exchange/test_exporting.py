@@ -26,15 +26,16 @@ def test_every_format_but_safetensors_needs_the_tree_alone(tmp_path: Path) -> No
 
 
 def test_a_tree_with_errors_is_refused_with_a_tip(tmp_path: Path) -> None:
-    path = tmp_path / "tree.json"
+    path, empty = tmp_path / "tree.json", tmp_path / "empty"
     path.write_text(TREE.replace('"size": 1}', '"size": 9}'), encoding="utf-8")
+    empty.mkdir()
     with pytest.raises(ProblemsError, match="TG112") as found:
         load_tree(path)
     assert "treegen check" in found.value.tip
     with pytest.raises(ProblemsError, match="TG112"):
         load_tree(tmp_path)
     with pytest.raises(InputError, match=r"a folder without tree\.json"):
-        load_tree(tmp_path.parent)
+        load_tree(empty)
 
 
 def test_targets_are_refused(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def _in_short(current: "Round") -> str:
         return f"no valid tree: {current.refused[0] if current.refused else 'nothing can be applied'}"
     if current.fate in ("repeated", "no change"):
         return "a tree that was tried before" if current.fate == "repeated" else "nothing of it helps"
-    return f"{what}, {'accepted' if current.fate == 'accepted' else 'not better'}{', best' if current.best else ''}"
+    return f"{what}, {'accepted' if current.fate == 'accepted' else 'not accepted'}{', best' if current.best else ''}"
 
 
 def curve(values: Sequence[float], height: int = _HEIGHT) -> list[str]:
@@ -162,7 +162,7 @@ def _counts(result: "Automatic") -> str:
 
 def _verdict(result: "Automatic") -> str:
     if not result.changed:
-        return "Nothing was better on the confirm half: the best tree is the one it started from."
+        return "Nothing gained on the confirm half: the best tree is the one that it started from."
     if result.score is None:
         return "The test split was not evaluated."
     test, paired = result.score["test"], result.score["mcnemar"]["parent"]
