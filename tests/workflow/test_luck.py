@@ -61,7 +61,7 @@ def test_score_and_log_show_the_luck_of_an_edited_tree_and_not_of_the_first(run:
 def test_a_history_of_the_last_version_gets_the_table(tree_file: Path) -> None:
     with Store(tree_file) as store, store.writing() as db:
         db.execute("DROP TABLE choice")
-        db.execute("PRAGMA user_version=9")
+        db.execute("PRAGMA user_version=10")
     with Store(tree_file) as store:
         assert store.choices("", "", "") == []
 

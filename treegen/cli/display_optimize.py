@@ -98,7 +98,7 @@ def curve(values: Sequence[float], height: int = _HEIGHT) -> list[str]:
     """Return shares over time as a plot in text: one column for each value, as many lines as `height`.
 
     >>> print("\\n".join(curve([0.5, 0.75, 1.0], 2)))
-    100.0 % ┤  █
+    100.0 % ┤ ▁█
      50.0 % ┤▁██
     """
     low, high = min(values), max(values)

@@ -720,3 +720,15 @@ def test_taking_now_one_side_and_now_the_other_ends_every_conflict(
     while tree.conflicts:
         tree = resolve(tree, random.randrange(len(tree.conflicts)), random.choice(("ours", "theirs")))
     assert not {"TG305", "TG112", "TG202"} & {p.code for p in check_data(content_of(tree)).problems}
+
+
+def test_classes_that_were_identical_before_are_not_the_merges_fault_in_whatever_order_they_are() -> None:
+    """Ours names the last two classes by the first, which then changes: the pair that is left is not a new error."""
+
+    def tree(names: str, **answers: int) -> Tree:
+        rules = {name: {"g": None if name == "X" else 0, "h": answers.get(name)} for name in names}
+        group = {"prompt": "a {}", "options": ["red"]}
+        return tree_from({"domain": "d", "classification_groups": {"g": group, "h": group}, "rules": rules})
+
+    base, ours, theirs = tree("XYZW"), tree("WZYX"), tree("XYZW", W=0)
+    assert merge(base, ours, theirs).problems == merge(base, theirs, ours).problems == ()

@@ -39,7 +39,7 @@ from treegen.tree.merge.disputes import (
 )
 from treegen.tree.model import ClassRule, Conflict, Group, Review, Tree
 from treegen.tree.validation.checks import check_data
-from treegen.tree.validation.problems import Problem, errors_of, pointer_to
+from treegen.tree.validation.problems import Problem, errors_of, path_of, pointer_to
 
 SIDES: Final[tuple[Side, Side]] = ("ours", "theirs")
 EMPTY: Final = Tree(domain="", groups=(), rules=())  # the base of two newly added files
@@ -98,6 +98,7 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
     preexisting = {_error(p) for side in SIDES for p in problems[side]}
     gaps = {pointer_to("rules", d.class_name) for d in merged.disputes if isinstance(d, GapDispute)}
     new = [p for p in errors_of(check_data(content_of(tree)).problems) if _error(p) not in preexisting]
+    new = [p for p in new if not any(_same_rules(p, side) for side in (ours, theirs))]
     # a gap is a missing answer that its dispute already asks about
     new = [p for p in new if not (p.code == "TG206" and p.pointer in gaps)]
     return MergeResult(tree=tree, notes=tuple(merged.notes), problems=tuple(new))
@@ -106,6 +107,15 @@ def merge(base: Tree, ours: Tree, theirs: Tree, *, follow_renames: bool = False)
 def _error(problem: Problem) -> tuple[str, str, str]:
     """Return what identifies an error in two trees: an option's index may have changed."""
     return problem.code, re.sub(r"(/options)/\d+$", r"\1", problem.pointer), problem.message
+
+
+def _same_rules(problem: Problem, side: Tree) -> bool:
+    """Return whether a problem is two classes with identical rules that a side has too, whichever it names first."""
+    if problem.code != "TG204":
+        return False
+    rules = {rule.name: dict(rule.answers) for rule in side.rules}
+    one, other = rules.get(path_of(problem.pointer)[-1]), rules.get(problem.classes[0])
+    return one is not None and one == other
 
 
 class _Merge:
