@@ -203,6 +203,8 @@ def test_a_picture_in_train_and_in_val_counts_once(tmp_path: Path) -> None:
         ("table_of_one_split", "the 12 pictures of train are divided by seed into dev and test"),
         ("beside_tars", "1.tar.gz: a compressed tar, which is not read: uncompress it"),
         ("pointers_in_tars", "2.tar: a git-lfs pointer, not the tar: git lfs pull"),
+        ("links_in_a_table", "16 rows name a picture again with the same label: each counts once"),
+        ("linked_tars", "1 tar is a link to another of the set: each tar is read once"),
         ("pointers_in_parquet", "1.parquet: a git-lfs pointer, not the table: git lfs pull"),
     ],
 )
@@ -302,6 +304,53 @@ def test_init_takes_a_folder_beside_splits_for_a_split_and_reports_it(tmp_path: 
     assert 'classes = [\n  "Grelm",\n  "Wendle",\n]' in (tmp_path / "new" / "domain.toml").read_text(encoding="utf-8")
     assert '2 pictures are outside the splits (train, val) and left out: "holdout" (2)' in done.err
     assert "left out: 2 outside the splits" in done.out
+
+
+@pytest.mark.parametrize("shards", ["set/train/*.tar", "set/*.tar"])
+def test_tars_that_the_pattern_does_not_match_are_reported(run: Run, tmp_path: Path, shards: str) -> None:
+    """Beside the folder of a split, and in folders below."""
+    for number, path in enumerate(("train/0.tar", "test/0.tar", "1.tar")):
+        write_tar(tmp_path / "set" / path, labelled(range(4 * number, 4 * number + 4)))
+    done = run("check", write_domain(tmp_path, f'shards = "{shards}"'))
+    assert f"2 other tars do not match {shards.removeprefix('set/')}: first " in done.err
+
+
+def test_headers_of_pictures_in_parquet_are_read(run: Run, tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [{"image": {"bytes": data, "path": None}, "label": "Grelm"} for data in (encoded(1), b"no picture" * 9)]
+    (tmp_path / "set").mkdir()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "set" / "0.parquet")
+    done = run("check", write_domain(tmp_path, 'hf = "set"'))
+    assert "read the headers of 1 of 2 picture files below set; left out: 1 that cannot be read" in done.out
+
+
+@pytest.mark.parametrize(
+    ("files", "classes"),
+    [
+        (["bus/1.png", "train/2.png", "plane/3.png", "test card/4.png"], ["bus", "plane", "test card", "train"]),
+        (["Grelm/1.png", "Wendle/2.png", "dev kit 3/3.png"], ["Grelm", "Wendle", "dev kit 3"]),
+        (["train/Grelm/1.png", "train/Wendle/2.png", "test/3.png"], ["Grelm", "Wendle"]),
+        (["train/1.png", "test/2.png"], None),
+    ],
+)
+def test_a_folder_called_like_a_split_is_a_class_where_there_are_no_splits(
+    run: Run, tmp_path: Path, files: list[str], classes: list[str] | None
+) -> None:
+    draw(tmp_path / "set", *files)
+    done = run("init", tmp_path / "new", "--images", tmp_path / "set")
+    assert done.code == (0 if classes else 2), done.err
+    if classes:
+        assert list(load_domain(tmp_path / "new").classes) == classes
+
+
+def test_init_takes_no_folder_that_a_metadata_table_names_for_a_class(run: Run, tmp_path: Path) -> None:
+    two_classes(tmp_path / "set" / "images")
+    files = sorted((tmp_path / "set" / "images").rglob("*.png"))
+    rows = [f"../images/{file.parent.name}/{file.name},{file.parent.name}" for file in files]
+    (tmp_path / "set" / "meta").mkdir()
+    (tmp_path / "set" / "meta" / "metadata.csv").write_text("\n".join(["file_name,label", *rows]), encoding="utf-8")
+    assert run("init", tmp_path / "new", "--images", tmp_path / "set").code == 0
+    assert load_domain(tmp_path / "new").classes == ("Grelm", "Wendle")
 
 
 def test_init_takes_no_folder_beside_splits_with_tables_for_a_class(run: Run, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
 
 
 def check_header(image: LabelledImage) -> None:
-    """Raise unless a picture begins like one; its pixels are not decoded. The pictures of Parquet files are not read.
+    """Raise unless a picture begins like one; its pixels are not decoded. Of Parquet, the reader does so itself.
 
     Raises:
         OSError: it cannot be read.
@@ -141,7 +141,17 @@ def check_header(image: LabelledImage) -> None:
         file.seek(image.offset)
         head = file.read(min(HEAD, size))
     if not is_picture(head):  # of some formats only the decoder knows every way to begin
-        with _opened(BytesIO(read_bytes(image))):
+        check_begin(read_bytes(image))
+
+
+def check_begin(data: bytes) -> None:
+    """Raise unless bytes begin like a picture.
+
+    Raises:
+        ValueError: they are of no format that is read.
+    """
+    if not is_picture(data[:HEAD]):
+        with _opened(BytesIO(data)):
             pass
 
 

@@ -26,9 +26,9 @@ from treegen.images.files import (
     leave_out_unreadable,
     picture_files,
 )
-from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SplitName, split_called
+from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SplitName, below, split_called
 from treegen.images.pictures import MOST_BYTES
-from treegen.text import encodable, show
+from treegen.text import counted, encodable, show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
@@ -49,19 +49,35 @@ def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> 
         raise InputError(
             f"{settings.source}: no such tars", "correct `shards` below [images]; an example is data/*.tar"
         )
+    first_of = {path.resolve(): path for path in reversed(paths)}  # a link to another tar is not read again
     for path in paths:
+        if first_of[path.resolve()] != path:
+            continue
         if not path.is_file():
             findings.leave_out(path, "no such tar", exists=False, tip="correct `shards` below [images]")
         elif is_pointer_file(path):
             leave_out_pointer(path, findings, what="tar")
         else:
             yield from _read_tar(path, split_of_tar(path, settings.root), labels, findings)
-    others = sorted({path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")} - set(paths))
-    if others:
-        does = "other tar in the same folder does" if len(others) == 1 else "other tars in the same folder do"
-        findings.notes.append(f"{len(others)} {does} not match {settings.source.name}: first {others[0].name}")
+    if repeated := len(paths) - len(first_of):
+        are = counted(repeated, "tar is a link", "tars are links")
+        findings.notes.append(f"{are} to another of the set: each tar is read once")
+    _note_others(settings, paths, findings, everywhere=labels.needed)
     if labels.needed:
         _count_beside(settings.root, set(paths), findings)
+
+
+def _note_others(settings: ImageSettings, paths: Sequence[Path], findings: Findings, *, everywhere: bool) -> None:
+    """Note the tars beside a set that are not of it: in its folders, or everywhere below, also in other splits."""
+    root = settings.root.parent if split_called(settings.root.name) else settings.root
+    candidates = {path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")}
+    candidates |= set(root.rglob("*.tar")) if everywhere else set()
+    read = {path.resolve() for path in paths}
+    others = sorted(path for path in candidates - set(paths) if path.is_file() and path.resolve() not in read)
+    if others:
+        does = "other tar does" if len(others) == 1 else "other tars do"
+        first = below(others[0], root)
+        findings.notes.append(f"{len(others)} {does} not match {below(settings.source, root)}: first {first}")
 
 
 def _count_beside(root: Path, tars: Collection[Path], findings: Findings) -> None:
