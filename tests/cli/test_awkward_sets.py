@@ -296,6 +296,31 @@ def test_a_label_whose_picture_is_left_out_gets_no_second_reason(run: Run, tmp_p
     assert "a label without a picture" not in done.err
 
 
+def test_a_label_of_a_picture_that_is_not_read_gets_no_second_reason(run: Run, tmp_path: Path) -> None:
+    others = [("s.emf", b"x" * 99), ("s.cls", b"Grelm"), ("film.mp4", b"x"), ("film.cls", b"Grelm")]
+    write_tar(tmp_path / "set" / "0.tar", [*labelled(range(4)), *others])
+    done = run("check", write_domain(tmp_path, 'shards = "set/*.tar"'))
+    assert "read the headers of 4 of 5 picture files below set; left out: 1 .emf" in done.out
+    assert "a label without a picture" not in done.err
+    assert 'film: a label of "film.mp4", not of a picture' in done.err
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_embed_of_a_folder_says_which_sets_below_it_are_not_read(run: Run, tmp_path: Path, loose: bool) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    draw(tmp_path / "set", *(["1.png"] if loose else []))
+    write_tar(tmp_path / "set" / "tars" / "0.tar", labelled(range(4)))
+    rows = [{"image": {"bytes": encoded(n), "path": None}, "label": "Grelm"} for n in range(2)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "set" / "tars" / "0.parquet")
+    (tmp_path / "set" / "tars" / "metadata.csv").write_text("file_name,label\n", encoding="utf-8")
+    done = run("embed", tmp_path / "set", "-o", tmp_path / "out")
+    assert done.code == (0 if loose else 2)
+    message = " ".join(done.err.split())
+    assert "1 tar below the folder is not read: name the file itself, such as tars/0.tar" in message
+    assert "1 Parquet file with pictures below the folder is not read" in message
+    assert "1 metadata table below the folder is not read" in message
+
+
 def test_init_takes_a_folder_beside_splits_for_a_split_and_reports_it(tmp_path: Path) -> None:
     train_and_val(tmp_path)
     (tmp_path / "set" / "Grelm" / "3.png").unlink()

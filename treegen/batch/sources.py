@@ -13,10 +13,12 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
 from treegen.images.folders import split_of
-from treegen.images.interface import SplitName
+from treegen.images.hugging_face import metadata_tables, picture_parquets
+from treegen.images.interface import SplitName, below
 from treegen.images.shards import COMPRESSED, UNPACK
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import columns_of, guess_columns
+from treegen.text import counted
 
 _SHARDS: Final = ".tar"
 _NOBODY: Final = Domain(folder=Path(), name="none")
@@ -76,7 +78,7 @@ class Listing:
 
     def notes(self) -> list[str]:
         """Return what a reader must know of the set and its labels, once all pictures are listed."""
-        notes = list(self.findings.notes)
+        notes = [*self.findings.notes, *self.sets_below()]
         if self.labels is None:
             return [*notes, _NO_LABELS]
         if order := self.labels.order():
@@ -89,6 +91,10 @@ class Listing:
             return [*notes, *self.labels.meant(self.unlabelled)]
         others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
         return [*notes, *self.labels.meant((*self.findings.strangers, *others))]
+
+    def sets_below(self) -> list[str]:
+        """Say which tars and tables below a folder are not read with it."""
+        return list(_not_read_in(self.root)) if self.in_folders else []
 
     @property
     def in_folders(self) -> bool:
@@ -133,6 +139,23 @@ class Listing:
     def label(self, source: Source) -> str | None:
         """Return the name of its class, if known."""
         return self.names[source.image.label] if source.image.label != NO_LABEL else None
+
+
+def _not_read_in(root: Path) -> Iterator[str]:
+    """Say which tars and tables below a folder are not read with it, and how to read them."""
+    tars = sorted(path for path in root.rglob("*.tar") if path.is_file())
+    parquets, tables = picture_parquets(root, Findings()), metadata_tables(root)
+    for paths, one, several in (
+        (tars, "tar", "tars"),
+        (parquets, "Parquet file with pictures", "Parquet files with pictures"),
+        (tables, "metadata table", "metadata tables"),
+    ):
+        if paths:
+            are = "is" if len(paths) == 1 else "are"
+            yield (
+                f"{counted(len(paths), one, several)} below the folder {are} not read: name the file itself, such as "
+                f"{below(paths[0], root)}, or a domain whose domain.toml names the set"
+            )
 
 
 def is_domain(path: Path) -> bool:

@@ -19,7 +19,7 @@ _MOST_LISTED: Final = 5
 _MOST_SHOWN: Final = 200  # characters of a path that is not there
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system
 _ONE_LABEL: Final = "give each picture one label in the table"
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/|//[\w-]+\.[\w.-]+/|www\.[\w-]+\.[\w.-]+/")
 
 
 class _Entry(NamedTuple):

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from treegen.extras import EXTRAS, is_installed
 from treegen.files import open_regular
-from treegen.images.files import HEAD, is_picture, reads_avif
+from treegen.images.files import HEAD, HEIF_BRANDS, is_picture, reads_avif
 from treegen.images.interface import WHOLE, Crop, LabelledImage
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ DECODING: Final = 2
 _MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
 MOST_BYTES: Final = 512 * 2**20  # of the encoded picture; the pixels that are decoded take less without compression
 _PIECE: Final = 2**20
-_HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what decoders log of damaged files is printed
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pillow hands to external programs
 
@@ -220,7 +219,7 @@ def _is_heif(path: Path | IO[bytes]) -> bool:
             return _is_heif(file)
     path.seek(0)
     head = path.read(12)
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
 
 
 def _in_rgb(image: "Image.Image") -> "Image.Image":

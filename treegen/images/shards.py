@@ -25,6 +25,7 @@ from treegen.images.files import (
     leave_out_pointer,
     leave_out_unreadable,
     picture_files,
+    unread_kind,
 )
 from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SplitName, below, split_called
 from treegen.images.pictures import MOST_BYTES
@@ -194,6 +195,7 @@ def _read_members(
     before = len(findings.skipped), len(findings.passed_over)
     by_key, by_stem = dict[str, dict[str, tarfile.TarInfo]](), dict[str, dict[str, tarfile.TarInfo]]()
     pictures, duplicates, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
+    other_files = dict[str, str]()
     for member in members:
         (key, ending), (stem, last) = _split_key(member.name), _split_ending(member.name)
         if last in _LABELS and not _hidden(member.name):
@@ -204,6 +206,8 @@ def _read_members(
                 by_key.setdefault(key, {}).setdefault(ending, member)
         elif _looks_like_picture(tar, path, member, _unique_name(member, names), findings):
             pictures.setdefault(key, []).append(member)
+        else:
+            other_files.setdefault(key, member.name)
         names.add(member.name)
     for key, group in pictures.items():  # only now: a label may come after its picture
         names_read = set[str]()
@@ -231,7 +235,9 @@ def _read_members(
     for label in (member for group in by_stem.values() for member in group.values()):
         key = _split_key(label.name)[0]
         if key not in keys and not key.rpartition("/")[2].startswith("_"):
-            findings.leave_out(path, "a label without a picture", key, exists=False, tip=_GIVE_LABELS)
+            other = other_files.get(key)
+            reason = f"a label of {show(other)}, not of a picture" if other else "a label without a picture"
+            findings.leave_out(path, reason, key, exists=False, tip=_GIVE_LABELS)
 
 
 def _unique_name(member: tarfile.TarInfo, names: Collection[str]) -> str:
@@ -264,8 +270,12 @@ def _looks_like_picture(
     if is_pointer(head, member.size) and (ending in SUFFIXES or NO_ENDING.fullmatch(ending)):
         leave_out_pointer(path, findings, name)
         return False
-    if ending in SUFFIXES or not is_picture(head):
-        return ending in SUFFIXES
+    if ending in SUFFIXES:
+        return True
+    if not is_picture(head):
+        if kind := unread_kind(head, ending):
+            findings.pass_over(path, kind, name)
+        return False
     if NO_ENDING.fullmatch(ending):
         return True
     findings.pass_over(path, ending, name)
