@@ -321,6 +321,28 @@ def test_embed_of_a_folder_says_which_sets_below_it_are_not_read(run: Run, tmp_p
     assert "1 metadata table below the folder is not read" in message
 
 
+def test_label_files_that_disagree_are_contradictory(run: Run, tmp_path: Path) -> None:
+    members = [("a.png", encoded(9)), ("a.cls", b"Grelm"), ("a.label", b"Wendle"), ("a.txt", b"a drawing")]
+    write_tar(tmp_path / "set" / "0.tar", [*labelled(range(4)), *members])
+    done = run("check", write_domain(tmp_path, 'shards = "set/*.tar"'))
+    assert "read the headers of 4 of 5 picture files below set; left out: 1 with contradictory labels" in done.out
+
+
+@pytest.mark.parametrize("address", ["www.example.org/b.png", "//cdn.example.org/b.png", "s3://a/b.png"])
+def test_addresses_in_a_table_are_called_so(run: Run, tmp_path: Path, address: str) -> None:
+    draw(tmp_path, "1.png")
+    (tmp_path / "set.csv").write_text(f"path,label\n1.png,Grelm\n{address},Grelm\n", encoding="utf-8")
+    assert "a web address" in run("check", write_domain(tmp_path, 'manifest = "set.csv"')).err
+
+
+def test_a_pointer_that_is_classified_and_a_tree_that_is_embedded_are_called_so(run: Run, tree_file: Path) -> None:
+    (tree_file.parent / "pointer.png").write_bytes(POINTER)
+    done = run("classify", tree_file, tree_file.parent / "pointer.png")
+    assert "a git-lfs pointer, not the picture: git lfs pull" in " ".join((done.out + done.err).split())
+    done = run("embed", tree_file, "-o", tree_file.parent / "out")
+    assert (done.code, "not images" in done.err) == (2, True)
+
+
 def test_init_takes_a_folder_beside_splits_for_a_split_and_reports_it(tmp_path: Path) -> None:
     train_and_val(tmp_path)
     (tmp_path / "set" / "Grelm" / "3.png").unlink()

@@ -22,6 +22,7 @@ from treegen.text import counted
 
 _SHARDS: Final = ".tar"
 _NOBODY: Final = Domain(folder=Path(), name="none")
+_GIVE_LABELS: Final = "name the folders so, or give a table with the columns path,label"
 _NO_LABELS: Final = (
     "no labels: with --tree or --domain, folders that are named like classes label their pictures; "
     "otherwise give a table with the columns path,label"
@@ -86,7 +87,7 @@ class Listing:
         if self.in_folders and self.unlabelled:
             pictures = sum(self.unlabelled.values())
             have = "pictures have" if pictures > 1 else "picture has"
-            notes.append(f"{pictures} {have} no label: not in a folder that is named like a class")
+            notes.append(f"{pictures} {have} no label: not in a folder that is named like a class; {_GIVE_LABELS}")
         if self.in_folders:
             return [*notes, *self.labels.meant(self.unlabelled)]
         others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
@@ -199,6 +200,8 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
             own=False,
             findings=findings,
         )
+    if path.suffix.lower() == ".json" and path.is_file():
+        raise InputError(f"{path}: a tree or another JSON document, not images", "name a folder of images or a domain")
     if path.name.lower().endswith(COMPRESSED):
         raise InputError(f"{path}: a compressed tar, which is not read", UNPACK)
     settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)

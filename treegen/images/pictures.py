@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from treegen.extras import EXTRAS, is_installed
 from treegen.files import open_regular
-from treegen.images.files import HEAD, HEIF_BRANDS, is_picture, reads_avif
+from treegen.images.files import HEAD, HEIF_BRANDS, POINTER_BYTES, PULL, is_picture, is_pointer, reads_avif
 from treegen.images.interface import WHOLE, Crop, LabelledImage
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def _opened(path: Path | IO[bytes]) -> "Iterator[Image.Image]":
     except IsADirectoryError:
         raise ValueError("a folder, not an image") from None
     except UnidentifiedImageError:
+        if _is_pointer(path):
+            raise ValueError(f"a git-lfs pointer, not the picture: {PULL}") from None
         if _is_heif(path) and not _heif():
             raise ValueError(f"a HEIC picture; to read it: {EXTRAS['heif'].command}") from None
         raise ValueError("not an image that can be read (PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, HEIC)") from None
@@ -220,6 +222,16 @@ def _is_heif(path: Path | IO[bytes]) -> bool:
     path.seek(0)
     head = path.read(12)
     return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
+
+
+def _is_pointer(path: Path | IO[bytes]) -> bool:
+    """Detect a pointer of git-lfs."""
+    if isinstance(path, Path):
+        with path.open("rb") as file:
+            return _is_pointer(file)
+    path.seek(0)
+    head = path.read(POINTER_BYTES)
+    return is_pointer(head, len(head))
 
 
 def _in_rgb(image: "Image.Image") -> "Image.Image":

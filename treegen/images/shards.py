@@ -316,6 +316,9 @@ def _read_sample(
     if not label and labels.needed:
         reason = f"no label: no {', '.join(_LABELS[:-1])} or {_LABELS[-1]} file with its key"
         findings.leave_out(path, reason, picture.name, kind="without a label", tip=_GIVE_LABELS)
+    elif labels.needed and labels.names and (other := _contradiction(tar, label_files, index, labels)):
+        reason = f"contradictory labels: {show(label)} and {show(other)}"
+        findings.leave_out(path, reason, picture.name, kind="with contradictory labels", tip=_GIVE_LABELS)
     elif index is None:
         findings.strangers[labels.named(label)] += 1
         findings.pass_over(path, _NO_CLASS, picture.name)
@@ -323,6 +326,20 @@ def _read_sample(
         yield LabelledImage(
             path=path, label=index, member=picture.name, offset=picture.offset_data, size=picture.size, split=split
         )
+
+
+def _contradiction(
+    tar: tarfile.TarFile, label_files: Mapping[str, tarfile.TarInfo], index: int | None, labels: Labels
+) -> str:
+    """Return the label of another label file of a sample, if it is another class; captions are not compared."""
+    for ending in label_files.keys() - {"txt"}:
+        try:
+            label = _label(tar, {ending: label_files[ending]})
+        except (ValueError, tarfile.TarError, OSError):
+            continue
+        if label and labels.find(label) not in (None, index):
+            return label
+    return ""
 
 
 def _label(tar: tarfile.TarFile, label_files: Mapping[str, tarfile.TarInfo]) -> str:
