@@ -203,6 +203,8 @@ def test_a_picture_in_train_and_in_val_counts_once(tmp_path: Path) -> None:
         ("table_of_one_split", "the 12 pictures of train are divided by seed into dev and test"),
         ("beside_tars", "1.tar.gz: a compressed tar, which is not read: uncompress it"),
         ("pointers_in_tars", "2.tar: a git-lfs pointer, not the tar: git lfs pull"),
+        ("links_in_a_table", "16 rows name a picture again with the same label: each counts once"),
+        ("linked_tars", "1 tar is a link to another of the set: each tar is read once"),
         ("pointers_in_parquet", "1.parquet: a git-lfs pointer, not the table: git lfs pull"),
     ],
 )
@@ -294,6 +296,53 @@ def test_a_label_whose_picture_is_left_out_gets_no_second_reason(run: Run, tmp_p
     assert "a label without a picture" not in done.err
 
 
+def test_a_label_of_a_picture_that_is_not_read_gets_no_second_reason(run: Run, tmp_path: Path) -> None:
+    others = [("s.emf", b"x" * 99), ("s.cls", b"Grelm"), ("film.mp4", b"x"), ("film.cls", b"Grelm")]
+    write_tar(tmp_path / "set" / "0.tar", [*labelled(range(4)), *others])
+    done = run("check", write_domain(tmp_path, 'shards = "set/*.tar"'))
+    assert "read the headers of 4 of 5 picture files below set; left out: 1 .emf" in done.out
+    assert "a label without a picture" not in done.err
+    assert 'film: a label of "film.mp4", not of a picture' in done.err
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_embed_of_a_folder_says_which_sets_below_it_are_not_read(run: Run, tmp_path: Path, loose: bool) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    draw(tmp_path / "set", *(["1.png"] if loose else []))
+    write_tar(tmp_path / "set" / "tars" / "0.tar", labelled(range(4)))
+    rows = [{"image": {"bytes": encoded(n), "path": None}, "label": "Grelm"} for n in range(2)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "set" / "tars" / "0.parquet")
+    (tmp_path / "set" / "tars" / "metadata.csv").write_text("file_name,label\n", encoding="utf-8")
+    done = run("embed", tmp_path / "set", "-o", tmp_path / "out")
+    assert done.code == (0 if loose else 2)
+    message = " ".join(done.err.split())
+    assert "1 tar below the folder is not read: name the file itself, such as tars/0.tar" in message
+    assert "1 Parquet file with pictures below the folder is not read" in message
+    assert "1 metadata table below the folder is not read" in message
+
+
+def test_label_files_that_disagree_are_contradictory(run: Run, tmp_path: Path) -> None:
+    members = [("a.png", encoded(9)), ("a.cls", b"Grelm"), ("a.label", b"Wendle"), ("a.txt", b"a drawing")]
+    write_tar(tmp_path / "set" / "0.tar", [*labelled(range(4)), *members])
+    done = run("check", write_domain(tmp_path, 'shards = "set/*.tar"'))
+    assert "read the headers of 4 of 5 picture files below set; left out: 1 with contradictory labels" in done.out
+
+
+@pytest.mark.parametrize("address", ["www.example.org/b.png", "//cdn.example.org/b.png", "s3://a/b.png"])
+def test_addresses_in_a_table_are_called_so(run: Run, tmp_path: Path, address: str) -> None:
+    draw(tmp_path, "1.png")
+    (tmp_path / "set.csv").write_text(f"path,label\n1.png,Grelm\n{address},Grelm\n", encoding="utf-8")
+    assert "a web address" in run("check", write_domain(tmp_path, 'manifest = "set.csv"')).err
+
+
+def test_a_pointer_that_is_classified_and_a_tree_that_is_embedded_are_called_so(run: Run, tree_file: Path) -> None:
+    (tree_file.parent / "pointer.png").write_bytes(POINTER)
+    done = run("classify", tree_file, tree_file.parent / "pointer.png")
+    assert "a git-lfs pointer, not the picture: git lfs pull" in " ".join((done.out + done.err).split())
+    done = run("embed", tree_file, "-o", tree_file.parent / "out")
+    assert (done.code, "not images" in done.err) == (2, True)
+
+
 def test_init_takes_a_folder_beside_splits_for_a_split_and_reports_it(tmp_path: Path) -> None:
     train_and_val(tmp_path)
     (tmp_path / "set" / "Grelm" / "3.png").unlink()
@@ -302,6 +351,53 @@ def test_init_takes_a_folder_beside_splits_for_a_split_and_reports_it(tmp_path: 
     assert 'classes = [\n  "Grelm",\n  "Wendle",\n]' in (tmp_path / "new" / "domain.toml").read_text(encoding="utf-8")
     assert '2 pictures are outside the splits (train, val) and left out: "holdout" (2)' in done.err
     assert "left out: 2 outside the splits" in done.out
+
+
+@pytest.mark.parametrize("shards", ["set/train/*.tar", "set/*.tar"])
+def test_tars_that_the_pattern_does_not_match_are_reported(run: Run, tmp_path: Path, shards: str) -> None:
+    """Beside the folder of a split, and in folders below."""
+    for number, path in enumerate(("train/0.tar", "test/0.tar", "1.tar")):
+        write_tar(tmp_path / "set" / path, labelled(range(4 * number, 4 * number + 4)))
+    done = run("check", write_domain(tmp_path, f'shards = "{shards}"'))
+    assert f"2 other tars do not match {shards.removeprefix('set/')}: first " in done.err
+
+
+def test_headers_of_pictures_in_parquet_are_read(run: Run, tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [{"image": {"bytes": data, "path": None}, "label": "Grelm"} for data in (encoded(1), b"no picture" * 9)]
+    (tmp_path / "set").mkdir()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "set" / "0.parquet")
+    done = run("check", write_domain(tmp_path, 'hf = "set"'))
+    assert "read the headers of 1 of 2 picture files below set; left out: 1 that cannot be read" in done.out
+
+
+@pytest.mark.parametrize(
+    ("files", "classes"),
+    [
+        (["bus/1.png", "train/2.png", "plane/3.png", "test card/4.png"], ["bus", "plane", "test card", "train"]),
+        (["Grelm/1.png", "Wendle/2.png", "dev kit 3/3.png"], ["Grelm", "Wendle", "dev kit 3"]),
+        (["train/Grelm/1.png", "train/Wendle/2.png", "test/3.png"], ["Grelm", "Wendle"]),
+        (["train/1.png", "test/2.png"], None),
+    ],
+)
+def test_a_folder_called_like_a_split_is_a_class_where_there_are_no_splits(
+    run: Run, tmp_path: Path, files: list[str], classes: list[str] | None
+) -> None:
+    draw(tmp_path / "set", *files)
+    done = run("init", tmp_path / "new", "--images", tmp_path / "set")
+    assert done.code == (0 if classes else 2), done.err
+    if classes:
+        assert list(load_domain(tmp_path / "new").classes) == classes
+
+
+def test_init_takes_no_folder_that_a_metadata_table_names_for_a_class(run: Run, tmp_path: Path) -> None:
+    two_classes(tmp_path / "set" / "images")
+    files = sorted((tmp_path / "set" / "images").rglob("*.png"))
+    rows = [f"../images/{file.parent.name}/{file.name},{file.parent.name}" for file in files]
+    (tmp_path / "set" / "meta").mkdir()
+    (tmp_path / "set" / "meta" / "metadata.csv").write_text("\n".join(["file_name,label", *rows]), encoding="utf-8")
+    assert run("init", tmp_path / "new", "--images", tmp_path / "set").code == 0
+    assert load_domain(tmp_path / "new").classes == ("Grelm", "Wendle")
 
 
 def test_init_takes_no_folder_beside_splits_with_tables_for_a_class(run: Run, tmp_path: Path) -> None:

@@ -125,14 +125,13 @@ TOLD: Final = {
 }
 NO_TERMINAL: Final = (2, "treegen review needs a terminal")
 NO_HISTORY: Final = (2, "has no history")
+NO_FILE: Final = (2, "no such file, and no history of one")
 ON_THE_FILE: Final = (2, "this command works on the file, not on a revision")
 #: where a command has something else to say
 OTHERWISE: Final = {
     **{("review", kind): NO_TERMINAL for kind in ("empty", "damaged tree", "article")},
-    **{
-        ("log", kind): NO_HISTORY
-        for kind in ("empty", "damaged tree", "article", "missing", "long name", "long name's revision")
-    },
+    **{("log", kind): NO_HISTORY for kind in ("empty", "damaged tree", "article")},
+    **{("log", kind): NO_FILE for kind in ("missing", "long name", "long name's revision")},
     **{
         (name, kind): ON_THE_FILE
         for name in ("review", "revise", "resolve", "approve", "optimize")

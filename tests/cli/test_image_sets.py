@@ -261,6 +261,44 @@ def pushed_to_the_hub(folder: Path) -> tuple[str, int, dict[str, int]]:
     return 'hf = "set"', 14, {"with a label that is not a class": 2}
 
 
+def table_of_other_folders(folder: Path) -> tuple[str, int, dict[str, int]]:
+    """A metadata table gives a split to pictures that are in class folders below another split."""
+    two_classes(folder / "set" / "test")
+    files = sorted((folder / "set" / "test").rglob("*.png"))
+    rows = [f"../test/{file.parent.name}/{file.name},{file.parent.name},train" for file in files]
+    (folder / "set" / "annotations").mkdir()
+    text = "\n".join(["file_name,label,split", *rows])
+    (folder / "set" / "annotations" / "metadata.csv").write_text(text, encoding="utf-8")
+    return 'hf = "set"', 8, {}
+
+
+def links_in_a_table(folder: Path) -> tuple[str, int, dict[str, int]]:
+    """The same files by `..` and through a link to their folder; one is in no table."""
+    number = draw(folder / "set", *(f"im/{number}.png" for number in range(8)))
+    draw(folder / "set", "im/unnamed.png", start=number)
+    (folder / "set" / "link").symlink_to("im")
+    ways = [(way, n) for n in range(8) for way in ("im", "im/../im", "link")]
+    rows = [f"{way}/{n}.png,{('Wendle', 'Grelm')[n % 2]}" for way, n in ways]
+    (folder / "set" / "set.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    return 'manifest = "set/set.csv"', 9, {"in no table": 1}
+
+
+def linked_tars(folder: Path) -> tuple[str, int, dict[str, int]]:
+    """A second name of a tar, and a tar that the pattern does not match."""
+    write_tar(folder / "set" / "train" / "0.tar", labelled(range(8)))
+    (folder / "set" / "train" / "1.tar").symlink_to("0.tar")
+    return 'shards = "set/*/*.tar"', 8, {}
+
+
+def parquet_beside_pictures(folder: Path) -> tuple[str, int, dict[str, int]]:
+    """A table that holds the pictures, and pictures beside it."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [{"image": {"bytes": encoded(n), "path": None}, "label": ("Wendle", "Grelm")[n % 2]} for n in range(8)]
+    draw(folder / "set", "loose.png", "more/loose.png", start=20)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "set" / "set.parquet")
+    return 'manifest = "set/set.parquet"', 10, {"in no table": 2}
+
+
 SETS: Mapping[str, Build] = {
     function.__name__: function
     for function in (
@@ -278,6 +316,10 @@ SETS: Mapping[str, Build] = {
         table_of_one_split,
         contradictory_table,
         three_tables,
+        table_of_other_folders,
+        links_in_a_table,
+        linked_tars,
+        parquet_beside_pictures,
     )
 }
 

@@ -27,7 +27,7 @@ def test_the_history_of_another_tree_is_not_this_ones(run: Run, tmp_path: Path) 
     for form in ((), ("--calls",), ("--json",)):
         done = run("log", tmp_path / "other.json", *form)
         assert (done.code, done.out) == (2, "")
-        assert f"{tmp_path / 'other.json'}: has no history" in done.err
+        assert f"{tmp_path / 'other.json'}: no such file, and no history of one" in done.err
         assert "other trees" in done.err
 
 

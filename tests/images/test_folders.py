@@ -11,6 +11,7 @@ from treegen.config.domain import Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import ImageSet, list_images
+from treegen.images.files import OTHER_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, is_picture, unread_kind
 
 CLASSES = ("Newt", "Swan")
 
@@ -131,3 +132,47 @@ def test_a_folder_that_cannot_be_read_is_called_one(domain: Domain, monkeypatch:
     assert [(s.path.name, s.reason) for s in listed.skipped] == [
         ("Swan", "the folder cannot be read: Permission denied")
     ]
+
+
+def test_every_ending_that_pillow_knows_is_read_or_counted() -> None:
+    """Its other formats are no pictures: data of weather and of measurements, documents, films."""
+    from PIL import Image
+
+    Image.init()
+    others = {".h5", ".hdf", ".grib", ".bufr", ".pdf", ".ps", ".mpg", ".mpeg"}
+    assert set(Image.EXTENSION) - SUFFIXES - UNREAD_SUFFIXES == others
+    assert others <= OTHER_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.sgi", ".sgi"),
+        ("a.j2c", ".j2c"),
+        ("a.emf", ".emf"),
+        ("a.x3f", ".x3f"),
+        ("PPM", "PPM without an ending"),
+        ("ICO", "ICO without an ending"),
+        ("JPEG2000", "JPEG 2000 without an ending"),
+        ("SGI", "SGI without an ending"),
+        ("TGA", "TGA without an ending"),
+        ("PCX", "PCX without an ending"),
+        ("DDS", "DDS without an ending"),
+        ("TIFF", None),
+    ],
+)
+def test_pictures_of_formats_that_are_not_read_are_counted(domain: Domain, name: str, kind: str | None) -> None:
+    gradient(size=(24, 24)).save(domain.folder / "images" / "Newt" / name, "PNG" if "." in name else name)
+    files = list_images(domain).files
+    assert [(each.kind, each.count) for each in files.left_out] == ([(kind, 1)] if kind else [])
+    assert files.found == 5
+
+
+@pytest.mark.parametrize("head", [b"II+\0\x08\0\0\0", b"\0\0\0\x18ftyphevc", b"\0\0\0\x18ftypmsf1"])
+def test_files_without_an_ending_are_read_by_their_first_bytes(head: bytes) -> None:
+    assert is_picture(head.ljust(64, b"\0"))
+
+
+@pytest.mark.parametrize("text", [b"P1 is the first plot", b"DDS is a format", b"", b"\0" * 64, b"8BPS is Photoshop"])
+def test_other_files_without_an_ending_are_no_pictures(text: bytes) -> None:
+    assert unread_kind(text, "") == ""

@@ -382,6 +382,7 @@ class _Keeper:
                 message += f"; {self.counts.skipped} skipped, first {first.path}: {first.reason}"
             if findings.passed_over:
                 message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
+            message = "; ".join([message, *self.plan.listing.sets_below()])
             tip = next((each.tip for each in findings.skipped if each.tip), "")
             raise InputError(message, tip or "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
         if self.table:

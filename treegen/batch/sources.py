@@ -13,13 +13,16 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
 from treegen.images.folders import split_of
-from treegen.images.interface import SplitName
+from treegen.images.hugging_face import metadata_tables, picture_parquets
+from treegen.images.interface import SplitName, below
 from treegen.images.shards import COMPRESSED, UNPACK
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import columns_of, guess_columns
+from treegen.text import counted
 
 _SHARDS: Final = ".tar"
 _NOBODY: Final = Domain(folder=Path(), name="none")
+_GIVE_LABELS: Final = "name the folders so, or give a table with the columns path,label"
 _NO_LABELS: Final = (
     "no labels: with --tree or --domain, folders that are named like classes label their pictures; "
     "otherwise give a table with the columns path,label"
@@ -76,7 +79,7 @@ class Listing:
 
     def notes(self) -> list[str]:
         """Return what a reader must know of the set and its labels, once all pictures are listed."""
-        notes = list(self.findings.notes)
+        notes = [*self.findings.notes, *self.sets_below()]
         if self.labels is None:
             return [*notes, _NO_LABELS]
         if order := self.labels.order():
@@ -84,11 +87,15 @@ class Listing:
         if self.in_folders and self.unlabelled:
             pictures = sum(self.unlabelled.values())
             have = "pictures have" if pictures > 1 else "picture has"
-            notes.append(f"{pictures} {have} no label: not in a folder that is named like a class")
+            notes.append(f"{pictures} {have} no label: not in a folder that is named like a class; {_GIVE_LABELS}")
         if self.in_folders:
             return [*notes, *self.labels.meant(self.unlabelled)]
         others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
         return [*notes, *self.labels.meant((*self.findings.strangers, *others))]
+
+    def sets_below(self) -> list[str]:
+        """Say which tars and tables below a folder are not read with it."""
+        return list(_not_read_in(self.root)) if self.in_folders else []
 
     @property
     def in_folders(self) -> bool:
@@ -135,6 +142,23 @@ class Listing:
         return self.names[source.image.label] if source.image.label != NO_LABEL else None
 
 
+def _not_read_in(root: Path) -> Iterator[str]:
+    """Say which tars and tables below a folder are not read with it, and how to read them."""
+    tars = sorted(path for path in root.rglob("*.tar") if path.is_file())
+    parquets, tables = picture_parquets(root, Findings()), metadata_tables(root)
+    for paths, one, several in (
+        (tars, "tar", "tars"),
+        (parquets, "Parquet file with pictures", "Parquet files with pictures"),
+        (tables, "metadata table", "metadata tables"),
+    ):
+        if paths:
+            are = "is" if len(paths) == 1 else "are"
+            yield (
+                f"{counted(len(paths), one, several)} below the folder {are} not read: name the file itself, such as "
+                f"{below(paths[0], root)}, or a domain whose domain.toml names the set"
+            )
+
+
 def is_domain(path: Path) -> bool:
     """Whether an image path given by a user refers to a domain's image set."""
     return path.suffix == ".toml" or (path.is_dir() and (path / FILE_NAME).is_file())
@@ -176,6 +200,8 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
             own=False,
             findings=findings,
         )
+    if path.suffix.lower() == ".json" and path.is_file():
+        raise InputError(f"{path}: a tree or another JSON document, not images", "name a folder of images or a domain")
     if path.name.lower().endswith(COMPRESSED):
         raise InputError(f"{path}: a compressed tar, which is not read", UNPACK)
     settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)

@@ -38,7 +38,8 @@ def command(tree: "TreeName", calls: bool, number: int | None, cost: bool, as_js
         refuse_broken_link(tree.path)
         if is_there(tree.path):  # the history of a file that was deleted can be read
             refuse_other_kinds(tree.path)
-        return InputError(f"{tree.path}: has no history", tip)
+            return InputError(f"{tree.path}: has no history", tip)
+        return InputError(f"{tree.path}: no such file, and no history of one", tip)
 
     if not (tree.path.resolve().parent / FOLDER / "store.sqlite").is_file():
         raise without_history("draft, score and revise create one; is this the right file?")

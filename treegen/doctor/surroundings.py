@@ -14,6 +14,7 @@ from treegen.extras import EXTRAS, missing_modules
 from treegen.vcs.git import ask_git, repository_of
 
 _SMALL = (80, 24)
+_NO_QUERIES = ("", "dumb", "unknown")
 _finding = partial(Finding, topic="terminal")
 
 
@@ -56,6 +57,9 @@ def _pictures() -> Finding:
     if missing_modules("review"):
         message = "not checked: textual-image is not installed"
         return _finding(name="pictures", state="off", told=message, tip=EXTRAS["review"].command)
+    if os.environ.get("TERM", "") in _NO_QUERIES:
+        message = "not checked: TERM is not that of a terminal that answers queries"
+        return _finding(name="pictures", state="off", told=message, tip="set TERM, such as xterm-256color")
     from textual_image import renderable
 
     kinds = {renderable.SixelImage: "Sixel", renderable.TGPImage: "kitty's protocol"}

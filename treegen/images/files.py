@@ -12,28 +12,56 @@ from treegen.extras import EXTRAS, is_installed
 from treegen.files import open_regular
 from treegen.images.interface import Findings
 
-_HEIF: Final = frozenset({".heic", ".heif", ".hif"})
+_HEIF: Final = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
 _AVIF: Final = frozenset({".avif", ".avifs"})
 SUFFIXES: Final = (
     frozenset(
-        ".png .apng .jpg .jpeg .jpe .jfif .jif .pjpeg .pjp .webp .bmp .dib .gif .tif .tiff".split()  # what Pillow reads
+        # what Pillow reads
+        ".png .apng .jpg .jpeg .jpe .jfif .jif .pjpeg .pjp .mpo .webp .bmp .dib .gif .tif .tiff".split()
     )
     | _HEIF
     | _AVIF
 )
-#: pictures that are not read; what is in neither list is looked at
+#: pictures that are not read, among them all that Pillow has a name for; what is in neither list is looked at
 UNREAD_SUFFIXES: Final = frozenset(
     ".svg .svgz .psd .psb .xcf .ai .eps .ico .icns .cur .tga .pcx .ppm .pgm .pbm .pnm .jp2 .j2k .jpf .jpx .jxl .jxr "
-    ".hdr .exr .dng .raw .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .srw .dcm .dicom .dds .xbm .xpm .qoi".split()
+    ".hdr .exr .dng .raw .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .srw .dcm .dicom .dds .xbm .xpm .qoi "
+    ".sgi .rgb .rgba .bw .j2c .jpc .jpm .im .iim .icb .vda .vst .emf .wmf .wbmp .fit .fits .fts .fli .flc .pcd .ras "
+    ".dcx .pfm .pam .msp .blp .ftc .ftu .gbr .palm .pxr .x3f .crw .mrw .mos .mef .3fr .erf .kdc .dcr .sr2 .srf .iiq "
+    ".rwl .gpr .flif .bpg .djvu .kra .ora .ktx .ktx2".split()
 )
 #: certainly not pictures, so that they need not be opened
 OTHER_SUFFIXES: Final = frozenset(
     ".txt .csv .tsv .json .jsonl .ndjson .parquet .arrow .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm .py "
     ".ipynb .js .css .sh .cls .label .npy .npz .pkl .pt .pth .safetensors .onnx .tar .gz .tgz .bz2 .xz .zst .zip .7z "
-    ".rar .db .sqlite .log .pdf .doc .docx .xlsx .mp4 .mov .avi .mkv .mp3 .wav .lock .bib .tex .h5 .hdf5".split()
+    ".rar .db .sqlite .log .pdf .ps .doc .docx .xlsx .mp4 .mov .avi .mkv .mpg .mpeg .mp3 .wav .lock .bib .tex .h5 .hdf "
+    ".hdf5 .grib .bufr".split()
 )
 _TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # never part of an image set
 HEAD: Final = 64
+HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+#: formats that are not read -> how their files begin
+_UNREAD_HEADS: Final = {
+    "PPM": re.compile(rb"P[1-6]\s+(#|\d+\s+\d+\s)|P7\nWIDTH|P[Ff]\n\d"),
+    "ICO": re.compile(rb"\0\0[\x01\x02]\0[^\0]\0...\0", re.DOTALL),
+    "JPEG 2000": re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    "JPEG XL": re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"),
+    "SGI": re.compile(rb"\x01\xda[\x00\x01][\x01\x02]"),
+    "PCX": re.compile(rb"\x0a[\x00-\x05]\x01[\x01\x02\x04\x08]"),
+    "DDS": re.compile(rb"DDS \x7c\0\0\0"),
+    "PSD": re.compile(rb"8BPS\0"),
+    "FITS": re.compile(rb"SIMPLE  ="),
+    "SUN": re.compile(rb"\x59\xa6\x6a\x95"),
+    "QOI": re.compile(rb"qoif"),
+    "EXR": re.compile(rb"\x76\x2f\x31\x01"),
+    "WMF": re.compile(rb"\xd7\xcd\xc6\x9a"),
+    "XCF": re.compile(rb"gimp xcf "),
+    "CR3": re.compile(rb"....ftypcrx ", re.DOTALL),
+    # no magic number: the kinds of colour map and of pixels, their origin at 0, and 8 to 32 bits per pixel
+    "TGA": re.compile(
+        rb".(\0[\x02\x03\x0a\x0b]\0{5}|\x01[\x01\x09]\0\0..[\x10\x18\x20])\0{4}.{4}[\x08\x0f\x10\x18\x20]", re.DOTALL
+    ),
+}
 _POINTER: Final = b"version https://git-lfs"
 POINTER_BYTES: Final = 1024  # the most that a pointer of git-lfs has
 PULL: Final = "git lfs pull"
@@ -96,9 +124,12 @@ def looks_like_picture(path: Path, findings: Findings) -> bool:
         if path.is_file():
             findings.pass_over(path, suffix)
         return False
-    if not is_picture(head_of(path)):
+    head = head_of(path)
+    if not is_picture(head):
         if NO_ENDING.fullmatch(suffix) and is_pointer_file(path):
             leave_out_pointer(path, findings)
+        elif kind := unread_kind(head, suffix):
+            findings.pass_over(path, kind)
         return False
     if NO_ENDING.fullmatch(suffix):
         return regular(path, findings)
@@ -174,12 +205,20 @@ def head_of(path: Path) -> bytes:
         return b""
 
 
+def unread_kind(head: bytes, suffix: str) -> str:
+    """Return as what a file is counted that begins like a picture of a format that is not read; else an empty text."""
+    name = next((name for name, begin in _UNREAD_HEADS.items() if begin.match(head)), "")
+    return (f"{name} without an ending" if NO_ENDING.fullmatch(suffix) else suffix) if name else ""
+
+
 def is_picture(head: bytes) -> bool:
     """Tell by its first bytes whether a file is a picture of a format that is read."""
-    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")):
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")):
+        return True
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):  # TIFF, and BigTIFF for files of more than 4 GiB
         return True
     if head.startswith(b"RIFF"):
         return head[8:12] == b"WEBP"
     if head[4:8] == b"ftyp":
-        return head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
+        return head[8:12] in (*HEIF_BRANDS, b"avif", b"avis")
     return head.startswith(b"BM") and len(head) > 18 and head[6:10] == b"\0\0\0\0"

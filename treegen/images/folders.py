@@ -1,6 +1,6 @@
 """Image sets with one folder per class, at any depth."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
@@ -20,7 +20,12 @@ def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) ->
 
 
 def images_of_folders(
-    root: Path, labels: Labels, findings: Findings, *, without: Collection[Path] = ()
+    root: Path,
+    labels: Labels,
+    findings: Findings,
+    *,
+    without: Collection[Path] = (),
+    is_named: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[LabelledImage]:
     """Yield the images by class and name. A folder named like a class sets the class of all below; the outermost wins.
 
@@ -29,6 +34,7 @@ def images_of_folders(
         labels: finds the classes.
         findings: collects what is left out.
         without: folders whose pictures are read elsewhere.
+        is_named: whether a picture is read elsewhere, as a table names it.
 
     Raises:
         InputError: the root cannot be read.
@@ -41,6 +47,8 @@ def images_of_folders(
     for path in sorted(picture_files(root, findings, without=without), key=attrgetter("parts")):
         names = path.relative_to(root).parts[:-1]
         tops_with_pictures.update(names[:1])
+        if is_named(path):
+            continue
         label = next((class_index for name in names if (class_index := labels.find(name)) is not None), None)
         if label is not None:
             of_class.setdefault(label, []).append(path)

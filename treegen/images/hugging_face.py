@@ -45,7 +45,9 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
         picture = {**columns, "path": dict(settings.columns).get("path", "image")}
         yield from read_parquet(file, picture, split_of_file(file, root), labels, findings)
     if root not in covered:
-        yield from images_of_folders(root, labels, findings, without=covered)
+        yield from images_of_folders(
+            root, labels, findings, without=covered, is_named=lambda path: index.real(path) in index.named
+        )
 
 
 def metadata_tables(root: Path) -> list[Path]:

@@ -155,11 +155,12 @@ class Census:
 
 def take_census(images: "Iterable[LabelledImage]", left_out: Iterable[Skipped], root: Path) -> Census:
     """Count the files of images and of what was left out, each once; a file that any image is of was read."""
-    read = {(image.path, image.member) for image in images}
-    others: dict[tuple[Path, str], Skipped] = {}
+    read = {(os.path.normpath(image.path), image.member) for image in images}
+    others: dict[tuple[str, str], Skipped] = {}
     for each in left_out:
-        if each.exists and (each.path, each.member) not in read:
-            others.setdefault((each.path, each.member), each)
+        key = os.path.normpath(each.path), each.member
+        if each.exists and key not in read:
+            others.setdefault(key, each)
     return Census(read=len(read), left_out=by_reason(others.values(), root))
 
 

@@ -19,7 +19,7 @@ _MOST_LISTED: Final = 5
 _MOST_SHOWN: Final = 200  # characters of a path that is not there
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system
 _ONE_LABEL: Final = "give each picture one label in the table"
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/")
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:image/|//[\w-]+\.[\w.-]+/|www\.[\w-]+\.[\w.-]+/")
 
 
 class _Entry(NamedTuple):
@@ -42,10 +42,11 @@ class PictureIndex:
     Attributes:
         folder: the folder.
         tip: where rows are to name files.
-        named: files that rows have named.
+        named: files that rows have named, with links resolved.
         rows: what the rows of all tables say, by file and crop.
         repeated: rows that name again what is read already.
         windows: rows whose paths were written with Windows separators.
+        linked: picture files that links name again.
     """
 
     folder: Path
@@ -54,14 +55,27 @@ class PictureIndex:
     rows: dict[tuple[str, Crop | None], list[_Entry]] = field(default_factory=dict)
     repeated: int = 0
     windows: int = 0
+    linked: int = 0
     _apart: Findings = field(default_factory=Findings)
     _files: list[Path] | None = None
     _stems: dict[str, list[Path]] = field(default_factory=dict)
+    _folders: dict[str, str] = field(default_factory=dict)
+
+    def real(self, path: Path) -> str:
+        """Return the file that a path leads to, with `..` and links resolved."""
+        if path.name == ".." or path.is_symlink():
+            return os.path.realpath(path)
+        folder = str(path.parent)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return f"{self._folders[folder].rstrip(os.sep)}{os.sep}{path.name}"
 
     def files(self) -> list[Path]:
-        """Return what may be read as a picture, sorted folder by folder."""
+        """Return what may be read as a picture, sorted folder by folder; of several links to a file the first."""
         if self._files is None:
-            self._files = list(picture_files(self.folder, self._apart))
+            below_folder = list(picture_files(self.folder, self._apart))
+            self._files = list({self.real(path): path for path in reversed(below_folder)}.values())[::-1]
+            self.linked = len(below_folder) - len(self._files)
         return self._files
 
     def of_name(self, path: Path) -> list[Path]:
@@ -75,7 +89,7 @@ class PictureIndex:
 
     def add(self, image: LabelledImage, label: str, place: str) -> None:
         """Add what a row says of a picture; the same picture and label in another split is not a repetition."""
-        entries = self.rows.setdefault((os.path.normpath(image.path), image.crop), [])
+        entries = self.rows.setdefault((self.real(image.path), image.crop), [])
         same = [at for at, entry in enumerate(entries) if entry.image.label == image.label]
         if any(image.split in (None, entries[at].image.split) for at in same):
             self.repeated += 1
@@ -115,7 +129,7 @@ class PictureIndex:
         here = [*below] if below is not None else [self.folder]
 
         def loose(path: Path) -> bool:
-            return os.path.normpath(path) not in self.named and any(folder in path.parents for folder in here)
+            return self.real(path) not in self.named and any(folder in path.parents for folder in here)
 
         for file in filter(loose, self.files()):
             findings.pass_over(file, "in no table")
@@ -124,6 +138,9 @@ class PictureIndex:
         if self.repeated:
             rows = "row names" if self.repeated == 1 else "rows name"
             findings.notes.append(f"{self.repeated} {rows} a picture again with the same label: each counts once")
+        if self.linked:
+            files = counted(self.linked, "path is a link", "paths are links")
+            findings.notes.append(f"{files} to a picture that is in the folder too: each file counts once")
         if self.windows:
             paths = "path has" if self.windows == 1 else "paths have"
             findings.notes.append(f"{self.windows} {paths} Windows separators (\\), which were read as /")
@@ -135,6 +152,7 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     table = settings.source
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
         yield from read_parquet(table, columns, split_of_file(table, table.parent), labels, findings)
+        PictureIndex(folder=settings.root, tip="").finish(findings)
         return
     tip = f"paths are relative to {settings.root}; `folder` below [images] names another folder"
     index = PictureIndex(folder=settings.root, tip=tip)
@@ -172,7 +190,8 @@ def read_table(
         # a row with an unknown label counts under that label alone, so its other faults are not reported
         path = _file_of(text, folder, index, findings if class_index is not None else Findings(), place)
         if path:
-            index.named.add(os.path.normpath(path))
+            path = _normalised(path)
+            index.named.add(index.real(path))
         if class_index is None:
             findings.strangers[labels.named(label)] += 1
             if path and path.is_file():
@@ -190,6 +209,14 @@ def read_table(
             f"{table}: {len(faults)} line{'s' if len(faults) > 1 else ''} cannot be used{listed}{more}",
             "correct the lines",
         )
+
+
+def _normalised(path: Path) -> Path:
+    """Return a path without `..`, so that one file has one name; unless a link makes that another file."""
+    if ".." not in path.parts:
+        return path
+    shorter = Path(os.path.normpath(path))
+    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
 def _shortened(text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from treegen.errors import InputError
 from treegen.images.files import is_pointer, leave_out_pointer, leave_out_unreadable
 from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, split_called
+from treegen.images.pictures import check_begin
 from treegen.images.tables import batches, label_names, open_parquet, picture_columns
 from treegen.text import show
 
@@ -74,7 +75,17 @@ def read_parquet(
                         findings.pass_over(
                             path, "with a label that is not a class" if text else "without a label", member
                         )
-                    else:
+                    elif _begins_like_picture(data, path, member, findings):
                         yield LabelledImage(
                             path=path, label=index, member=member, offset=number - 1, size=len(data), split=split
                         )
+
+
+def _begins_like_picture(data: bytes, path: Path, member: str, findings: Findings) -> bool:
+    """Tell by its first bytes whether a cell is a picture; one that is not joins the findings."""
+    try:
+        check_begin(data)
+    except ValueError as error:
+        findings.leave_out(path, str(error), member)
+        return False
+    return True

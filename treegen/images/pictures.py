@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from treegen.extras import EXTRAS, is_installed
 from treegen.files import open_regular
-from treegen.images.files import HEAD, is_picture, reads_avif
+from treegen.images.files import HEAD, HEIF_BRANDS, POINTER_BYTES, PULL, is_picture, is_pointer, reads_avif
 from treegen.images.interface import WHOLE, Crop, LabelledImage
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ DECODING: Final = 2
 _MOST_PIXELS: Final = 89_478_485  # Pillow's own limit: 256 MiB in RGB
 MOST_BYTES: Final = 512 * 2**20  # of the encoded picture; the pixels that are decoded take less without compression
 _PIECE: Final = 2**20
-_HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what decoders log of damaged files is printed
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # none that Pillow hands to external programs
 
@@ -128,7 +127,7 @@ def open_image(path: Path | IO[bytes], crop: Crop = WHOLE) -> "Image.Image":
 
 
 def check_header(image: LabelledImage) -> None:
-    """Raise unless a picture begins like one; its pixels are not decoded. The pictures of Parquet files are not read.
+    """Raise unless a picture begins like one; its pixels are not decoded. Of Parquet, the reader does so itself.
 
     Raises:
         OSError: it cannot be read.
@@ -141,7 +140,17 @@ def check_header(image: LabelledImage) -> None:
         file.seek(image.offset)
         head = file.read(min(HEAD, size))
     if not is_picture(head):  # of some formats only the decoder knows every way to begin
-        with _opened(BytesIO(read_bytes(image))):
+        check_begin(read_bytes(image))
+
+
+def check_begin(data: bytes) -> None:
+    """Raise unless bytes begin like a picture.
+
+    Raises:
+        ValueError: they are of no format that is read.
+    """
+    if not is_picture(data[:HEAD]):
+        with _opened(BytesIO(data)):
             pass
 
 
@@ -169,6 +178,8 @@ def _opened(path: Path | IO[bytes]) -> "Iterator[Image.Image]":
     except IsADirectoryError:
         raise ValueError("a folder, not an image") from None
     except UnidentifiedImageError:
+        if _is_pointer(path):
+            raise ValueError(f"a git-lfs pointer, not the picture: {PULL}") from None
         if _is_heif(path) and not _heif():
             raise ValueError(f"a HEIC picture; to read it: {EXTRAS['heif'].command}") from None
         raise ValueError("not an image that can be read (PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, HEIC)") from None
@@ -210,7 +221,17 @@ def _is_heif(path: Path | IO[bytes]) -> bool:
             return _is_heif(file)
     path.seek(0)
     head = path.read(12)
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
+
+
+def _is_pointer(path: Path | IO[bytes]) -> bool:
+    """Detect a pointer of git-lfs."""
+    if isinstance(path, Path):
+        with path.open("rb") as file:
+            return _is_pointer(file)
+    path.seek(0)
+    head = path.read(POINTER_BYTES)
+    return is_pointer(head, len(head))
 
 
 def _in_rgb(image: "Image.Image") -> "Image.Image":

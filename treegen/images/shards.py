@@ -25,10 +25,11 @@ from treegen.images.files import (
     leave_out_pointer,
     leave_out_unreadable,
     picture_files,
+    unread_kind,
 )
-from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SplitName, split_called
+from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SplitName, below, split_called
 from treegen.images.pictures import MOST_BYTES
-from treegen.text import encodable, show
+from treegen.text import counted, encodable, show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
@@ -49,19 +50,35 @@ def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> 
         raise InputError(
             f"{settings.source}: no such tars", "correct `shards` below [images]; an example is data/*.tar"
         )
+    first_of = {path.resolve(): path for path in reversed(paths)}  # a link to another tar is not read again
     for path in paths:
+        if first_of[path.resolve()] != path:
+            continue
         if not path.is_file():
             findings.leave_out(path, "no such tar", exists=False, tip="correct `shards` below [images]")
         elif is_pointer_file(path):
             leave_out_pointer(path, findings, what="tar")
         else:
             yield from _read_tar(path, split_of_tar(path, settings.root), labels, findings)
-    others = sorted({path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")} - set(paths))
-    if others:
-        does = "other tar in the same folder does" if len(others) == 1 else "other tars in the same folder do"
-        findings.notes.append(f"{len(others)} {does} not match {settings.source.name}: first {others[0].name}")
+    if repeated := len(paths) - len(first_of):
+        are = counted(repeated, "tar is a link", "tars are links")
+        findings.notes.append(f"{are} to another of the set: each tar is read once")
+    _note_others(settings, paths, findings, everywhere=labels.needed)
     if labels.needed:
         _count_beside(settings.root, set(paths), findings)
+
+
+def _note_others(settings: ImageSettings, paths: Sequence[Path], findings: Findings, *, everywhere: bool) -> None:
+    """Note the tars beside a set that are not of it: in its folders, or everywhere below, also in other splits."""
+    root = settings.root.parent if split_called(settings.root.name) else settings.root
+    candidates = {path for folder in {p.parent for p in paths} for path in folder.glob("*.tar")}
+    candidates |= set(root.rglob("*.tar")) if everywhere else set()
+    read = {path.resolve() for path in paths}
+    others = sorted(path for path in candidates - set(paths) if path.is_file() and path.resolve() not in read)
+    if others:
+        does = "other tar does" if len(others) == 1 else "other tars do"
+        first = below(others[0], root)
+        findings.notes.append(f"{len(others)} {does} not match {below(settings.source, root)}: first {first}")
 
 
 def _count_beside(root: Path, tars: Collection[Path], findings: Findings) -> None:
@@ -178,6 +195,7 @@ def _read_members(
     before = len(findings.skipped), len(findings.passed_over)
     by_key, by_stem = dict[str, dict[str, tarfile.TarInfo]](), dict[str, dict[str, tarfile.TarInfo]]()
     pictures, duplicates, names = dict[str, list[tarfile.TarInfo]](), set[str](), set[str]()
+    other_files = dict[str, str]()
     for member in members:
         (key, ending), (stem, last) = _split_key(member.name), _split_ending(member.name)
         if last in _LABELS and not _hidden(member.name):
@@ -188,6 +206,8 @@ def _read_members(
                 by_key.setdefault(key, {}).setdefault(ending, member)
         elif _looks_like_picture(tar, path, member, _unique_name(member, names), findings):
             pictures.setdefault(key, []).append(member)
+        else:
+            other_files.setdefault(key, member.name)
         names.add(member.name)
     for key, group in pictures.items():  # only now: a label may come after its picture
         names_read = set[str]()
@@ -215,7 +235,9 @@ def _read_members(
     for label in (member for group in by_stem.values() for member in group.values()):
         key = _split_key(label.name)[0]
         if key not in keys and not key.rpartition("/")[2].startswith("_"):
-            findings.leave_out(path, "a label without a picture", key, exists=False, tip=_GIVE_LABELS)
+            other = other_files.get(key)
+            reason = f"a label of {show(other)}, not of a picture" if other else "a label without a picture"
+            findings.leave_out(path, reason, key, exists=False, tip=_GIVE_LABELS)
 
 
 def _unique_name(member: tarfile.TarInfo, names: Collection[str]) -> str:
@@ -248,8 +270,12 @@ def _looks_like_picture(
     if is_pointer(head, member.size) and (ending in SUFFIXES or NO_ENDING.fullmatch(ending)):
         leave_out_pointer(path, findings, name)
         return False
-    if ending in SUFFIXES or not is_picture(head):
-        return ending in SUFFIXES
+    if ending in SUFFIXES:
+        return True
+    if not is_picture(head):
+        if kind := unread_kind(head, ending):
+            findings.pass_over(path, kind, name)
+        return False
     if NO_ENDING.fullmatch(ending):
         return True
     findings.pass_over(path, ending, name)
@@ -290,6 +316,9 @@ def _read_sample(
     if not label and labels.needed:
         reason = f"no label: no {', '.join(_LABELS[:-1])} or {_LABELS[-1]} file with its key"
         findings.leave_out(path, reason, picture.name, kind="without a label", tip=_GIVE_LABELS)
+    elif labels.needed and labels.names and (other := _contradiction(tar, label_files, index, labels)):
+        reason = f"contradictory labels: {show(label)} and {show(other)}"
+        findings.leave_out(path, reason, picture.name, kind="with contradictory labels", tip=_GIVE_LABELS)
     elif index is None:
         findings.strangers[labels.named(label)] += 1
         findings.pass_over(path, _NO_CLASS, picture.name)
@@ -297,6 +326,20 @@ def _read_sample(
         yield LabelledImage(
             path=path, label=index, member=picture.name, offset=picture.offset_data, size=picture.size, split=split
         )
+
+
+def _contradiction(
+    tar: tarfile.TarFile, label_files: Mapping[str, tarfile.TarInfo], index: int | None, labels: Labels
+) -> str:
+    """Return the label of another label file of a sample, if it is another class; captions are not compared."""
+    for ending in label_files.keys() - {"txt"}:
+        try:
+            label = _label(tar, {ending: label_files[ending]})
+        except (ValueError, tarfile.TarError, OSError):
+            continue
+        if label and labels.find(label) not in (None, index):
+            return label
+    return ""
 
 
 def _label(tar: tarfile.TarFile, label_files: Mapping[str, tarfile.TarInfo]) -> str:

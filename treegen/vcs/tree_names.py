@@ -154,7 +154,8 @@ def _text_at(name: TreeName) -> str:
     with Store(name.path) as store:
         revisions = store.revisions()
     if not revisions:
-        raise InputError(f"{name.path}: has no history", "the history in this folder belongs to other trees")
+        missing = "has no history" if is_there(name.path) else "no such file, and no history of one"
+        raise InputError(f"{name.path}: {missing}", "the history in this folder belongs to other trees")
     if name.revision == "approved":
         return _approved_text(name.path, revisions)
     if found := _numbered(revisions, name.revision):

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -270,6 +270,14 @@ def _table_labels(table: Path, path: str = "path", label: str = "label") -> tupl
     return f"\ncolumns = {{{line}}}" if line else "", tuple(sorted(labels - {""}))
 
 
+def _named_files(table: Path, root: Path) -> Iterator[Path]:
+    """Yield the files that a metadata table names, below the root as its folders are."""
+    heads, rows = columns_of(table)
+    column = "file_name" if "file_name" in heads else guess_columns(heads, rows)[0]
+    for row in rows if column else ():
+        yield root / os.path.relpath(table.parent / row[str(column)].strip(), root)
+
+
 def _parquet_labels(file: Path) -> tuple[str, ...]:
     """Return the names of a Parquet file's ClassLabel, else the values of its column `label`, sorted."""
     if names := label_names(file):
@@ -286,7 +294,7 @@ def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
     found = {name for table in tables for name in _table_labels(table, "file_name")[1]}
     covered = {table.parent for table in tables}
     if root not in covered and not files:
-        found |= _class_folders(root, covered)
+        found |= _class_folders(root, covered | {path.parent for table in tables for path in _named_files(table, root)})
     if not (ordered or found):
         _refuse_first(findings, root)
     return tuple(dict.fromkeys([*ordered, *sorted(found)]))
@@ -305,25 +313,30 @@ def _refuse_first(findings: Findings, root: Path) -> None:
 def _class_folders(images: Path, covered: Collection[Path] = ()) -> set[str]:
     """Return the names of the folders that contain a picture: the outermost that neither are splits nor hold any.
 
-    Beside splits that hold folders of classes, a folder that only holds folders too is a split of an unknown name;
-    beside splits with tables any folder is.
+    A folder that is called like a split is one if it holds folders or a table does so for it, or if there are no
+    others: a class may be called "train". Beside splits that hold folders of classes, a folder that only holds folders
+    too is a split of an unknown name; beside splits with tables any folder is.
     """
     inside = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith("."))
     splits = [p for p in inside if split_called(p.name)]
+    if len(splits) < len(inside) and not any(p in covered or _holds_classes(p) for p in splits):
+        splits = []
     found = set[str]().union(*(_class_folders(split, covered) for split in splits if split not in covered))
     beside_splits, beside_tables = bool(found), any(split in covered for split in splits)
     for inner in (p for p in inside if p not in splits and p not in covered):
         if any(p.is_dir() and _holds_classes(p) for p in inner.iterdir()):
             found |= _class_folders(inner, covered)
-        elif not beside_tables and _holds_pictures(inner, deep=not beside_splits):
+        elif not beside_tables and _holds_pictures(inner, covered, deep=not beside_splits):
             found.add(inner.name)
     return found
 
 
-def _holds_pictures(folder: Path, *, deep: bool = True) -> bool:
+def _holds_pictures(folder: Path, covered: Collection[Path], *, deep: bool = True) -> bool:
     """Return whether a folder holds a picture, readable here or not; or if not `deep`, whether it does so itself."""
-    findings, inner = Findings(), () if deep else {path for path in folder.iterdir() if path.is_dir()}
-    return any(picture_files(folder, findings, without=inner)) or any(each.exists for each in findings.skipped)
+    findings, inner = Findings(), set() if deep else {path for path in folder.iterdir() if path.is_dir()}
+    return any(picture_files(folder, findings, without={*covered, *inner})) or any(
+        each.exists for each in findings.skipped
+    )
 
 
 def _holds_classes(folder: Path) -> bool:

@@ -320,10 +320,10 @@ def _hardly_answering(tree: Tree) -> Iterator[Problem]:
     for rule in tree.rules:
         given = dict(rule.answers)
         answers = [name for name in names if given.get(name) is not None]
-        if len(answers) <= _FEW_ANSWERS and len(answers) < len(names):
-            where = f"only {' and '.join(map(show, answers))}" if answers else "no group"
+        if 0 < len(answers) <= _FEW_ANSWERS and len(answers) < len(names):  # of none TG201 says so
+            where = " and ".join(map(show, answers))
             message = (
-                f"{show(rule.name)} is answered by {where} of {len(names)} groups, the rest is null: "
+                f"{show(rule.name)} is answered by only {where} of {len(names)} groups, the rest is null: "
                 "its score rests on that alone; give it the answers that most of its images show"
             )
             yield Problem(code="TG610", pointer=pointer_to("rules", rule.name), message=message)
