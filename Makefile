@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint $(LOCK)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
-FAST := -n 2 --dist loadfile -m 'not (terminal or ray or litellm or package or browser or slow)'
+FAST := -n 2 --dist loadfile -m 'not (app or terminal or ray or litellm or package or browser or slow)'
 # The only versions that are chosen by hand: newer ones change the figures of the benchmarks, and are 3 GB to download.
 PINNED := torch==2.14.1 torchvision==0.29.1
 

@@ -116,6 +116,7 @@ def test_lines_alone_would_give_a_class_another_option(pond: Git) -> None:
     assert "TG302" in treegen(pond, "check", "tree.json")[1]
 
 
+@pytest.mark.slow
 def test_with_the_driver_the_same_merge_is_clean_and_every_word_is_right(ready: Git) -> None:
     branch(ready, TOAD, GRAY)
     ready("merge", "-q", "other")
@@ -127,12 +128,14 @@ def test_with_the_driver_the_same_merge_is_clean_and_every_word_is_right(ready: 
     assert len(ready("log", "-1", "--format=%P").split()) == 2
 
 
+@pytest.mark.slow
 def test_the_other_direction_says_the_same(ready: Git) -> None:
     branch(ready, GRAY, TOAD)
     ready("merge", "-q", "other")
     assert words(read(ready)) == MERGED
 
 
+@pytest.mark.slow
 def test_trees_in_folders_with_odd_names_are_merged_too(ready: Git) -> None:
     """Spaces, quotes and other letters reach the driver as they are."""
     name = "bäume & $co/a 'b'/tree.json"

@@ -89,6 +89,7 @@ def test_what_is_in_the_cache_is_not_embedded_again_under_any_name(
     assert (table.vectors == np.stack([kept[k] for k in keys]).astype(np.float16)).all()
 
 
+@pytest.mark.slow
 def test_a_table_from_the_cache_and_one_without_are_equal_to_the_bit(few: Path, tmp_path: Path, embed: Embed) -> None:
     embed(few, output=tmp_path / "plain")
     embed(few, cache=tmp_path / "cache.sqlite")
@@ -164,6 +165,7 @@ def test_leftovers_of_a_killed_run_are_no_rows(few: Path, tmp_path: Path, embed:
     assert [p.suffix for p in out.iterdir()] == [".parquet"]
 
 
+@pytest.mark.slow
 def test_rows_of_another_crop_or_tree_are_refused(
     sketchbook: Path, tree_file: Path, tmp_path: Path, embed: Embed
 ) -> None:
@@ -319,6 +321,7 @@ def test_a_manifest_needs_no_labels_and_may_leave_some_out(few: Path, tmp_path: 
         assert read_table(tmp_path / name).columns["label"] == labels
 
 
+@pytest.mark.slow
 def test_pictures_in_shards_are_embedded_once_under_any_name(few: Path, tmp_path: Path, embed: Embed) -> None:
     shard, cache = tmp_path / "part-0.tar", tmp_path / "cache.sqlite"
     with tarfile.open(shard, "w") as tar:

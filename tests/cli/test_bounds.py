@@ -73,6 +73,7 @@ def test_dots_and_brackets_in_texts_nest_nothing(run: Run, tmp_path: Path) -> No
     assert run("check", tmp_path / "domain.toml").code == 0
 
 
+@pytest.mark.slow
 def test_more_classes_than_any_use_are_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("".join(f"class {n}\n" for n in range(300_000)), encoding="utf-8")
     (tmp_path / "domain.toml").write_text('name = "pond"\nclasses_file = "classes.txt"\n', encoding="utf-8")
@@ -88,6 +89,7 @@ def test_more_classes_than_any_use_are_refused(run: Run, tmp_path: Path) -> None
         ("options", {"a": {"prompt": "{}", "options": [str(n) for n in range(60_000)]}}, {"c": {"a": 0}}),
     ],
 )
+@pytest.mark.slow
 def test_a_tree_beyond_every_use_is_refused_with_its_counts(
     run: Run, tmp_path: Path, what: str, groups: dict[str, object], rules: dict[str, object]
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_member_that_claims_an_absurd_size_is_left_out_and_the_others_are_read
 
 
 @pytest.mark.parametrize("pattern", ["{0..99999999999}.tar", "{0..9999}-{0..9999}.tar"])
+@pytest.mark.slow
 def test_a_range_of_shards_without_end_is_refused(run: Run, tmp_path: Path, pattern: str) -> None:
     shards(tmp_path, pattern)
     done = run("check", tmp_path / "domain.toml")

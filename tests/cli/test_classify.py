@@ -10,6 +10,7 @@ from PIL import Image
 from tests.conftest import Run
 
 
+@pytest.mark.slow
 def test_classify_shows_the_chain_of_answers(run: Run, tree_file: Path) -> None:
     """Each image gets a label and every group's answer; an unreadable one is named and the exit code is 2."""
     images = tree_file.parent / "images"

@@ -5,6 +5,7 @@ import io
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sysconfig
 import tarfile
@@ -180,24 +181,24 @@ INSTALLED: Final = ("image", "CSV", "class list", "tar", "Parquet", "broken link
 STYLED: Final = re.compile(r"\x1b\[[\d;]*m")
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: a domain with a tree and a history, one without, and files of other kinds."""
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a domain with a tree and a history, one domain without, and files of other kinds."""
+    folder = tmp_path_factory.mktemp("template")
     for name in ("pond", "lake", "pictures"):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir()
     for name in ("pond", "lake"):
-        (tmp_path / name / "domain.toml").write_text(DOMAIN, encoding="utf-8")
-    (tmp_path / "pond" / "tree.json").write_text(TREE, encoding="utf-8")
-    with Store(tmp_path / "pond" / "tree.json") as store:
+        (folder / name / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    (folder / "pond" / "tree.json").write_text(TREE, encoding="utf-8")
+    with Store(folder / "pond" / "tree.json") as store:
         store.add_revision(tree_of(TREE, ""), author="llm", note="draft", parent=None)
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
-    (tmp_path / "data.bin").write_bytes(b"\x01\x00\x02")
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    (folder / "data.bin").write_bytes(b"\x01\x00\x02")
     for name, text in (("score", '{"accuracy": 1}'), ("list", "[1]"), ("notes", "Wren: brown"), ("empty", "")):
-        (tmp_path / f"{name}.json").write_text(text, encoding="utf-8")
-    os.mkfifo(tmp_path / "pipe.json")
-    (tmp_path / "gone.json").symlink_to("nowhere.json")
-    (tmp_path / "photos" / "Wren").mkdir(parents=True)
-    (tmp_path / "photos" / "Wren" / "1.jpg").write_bytes(b"\xff\xd8\xff")
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    (folder / "gone.json").symlink_to("nowhere.json")
+    (folder / "photos" / "Wren").mkdir(parents=True)
+    (folder / "photos" / "Wren" / "1.jpg").write_bytes(b"\xff\xd8\xff")
     for name, text in {
         "images.csv": "path,label\na.png,Wren\n",
         "export.json": "path;label\na.png;Wren\n",
@@ -207,13 +208,21 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "system.txt": f"system = {TREE}",
         "damaged.json": TREE[: len(TREE) // 2],
     }.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    with tarfile.open(tmp_path / "images.tar", "w") as tar:
-        tar.add(tmp_path / "picture.png", "a.png")
-    (tmp_path / "images.parquet").write_bytes(b"PAR1" + bytes(20) + b"PAR1")
-    (tmp_path / "tree.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    (tmp_path / "tree.json.gz").write_bytes(gzip.compress(TREE.encode()))
-    (tmp_path / "reply.txt").write_text(TREE, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
+    with tarfile.open(folder / "images.tar", "w") as tar:
+        tar.add(folder / "picture.png", "a.png")
+    (folder / "images.parquet").write_bytes(b"PAR1" + bytes(20) + b"PAR1")
+    (folder / "tree.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (folder / "tree.json.gz").write_bytes(gzip.compress(TREE.encode()))
+    (folder / "reply.txt").write_text(TREE, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def place(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: a copy of the template, with a pipe."""
+    shutil.copytree(template, tmp_path, symlinks=True, dirs_exist_ok=True)
+    os.mkfifo(tmp_path / "pipe.json")
     monkeypatch.chdir(tmp_path)
     for name in ("TREEGEN_DEBUG", "TREEGEN_MODEL", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)

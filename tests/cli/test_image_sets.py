@@ -657,6 +657,7 @@ def test_a_broken_picture_in_two_rows_is_left_out_once(run: Run, tree_file: Path
     assert (done["files"]["found"], done["skipped"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_picture_with_several_labels_keeps_its_rows_when_another_is_added(
     run: Run, tree_file: Path, tmp_path: Path
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_rule_that_the_domain_names_is_used_without_being_frozen(run: Run, tre
     assert f" by {rule}; next " in done.out
 
 
+@pytest.mark.slow
 def test_a_rule_that_learns_needs_images_or_to_be_frozen(run: Run, tree_file: Path) -> None:
     domain, image = tree_file.parent / "domain.toml", next((tree_file.parent / "images").rglob("*.png"))
     text = re.sub(r"\[images\]\n(?:.+\n)*", "", domain.read_text())

@@ -23,6 +23,7 @@ def place(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_without_a_terminal_it_takes_the_defaults_and_stops_where_an_answer_is_missing(run: Run, place: Path) -> None:
     """The chat window is the default without a key; the second run continues, scores, and asks nothing again."""
     first = run(

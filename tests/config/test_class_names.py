@@ -84,6 +84,7 @@ def test_names_that_say_nothing_are_told_before_a_model_is_asked(listed: Path, r
     assert doubtful(["Wren", "7-spot ladybird", "20 pence"]) == []
 
 
+@pytest.mark.slow
 def test_ten_thousand_classes_are_planned(listed: Path, run: Run, tmp_path: Path) -> None:
     """251 requests; the first is written out, and it names all of them."""
     listed.write_text("\n".join(f"Creature {n}" for n in range(10_000)), encoding="utf-8")

@@ -73,6 +73,7 @@ def test_every_key_of_the_examples_is_at_a_line_that_holds_it(path: Path) -> Non
 
 
 @given(st.text("abc\"'=[]{}.#\n \\", max_size=60))
+@pytest.mark.slow
 def test_any_text_can_be_searched(text: str) -> None:
     for place in locate_toml(text, ["/a", "/a/b", "/c"]).values():
         assert 1 <= place.line <= text.count("\n") + 1

@@ -132,6 +132,7 @@ def test_a_class_list_that_is_a_link_is_not_read(run: Run, tmp_path: Path) -> No
     assert (done.code, "secret" in done.out + done.err) == (2, False)
 
 
+@pytest.mark.slow
 def test_a_template_that_is_a_link_is_not_sent(run: Run, tmp_path: Path) -> None:
     (tmp_path / "answer.txt").write_text(TREE, encoding="utf-8")
     (tmp_path / "private.txt").write_text("my secret", encoding="utf-8")

@@ -134,6 +134,7 @@ def readers(domain: Domain) -> dict[str, tuple[Reader, Any]]:
 
 
 @pytest.mark.parametrize("kind", ["tree", "patch", "groups", "rules", "apart", "descriptions"])
+@pytest.mark.slow
 def test_no_reply_makes_a_reader_raise(kind: str, tmp_path: Path) -> None:
     """A reader gives problems; what it raises would be told as a fault of the reply that nobody can act on."""
     (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
@@ -166,6 +167,7 @@ def assert_no_bug(run: Run, pond: Path, *arguments: object) -> None:
         assert logged.code in (0, 2), logged.err
 
 
+@pytest.mark.slow
 def test_no_recording_ends_a_run_with_a_bug(run: Run, pond: Path, tmp_path: Path) -> None:
     """Figures, models and reasons of another type; the reply itself is sound, so there is a tree."""
     recorded = pond / "said.jsonl"

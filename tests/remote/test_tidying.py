@@ -65,6 +65,7 @@ def test_a_line_keeps_its_end() -> None:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(VALUES, VALUES, VALUES)
+@pytest.mark.slow
 def test_whatever_is_sent_becomes_counts_and_a_text(usage: Any, content: Any, choice: Any) -> None:
     message = {"content": content}
     data = json.loads(tidy_body(json.dumps({"choices": [{"delta": message}, choice], "usage": usage}).encode()))

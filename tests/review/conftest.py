@@ -111,6 +111,13 @@ async def _opened(path: Path, size: tuple[int, int] = (100, 30)) -> AsyncIterato
             yield Player(app, pilot)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs the whole application, each of which takes about a second."""
+    for item in items:
+        if "play" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.app)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

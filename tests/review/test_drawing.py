@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 import pyte
+import pytest
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import ControlType, Segment
@@ -40,6 +41,7 @@ def screen_of(*texts: str) -> list[list[object]]:
     return cells_of(screen)
 
 
+@pytest.mark.slow
 def test_changes_lead_to_the_screen_that_a_full_drawing_leads_to() -> None:
     for seed in range(300):
         dice = random.Random(seed)

@@ -141,6 +141,7 @@ async def test_a_read_only_review_changes_nothing_and_says_why(unseen: Path) -> 
     assert unseen.read_text() == text
 
 
+@pytest.mark.slow
 async def test_a_theme_is_for_one_review(unseen: Path) -> None:
     for theme, expected in (("nord", "nord"), (None, "textual-dark")):
         app = open_app(unseen, theme=theme)
@@ -158,6 +159,7 @@ def test_a_theme_that_is_unknown_is_refused(run: Run, unseen: Path, monkeypatch:
     assert '"nord"' in done.err
 
 
+@pytest.mark.slow
 def test_without_an_argument_the_tree_of_the_folder_is_reviewed(unseen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(unseen.parent)
     screen = Screen(Path(), "true")

@@ -34,6 +34,7 @@ def test_a_longer_message_waits_for_the_one_before_it_and_an_echo_replaces_anoth
     assert later == []
 
 
+@pytest.mark.slow
 async def test_one_toast_is_shown_and_the_status_line_is_free(unseen: Path) -> None:
     app = open_app(unseen)
     with app.review:

@@ -46,6 +46,7 @@ def test_previews_are_counted_with_the_images_that_flip(tree_file: Path) -> None
     assert rows == [("preview", p.n, len(p.to_right) + len(p.to_wrong)) for p in previews]
 
 
+@pytest.mark.slow
 def test_score_and_log_show_the_luck_of_an_edited_tree_and_not_of_the_first(run: Run, tree_file: Path) -> None:
     first = run("score", tree_file, "--dev")
     tree = load_tree(tree_file)

@@ -47,6 +47,7 @@ def test_problems_are_those_of_the_tree_as_it_is_now(tree_file: Path) -> None:
     review.close()
 
 
+@pytest.mark.slow
 def test_the_score_is_of_the_tree_at_the_time_and_stale_after_a_change(tree_file: Path) -> None:
     review = ReviewModel(tree_file)
     tree = review.tree
@@ -73,6 +74,7 @@ def test_a_job_that_fails_leaves_the_next_one_its_thread(tree_file: Path) -> Non
     review.close()
 
 
+@pytest.mark.slow
 def test_feedback_before_the_first_score_loads_the_encoder_once_and_embeds_once(
     tree_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,6 +204,7 @@ def test_encoder_and_evaluator_share_one_cache_and_close_it(sketchbook: Path) ->
     assert {"cache", "encoder", "evaluator", "store"}.isdisjoint(vars(workspace))
 
 
+@pytest.mark.slow
 def test_without_images_no_folder_is_made_for_a_cache(workspace: Workspace) -> None:
     assert workspace.domain.images is None
     workspace.encoder.count_tokens("a drawing")

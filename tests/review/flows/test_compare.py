@@ -83,6 +83,7 @@ async def test_what_was_approved_is_compared_with_by_itself(
         assert player.app.review.changed.groups == set()
 
 
+@pytest.mark.slow
 def test_a_change_is_restored_on_a_real_terminal(unseen: Path) -> None:
     screen = Screen(unseen, "true")
     try:

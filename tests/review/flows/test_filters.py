@@ -88,6 +88,7 @@ async def test_the_palette_finds_what_the_tree_consists_of(play: Open, unseen: P
         assert len(shown(player)) == 13, "the filter would hide it"
 
 
+@pytest.mark.slow
 def test_a_filter_on_a_real_terminal(unseen: Path) -> None:
     screen = Screen(unseen, "true")
     try:

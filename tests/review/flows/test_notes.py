@@ -110,6 +110,7 @@ async def test_comments_go_into_the_approval(play: Open, unseen: Path, monkeypat
     assert review["comments"] == [{"on": 'the group "colour"', "text": "checked twice"}]
 
 
+@pytest.mark.slow
 def test_marks_and_comments_survive_a_kill_on_a_real_terminal(unseen: Path) -> None:
     screen = Screen(unseen, "true")
     try:

@@ -151,6 +151,7 @@ def large() -> dict[str, Any]:
     return {"domain": "large", "classification_groups": {"tens": group, "ones": group}, "rules": rules}
 
 
+@pytest.mark.slow
 def test_one_wrong_index_among_ten_thousand_classes_is_found_at_its_place(large: dict[str, Any]) -> None:
     data = copy.deepcopy(large)
     data["rules"]["Creature 9876"]["ones"] = 100

@@ -93,6 +93,7 @@ def test_a_doubtful_rule_is_left_alone_with_all_groups(content: dict[str, Any]) 
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
+@pytest.mark.slow
 def test_a_change_said_to_leave_a_tree_valid_leaves_it_without_errors(data: st.DataObject) -> None:
     tree = data.draw(trees())
     if not errors_of(_problems(tree)):
