@@ -21,6 +21,8 @@ from treegen.tree.document import dump, tree_from
 from treegen.tree.model import Tree
 from treegen.vcs.versions import tree_of
 
+pytestmark = pytest.mark.slow
+
 POND = tree_from(
     {
         "domain": "pond",
@@ -116,7 +118,6 @@ def test_lines_alone_would_give_a_class_another_option(pond: Git) -> None:
     assert "TG302" in treegen(pond, "check", "tree.json")[1]
 
 
-@pytest.mark.slow
 def test_with_the_driver_the_same_merge_is_clean_and_every_word_is_right(ready: Git) -> None:
     branch(ready, TOAD, GRAY)
     ready("merge", "-q", "other")
@@ -128,14 +129,12 @@ def test_with_the_driver_the_same_merge_is_clean_and_every_word_is_right(ready: 
     assert len(ready("log", "-1", "--format=%P").split()) == 2
 
 
-@pytest.mark.slow
 def test_the_other_direction_says_the_same(ready: Git) -> None:
     branch(ready, GRAY, TOAD)
     ready("merge", "-q", "other")
     assert words(read(ready)) == MERGED
 
 
-@pytest.mark.slow
 def test_trees_in_folders_with_odd_names_are_merged_too(ready: Git) -> None:
     """Spaces, quotes and other letters reach the driver as they are."""
     name = "bäume & $co/a 'b'/tree.json"
@@ -147,7 +146,6 @@ def test_trees_in_folders_with_odd_names_are_merged_too(ready: Git) -> None:
     assert words(read(ready, name)) == MERGED
 
 
-@pytest.mark.slow
 def test_a_conflict_leaves_a_tree_that_check_refuses_and_resolve_ends(ready: Git) -> None:
     eel = {"class_name": "Eel", "group": "legs", "old": "no"}
     branch(ready, (*TOAD, RuleChanged(**eel, new="four")), (*GRAY, RuleChanged(**eel, new="two")))
@@ -242,7 +240,6 @@ def test_stash_pop_uses_the_driver(ready: Git) -> None:
     assert ready("stash", "list") == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", [("diff",), ("log", "-p", "-1"), ("show",)])
 def test_git_shows_words_and_no_indices(ready: Git, command: tuple[str, ...]) -> None:
     """The class stands in the head of its hunk; lines whose index alone moved are not there."""
@@ -293,7 +290,6 @@ def test_after_undo_git_merges_lines_again(ready: Git) -> None:
     assert "<<<<<<< " in (ready.folder / "tree.json").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_a_clone_has_the_attributes_and_needs_the_setup_once(ready: Git, tmp_path: Path) -> None:
     """Until then git merges lines, and the digest conflicts."""
     branch(ready, TOAD, GRAY)
@@ -334,7 +330,6 @@ def hooks(pond: Git, tmp_path: Path) -> Git:
     return pond
 
 
-@pytest.mark.slow
 def test_the_hook_stops_a_broken_tree_and_lets_a_sound_one_through(hooks: Git) -> None:
     assert treegen(hooks, "git-setup", "--pre-commit")[0] == 0
     done = hooks.run("install", program="pre-commit")
@@ -358,7 +353,6 @@ def test_the_hook_stops_a_broken_tree_and_lets_a_sound_one_through(hooks: Git) -
     assert hooks("log", "-1", "--format=%s") == "sound"
 
 
-@pytest.mark.slow
 def test_a_merge_with_conflicts_cannot_be_committed_past_the_hook(hooks: Git) -> None:
     assert treegen(hooks, "git-setup", "--pre-commit")[0] == 0
     assert hooks.run("install", program="pre-commit").returncode == 0
@@ -376,7 +370,6 @@ def test_a_merge_with_conflicts_cannot_be_committed_past_the_hook(hooks: Git) ->
     assert commit.returncode == 0, commit.stderr + commit.stdout
 
 
-@pytest.mark.slow
 def test_the_hooks_that_this_repository_offers_run(hooks: Git) -> None:
     """As somebody else's configuration would name them; pre-commit takes the files as they are, committed or not."""
     if hooks.run("rev-parse", "--verify", "HEAD:.pre-commit-hooks.yaml", folder=ROOT).returncode:

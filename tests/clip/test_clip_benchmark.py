@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from treegen.config.settings import ImageSettings
 from treegen.resources import sketchbook_dir
 from treegen.workflow.workspace import Workspace
 
-zeroshot = pytest.importorskip("clip_benchmark.metrics.zeroshot_classification")
-webdataset = pytest.importorskip("webdataset")
+# Not imported here: scikit-learn, which it imports, takes more than a second when tests are collected.
+pytestmark = pytest.mark.skipif(find_spec("clip_benchmark") is None, reason="clip_benchmark is not installed")
 
 
 @pytest.fixture(scope="module")
 def shards(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The drawings in the layout that clip_benchmark exports and reads."""
+    import webdataset
+
     folder = tmp_path_factory.mktemp("shards")
     domain = Workspace(drawn / "tree.json").domain
     template = domain.name_template.replace("{noun}", domain.noun).replace("{name}", "{c}")
@@ -39,6 +42,7 @@ def theirs(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Predictions and labels (B) of clip_benchmark, in the order of the shards."""
     import open_clip
     from clip_benchmark.datasets.builder import build_wds_dataset
+    from clip_benchmark.metrics import zeroshot_classification as zeroshot
 
     source = f"local-dir:{sketchbook_dir() / 'clip'}"
     model, _, transform = open_clip.create_model_and_transforms(source)

@@ -356,6 +356,7 @@ def test_the_fingerprint_is_the_same_in_another_process(tiny: OpenClipEncoder, e
     assert elsewhere[0] == tiny.fingerprint
 
 
+@pytest.mark.slow
 def test_hub_models_without_a_network_fail_with_a_tip_and_ask_no_host_again_and_again(elsewhere: Elsewhere) -> None:
     _, asked, errors = elsewhere
     assert len(errors) == 2
