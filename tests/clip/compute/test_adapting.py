@@ -17,6 +17,7 @@ from treegen.clip.compute.adapting import ImageAdapter, Questions, adapted_texts
 from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.compute.views import view_of
 from treegen.clip.encoders import open_encoder
+from treegen.clip.encoders.interface import side_of
 from treegen.clip.encoders.open_clip import OpenClipEncoder
 from treegen.config.settings import EncoderSettings
 
@@ -103,7 +104,7 @@ def test_low_rank_matrices_are_those_of_a_slow_loop_over_images(tiny: OpenClipEn
     tower, texts = adapter._tower, torch.from_numpy(questions.texts)
     weights = dict(tower.module.named_parameters())
     for number, (picture, digest) in enumerate(zip(images, digests, strict=True)):
-        views = [view_of(digest, v).of(picture) if v else picture for v in range(V)]
+        views = [view_of(digest, v).of(picture, side_of(tiny.preprocessor)) if v else picture for v in range(V)]
         pixels = tower.pixels(tiny.preprocessor.collate([tiny.preprocessor(view) for view in views]))
         start = adapter._start([digest], {n: weights[n].shape for n in adapter._names}, "cpu")
         trained = {name: value[0].clone().requires_grad_() for name, value in start.items()}
