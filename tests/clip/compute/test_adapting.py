@@ -129,6 +129,27 @@ def test_low_rank_matrices_are_those_of_a_slow_loop_over_images(tiny: OpenClipEn
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("half", [False, True], ids=["fp32", "fp16"])
+def test_training_in_bf16_as_on_a_gpu_gives_nearly_the_same_features(
+    tiny: OpenClipEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    """Whatever the weights are in; the bundled model also has statistics of batches, which are no parameters."""
+    bundled = open_encoder(EncoderSettings(device="cpu"), tmp_path)
+    for encoder in (tiny, bundled):
+        assert isinstance(encoder, OpenClipEncoder)
+        questions, (images, digests) = questions_of(encoder), pictures(3)
+        exact, plain = (embed_pictures(encoder, images, digests, V, q) for q in (questions, None))
+        if half:
+            encoder._model, encoder._dtype = encoder._model.half(), torch.float16
+        before = state_of(encoder)
+        with monkeypatch.context() as patch:
+            patch.setattr(adapting, "_training_dtype", lambda pixels: torch.bfloat16)
+            rows = embed_pictures(encoder, images, digests, V, questions)
+        assert (rows * exact).sum(-1).min() > 0.999 > (plain * exact).sum(-1).min()
+        assert state_of(encoder) == before
+
+
+@pytest.mark.slow
 def test_the_bundled_model_is_bit_for_bit_the_same_after_100_images(tmp_path: Path) -> None:
     encoder = open_encoder(EncoderSettings(device="cpu"), tmp_path)
     assert isinstance(encoder, OpenClipEncoder)
