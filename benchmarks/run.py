@@ -26,7 +26,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("imports.py",),
     ("cached_score.py",),
     ("ask.py",),
-    ("compute.py", "--count", "128", "--rounds", "3"),
+    ("compute.py", "--count", "256", "--rounds", "5"),
     ("check.py",),
     ("diff.py",),
     ("review.py",),

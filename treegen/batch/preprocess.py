@@ -11,7 +11,7 @@ import numpy as np
 
 from treegen.batch.interface import Outcome, Source, Work, content_key
 from treegen.clip.arrays import to_numpy
-from treegen.clip.embedding.preprocess import NO_NUMBERS, prepare_picture, view_picture
+from treegen.clip.embedding.preprocess import NO_NUMBERS, prepare_view
 from treegen.images import open_image, read_bytes
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _prepare(source: Source, work: Work, preprocessor: "Preprocessor") -> tuple[
     views = [v for v in range(work.views) if content_key(source.image, digest, crop, v) not in work.known]
     decode = cache(partial(open_image, BytesIO(data), source.image.crop or crop))
     try:
-        items = [prepare_picture(partial(view_picture, decode, digest, view), preprocessor) for view in views]
+        items = [prepare_view(decode, digest, view, preprocessor) for view in views]
     except ValueError as error:
         return Outcome(source=source, digest=digest, reason=str(error)), []
     return Outcome(source=source, digest=digest, views=tuple(views)), items

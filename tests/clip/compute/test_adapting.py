@@ -17,6 +17,7 @@ from treegen.clip.compute.adapting import ImageAdapter, Questions, adapted_texts
 from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.compute.views import view_of
 from treegen.clip.encoders import open_encoder
+from treegen.clip.encoders.interface import side_of
 from treegen.clip.encoders.open_clip import OpenClipEncoder
 from treegen.config.settings import EncoderSettings
 
@@ -39,7 +40,7 @@ def pictures(count: int) -> tuple[list[Image.Image], list[str]]:
     )
 
 
-def state_of(encoder: OpenClipEncoder) -> dict[str, bytes]:
+def state_of(encoder: Any) -> dict[str, bytes]:
     """Every parameter and buffer, to the last bit."""
     return {name: value.numpy().tobytes() for name, value in encoder._model.state_dict().items()}
 
@@ -93,35 +94,59 @@ def test_text_offsets_are_those_of_a_slow_loop_over_images(tiny: OpenClipEncoder
         np.testing.assert_allclose(own, slow, atol=2e-4)
 
 
-def test_low_rank_matrices_are_those_of_a_slow_loop_over_images(tiny: OpenClipEncoder) -> None:
-    """By backward passes through a model whose weights are replaced, image by image, with torch's own Adam."""
-    questions, adapter = questions_of(tiny), ImageAdapter(tiny)
-    images, digests = pictures(2)
-    fast = embed_pictures(tiny, images, digests, V, questions)
-    plain = embed_pictures(tiny, images, digests, V)
-    assert np.abs(fast - plain).max() > 1e-3
+def slowly_trained(encoder: Any, questions: Questions, picture: Image.Image, digest: str) -> torch.Tensor:
+    """The views of one image by backward passes through a model whose weights are replaced, with torch's own Adam."""
+    adapter = ImageAdapter(encoder)
     tower, texts = adapter._tower, torch.from_numpy(questions.texts)
     weights = dict(tower.module.named_parameters())
-    for number, (picture, digest) in enumerate(zip(images, digests, strict=True)):
-        views = [view_of(digest, v).of(picture) if v else picture for v in range(V)]
-        pixels = tower.pixels(tiny.preprocessor.collate([tiny.preprocessor(view) for view in views]))
-        start = adapter._start([digest], {n: weights[n].shape for n in adapter._names}, "cpu")
-        trained = {name: value[0].clone().requires_grad_() for name, value in start.items()}
+    side = side_of(encoder.preprocessor)
+    views = [view_of(digest, v).of(picture, side) if v else picture for v in range(V)]
+    pixels = tower.pixels(encoder.preprocessor.collate([encoder.preprocessor(view) for view in views]))
+    start = adapter._start([digest], {n: weights[n].shape for n in adapter._names}, "cpu")
+    trained = {name: value[0].clone().requires_grad_() for name, value in start.items()}
 
-        def embed(trained: dict[str, torch.Tensor] = trained, pixels: torch.Tensor = pixels) -> torch.Tensor:
-            changed = {
-                n: weights[n].detach() + (trained[f"B {n}"] @ trained[f"A {n}"]).reshape(weights[n].shape)
-                for n in adapter._names
-            }
-            rows = torch.func.functional_call(tower.module, changed, (pixels,))
-            return torch.nn.functional.normalize(rows, dim=-1)
+    def embed() -> torch.Tensor:
+        changed = {
+            n: weights[n].detach() + (trained[f"B {n}"] @ trained[f"A {n}"]).reshape(weights[n].shape)
+            for n in adapter._names
+        }
+        return torch.nn.functional.normalize(torch.func.functional_call(tower.module, changed, (pixels,)), dim=-1)
 
-        optimizer = torch.optim.Adam(trained.values(), lr=adapting.RATE)
-        for _ in range(adapting.STEPS):
-            optimizer.zero_grad()
-            slow_loss(questions, embed(), texts).backward()
-            optimizer.step()
-        np.testing.assert_allclose(fast[number], embed().detach(), atol=2e-3)
+    optimizer = torch.optim.Adam(trained.values(), lr=adapting.RATE)
+    for _ in range(adapting.STEPS):
+        optimizer.zero_grad()
+        slow_loss(questions, embed(), texts).backward()
+        optimizer.step()
+    return embed().detach()
+
+
+def test_low_rank_matrices_are_those_of_a_slow_loop_over_images(tiny: OpenClipEncoder) -> None:
+    questions, (images, digests) = questions_of(tiny), pictures(2)
+    fast = embed_pictures(tiny, images, digests, V, questions)
+    assert np.abs(fast - embed_pictures(tiny, images, digests, V)).max() > 1e-3
+    for own, picture, digest in zip(fast, images, digests, strict=True):
+        np.testing.assert_allclose(own, slowly_trained(tiny, questions, picture, digest), atol=2e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", [False, True], ids=["fp32", "fp16"])
+def test_training_in_bf16_as_on_a_gpu_gives_nearly_the_same_features(
+    tiny: OpenClipEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    """Whatever the weights are in; the bundled model also has statistics of batches, which are no parameters."""
+    bundled = open_encoder(EncoderSettings(device="cpu"), tmp_path)
+    for encoder in (tiny, bundled):
+        assert isinstance(encoder, OpenClipEncoder)
+        questions, (images, digests) = questions_of(encoder), pictures(3)
+        exact, plain = (embed_pictures(encoder, images, digests, V, q) for q in (questions, None))
+        if half:
+            encoder._model, encoder._dtype = encoder._model.half(), torch.float16
+        before = state_of(encoder)
+        with monkeypatch.context() as patch:
+            patch.setattr(adapting, "_training_dtype", lambda pixels: torch.bfloat16)
+            rows = embed_pictures(encoder, images, digests, V, questions)
+        assert (rows * exact).sum(-1).min() > 0.999 > (plain * exact).sum(-1).min()
+        assert state_of(encoder) == before
 
 
 @pytest.mark.slow

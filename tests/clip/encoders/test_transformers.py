@@ -8,11 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from tests.clip.compute.test_adapting import V, questions_of, slowly_trained, state_of
+from tests.clip.compute.test_adapting import pictures as labelled_pictures
+from treegen.clip.compute.adapting import ImageAdapter
+from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.encoders import open_encoder
+from treegen.clip.encoders.interface import side_of
 from treegen.clip.encoders.transformers import TransformersEncoder
 from treegen.clip.text_checks import length_problems
 from treegen.config.settings import EncoderSettings
@@ -74,6 +80,35 @@ def test_embeddings_are_those_of_transformers_used_plainly(
     images, texts = plainly(saved(kind), pictures, padding)
     torch.testing.assert_close(encoder.encode_images(pictures), images, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(encoder.encode_texts(TEXTS), texts, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_low_rank_matrices_are_trained_as_in_a_slow_loop_and_leave_the_model_as_it_was(saved: Saved, kind: str) -> None:
+    encoder, (images, digests) = load(saved(kind)), labelled_pictures(3)
+    questions, before, rows = questions_of(encoder), state_of(encoder), encoder.encode_images(images)
+    attention = [f"self_attn.{name}.weight" for name in ("k_proj", "v_proj", "q_proj", "out_proj")]
+    assert sorted(ImageAdapter(encoder)._names) == sorted(
+        f"model.vision_model.encoder.layers.{layer}.{name}" for layer in (0, 1) for name in attention
+    )
+    fast = embed_pictures(encoder, images, digests, V, questions)
+    assert np.abs(fast - embed_pictures(encoder, images, digests, V)).max() > 1e-3
+    for own, picture, digest in zip(fast, images, digests, strict=True):
+        np.testing.assert_allclose(own, slowly_trained(encoder, questions, picture, digest), atol=2e-3)
+    assert state_of(encoder) == before
+    assert torch.equal(encoder.encode_images(images), rows)
+
+
+@pytest.mark.parametrize("kind", ["siglip2", "echo"])
+def test_a_model_that_takes_more_than_pixels_says_that_it_cannot_be_trained(saved: Saved, kind: str) -> None:
+    encoder, (images, digests) = load(saved(kind), trust_remote_code=True), labelled_pictures(2)
+    questions, plain = questions_of(encoder), embed_pictures(encoder, images, digests, V)
+    np.testing.assert_array_equal(embed_pictures(encoder, images, digests, V, questions), plain)
+    assert sum("so lora cannot train them: views are used as they are" in note for note in encoder.notes) == 1
+
+
+@pytest.mark.parametrize(("kind", "side"), [("clip", 30), ("siglip", 20), ("siglip2", None), ("echo", None)])
+def test_preprocessors_say_what_they_scale_pictures_to(saved: Saved, kind: str, side: int | None) -> None:
+    assert side_of(load(saved(kind), trust_remote_code=True).preprocessor) == side
 
 
 @pytest.mark.slow

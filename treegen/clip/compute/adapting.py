@@ -32,7 +32,7 @@ from treegen.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, dtype
     from torch.nn import Module
 
     Parameters = dict[str, Tensor]
@@ -231,7 +231,7 @@ class ImageAdapter:
         Raises:
             ModelError: memory does not suffice for one image, or the training returned NaN.
         """
-        views = len(questions.seen)
+        views, rows = len(questions.seen), None
         try:
             with _differentiable():
                 rows = self._embed(batch, digests, questions)
@@ -239,6 +239,7 @@ class ImageAdapter:
             if not is_full(error) or len(digests) == 1:
                 message = f"{self._name}: failed to train on an image: {error}"
                 raise ModelError(message, "use --device cpu, or remove `adapt` below [compute]") from None
+        if rows is None:  # only now: the error keeps the tensors of the failed try alive
             half = len(digests) // 2
             parts = ((batch[: half * views], digests[:half]), (batch[half * views :], digests[half:]))
             return np.concatenate([self.features(*part, questions) for part in parts])
@@ -252,8 +253,10 @@ class ImageAdapter:
 
         module, pixels = self._tower.module, self._tower.pixels(batch)
         device = pixels.device
-        number = torch.bfloat16 if device.type == "cuda" else pixels.dtype
-        frozen = {name: value.detach().to(number) for name, value in module.named_parameters()}
+        number = _training_dtype(pixels)
+        # buffers too: batch normalisation refuses pixels in another number format than its statistics
+        values = (*module.named_parameters(), *module.named_buffers())
+        frozen = {n: v.detach().to(number if v.is_floating_point() else v.dtype) for n, v in values}
         pixels = pixels.to(number).reshape(len(digests), len(questions.seen), *pixels.shape[1:])
         loss, texts = _loss(questions, device), torch.as_tensor(to_numpy(questions.texts), device=device)
 
@@ -367,6 +370,13 @@ def embed_adapted(
                 done += len(part)
                 progress("training on images", done, len(missing))
     return np.stack([np.stack([stored[key] for key in each]) for each in keys])
+
+
+def _training_dtype(pixels: "Tensor") -> "dtype":
+    """Return the number format that images are trained in: fp16 has too few exponents for gradients."""
+    import torch
+
+    return torch.bfloat16 if pixels.device.type == "cuda" else pixels.dtype
 
 
 def _product(parameters: "Parameters", name: str, shape: Any) -> "Tensor":

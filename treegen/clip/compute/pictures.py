@@ -8,6 +8,7 @@ import numpy as np
 from treegen.clip.arrays import to_numpy
 from treegen.clip.compute.adapting import Questions, open_adapter
 from treegen.clip.compute.views import view_of
+from treegen.clip.encoders.interface import side_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,12 +43,13 @@ def embed_pictures(
         ModelError: the encoder fails.
     """
     prepare, together = encoder.preprocessor, max(1, _PICTURES // count)
+    side = side_of(prepare)
     rows: list[NDArray[np.float32]] = []
     adapter = open_adapter(encoder) if questions else None
     for first in range(0, len(pictures), together):
         part = digests[first : first + together]
         views = [
-            view_of(digest, number).of(picture) if number else picture
+            view_of(digest, number).of(picture, side) if number else picture
             for picture, digest in zip(pictures[first : first + together], part, strict=True)
             for number in range(count)
         ]

@@ -7,6 +7,7 @@ alone, so that the first views of 16 are the views of 4.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil, cos, radians, sin
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 KINDS: Final = ("crop", "flip", "rotation", "light")
 ITSELF: Final = "itself"
 #: Increase when a view of the same content changes: its embeddings are then recomputed.
-_VERSION: Final = 1
+_VERSION: Final = 2
 _LEAST_AREA: Final = 0.5
 _MOST_DEGREES: Final = 10.0
 _LIGHT: Final = 0.2  # brightness changes by at most this share
@@ -43,8 +44,8 @@ class View:
 
     Attributes:
         box: the crop: left, top, right, bottom as fractions, 0 to 1.
-        degrees: rotation counterclockwise, before the crop.
-        mirrored: exchange left and right.
+        degrees: rotation counterclockwise about the middle of the picture, before the crop.
+        mirrored: exchange left and right, after the crop.
         light: factor on the brightness.
     """
 
@@ -53,20 +54,55 @@ class View:
     mirrored: bool = False
     light: float = 1.0
 
-    def of(self, picture: "Image") -> "Image":
-        """Return the view of an RGB picture."""
+    def of(self, picture: "Image", side: int | None = None) -> "Image":
+        """Return the view of an RGB picture.
+
+        Args:
+            picture: upright.
+            side: pixels of the shorter side that the model scales pictures to: a larger view is made in that size, as
+                whatever is done to more pixels takes longer than the model; `None` keeps all pixels.
+        """
         from PIL import ImageEnhance, ImageOps
         from PIL.Image import Resampling
 
-        if self.degrees:
-            picture = picture.rotate(self.degrees, Resampling.BICUBIC, fillcolor=_corner_color(picture))
-        if self.mirrored:
-            picture = ImageOps.mirror(picture)
-        if self.light != 1.0:
-            picture = ImageEnhance.Brightness(picture).enhance(self.light)
         left, top, right, bottom = self.box
         across, down = (_span(*ends) for ends in ((left, right, picture.width), (top, bottom, picture.height)))
-        return picture.crop((across[0], down[0], across[1], down[1]))
+        box = (across[0], down[0], across[1], down[1])
+        size = _scaled(box[2] - box[0], box[3] - box[1], side)
+        if self.degrees:
+            view = _rotated(picture, self.degrees, box, size)
+        else:
+            view = picture.resize(size, Resampling.BICUBIC, box)
+        if self.mirrored:
+            view = ImageOps.mirror(view)
+        return view if self.light == 1.0 else ImageEnhance.Brightness(view).enhance(self.light)
+
+
+def _scaled(width: int, height: int, side: int | None) -> tuple[int, int]:
+    """Return a size whose shorter side is `side`, rounded as torchvision does; never a larger one."""
+    short = min(width, height)
+    return (width, height) if side is None or side >= short else (side * width // short, side * height // short)
+
+
+def _rotated(picture: "Image", degrees: float, box: tuple[int, int, int, int], size: tuple[int, int]) -> "Image":
+    """Return a box of the rotated picture in a size, by one affine map from the picture in about that scale."""
+    from PIL.Image import Resampling, Transform
+
+    left, top, right, bottom = box
+    fill, middle = _corner_color(picture), (picture.width / 2, picture.height / 2)
+    across, down = (right - left) / size[0], (bottom - top) / size[1]  # pixels of the picture for one of the view
+    small = picture.resize((ceil(picture.width / across), ceil(picture.height / down)), Resampling.BICUBIC)
+    wide, high = small.width / picture.width, small.height / picture.height
+    turn, x, y = radians(degrees), left - middle[0], top - middle[1]
+    affine = (
+        wide * cos(turn) * across,
+        -wide * sin(turn) * down,
+        wide * (cos(turn) * x - sin(turn) * y + middle[0]),
+        high * sin(turn) * across,
+        high * cos(turn) * down,
+        high * (sin(turn) * x + cos(turn) * y + middle[1]),
+    )
+    return small.transform(size, Transform.AFFINE, affine, Resampling.BICUBIC, fillcolor=fill)
 
 
 def _span(start: float, end: float, size: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.compute.views import view_of
 from treegen.clip.embedding.prefetch import prefetch
+from treegen.clip.encoders.interface import side_of
 from treegen.images import Crop, LabelledImage, open_picture
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _prepare(
         decode = cache(partial(open_picture, image, crop))
         for number in numbers:
             try:
-                prepared.append(prepare_picture(partial(view_picture, decode, image.digest, number), preprocessor))
+                prepared.append(prepare_view(decode, image.digest, number, preprocessor))
                 good.append(index)
             except ValueError as error:
                 broken.append((index, str(error)))
@@ -95,19 +96,14 @@ def _prepare(
     )
 
 
-def view_picture(decode: "Callable[[], Image]", digest: str, number: int) -> "Image":
-    """Return a view of a picture, by the digest of its content; 0 is the picture itself."""
-    return view_of(digest, number).of(decode()) if number else decode()
-
-
-def prepare_picture(decode: "Callable[[], Image]", preprocessor: "Preprocessor") -> "Prepared":
-    """Decode a picture and prepare it for the model.
+def prepare_view(decode: "Callable[[], Image]", digest: str, number: int, preprocessor: "Preprocessor") -> "Prepared":
+    """Decode a picture and prepare a view of it for the model, by the digest of its content; 0 is the picture itself.
 
     Raises:
         ValueError: it cannot be decoded or prepared; the text says why.
     """
     picture = decode()
     try:
-        return preprocessor(picture)
+        return preprocessor(view_of(digest, number).of(picture, side_of(preprocessor)) if number else picture)
     except Exception as error:  # for example a picture one pixel high, scaled to the model's size
         raise ValueError(f"cannot be prepared for the model: {error}") from None

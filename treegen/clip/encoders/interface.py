@@ -48,7 +48,10 @@ def again_if_changed(job: Callable[[], T]) -> T:
 
 
 class Preprocessor(Protocol):
-    """The part of an encoder that needs no model: threads share it, and it can be pickled for workers of Ray."""
+    """The part of an encoder that needs no model: threads share it, and it can be pickled for workers of Ray.
+
+    One that scales pictures to a size may also have `side`, see `side_of`.
+    """
 
     def __call__(self, image: "Image") -> Prepared:
         """Prepare an RGB picture for the model."""
@@ -57,6 +60,12 @@ class Preprocessor(Protocol):
     def collate(self, items: Sequence[Prepared]) -> Batch:
         """Combine prepared pictures into a batch, in order."""
         ...
+
+
+def side_of(preprocessor: Preprocessor) -> int | None:
+    """Return the pixels of the shorter side that it scales larger pictures to; `None` if it does not say."""
+    side: int | None = getattr(preprocessor, "side", None)
+    return side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

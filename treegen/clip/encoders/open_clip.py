@@ -61,7 +61,8 @@ class OpenClipEncoder(LocalEncoder):
         self._layout = torch.contiguous_format if self.device == "mps" else torch.channels_last
         self._model = model.eval().to(device=self.device, dtype=self._dtype, memory_format=self._layout)
         resize, self._mean, self._std = _split_transform(transform, self.name)
-        self.preprocessor = PixelPreprocessor(resize)
+        size = self.preprocessing["size"]
+        self.preprocessor = PixelPreprocessor(resize, side=size if isinstance(size, int) else max(size))
         self._tokenizer = tokenizer
         self.context_length = int(getattr(model, "context_length", 0) or tokenizer.context_length)
 

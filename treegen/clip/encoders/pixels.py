@@ -25,9 +25,11 @@ class PixelPreprocessor:
 
     Attributes:
         resize: an RGB picture -> one of the model's size.
+        side: see `side_of`.
     """
 
     resize: Callable[["Image"], "Image"]
+    side: int | None = None
 
     def __call__(self, image: "Image") -> "Pixels":
         """Return (H, W, 3) uint8."""

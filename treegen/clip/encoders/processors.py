@@ -18,10 +18,12 @@ class ProcessorPreprocessor:
     Attributes:
         processor: can be pickled, it holds no model.
         bytes_only: leave scaling and normalising to the device, and give bytes; see `can_give_bytes`.
+        side: see `side_of`.
     """
 
     processor: Any
     bytes_only: bool
+    side: int | None = None
 
     def __call__(self, image: "Image") -> "dict[str, Tensor]":
         """Return the tensors of one picture, without the batch dimension."""
@@ -52,6 +54,14 @@ class AsTheyAre:
 def _processed(processor: Any, images: "Sequence[Image]", bytes_only: bool) -> "dict[str, Tensor]":
     options = {"do_rescale": False, "do_normalize": False} if bytes_only else {}
     return dict(processor(images=list(images), return_tensors="pt", **options))
+
+
+def scaled_side(processor: Any) -> int | None:
+    """Return the pixels of the shorter side that a processor scales pictures to, see `side_of`."""
+    size = dict(getattr(processor, "size", None) or {})
+    if not getattr(processor, "do_resize", False) or not size.keys() <= {"shortest_edge", "height", "width"}:
+        return None
+    return max(size.values(), default=None)
 
 
 def can_give_bytes(processor: Any) -> bool:

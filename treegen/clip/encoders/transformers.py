@@ -25,7 +25,13 @@ from treegen.clip.encoders.base import (
 )
 from treegen.clip.encoders.interface import Batch, ImageTower
 from treegen.clip.encoders.pixels import normalised
-from treegen.clip.encoders.processors import AsTheyAre, ProcessorPreprocessor, can_give_bytes, mean_and_std
+from treegen.clip.encoders.processors import (
+    AsTheyAre,
+    ProcessorPreprocessor,
+    can_give_bytes,
+    mean_and_std,
+    scaled_side,
+)
 from treegen.errors import ModelError
 from treegen.extras import require
 
@@ -100,7 +106,9 @@ class TransformersEncoder(LocalEncoder):
         self.preprocessor = (
             AsTheyAre()
             if self._own_methods
-            else ProcessorPreprocessor(processor=loaded.processor, bytes_only=bytes_only)
+            else ProcessorPreprocessor(
+                processor=loaded.processor, bytes_only=bytes_only, side=scaled_side(loaded.processor)
+            )
         )
 
     @staticmethod
