@@ -13,7 +13,8 @@ With `--prompts`, each domain is drafted with two versions, and the paired test 
 of a domain share a draft, and a draft is partly luck: with few domains, look at the domains won and lost, too.
 
 `--manual FOLDER` lets anybody be the model: each run writes the first request that has no reply to
-FOLDER/DOMAIN/request-K.md, with its pictures beside it, and reads reply-K.md at the next run.
+FOLDER/DOMAIN/request-K.md, with its pictures beside it, and reads reply-K.md at the next run. Requests of other
+templates are in FOLDER/DIR/DOMAIN.
 """
 
 import argparse
@@ -138,7 +139,7 @@ class WithoutPictures:
 def open_source(island: Island, version: Version, args: argparse.Namespace, record: Path | None) -> Chat:
     """Open what answers the requests: a model, somebody by files, or a recording."""
     if args.manual:
-        chat: Chat = ByFiles(args.manual / island.name)
+        chat: Chat = ByFiles(args.manual / (version.name if version.folder else "") / island.name)
         return RecordingChat(chat, record) if record else chat
     if args.model:
         return open_chat(LlmSettings(model=args.model), Path.cwd(), record=record)
@@ -329,8 +330,10 @@ def print_table(drafts: Sequence[Draft], comparison: dict[str, Any] | None) -> N
 
 
 def versions_of(args: argparse.Namespace) -> list[Version]:
-    built_in = Version(name="built-in") if args.model or args.manual else Version(name="recorded", folder=RECORDED)
-    return [built_in, *([Version(name=args.prompts.name, folder=args.prompts)] if args.prompts else [])]
+    first = Version(name="built-in") if args.model or args.manual else Version(name="recorded", folder=RECORDED)
+    if args.against:
+        first = Version(name=args.against.name, folder=args.against)
+    return [first, *([Version(name=args.prompts.name, folder=args.prompts)] if args.prompts else [])]
 
 
 def islands_of(args: argparse.Namespace, versions: Sequence[Version]) -> list[Island]:
@@ -373,6 +376,9 @@ def parsed() -> argparse.Namespace:
     source.add_argument("--model", help="a language model, as `treegen draft --model` takes it")
     source.add_argument("--manual", type=Path, metavar="FOLDER", help="requests and replies as files")
     parser.add_argument("--prompts", type=Path, metavar="DIR", help="templates to compare with the built-in ones")
+    parser.add_argument(
+        "--against", type=Path, metavar="DIR", help="other templates or recordings than the built-in ones"
+    )
     parser.add_argument("--domains", type=int, metavar="N", help="number of domains (3, or all that are recorded)")
     parser.add_argument("--seed", type=int, default=1, help="of the first domain; the next has the next (1)")
     parser.add_argument("--only", action="append", metavar="DOMAIN", help="such as notes-1; repeat for several")

@@ -33,8 +33,8 @@ _ENDINGS: Final = "ab el ick im ith ock on oon uff um".split()
 
 _DOMAIN: Final = """name = {name}
 noun = "creature"
-description = "Creatures of an invented island, drawn by a naturalist where they were met. Some individuals differ from \
-their kind, or are seen away from home."
+description = "Creatures of an invented island, drawn by a naturalist where they were met. Some individuals differ \
+from their kind, or are seen away from home."
 name_template = "a drawing of a {{noun}} called {{name}}"
 classes_file = "classes.txt"
 
@@ -179,7 +179,7 @@ def _names(count: int, rng: Random) -> list[str]:
 
 
 def _note(look: Look, rng: Random) -> str:
-    """Return what the naturalist writes of a kind: its attributes in prose, often with something that is not to be seen."""
+    """Return what the naturalist writes of a kind: its attributes in prose, often with what nobody can see."""
     size, colour = rng.choice(_SIZES[look.size]), rng.choice(WORDS["colour"][look.colour])
     build, mark, home = (rng.choice(t) for t in (_BUILD[look.form], _MARKS[look.feature], _HOMES[look.scene]))
     first = rng.choice(
