@@ -165,7 +165,7 @@ def test_empty_standard_input_is_the_first_step_if_the_request_is_in_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    with pytest.raises(AnswerNeededError, match="^a request is waiting for its answer") as raised:
+    with pytest.raises(AnswerNeededError, match="a request is waiting for its answer") as raised:
         ManualChat(messages=tmp_path / "ask.txt").complete(REQUEST)
     assert raised.value.tip.endswith("run the command again with --answer FILE")
 
