@@ -19,6 +19,7 @@ templates are in FOLDER/DIR/DOMAIN.
 
 import argparse
 import base64
+import io
 import json
 import shutil
 import sys
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from islands import COUNT, Island
+from PIL import Image
 
 from treegen.clip.metrics.accuracy import share_of
 from treegen.clip.metrics.statistics import mcnemar_exact
@@ -118,8 +120,8 @@ class ByFiles:
         self._number += 1
         request, reply = (self._folder / f"{kind}-{self._number}.md" for kind in ("request", "reply"))
         for number, url in enumerate((url for m in messages for url in m.images), 1):
-            kind, _, content = url.removeprefix("data:image/").partition(";base64,")
-            request.with_name(f"{request.stem}-picture-{number:02d}.{kind}").write_bytes(base64.b64decode(content))
+            with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+                picture.save(request.with_name(f"{request.stem}-picture-{number:02d}.png"))
         return ManualChat(answers=(reply,), messages=request).complete(messages, on_text, wire=wire)
 
 
@@ -311,8 +313,7 @@ def print_table(drafts: Sequence[Draft], comparison: dict[str, Any] | None) -> N
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     print()
-    n = sum(draft.tree["n"] for draft in drafts if draft.tree and draft.domain == "in total")
-    print(f"tree, names: accuracy on {n} test images with 95 % intervals, of the tree and of the class names alone")
+    print("tree, names: accuracy on the test split with its 95 % interval, of the tree and of the class names alone")
     for draft in drafts:
         if draft.alike:
             print(f"{draft.domain}, {draft.version}: {counted(draft.alike, 'class', 'classes')} not told apart")
@@ -330,10 +331,21 @@ def print_table(drafts: Sequence[Draft], comparison: dict[str, Any] | None) -> N
 
 
 def versions_of(args: argparse.Namespace) -> list[Version]:
+    """Return the version or the two versions to draft with.
+
+    Raises:
+        InputError: both have the same name, or one is not a folder.
+    """
     first = Version(name="built-in") if args.model or args.manual else Version(name="recorded", folder=RECORDED)
     if args.against:
         first = Version(name=args.against.name, folder=args.against)
-    return [first, *([Version(name=args.prompts.name, folder=args.prompts)] if args.prompts else [])]
+    versions = [first, *([Version(name=args.prompts.name, folder=args.prompts)] if args.prompts else [])]
+    for version in versions:
+        if version.folder not in (None, RECORDED) and not version.folder.is_dir():
+            raise InputError(f"{version.folder}: not a folder", "name a folder of templates")
+    if len({version.name for version in versions}) < len(versions):
+        raise InputError(f"both versions are called {first.name}", "name folders whose last parts differ")
+    return versions
 
 
 def islands_of(args: argparse.Namespace, versions: Sequence[Version]) -> list[Island]:
