@@ -163,6 +163,27 @@ def test_the_best_attempt_is_written_with_its_errors_and_review_opens_it(run: Ru
     assert file.read_text(encoding="utf-8") == "{}"
 
 
+def test_the_best_attempt_at_a_revision_is_written_too_unless_it_is_the_tree(
+    run: Run, tree_file: Path, tmp_path: Path
+) -> None:
+    """The tree stays as it is; a reply that cannot be read leaves nothing to write."""
+    before = tree_file.read_bytes()
+    texts = {"long.txt": without("Ulvar", "Grelm"), "short.txt": without("Ulvar"), "nothing.txt": "I would rather not."}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    revise = ("revise", tree_file, "-m", "drop one", "--model", "manual", "--tries", 2, "--apply")
+    answer = ("--answer", tmp_path / "nothing.txt")
+    done = run(*revise, *answer, *answer)
+    assert done.code == 1
+    assert "nothing was written" in done.err
+    done = run(*revise, "--answer", tmp_path / "short.txt", "--answer", tmp_path / "long.txt")
+    file = tree_file.with_name("tree.draft.json")
+    assert done.code == 1
+    assert f"`treegen review {file}` opens it" in done.err
+    assert tree_file.read_bytes() == before
+    assert len(tree_in(file).classes) == 12
+
+
 def test_a_reply_of_wrong_types_is_written_too(run: Run, pond: Path, tmp_path: Path) -> None:
     """It is no tree yet; `review` shows its problems and opens the editor."""
     (tmp_path / "a.txt").write_text(changed(lambda tree: tree["rules"].update(Grelm="white")), encoding="utf-8")

@@ -17,7 +17,7 @@ from treegen.tree.document import save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
 from treegen.tree.validation.problems import Problem
-from treegen.workflow.recording import Listener, ProgressChat, Recorder, forget_failed, result_of, write_draft
+from treegen.workflow.recording import Listener, ProgressChat, Recorder, forget_failed, result_of, with_best
 from treegen.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -107,9 +107,8 @@ def draft_tree(
     except WaitingError as error:
         raise _numbered(error, plan, recorder) from None
     except ModelError as error:
-        raise _with_best(error, recorder, workspace) from None
-    unsound = write_draft(workspace.path, domain.name, conversation.draft) if conversation.draft else None
-    tree = result_of(conversation, workspace.path, store, unsound)
+        raise with_best(error, recorder, workspace.path, domain.name) from None
+    tree = result_of(conversation, workspace.path, store, domain.name)
     before = hash_of(workspace.path)
     parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
     note = f"draft by {chat.name}{_remark(conversation.problems)}"
@@ -141,17 +140,6 @@ def _numbered(error: WaitingError, plan: "DraftPlan", recorder: Recorder) -> Wai
     # the steps before the present one are stored: their answers must not be given again
     again = error.given if plan.total == 1 else error.given[len(error.given) - recorder.unfinished :]
     return WaitingError(f"request {number} of about {total} is waiting for its answer", error.steps(again))
-
-
-def _with_best(error: ModelError, recorder: Recorder, workspace: Workspace) -> ModelError:
-    """Write the best attempt before the model failed, if there is one, and say where it is."""
-    from treegen.llm.tasks.conversation import best_of
-
-    if not recorder.trees:
-        return error
-    file = write_draft(workspace.path, workspace.domain.name, best_of(recorder.trees).data)
-    tip = f"the best attempt so far is in {file}, with its errors: `treegen review {file}` opens it"
-    return ModelError(error.message, f"{error.tip}; {tip}" if error.tip else tip, code=error.code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from treegen.errors import ProblemsError
+from treegen.errors import ModelError, ProblemsError
 from treegen.files import is_there, open_regular, write_atomically
 from treegen.history.store import Call, Store
 from treegen.progress import Progress
 from treegen.text import counted
-from treegen.tree.document import dump
+from treegen.tree.document import content_of, dump
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.folding import fold
@@ -143,14 +143,15 @@ def forget_failed(store: Store, attempts: "Sequence[Attempt]") -> None:
         db.executemany("DELETE FROM answer WHERE key=?", [(key,) for key in keys])
 
 
-def result_of(conversation: "Conversation", path: Path, store: Store, draft: Path | None = None) -> Tree:
+def result_of(conversation: "Conversation", path: Path, store: Store, domain: str, base: Tree | None = None) -> Tree:
     """Return the tree of a conversation.
 
     Args:
         conversation: with all its attempts.
-        path: the tree file, which is not touched.
+        path: the tree file, which is not touched; the best attempt is written beside it.
         store: its cache loses the replies that failed.
-        draft: where the best attempt was written.
+        domain: its name.
+        base: what was to be revised; an attempt that leaves it as it is is not written.
 
     Raises:
         ProblemsError: it produced none; the message has the last problems, those of one kind as one.
@@ -158,6 +159,7 @@ def result_of(conversation: "Conversation", path: Path, store: Store, draft: Pat
     if conversation.tree is not None:
         return conversation.tree
     forget_failed(store, conversation.attempts)
+    draft = _write_new(path, domain, conversation.draft, base)
     listed = "".join(f"\n  {p.code} {p.pointer or '/'}: {p.message}" for p in fold(errors_of(conversation.problems)))
     log = f"`treegen log {path} --calls` shows all replies, and the same command asks again"
     tip = f"nothing was written; {log}"
@@ -165,6 +167,25 @@ def result_of(conversation: "Conversation", path: Path, store: Store, draft: Pat
         tip = f"the best attempt is in {draft}, with its errors: `treegen review {draft}` opens it; {log}"
     replies = counted(len(conversation.attempts), "reply", "replies")
     raise ProblemsError(f"no usable tree after {replies}, {conversation.stopped}{listed}", tip)
+
+
+def with_best(error: ModelError, recorder: Recorder, path: Path, domain: str, base: Tree | None = None) -> ModelError:
+    """Write the best attempt before the model failed, if there is one, and say where it is."""
+    from treegen.llm.tasks.conversation import best_of
+
+    file = _write_new(path, domain, best_of(recorder.trees).data, base) if recorder.trees else None
+    if file is None:
+        return error
+    tip = f"the best attempt so far is in {file}, with its errors: `treegen review {file}` opens it"
+    return ModelError(error.message, f"{error.tip}; {tip}" if error.tip else tip, code=error.code)
+
+
+def _write_new(path: Path, domain: str, content: dict[str, Any] | None, base: Tree | None) -> Path | None:
+    """Write groups and rules with errors, unless there are none or they are those of the base."""
+    before = content_of(base) if base else {}
+    if not content or (base and all(content.get(key) == before[key] for key in ("classification_groups", "rules"))):
+        return None
+    return write_draft(path, domain, content)
 
 
 def write_draft(path: Path, domain: str, content: dict[str, Any]) -> Path:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from treegen.config.class_notes import without_asking
 from treegen.config.settings import LlmSettings
-from treegen.errors import InputError, ProblemsError
+from treegen.errors import InputError, ModelError, ProblemsError, WaitingError
 from treegen.files import hash_of, read_text
 from treegen.history.score_document import Diagnosis
 from treegen.history.sessions import Journal
@@ -19,7 +19,7 @@ from treegen.tree.validation.checks import CheckResult, check_text
 from treegen.tree.validation.problems import Problem, errors_of
 from treegen.workflow.auto_feedback import compose
 from treegen.workflow.proposal_units import ChangeGroup, take, units_of
-from treegen.workflow.recording import Listener, ProgressChat, Recorder, result_of
+from treegen.workflow.recording import Listener, ProgressChat, Recorder, result_of, with_best
 from treegen.workflow.review_notes import with_comments
 from treegen.workflow.workspace import Workspace
 
@@ -81,7 +81,8 @@ def propose_revision(
 
     Raises:
         InputError: the file is not a tree, or the feedback is blank.
-        ProblemsError: every reply had errors; all attempts are in the store.
+        ProblemsError: every reply had errors; the best one is written as NAME.draft.json, and all of them are in the
+            store.
         ModelError: the model or the encoder failed.
         Cancelled: `on_text` raised it; the attempt is in the store.
     """
@@ -92,18 +93,23 @@ def propose_revision(
     if tree is None:
         workspace.current(start.tree)
     recorder = Recorder(workspace.store, chat, on_attempt)
-    conversation = revise(
-        without_asking(workspace.domain),
-        start.tree,
-        feedback,
-        recorder if on_text else ProgressChat(recorder, workspace.progress),
-        problems=start.problems,
-        diagnosis=start.diagnosis,
-        tries=tries,
-        on_attempt=recorder.record,
-        on_text=on_text,
-    )
-    reply_tree = result_of(conversation, workspace.path, workspace.store)
+    try:
+        conversation = revise(
+            without_asking(workspace.domain),
+            start.tree,
+            feedback,
+            recorder if on_text else ProgressChat(recorder, workspace.progress),
+            problems=start.problems,
+            diagnosis=start.diagnosis,
+            tries=tries,
+            on_attempt=recorder.record,
+            on_text=on_text,
+        )
+    except WaitingError:
+        raise
+    except ModelError as error:
+        raise with_best(error, recorder, workspace.path, start.tree.domain, start.tree) from None
+    reply_tree = result_of(conversation, workspace.path, workspace.store, start.tree.domain, start.tree)
     revised = replace(reply_tree, review=start.tree.review, conflicts=start.tree.conflicts)
     changes = difference(start.tree, revised)
     units = units_of(start.tree, changes, target=feedback.target, locks=feedback.locks)

@@ -16,7 +16,7 @@ from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError
 from treegen.llm.chat import open_chat
 from treegen.llm.chat.interface import Message, Reply
-from treegen.llm.chat.manual import ManualChat, as_text
+from treegen.llm.chat.manual import AnswerNeededError, ManualChat, as_text
 
 REQUEST = [Message(role="system", content="You build trees."), Message(role="user", content="Build one.")]
 LONGER = [*REQUEST, Message(role="assistant", content="{}"), Message(role="user", content="Not empty.")]
@@ -161,6 +161,15 @@ def test_empty_standard_input_is_an_input_error(monkeypatch: pytest.MonkeyPatch)
         ManualChat().complete(REQUEST)
 
 
+def test_empty_standard_input_is_the_first_step_if_the_request_is_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(AnswerNeededError, match="a request is waiting for its answer") as raised:
+        ManualChat(messages=tmp_path / "ask.txt").complete(REQUEST)
+    assert raised.value.tip.endswith("run the command again with --answer FILE")
+
+
 def test_standard_input_that_is_not_utf8_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\xff"), encoding="utf-8"))
     with pytest.raises(InputError, match="standard input: not UTF-8 at byte 3"):
@@ -177,7 +186,7 @@ PROGRAM = """
 import json, sys, termios
 from treegen.errors import TreegenError
 from treegen.llm.chat.interface import Message
-from treegen.llm.chat.manual import ManualChat
+from treegen.llm.chat.manual import AnswerNeededError, ManualChat, as_text
 before = termios.tcgetattr(0)
 chat, answers = ManualChat(), []
 try:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from treegen.images import list_images, open_image
 from treegen.images.data_urls import data_url, pictures_of
 from treegen.llm.tasks.batched_draft import NothingKept
 from treegen.llm.tasks.describe import MOST_IMAGES, describe, refuse_blind
+from treegen.llm.tasks.draft import draft_request
 from treegen.remote.failures import explain
 from treegen.workflow.draft import draft_tree
 from treegen.workflow.workspace import Workspace
@@ -85,7 +87,10 @@ def test_requests_hold_as_many_pictures_as_they_may_in_the_order_that_they_tell(
     assert first.images == (*pictures["Abrosk"], *pictures["Wendle"])
     assert len(first.images) == MOST_IMAGES
     assert '- pictures 1 to 9: "Abrosk"' in first.content
-    assert '- pictures 10 to 16: "Wendle"; "its eyes may be shut"' in first.content
+    assert (
+        '- pictures 10 to 16: "Wendle"; known, whether the pictures show it or not: "its eyes may be shut"'
+        in first.content
+    )
     assert '- picture 1: "Yaffin"' in second.content
 
 
@@ -115,6 +120,18 @@ def test_what_is_described_is_kept_and_other_pictures_are_described_anew(domain:
     again = FakeChat(*replies(list(domain.classes)))
     describe(domain, again, {**pictures, "Wendle": [f"{PIXEL}B"]}, tries=1, kept=kept)
     assert len(again.requests) == 1
+
+
+def test_what_is_known_and_what_is_seen_are_each_marked_as_what_it_is(domain: Domain) -> None:
+    """Notes and pictures together; with one of them alone nothing has to be told apart."""
+    noted = replace(domain, notes=(("Wendle", "said to be striped"),))
+    chat = FakeChat(*replies(list(domain.classes)))
+    seen, _ = describe(noted, chat, {name: [PIXEL] for name in domain.classes}, tries=1)
+    asked = chat.requests[0][0].content
+    assert '"Wendle"; known, whether the pictures show it or not: "said to be striped"\n' in asked
+    both = draft_request(noted, seen)[1].content
+    assert '- "Wendle": known: "said to be striped"; seen in its pictures: "Wendle is striped"\n' in both
+    assert '- "Wendle": "said to be striped"\n' in draft_request(noted)[1].content
 
 
 @pytest.mark.litellm

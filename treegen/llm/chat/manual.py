@@ -27,7 +27,7 @@ class AnswerNeededError(WaitingError):
 
     def __init__(self, messages: Path, given: tuple[Path, ...], file: Path | None = None) -> None:
         self.messages, self.given, self.file = messages, given, file
-        used_up = "" if file else "the answers are used up: "
+        used_up = "" if file or not given else "the answers are used up: "
         super().__init__(f"{used_up}a request is waiting for its answer", self.steps())
 
     def steps(self, kept: tuple[Path, ...] | None = None) -> str:
@@ -94,7 +94,10 @@ class ManualChat:
             raise ModelError(message, tip)
         if not self._messages:
             print(text, file=sys.stderr)
-        return self._reply(self._read_terminal())
+        text = self._read_terminal()
+        if self._messages and not text.strip() and not sys.stdin.isatty():  # a script's first step, which has no answer
+            raise AnswerNeededError(self._messages, tuple(self._given))
+        return self._reply(text)
 
     @staticmethod
     def _check_overwrite(path: Path, first: Message) -> None:

@@ -1,0 +1,82 @@
+"""benchmarks/drafting.py, with replies from the generator's own truth: by files, recorded, replayed, compared."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from islands import Island
+creatures = Island.named("notes-1").creatures()
+tree = {"classification_groups": {}, "rules": {name: {} for name in creatures}}
+for attribute, prompt in (("colour", "The creature is {}."), ("form", "creature like a {}"), ("feature", "It has {}.")):
+    options = sorted({getattr(look, attribute) for look in creatures.values()})
+    tree["classification_groups"][attribute] = {"prompt": prompt, "options": options}
+    for name, look in creatures.items():
+        tree["rules"][name][attribute] = options.index(getattr(look, attribute))
+print(json.dumps(tree))
+"""
+
+
+def run(*arguments: str | Path, code: int = 0) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "benchmarks" / "drafting.py"), *map(str, arguments)]
+    finished = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert finished.returncode == code, finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture
+def truth() -> dict[str, Any]:
+    command = [sys.executable, "-c", SCRIPT, str(ROOT / "benchmarks")]
+    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return found
+
+
+@pytest.mark.slow
+def test_two_versions_are_drafted_by_files_recorded_and_compared(tmp_path: Path, truth: dict[str, Any]) -> None:
+    prompts = tmp_path / "mine"
+    prompts.mkdir()
+    (prompts / "repair.jinja").write_text("Again: {{ problems | length }} problems.")
+    common = ("--only", "notes-1", "--count", "4", "--prompts", prompts)
+    manual = tmp_path / "asked"
+    run(*common, "--manual", manual)
+    assert "Build a classification tree" in (manual / "notes-1" / "request-1.md").read_text()
+    (manual / "notes-1" / "reply-1.md").write_text(json.dumps(truth))
+    run(*common, "--manual", manual)  # now the other version asks
+    other = manual / "mine" / "notes-1"
+    (other / "reply-1.md").write_text(json.dumps({**truth, "rules": {}}))
+    (other / "reply-2.md").write_text(json.dumps(truth))
+    table = run(*common, "--manual", manual)
+    assert "Again: 2 problems." in (other / "request-2.md").read_text()
+    assert "0 of 1" in table
+    assert "1 of 1" in table
+    assert "mine against built-in: +0.0% of 28 images, 0 won, 0 lost (McNemar p = 1)" in table
+
+
+@pytest.mark.slow
+def test_what_is_recorded_is_replayed_with_its_templates_and_the_same_figures(
+    tmp_path: Path, truth: dict[str, Any]
+) -> None:
+    folder = tmp_path / "asked" / "notes-1"
+    folder.mkdir(parents=True)
+    (folder / "reply-1.md").write_text(json.dumps(truth))
+    common = ("--only", "notes-1", "--count", "4", "--json")
+    recorded = json.loads(run(*common, "--manual", tmp_path / "asked", "--record", tmp_path / "kept"))
+    assert (tmp_path / "kept" / "draft.jinja").read_bytes() == (ROOT / "prompts" / "draft.jinja").read_bytes()
+    (first, total), comparison = recorded["drafts"], recorded["comparison"]
+    assert comparison is None
+    assert first["tree"] == total["tree"]
+    assert first["tree"]["n"] == 28
+    assert first["tree"]["accuracy"] > first["baseline"]["accuracy"]
+    assert (first["valid_at_first"], first["replies"], first["groups"]) == (1, 1, 3)
+    (tmp_path / "asked").rename(tmp_path / "away")
+    replayed = json.loads(run("--against", tmp_path / "kept", "--count", "4", "--json"))
+    assert [{**draft, "version": "built-in"} for draft in replayed["drafts"]] == recorded["drafts"]
