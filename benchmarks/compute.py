@@ -148,13 +148,13 @@ def main() -> None:
                     ratios[views, clock].append(here / there)
         for (views, clock), found in ratios.items():
             print(f"{views} views against 1, {clock}: {', '.join(f'{ratio:.2f}' for ratio in sorted(found))}")
-        seen = embedded_in_turn(encoder, images[:64], folder)
-        print(
-            f"64 images with 1, 4, 16 and again 16 views: the model sees {seen} pictures, {seen / 64 / 16:.2f} a view"
-        )
+        some = images[:64]
+        seen = embedded_in_turn(encoder, some, folder)
+        each = f"{seen / len(some) / 16:.2f}"
+        print(f"{len(some)} images with 1, 4, 16 and again 16 views: the model sees {seen} pictures, {each} a view")
         for clock in clocks:
             print(f"row: embedding with 4 views / 1, {clock} | {statistics.median(ratios[4, clock]):.2f} | at most 4.2")
-        print(f"row: pictures embedded for each view, over four runs | {seen / 64 / 16:.2f} | 1.00")
+        print(f"row: pictures embedded for each view, over four runs | {each} | 1.00")
         few = images if args.device == "cuda" else images[: args.few]
         table(encoder, few)
         for model in args.model or (("ViT-B-32", "ViT-L-14") if args.device == "cuda" else ()):
