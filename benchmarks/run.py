@@ -31,6 +31,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("diff.py",),
     ("review.py",),
     ("drawing.py",),
+    ("drafting.py",),
     ("embed.py", "--count", "60"),
     ("embed.py", "--count", "10", "--batch", "4", "--heavy"),
     ("gpu.py",),

@@ -80,3 +80,21 @@ def test_what_is_recorded_is_replayed_with_its_templates_and_the_same_figures(
     (tmp_path / "asked").rename(tmp_path / "away")
     replayed = json.loads(run("--against", tmp_path / "kept", "--count", "4", "--json"))
     assert [{**draft, "version": "built-in"} for draft in replayed["drafts"]] == recorded["drafts"]
+
+
+@pytest.mark.slow
+def test_the_readers_conversations_are_replayed() -> None:
+    """All that is committed, on a few pictures: one tree a domain, valid at first, far above the names."""
+    recorded = ROOT / "benchmarks" / "drafting"
+    drafts = json.loads(run("--count", "4", "--json"))["drafts"]
+    domains, total = drafts[:-1], drafts[-1]
+    assert [draft["domain"] for draft in domains] == ["notes-1", "notes-2", "pictures-3"]
+    assert [(draft["valid_at_first"], draft["replies"], draft["groups"]) for draft in domains] == [
+        (1, 1, 5),
+        (1, 1, 5),
+        (3, 3, 5),
+    ]
+    assert [len((recorded / f"{draft['domain']}.jsonl").read_text().splitlines()) for draft in domains] == [1, 1, 3]
+    assert total["tree"]["n"] == 4 * 40 // 2
+    assert total["tree"]["interval"][0] > total["baseline"]["interval"][1]
+    assert {"draft.jinja", "describe.jinja", "system.jinja"} <= {path.name for path in recorded.glob("*.jinja")}
