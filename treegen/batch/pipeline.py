@@ -20,6 +20,7 @@ from treegen.clip.embedding.cache import EmbeddingCache, unit_rows
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
 from treegen.images import Census, LeftOut, Skipped, take_census
+from treegen.images.listing import tip_of
 from treegen.progress import Progress, no_progress
 from treegen.text import show
 from treegen.tree.document import digest_of
@@ -383,7 +384,10 @@ class _Keeper:
             if findings.passed_over:
                 message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
             message = "; ".join([message, *self.plan.listing.sets_below()])
-            tip = next((each.tip for each in findings.skipped if each.tip), "")
+            labels = self.plan.listing.labels
+            meant = labels.meant(findings.strangers) if labels else []
+            tips = [*(each.tip for each in findings.skipped), *meant, tip_of(findings.passed_over)]
+            tip = next(filter(None, tips), "")
             raise InputError(message, tip or "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
         if self.table:
             self.table.flush()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -12,7 +13,8 @@ from treegen.config.domain import FILE_NAME, Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
-from treegen.images.folders import split_of
+from treegen.images.files import note_links, repeated_by_links
+from treegen.images.folders import rank_of_path, split_of
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.interface import SplitName, below
 from treegen.images.shards import COMPRESSED, UNPACK
@@ -120,7 +122,12 @@ class Listing:
     def _in_folders(self) -> Iterator[LabelledImage]:
         """Yield all pictures below the folder, folder by folder; a folder named like a class labels its content."""
         folder, label, split, parts = None, NO_LABEL, None, parts_of(self._splits())
+        rank = partial(rank_of_path, root=self.root, labels=self.labels)
+        repeated = repeated_by_links(picture_files(self.root, Findings()), self.root, rank)
+        note_links(repeated, self.findings)
         for path in picture_files(self.root, self.findings):
+            if path in repeated:
+                continue
             if self.labels is not None and path.parent != folder:
                 folder, split = path.parent, split_of(path, self.root, self.labels)
                 names = (*folder.relative_to(self.root).parts, self.root.name)

@@ -2,15 +2,15 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from stat import S_ISREG
-from typing import Final
+from typing import Any, Final
 
 from treegen.extras import EXTRAS, is_installed
 from treegen.files import open_regular
-from treegen.images.interface import Findings
+from treegen.images.interface import Findings, RealPaths
 
 _HEIF: Final = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
 _AVIF: Final = frozenset({".avif", ".avifs"})
@@ -105,6 +105,46 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
                     findings.pass_over(Path(where, name), "hidden (the name begins with a dot)")
             elif looks_like_picture(Path(where, name), findings):
                 yield Path(where, name)
+
+
+def repeated_by_links(paths: Iterable[Path], root: Path, rank: Callable[[Path], Any]) -> set[Path]:
+    """Return the paths to pictures that other paths lead to as well: of each file that of the lowest rank is left.
+
+    Args:
+        paths: of pictures below the root.
+        root: the folder.
+        rank: what a path is sorted by.
+    """
+    if not _has_links(root):
+        return set()
+    real, top = RealPaths(), Path(os.path.realpath(root))
+    links = dict[str, list[Path]]()
+    for path in paths:
+        if (target := real.of(path)) != str(top / path.relative_to(root)):
+            links.setdefault(target, []).append(path)
+    repeated = set[Path]()
+    for target, group in links.items():
+        inside = Path(target).relative_to(top) if Path(target).is_relative_to(top) else None
+        if inside and not any(name.startswith(".") for name in inside.parts):
+            group.insert(0, root / inside)
+        repeated.update(sorted(group, key=rank)[1:])
+    return repeated
+
+
+def _has_links(root: Path) -> bool:
+    """Tell whether there are links below a folder."""
+    try:
+        with os.scandir(root) as entries:
+            return any(e.is_symlink() or (e.is_dir() and _has_links(Path(e))) for e in entries)
+    except OSError:
+        return False
+
+
+def note_links(repeated: Collection[Path], findings: Findings) -> None:
+    """Note how many paths lead to a picture that is in the set under another path."""
+    if repeated:
+        paths = "path is a link" if len(repeated) == 1 else "paths are links"
+        findings.notes.append(f"{len(repeated)} {paths} to a picture that is in the folder too: each file counts once")
 
 
 def _holds(link: str, folder: str) -> bool:

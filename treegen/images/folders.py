@@ -1,15 +1,18 @@
 """Image sets with one folder per class, at any depth."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
+from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.files import picture_files
+from treegen.images.files import note_links, picture_files, repeated_by_links
 from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, shown, split_called
 
 _NO_CLASS = "in no class folder"
+_SPLIT_RANKS: Final[tuple[SplitName | None, ...]] = ("test", "val", "train", None)
 
 
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
@@ -44,10 +47,13 @@ def images_of_folders(
     except OSError as error:
         raise InputError(f"{root}: cannot be read: {error.strerror or error}", "check who may read it") from None
     of_class, tops_with_pictures = dict[int, list[Path]](), set[str]()
-    for path in sorted(picture_files(root, findings, without=without), key=attrgetter("parts")):
+    paths = sorted(picture_files(root, findings, without=without), key=attrgetter("parts"))
+    repeated = repeated_by_links(paths, root, partial(rank_of_path, root=root, labels=labels))
+    note_links(repeated, findings)
+    for path in paths:
         names = path.relative_to(root).parts[:-1]
         tops_with_pictures.update(names[:1])
-        if is_named(path):
+        if path in repeated or is_named(path):
             continue
         label = next((class_index for name in names if (class_index := labels.find(name)) is not None), None)
         if label is not None:
@@ -65,6 +71,15 @@ def images_of_folders(
             if path.parent not in splits:
                 splits[path.parent] = split_of(path, root, labels)
             yield LabelledImage(path=path, label=index, split=splits[path.parent])
+
+
+def rank_of_path(path: Path, root: Path, labels: Labels | None) -> tuple[int, bool, bool]:
+    """Return the order of paths to one file: those of the test split first, then of others, of classes, not links."""
+    if labels is None:
+        return 0, False, path.is_symlink()
+    names = path.relative_to(root).parts[:-1]
+    split = _SPLIT_RANKS.index(split_of(path, root, labels))
+    return split, all(labels.find(name) in (None, -1) for name in names), path.is_symlink()
 
 
 def _stranger(names: Sequence[str]) -> str:

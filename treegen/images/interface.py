@@ -155,10 +155,11 @@ class Census:
 
 def take_census(images: "Iterable[LabelledImage]", left_out: Iterable[Skipped], root: Path) -> Census:
     """Count the files of images and of what was left out, each once; a file that any image is of was read."""
-    read = {(os.path.normpath(image.path), image.member) for image in images}
+    paths = RealPaths()
+    read = {(paths.of(image.path), image.member) for image in images}
     others: dict[tuple[str, str], Skipped] = {}
     for each in left_out:
-        key = os.path.normpath(each.path), each.member
+        key = paths.of(each.path), each.member
         if each.exists and key not in read:
             others.setdefault(key, each)
     return Census(read=len(read), left_out=by_reason(others.values(), root))
@@ -356,9 +357,9 @@ class Findings:
         """Record an unreadable image, or with `exists=False` something that is not a picture file: a folder, a tar."""
         self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists, tip=tip))
 
-    def pass_over(self, path: Path, kind: str, member: str = "") -> None:
+    def pass_over(self, path: Path, kind: str, member: str = "", *, tip: str = "") -> None:
         """Count a picture file that is left out although it is not damaged."""
-        self.passed_over.append(Skipped(path=path, reason=kind, member=member, kind=kind))
+        self.passed_over.append(Skipped(path=path, reason=kind, member=member, kind=kind, tip=tip))
 
 
 class Reader(Protocol):
@@ -371,6 +372,22 @@ class Reader(Protocol):
             InputError: the set as a whole cannot be read; for a table the message gives the line.
         """
         ...
+
+
+class RealPaths:
+    """Resolves the links in paths; those of a folder only once."""
+
+    def __init__(self) -> None:
+        self._folders = dict[str, str]()
+
+    def of(self, path: Path) -> str:
+        """Return the file that a path leads to, with `..` and links resolved."""
+        if path.name == ".." or path.is_symlink():
+            return os.path.realpath(path)
+        folder = str(path.parent)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return f"{self._folders[folder].rstrip(os.sep)}{os.sep}{path.name}"
 
 
 def shown(path: Path | str) -> str:

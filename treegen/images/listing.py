@@ -223,6 +223,12 @@ def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> I
     return InputError(message, _most_common_tip(settings, labels, findings))
 
 
+def tip_of(passed_over: Sequence[Skipped]) -> str:
+    """Return what to do about most of the pictures that are in no table, or within archives; empty for others."""
+    kinds = Counter(each.tip for each in passed_over)
+    return kinds.most_common(1)[0][0] if kinds else ""
+
+
 def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
     tips = Counter(each.tip for each in findings.skipped)
     tip, count = tips.most_common(1)[0] if tips else ("", 0)
@@ -232,6 +238,8 @@ def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings
         return meant[0]
     if findings.strangers and settings.kind != "folder":
         return "its labels must be class names or other names below [aliases]"
+    if tip := tip_of(findings.passed_over):
+        return tip
     if settings.kind in ("folder", "hf"):
         return "expected one folder per class, named like the class or a name below [aliases], with PNG or JPEG files"
     return "the set is empty: name another one below [images]"
