@@ -384,8 +384,8 @@ class _Keeper:
             if findings.passed_over:
                 message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
             message = "; ".join([message, *self.plan.listing.sets_below()])
-            labels = self.plan.listing.labels
-            meant = labels.meant(findings.strangers) if labels else []
+            known = self.plan.listing.labels
+            meant = known.meant(findings.strangers) if known else []
             tips = [*(each.tip for each in findings.skipped), *meant, tip_of(findings.passed_over)]
             tip = next(filter(None, tips), "")
             raise InputError(message, tip or "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")

@@ -13,11 +13,11 @@ from treegen.config.domain import FILE_NAME, Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
+from treegen.images.archives import COMPRESSED, archives_below, count_archives, unpacking
 from treegen.images.files import note_links, repeated_by_links
 from treegen.images.folders import rank_of_path, split_of
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.interface import SplitName, below
-from treegen.images.shards import COMPRESSED, UNPACK
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import columns_of, guess_columns
 from treegen.text import counted
@@ -136,6 +136,7 @@ class Listing:
             if self.labels is not None and label == NO_LABEL:
                 self.unlabelled[names[0]] += 1
             yield LabelledImage(path=path, label=label, split=split, part=parts.get(split) if split else None)
+        count_archives(self.root, self.findings)
 
     def _splits(self) -> set[SplitName]:
         """Return the splits of a folder whose pictures may have labels; they are known only after all its pictures."""
@@ -151,7 +152,7 @@ class Listing:
 
 def _not_read_in(root: Path) -> Iterator[str]:
     """Say which tars and tables below a folder are not read with it, and how to read them."""
-    tars = sorted(path for path in root.rglob("*.tar") if path.is_file())
+    tars = archives_below(root, (".tar",))
     parquets, tables = picture_parquets(root, Findings()), metadata_tables(root)
     for paths, one, several in (
         (tars, "tar", "tars"),
@@ -210,7 +211,7 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
     if path.suffix.lower() == ".json" and path.is_file():
         raise InputError(f"{path}: a tree or another JSON document, not images", "name a folder of images or a domain")
     if path.name.lower().endswith(COMPRESSED):
-        raise InputError(f"{path}: a compressed tar, which is not read", UNPACK)
+        raise InputError(f"{path}: a compressed tar, which is not read", unpacking(path.name))
     settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)
     if settings.manifest and not path.is_file():
         raise InputError(f"{path}: no such folder or file", "name a folder of images, a manifest or a domain")

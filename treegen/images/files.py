@@ -37,7 +37,7 @@ OTHER_SUFFIXES: Final = frozenset(
     ".rar .db .sqlite .log .pdf .ps .doc .docx .xlsx .mp4 .mov .avi .mkv .mpg .mpeg .mp3 .wav .lock .bib .tex .h5 .hdf "
     ".hdf5 .grib .bufr".split()
 )
-_TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # never part of an image set
+TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # never part of an image set
 HEAD: Final = 64
 HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 #: formats that are not read -> how their files begin
@@ -86,7 +86,7 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
 
     linked, hidden = set[str](), set[str]()
     for where, folders, names in os.walk(folder, onerror=leave_out, followlinks=True):
-        folders[:] = sorted(name for name in folders if name not in _TOOLS)
+        folders[:] = sorted(name for name in folders if name not in TOOLS)
         if without:
             folders[:] = [name for name in folders if Path(where, name) not in without]
         for name in list(folders):

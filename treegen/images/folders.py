@@ -8,6 +8,7 @@ from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
+from treegen.images.archives import count_archives
 from treegen.images.files import note_links, picture_files, repeated_by_links
 from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, shown, split_called
 
@@ -20,6 +21,7 @@ def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) ->
     if not settings.source.is_dir():
         raise InputError(f"{settings.source}: no such image folder", "correct `folder` below [images] in domain.toml")
     yield from images_of_folders(settings.source, labels, findings)
+    count_archives(settings.source, findings)
 
 
 def images_of_folders(

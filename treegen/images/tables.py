@@ -13,7 +13,7 @@ from typing import Any, Final
 from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import kind_of, read_text, refuse_binary
-from treegen.images.files import PULL, head_of, is_pointer_file
+from treegen.images.files import HEAD, PULL, head_of, is_picture, is_pointer_file
 from treegen.images.files import SUFFIXES as PICTURES
 from treegen.images.interface import SPLITS
 from treegen.text import counted, encodable, first_line, show
@@ -254,13 +254,52 @@ def picture_columns(path: Path) -> tuple[str, ...]:
     from pyarrow import types
 
     with open_parquet(path) as file:
-        schema = file.schema_arrow
-    return tuple(
-        field.name
-        for field in schema
-        if types.is_struct(field.type)
-        and any(field.type.field(i).name == "bytes" for i in range(field.type.num_fields))
-    )
+        found = list[str]()
+        for field in file.schema_arrow:
+            if types.is_struct(field.type):
+                found += [field.name] * any(field.type.field(i).name == "bytes" for i in range(field.type.num_fields))
+            elif types.is_binary(field.type) or types.is_large_binary(field.type):
+                first = (cell for batch in batches(file, path, [field.name], 1) for cell in batch.column(0).to_pylist())
+                found += [field.name] * is_picture((next(filter(None, first), b""))[:HEAD])
+    return tuple(found)
+
+
+def picture_lists(path: Path) -> tuple[str, ...]:
+    """Return the columns of a Parquet file that hold several pictures in each row."""
+    from pyarrow import types
+
+    with open_parquet(path) as file:
+        return tuple(
+            field.name
+            for field in file.schema_arrow
+            if (types.is_list(field.type) or types.is_large_list(field.type))
+            and types.is_struct(inner := field.type.value_type)
+            and any(inner.field(i).name == "bytes" for i in range(inner.num_fields))
+        )
+
+
+def count_pictures(path: Path, columns: Sequence[str] | None = None) -> int:
+    """Return how many pictures the columns of a Parquet file hold, by its metadata; of all columns if not given.
+
+    Raises:
+        InputError: it is not Parquet, or pyarrow is not installed.
+    """
+    wanted = picture_columns(path) if columns is None else columns
+    leaves = {leaf for name in wanted for leaf in (name, f"{name}.bytes")}
+    count = 0
+    with open_parquet(path) as file:
+        for number in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(number)
+            for chunk in (group.column(i) for i in range(group.num_columns)):
+                if chunk.path_in_schema in leaves:
+                    nulls = chunk.statistics.null_count if chunk.statistics and chunk.statistics.has_null_count else 0
+                    count += chunk.num_values - nulls
+    return count
+
+
+def bytes_of(cell: Any) -> bytes:
+    """Return the picture in a cell of a Parquet file; empty if there is none."""
+    return (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
 
 
 def label_names(path: Path) -> dict[str, tuple[str, ...]]:
@@ -305,7 +344,7 @@ def picture_bytes(path: Path, column: str, row: int) -> bytes:
             while row >= first + file.metadata.row_group(group).num_rows:
                 first += file.metadata.row_group(group).num_rows
                 group += 1
-        return bytes(row_group(path, changed, column, group)[row - first].as_py()["bytes"])
+        return bytes(bytes_of(row_group(path, changed, column, group)[row - first].as_py()))
     except (InputError, ValueError, TypeError, IndexError) as error:
         raise OSError(f"not a picture in Parquet: {error}") from None
 

@@ -15,8 +15,9 @@ from treegen.config.trust import record, requests_of
 from treegen.errors import InputError
 from treegen.files import read_text, write_atomically
 from treegen.images import Findings, Labels, below, labels_of, picture_files, read_images, split_called, survey_images
+from treegen.images.archives import COMPRESSED, archives_below, unpacking
 from treegen.images.hugging_face import metadata_tables, picture_parquets
-from treegen.images.shards import COMPRESSED, UNPACK, compressed_tars, shard_paths
+from treegen.images.shards import shard_paths
 from treegen.images.tables import columns_of, guess_columns, label_names, picture_columns
 from treegen.text import counted, did_you_mean, encodable, show
 
@@ -216,14 +217,15 @@ def _pattern_of_tars(images: Path) -> Path | None:
         InputError: the tars are compressed.
     """
     if images.name.lower().endswith(COMPRESSED):
-        raise InputError(f"{images}: a compressed tar, which is not read", UNPACK)
+        raise InputError(f"{images}: a compressed tar, which is not read", unpacking(images.name))
     if not images.is_dir():
         return images if images.suffix.lower() == ".tar" and any(p.is_file() for p in shard_paths(images)) else None
     if len(_class_folders(images)) > 1 or metadata_tables(images) or any(images.rglob("*.parquet")):
         return None
     tars = sorted(path for path in images.rglob("*.tar") if path.is_file())
-    if not tars and (compressed := compressed_tars(images)):
-        raise InputError(f"{images}: only compressed tars, which are not read: first {compressed[0].name}", UNPACK)
+    if not tars and (compressed := archives_below(images, COMPRESSED)):
+        message = f"{images}: only compressed tars, which are not read: first {compressed[0].name}"
+        raise InputError(message, unpacking(compressed[0].name))
     depths = {len(path.relative_to(images).parts) for path in tars}
     inside = "/".join(["*"] * (min(depths) - 1) + ["*.tar"]) if len(depths) == 1 else "**/*.tar"
     return Path(escape(str(images))) / inside if tars else None
