@@ -19,12 +19,17 @@ from treegen.images.folders import rank_of_path, split_of
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.interface import SplitName, below
 from treegen.images.tables import SUFFIXES as TABLES
-from treegen.images.tables import columns_of, guess_columns
+from treegen.images.tables import columns_of, guess_columns, guess_split
 from treegen.text import counted
 
 _SHARDS: Final = ".tar"
 _NOBODY: Final = Domain(folder=Path(), name="none")
 _GIVE_LABELS: Final = "name the folders so, or give a table with the columns path,label"
+_NO_TABLE_LABELS: Final = {
+    "manifest": "a table gives them in a column label, or in another one that a domain.toml names",
+    "shards": "give each KEY.png a KEY.cls, or a KEY.json with a key label",
+    "hf": "a table gives them in a column label, or in another one that a domain.toml names",
+}
 _NO_LABELS: Final = (
     "no labels: with --tree or --domain, folders that are named like classes label their pictures; "
     "otherwise give a table with the columns path,label"
@@ -68,6 +73,7 @@ class Listing:
         own: whether it is the domain's own image set.
         findings: what was left out.
         unlabelled: pictures of a folder that have no label, by the folder.
+        labelled: how many pictures have a label, and how many have none.
     """
 
     settings: ImageSettings
@@ -78,6 +84,7 @@ class Listing:
     own: bool
     findings: Findings
     unlabelled: Counter[str] = field(default_factory=Counter)
+    labelled: Counter[bool] = field(default_factory=Counter)
 
     def notes(self) -> list[str]:
         """Return what a reader must know of the set and its labels, once all pictures are listed."""
@@ -92,6 +99,9 @@ class Listing:
             notes.append(f"{pictures} {have} no label: not in a folder that is named like a class; {_GIVE_LABELS}")
         if self.in_folders:
             return [*notes, *self.labels.meant(self.unlabelled)]
+        if without := self.labelled[False]:
+            which = "no labels" if without == sum(self.labelled.values()) else f"{without} without a label"
+            notes.append(f"{which}: {_NO_TABLE_LABELS[self.settings.kind]}")
         others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
         return [*notes, *self.labels.meant((*self.findings.strangers, *others))]
 
@@ -113,6 +123,7 @@ class Listing:
                 self.findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
                 continue
             if S_ISREG(status.st_mode):
+                self.labelled[image.label != NO_LABEL] += 1
                 yield Source(image=image, path=image.below(self.root), size=status.st_size, changed=status.st_mtime_ns)
 
     def _in_set(self) -> Iterator[LabelledImage]:
@@ -235,7 +246,8 @@ def _with_guessed_columns(settings: ImageSettings) -> ImageSettings:
         names, rows = columns_of(settings.manifest)
     except InputError:
         return settings  # reading it says what is wrong
-    if "path" in names:
-        return settings
-    guessed = dict(zip(("path", "label"), guess_columns(names, rows), strict=True))
+    usual = "path" in names
+    guessed = {} if usual else dict(zip(("path", "label"), guess_columns(names, rows), strict=True))
+    if "split" not in names:
+        guessed["split"] = guess_split(names, rows, ("path", "label") if usual else tuple(guessed.values()))
     return replace(settings, columns=tuple((key, name) for key, name in guessed.items() if name))

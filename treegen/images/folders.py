@@ -1,6 +1,7 @@
 """Image sets with one folder per class, at any depth."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +20,8 @@ _SPLIT_RANKS: Final[tuple[SplitName | None, ...]] = ("test", "val", "train", Non
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`."""
     if not settings.source.is_dir():
-        raise InputError(f"{settings.source}: no such image folder", "correct `folder` below [images] in domain.toml")
+        what = "a file, not a folder" if settings.source.exists() else "no such image folder"
+        raise InputError(f"{settings.source}: {what}", "correct `folder` below [images] in domain.toml")
     yield from images_of_folders(settings.source, labels, findings)
     count_archives(settings.source, findings)
 
@@ -67,12 +69,28 @@ def images_of_folders(
     for name in tops:
         if name not in tops_with_pictures and labels.find(name) is None and not without:
             findings.strangers[name] += 0
+    findings.notes += _note_unknown_splits(of_class, root, labels)
     splits = dict[Path, SplitName | None]()
     for index, paths in sorted(of_class.items()):
         for path in paths:
             if path.parent not in splits:
                 splits[path.parent] = split_of(path, root, labels)
             yield LabelledImage(path=path, label=index, split=splits[path.parent])
+
+
+def _note_unknown_splits(of_class: Mapping[int, Sequence[Path]], root: Path, labels: Labels) -> Iterator[str]:
+    """Note where the classes are in several folders that are not called like splits, such as entrenamiento/Newt."""
+    above, classes = Counter[Path](), dict[Path, set[int]]()
+    for index, paths in of_class.items():
+        for path in paths:
+            names = path.relative_to(root).parts[:-1]
+            depth = next(at for at, name in enumerate(names) if labels.find(name) is not None)
+            above[Path(*names[:depth])] += 1
+            classes.setdefault(Path(*names[:depth]), set()).add(index)
+    several = {folder: count for folder, count in above.items() if len(classes[folder]) > 1}
+    if len(several) > 1 and not any(split_called(name) for folder in several for name in folder.parts):
+        listed = ", ".join(f"{shown(folder)} ({count})" for folder, count in several.items())
+        yield f"the classes are in several folders, {listed}, none called like a split: all are divided by seed"
 
 
 def rank_of_path(path: Path, root: Path, labels: Labels | None) -> tuple[int, bool, bool]:

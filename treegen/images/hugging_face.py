@@ -26,7 +26,8 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     """
     root = settings.source
     if not root.is_dir():
-        raise InputError(f"{root}: no such image folder", "correct `hf` below [images] in domain.toml")
+        what = "a file, not a folder" if root.exists() else "no such image folder"
+        raise InputError(f"{root}: {what}", "correct `hf` below [images] in domain.toml")
     columns = {"path": "file_name", "label": "label", "split": "split", "crop": "crop", "cluster": "cluster"}
     columns |= dict(settings.columns)
     index, tables = PictureIndex(folder=root, tip=f"paths are relative to {root}"), metadata_tables(root)

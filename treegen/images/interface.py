@@ -29,7 +29,7 @@ SPLITS: Final[dict[str, SplitName]] = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 _SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(SPLITS)})(?:$|[-._ 0-9])", re.IGNORECASE)
-_SYNSET: Final = re.compile(r"n\d{8}")
+_SYNSET: Final = re.compile(r"n\d{8}(?:[-_. ].*)?")
 _MOST_COMPARED: Final = 2000  # classes among which one of nearly the same name is looked for
 _MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score is kept with each revision
 _MOST_SUGGESTED: Final = 10  # labels that get a line of their own
@@ -273,6 +273,10 @@ class Labels:
         named = self.named(label)
         return self._classes.get(normalize("NFC", named))
 
+    def is_class(self, name: str) -> bool:
+        """Tell whether a name is that of a class, or another name of one."""
+        return normalize("NFC", name) in self._classes
+
     def named(self, label: str) -> str:
         """Return the label, or the name that it is the number of; 1.0, as tables with gaps have it, is 1."""
         if self._classes and normalize("NFC", label) not in self._classes and re.fullmatch(r"\d+\.0+", label):
@@ -332,7 +336,7 @@ def alias_line(name: str, others: Iterable[str]) -> str:
 def _normalised(label: str) -> str:
     """Return a label without case, accents, a number in front, and signs between its words."""
     plain = "".join(c for c in normalize("NFKD", label).casefold() if not combining(c))
-    return " ".join(re.sub(r"^\d+[-._ ]+", "", plain.strip()).replace("_", " ").replace("-", " ").split())
+    return " ".join(re.sub(r"^n?\d+[-._ ]+", "", plain.strip()).replace("_", " ").replace("-", " ").split())
 
 
 class Findings:

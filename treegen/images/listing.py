@@ -20,13 +20,14 @@ from treegen.images.interface import (
     Labels,
     Reader,
     Skipped,
+    SplitName,
     below,
     shown,
     take_census,
 )
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import check_header, hash_image
-from treegen.images.shards import read_shards, shard_paths, split_of_tar
+from treegen.images.shards import read_shards, shard_paths, splits_in
 from treegen.images.splitting import assign_parts, fixed_parts
 from treegen.text import counted, show
 
@@ -141,7 +142,8 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
     if settings.domain_folder is not None:
         images = _trusted(settings, settings.domain_folder, images, findings)
     if settings.kind == "shards":  # known by the names of the tars, so that a list of millions is not held
-        splits = {split_of_tar(path, settings.root) for path in shard_paths(settings.source)}
+        tars = shard_paths(settings.source)
+        splits = set[SplitName | None]().union(*(splits_in(path, settings.root, labels) for path in tars))
     else:
         images = iter(listed := list(images))
         splits = {image.split for image in listed}

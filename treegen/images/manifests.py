@@ -292,7 +292,8 @@ def _file_of(text: str, folder: Path, index: PictureIndex, findings: Findings, p
             return file
     if alike:
         leave_out(
-            f"no such file; did you mean {show(below(alike[0], folder))}?", "write the names as the files have them"
+            f"no such file; did you mean {show(below(alike[0], folder))}?",
+            index.tip if alike[0].name == path.name else "write the names as the files have them",
         )
         return None
     if path.suffix.lower() not in SUFFIXES:  # last, as it may search the whole folder: an id of a data set

@@ -53,7 +53,7 @@ _NO_CLASS: Final = "with a label that is not a class"
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. The split comes from the tar's folder or name: test/0.tar, birds-train-0001.tar."""
+    """See `Reader`. The split comes from the tar's folder or name (test/0.tar, birds-train-1.tar), else of its files."""
     paths = shard_paths(settings.source)
     if not paths:
         raise InputError(
@@ -126,6 +126,28 @@ def split_of_tar(path: Path, root: Path) -> SplitName | None:
     """Return the split that the folders or the name of a tar mean."""
     words = path.relative_to(root).parts
     return next((split for word in words if (split := split_called(word))), SPLITS.get(root.name.lower()))
+
+
+def splits_in(path: Path, root: Path, labels: Labels) -> set[SplitName]:
+    """Return the splits of a tar: that of its name, else those that folders within it mean, such as train/0001.png."""
+    if split := split_of_tar(path, root):
+        return {split}
+    splits = set[SplitName]()
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                if member.isfile() and "/" not in member.name:
+                    break  # the keys have no folders: a large tar need not be listed twice
+                splits |= {split_of_member(member.name, labels)} - {None}  # type: ignore[arg-type]
+    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError):
+        pass  # reading it says so
+    return splits
+
+
+def split_of_member(name: str, labels: Labels) -> SplitName | None:
+    """Return the split that the folders of a tar's file mean; a class may be called train."""
+    folders = name.split("/")[:-1]
+    return next((split for n in folders if (split := split_called(n)) and not labels.is_class(n)), None)
 
 
 def _read_tar(path: Path, split: SplitName | None, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
@@ -354,7 +376,12 @@ def _read_sample(
         findings.pass_over(path, _NO_CLASS, picture.name)
     else:
         yield LabelledImage(
-            path=path, label=index, member=picture.name, offset=picture.offset_data, size=picture.size, split=split
+            path=path,
+            label=index,
+            member=picture.name,
+            offset=picture.offset_data,
+            size=picture.size,
+            split=split or split_of_member(picture.name, labels),
         )
 
 
