@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.archives import count_archives
+from treegen.images.archives import archives_below
 from treegen.images.files import SUFFIXES, note_links, picture_files, regular
 from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, RealPaths, SplitName, below
 from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
@@ -163,14 +163,18 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
         yield from read_parquet(table, columns, split_of_file(table, table.parent), labels, findings)
         PictureIndex(folder=settings.root, tip="").finish(findings)
-        count_archives(settings.root, findings, read=[table])
         return
     tip = f"paths are relative to {settings.root}; `folder` below [images] names another folder"
     index = PictureIndex(folder=settings.root, tip=tip)
     read_table(table, settings.root, columns, labels, findings, index)
     yield from index.images(labels, findings)
     index.finish(findings)
-    count_archives(settings.root, findings, read=[table])
+    missing = any(not each.exists for each in findings.skipped)
+    if missing and (
+        archives := [below(path, settings.root) for path in archives_below(settings.root) if path != table]
+    ):
+        more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
+        findings.notes.append(f"archives are not read with a table: {archives[0]}{more}")
     if any(each.kind == IN_NO_TABLE for each in findings.passed_over):
         others = sorted(p.name for p in table.parent.iterdir() if p.suffix.lower() in TABLES and p.name != table.name)
         if others:

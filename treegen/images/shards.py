@@ -53,7 +53,7 @@ _NO_CLASS: Final = "with a label that is not a class"
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. The split comes from the tar's folder or name (test/0.tar, birds-train-1.tar), else of its files."""
+    """See `Reader`. The split comes from the tar's folder or name (test/0.tar, birds-train.tar), else of its files."""
     paths = shard_paths(settings.source)
     if not paths:
         raise InputError(
