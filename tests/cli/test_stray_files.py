@@ -1,17 +1,17 @@
 """Links, archives, joined tars and odd tables: each picture file counts once, and what is not read is named."""
 
 import json
-import tarfile
 import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.test_awkward_sets import program, write_domain
 from tests.cli.test_image_sets import Build, draw, encoded, labelled, two_classes, write_tar
-from tests.conftest import Run
+from tests.conftest import Run, trust_all
 from treegen.config.domain import load_domain
 from treegen.images import list_images
 from treegen.images.archives import unpacking
@@ -46,9 +46,8 @@ def archives(folder: Path) -> tuple[str, int, dict[str, int]]:
     with zipfile.ZipFile(folder / "set" / "more.zip", "w") as archive:
         archive.writestr("Wendle/1.png", encoded(50))
         archive.writestr("__MACOSX/Wendle/._1.png", b"x")
-    for mode in ("gz", "bz2", "xz"):
-        with tarfile.open(folder / "set" / f"1.tar.{mode}", f"w:{mode}"):
-            pass
+    for ending in ("gz", "bz2", "xz"):
+        (folder / "set" / f"1.tar.{ending}").write_bytes(b"whatever is in it")
     (folder / "set" / "data.arrow").write_bytes(b"ARROW1")
     return 'folder = "set"', 12, {"inside tars": 3, "inside zip archives": 1}
 
@@ -92,12 +91,14 @@ def two_columns(folder: Path) -> tuple[str, int, dict[str, int]]:
     def cell(number: int) -> dict[str, bytes | None]:
         return {"bytes": encoded(number), "path": None}
 
-    rows = [{"image": cell(n), "mask": cell(n + 50), "label": label} for n, (_, label) in enumerate(ROWS)]
+    rows: list[dict[str, Any]] = [
+        {"image": cell(n), "mask": cell(n + 50), "label": label} for n, (_, label) in enumerate(ROWS)
+    ]
     write_parquet(folder, [*rows, {"image": cell(20), "mask": None, "label": "Grelm"}])
     return 'hf = "set"', 13, {'in another column than "image"': 6}
 
 
-def write_parquet(folder: Path, rows: "list[dict[str, object]]") -> None:
+def write_parquet(folder: Path, rows: "list[dict[str, Any]]") -> None:
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     (folder / "set").mkdir()
     parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "set" / "0.parquet")
@@ -313,3 +314,58 @@ def test_the_program_counts_links_and_archives_too(tmp_path: Path) -> None:
     assert "8 of 12 picture files below set; left out: 3 inside tars, 1 inside zip archives" in " ".join(
         done.out.split()
     )
+
+
+def test_a_set_that_is_named_with_two_dots_has_its_splits(tmp_path: Path) -> None:
+    """As `init` names it, which is run beside the set."""
+    for number, split in enumerate(("train", "test")):
+        draw(tmp_path / "set" / split, "0.png", "1.png", start=2 * number)
+        text = "file_name,label\n0.png,Wendle\n1.png,Grelm\n"
+        (tmp_path / "set" / split / "metadata.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "domain").mkdir()
+    trust_all(folder := write_domain(tmp_path / "domain", 'hf = "../set"'))
+    found = list_images(load_domain(folder))
+    assert sorted((image.path.parent.name, image.part) for image in found.images) == [
+        ("test", "test"),
+        ("test", "test"),
+        ("train", "dev"),
+        ("train", "dev"),
+    ]
+
+
+def test_what_only_looks_like_a_link_to_a_picture_is_counted(run: Run, tmp_path: Path) -> None:
+    """Links to a hidden picture, to one of a format that is not read, and to a text."""
+    number = two_classes(tmp_path / "set")
+    draw(tmp_path / "set", ".cache/9.png", start=number)
+    (tmp_path / "set" / "Grelm" / "drawing.svg").write_text("<svg/>", encoding="utf-8")
+    (tmp_path / "set" / "Grelm" / "notes.txt").write_text("none", encoding="utf-8")
+    for name, target in (("9.png", "../.cache/9.png"), ("svg.png", "drawing.svg"), ("text.png", "notes.txt")):
+        (tmp_path / "set" / "Grelm" / name).symlink_to(target)
+    folder = write_domain(tmp_path, 'folder = "set"')
+    for arguments in ((folder,), (tmp_path / "set", "-o", tmp_path / "out")):
+        files = json.loads(run("embed", *arguments, "--json").out)["files"]
+        assert (files["read"], files["found"]) == (9, 11), files
+    assert json.loads(run("check", folder, "--format", "json").out)[0]["images"]["found"] == 11
+
+
+def test_embed_of_a_table_counts_a_file_once_that_links_name_with_other_labels(run: Run, tmp_path: Path) -> None:
+    draw(tmp_path, "0.png", "1.png")
+    (tmp_path / "link.png").symlink_to("0.png")
+    (tmp_path / "set.csv").write_text("path,label\n0.png,a\n1.png,b\nlink.png,c\n", encoding="utf-8")
+    files = json.loads(run("embed", tmp_path / "set.csv", "-o", tmp_path / "out", "--json").out)["files"]
+    assert (files["read"], files["found"]) == (2, 2)
+
+
+def test_whole_numbers_with_a_point_are_whole_numbers(run: Run, tmp_path: Path) -> None:
+    """As a Parquet column has them if a cell is empty."""
+    write_parquet(tmp_path, [{"image": encoded(n), "label": float(n % 2) if n else None} for n in range(5)])
+    assert run("init", tmp_path / "new", "--images", tmp_path / "set").code == 0
+    assert load_domain(tmp_path / "new").classes == ("0", "1")
+
+
+def test_archives_beside_a_table_are_named_where_its_files_are_missing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "set.csv").write_text("path,label\n0.png,Wendle\n1.png,Grelm\n", encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        archive.writestr("0.png", encoded(0))
+    done = run("check", write_domain(tmp_path, 'manifest = "set.csv"'))
+    assert "archives are not read with a table: pictures.zip" in done.out

@@ -20,6 +20,7 @@ from treegen.clip.embedding.cache import EmbeddingCache, unit_rows
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
 from treegen.images import Census, LabelledImage, LeftOut, Skipped, take_census
+from treegen.images.interface import RealPaths
 from treegen.images.listing import tip_of
 from treegen.progress import Progress, no_progress
 from treegen.text import show
@@ -332,6 +333,10 @@ class _Keeper:
         if self._files:
             named = [s for s in (*findings.skipped, *findings.passed_over) if key_of(s.below(root)) not in self._files]
             grouped = take_census((), named, root).left_out
+        if findings.linked:  # what a link leads to was read under the link's name
+            paths = RealPaths()
+            others = [s for s in (*findings.skipped, *findings.passed_over) if paths.of(s.path) not in findings.linked]
+            grouped = take_census((), others, root).left_out
         broken = [each for each in grouped if each.kind == _BROKEN]
         count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)
         names += tuple(dict.fromkeys(str(each.path) for each in self._skipped))

@@ -14,7 +14,7 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
 from treegen.images.archives import COMPRESSED, archives_below, count_archives, unpacking
-from treegen.images.files import note_links, repeated_by_links
+from treegen.images.files import repeated_by_links
 from treegen.images.folders import rank_of_path, split_of
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.interface import SplitName, below
@@ -88,7 +88,7 @@ class Listing:
 
     def notes(self) -> list[str]:
         """Return what a reader must know of the set and its labels, once all pictures are listed."""
-        notes = [*self.findings.notes, *self.sets_below()]
+        notes = [*self.findings.all_notes(), *self.sets_below()]
         if self.labels is None:
             return [*notes, _NO_LABELS]
         if order := self.labels.order():
@@ -134,8 +134,7 @@ class Listing:
         """Yield all pictures below the folder, folder by folder; a folder named like a class labels its content."""
         folder, label, split, parts = None, NO_LABEL, None, parts_of(self._splits())
         rank = partial(rank_of_path, root=self.root, labels=self.labels)
-        repeated = repeated_by_links(picture_files(self.root, Findings()), self.root, rank)
-        note_links(repeated, self.findings)
+        repeated = repeated_by_links(picture_files(self.root, Findings()), self.root, rank, self.findings)
         for path in picture_files(self.root, self.findings):
             if path in repeated:
                 continue
@@ -223,7 +222,7 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
         raise InputError(f"{path}: a tree or another JSON document, not images", "name a folder of images or a domain")
     if path.name.lower().endswith(COMPRESSED):
         raise InputError(f"{path}: a compressed tar, which is not read", unpacking(path.name))
-    settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)
+    settings = ImageSettings(shards=path) if path.suffix.lower() == _SHARDS else ImageSettings(manifest=path)
     if settings.manifest and not path.is_file():
         raise InputError(f"{path}: no such folder or file", "name a folder of images, a manifest or a domain")
     labels = AnyLabels(domain)

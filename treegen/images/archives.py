@@ -42,7 +42,8 @@ def archives_below(root: Path, endings: tuple[str, ...] = _KINDS) -> list[Path]:
     for where, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in TOOLS and not name.startswith(".")]
         found += [Path(where, name) for name in names if name.lower().endswith(endings) and not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())
+    # not links: what they lead to is elsewhere, and may be what the domain's folder is not trusted to read
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
 
 def count_archives(root: Path, findings: Findings, *, read: Collection[Path] = ()) -> None:

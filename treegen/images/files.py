@@ -107,27 +107,32 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
                 yield Path(where, name)
 
 
-def repeated_by_links(paths: Iterable[Path], root: Path, rank: Callable[[Path], Any]) -> set[Path]:
+def repeated_by_links(
+    paths: Iterable[Path], root: Path, rank: Callable[[Path], Any], findings: Findings
+) -> Collection[Path]:
     """Return the paths to pictures that other paths lead to as well: of each file that of the lowest rank is left.
 
     Args:
         paths: of pictures below the root.
         root: the folder.
         rank: what a path is sorted by.
+        findings: counts the links, and knows what they lead to.
     """
     if not _has_links(root):
-        return set()
-    real, top = RealPaths(), Path(os.path.realpath(root))
+        return ()
+    real, top, known = RealPaths(), Path(os.path.realpath(root)), set[Path]()
     links = dict[str, list[Path]]()
     for path in paths:
+        known.add(path)
         if (target := real.of(path)) != str(top / path.relative_to(root)):
             links.setdefault(target, []).append(path)
     repeated = set[Path]()
     for target, group in links.items():
-        inside = Path(target).relative_to(top) if Path(target).is_relative_to(top) else None
-        if inside and not any(name.startswith(".") for name in inside.parts):
-            group.insert(0, root / inside)
+        if Path(target).is_relative_to(top) and (own := root / Path(target).relative_to(top)) in known:
+            group.insert(0, own)
         repeated.update(sorted(group, key=rank)[1:])
+    findings.links += len(repeated)
+    findings.linked |= links.keys()
     return repeated
 
 
@@ -138,13 +143,6 @@ def _has_links(root: Path) -> bool:
             return any(e.is_symlink() or (e.is_dir() and _has_links(Path(e))) for e in entries)
     except OSError:
         return False
-
-
-def note_links(repeated: Collection[Path], findings: Findings) -> None:
-    """Note how many paths lead to a picture that is in the set under another path."""
-    if repeated:
-        paths = "path is a link" if len(repeated) == 1 else "paths are links"
-        findings.notes.append(f"{len(repeated)} {paths} to a picture that is in the folder too: each file counts once")
 
 
 def _holds(link: str, folder: str) -> bool:

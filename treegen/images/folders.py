@@ -10,7 +10,7 @@ from typing import Final
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.archives import count_archives
-from treegen.images.files import note_links, picture_files, repeated_by_links
+from treegen.images.files import picture_files, repeated_by_links
 from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, shown, split_called
 
 _NO_CLASS = "in no class folder"
@@ -52,8 +52,7 @@ def images_of_folders(
         raise InputError(f"{root}: cannot be read: {error.strerror or error}", "check who may read it") from None
     of_class, tops_with_pictures = dict[int, list[Path]](), set[str]()
     paths = sorted(picture_files(root, findings, without=without), key=attrgetter("parts"))
-    repeated = repeated_by_links(paths, root, partial(rank_of_path, root=root, labels=labels))
-    note_links(repeated, findings)
+    repeated = repeated_by_links(paths, root, partial(rank_of_path, root=root, labels=labels), findings)
     for path in paths:
         names = path.relative_to(root).parts[:-1]
         tops_with_pictures.update(names[:1])

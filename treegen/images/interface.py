@@ -347,6 +347,15 @@ class Findings:
         self.strangers: Counter[str] = Counter()
         self.passed_over: list[Skipped] = []
         self.notes: list[str] = []
+        self.links = 0  # paths to a picture that is in the set under another path
+        self.linked = set[str]()  # the files that links lead to
+
+    def all_notes(self) -> Iterator[str]:
+        """Yield the notes, and one of the links."""
+        yield from self.notes
+        if self.links:
+            paths = "path is a link" if self.links == 1 else "paths are links"
+            yield f"{self.links} {paths} to a picture that is in the folder too: each file counts once"
 
     def leave_out(
         self,

@@ -111,7 +111,7 @@ def is_there(settings: ImageSettings) -> bool:
 def _notes(labels: Labels, findings: Findings) -> tuple[str, ...]:
     """Return what a reader must know of a set: its splits, what numbers mean, what labels may mean."""
     order = labels.order()
-    return (*findings.notes, *([order] if order else []), *labels.meant(findings.strangers))
+    return (*findings.all_notes(), *([order] if order else []), *labels.meant(findings.strangers))
 
 
 def _settings(domain: Domain) -> ImageSettings:
@@ -150,7 +150,8 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
 
     def place_of(image: LabelledImage) -> str:
         if image.member:
-            return show(below(image.path, settings.root))
+            within = image.member.rpartition("/")[0] if image.path.suffix.lower() == ".tar" else ""
+            return show(below(image.path, settings.root) + (f"/{within}" if within else ""))
         if settings.kind == "manifest":
             return f"no split in {show(settings.source.name)}"
         return show(folder_outside(image.path, settings.root, labels))
@@ -222,6 +223,7 @@ def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> I
     files = take_census((), (*findings.skipped, *findings.passed_over), settings.root)
     if files.found:
         message += f"; {files.sentence(settings.root.name)}"
+    message = "; ".join([message, *findings.notes[:_MOST_NAMED]])
     return InputError(message, _most_common_tip(settings, labels, findings))
 
 

@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from typing import Final, NamedTuple
 from unicodedata import normalize
@@ -14,8 +14,9 @@ from urllib.request import url2pathname
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
+from treegen.files import without_dots
 from treegen.images.archives import archives_below
-from treegen.images.files import SUFFIXES, note_links, picture_files, regular
+from treegen.images.files import SUFFIXES, picture_files, regular
 from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, RealPaths, SplitName, below
 from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
 from treegen.images.tables import SUFFIXES as TABLES
@@ -78,7 +79,12 @@ class PictureIndex:
         """Return what may be read as a picture, sorted folder by folder; of several links to a file the first."""
         if self._files is None:
             below_folder = list(picture_files(self.folder, self._apart))
-            self._files = list({self.real(path): path for path in reversed(below_folder)}.values())[::-1]
+            top, first_of = Path(os.path.realpath(self.folder)), dict[str, Path]()
+            for path in below_folder:  # what is not a link, else the first link
+                target = self.real(path)
+                if target not in first_of or target == str(top / path.relative_to(self.folder)):
+                    first_of[target] = path
+            self._files = [path for path in below_folder if first_of[self.real(path)] == path]
             self.linked = sorted({*below_folder} - {*self._files})
         return self._files
 
@@ -124,7 +130,7 @@ class PictureIndex:
                 reason = f"contradictory labels: {listed}"
                 findings.leave_out(path, reason, kind="with contradictory labels", tip=_ONE_LABEL)
             else:
-                yield from (entry.image for entry in entries)
+                yield from (replace(entry.image, path=entries[0].image.path) for entry in entries)
         if contradictions:
             are = "picture with contradictory labels is", "pictures with contradictory labels are"
             more = f" and {len(contradictions) - _MOST_LISTED} more" if len(contradictions) > _MOST_LISTED else ""
@@ -150,7 +156,7 @@ class PictureIndex:
         if self.repeated:
             rows = "row names" if self.repeated == 1 else "rows name"
             findings.notes.append(f"{self.repeated} {rows} a picture again with the same label: each counts once")
-        note_links([path for path in self.linked if any(folder in path.parents for folder in here)], findings)
+        findings.links += sum(any(folder in path.parents for folder in here) for path in self.linked)
         if self.windows:
             paths = "path has" if self.windows == 1 else "paths have"
             findings.notes.append(f"{self.windows} {paths} Windows separators (\\), which were read as /")
@@ -217,7 +223,7 @@ def read_table(
         # a row with an unknown label counts under that label alone, so its other faults are not reported
         path = _file_of(text, folder, index, findings if class_index is not None else Findings(), place)
         if path:
-            path = _normalised(path)
+            path = without_dots(path)
             index.named.add(index.real(path))
         if class_index is None:
             findings.strangers[labels.named(label)] += 1
@@ -245,14 +251,6 @@ def read_table(
 
 def _folded(path: Path) -> str:
     return normalize("NFC", path.stem).casefold()
-
-
-def _normalised(path: Path) -> Path:
-    """Return a path without `..`, so that one file has one name; unless a link makes that another file."""
-    if ".." not in path.parts:
-        return path
-    shorter = Path(os.path.normpath(path))
-    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
 def _shortened(text: str) -> str:

@@ -357,4 +357,6 @@ def cell_text(value: Any) -> str:
         return " ".join(map(str, value))
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and value.is_integer():  # of a column of whole numbers with gaps
+        return str(int(value))
     return value if isinstance(value, str) else str(value)
