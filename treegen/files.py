@@ -53,6 +53,14 @@ def is_folder(path: Path) -> bool:
     return is_there(path) and path.is_dir()
 
 
+def without_dots(path: Path) -> Path:
+    """Return a path without `..`, so that one file has one name; unless a link makes that another file."""
+    if ".." not in path.parts:
+        return path
+    shorter = Path(os.path.normpath(path))
+    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, but no device or pipe, which may never end or never begin.
 

@@ -295,7 +295,7 @@ def test_what_is_not_a_domain_is_one_sentence_and_exit_code_2(run: Run, place: P
     ("name", "told"),
     [
         ("demo", "picture.png: "),
-        ("start", "picture.png: unknown kind of table"),
+        ("start", "picture.png: a PNG image, not a table"),
         ("init", "picture.png: a PNG image, not UTF-8 text"),
         ("import", "picture.png: a PNG image, not UTF-8 text"),
         ("git-setup", "not in a git repository"),

@@ -1,6 +1,7 @@
 """Folders of awkward pictures: in class folders, below splits, hidden, linked, under names that no one would choose."""
 
 import os
+import zipfile
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -68,11 +69,11 @@ def pictures(random: Random, folder: Path) -> Input:
 
 
 def _odd_neighbours(random: Random, root: Path, given: Input) -> None:
-    """Links, loops, pipes, folders that are called like pictures, and hidden pictures."""
+    """Links, loops, pipes, archives, folders that are called like pictures, and hidden pictures."""
     assert given.found is not None
     inside = root / "Newt"
     inside.mkdir(exist_ok=True)
-    choice = random.randrange(6)
+    choice = random.randrange(8)
     if choice == 0:
         (inside / "gone.png").symlink_to("nowhere.png")
     elif choice == 1:
@@ -83,6 +84,15 @@ def _odd_neighbours(random: Random, root: Path, given: Input) -> None:
         os.mkfifo(inside / "pipe.png")
     elif choice == 4:
         (inside / "folder.png").mkdir()
+    elif choice == 5 and given.readable:
+        target = root / random.choice(sorted(given.readable))
+        if target.is_file():  # not one whose name is shown escaped
+            (target.parent / "again.png").symlink_to(target)
+    elif choice == 6:
+        with zipfile.ZipFile(inside / "more.zip", "w") as archive:
+            archive.writestr("Newt/1.png", b"")
+            archive.writestr("notes.txt", b"")
+        given.found.add("Newt/more.zip/Newt/1.png")
     else:
         write(root, {"Newt/.hidden.png": random.choice(AWKWARD[:1])(random)}, given)
         given.readable.discard("Newt/.hidden.png")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.batch.interface import KeySet
-from treegen.batch.parquet import ParquetFolder, key_of
+from treegen.batch.parquet import RECOGNISED, ParquetFolder, key_of
 from treegen.batch.plan import Plan
 from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import read_image_set
@@ -21,7 +21,7 @@ _MOST_NAMED: Final = 5
 
 
 def measure(
-    plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet, cache: EmbeddingCache | None = None
+    plan: Plan, table: ParquetFolder, encoder: str, rule: str, listed: KeySet, elsewhere: Sequence[LabelledImage] = ()
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Return the accuracy over the rows of the listed pictures, with n and interval; and notes.
 
@@ -36,7 +36,7 @@ def measure(
         encoder: the encoder's fingerprint.
         rule: the decision rule with its parameters, in words; empty without a tree.
         listed: paths of this run's pictures, as keys from `key_of`.
-        cache: remembers the contents of the domain's own images, so that they are not read again.
+        elsewhere: the domain's own images, unless it is these that are embedded.
 
     Returns:
         `part` (`test`, or `all` for images other than the domain's own), `n`, `correct`, `accuracy`, `interval`, and
@@ -47,7 +47,6 @@ def measure(
         return None, ()
     domain = plan.workspace.domain
     labels = {name: index for index, name in enumerate(domain.classes)}
-    elsewhere = () if plan.listing.own else _own_images(domain, cache)
     rows, notes = _labelled_rows(table, listed, domain, elsewhere, answers=plan.tree is not None)
     if plan.tree is None:
         return None, notes
@@ -98,13 +97,13 @@ def _labelled_rows(
     for image in own:
         names.setdefault(image.digest, set()).add(domain.classes[image.label])
     rows, recognised, others = list[tuple[Any, ...]](), 0, list[str]()
-    for row in table.rows(("path", "digest", "label", "part", *(["predicted"] if answers else []))):
-        path, digest, label, *rest = row
+    for row in table.rows((RECOGNISED, "path", "digest", "label", "part", *(["predicted"] if answers else []))):
+        by_content, path, digest, label, *rest = row
         if key_of(path) not in listed:
             continue
         there = names.get(digest, set())
-        if label in classes:
-            rows.append(row)
+        if label in classes and not by_content:
+            rows.append(row[1:])
             if there and label not in there:
                 others.append(f"{path} ({label}, there {min(there)})")
         elif len(there) == 1:
@@ -133,7 +132,7 @@ def _counting(
     return [image.digest not in recorded and image.part != "dev" for image in images]
 
 
-def _own_images(domain: Domain, cache: EmbeddingCache | None) -> Sequence[LabelledImage]:
+def own_images(domain: Domain, cache: EmbeddingCache | None) -> Sequence[LabelledImage]:
     """Return the domain's own images with their digests; none if it has none that can be read."""
     try:
         return (read_image_set(domain, cache) if cache else list_images(domain)).images

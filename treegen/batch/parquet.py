@@ -35,6 +35,7 @@ _WRITING: Final = ".writing-"  # a leading dot: readers of the folder ignore it
 _ABOUT: Final = b"treegen."
 KEY_WIDTH: Final = 16
 _STATE: Final = ("path", "size", "changed", "label", "part")  # of a file and of its entry in the image set
+RECOGNISED: Final = "recognised"  # whether the label is that of the domain's own picture of the same content
 _SAME: Final = 0.01  # in each component, at most, between embeddings of one picture by two runs
 
 
@@ -45,6 +46,7 @@ class _Rows:
     sources: list[Source] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
+    recognised: list[bool] = field(default_factory=list)
     vectors: "list[NDArray[np.float16]]" = field(default_factory=list)
     answered: "list[Answered]" = field(default_factory=list)
 
@@ -97,7 +99,7 @@ class ParquetFolder:
         paths, states, self._count = list[bytes](), list[bytes](), 0
         for file in self.files():
             self._check(file)
-            for batch in _columns(file, _STATE):
+            for batch in _columns(file, (*_STATE, RECOGNISED)):
                 paths += map(key_of, batch["path"].to_pylist())
                 states += _states_of(batch)
             self._count += 1
@@ -162,7 +164,8 @@ class ParquetFolder:
         import pyarrow.parquet
 
         for file in self.files():
-            table = pyarrow.parquet.read_table(file, columns=list(_STATE), partitioning=None)
+            names = [n for n in pyarrow.parquet.read_schema(file).names if n in (*_STATE, RECOGNISED)]
+            table = pyarrow.parquet.read_table(file, columns=names, partitioning=None)
             pairs = zip(table["path"].to_pylist(), _states_of(table), strict=True)
             stays = [key_of(path) not in listed or state in current for path, state in pairs]
             if not all(stays):
@@ -176,12 +179,23 @@ class ParquetFolder:
         labels: Sequence[str | None],
         vectors: "NDArray[np.float32]",
         answered: "Answered | None",
+        recognised: Sequence[bool] = (),
     ) -> None:
-        """Add rows; `vectors` is (N, D). They are written when a file is full, after a minute, and at `flush`."""
+        """Add rows; they are written when a file is full, after a minute, and at `flush`.
+
+        Args:
+            sources: the pictures.
+            digests: of their contents.
+            labels: their classes; `None` where none is known.
+            vectors: their embeddings, (N, D).
+            answered: the tree's answers.
+            recognised: whether the label is that of the domain's own picture of the same content.
+        """
         rows = self._rows
         rows.sources += sources
         rows.digests += digests
         rows.labels += labels
+        rows.recognised += recognised
         rows.vectors.append(vectors.astype(np.float16))
         if answered is not None:
             rows.answered.append(answered)
@@ -213,6 +227,8 @@ class ParquetFolder:
             "part": pa.array([s.image.part for s in rows.sources], pa.string()),
             "embedding": pa.ListArray.from_arrays(np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1], flat),
         }
+        if rows.recognised:
+            columns[RECOGNISED] = pa.array(rows.recognised, pa.bool_())
         if rows.answered:
             chunks = [answered.columns() for answered in rows.answered]
             columns |= {name: pa.concat_arrays([chunk[name] for chunk in chunks]) for name in chunks[0]}
@@ -233,16 +249,21 @@ class ParquetFolder:
             raise InputError(f"{file}: cannot be written: {error.strerror or error}", "is the disk full?") from None
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Yield the given columns of all finished rows, file by file."""
+        """Yield the given columns of all finished rows, file by file; `None` for a column that a file lacks."""
         for file in self.files():
             for batch in _columns(file, columns):
-                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                missing = [None] * len(batch)
+                cells = [batch[n].to_pylist() if n in batch.schema.names else missing for n in columns]
+                yield from zip(*cells, strict=True)
 
 
 def _states_of(table: Any) -> list[bytes]:
     """Return the keys of the states of all rows of a table or a batch."""
-    columns = [table[name].to_pylist() for name in _STATE]
-    return [_state_key(path, state) for path, *state in zip(*columns, strict=True)]
+    columns = {name: table[name].to_pylist() for name in _STATE}
+    if RECOGNISED in table.schema.names:  # in the set itself such a picture has no label
+        pairs = zip(columns["label"], table[RECOGNISED].to_pylist(), strict=True)
+        columns["label"] = [None if recognised else label for label, recognised in pairs]
+    return [_state_key(path, state) for path, *state in zip(*columns.values(), strict=True)]
 
 
 def _state_key(path: str, state: list[Any]) -> bytes:
@@ -280,12 +301,13 @@ def _locked(folder: Path) -> int:
 
 
 def _columns(file: Path, columns: Sequence[str]) -> Iterator[Any]:
-    """Yield the given columns of a file in order, a few thousand rows at a time."""
+    """Yield the given columns that a file has, in order, a few thousand rows at a time."""
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(file) as opened:
-        for batch in opened.iter_batches(4096, columns=list(columns)):
-            yield batch.select(list(columns))
+        there = [name for name in columns if name in opened.schema_arrow.names]
+        for batch in opened.iter_batches(4096, columns=there):
+            yield batch.select(there)
 
 
 def key_of(text: str) -> bytes:

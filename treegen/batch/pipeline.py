@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from treegen.batch.accuracy import measure
+from treegen.batch.accuracy import measure, own_images
 from treegen.batch.interface import Engine, KeySet, Outcome, Source, Work, content_key
 from treegen.batch.parquet import KEY_WIDTH, ROWS, ParquetFolder, key_of
 from treegen.batch.plan import Plan
@@ -19,7 +19,9 @@ from treegen.batch.tree_predictor import Scorer
 from treegen.clip.embedding.cache import EmbeddingCache, unit_rows
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError
-from treegen.images import Census, LeftOut, Skipped, take_census
+from treegen.images import Census, LabelledImage, LeftOut, Skipped, take_census
+from treegen.images.interface import RealPaths
+from treegen.images.listing import tip_of
 from treegen.progress import Progress, no_progress
 from treegen.text import show
 from treegen.tree.document import digest_of
@@ -180,6 +182,8 @@ class _Keeper:
     _sources: int = field(init=False, default=0)
     _files: set[bytes] = field(init=False, default_factory=set)  # of a table, which may name a file in two rows
     _broken: set[bytes] = field(init=False, default_factory=set)  # files that were listed and could not be embedded
+    _own: Sequence[LabelledImage] | None = field(init=False, default=None)
+    _labels: dict[str, set[int]] | None = field(init=False, default=None)  # content -> its classes in the domain's set
     _listed: list[bytes] = field(init=False, default_factory=list)  # hashed paths: other rows are from earlier runs
 
     def __post_init__(self) -> None:
@@ -329,6 +333,10 @@ class _Keeper:
         if self._files:
             named = [s for s in (*findings.skipped, *findings.passed_over) if key_of(s.below(root)) not in self._files]
             grouped = take_census((), named, root).left_out
+        if findings.linked:  # what a link leads to was read under the link's name
+            paths = RealPaths()
+            others = [s for s in (*findings.skipped, *findings.passed_over) if paths.of(s.path) not in findings.linked]
+            grouped = take_census((), others, root).left_out
         broken = [each for each in grouped if each.kind == _BROKEN]
         count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)
         names += tuple(dict.fromkeys(str(each.path) for each in self._skipped))
@@ -344,14 +352,32 @@ class _Keeper:
         """Add rows; `vectors` are (N, V, D)."""
         if self.table is None:
             return
-        itself = vectors[:, 0]
+        itself, labels = vectors[:, 0], [self.plan.listing.label(o.source) for o in outcomes]
+        own = [self._own_label(o.digest) if label is None else None for o, label in zip(outcomes, labels, strict=True)]
         self.table.add(
             [o.source for o in outcomes],
             [o.digest for o in outcomes],
-            [self.plan.listing.label(o.source) for o in outcomes],
+            [label or known for label, known in zip(labels, own, strict=True)],
             itself,
             self._scorer.answer(vectors if self.views > 1 else itself) if self._scorer else None,
+            [label is not None for label in own] if self.plan.workspace and not self.plan.listing.own else (),
         )
+
+    def _own_images(self) -> Sequence[LabelledImage]:
+        """Return the images of the domain's own set, unless it is these that are embedded; they are listed once."""
+        if self._own is None:
+            workspace = self.plan.workspace
+            self._own = own_images(workspace.domain, self.cache) if workspace and not self.plan.listing.own else ()
+        return self._own
+
+    def _own_label(self, digest: str) -> str | None:
+        """Return the class that a picture of this content has in the domain's own set, if it is one."""
+        if self._labels is None:
+            self._labels = {}
+            for image in self._own_images():
+                self._labels.setdefault(image.digest, set()).add(image.label)
+        found = self._labels.get(digest, set())
+        return self.plan.domain.classes[min(found)] if self.plan.domain and len(found) == 1 else None
 
     def _measure(self) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
         if self.table is None:
@@ -362,7 +388,7 @@ class _Keeper:
             self.encoder.fingerprint,
             self._scorer.words if self._scorer else "",
             KeySet(self._listed, KEY_WIDTH),
-            self.cache,
+            self._own_images(),
         )
 
     def finish(self) -> Summary:
@@ -383,7 +409,10 @@ class _Keeper:
             if findings.passed_over:
                 message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
             message = "; ".join([message, *self.plan.listing.sets_below()])
-            tip = next((each.tip for each in findings.skipped if each.tip), "")
+            known = self.plan.listing.labels
+            meant = known.meant(findings.strangers) if known else []
+            tips = [*(each.tip for each in findings.skipped), *meant, tip_of(findings.passed_over)]
+            tip = next(filter(None, tips), "")
             raise InputError(message, tip or "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
         if self.table:
             self.table.flush()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -12,17 +13,23 @@ from treegen.config.domain import FILE_NAME, Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
-from treegen.images.folders import split_of
+from treegen.images.archives import COMPRESSED, archives_below, count_archives, unpacking
+from treegen.images.files import repeated_by_links
+from treegen.images.folders import rank_of_path, split_of
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.interface import SplitName, below
-from treegen.images.shards import COMPRESSED, UNPACK
 from treegen.images.tables import SUFFIXES as TABLES
-from treegen.images.tables import columns_of, guess_columns
+from treegen.images.tables import columns_of, guess_columns, guess_split
 from treegen.text import counted
 
 _SHARDS: Final = ".tar"
 _NOBODY: Final = Domain(folder=Path(), name="none")
 _GIVE_LABELS: Final = "name the folders so, or give a table with the columns path,label"
+_NO_TABLE_LABELS: Final = {
+    "manifest": "a table gives them in a column label, or in another one that a domain.toml names",
+    "shards": "give each KEY.png a KEY.cls, or a KEY.json with a key label",
+    "hf": "a table gives them in a column label, or in another one that a domain.toml names",
+}
 _NO_LABELS: Final = (
     "no labels: with --tree or --domain, folders that are named like classes label their pictures; "
     "otherwise give a table with the columns path,label"
@@ -66,6 +73,7 @@ class Listing:
         own: whether it is the domain's own image set.
         findings: what was left out.
         unlabelled: pictures of a folder that have no label, by the folder.
+        labelled: how many pictures have a label, and how many have none.
     """
 
     settings: ImageSettings
@@ -76,10 +84,11 @@ class Listing:
     own: bool
     findings: Findings
     unlabelled: Counter[str] = field(default_factory=Counter)
+    labelled: Counter[bool] = field(default_factory=Counter)
 
     def notes(self) -> list[str]:
         """Return what a reader must know of the set and its labels, once all pictures are listed."""
-        notes = [*self.findings.notes, *self.sets_below()]
+        notes = [*self.findings.all_notes(), *self.sets_below()]
         if self.labels is None:
             return [*notes, _NO_LABELS]
         if order := self.labels.order():
@@ -90,6 +99,9 @@ class Listing:
             notes.append(f"{pictures} {have} no label: not in a folder that is named like a class; {_GIVE_LABELS}")
         if self.in_folders:
             return [*notes, *self.labels.meant(self.unlabelled)]
+        if without := self.labelled[False]:
+            which = "no labels" if without == sum(self.labelled.values()) else f"{without} without a label"
+            notes.append(f"{which}: {_NO_TABLE_LABELS[self.settings.kind]}")
         others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
         return [*notes, *self.labels.meant((*self.findings.strangers, *others))]
 
@@ -111,6 +123,7 @@ class Listing:
                 self.findings.leave_out(image.path, f"cannot be read: {error.strerror or error}", image.member)
                 continue
             if S_ISREG(status.st_mode):
+                self.labelled[image.label != NO_LABEL] += 1
                 yield Source(image=image, path=image.below(self.root), size=status.st_size, changed=status.st_mtime_ns)
 
     def _in_set(self) -> Iterator[LabelledImage]:
@@ -120,7 +133,11 @@ class Listing:
     def _in_folders(self) -> Iterator[LabelledImage]:
         """Yield all pictures below the folder, folder by folder; a folder named like a class labels its content."""
         folder, label, split, parts = None, NO_LABEL, None, parts_of(self._splits())
+        rank = partial(rank_of_path, root=self.root, labels=self.labels)
+        repeated = repeated_by_links(picture_files(self.root, Findings()), self.root, rank, self.findings)
         for path in picture_files(self.root, self.findings):
+            if path in repeated:
+                continue
             if self.labels is not None and path.parent != folder:
                 folder, split = path.parent, split_of(path, self.root, self.labels)
                 names = (*folder.relative_to(self.root).parts, self.root.name)
@@ -129,6 +146,7 @@ class Listing:
             if self.labels is not None and label == NO_LABEL:
                 self.unlabelled[names[0]] += 1
             yield LabelledImage(path=path, label=label, split=split, part=parts.get(split) if split else None)
+        count_archives(self.root, self.findings)
 
     def _splits(self) -> set[SplitName]:
         """Return the splits of a folder whose pictures may have labels; they are known only after all its pictures."""
@@ -144,7 +162,7 @@ class Listing:
 
 def _not_read_in(root: Path) -> Iterator[str]:
     """Say which tars and tables below a folder are not read with it, and how to read them."""
-    tars = sorted(path for path in root.rglob("*.tar") if path.is_file())
+    tars = archives_below(root, (".tar",))
     parquets, tables = picture_parquets(root, Findings()), metadata_tables(root)
     for paths, one, several in (
         (tars, "tar", "tars"),
@@ -203,8 +221,8 @@ def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:
     if path.suffix.lower() == ".json" and path.is_file():
         raise InputError(f"{path}: a tree or another JSON document, not images", "name a folder of images or a domain")
     if path.name.lower().endswith(COMPRESSED):
-        raise InputError(f"{path}: a compressed tar, which is not read", UNPACK)
-    settings = ImageSettings(shards=path) if path.suffix == _SHARDS else ImageSettings(manifest=path)
+        raise InputError(f"{path}: a compressed tar, which is not read", unpacking(path.name))
+    settings = ImageSettings(shards=path) if path.suffix.lower() == _SHARDS else ImageSettings(manifest=path)
     if settings.manifest and not path.is_file():
         raise InputError(f"{path}: no such folder or file", "name a folder of images, a manifest or a domain")
     labels = AnyLabels(domain)
@@ -227,7 +245,8 @@ def _with_guessed_columns(settings: ImageSettings) -> ImageSettings:
         names, rows = columns_of(settings.manifest)
     except InputError:
         return settings  # reading it says what is wrong
-    if "path" in names:
-        return settings
-    guessed = dict(zip(("path", "label"), guess_columns(names, rows), strict=True))
+    usual = "path" in names
+    guessed = {} if usual else dict(zip(("path", "label"), guess_columns(names, rows), strict=True))
+    if "split" not in names:
+        guessed["split"] = guess_split(names, rows, ("path", "label") if usual else tuple(guessed.values()))
     return replace(settings, columns=tuple((key, name) for key, name in guessed.items() if name))

@@ -11,6 +11,7 @@ from treegen.cli.options import PATH
 @click.argument("folder", type=PATH, metavar="DIR")
 @click.option("--classes", type=PATH, metavar="FILE", help="One class name a line; # starts a comment line.")
 @click.option("--images", type=PATH, metavar="PATH", help="One folder of images for each class, or a table.")
+@click.option("--image-folder", type=PATH, metavar="DIR", help="What the paths of a table are relative to.")
 @click.option("--name", metavar="NAME", help="Name of the domain; the folder's name by default.")
 @click.option("--noun", default="object", show_default=True, metavar="NOUN", help="What one thing of it is called.")
 @click.option("--hint", "hints", multiple=True, metavar="TEXT", help="A visual feature to ask about; repeatable.")
@@ -20,6 +21,7 @@ def command(
     folder: Path,
     classes: Path | None,
     images: Path | None,
+    image_folder: Path | None,
     name: str | None,
     noun: str,
     hints: tuple[str, ...],
@@ -31,7 +33,15 @@ def command(
     from treegen.workflow.init_domain import write_domain
 
     written = write_domain(
-        folder, classes=classes, images=images, name=name, noun=noun, hints=hints, encoder=encoder, model=model
+        folder,
+        classes=classes,
+        images=images,
+        image_folder=image_folder,
+        name=name,
+        noun=noun,
+        hints=hints,
+        encoder=encoder,
+        model=model,
     )
     for note in written.notes:
         tell(note)

@@ -22,7 +22,7 @@ from treegen.config.settings import (
 )
 from treegen.config.trust import Trust
 from treegen.errors import InputError, ProblemsError
-from treegen.files import is_folder, read_text, refuse_binary
+from treegen.files import is_folder, read_text, refuse_binary, without_dots
 from treegen.remote.budget import Limits
 from treegen.text import article, did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
@@ -285,7 +285,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         images=None
         if images is None
         else ImageSettings(
-            **{key: folder / images[key] for key in _IMAGE_PATHS if key in images},
+            **{key: without_dots(folder / images[key]) for key in _IMAGE_PATHS if key in images},
             columns=tuple(images.get("columns", {}).items()),
             crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
             workers=images.get("workers"),

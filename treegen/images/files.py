@@ -2,15 +2,15 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from stat import S_ISREG
-from typing import Final
+from typing import Any, Final
 
 from treegen.extras import EXTRAS, is_installed
 from treegen.files import open_regular
-from treegen.images.interface import Findings
+from treegen.images.interface import Findings, RealPaths
 
 _HEIF: Final = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
 _AVIF: Final = frozenset({".avif", ".avifs"})
@@ -37,7 +37,7 @@ OTHER_SUFFIXES: Final = frozenset(
     ".rar .db .sqlite .log .pdf .ps .doc .docx .xlsx .mp4 .mov .avi .mkv .mpg .mpeg .mp3 .wav .lock .bib .tex .h5 .hdf "
     ".hdf5 .grib .bufr".split()
 )
-_TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # never part of an image set
+TOOLS: Final = frozenset({".git", ".treegen", ".venv", ".hg", ".svn"})  # never part of an image set
 HEAD: Final = 64
 HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 #: formats that are not read -> how their files begin
@@ -86,7 +86,7 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
 
     linked, hidden = set[str](), set[str]()
     for where, folders, names in os.walk(folder, onerror=leave_out, followlinks=True):
-        folders[:] = sorted(name for name in folders if name not in _TOOLS)
+        folders[:] = sorted(name for name in folders if name not in TOOLS)
         if without:
             folders[:] = [name for name in folders if Path(where, name) not in without]
         for name in list(folders):
@@ -105,6 +105,44 @@ def picture_files(folder: Path, findings: Findings, *, without: Collection[Path]
                     findings.pass_over(Path(where, name), "hidden (the name begins with a dot)")
             elif looks_like_picture(Path(where, name), findings):
                 yield Path(where, name)
+
+
+def repeated_by_links(
+    paths: Iterable[Path], root: Path, rank: Callable[[Path], Any], findings: Findings
+) -> Collection[Path]:
+    """Return the paths to pictures that other paths lead to as well: of each file that of the lowest rank is left.
+
+    Args:
+        paths: of pictures below the root.
+        root: the folder.
+        rank: what a path is sorted by.
+        findings: counts the links, and knows what they lead to.
+    """
+    if not _has_links(root):
+        return ()
+    real, top, known = RealPaths(), Path(os.path.realpath(root)), set[Path]()
+    links = dict[str, list[Path]]()
+    for path in paths:
+        known.add(path)
+        if (target := real.of(path)) != str(top / path.relative_to(root)):
+            links.setdefault(target, []).append(path)
+    repeated = set[Path]()
+    for target, group in links.items():
+        if Path(target).is_relative_to(top) and (own := root / Path(target).relative_to(top)) in known:
+            group.insert(0, own)
+        repeated.update(sorted(group, key=rank)[1:])
+    findings.links += len(repeated)
+    findings.linked |= links.keys()
+    return repeated
+
+
+def _has_links(root: Path) -> bool:
+    """Tell whether there are links below a folder."""
+    try:
+        with os.scandir(root) as entries:
+            return any(e.is_symlink() or (e.is_dir() and _has_links(Path(e))) for e in entries)
+    except OSError:
+        return False
 
 
 def _holds(link: str, folder: str) -> bool:

@@ -1,22 +1,29 @@
 """Image sets with one folder per class, at any depth."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
+from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images.files import picture_files
+from treegen.images.archives import count_archives
+from treegen.images.files import picture_files, repeated_by_links
 from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, shown, split_called
 
 _NO_CLASS = "in no class folder"
+_SPLIT_RANKS: Final[tuple[SplitName | None, ...]] = ("test", "val", "train", None)
 
 
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`."""
     if not settings.source.is_dir():
-        raise InputError(f"{settings.source}: no such image folder", "correct `folder` below [images] in domain.toml")
+        what = "a file, not a folder" if settings.source.exists() else "no such image folder"
+        raise InputError(f"{settings.source}: {what}", "correct `folder` below [images] in domain.toml")
     yield from images_of_folders(settings.source, labels, findings)
+    count_archives(settings.source, findings)
 
 
 def images_of_folders(
@@ -44,10 +51,12 @@ def images_of_folders(
     except OSError as error:
         raise InputError(f"{root}: cannot be read: {error.strerror or error}", "check who may read it") from None
     of_class, tops_with_pictures = dict[int, list[Path]](), set[str]()
-    for path in sorted(picture_files(root, findings, without=without), key=attrgetter("parts")):
+    paths = sorted(picture_files(root, findings, without=without), key=attrgetter("parts"))
+    repeated = repeated_by_links(paths, root, partial(rank_of_path, root=root, labels=labels), findings)
+    for path in paths:
         names = path.relative_to(root).parts[:-1]
         tops_with_pictures.update(names[:1])
-        if is_named(path):
+        if path in repeated or is_named(path):
             continue
         label = next((class_index for name in names if (class_index := labels.find(name)) is not None), None)
         if label is not None:
@@ -59,12 +68,37 @@ def images_of_folders(
     for name in tops:
         if name not in tops_with_pictures and labels.find(name) is None and not without:
             findings.strangers[name] += 0
+    findings.notes += _note_unknown_splits(of_class, root, labels)
     splits = dict[Path, SplitName | None]()
     for index, paths in sorted(of_class.items()):
         for path in paths:
             if path.parent not in splits:
                 splits[path.parent] = split_of(path, root, labels)
             yield LabelledImage(path=path, label=index, split=splits[path.parent])
+
+
+def _note_unknown_splits(of_class: Mapping[int, Sequence[Path]], root: Path, labels: Labels) -> Iterator[str]:
+    """Note where the classes are in several folders that are not called like splits, such as entrenamiento/Newt."""
+    above, classes = Counter[Path](), dict[Path, set[int]]()
+    for index, paths in of_class.items():
+        for path in paths:
+            names = path.relative_to(root).parts[:-1]
+            depth = next(at for at, name in enumerate(names) if labels.find(name) is not None)
+            above[Path(*names[:depth])] += 1
+            classes.setdefault(Path(*names[:depth]), set()).add(index)
+    several = {folder: count for folder, count in above.items() if len(classes[folder]) > 1}
+    if len(several) > 1 and not any(split_called(name) for folder in several for name in folder.parts):
+        listed = ", ".join(f"{shown(folder)} ({count})" for folder, count in several.items())
+        yield f"the classes are in several folders, {listed}, none called like a split: all are divided by seed"
+
+
+def rank_of_path(path: Path, root: Path, labels: Labels | None) -> tuple[int, bool, bool]:
+    """Return the order of paths to one file: those of the test split first, then of others, of classes, not links."""
+    if labels is None:
+        return 0, False, path.is_symlink()
+    names = path.relative_to(root).parts[:-1]
+    split = _SPLIT_RANKS.index(split_of(path, root, labels))
+    return split, all(labels.find(name) in (None, -1) for name in names), path.is_symlink()
 
 
 def _stranger(names: Sequence[str]) -> str:

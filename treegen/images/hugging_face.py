@@ -8,11 +8,12 @@ from typing import Final
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.extras import EXTRAS, missing_modules
+from treegen.images.archives import count_archives
 from treegen.images.files import is_pointer_file, leave_out_pointer
 from treegen.images.folders import images_of_folders, split_of
 from treegen.images.interface import Findings, LabelledImage, Labels, below
 from treegen.images.manifests import PictureIndex, read_table
-from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
+from treegen.images.parquet import holds_pictures, leave_out_lists, read_parquet, split_of_file
 
 _TABLES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _MOST_NAMED: Final = 5
@@ -25,7 +26,8 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     """
     root = settings.source
     if not root.is_dir():
-        raise InputError(f"{root}: no such image folder", "correct `hf` below [images] in domain.toml")
+        what = "a file, not a folder" if root.exists() else "no such image folder"
+        raise InputError(f"{root}: {what}", "correct `hf` below [images] in domain.toml")
     columns = {"path": "file_name", "label": "label", "split": "split", "crop": "crop", "cluster": "cluster"}
     columns |= dict(settings.columns)
     index, tables = PictureIndex(folder=root, tip=f"paths are relative to {root}"), metadata_tables(root)
@@ -41,7 +43,9 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
         findings.notes.append(f"all {len(tables)} metadata tables are read: {names}{more}{only}")
     if tables:
         index.finish(findings, below=covered)
-    for file in picture_parquets(root, findings):
+    parquets = picture_parquets(root, findings)
+    count_archives(root, findings, read=parquets)
+    for file in parquets:
         picture = {**columns, "path": dict(settings.columns).get("path", "image")}
         yield from read_parquet(file, picture, split_of_file(file, root), labels, findings)
     if root not in covered:
@@ -64,7 +68,10 @@ def picture_parquets(root: Path, findings: Findings) -> list[Path]:
             findings.leave_out(file, f"Parquet, which needs {EXTRAS['embed'].command}", exists=False)
             continue
         try:
-            with_pictures += [file] if holds_pictures(file) else []
+            if holds_pictures(file):
+                with_pictures.append(file)
+            else:
+                leave_out_lists(file, findings)
         except InputError:
             if is_pointer_file(file):
                 leave_out_pointer(file, findings, what="table")

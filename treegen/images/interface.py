@@ -29,7 +29,7 @@ SPLITS: Final[dict[str, SplitName]] = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 _SPLIT: Final = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(SPLITS)})(?:$|[-._ 0-9])", re.IGNORECASE)
-_SYNSET: Final = re.compile(r"n\d{8}")
+_SYNSET: Final = re.compile(r"n\d{8}(?:[-_. ].*)?")
 _MOST_COMPARED: Final = 2000  # classes among which one of nearly the same name is looked for
 _MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score is kept with each revision
 _MOST_SUGGESTED: Final = 10  # labels that get a line of their own
@@ -155,10 +155,11 @@ class Census:
 
 def take_census(images: "Iterable[LabelledImage]", left_out: Iterable[Skipped], root: Path) -> Census:
     """Count the files of images and of what was left out, each once; a file that any image is of was read."""
-    read = {(os.path.normpath(image.path), image.member) for image in images}
+    paths = RealPaths()
+    read = {(paths.of(image.path), image.member) for image in images}
     others: dict[tuple[str, str], Skipped] = {}
     for each in left_out:
-        key = os.path.normpath(each.path), each.member
+        key = paths.of(each.path), each.member
         if each.exists and key not in read:
             others.setdefault(key, each)
     return Census(read=len(read), left_out=by_reason(others.values(), root))
@@ -272,6 +273,10 @@ class Labels:
         named = self.named(label)
         return self._classes.get(normalize("NFC", named))
 
+    def is_class(self, name: str) -> bool:
+        """Tell whether a name is that of a class, or another name of one."""
+        return normalize("NFC", name) in self._classes
+
     def named(self, label: str) -> str:
         """Return the label, or the name that it is the number of; 1.0, as tables with gaps have it, is 1."""
         if self._classes and normalize("NFC", label) not in self._classes and re.fullmatch(r"\d+\.0+", label):
@@ -331,7 +336,7 @@ def alias_line(name: str, others: Iterable[str]) -> str:
 def _normalised(label: str) -> str:
     """Return a label without case, accents, a number in front, and signs between its words."""
     plain = "".join(c for c in normalize("NFKD", label).casefold() if not combining(c))
-    return " ".join(re.sub(r"^\d+[-._ ]+", "", plain.strip()).replace("_", " ").replace("-", " ").split())
+    return " ".join(re.sub(r"^n?\d+[-._ ]+", "", plain.strip()).replace("_", " ").replace("-", " ").split())
 
 
 class Findings:
@@ -342,6 +347,15 @@ class Findings:
         self.strangers: Counter[str] = Counter()
         self.passed_over: list[Skipped] = []
         self.notes: list[str] = []
+        self.links = 0  # paths to a picture that is in the set under another path
+        self.linked = set[str]()  # the files that links lead to
+
+    def all_notes(self) -> Iterator[str]:
+        """Yield the notes, and one of the links."""
+        yield from self.notes
+        if self.links:
+            paths = "path is a link" if self.links == 1 else "paths are links"
+            yield f"{self.links} {paths} to a picture that is in the folder too: each file counts once"
 
     def leave_out(
         self,
@@ -356,9 +370,9 @@ class Findings:
         """Record an unreadable image, or with `exists=False` something that is not a picture file: a folder, a tar."""
         self.skipped.append(Skipped(path=path, reason=reason, member=member, kind=kind, exists=exists, tip=tip))
 
-    def pass_over(self, path: Path, kind: str, member: str = "") -> None:
+    def pass_over(self, path: Path, kind: str, member: str = "", *, tip: str = "") -> None:
         """Count a picture file that is left out although it is not damaged."""
-        self.passed_over.append(Skipped(path=path, reason=kind, member=member, kind=kind))
+        self.passed_over.append(Skipped(path=path, reason=kind, member=member, kind=kind, tip=tip))
 
 
 class Reader(Protocol):
@@ -371,6 +385,22 @@ class Reader(Protocol):
             InputError: the set as a whole cannot be read; for a table the message gives the line.
         """
         ...
+
+
+class RealPaths:
+    """Resolves the links in paths; those of a folder only once."""
+
+    def __init__(self) -> None:
+        self._folders = dict[str, str]()
+
+    def of(self, path: Path) -> str:
+        """Return the file that a path leads to, with `..` and links resolved."""
+        if path.name == ".." or path.is_symlink():
+            return os.path.realpath(path)
+        folder = str(path.parent)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return f"{self._folders[folder].rstrip(os.sep)}{os.sep}{path.name}"
 
 
 def shown(path: Path | str) -> str:

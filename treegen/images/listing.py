@@ -20,13 +20,14 @@ from treegen.images.interface import (
     Labels,
     Reader,
     Skipped,
+    SplitName,
     below,
     shown,
     take_census,
 )
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import check_header, hash_image
-from treegen.images.shards import read_shards, shard_paths, split_of_tar
+from treegen.images.shards import read_shards, shard_paths, splits_in
 from treegen.images.splitting import assign_parts, fixed_parts
 from treegen.text import counted, show
 
@@ -110,7 +111,7 @@ def is_there(settings: ImageSettings) -> bool:
 def _notes(labels: Labels, findings: Findings) -> tuple[str, ...]:
     """Return what a reader must know of a set: its splits, what numbers mean, what labels may mean."""
     order = labels.order()
-    return (*findings.notes, *([order] if order else []), *labels.meant(findings.strangers))
+    return (*findings.all_notes(), *([order] if order else []), *labels.meant(findings.strangers))
 
 
 def _settings(domain: Domain) -> ImageSettings:
@@ -141,14 +142,16 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
     if settings.domain_folder is not None:
         images = _trusted(settings, settings.domain_folder, images, findings)
     if settings.kind == "shards":  # known by the names of the tars, so that a list of millions is not held
-        splits = {split_of_tar(path, settings.root) for path in shard_paths(settings.source)}
+        tars = shard_paths(settings.source)
+        splits = set[SplitName | None]().union(*(splits_in(path, settings.root, labels) for path in tars))
     else:
         images = iter(listed := list(images))
         splits = {image.split for image in listed}
 
     def place_of(image: LabelledImage) -> str:
         if image.member:
-            return show(below(image.path, settings.root))
+            within = image.member.rpartition("/")[0] if image.path.suffix.lower() == ".tar" else ""
+            return show(below(image.path, settings.root) + (f"/{within}" if within else ""))
         if settings.kind == "manifest":
             return f"no split in {show(settings.source.name)}"
         return show(folder_outside(image.path, settings.root, labels))
@@ -220,7 +223,14 @@ def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> I
     files = take_census((), (*findings.skipped, *findings.passed_over), settings.root)
     if files.found:
         message += f"; {files.sentence(settings.root.name)}"
+    message = "; ".join([message, *findings.notes[:_MOST_NAMED]])
     return InputError(message, _most_common_tip(settings, labels, findings))
+
+
+def tip_of(passed_over: Sequence[Skipped]) -> str:
+    """Return what to do about most of the pictures that are in no table, or within archives; empty for others."""
+    kinds = Counter(each.tip for each in passed_over)
+    return kinds.most_common(1)[0][0] if kinds else ""
 
 
 def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
@@ -232,6 +242,8 @@ def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings
         return meant[0]
     if findings.strangers and settings.kind != "folder":
         return "its labels must be class names or other names below [aliases]"
+    if tip := tip_of(findings.passed_over):
+        return tip
     if settings.kind in ("folder", "hf"):
         return "expected one folder per class, named like the class or a name below [aliases], with PNG or JPEG files"
     return "the set is empty: name another one below [images]"

@@ -1,20 +1,29 @@
 """Tables of images and labels: CSV and JSON Lines, optionally with a split and a crop box per picture."""
 
+import json
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from typing import Final, NamedTuple
+from unicodedata import normalize
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
+from treegen.files import without_dots
+from treegen.images.archives import archives_below
 from treegen.images.files import SUFFIXES, picture_files, regular
-from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, SplitName, below
+from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, RealPaths, SplitName, below
 from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
+from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import Row, read_rows
 from treegen.text import counted, show
 
+IN_NO_TABLE: Final = "in no table"
 _MOST_LISTED: Final = 5
 _MOST_SHOWN: Final = 200  # characters of a path that is not there
 _MOST_NAME: Final = 255  # bytes of one name, on every usual file system
@@ -55,27 +64,28 @@ class PictureIndex:
     rows: dict[tuple[str, Crop | None], list[_Entry]] = field(default_factory=dict)
     repeated: int = 0
     windows: int = 0
-    linked: int = 0
+    linked: list[Path] = field(default_factory=list)
     _apart: Findings = field(default_factory=Findings)
     _files: list[Path] | None = None
     _stems: dict[str, list[Path]] = field(default_factory=dict)
-    _folders: dict[str, str] = field(default_factory=dict)
+    _alike: dict[str, list[Path]] = field(default_factory=dict)
+    _real: RealPaths = field(default_factory=RealPaths)
 
     def real(self, path: Path) -> str:
         """Return the file that a path leads to, with `..` and links resolved."""
-        if path.name == ".." or path.is_symlink():
-            return os.path.realpath(path)
-        folder = str(path.parent)
-        if folder not in self._folders:
-            self._folders[folder] = os.path.realpath(folder)
-        return f"{self._folders[folder].rstrip(os.sep)}{os.sep}{path.name}"
+        return self._real.of(path)
 
     def files(self) -> list[Path]:
         """Return what may be read as a picture, sorted folder by folder; of several links to a file the first."""
         if self._files is None:
             below_folder = list(picture_files(self.folder, self._apart))
-            self._files = list({self.real(path): path for path in reversed(below_folder)}.values())[::-1]
-            self.linked = len(below_folder) - len(self._files)
+            top, first_of = Path(os.path.realpath(self.folder)), dict[str, Path]()
+            for path in below_folder:  # what is not a link, else the first link
+                target = self.real(path)
+                if target not in first_of or target == str(top / path.relative_to(self.folder)):
+                    first_of[target] = path
+            self._files = [path for path in below_folder if first_of[self.real(path)] == path]
+            self.linked = sorted({*below_folder} - {*self._files})
         return self._files
 
     def of_name(self, path: Path) -> list[Path]:
@@ -86,6 +96,14 @@ class PictureIndex:
                     self._stems.setdefault(name, []).append(file)
         found = self._stems.get(path.name, [])
         return [file for file in found if file.parent == path.parent] or found
+
+    def alike(self, path: Path) -> list[Path]:
+        """Return the pictures whose names differ in case, ending, folder, or Unicode's form; the likest first."""
+        if not self._alike:
+            for file in self.files():
+                self._alike.setdefault(_folded(file), []).append(file)
+        found = self._alike.get(_folded(path), []) or self._alike.get(_folded(Path(unquote(path.name))), [])
+        return sorted(found, key=lambda file: (file.parent != path.parent, file.suffix.lower() != path.suffix.lower()))
 
     def add(self, image: LabelledImage, label: str, place: str) -> None:
         """Add what a row says of a picture; the same picture and label in another split is not a repetition."""
@@ -112,7 +130,7 @@ class PictureIndex:
                 reason = f"contradictory labels: {listed}"
                 findings.leave_out(path, reason, kind="with contradictory labels", tip=_ONE_LABEL)
             else:
-                yield from (entry.image for entry in entries)
+                yield from (replace(entry.image, path=entries[0].image.path) for entry in entries)
         if contradictions:
             are = "picture with contradictory labels is", "pictures with contradictory labels are"
             more = f" and {len(contradictions) - _MOST_LISTED} more" if len(contradictions) > _MOST_LISTED else ""
@@ -132,15 +150,13 @@ class PictureIndex:
             return self.real(path) not in self.named and any(folder in path.parents for folder in here)
 
         for file in filter(loose, self.files()):
-            findings.pass_over(file, "in no table")
+            findings.pass_over(file, IN_NO_TABLE, tip="add a line for each picture to the table")
         findings.passed_over += [each for each in self._apart.passed_over if loose(each.path)]
         findings.skipped += [each for each in self._apart.skipped if loose(each.path)]
         if self.repeated:
             rows = "row names" if self.repeated == 1 else "rows name"
             findings.notes.append(f"{self.repeated} {rows} a picture again with the same label: each counts once")
-        if self.linked:
-            files = counted(self.linked, "path is a link", "paths are links")
-            findings.notes.append(f"{files} to a picture that is in the folder too: each file counts once")
+        findings.links += sum(any(folder in path.parents for folder in here) for path in self.linked)
         if self.windows:
             paths = "path has" if self.windows == 1 else "paths have"
             findings.notes.append(f"{self.windows} {paths} Windows separators (\\), which were read as /")
@@ -159,6 +175,17 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     read_table(table, settings.root, columns, labels, findings, index)
     yield from index.images(labels, findings)
     index.finish(findings)
+    missing = any(not each.exists for each in findings.skipped)
+    if missing and (
+        archives := [below(path, settings.root) for path in archives_below(settings.root) if path != table]
+    ):
+        more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
+        findings.notes.append(f"archives are not read with a table: {archives[0]}{more}")
+    if any(each.kind == IN_NO_TABLE for each in findings.passed_over):
+        others = sorted(p.name for p in table.parent.iterdir() if p.suffix.lower() in TABLES and p.name != table.name)
+        if others:
+            are, more = ("is", "") if len(others) == 1 else ("are", f" and {len(others) - 1} more")
+            findings.notes.append(f"{others[0]}{more} beside {table.name} {are} not read")
 
 
 def read_table(
@@ -179,7 +206,13 @@ def read_table(
     """
     faults, name = list[str](), below(table, index.folder) if table.is_relative_to(index.folder) else table.name
     wanted = [columns[key] for key in (("path", "label") if labels.needed else ("path",))]
+    splits, others = dict[str, Counter[str]](), set(columns.values())  # columns that look like that of splits, or not
     for number, row in read_rows(table, wanted):
+        for column in row.keys() - others if columns["split"] not in row else ():
+            if (cell := row[column].strip().lower()) in SPLITS:
+                splits.setdefault(column, Counter())[cell] += 1
+            elif cell:
+                others.add(column)
         try:
             text, label, split = _path(row, columns), _label(row, columns, labels.needed), _split(row, columns)
             crop = _crop(row.get(columns["crop"], ""))
@@ -190,7 +223,7 @@ def read_table(
         # a row with an unknown label counts under that label alone, so its other faults are not reported
         path = _file_of(text, folder, index, findings if class_index is not None else Findings(), place)
         if path:
-            path = _normalised(path)
+            path = without_dots(path)
             index.named.add(index.real(path))
         if class_index is None:
             findings.strangers[labels.named(label)] += 1
@@ -202,6 +235,11 @@ def read_table(
             cluster = row.get(columns["cluster"], "").strip()
             image = LabelledImage(path=path, label=class_index, split=split, crop=crop, cluster=cluster)
             index.add(image, label, place)
+    for column in sorted(splits.keys() - others):
+        listed = ", ".join(f"{count} {split}" for split, count in splits[column].items())
+        line = f"columns = {{split = {json.dumps(column, ensure_ascii=False)}}}"
+        message = f"the column {show(column)} of {name} names splits ({listed}) and is not read as such"
+        findings.notes.append(f"{message}: add it below [images]: {line}")
     if faults:
         more = f"\n  and {len(faults) - _MOST_LISTED} more" if len(faults) > _MOST_LISTED else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_MOST_LISTED])
@@ -211,12 +249,8 @@ def read_table(
         )
 
 
-def _normalised(path: Path) -> Path:
-    """Return a path without `..`, so that one file has one name; unless a link makes that another file."""
-    if ".." not in path.parts:
-        return path
-    shorter = Path(os.path.normpath(path))
-    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
+def _folded(path: Path) -> str:
+    return normalize("NFC", path.stem).casefold()
 
 
 def _shortened(text: str) -> str:
@@ -236,6 +270,8 @@ def _file_of(text: str, folder: Path, index: PictureIndex, findings: Findings, p
     def leave_out(reason: str, tip: str = index.tip) -> None:
         findings.leave_out(folder / _shortened(text), f"{reason} ({place})", exists=False, tip=tip)
 
+    if text.lower().startswith("file:///"):
+        text = url2pathname(urlsplit(text).path)
     if _ADDRESS.match(text):
         tip = "download the pictures, and write their file names into the table"
         leave_out(f"a web address, {show(text)}: only files are read", tip)
@@ -252,6 +288,16 @@ def _file_of(text: str, folder: Path, index: PictureIndex, findings: Findings, p
             index.windows += 1
             return other
         path, text = (other, text) if not PureWindowsPath(text).drive else (path, text)
+    alike = [] if path.suffix.lower() not in SUFFIXES else index.alike(path)
+    for file in alike:  # a table of another system: its names are the same, in another form of Unicode
+        if normalize("NFC", str(file)) == normalize("NFC", str(path)):
+            return file
+    if alike:
+        leave_out(
+            f"no such file; did you mean {show(below(alike[0], folder))}?",
+            index.tip if alike[0].name == path.name else "write the names as the files have them",
+        )
+        return None
     if path.suffix.lower() not in SUFFIXES:  # last, as it may search the whole folder: an id of a data set
         same_name = index.of_name(path)
         if len(same_name) == 1:

@@ -7,7 +7,16 @@ from treegen.errors import InputError
 from treegen.images.files import is_pointer, leave_out_pointer, leave_out_unreadable
 from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, split_called
 from treegen.images.pictures import check_begin
-from treegen.images.tables import batches, label_names, open_parquet, picture_columns
+from treegen.images.tables import (
+    batches,
+    bytes_of,
+    cell_text,
+    count_pictures,
+    label_names,
+    open_parquet,
+    picture_columns,
+    picture_lists,
+)
 from treegen.text import show
 
 _BATCH = 64  # rows: of the pictures only the sizes are kept
@@ -16,6 +25,17 @@ _BATCH = 64  # rows: of the pictures only the sizes are kept
 def holds_pictures(path: Path) -> bool:
     """Tell whether a Parquet file holds pictures as bytes."""
     return bool(picture_columns(path))
+
+
+def leave_out_lists(path: Path, findings: Findings) -> None:
+    """Say of a Parquet file with several pictures in each row that it is not read.
+
+    Raises:
+        InputError: it is not Parquet.
+    """
+    if lists := picture_lists(path):
+        reason = f"the column {show(lists[0])} has a list of pictures in each row, which is not read"
+        findings.leave_out(path, reason, exists=False, tip="write one picture into each row")
 
 
 def split_of_file(path: Path, root: Path) -> SplitName | None:
@@ -53,6 +73,9 @@ def read_parquet(
                     'name it below [images]: columns = {label = "..."}',
                 )
             label = classes[0] if len(classes) == 1 else ""
+        for other in (name for name in pictures if name != column):
+            for row in range(count_pictures(path, [other])):
+                findings.pass_over(path, f"in another column than {show(column)}", f"{other}/{row}")
         order = names.get(label)
         if order:
             labels.number_with(order)
@@ -61,14 +84,15 @@ def read_parquet(
             cells = batch.column(1).to_pylist() if label else [None] * len(batch)
             for picture, cell in zip(batch.column(0).to_pylist(), cells, strict=True):
                 member, number = f"{column}/{number}", number + 1
-                data = (picture or {}).get("bytes")
-                name = str((picture or {}).get("path") or "")
+                data = bytes_of(picture)
+                name = str(picture.get("path") or "") if isinstance(picture, dict) else ""
                 if not data:
-                    findings.leave_out(path, "the row has no picture", member, exists=False)
+                    reason = f"only the path {show(name)}, without the picture" if name else "the row has no picture"
+                    findings.leave_out(path, reason, member, exists=False, tip="write the pictures themselves into it")
                 elif is_pointer(data, len(data)):
                     leave_out_pointer(path, findings, member)
                 elif not leave_out_unreadable(path, name, findings, member):
-                    text = "" if cell is None else str(cell).strip()
+                    text = cell_text(cell).strip()
                     index = labels.find(text) if text or not labels.needed else None
                     if index is None:
                         findings.strangers[labels.named(text) or "(none)"] += 1

@@ -5,12 +5,15 @@ import posixpath
 import re
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
+from treegen.files import kind_of, open_regular
+from treegen.images.archives import COMPRESSED, count_archives, unpacking
 from treegen.images.files import (
     HEAD,
     NO_ENDING,
@@ -19,6 +22,7 @@ from treegen.images.files import (
     PULL,
     SUFFIXES,
     UNREAD_SUFFIXES,
+    head_of,
     is_picture,
     is_pointer,
     is_pointer_file,
@@ -32,19 +36,24 @@ from treegen.images.pictures import MOST_BYTES
 from treegen.text import counted, encodable, show
 
 _RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_CHOICE: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _LABELS: Final = ("cls", "label", "json", "txt")  # a text is often a caption, so it is used last
 _IN_JSON: Final = ("label", "cls", "class", "class_name", "labels", "classes", "name", "category")
 MOST_TARS: Final = 100_000
 _MOST_LABEL: Final = 2**20
 _MOST_LINKS: Final = 8  # that lead to one file: links may lead in a circle
 _GIVE_LABELS: Final = "give each KEY.png a KEY.cls, or a KEY.json with a key label"
+_UNCOMPRESS: Final = {
+    "a gzip archive": unpacking(".tgz"),
+    "an xz archive": unpacking(".txz"),
+    "a zstd archive": unpacking(".tzst"),
+    "a ZIP archive (or an office document)": "unpack it, and write its files into a tar",
+}
 _NO_CLASS: Final = "with a label that is not a class"
-COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
-UNPACK: Final = "uncompress it, such as with gunzip"
 
 
 def read_shards(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
-    """See `Reader`. The split comes from the tar's folder or name: test/0.tar, birds-train-0001.tar."""
+    """See `Reader`. The split comes from the tar's folder or name (test/0.tar, birds-train.tar), else of its files."""
     paths = shard_paths(settings.source)
     if not paths:
         raise InputError(
@@ -82,21 +91,21 @@ def _note_others(settings: ImageSettings, paths: Sequence[Path], findings: Findi
 
 
 def _count_beside(root: Path, tars: Collection[Path], findings: Findings) -> None:
-    """Count the pictures and the compressed tars below the folder of a set of tars: neither is read."""
+    """Count the pictures below the folder of a set of tars that are loose or in other archives."""
     for picture in picture_files(root, findings):
         findings.pass_over(picture, "in no tar")
-    compressed = [path for path in compressed_tars(root) if path not in tars]
-    for path in compressed:
-        findings.leave_out(path, f"a compressed tar, which is not read: {UNPACK}", exists=False, tip=UNPACK)
-
-
-def compressed_tars(root: Path) -> list[Path]:
-    """Return the compressed tars below a folder, sorted."""
-    return sorted(path for path in root.rglob("*") if path.name.lower().endswith(COMPRESSED) and path.is_file())
+    count_archives(root, findings, read=tars)
 
 
 def shard_paths(pattern: Path) -> list[Path]:
-    """Expand a pattern to sorted tars, each once: `*`, `?`, `[..]` as in a shell, `{000..012}` as in webdataset."""
+    """Expand a pattern to sorted tars, each once.
+
+    `*`, `?` and `[..]` are a shell's, `{000..012}` and `{train,test}` those of webdataset.
+    """
+    if choice := _CHOICE.search(str(pattern)):
+        start, end = str(pattern)[: choice.start()], str(pattern)[choice.end() :]
+        chosen = (path for each in choice[1].split(",") for path in shard_paths(Path(f"{start}{each}{end}")))
+        return list(dict.fromkeys(islice(chosen, MOST_TARS)))
     span = _RANGE.search(str(pattern))
     if span:
         first, last = span.groups()
@@ -119,6 +128,28 @@ def split_of_tar(path: Path, root: Path) -> SplitName | None:
     return next((split for word in words if (split := split_called(word))), SPLITS.get(root.name.lower()))
 
 
+def splits_in(path: Path, root: Path, labels: Labels) -> set[SplitName]:
+    """Return the splits of a tar: that of its name, else those that folders within it mean, such as train/0001.png."""
+    if split := split_of_tar(path, root):
+        return {split}
+    splits = set[SplitName]()
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                if member.isfile() and "/" not in member.name:
+                    break  # the keys have no folders: a large tar need not be listed twice
+                splits |= {split_of_member(member.name, labels)} - {None}  # type: ignore[arg-type]
+    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError):
+        pass  # reading it says so
+    return splits
+
+
+def split_of_member(name: str, labels: Labels) -> SplitName | None:
+    """Return the split that the folders of a tar's file mean; a class may be called train."""
+    folders = name.split("/")[:-1]
+    return next((split for n in folders if (split := split_called(n)) and not labels.is_class(n)), None)
+
+
 def _read_tar(path: Path, split: SplitName | None, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """Yield the labelled pictures of a tar; of a damaged one, those before the damage."""
     members = list[tarfile.TarInfo]()
@@ -126,6 +157,7 @@ def _read_tar(path: Path, split: SplitName | None, labels: Labels, findings: Fin
         with tarfile.open(path, "r:") as tar:
             try:
                 members += (member for member in tar if member.isfile() or member.islnk() or member.issym())
+                members += _behind_the_end(tar, path, members, findings)
             except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
                 reason = f"the tar is damaged after {len(members)} files: {error}"
                 findings.leave_out(path, reason, exists=False)
@@ -135,8 +167,28 @@ def _read_tar(path: Path, split: SplitName | None, labels: Labels, findings: Fin
             files = _with_links_resolved(members, path, findings)
             yield from _read_members(tar, path, files, split, labels, findings)
     except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
-        tip = UNPACK if path.name.lower().endswith(COMPRESSED) else "write the tar again, without compression"
-        findings.leave_out(path, f"not an uncompressed tar: {error}", exists=False, tip=tip)
+        kind = kind_of(head_of(path))
+        named = path.name.lower().endswith(COMPRESSED)
+        tip = unpacking(path.name) if named else _UNCOMPRESS.get(kind, "write the tar again, without compression")
+        reason = f"{kind}, not an uncompressed tar" if kind else f"not an uncompressed tar: {error}"
+        findings.leave_out(path, reason, exists=False, tip=tip)
+
+
+def _behind_the_end(
+    tar: tarfile.TarFile, path: Path, members: Sequence[tarfile.TarInfo], findings: Findings
+) -> list[tarfile.TarInfo]:
+    """Return the files after the first end of a tar, where two tars were joined or a header is damaged."""
+    end = tar.offset  # of the block that ended the tar, or that is not a header
+    with open_regular(path) as file:
+        file.seek(end)
+        if not any(piece.strip(b"\0") for piece in iter(partial(file.read, 2**20), b"")):
+            return []
+    with tarfile.open(path, "r:", ignore_zeros=True) as whole:
+        behind = [m for m in whole if m.offset >= end and (m.isfile() or m.islnk() or m.issym())]
+    found = counted(len(behind), "file was", "files were") if behind else "no file was"
+    reason = f"the tar is damaged, or several in one: after {counted(len(members), 'file')} (byte {end}) {found} found"
+    findings.leave_out(path, reason, exists=False, tip="write the tar again")
+    return behind
 
 
 def _with_links_resolved(
@@ -324,7 +376,12 @@ def _read_sample(
         findings.pass_over(path, _NO_CLASS, picture.name)
     else:
         yield LabelledImage(
-            path=path, label=index, member=picture.name, offset=picture.offset_data, size=picture.size, split=split
+            path=path,
+            label=index,
+            member=picture.name,
+            offset=picture.offset_data,
+            size=picture.size,
+            split=split or split_of_member(picture.name, labels),
         )
 
 

@@ -2,8 +2,9 @@
 
 import csv
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache, partial
 from io import StringIO
 from pathlib import Path
@@ -11,15 +12,18 @@ from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.extras import require
-from treegen.files import read_text
-from treegen.images.files import PULL, is_pointer_file
+from treegen.files import kind_of, read_text, refuse_binary
+from treegen.images.files import HEAD, PULL, head_of, is_picture, is_pointer_file
 from treegen.images.files import SUFFIXES as PICTURES
+from treegen.images.interface import SPLITS
 from treegen.text import counted, encodable, first_line, show
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Row = dict[str, str]
 _QUOTES: Final = "put text with a comma in double quotes"
-_DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_DELIMITERS: Final = ",;\t|"
+_OFFICE: Final = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_SEP_LINE: Final = re.compile(r'"?sep=(.)"?(?=\r?\n)', re.IGNORECASE)  # by which Excel knows the delimiter
 #: names of columns that people use, in lower case
 PATH_NAMES: Final = (
     "path file_name filename file filepath file_path image image_path image_file image_id img img_path photo picture "
@@ -34,19 +38,22 @@ def read_rows(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Row
     """Yield the rows with their line number in the file (for Parquet: the row number), from 1.
 
     Args:
-        path: the table. The delimiter of a CSV is that of its header: commas, semicolons or tabs.
+        path: the table. The delimiter of a CSV is that of its header: commas, semicolons, tabs or pipes; or that of a
+            line `sep=;` before it.
         wanted: columns that there must be.
 
     Raises:
         InputError: the file is missing, of an unknown kind, empty, or invalid; the message gives the line.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path}: unknown kind of table", f"expected a name that ends in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file", "correct [images] in domain.toml")
     if is_pointer_file(path):
         raise _pointer(path)
+    if suffix not in SUFFIXES:
+        raise _unknown(path)
+    if suffix != ".parquet":
+        refuse_binary(path, "a table in text")
     if suffix == ".parquet":
         yield from _parquet(path, wanted)
     elif suffix in (".csv", ".tsv"):
@@ -64,7 +71,11 @@ def columns_of(path: Path) -> tuple[list[str], list[Row]]:
     rows = [row for _, row in read_rows(path)]
     if not rows:
         raise InputError(f"{path}: no rows", "add a line for each picture below the column names")
-    return list(dict.fromkeys(name for row in rows for name in row)), rows
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if pictures := [name for name in names if Path(name).suffix.lower() in PICTURES]:
+        message = f"{path}: the first line does not name the columns, but the picture {show(pictures[0])}"
+        raise InputError(message, "add a line before it: path,label")
+    return names, rows
 
 
 def guess_columns(names: Sequence[str], rows: Sequence[Row]) -> tuple[str | None, str | None]:
@@ -78,6 +89,28 @@ def guess_columns(names: Sequence[str], rows: Sequence[Row]) -> tuple[str | None
     if label is None and path is not None and len(names) == 2:
         label = next(name for name in names if name != path)
     return path, label
+
+
+def guess_split(names: Sequence[str], rows: Sequence[Row], used: Collection[str | None]) -> str | None:
+    """Return the first column, besides those used, all of whose cells name splits; `None` if there is none."""
+    for name in names:
+        cells = {row.get(name, "").strip().lower() for row in rows} - {""}
+        if cells and name not in used and cells <= SPLITS.keys():
+            return name
+    return None
+
+
+def _unknown(path: Path) -> InputError:
+    """Say what a file is that is not a table."""
+    kind, suffix = kind_of(head_of(path)), path.suffix.lower()
+    message = f"{path}: {kind}, not a table" if kind else f"{path}: unknown kind of table"
+    if suffix in _OFFICE:
+        return InputError(message, "save it as CSV")
+    if suffix in PICTURES or "image" in kind:
+        return InputError(message, "name the folder that it is in")
+    if "archive" in kind:
+        return InputError(message, "unpack it, and name what is in it")
+    return InputError(message, f"expected a name that ends in {', '.join(SUFFIXES)}")
 
 
 def _require_columns(path: Path, line: int, names: Sequence[str], wanted: Sequence[str], row: Row | None) -> None:
@@ -95,7 +128,11 @@ def _require_columns(path: Path, line: int, names: Sequence[str], wanted: Sequen
 
 def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[int, Row]]:
     text = read_text(path)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text, wanted, delimiter), strict=True)
+    if sep := _SEP_LINE.match(text):
+        delimiter, text = sep[1], text[sep.end() :]  # the line stays as a blank one, so that numbers are right
+    else:
+        delimiter = _delimiter(text, wanted, delimiter)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     start = 1  # line where the next row starts
     try:
         rows = ([cell.strip() for cell in cells] for cells in reader)
@@ -110,6 +147,8 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
         for cells in reader:
             if not checked and cells:
                 _require_columns(path, head, heads, wanted, dict(zip(heads, cells, strict=False)))
+            if not any(cell.strip() for cell in cells[len(heads) :]):  # spreadsheets fill rows up with delimiters
+                del cells[len(heads) :]
             if cells and len(cells) != len(heads):
                 message = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
                 few = "give every line a cell for each column, even an empty one"
@@ -127,7 +166,7 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
 
 def _delimiter(text: str, wanted: Sequence[str], default: str) -> str:
     """Return the delimiter of the header: the one that gives the wanted columns, else the most frequent."""
-    blank = f' \r\n"{"".join(_DELIMITERS)}'
+    blank = f' \r\n"{_DELIMITERS}'
     head = next((line for line in StringIO(text) if line.strip(blank)), "").rstrip("\r\n")
     ordered = sorted(_DELIMITERS, key=lambda sign: sign != default)
     cells = {sign: {cell.strip().strip('"') for cell in head.split(sign)} for sign in ordered}
@@ -147,7 +186,7 @@ def _json_lines(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
             raise InputError(
                 f"{path}: line {number}: not an object", 'each line is like {"path": "...", "label": "..."}'
             )
-        texts = {encodable(key): encodable(_text(value)) for key, value in row.items()}
+        texts = {encodable(key): encodable(cell_text(value)) for key, value in row.items()}
         _require_columns(path, number, list(texts), wanted, texts)
         yield number, texts
 
@@ -215,13 +254,52 @@ def picture_columns(path: Path) -> tuple[str, ...]:
     from pyarrow import types
 
     with open_parquet(path) as file:
-        schema = file.schema_arrow
-    return tuple(
-        field.name
-        for field in schema
-        if types.is_struct(field.type)
-        and any(field.type.field(i).name == "bytes" for i in range(field.type.num_fields))
-    )
+        found = list[str]()
+        for field in file.schema_arrow:
+            if types.is_struct(field.type):
+                found += [field.name] * any(field.type.field(i).name == "bytes" for i in range(field.type.num_fields))
+            elif types.is_binary(field.type) or types.is_large_binary(field.type):
+                first = (cell for batch in batches(file, path, [field.name], 1) for cell in batch.column(0).to_pylist())
+                found += [field.name] * is_picture((next(filter(None, first), b""))[:HEAD])
+    return tuple(found)
+
+
+def picture_lists(path: Path) -> tuple[str, ...]:
+    """Return the columns of a Parquet file that hold several pictures in each row."""
+    from pyarrow import types
+
+    with open_parquet(path) as file:
+        return tuple(
+            field.name
+            for field in file.schema_arrow
+            if (types.is_list(field.type) or types.is_large_list(field.type))
+            and types.is_struct(inner := field.type.value_type)
+            and any(inner.field(i).name == "bytes" for i in range(inner.num_fields))
+        )
+
+
+def count_pictures(path: Path, columns: Sequence[str] | None = None) -> int:
+    """Return how many pictures the columns of a Parquet file hold, by its metadata; of all columns if not given.
+
+    Raises:
+        InputError: it is not Parquet, or pyarrow is not installed.
+    """
+    wanted = picture_columns(path) if columns is None else columns
+    leaves = {leaf for name in wanted for leaf in (name, f"{name}.bytes")}
+    count = 0
+    with open_parquet(path) as file:
+        for number in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(number)
+            for chunk in (group.column(i) for i in range(group.num_columns)):
+                if chunk.path_in_schema in leaves:
+                    nulls = chunk.statistics.null_count if chunk.statistics and chunk.statistics.has_null_count else 0
+                    count += chunk.num_values - nulls
+    return count
+
+
+def bytes_of(cell: Any) -> bytes:
+    """Return the picture in a cell of a Parquet file; empty if there is none."""
+    return (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
 
 
 def label_names(path: Path) -> dict[str, tuple[str, ...]]:
@@ -243,7 +321,7 @@ def _named(value: Any, names: tuple[str, ...] | None) -> str:
     """Return a cell as text; for a ClassLabel its name."""
     if names and isinstance(value, int) and 0 <= value < len(names):
         return names[value]
-    return _text(value)
+    return cell_text(value)
 
 
 @lru_cache(maxsize=4)
@@ -266,15 +344,19 @@ def picture_bytes(path: Path, column: str, row: int) -> bytes:
             while row >= first + file.metadata.row_group(group).num_rows:
                 first += file.metadata.row_group(group).num_rows
                 group += 1
-        return bytes(row_group(path, changed, column, group)[row - first].as_py()["bytes"])
+        return bytes(bytes_of(row_group(path, changed, column, group)[row - first].as_py()))
     except (InputError, ValueError, TypeError, IndexError) as error:
         raise OSError(f"not a picture in Parquet: {error}") from None
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Return a cell as CSV would contain it."""
     if value is None:
         return ""
     if isinstance(value, list):
         return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():  # of a column of whole numbers with gaps
+        return str(int(value))
     return value if isinstance(value, str) else str(value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import Final
+from unicodedata import normalize
 
 from treegen.config.class_names import doubtful
 from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_data, read_domain
@@ -15,9 +16,10 @@ from treegen.config.trust import record, requests_of
 from treegen.errors import InputError
 from treegen.files import read_text, write_atomically
 from treegen.images import Findings, Labels, below, labels_of, picture_files, read_images, split_called, survey_images
+from treegen.images.archives import COMPRESSED, archives_below, unpacking
 from treegen.images.hugging_face import metadata_tables, picture_parquets
-from treegen.images.shards import COMPRESSED, UNPACK, compressed_tars, shard_paths
-from treegen.images.tables import columns_of, guess_columns, label_names, picture_columns
+from treegen.images.shards import shard_paths
+from treegen.images.tables import columns_of, guess_columns, guess_split, label_names, picture_columns
 from treegen.text import counted, did_you_mean, encodable, show
 
 _TEMPLATE: Final = """\
@@ -65,6 +67,7 @@ _NO_IMAGES: Final = """\
 """
 
 _MOST_NOTES: Final = 10
+_MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,7 @@ def write_domain(
     name: str | None = None,
     noun: str = "object",
     hints: Sequence[str] = (),
+    image_folder: Path | None = None,
     encoder: str | None = None,
     model: str | None = None,
 ) -> Written:
@@ -102,6 +106,7 @@ def write_domain(
         name: of the domain; the folder's name if not given.
         noun: what a single item of the domain is called.
         hints: visual features that may tell the classes apart.
+        image_folder: what the paths of a table are relative to; the table's own folder if not given.
         encoder: the encoder's name; left as a comment if not given.
         model: the language model's name; left as a comment if not given.
 
@@ -113,7 +118,12 @@ def write_domain(
         raise InputError("no classes", "give --classes FILE, --images DIR, or both")
     if path.exists():
         raise InputError(f"{path} exists", "edit it, or name another folder")
-    source, folders = _source_of(images, folder) if images else ("", ())
+    source, labels = _source_of(images, folder) if images else ("", ())
+    folders = tuple(dict.fromkeys(normalize("NFC", label) for label in labels))  # as a class is found by its label
+    if image_folder:
+        if not source.startswith("manifest"):
+            raise InputError("--image-folder belongs to a table", "omit it, or give --images TABLE")
+        source += f"\nfolder = {_toml(_relative(image_folder, folder))}"
     names = read_class_names(classes) if classes else folders
     if twice := [n for n, count in Counter(names).items() if count > 1]:
         raise InputError(f"{classes}: {_lines_of(classes, twice)}", "remove one of the two lines")
@@ -141,6 +151,7 @@ def write_domain(
     notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems] + doubtful(names)
     files = ""
     if images and domain:
+        notes += _like_splits(images, folders) if source.startswith("folder") else []
         notes += _mismatches(domain.classes, folders, "folder" if images.is_dir() else "label")
         files, more = _files(domain)
         notes += more
@@ -166,7 +177,8 @@ def _files(domain: Domain) -> tuple[str, list[str]]:
     try:
         found = survey_images(domain)
     except InputError as error:
-        return "", [f"{error.message}; {error.tip}"]
+        other = "; or `treegen init` with --image-folder DIR" if "`folder` below [images]" in error.tip else ""
+        return "", [f"{error.message}; {error.tip}{other}"]
     return found.files.sentence(below(domain.images.root, domain.folder)), list(found.notes)
 
 
@@ -216,14 +228,15 @@ def _pattern_of_tars(images: Path) -> Path | None:
         InputError: the tars are compressed.
     """
     if images.name.lower().endswith(COMPRESSED):
-        raise InputError(f"{images}: a compressed tar, which is not read", UNPACK)
+        raise InputError(f"{images}: a compressed tar, which is not read", unpacking(images.name))
     if not images.is_dir():
         return images if images.suffix.lower() == ".tar" and any(p.is_file() for p in shard_paths(images)) else None
     if len(_class_folders(images)) > 1 or metadata_tables(images) or any(images.rglob("*.parquet")):
         return None
     tars = sorted(path for path in images.rglob("*.tar") if path.is_file())
-    if not tars and (compressed := compressed_tars(images)):
-        raise InputError(f"{images}: only compressed tars, which are not read: first {compressed[0].name}", UNPACK)
+    if not tars and (compressed := archives_below(images, COMPRESSED)):
+        message = f"{images}: only compressed tars, which are not read: first {compressed[0].name}"
+        raise InputError(message, unpacking(compressed[0].name))
     depths = {len(path.relative_to(images).parts) for path in tars}
     inside = "/".join(["*"] * (min(depths) - 1) + ["*.tar"]) if len(depths) == 1 else "**/*.tar"
     return Path(escape(str(images))) / inside if tars else None
@@ -265,6 +278,8 @@ def _table_labels(table: Path, path: str = "path", label: str = "label") -> tupl
         there = ", ".join(map(show, heads))
         raise InputError(f"{table}: none of the columns is recognised as the {lacking}: {there}", f"call one {lacking}")
     other = {key: name for key, name in used.items() if name != {"path": path, "label": label}[key]}
+    if "split" not in heads and (split := guess_split(heads, rows, used.values())):
+        other["split"] = split
     line = ", ".join(f"{key} = {_toml(str(name))}" for key, name in other.items())
     labels = {row.get(str(used["label"]), "").strip() for row in rows}
     return f"\ncolumns = {{{line}}}" if line else "", tuple(sorted(labels - {""}))
@@ -284,7 +299,10 @@ def _parquet_labels(file: Path) -> tuple[str, ...]:
         return names.get("label") or next(iter(names.values()))
     heads, rows = columns_of(file)
     label = guess_columns(heads, rows)[1]
-    return tuple(sorted({row[label].strip() for row in rows} - {""})) if label else ()
+    if label is None:
+        there = ", ".join(map(show, heads))
+        raise InputError(f"{file}: none of the columns is recognised as the label: {there}", "call one label")
+    return tuple(sorted({row[label].strip() for row in rows} - {""}))
 
 
 def _hugging_face_labels(root: Path, tables: Sequence[Path]) -> tuple[str, ...]:
@@ -342,6 +360,19 @@ def _holds_pictures(folder: Path, covered: Collection[Path], *, deep: bool = Tru
 def _holds_classes(folder: Path) -> bool:
     """Return whether a folder is a split with folders of classes: train/Newt, and not Newt/train."""
     return split_called(folder.name) is not None and any(p.is_dir() for p in folder.iterdir())
+
+
+def _like_splits(images: Path, classes: Sequence[str]) -> list[str]:
+    """Note where the folders that were taken for classes all hold the same folders, as splits do."""
+    inner = [
+        {p.name for p in (images / name).iterdir() if p.is_dir()} if (images / name).is_dir() else set()
+        for name in classes
+    ]
+    if len(inner[0]) < 2 or any(names != inner[0] for names in inner):
+        return []
+    each, held = ", ".join(map(show, classes[:_MOST_NAMED])), ", ".join(map(show, sorted(inner[0])[:_MOST_NAMED]))
+    tip = "if those are the classes, rename the others to train, val and test"
+    return [f"the folders {each} each hold the folders {held}: {tip}"]
 
 
 def _mismatches(classes: Sequence[str], folders: Sequence[str], kind: str) -> list[str]:
