@@ -23,34 +23,35 @@ def main() -> int:
     parser.add_argument("--installed", type=int, default=100, help="one of so many runs as the installed program")
     parser.add_argument("--keep", type=Path, help="where the files of inputs with faults stay")
     chosen = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):  # the table so far is printed; a shell in the background ignores one
-        signal.signal(number, signal.default_int_handler)
+    stopped: list[int] = []  # by Ctrl-C or kill: the table so far is printed after the input that is being tried
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda number, _: stopped.append(number))
     once = cache(partial(encoders.open_encoder, folder=Path()))
     encoders.open_encoder = lambda settings, folder: once(settings)
     kinds = [chosen.kind] if chosen.kind else [*MAKERS]
     counts, failed, commands, slowest = Counter[str](), Counter[str](), Counter[str](), dict.fromkeys(kinds, (0.0, 0))
-    try:
-        for number in range(chosen.inputs):
-            kind, seed = kinds[number % len(kinds)], chosen.seed + number // len(kinds)
-            program = installed if number % chosen.installed == chosen.installed - 1 else in_process
-            folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-            started = time.monotonic()
-            try:
-                told = examine_seed(kind, seed, partial(_counted, commands, program), folder)
-                if told and chosen.keep:
-                    kept = chosen.keep / f"{kind}-{seed}"
-                    shutil.copytree(folder, kept, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-            slowest[kind] = max(slowest[kind], (time.monotonic() - started, seed))
-            counts[kind] += 1
-            failed[kind] += bool(told)
-            if (number + 1) % 500 == 0:
-                print(f"{number + 1} inputs, {failed.total()} with faults", flush=True)
-            for each in told:
-                print(f"FAULT {each}", flush=True)
-    except KeyboardInterrupt:
-        print(f"stopped after {counts.total()} of {chosen.inputs} inputs")
+    for number in range(chosen.inputs):
+        if stopped:
+            print(f"stopped after {number} of {chosen.inputs} inputs")
+            break
+        kind, seed = kinds[number % len(kinds)], chosen.seed + number // len(kinds)
+        program = installed if number % chosen.installed == chosen.installed - 1 else in_process
+        folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+        started = time.monotonic()
+        try:
+            told = examine_seed(kind, seed, partial(_counted, commands, program), folder)
+            if told and chosen.keep:
+                kept = chosen.keep / f"{kind}-{seed}"
+                shutil.copytree(folder, kept, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        slowest[kind] = max(slowest[kind], (time.monotonic() - started, seed))
+        counts[kind] += 1
+        failed[kind] += bool(told)
+        if (number + 1) % 500 == 0:
+            print(f"{number + 1} inputs, {failed.total()} with faults", flush=True)
+        for each in told:
+            print(f"FAULT {each}", flush=True)
     print(f"{'kind':10}{'inputs':>8}{'failures':>10}{'slowest':>10}  seed")
     for kind in kinds:
         print(f"{kind:10}{counts[kind]:>8}{failed[kind]:>10}{slowest[kind][0]:>9.2f}s  {slowest[kind][1]}")
