@@ -697,7 +697,12 @@ def test_pictures_of_one_object_stay_together_and_the_intervals_count_objects(ru
     assert low <= clustered["dev"]["accuracy"] <= high
     shown = run("score", folder / "tree.json", "--dev").out
     assert "intervals are for these 13 classes" in shown
-    assert f"they count the {counts['dev']} clusters of the dev split" in shown
+    assert f"they and the p-values count the {counts['dev']} clusters of the dev split" in shown
+    test = clustered["mcnemar"]["baseline"]
+    assert test["wins"] - test["losses"] == clustered["test"]["correct"] - clustered["baseline"]["correct"]
+    assert test["clusters"] <= counts["test"]
+    assert "clusters" not in plain["mcnemar"]["baseline"]
+    assert "sign-flip test of the" in run("score", folder / "tree.json", "--full").out
 
 
 def _scored(run: Run, folder: Path, domain: str, table: str) -> str:

@@ -87,7 +87,7 @@ def test_what_helps_becomes_a_revision_with_parent_and_score_and_what_harms_is_l
     harmful = {"do": "answer", "class": "Zandoor", "group": "colour", "option": "white"}
     result, chat = run_with(opened, in_turn(reply_of([*HELPFUL, harmful]), reply_of([])), patience=2)
     first = result.rounds[0]
-    assert first.fate in ("accepted", "not better")
+    assert first.fate in ("accepted", "no gain shown")
     assert any("Zandoor" in sentence and effect is not None and effect < 0 for sentence, effect in first.dropped)
     assert first.tree is not None
     assert all("Zandoor" not in sentence for sentence in first.kept)

@@ -1,6 +1,5 @@
-"""What choosing by the dev split gains by luck alone, and whether a paired difference is more than noise."""
+"""What choosing by the dev split gains by luck alone."""
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -38,13 +37,3 @@ def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRA
         gain = 2 * rng.binomial(flipped, chance) - flipped
         count = np.minimum(np.where(gain > 0, count + gain, count), n)
     return float(count.mean() - right) / n
-
-
-def beyond_error(wins: int, losses: int, n: int) -> bool:
-    """Whether a paired difference on n images is larger than one standard error of it.
-
-    >>> beyond_error(3, 2, 100), beyond_error(12, 3, 100), beyond_error(0, 0, 100)
-    (False, True, False)
-    """
-    difference = wins - losses
-    return abs(difference) > math.sqrt(max(wins + losses - difference**2 / n, 0.0))
