@@ -26,7 +26,7 @@ from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.memo import LruMemo
-from treegen.clip.metrics.accuracy import accuracy_of, comparisons, paired, spread
+from treegen.clip.metrics.accuracy import accuracy_of, comparisons, paired_change, spread
 from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
 from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
@@ -127,6 +127,7 @@ class Evaluator:
         self.join = ViewJoin.of(domain)
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
+        self._right: dict[tuple[str, Tree], NDArray[np.bool_]] = {}  # on the dev split, for the last trees
         self._learnt: dict[tuple[str, Tree], FittedRule] = {}  # for the last trees
         self._adapted: dict[tuple[str, str], Array] = {}  # features after training, by questions and split
         image_set = read_image_set(domain, cache, progress)
@@ -543,10 +544,17 @@ class Evaluator:
 
     def paired_dev(self, tree: Tree, base: Tree) -> tuple[Paired, int]:
         """Compare a tree with another on the dev split; return the test, and how many images the other gets right."""
-        dev = self.parts["dev"]
-        before = np.asarray(self.answer(base, dev.features).predictions)
-        test = paired(dev.labels, self.answer(tree, dev.features).predictions, before, dev.clusters)
-        return test, int((before == np.asarray(dev.labels)).sum())
+        before, after = self._dev_right(base), self._dev_right(tree)
+        return paired_change(after.astype(np.int64) - before, self.parts["dev"].clusters), int(before.sum())
+
+    def _dev_right(self, tree: Tree) -> "NDArray[np.bool_]":
+        """Return which images of the dev split (B) a tree gets right; kept for the last trees."""
+        key = (self.decide(tree).words, tree)
+        if key not in self._right:
+            _forget(self._right)
+            dev = self.parts["dev"]
+            self._right[key] = np.equal(self.answer(tree, dev.features).predictions, dev.labels)
+        return self._right[key]
 
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
         """Return the misclassified images of the dev split, with every group's vote.

@@ -163,6 +163,7 @@ class Luck(TypedDict):
     gain: float
     expected: float
     corrected: float
+    standard_error: NotRequired[float]
 
 
 class Diagnosis(Accuracy, Findings, Calibrated):

@@ -106,6 +106,7 @@ def compare(
 def compare_evaluations(workspace: Workspace, evaluations: Sequence[Evaluation]) -> ComparisonDocument:
     """Compare evaluations on the same domain; see `compare`."""
     common, left_out = aligned(evaluations)
+    _record(workspace, common)
     domain, split = workspace.domain, "test" if all(each.test for each in common) else "dev"
     assert domain.images is not None
     first, root = common[0].dev, domain.images.root
@@ -132,6 +133,29 @@ def compare_evaluations(workspace: Workspace, evaluations: Sequence[Evaluation])
             if len(set(predicted)) > 1
         ],
     }
+
+
+def _record(workspace: Workspace, evaluations: Sequence[Evaluation]) -> None:
+    """Count the trees that are compared with the first on the dev split by the workspace's encoder."""
+    from treegen.clip.metrics.accuracy import paired
+    from treegen.history.store import Choice
+    from treegen.workflow.luck import record_choices
+
+    of_encoder = [each for each in evaluations if each.fingerprint == workspace.encoder.fingerprint]
+    choices = []
+    for each in of_encoder[1:]:
+        base = of_encoder[0]
+        test = paired(each.dev.labels, each.dev.predictions, base.dev.predictions)
+        choice = Choice(
+            tree=digest_of(each.tree),
+            base=digest_of(base.tree),
+            source="compare",
+            n=len(base.dev.labels),
+            right=sum(p == label for p, label in zip(base.dev.predictions, base.dev.labels, strict=True)),
+            flips=test["wins"] + test["losses"],
+        )
+        choices.append(choice)
+    record_choices(workspace, choices)
 
 
 def _entry(each: Evaluation) -> Entry:

@@ -89,6 +89,15 @@ def paired_change(change: "NDArray[np.int64]", clusters: "Indices | None" = None
     }
 
 
+def standard_error(test: Mapping[str, Any], n: int) -> float:
+    """Return the standard error of a paired difference on n images, 0 to 1; by clusters, if it was tested by them."""
+    error: float | None = test.get("standard_error")
+    if error is not None:
+        return error
+    differing, net = test["wins"] + test["losses"], test["wins"] - test["losses"]
+    return math.sqrt(max(differing - net**2 / n, 0.0)) / n
+
+
 def beyond_error(test: Mapping[str, Any]) -> bool:
     """Whether a paired difference is larger than one standard error of it; by clusters, if it was tested by them.
 
@@ -97,15 +106,11 @@ def beyond_error(test: Mapping[str, Any]) -> bool:
     >>> beyond_error({"wins": 3, "losses": 2, "difference": 0.01, "p": 1.0})
     False
     """
-    difference, net, differing = test["difference"], test["wins"] - test["losses"], test["wins"] + test["losses"]
+    difference, net = test["difference"], test["wins"] - test["losses"]
     if not net:
         return False
-    error: float | None = test.get("standard_error")
-    if error is not None:
-        return bool(abs(difference) > error)
-    return bool(
-        abs(net) > math.sqrt(max(differing - net * difference, 0.0))
-    )  # net / difference is the number of images
+    error = standard_error(test, round(net / difference))
+    return bool(abs(difference) > error)
 
 
 def paired_recall(labels: "Indices", new: "Indices", old: "Indices", clusters: "Indices | None" = None) -> Resampled:

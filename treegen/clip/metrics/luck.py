@@ -6,7 +6,9 @@ from typing import Final
 _DRAWS: Final = 1000
 
 
-def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRAWS, seed: int = 0) -> float:
+def expected_luck(
+    flips: Sequence[int], n: int, right: int, *, clusters: int | None = None, draws: int = _DRAWS, seed: int = 0
+) -> float:
     """Return how much the accuracy on the chosen-by images overstates after so many evaluations without effect.
 
     Simulates someone who evaluates one edit after another on the same images and keeps each that gains anything. No
@@ -17,6 +19,7 @@ def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRA
         flips: of each evaluation, in order: images that only one of the two trees gets right.
         n: number of images, at least 1.
         right: images that the first tree gets right.
+        clusters: number of clusters that the images come in, whose images are then taken to flip together.
         draws: simulated runs.
         seed: of the simulation.
 
@@ -28,6 +31,8 @@ def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRA
     """
     import numpy as np
 
+    if clusters is not None:
+        flips, n, right = [round(each * clusters / n) for each in flips], clusters, round(right * clusters / n)
     rng, share = np.random.default_rng(seed), right / n
     count = np.full(draws, float(right))
     for flipped in flips:
