@@ -145,7 +145,7 @@ def _compare(
         after=int(right.sum()),
         to_right=tuple(to_right),
         to_wrong=tuple(to_wrong),
-        test=paired_change(right.astype(np.int64) - before, context.clusters),
+        test=paired_change(np.subtract(right, before, dtype=np.int64), context.clusters),
     )
 
 
@@ -200,7 +200,7 @@ class _Judge:
     def right(self, tree: Tree) -> "NDArray[np.bool_]":
         """Return which images (B) a tree that can be scored gets right."""
         if self._context.predict:
-            right: NDArray[np.bool_] = self._context.predict(tree) == self._labels
+            right: NDArray[np.bool_] = to_numpy(self._context.predict(tree)) == self._labels
             return right
         rules = _Rules(tree, self._context.classes)
         right, unsure = self._approximate(rules)

@@ -107,7 +107,7 @@ def beyond_error(test: Mapping[str, Any]) -> bool:
     False
     """
     difference, net = test["difference"], test["wins"] - test["losses"]
-    if not net:
+    if not net or not difference:
         return False
     error = standard_error(test, round(net / difference))
     return bool(abs(difference) > error)
