@@ -102,6 +102,15 @@ def test_compared_decision_rules_and_trees_are_counted_once_each(run: Run, tree_
     assert rows == [*(("rules", rule, 1) for rule in ("sum", "vote", "bayes")), ("compare", "mean", 0)]
 
 
+@pytest.mark.slow
+def test_compared_settings_of_more_computation_are_counted(run: Run, tree_file: Path) -> None:
+    for _ in range(2):
+        assert run("score", tree_file, "--dev", "--compute", "4/embeddings,4/vote").code == 0
+    with Store(tree_file) as store:
+        rows = store.rows("SELECT source, rule FROM choice ORDER BY id", ())
+    assert rows == [("compute", "mean, 4/embeddings"), ("compute", "mean, 4/vote")]
+
+
 def test_the_luck_of_a_decision_rule_that_was_chosen_is_shown_after_edits(run: Run, tree_file: Path) -> None:
     assert run("score", tree_file, "--dev", "--rules", "mean,vote,bayes").code == 0
     domain = tree_file.with_name("domain.toml")

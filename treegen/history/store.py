@@ -206,8 +206,8 @@ class Choice:
 
     Attributes:
         tree: digest of the tree that was evaluated.
-        base: digest of the tree that it was compared with; the same for another decision rule.
-        source: `score`, `rules`, `compare`, `review`, `preview` or `optimize`.
+        base: digest of the tree that it was compared with; the same for another decision rule or setting.
+        source: `score`, `rules`, `compute`, `compare`, `review`, `preview` or `optimize`.
         n: images of the dev split.
         right: images that the base gets right.
         flips: images that only one of the two gets right.

@@ -13,6 +13,7 @@ from treegen.images import open_picture
 from treegen.text import did_you_mean
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
+from treegen.workflow.luck import record_compute
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ def _compare(
     for (subject, split), each_setting in answers.items():
         for row, section in zip(available, _sections(each_setting), strict=True):
             row.setdefault(subject, {})[split] = section
+    record_compute(workspace, tree, available)
     best = _best([row["tree"]["dev"] for row in available])
     chosen = next(each for each in settings if each.words == available[best]["setting"])
     right = [row["tree"]["dev"]["correct"] for row in available]

@@ -1,8 +1,8 @@
 """The evaluations of the dev split that somebody chose by, and what they would gain by luck alone."""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from treegen.clip.metrics.luck import expected_luck
 from treegen.history.score_document import Comparison, Luck, Paired, Score
@@ -49,14 +49,33 @@ def record_choices(workspace: Workspace, choices: Iterable[Choice]) -> None:
 
 def record_rules(workspace: Workspace, tree: Tree, rules: Comparison) -> None:
     """Count the decision rules that were compared on the dev split, but for the one that makes scores already."""
-    entries, digest = {entry["rule"]: entry for entry in rules["entries"]}, digest_of(tree)
-    current = entries.get(workspace.domain.decision.rule, entries[rules["first"]])
-    for rule, entry in entries.items():
-        test = entry["dev_against"] or current["dev_against"]  # the first is what the others are compared with
-        if rule != current["rule"] and test:
-            dev, flips = current["dev"], test["wins"] + test["losses"]
-            choice = Choice(tree=digest, base=digest, source="rules", n=dev["n"], right=dev["correct"], flips=flips)
-            _record(workspace, rule, [choice])
+    compared = {entry["rule"]: (entry["dev"], entry["dev_against"]) for entry in rules["entries"]}
+    _record_compared(workspace, tree, "rules", workspace.domain.decision.rule, compared)
+
+
+def record_compute(workspace: Workspace, tree: Tree, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Count the settings of more computation that were compared on the dev split, but for the domain's own."""
+    rule, own = workspace.domain.decision.rule, workspace.domain.compute.words
+    dev = {entry["setting"]: entry["tree"]["dev"] for entry in entries}
+    compared = {f"{rule}, {words}": (section, section["against"]) for words, section in dev.items()}
+    _record_compared(workspace, tree, "compute", f"{rule}, {own}", compared)
+
+
+def _record_compared(
+    workspace: Workspace,
+    tree: Tree,
+    source: str,
+    own: str,
+    compared: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any] | None]],
+) -> None:
+    """Count ways to use one tree; each has its share on dev, and its test against the first, which has none."""
+    digest, (base, base_test) = digest_of(tree), compared.get(own) or next(iter(compared.values()))
+    for name, (share, against) in compared.items():
+        test = against or base_test
+        if share is not base and test:
+            flips = test["wins"] + test["losses"]
+            choice = Choice(tree=digest, base=digest, source=source, n=base["n"], right=base["correct"], flips=flips)
+            _record(workspace, name, [choice])
 
 
 def _record(workspace: Workspace, rule: str, choices: Sequence[Choice]) -> None:

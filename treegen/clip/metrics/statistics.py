@@ -118,7 +118,7 @@ def sign_flip_exact(differences: "Sequence[int] | NDArray[np.int64]") -> float:
 
     >>> round(sign_flip_exact([1] * 15 + [-1] * 5), 4)
     0.0414
-    >>> sign_flip_exact([3, 3, 3, -3])  # as a test of four objects, not of twelve images
+    >>> round(sign_flip_exact([3, 3, 3, -3]), 4)  # a test of four objects, not of twelve images
     0.625
     """
     import numpy as np
