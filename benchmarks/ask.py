@@ -23,6 +23,7 @@ def main() -> None:
     matrix = np.eye(args.options, dtype=np.float32)[rules].reshape(args.classes, -1)
     sizes = (args.options,) * args.groups
     model = AnswerModel.of_person(matrix, sizes, 0.2)
+    model.information_gain(np.full(args.classes, 1 / args.classes))  # the simulated interviews come before a question
     interview = Interview(model, model, np.full(args.classes, 1 / args.classes), threshold=2, least_gain=0)
     times = []
     while True:

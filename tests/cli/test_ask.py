@@ -1,13 +1,16 @@
 """`treegen ask`: a scripted person in a terminal, and a program that speaks lines of JSON."""
 
+import fcntl
 import io
 import json
 import os
 import pty
 import random
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +26,17 @@ from treegen.workflow.workspace import Workspace
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
 
 
-def in_a_terminal(tree: Path, tree_read: Tree, rule: ClassRule, errors: random.Random) -> str:
+def in_a_terminal(tree: Path, tree_read: Tree, rule: ClassRule, errors: random.Random, **variables: str) -> str:
     """What a person sees who knows the rule, and is wrong about every tenth answer."""
     ours, theirs = pty.openpty()
+    columns = int(variables.pop("COLUMNS", 0))  # a terminal has no size unless somebody gives it one
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", columns and 24, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "treegen", "ask", str(tree), "--answer-error", "0.1"],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **variables},
     )
     os.close(theirs)
     screen, answered = "", 0
@@ -60,14 +65,26 @@ def test_a_person_who_is_wrong_about_every_tenth_answer_finds_nearly_every_class
     tree, errors = load_tree(tree_file), random.Random(4)
     right = 0
     for rule in tree.rules:
-        screen = in_a_terminal(tree_file, tree, rule, errors)
+        screen = in_a_terminal(tree_file, tree, rule, errors, NO_COLOR="1")
         ended = re.search(r"^(.+), [\d.]+ %: .* \((\d+) asked\)\.", screen, re.MULTILINE)
         assert ended is not None, screen
         assert 1 <= int(ended[2]) <= len(tree.groups)
+        assert "\x1b" not in screen
         right += ended[1] == rule.name
         group, named = tree.groups[0].name, next(r for r in tree.rules if r.name == ended[1])
         assert f"{group}: {tree.word(named, group) or 'no answer'}" in screen
     assert right >= len(tree.rules) - 1
+
+
+@pytest.mark.slow
+@pytest.mark.terminal
+def test_examples_are_drawn_below_the_class(tree_file: Path) -> None:
+    tree = load_tree(tree_file)
+    for columns, least in (("100", 300), ("30", 50), ("0", 0)):
+        variables = {"TERM": "xterm-256color", "NO_COLOR": "", "COLUMNS": columns}
+        screen = in_a_terminal(tree_file, tree, tree.rules[0], random.Random(4), **variables)
+        drawn = screen.rpartition("picture: ")[2].count("\u2580")  # half cells: this terminal answers no question
+        assert (drawn > least) if least else drawn == 0
 
 
 class Program:
@@ -134,6 +151,18 @@ def test_a_program_answers_by_word_index_and_guess_goes_back_and_is_told_its_fau
     assert event["pictures"]
     assert all(target.name in path for path in event["pictures"])
     program.close()
+
+
+@pytest.mark.slow
+def test_the_classes_that_the_image_leaves_come_first_and_words_can_say_that_there_is_no_answer(
+    run: Run, tree_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("not sure\nCannot see\nq\n"))
+    done = run("ask", tree_file, tree_file.parent / "images" / "Draquen" / "001.png", "--target-error", "0.0001")
+    assert done.out.index("By the image: ") < done.out.index("1. ")
+    assert "It ends when no question helps" in done.out
+    assert "has no option" not in done.out
+    assert " 0.0 %" not in done.out
 
 
 @pytest.mark.slow

@@ -688,8 +688,8 @@ def test_pictures_of_one_object_stay_together_and_the_intervals_count_objects(ru
     (folder / "set.csv").write_text("\n".join(["path,label,object", *rows]))
     domain = (folder / "domain.toml").read_text(encoding="utf-8")
     table = 'manifest = "set.csv"\nfolder = "images"\n'
-    plain = json.loads(_scored(run, folder, domain, table))
-    clustered = json.loads(_scored(run, folder, domain, f'{table}columns = {{cluster = "object"}}\n'))
+    plain = json.loads(_scored(run, folder, domain, table, "--unseal"))
+    clustered = json.loads(_scored(run, folder, domain, f'{table}columns = {{cluster = "object"}}\n', "--unseal"))
     assert "clusters" not in plain["images"]
     counts, n = clustered["images"]["clusters"], clustered["images"]
     assert counts["dev"] + counts["test"] == len({row.rpartition(",")[2] for row in rows})
@@ -698,14 +698,19 @@ def test_pictures_of_one_object_stay_together_and_the_intervals_count_objects(ru
     assert low <= clustered["dev"]["accuracy"] <= high
     shown = run("score", folder / "tree.json", "--dev").out
     assert "intervals are for these 13 classes" in shown
-    assert f"they count the {counts['dev']} clusters of the dev split" in shown
+    assert f"they and the p-values count the {counts['dev']} clusters of the dev split" in shown
+    test = clustered["mcnemar"]["baseline"]
+    assert test["wins"] - test["losses"] == clustered["test"]["correct"] - clustered["baseline"]["correct"]
+    assert test["clusters"] <= counts["test"]
+    assert "clusters" not in plain["mcnemar"]["baseline"]
+    assert "sign-flip test of the" in run("score", folder / "tree.json", "--full").out
 
 
-def _scored(run: Run, folder: Path, domain: str, table: str) -> str:
+def _scored(run: Run, folder: Path, domain: str, table: str, *options: str) -> str:
     """Score with another image set, whose split is made anew."""
     text = re.sub(r"\[images\].*?(?=\n\[|\Z)", f"[images]\n{table}", domain, flags=re.DOTALL)
     (folder / "domain.toml").write_text(re.sub('by = "rank"', 'by = "hash"', text), encoding="utf-8")
     shutil.rmtree(folder / ".treegen", ignore_errors=True)
-    done = run("score", folder / "tree.json", "--dev", "--json")
+    done = run("score", folder / "tree.json", *(options or ["--dev"]), "--json")
     assert done.code == 0, done.err
     return done.out

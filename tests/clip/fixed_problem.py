@@ -187,7 +187,11 @@ def _previews(problem: Problem, convert: Convert, decision: FittedRule | None) -
         progress=lambda *_: None,
         predict=answer if decision else None,
     )
-    return [asdict(each) for each in preview(ground, TREE, CHANGES)]
+    return [{**_without_test(asdict(each)), "p": each.p} for each in preview(ground, TREE, CHANGES)]
+
+
+def _without_test(preview: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in preview.items() if key != "test"}
 
 
 def _mistakes(problem: Problem, decision: FittedRule, dev: RuleInputs, matrix: Any) -> list[dict[str, Any]]:

@@ -167,7 +167,7 @@ OPTIONAL = {
     "reason",  # why the mean recall has no interval
     *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice", "fit"),
     *("compute", "adapt", "exclude"),
-    *("logit_scale_assumed", "files", "sets", "label_errors", "luck", "clusters"),
+    *("logit_scale_assumed", "files", "sets", "label_errors", "luck", "clusters", "standard_error"),
     *("balanced_accuracy", "confusion", "calibration", "information", "shared", "pairs", "together", "without"),
 }
 

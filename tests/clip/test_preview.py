@@ -60,7 +60,12 @@ def slow_preview(evaluator: Evaluator, tree: Tree, other: Tree) -> Preview:
         after=sum(t == n for _, (t, _, n) in rows),
         to_right=to_right,
         to_wrong=to_wrong,
-        p=mcnemar_exact(len(to_right), len(to_wrong)),
+        test={
+            "wins": len(to_right),
+            "losses": len(to_wrong),
+            "difference": (len(to_right) - len(to_wrong)) / len(rows),
+            "p": mcnemar_exact(len(to_right), len(to_wrong)),
+        },
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.images.conftest import Make
 from treegen.errors import InputError
-from treegen.images import list_images
+from treegen.images import clusters_of, list_images
 
 Draw = Callable[..., Path]
 
@@ -88,3 +88,24 @@ def test_a_damaged_parquet_file_of_pictures_is_an_input_error(tmp_path: Path, po
     (tmp_path / "a.parquet").write_bytes(data)
     with pytest.raises(InputError, match="not Parquet"):
         list_images(pond(hf=tmp_path))
+
+
+@pytest.mark.parametrize("column", ["cluster", "object"])
+def test_parquet_that_holds_the_pictures_says_which_show_one_object(
+    tmp_path: Path, draw: Draw, pond: Make, column: str
+) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {
+            "image": {"bytes": draw(f"{n}.png", n).read_bytes(), "path": f"{n}.png"},
+            "label": "Newt",
+            column: n // 2 if n < 4 else None,
+        }
+        for n in range(6)
+    ]
+    (tmp_path / "set").mkdir()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "set" / "set.parquet")
+    names = () if column == "cluster" else (("cluster", column),)
+    images = list_images(pond(hf=tmp_path / "set", columns=names)).images
+    assert [image.cluster for image in images] == ["0", "0", "1", "1", "", ""]
+    assert clusters_of(images) == (0, 0, 1, 1, 2, 3)

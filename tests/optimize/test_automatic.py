@@ -87,7 +87,7 @@ def test_what_helps_becomes_a_revision_with_parent_and_score_and_what_harms_is_l
     harmful = {"do": "answer", "class": "Zandoor", "group": "colour", "option": "white"}
     result, chat = run_with(opened, in_turn(reply_of([*HELPFUL, harmful]), reply_of([])), patience=2)
     first = result.rounds[0]
-    assert first.fate in ("accepted", "not better")
+    assert first.fate in ("accepted", "no gain shown")
     assert any("Zandoor" in sentence and effect is not None and effect < 0 for sentence, effect in first.dropped)
     assert first.tree is not None
     assert all("Zandoor" not in sentence for sentence in first.kept)
@@ -97,6 +97,13 @@ def test_what_helps_becomes_a_revision_with_parent_and_score_and_what_harms_is_l
     assert revision.note.startswith("optimize, round 1, model, ")
     (score,) = opened.store.scores_of(digest_of(first.tree))[:1]
     assert 0 < score["dev"]["accuracy"] < 1
+    counted = opened.store.rows("SELECT tree, base, tried, source FROM choice ORDER BY id", ())
+    accepted = [each for each in result.rounds if each.candidate is not None]
+    assert [row[0] for row in counted[: len(accepted)]] == [digest_of(e.tree) for e in accepted if e.tree]
+    assert {row[3] for row in counted} == {"optimize"}
+    if accepted:
+        assert counted[0][1:3] == (digest_of(result.seed), len(first.dropped))
+    assert len(counted) >= len(result.search.steps if result.search else ())
     purposes = [call.purpose for call in opened.store.calls()]
     assert purposes == ["optimize", *["optimize", "repair"] * (len(result.rounds) - 1)]
     assert len(chat.requests) == result.replies

@@ -26,7 +26,7 @@ def test_the_recorded_run_reaches_what_a_reviewer_reached(
     assert done.code == 0, done.err
     result = json.loads(done.out)
     assert (result["stop"], result["replies"], len(RECORDING.read_text().splitlines())) == ("no gain", 5, 5)
-    assert [each["fate"] for each in result["rounds"]] == ["accepted"] * 4 + ["not better"]
+    assert [each["fate"] for each in result["rounds"]] == ["accepted"] * 4 + ["no gain shown"]
     test, paired = result["score"]["test"]["accuracy"], result["score"]["mcnemar"]["parent"]
     assert test >= REVIEWED
     assert paired["wins"] > 4 * paired["losses"]

@@ -177,3 +177,16 @@ def test_a_reworded_option_gets_the_words_in_its_prompt() -> None:
     candidate = Candidate(kind="reword", group=2, option=0, words="dots")
     logits, _ = objective(TREE).changed_group(candidate)
     np.testing.assert_array_equal(logits[0], embed(["a thing with dots"])[0])
+
+
+def test_pictures_of_one_object_are_in_one_half() -> None:
+    images = [
+        LabelledImage(path=Path(f"{n}.png"), label=n % 2, digest=f"{n:064}", cluster=f"{n % 2} {n // 6}" * (n < 48))
+        for n in range(60)
+    ]
+    first, second = halves_of(images, ["a", "b"])
+    assert sorted([*first, *second]) == list(range(60))
+    assert not {images[n].cluster for n in first if n < 48} & {images[n].cluster for n in second if n < 48}
+    assert min(len(first), len(second)) >= 24
+    with pytest.raises(InputError, match="single dev image"):
+        halves_of([replace(image, cluster="one") for image in images], ["a", "b"])

@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import Run
 from treegen import load_tree
+from treegen.history.score_document import Luck
 from treegen.history.store import Store
 from treegen.tree.changes import apply
 from treegen.tree.changes.edits import rename_option
@@ -64,12 +65,56 @@ def test_a_history_of_the_last_version_gets_the_table(tree_file: Path) -> None:
         db.execute("DROP TABLE choice")
         db.execute("PRAGMA user_version=10")
     with Store(tree_file) as store:
-        assert store.choices("", "", "") == []
+        assert store.choices("", "") == []
 
 
 def test_the_words_name_the_gain_and_what_of_it_luck_would_give() -> None:
-    words = luck_words({"evaluations": 1, "tried": 7, "first": 0.7, "gain": 0.05, "expected": 0.01, "corrected": 0.04})
-    assert words == (
-        "+5.0 points since the first, of which luck would give +1.0 after 1 evaluation, and 7 changes ranked by an "
-        "optimizer (corrected +4.0)"
+    gain: Luck = {"evaluations": 1, "tried": 7, "first": 0.7, "gain": 0.05, "expected": 0.01, "corrected": 0.04}
+    assert luck_words({**gain, "standard_error": 0.03}) == (
+        "+4.0 points since the first, corrected: luck would give +1.0 after 1 evaluation, and 7 changes ranked by an "
+        "optimizer"
     )
+    assert luck_words({**gain, "standard_error": 0.04}).startswith("no difference shown since the first: luck")
+    assert luck_words({**gain, "corrected": -0.05, "standard_error": 0.04}).startswith("-5.0 points")
+
+
+def test_a_gain_that_is_within_one_paired_standard_error_is_none(tree_file: Path) -> None:
+    with Workspace(tree_file) as workspace:
+        tree, _ = workspace.load()
+        workspace.store.add_revision(tree, author="test", note="", parent=None)
+        for edited in _variants(tree):
+            test = record_choice(workspace, edited, tree, "review")
+            luck = luck_of(workspace, edited, workspace.evaluator.diagnose(edited)["accuracy"])
+            assert luck is not None
+            n = len(workspace.evaluator.parts["dev"].labels)
+            right, before = (workspace.evaluator._dev_right(t).astype(int) for t in (edited, tree))
+            assert luck["gain"] == pytest.approx(test["difference"])
+            assert luck["standard_error"] == pytest.approx((right - before).std() / n**0.5)
+
+
+def test_compared_decision_rules_and_trees_are_counted_once_each(run: Run, tree_file: Path) -> None:
+    tree = load_tree(tree_file)
+    save(tree_file.with_name("other.json"), _variants(tree)[0])
+    for _ in range(2):
+        assert run("score", tree_file, "--dev", "--rules", "sum,vote,bayes").code == 0
+        assert run("compare", tree_file, tree_file.with_name("other.json"), "--dev").code == 0
+    with Store(tree_file) as store:
+        rows = store.rows("SELECT source, rule, tree=base FROM choice ORDER BY id", ())
+    assert rows == [*(("rules", rule, 1) for rule in ("sum", "vote", "bayes")), ("compare", "mean", 0)]
+
+
+@pytest.mark.slow
+def test_compared_settings_of_more_computation_are_counted(run: Run, tree_file: Path) -> None:
+    for _ in range(2):
+        assert run("score", tree_file, "--dev", "--compute", "4/embeddings,4/vote").code == 0
+    with Store(tree_file) as store:
+        rows = store.rows("SELECT source, rule FROM choice ORDER BY id", ())
+    assert rows == [("compute", "mean, 4/embeddings"), ("compute", "mean, 4/vote")]
+
+
+def test_the_luck_of_a_decision_rule_that_was_chosen_is_shown_after_edits(run: Run, tree_file: Path) -> None:
+    assert run("score", tree_file, "--dev", "--rules", "mean,vote,bayes").code == 0
+    domain = tree_file.with_name("domain.toml")
+    domain.write_text(domain.read_text(encoding="utf-8") + '\n[decision]\nrule = "vote"\n', encoding="utf-8")
+    save(tree_file, _variants(load_tree(tree_file))[0])
+    assert "after 3 evaluations" in run("score", tree_file, "--dev").out

@@ -1,8 +1,10 @@
 """`treegen ask`."""
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,9 +17,12 @@ if TYPE_CHECKING:
     from treegen.workflow.ask import GuidedQuestions, Question
 
 _HELP: Final = "a number or a word answers; 2? guesses; - not sure or not visible; b back; q quit"
+_PICTURE, _GAP, _COLUMNS = 160, 8, 20  # an example: pixels, and columns of the terminal
+_LEAST: Final = 0.0005  # probability of a candidate that is shown: else it reads 0.0 %
+_NO_ANSWER: Final = ("", "-", "u", "unsure", "not sure", "cannot see", "not visible")
 _SHOWN: Final = 5  # candidates below each answer
 _REASONS: Final = {
-    "threshold": "it is as probable as was asked for",
+    "threshold": "that is probable enough",
     "no question helps": "no further question would help",
     "all asked": "all questions were asked",
     "ended early": "ended before all questions were asked",
@@ -70,11 +75,17 @@ def command(
 def _ask_person(questions: "GuidedQuestions") -> None:
     from treegen.cli.output import percent, say
     from treegen.errors import InputError
+    from treegen.text import counted
 
-    stop = questions.stop
-    say(f"{len(questions.tree.classes)} classes, {len(questions.tree.groups)} questions; it ends when a class is")
-    say(f"{percent(stop.threshold)} probable ({stop.questions:.1f} questions on average when simulated).")
+    stop, classes, groups = questions.stop, len(questions.tree.classes), len(questions.tree.groups)
+    ends = f"when a class is {percent(stop.threshold)} probable" if stop.threshold < 1 else "when no question helps"
+    say(
+        f"{counted(classes, 'class', 'classes')}, {counted(groups, 'question')}. It ends {ends}, after "
+        f"{stop.questions:.1f} questions on average when simulated."
+    )
     say(f"Reply: {_HELP}.")
+    if questions.plausible < classes:
+        say(f"By the image: {_candidates(questions)}")
     while (question := questions.question()) is not None:
         say()
         say(f"{question.number}. {question.group.name}: {question.group.prompt.replace('{}', '...', 1)}")
@@ -89,7 +100,7 @@ def _ask_person(questions: "GuidedQuestions") -> None:
         try:
             questions.answer(question, _option_of(reply, question), guess=reply.endswith("?"))
         except InputError as error:
-            say(f"   {error}: {_HELP}")
+            say(f"   {error}; {error.tip}" if error.tip else f"   {error}")
             continue
         say(f"   {_candidates(questions)}")
     _show_result(questions)
@@ -108,7 +119,7 @@ def _option_of(reply: str, question: "Question") -> str | int | None:
     options = {option.casefold(): option for option in question.group.options}
     if words.casefold() in options:
         return options[words.casefold()]
-    if words in ("-", "u", "unsure", ""):
+    if words.casefold() in _NO_ANSWER:
         return None
     number = int(words) - 1 if words.isdecimal() else -1
     return number if 0 <= number < len(question.group.options) else words
@@ -118,7 +129,8 @@ def _candidates(questions: "GuidedQuestions") -> str:
     from treegen.cli.output import percent
     from treegen.text import counted
 
-    shown = ", ".join(f"{name} {percent(share)}" for name, share in questions.candidates[:_SHOWN])
+    likely = [(name, share) for name, share in questions.candidates[:_SHOWN] if share >= _LEAST]
+    shown = ", ".join(f"{name} {percent(share)}" for name, share in likely)
     return f"{counted(questions.plausible, 'class', 'classes')} left: {shown}"
 
 
@@ -132,6 +144,36 @@ def _show_result(questions: "GuidedQuestions") -> None:
         say(f"   {group}: {option or 'no answer'}")
     for path in result.pictures:
         say(f"   picture: {path}")
+    _draw(result.pictures)
+
+
+def _draw(paths: Sequence[Path]) -> None:
+    """Draw pictures side by side, on a terminal in colour."""
+    from treegen.cli.output import colour_setting
+    from treegen.extras import missing_modules
+
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and colour_setting() is None
+    if not paths or not is_terminal or missing_modules("review"):
+        return
+    columns = min(_COLUMNS * len(paths), os.get_terminal_size(sys.stdout.fileno()).columns - 1)
+    if columns < len(paths):  # a terminal may have no size
+        return
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+    from rich.console import Console
+
+    from treegen.images import WHOLE, open_image
+    from treegen.review.terminal_answers import await_answers
+
+    await_answers()
+    from textual_image.renderable import Image  # only now: it asks the terminal while it is imported
+
+    row = Pillow.new("RGB", (len(paths) * _PICTURE + (len(paths) - 1) * _GAP, _PICTURE), "white")
+    for number, path in enumerate(paths):
+        with suppress(ValueError):  # it was there when the images were listed
+            picture = ImageOps.contain(open_image(path, WHOLE), (_PICTURE, _PICTURE))
+            row.paste(picture, (number * (_PICTURE + _GAP), (_PICTURE - picture.height) // 2))
+    Console().print(Image(row, width=columns, height="auto"))
 
 
 def _ask_program(questions: "GuidedQuestions") -> None:
@@ -161,7 +203,7 @@ def _ask_program(questions: "GuidedQuestions") -> None:
         try:
             questions.answer(question, _answer_in(request), guess=request.get("guess") is True)
         except InputError as error:
-            _send(event="error", message=str(error))
+            _send(event="error", message=f"{error}; {error.tip}" if error.tip else str(error))
     result = asdict(questions.result())
     result["class"], result["rule"] = result.pop("class_name"), dict(result["rule"])
     _send(event="result", **{**result, "pictures": [str(path) for path in result["pictures"]]})

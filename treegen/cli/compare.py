@@ -77,7 +77,8 @@ def _home(trees: tuple[str, ...]) -> Path:
 def _show(comparison: "ComparisonDocument") -> None:
     from treegen.cli.output import interval, percent, say, table
     from treegen.report.comparison import entry_label, summary
-    from treegen.text import p_value, points
+    from treegen.text import p_value
+    from treegen.workflow.verdict import paired_points
 
     split, entries = comparison["split"], comparison["entries"]
     shares = [(entry["test"], entry["test_baseline"]) for entry in entries]
@@ -94,7 +95,7 @@ def _show(comparison: "ComparisonDocument") -> None:
     tests = [
         (
             f"{entry_label(comparison, pair['first'])} against {entry_label(comparison, pair['second'])}",
-            points(pair["difference"]),
+            paired_points(pair, "", "none"),
             pair["wins"],
             pair["losses"],
             p_value(pair["p_holm"]),
@@ -102,7 +103,8 @@ def _show(comparison: "ComparisonDocument") -> None:
         )
         for pair in comparison["pairs"]
     ]
-    table((f"McNemar ({split} split)", "points", "won", "lost", "p (Holm)", ""), tests, right=(1, 2, 3))
+    name = "Sign-flip test of clusters" if "clusters" in comparison["pairs"][0] else "McNemar"
+    table((f"{name} ({split} split)", "points", "won", "lost", "p (Holm)", ""), tests, right=(1, 2, 3))
     for kind, parts in (("class", comparison["per_class"]), ("group", comparison["per_group"])):
         say()
         head = [f"{kind} (dev split)"]
@@ -113,7 +115,9 @@ def _show(comparison: "ComparisonDocument") -> None:
             cells: list[object] = [part["name"]]
             for number, (share, test) in enumerate(zip(part["shares"], part["against"], strict=True)):
                 cells += [percent(share["accuracy"]), interval(share["interval"]), share["n"]] if share else ["-"] * 3
-                cells += [f"{points(test['difference'])} ({p_value(test['p_holm'])})" if test else "-"] * bool(number)
+                cells += [f"{paired_points(test, '', 'none')} ({p_value(test['p_holm'])})" if test else "-"] * bool(
+                    number
+                )
             lines.append(cells)
         table(head, lines, right=range(1, len(head)))
     say()

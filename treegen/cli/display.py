@@ -15,7 +15,7 @@ from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.luck import luck_sentence
 from treegen.workflow.proposal_units import ChangeGroup
-from treegen.workflow.verdict import paired_points, scope_sentence, verdict
+from treegen.workflow.verdict import paired_points, scope_sentence, test_name, verdict
 
 if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
@@ -212,7 +212,7 @@ def paired_sentence(paired: Paired, other: str) -> str:
     verdict = "" if paired["p"] < 0.05 else ", no significant difference"
     return (
         f"against {other}: {paired_points(paired)}, {paired['wins']} images won, "
-        f"{paired['losses']} lost, McNemar {p_value(paired['p'])}{verdict}"
+        f"{paired['losses']} lost, {test_name(paired)} {p_value(paired['p'])}{verdict}"
     )
 
 
@@ -240,7 +240,7 @@ def show_diagnosis(dev: Diagnosis, *, groups: bool = False, full: bool = True) -
         worst = group["confused"][0] if group["confused"] else None
         mistake = f"{worst['option']} taken for {worst['taken_for']} ({worst['count']})" if worst else ""
         without = group.get("without")
-        worth = points(without["difference"]) if without else ""
+        worth = paired_points(without, "", "none") if without else ""
         rows.append(
             (group["name"], percent(group["accuracy"]), interval(group["interval"]), group["n"], worth, mistake)
         )

@@ -1,10 +1,11 @@
 """Print what more computation at inference gives, and what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from treegen.cli.output import interval, percent, say, table
 from treegen.text import counted, p_value, points
+from treegen.workflow.verdict import paired_points
 
 _SUBJECTS = {"tree": "tree", "names": "name baseline"}
 
@@ -33,12 +34,18 @@ def show_compute(document: Mapping[str, Any]) -> None:
             say(f"{entry['setting']} is left out: {entry['unavailable']}")
     first = entries[0]["tree"][splits[0]]
     say(
-        f"n = {first['n']} dev{_test_count(entries[0], splits)} images; p is McNemar's, corrected for "
+        f"n = {first['n']} dev{_test_count(entries[0], splits)} images; p is {_test_of(entries)}, corrected for "
         f"{counted(len(entries) - 1, 'comparison')} (Holm). Passes through the image tower for each image; * also "
         "backward. A decision rule that learns is cross-validated on dev."
     )
     _say_worse(document, entries, splits[-1])
     _say_choice(document, entries, splits)
+
+
+def _test_of(entries: Sequence[Mapping[str, Any]]) -> str:
+    tests = [entry["tree"]["dev"]["against"] for entry in entries]
+    clustered = any(test and "clusters" in test for test in tests)
+    return "that of the sign-flip test of clusters" if clustered else "McNemar's"
 
 
 def _test_count(entry: Mapping[str, Any], splits: list[str]) -> str:
@@ -50,7 +57,8 @@ def _cells(section: Mapping[str, Any]) -> list[str]:
     words = ""
     if against:
         words = (
-            f"{points(against['difference'])} (+{against['wins']}/-{against['losses']}), {p_value(against['p_holm'])}"
+            f"{paired_points(against, '', 'none')} (+{against['wins']}/-{against['losses']}), "
+            f"{p_value(against['p_holm'])}"
         )
     return [
         percent(section["accuracy"]),
@@ -84,7 +92,7 @@ def _say_choice(document: Mapping[str, Any], entries: list[Mapping[str, Any]], s
     if chosen is entries[0]:
         highest = next(entry for entry in entries if entry["setting"] == document["highest"])
         against = highest["tree"]["dev"]["against"]
-        most = f"; the highest, {highest['setting']}: {points(against['difference'])} points" if against else ""
+        most = f"; the highest, {highest['setting']}: {paired_points(against)}" if against else ""
         say(f"plain stays: no setting is significantly above it on the dev split{most}")
         return
     against = chosen["tree"][splits[-1]]["against"]

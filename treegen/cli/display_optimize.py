@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from treegen.cli.output import interval, percent, print_line, say, table, tell
 from treegen.text import counted
+from treegen.workflow.verdict import paired_points
 
 if TYPE_CHECKING:
     from treegen.cli.conversation import Exchange
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from treegen.optimize.adapter import Round, TreeAdapter
     from treegen.optimize.automatic import Automatic, Automation, Baseline
     from treegen.optimize.judge import Difference
-    from treegen.optimize.search import Step
+    from treegen.optimize.search import Gain, Step
 
 _HEAD: Final = ("round", "candidates", "best on confirm", "requests", "cost", "time left", "this round")
 _WIDTHS: Final = (5, 10, 20, 8, 9, 9, 0)
@@ -182,22 +183,31 @@ def _show_changes(result: "Automatic") -> None:
         number = by_candidate[number].parent
     if way:
         say()
-        rows = [(each.number, _gain(each.propose), _gain(each.confirm), "; ".join(each.kept)) for each in reversed(way)]
+        propose, confirm = result.n
+        rows = [
+            (each.number, _gain(each.propose, propose), _gain(each.confirm, confirm), "; ".join(each.kept))
+            for each in reversed(way)
+        ]
         table(("round", "propose", "confirm", "changes"), rows, right=(0, 1, 2))
     steps = result.search.steps if result.search else ()
     if steps:
         say("\nthen single changes, without the language model:")
         for each in steps:
-            say(f"  {_step(each)}")
+            say(f"  {_step(each, result.n[1])}")
 
 
-def _gain(difference: "Difference | None") -> str:
-    return f"{100 * difference.accuracy:+.1f}" if difference else "-"
+def _gain(difference: "Difference | Gain | None", n: int) -> str:
+    """Format a difference of accuracies on n images in points; `none` within one standard error of it."""
+    if difference is None:
+        return "-"
+    net = round(difference.accuracy * n)
+    wins, losses = (difference.flips + net) // 2, (difference.flips - net) // 2
+    return paired_points({"wins": wins, "losses": losses, "difference": difference.accuracy}, "", "none")
 
 
-def _step(step: "Step") -> str:
+def _step(step: "Step", n: int) -> str:
     mark = ", follows CLIP" if step.follows_model else ""
-    return f"{'; '.join(change.sentence for change in step.changes)} ({100 * step.confirm.accuracy:+.1f}{mark})"
+    return f"{'; '.join(change.sentence for change in step.changes)} ({_gain(step.confirm, n)}{mark})"
 
 
 def _baseline(baseline: "Baseline", n: int) -> str:

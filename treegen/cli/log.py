@@ -6,10 +6,11 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from treegen.cli.options import TreeType
+from treegen.clip.metrics.accuracy import beyond_error
 from treegen.history.score_document import Score, as_tested
 from treegen.text import counted, p_value
 from treegen.workflow.luck import luck_words
-from treegen.workflow.verdict import NO_DIFFERENCE, beyond_noise, paired_points
+from treegen.workflow.verdict import NO_DIFFERENCE, paired_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -153,7 +154,7 @@ def _details(revision: "Revision", score: Score | None, holm: float | None, used
         if tested is None:
             measured.append("test split not evaluated")
         elif paired := tested["mcnemar"]["parent"]:
-            unlike = "" if beyond_noise(paired) else f"{NO_DIFFERENCE}, "
+            unlike = "" if beyond_error(paired) else f"{NO_DIFFERENCE}, "
             measured.append(
                 f"vs parent {unlike}{p_value(paired['p'])}" + (f", Holm {p_value(holm)}" if holm is not None else "")
             )

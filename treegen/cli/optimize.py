@@ -220,11 +220,12 @@ def _show(result: "Optimized", tree: Path, written: Path | None, *, proposed: bo
 
 def _half(half: "Half") -> str:
     from treegen.cli.output import percent
-    from treegen.clip.metrics.luck import beyond_error
+    from treegen.clip.metrics.accuracy import beyond_error
     from treegen.workflow.verdict import NO_DIFFERENCE
 
     wins = (half.flips + half.after - half.before) // 2
-    unlike = "" if beyond_error(wins, half.flips - wins, half.n) else f", {NO_DIFFERENCE}"
+    test = {"wins": wins, "losses": half.flips - wins, "difference": (half.after - half.before) / half.n}
+    unlike = "" if beyond_error(test) else f", {NO_DIFFERENCE}"
     return f"{percent(half.before / half.n)} -> {percent(half.after / half.n)} of {half.n} images{unlike}"
 
 

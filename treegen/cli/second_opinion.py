@@ -124,20 +124,21 @@ def show_cascade(result: "CascadeScore") -> None:
         ("CLIP alone", "0", "$0", f"{percent(result.clip['accuracy'])} {interval(result.clip['interval'])}", *[""] * 4)
     ]
     for step in result.steps:
-        test, decided = step.against_clip, step.decided
+        paired, decided = step.against_clip, step.decided
         rows.append(
             (
                 f"below {percent(step.threshold)}",
                 str(step.asked),
                 _usd(step.cost),
                 f"{percent(step.share['accuracy'])} {interval(step.share['interval'])}",
-                paired_points(test, "", "no difference shown"),
-                p_value(test["p"]),
+                paired_points(paired, "", "no difference shown"),
+                p_value(paired["p"]),
                 str(step.left),
                 percent(decided["accuracy"]) if decided else "-",
             )
         )
-    head = ("asked", "images", "cost", "right, 95 % interval", "against CLIP", "McNemar", "left", "right of the others")
+    test = "p by cluster" if "clusters" in result.steps[0].against_clip else "McNemar"
+    head = ("asked", "images", "cost", "right, 95 % interval", "against CLIP", test, "left", "right of the others")
     table(head, rows, right=(1, 2, 4, 6, 7))
     if failed := result.steps[-1].failed:
         say(f"{failed} of the asked images got no usable answer; CLIP's stays")

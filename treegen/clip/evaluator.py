@@ -26,7 +26,7 @@ from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images, read_image_set
 from treegen.clip.embedding.texts import embed_texts
 from treegen.clip.memo import LruMemo
-from treegen.clip.metrics.accuracy import accuracy_of, comparisons, paired, spread
+from treegen.clip.metrics.accuracy import accuracy_of, comparisons, paired_change, spread
 from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.controls import shuffled_controls, with_random_words
 from treegen.clip.preview import Preview, PreviewContext, Question, Variant, preview
@@ -47,7 +47,7 @@ from treegen.history.score_document import (
     ScoredImages,
     TestSplit,
 )
-from treegen.images import LabelledImage, below, digest_of_parts, shown
+from treegen.images import LabelledImage, below, clusters_of, digest_of_parts, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -68,7 +68,7 @@ _KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split a
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots, for `clusters`
 class Part:
     """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B).
 
@@ -81,14 +81,10 @@ class Part:
     labels: tuple[int, ...]
     images: tuple[LabelledImage, ...]
 
-    @property
+    @cached_property
     def clusters(self) -> tuple[int, ...] | None:
         """The cluster of each image (B), one of its own where the set names none; `None` if it names none at all."""
-        if not any(image.cluster for image in self.images):
-            return None
-        numbers: dict[str, int] = {}
-        keys = [image.cluster or f" {place}" for place, image in enumerate(self.images)]
-        return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
+        return clusters_of(self.images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +127,7 @@ class Evaluator:
         self.join = ViewJoin.of(domain)
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
         self._predictions: dict[Tree, tuple[int, ...]] = {}  # on the test split, for the last trees
+        self._right: dict[tuple[str, Tree], NDArray[np.bool_]] = {}  # on the dev split, for the last trees
         self._learnt: dict[tuple[str, Tree], FittedRule] = {}  # for the last trees
         self._adapted: dict[tuple[str, str], Array] = {}  # features after training, by questions and split
         image_set = read_image_set(domain, cache, progress)
@@ -316,9 +313,13 @@ class Evaluator:
         if (rule.name, tree) not in self._learnt:
             dev = self.parts["dev"]
             _forget(self._learnt)
-            inputs = self.evidence(tree, self.features(tree, "dev"), names=rule.uses_names)
-            self._learnt[rule.name, tree] = fit(rule, inputs, dev.labels)
+            self._learnt[rule.name, tree] = fit(rule, self._inputs(tree, "dev", names=rule.uses_names), dev.labels)
         return self._learnt[rule.name, tree]
+
+    def _inputs(self, tree: Tree, split: str, *, names: bool) -> RuleInputs:
+        """Return a decision rule's inputs for the images of a split, with their clusters."""
+        evidence = self.evidence(tree, self.features(tree, split), names=names)
+        return replace(evidence, clusters=self.parts[split].clusters)
 
     def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
         """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
@@ -345,12 +346,10 @@ class Evaluator:
         """
         names = any(rule.uses_names for rule in rules)
         dev, test = self.parts["dev"], self.parts["test"]
-        dev_inputs = (self.evidence(tree, self.features(tree, "dev"), names=names), dev.labels)
+        dev_inputs = (self._inputs(tree, "dev", names=names), dev.labels)
         if sealed:
             return compare_rules(rules, dev_inputs, None)
-        return compare_rules(
-            rules, dev_inputs, (self.evidence(tree, self.features(tree, "test"), names=names), test.labels)
-        )
+        return compare_rules(rules, dev_inputs, (self._inputs(tree, "test", names=names), test.labels))
 
     def baseline(self, part: Part) -> tuple[int, ...]:
         """Predict by class name alone, in the domain's name template."""
@@ -432,9 +431,9 @@ class Evaluator:
             "test": accuracy_of(test.labels, predictions, test.clusters),
             "baseline": {**baseline, "name_template": self.domain.name_template},
             "controls": self._controls(tree, predictions, decision),
-            "sets": coverage(limits, covered, sizes),
+            "sets": coverage(limits, covered, sizes, test.clusters),
             **_calibration(decision, confidences, found == labels),
-            **comparisons(test.labels, predictions, baseline=by_name, parent=before),
+            **comparisons(test.labels, predictions, baseline=by_name, parent=before, clusters=test.clusters),
         }
 
     def set_limits(self, tree: Tree, level: float) -> SetLimits:
@@ -444,13 +443,13 @@ class Evaluator:
             tree: without errors.
             level: share of images whose set is to have the true class, 0 to 1.
         """
-        return set_limits(self.held_out_scores(tree), self.parts["dev"].labels, level)
+        dev = self.parts["dev"]
+        return set_limits(self.held_out_scores(tree), dev.labels, level, dev.clusters)
 
     def held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
         """Return the scores of the dev split (B, K), each by what the decision rule learns on other images."""
         dev, decision = self.parts["dev"], self.decide(tree)
-        evidence = self.evidence(tree, self.features(tree, "dev"), names=decision.rule.uses_names)
-        return scores_of_held_out(decision, evidence, dev.labels)
+        return scores_of_held_out(decision, self._inputs(tree, "dev", names=decision.rule.uses_names), dev.labels)
 
     def _calibrated_on_dev(self, tree: Tree, decision: FittedRule) -> Calibrated:
         """Return the `calibration` of the dev split, if the rule gives probabilities."""
@@ -487,6 +486,7 @@ class Evaluator:
                 evidence=answers.evidence,
                 decision=answers.decision,
                 memo=self._found,
+                clusters=dev.clusters,
             ),
             "fit": least_fit(answers.scores, dev.labels),
             "label_errors": self._label_errors(answers),
@@ -523,6 +523,7 @@ class Evaluator:
         additive = self.domain.decision.rule == "mean" and compute.adapt == "none" and not compute.exclude
         context = PreviewContext(
             labels=dev.labels,
+            clusters=dev.clusters,
             classes=self.domain.classes,
             embed=self.text_features,
             ask=lambda question: (
@@ -543,10 +544,17 @@ class Evaluator:
 
     def paired_dev(self, tree: Tree, base: Tree) -> tuple[Paired, int]:
         """Compare a tree with another on the dev split; return the test, and how many images the other gets right."""
-        dev = self.parts["dev"]
-        before = np.asarray(self.answer(base, dev.features).predictions)
-        test = paired(dev.labels, self.answer(tree, dev.features).predictions, before)
-        return test, int((before == np.asarray(dev.labels)).sum())
+        before, after = self._dev_right(base), self._dev_right(tree)
+        return paired_change(after.astype(np.int64) - before, self.parts["dev"].clusters), int(before.sum())
+
+    def _dev_right(self, tree: Tree) -> "NDArray[np.bool_]":
+        """Return which images of the dev split (B) a tree gets right; kept for the last trees."""
+        key = (self.decide(tree).words, tree)
+        if key not in self._right:
+            _forget(self._right)
+            dev = self.parts["dev"]
+            self._right[key] = np.equal(self.answer(tree, dev.features).predictions, dev.labels)
+        return self._right[key]
 
     def mistakes(self, tree: Tree) -> tuple[Mistake, ...]:
         """Return the misclassified images of the dev split, with every group's vote.

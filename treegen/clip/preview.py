@@ -13,8 +13,8 @@ import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, like, namespace, to_numpy
-from treegen.clip.metrics.luck import beyond_error
-from treegen.clip.metrics.statistics import mcnemar_exact
+from treegen.clip.metrics.accuracy import beyond_error, paired_change
+from treegen.history.score_document import Paired
 from treegen.progress import Progress
 from treegen.tree.changes import Change, ChangeError, apply
 from treegen.tree.model import Tree
@@ -38,7 +38,7 @@ class Preview:
         after: images that the changed tree gets right; `None` if `failure` says why not.
         to_right: indices in the dev split of images that are right only after the change.
         to_wrong: those that are right only before it.
-        p: McNemar's exact p, 0 to 1; `None` if one of the two cannot be scored.
+        test: the paired test; `None` if one of the two cannot be scored.
         failure: why the changed tree cannot be scored; empty if it can.
     """
 
@@ -47,8 +47,13 @@ class Preview:
     after: int | None = None
     to_right: tuple[int, ...] = ()
     to_wrong: tuple[int, ...] = ()
-    p: float | None = None
+    test: Paired | None = None
     failure: str = ""
+
+    @property
+    def p(self) -> float | None:
+        """The exact p-value of the paired test, 0 to 1."""
+        return self.test["p"] if self.test else None
 
     @property
     def difference(self) -> float | None:
@@ -58,7 +63,7 @@ class Preview:
     @property
     def shows_difference(self) -> bool:
         """Whether the difference is larger than one standard error of it."""
-        return beyond_error(len(self.to_right), len(self.to_wrong), self.n)
+        return bool(self.test and beyond_error(self.test))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ class PreviewContext:
         progress: called after each variant; may raise `Cancelled`.
         predict: predictions (B) of a tree that can be scored, for decision rules other than the mean, which
             look at more than the probabilities of the options.
+        clusters: the cluster of each image (B), which the tests then count; `None`: there are none.
     """
 
     labels: tuple[int, ...]
@@ -83,6 +89,7 @@ class PreviewContext:
     obstacle: Callable[[Tree, Tree | None], str]
     progress: Progress
     predict: "Callable[[Tree], NDArray[np.int64]] | None" = None
+    clusters: tuple[int, ...] | None = None
 
 
 def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
@@ -106,7 +113,7 @@ def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) ->
     before = judge.right(tree) if judge and has_before else None
     results = []
     for number, each in enumerate(changed, 1):
-        results.append(_compare(len(context.labels), each, judge, before))
+        results.append(_compare(context, each, judge, before))
         context.progress("trying changes", number, len(changed))
     return tuple(results)
 
@@ -120,8 +127,11 @@ def _changed(context: PreviewContext, tree: Tree, variant: Variant, has_before: 
     return context.obstacle(changed, tree if has_before else None) or changed
 
 
-def _compare(n: int, changed: Tree | str, judge: "_Judge | None", before: "NDArray[np.bool_] | None") -> Preview:
+def _compare(
+    context: PreviewContext, changed: Tree | str, judge: "_Judge | None", before: "NDArray[np.bool_] | None"
+) -> Preview:
     """Return the preview of a tree, or why there is none; `before`: the images that the current tree gets right."""
+    n = len(context.labels)
     right_before = None if before is None else int(before.sum())
     if isinstance(changed, str) or judge is None:
         return Preview(n=n, before=right_before, failure=str(changed))
@@ -135,7 +145,7 @@ def _compare(n: int, changed: Tree | str, judge: "_Judge | None", before: "NDArr
         after=int(right.sum()),
         to_right=tuple(to_right),
         to_wrong=tuple(to_wrong),
-        p=mcnemar_exact(len(to_right), len(to_wrong)),
+        test=paired_change(np.subtract(right, before, dtype=np.int64), context.clusters),
     )
 
 
@@ -190,7 +200,7 @@ class _Judge:
     def right(self, tree: Tree) -> "NDArray[np.bool_]":
         """Return which images (B) a tree that can be scored gets right."""
         if self._context.predict:
-            right: NDArray[np.bool_] = self._context.predict(tree) == self._labels
+            right: NDArray[np.bool_] = to_numpy(self._context.predict(tree)) == self._labels
             return right
         rules = _Rules(tree, self._context.classes)
         right, unsure = self._approximate(rules)

@@ -66,12 +66,17 @@ class Controls(ShuffledControls):
 
 
 class Paired(TypedDict):
-    """McNemar's test of two predictions on the same images."""
+    """McNemar's test of two predictions on the same images; of images in clusters, the sign-flip test of these.
+
+    `clusters` differ, and `standard_error` is that of the difference, 0 to 1.
+    """
 
     wins: int
     losses: int
     difference: float
     p: float
+    clusters: NotRequired[int]
+    standard_error: NotRequired[float]
 
 
 class Resampled(TypedDict):
@@ -158,6 +163,7 @@ class Luck(TypedDict):
     gain: float
     expected: float
     corrected: float
+    standard_error: NotRequired[float]
 
 
 class Diagnosis(Accuracy, Findings, Calibrated):

@@ -206,8 +206,8 @@ class Choice:
 
     Attributes:
         tree: digest of the tree that was evaluated.
-        base: digest of the tree that it was compared with.
-        source: `score`, `review`, `preview` or `optimize`.
+        base: digest of the tree that it was compared with; the same for another decision rule or setting.
+        source: `score`, `rules`, `compute`, `compare`, `review`, `preview` or `optimize`.
         n: images of the dev split.
         right: images that the base gets right.
         flips: images that only one of the two gets right.
@@ -596,10 +596,10 @@ class Store:
                 [(*key, now(), *astuple(choice), *key, choice.tree) for choice in choices],
             )
 
-    def choices(self, split: str, encoder: str, rule: str) -> list[Choice]:
-        """Return the recorded evaluations of the dev split that somebody chose by, oldest first."""
-        query = "SELECT tree, base, source, n, right, flips, tried FROM choice WHERE split=? AND encoder=? AND rule=?"
-        rows = self._rows(f"{query} ORDER BY id", (split, encoder, rule))
+    def choices(self, split: str, encoder: str) -> list[Choice]:
+        """Return the recorded evaluations of the dev split that somebody chose by, oldest first, by whatever rule."""
+        query = "SELECT tree, base, source, n, right, flips, tried FROM choice WHERE split=? AND encoder=?"
+        rows = self._rows(f"{query} ORDER BY id", (split, encoder))
         return [Choice(**dict(zip([f.name for f in fields(Choice)], row, strict=True))) for row in rows]
 
     def every_score(self) -> list[Score]:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -82,6 +82,15 @@ class LabelledImage:
     def below(self, folder: Path) -> str:
         """Return its name below a folder, encodable as UTF-8, so that stored names contain no machine's folders."""
         return below(self.path, folder) + (f"/{shown(self.member)}" if self.member else "")
+
+
+def clusters_of(images: Sequence[LabelledImage]) -> tuple[int, ...] | None:
+    """Return the cluster of each image (B) as a number, one apart where the set names none; `None` if it names none."""
+    if not any(image.cluster for image in images):
+        return None
+    numbers: dict[str, int] = {}
+    keys = [image.cluster or f" {place}" for place, image in enumerate(images)]  # names have no space before them
+    return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

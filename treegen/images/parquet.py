@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from treegen.errors import InputError
 from treegen.images.files import is_pointer, leave_out_pointer, leave_out_unreadable
@@ -51,7 +52,7 @@ def read_parquet(
 
     Args:
         path: the file.
-        columns: what it calls `label`, and `path` if it has several columns of pictures.
+        columns: what it calls `label` and `cluster`, and `path` if it has several columns of pictures.
         split: the split of all its pictures.
         labels: finds their classes.
         findings: collects what is left out.
@@ -80,9 +81,11 @@ def read_parquet(
         if order:
             labels.number_with(order)
         number = 0
-        for batch in batches(file, path, [column, *([label] if label else [])], _BATCH):
-            cells = batch.column(1).to_pylist() if label else [None] * len(batch)
-            for picture, cell in zip(batch.column(0).to_pylist(), cells, strict=True):
+        cluster = columns["cluster"] if columns["cluster"] in heads else ""
+        wanted = list(dict.fromkeys(filter(None, (column, label, cluster))))
+        for batch in batches(file, path, wanted, _BATCH):
+            cells, objects = (_cells(batch, name) for name in (label, cluster))
+            for picture, cell, together in zip(batch.column(column).to_pylist(), cells, objects, strict=True):
                 member, number = f"{column}/{number}", number + 1
                 data = bytes_of(picture)
                 name = str(picture.get("path") or "") if isinstance(picture, dict) else ""
@@ -101,8 +104,20 @@ def read_parquet(
                         )
                     elif _begins_like_picture(data, path, member, findings):
                         yield LabelledImage(
-                            path=path, label=index, member=member, offset=number - 1, size=len(data), split=split
+                            path=path,
+                            label=index,
+                            member=member,
+                            offset=number - 1,
+                            size=len(data),
+                            split=split,
+                            cluster="" if together is None else str(together).strip(),
                         )
+
+
+def _cells(batch: Any, column: str) -> list[Any]:
+    """Return the values of a column; `None` for each row without one."""
+    values: list[Any] = batch.column(column).to_pylist() if column else [None] * len(batch)
+    return values
 
 
 def _begins_like_picture(data: bytes, path: Path, member: str, findings: Findings) -> bool:

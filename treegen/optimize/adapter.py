@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Fate = Literal["accepted", "not better", "no change", "invalid", "repeated"]
+Fate = Literal["accepted", "no gain shown", "no change", "invalid", "repeated"]
 _TREE: Final = "tree"  # the only component
 _TOLD: Final = 12  # rounds that the language model is told of
 _MOST_PROBLEMS: Final = 20  # of a reply
@@ -210,7 +210,7 @@ class TreeAdapter:
             return False
         parent = self.candidates[current.parent]
         current.propose = self.judge.difference(parent.tree, current.tree, "propose")
-        current.fate = "accepted" if current.propose.beyond_error else "not better"
+        current.fate = "accepted" if current.propose.beyond_error else "no gain shown"
         self._report_candidate(current)
         return current.fate == "accepted"
 
@@ -376,7 +376,7 @@ def _told(each: Round) -> list[str]:
     gain = f" ({_points(each.propose.mean)})" if each.propose else ""
     fates = {
         "accepted": f"helped{gain}",
-        "not better": f"did not help{gain}",
+        "no gain shown": f"did not help{gain}",
         "no change": "nothing of it helped",
         "invalid": "could not be used",
         "repeated": "was a repetition",

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError, TreegenError, WaitingError
 from treegen.history.score_document import TestedScore, as_tested
-from treegen.history.store import Revision
-from treegen.optimize.run import filled, load_seed, require_scorable, store_steps, wordings_of
+from treegen.history.store import Choice, Revision
+from treegen.optimize.run import choice_of, filled, load_seed, require_scorable, store_steps, wordings_of
 from treegen.optimize.state import OutOfTimeError, ResumedChat, RunState
 from treegen.progress import Cancelled
 from treegen.remote.addresses import without_credentials
@@ -20,6 +20,7 @@ from treegen.remote.budget import CAP, Bill
 from treegen.tree.document import digest_of
 from treegen.tree.feedback_target import Feedback, lock_of
 from treegen.tree.model import Tree
+from treegen.workflow.luck import record_choices
 from treegen.workflow.recording import ProgressChat, Recorder
 from treegen.workflow.score import score_tree
 from treegen.workflow.workspace import Workspace
@@ -288,8 +289,10 @@ class Automation:
             raise KeyboardInterrupt
         best, search, baseline = adapter.candidates[adapter.best].tree, None, None
         replies, tree, revision = chat.number, best, self.revisions[digest_of(best)]
+        record_choices(self.workspace, self._choices(adapter))
         if stop not in _AT_ONCE:
             search = self._search(best)
+            record_choices(self.workspace, map(choice_of, search.shown))
             tree, revision = search.tree, store_steps(self.workspace, best, search)
             if search.stop == "interrupted":
                 stop = "interrupted"
@@ -326,6 +329,26 @@ class Automation:
             score=score,
             baseline=baseline,
         )
+
+    def _choices(self, adapter: "TreeAdapter") -> "Iterator[Choice]":
+        """Yield the candidates that the confirm half saw, each with the trees that the propose half rejected before."""
+        tried = 0
+        for current in adapter.rounds:
+            tried += len(current.dropped)
+            if current.tree is None or current.candidate is None:
+                tried += current.propose is not None
+                continue
+            parent, halves = adapter.candidates[current.parent].tree, self.judge.rows
+            yield Choice(
+                tree=digest_of(current.tree),
+                base=digest_of(parent),
+                source="optimize",
+                n=sum(map(len, halves.values())),
+                right=sum(self.judge.right(parent, half) for half in halves),
+                flips=sum(self.judge.difference(parent, current.tree, half).flips for half in halves),
+                tried=tried,
+            )
+            tried = 0
 
     def _search(self, tree: Tree) -> "Search":
         """Search for single changes of the best candidate.

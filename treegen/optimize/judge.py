@@ -1,6 +1,7 @@
 """The two halves of the dev split, and how good a tree is on each."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -182,19 +183,21 @@ def _contradictions(
 
 
 def halves_of(images: "Sequence[LabelledImage]", classes: Sequence[str]) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
-    """Divide dev images into two halves by class and content, the same on every machine.
+    """Divide dev images into two halves by class and content, clusters as a whole, the same on every machine.
 
     Raises:
         InputError: a class has a single image.
     """
-    by_class: dict[int, list[tuple[str, int]]] = {}
+    places: dict[tuple[int, str], list[int]] = {}  # by class, and by content or cluster
     for place, image in enumerate(images):
-        digest = hashlib.sha256(f"propose {image.digest}".encode()).hexdigest()
-        by_class.setdefault(image.label, []).append((digest, place))
-    single = [classes[label] for label, found in by_class.items() if len(found) < 2]
+        digest = hashlib.sha256(f"propose {image.cluster or image.digest}".encode()).hexdigest()
+        places.setdefault((image.label, digest), []).append(place)
+    counts = Counter(label for label, _ in places)
+    single = [classes[label] for label, count in counts.items() if count < 2]
     if single:
         names = ", ".join(map(show, single[:5]))
         message = f"{counted(len(single), 'class has', 'classes have')} a single dev image: {names}"
-        raise InputError(message, "the search needs two: add images, or raise `dev` below [split]")
-    ordered = [place for label in sorted(by_class) for _, place in sorted(by_class[label])]
-    return np.array(ordered[::2], np.intp), np.array(ordered[1::2], np.intp)
+        raise InputError(message, "the search needs two, of two objects: add images, or raise `dev` below [split]")
+    ordered = [places[key] for key in sorted(places)]
+    first, second = (np.array([place for some in ordered[half::2] for place in some], np.intp) for half in (0, 1))
+    return first, second

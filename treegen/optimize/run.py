@@ -113,7 +113,7 @@ def _optimize(
         )
         for b, a in zip(before, after, strict=True)
     ]
-    record_choices(workspace, map(_choice, result.shown))
+    record_choices(workspace, map(choice_of, result.shown))
     revision = store_steps(workspace, tree, result)
     score = None
     if result.steps and not workspace.domain.split.sealed:
@@ -121,7 +121,8 @@ def _optimize(
     return Optimized(search=result, revision=revision, propose=counts[0], confirm=counts[1], score=score)
 
 
-def _choice(shown: "Shown") -> Choice:
+def choice_of(shown: "Shown") -> Choice:
+    """Return what the history counts of a change that the confirm half was asked about."""
     return Choice(
         tree=digest_of(shown.tree),
         base=digest_of(shown.base),

@@ -24,11 +24,19 @@ Stop = Literal["no gain", "steps", "interrupted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """A paired difference in log loss on one half, in nats per image, and in accuracy, -1 to 1."""
+    """A paired difference on one half of the dev split: a change against the tree before.
+
+    Attributes:
+        loss: by how much the log loss falls, in nats per image.
+        standard_error: of `loss`.
+        accuracy: -1 to 1.
+        flips: images that only one of the two gets right.
+    """
 
     loss: float
     standard_error: float
     accuracy: float
+    flips: int
 
     @property
     def beyond_error(self) -> bool:
@@ -161,6 +169,7 @@ def _gain(before: Outcome, after: Outcome) -> Gain:
         loss=float(difference.mean()),
         standard_error=float(difference.std(ddof=1) / np.sqrt(len(difference))),
         accuracy=float(after.right.mean() - before.right.mean()),
+        flips=int((after.right != before.right).sum()),
     )
 
 

@@ -10,6 +10,7 @@ from treegen.report.evaluation import Evaluation, SplitPredictions, aligned, eva
 from treegen.text import counted, p_value
 from treegen.tree.document import digest_of
 from treegen.vcs.versions import Version
+from treegen.workflow.verdict import test_name
 from treegen.workflow.workspace import Workspace
 
 COMPARISON_SCHEMA: Final = "urn:treegen:comparison:1"
@@ -105,6 +106,7 @@ def compare(
 def compare_evaluations(workspace: Workspace, evaluations: Sequence[Evaluation]) -> ComparisonDocument:
     """Compare evaluations on the same domain; see `compare`."""
     common, left_out = aligned(evaluations)
+    _record(workspace, common)
     domain, split = workspace.domain, "test" if all(each.test for each in common) else "dev"
     assert domain.images is not None
     first, root = common[0].dev, domain.images.root
@@ -133,6 +135,29 @@ def compare_evaluations(workspace: Workspace, evaluations: Sequence[Evaluation])
     }
 
 
+def _record(workspace: Workspace, evaluations: Sequence[Evaluation]) -> None:
+    """Count the trees that are compared with the first on the dev split by the workspace's encoder."""
+    from treegen.clip.metrics.accuracy import paired
+    from treegen.history.store import Choice
+    from treegen.workflow.luck import record_choices
+
+    of_encoder = [each for each in evaluations if each.fingerprint == workspace.encoder.fingerprint]
+    choices = []
+    for each in of_encoder[1:]:
+        base = of_encoder[0]
+        test = paired(each.dev.labels, each.dev.predictions, base.dev.predictions)
+        choice = Choice(
+            tree=digest_of(each.tree),
+            base=digest_of(base.tree),
+            source="compare",
+            n=len(base.dev.labels),
+            right=sum(p == label for p, label in zip(base.dev.predictions, base.dev.labels, strict=True)),
+            flips=test["wins"] + test["losses"],
+        )
+        choices.append(choice)
+    record_choices(workspace, choices)
+
+
 def _entry(each: Evaluation) -> Entry:
     from treegen.clip.metrics.accuracy import accuracy_of
 
@@ -143,10 +168,10 @@ def _entry(each: Evaluation) -> Entry:
         "encoder": each.encoder,
         "fingerprint": each.fingerprint,
         "decision_rule": each.rule,
-        "dev": accuracy_of(dev.labels, dev.predictions),
-        "dev_baseline": accuracy_of(dev.labels, dev.baseline),
-        "test": accuracy_of(test.labels, test.predictions) if test else None,
-        "test_baseline": accuracy_of(test.labels, test.baseline) if test else None,
+        "dev": accuracy_of(dev.labels, dev.predictions, dev.clusters),
+        "dev_baseline": accuracy_of(dev.labels, dev.baseline, dev.clusters),
+        "test": accuracy_of(test.labels, test.predictions, test.clusters) if test else None,
+        "test_baseline": accuracy_of(test.labels, test.baseline, test.clusters) if test else None,
     }
 
 
@@ -154,8 +179,8 @@ def _pairs(sides: Sequence[SplitPredictions]) -> list[Pair]:
     """Return the paired test of every two entries, in order, corrected over all of them."""
     from treegen.clip.metrics.accuracy import paired
 
-    indices = list(combinations(range(len(sides)), 2))
-    tests = [paired(sides[a].labels, sides[b].predictions, sides[a].predictions) for a, b in indices]
+    indices, clusters = list(combinations(range(len(sides)), 2)), sides[0].clusters
+    tests = [paired(sides[a].labels, sides[b].predictions, sides[a].predictions, clusters) for a, b in indices]
     return [
         {"first": b, "second": a, **test}
         for (a, b), test in zip(indices, corrected(tests), strict=True)
@@ -174,13 +199,14 @@ def corrected(tests: Iterable[Paired | None]) -> list[Corrected | None]:
 
 def _per_class(classes: Sequence[str], sides: Sequence[SplitPredictions]) -> list[Part]:
     """Return the recall of each class for each entry."""
-    members = {name: [i for i, label in enumerate(sides[0].labels) if label == k] for k, name in enumerate(classes)}
-    return _parts(
-        {
-            name: [[int(side.predictions[i] == side.labels[i]) for i in rows] for side in sides]
-            for name, rows in members.items()
-        }
-    )
+    columns: dict[str, list[_Column]] = {
+        name: [
+            [int(p == label) if label == k else None for p, label in zip(side.predictions, side.labels, strict=True)]
+            for side in sides
+        ]
+        for k, name in enumerate(classes)
+    }
+    return _parts(columns, sides[0].clusters)
 
 
 def _per_group(evaluations: Sequence[Evaluation]) -> list[Part]:
@@ -195,33 +221,46 @@ def _per_group(evaluations: Sequence[Evaluation]) -> list[Part]:
             answers = zip(group.expected.tolist(), group.answers.tolist(), strict=True)
             column: _Column = [int(answer == expected) if expected >= 0 else None for expected, answer in answers]
             found.setdefault(group.name, [[] for _ in evaluations])[number] = column
-    return _parts(found)
+    return _parts(found, evaluations[0].dev.clusters)
 
 
-def _parts(columns: Mapping[str, Sequence[_Column]]) -> list[Part]:
+def _parts(columns: Mapping[str, Sequence[_Column]], clusters: Sequence[int] | None) -> list[Part]:
     """Return shares and paired tests of several classes or groups; all tests are one family."""
-    tests = [None if n == 0 else _paired_answers(c, all_[0]) for all_ in columns.values() for n, c in enumerate(all_)]
+    tests = [
+        None if number == 0 else _paired_answers(column, some[0], clusters)
+        for some in columns.values()
+        for number, column in enumerate(some)
+    ]
     family = iter(corrected(tests))
     return [
-        {"name": name, "shares": [_share(c) for c in some], "against": [next(family) for _ in some]}
+        {"name": name, "shares": [_share(c, clusters) for c in some], "against": [next(family) for _ in some]}
         for name, some in columns.items()
     ]
 
 
-def _share(column: _Column) -> Share | None:
-    from treegen.clip.metrics.accuracy import share_of
+def _share(column: _Column, clusters: Sequence[int] | None) -> Share | None:
+    import numpy as np
 
-    asked = [right for right in column if right is not None]
-    return share_of(sum(asked), len(asked)) if asked else None
+    from treegen.clip.metrics.accuracy import share_right
+
+    rows = [row for row, right in enumerate(column) if right is not None]
+    right = np.array([column[row] for row in rows], bool)
+    return share_right(right, _only(clusters, rows)) if rows else None
 
 
-def _paired_answers(new: _Column, old: _Column) -> Paired | None:
-    from treegen.clip.metrics.accuracy import paired
+def _paired_answers(new: _Column, old: _Column, clusters: Sequence[int] | None) -> Paired | None:
+    import numpy as np
 
-    both = [(n, o) for n, o in zip(new, old, strict=bool(new and old)) if n is not None and o is not None]
-    if not both:
-        return None
-    return paired([1] * len(both), [n for n, _ in both], [o for _, o in both])
+    from treegen.clip.metrics.accuracy import paired_change
+
+    both = [(n, o) for n, o in zip(new, old, strict=bool(new and old))]
+    rows = [row for row, (n, o) in enumerate(both) if n is not None and o is not None]
+    change = np.array([int(both[row][0] or 0) - int(both[row][1] or 0) for row in rows])
+    return paired_change(change, _only(clusters, rows)) if rows else None
+
+
+def _only(clusters: Sequence[int] | None, rows: Sequence[int]) -> list[int] | None:
+    return None if clusters is None else [clusters[row] for row in rows]
 
 
 def entry_label(document: ComparisonDocument, number: int) -> str:
@@ -247,7 +286,7 @@ def summary(document: ComparisonDocument) -> str:
     sign = "above" if largest["difference"] > 0 else "below"
     words = f"{first} is {100 * abs(largest['difference']):.1f} points {sign} {second}"
     if len(pairs) == 1:
-        return f"On {images} {words} (McNemar, {p_value(largest['p_holm'])})."
+        return f"On {images} {words} ({test_name(pairs[0])}, {p_value(largest['p_holm'])})."
     return (
         f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
     )

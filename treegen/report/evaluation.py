@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from treegen.errors import ProblemsError
-from treegen.images import LabelledImage
+from treegen.images import LabelledImage, clusters_of
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
@@ -32,6 +32,11 @@ class SplitPredictions:
     labels: tuple[int, ...]
     predictions: tuple[int, ...]
     baseline: tuple[int, ...]
+
+    @property
+    def clusters(self) -> tuple[int, ...] | None:
+        """The cluster of each image; `None` if the set names none."""
+        return clusters_of(self.images)
 
     def only(self, rows: Sequence[int]) -> "SplitPredictions":
         """Return the predictions of some images, by their indices."""

@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from treegen import __version__
+from treegen.clip.metrics.accuracy import beyond_error
 from treegen.history.score_document import as_tested
 from treegen.report.comparison import ComparisonDocument, entry_label, summary
 from treegen.report.document import Report, anchor_of
 from treegen.text import counted, p_value, points, printable
 from treegen.workflow.luck import luck_words
-from treegen.workflow.verdict import against, scope_sentence
+from treegen.workflow.verdict import against, scope_sentence, test_name
 
 #: The start of every page: an existing file that begins like this may be replaced by a new page.
 MARK: Final = "<!doctype html>\n<!-- treegen "
@@ -87,6 +88,8 @@ def _environment(*, html: bool) -> Environment:
         "p": p_value,
         "interval": _interval,
         "verdict": against,
+        "gain": lambda paired: _points(paired["difference"]) if beyond_error(paired) else "none",
+        "test_name": test_name,
         "scope": scope_sentence,
         "luck": luck_words,
         "name": _isolated if html else _code,

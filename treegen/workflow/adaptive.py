@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from treegen.clip.decisions import RuleInputs
+    from treegen.clip.metrics.statistics import Indices
     from treegen.clip.questions import AnswerModel, Simulation
     from treegen.clip.questions.simulation import Order
 
@@ -21,7 +22,7 @@ TARGETS: Final = (0.2, 0.1, 0.05)  # accepted share of wrong predictions among t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyAfter:
-    """The share of images that are right after so many questions, with its Wilson interval, all in 0 to 1."""
+    """The share of images that are right after so many questions, with its interval, all in 0 to 1."""
 
     questions: int
     accuracy: float
@@ -89,11 +90,11 @@ def _score(workspace: Workspace, tree: Tree, split: str) -> AdaptiveScore:
     stops = []
     for target in TARGETS:
         threshold = fit_stop(fitted, np.asarray(dev.labels), target).threshold
-        stops.append(_stopping(simulations["gain"], labels, target, threshold))
+        stops.append(_stopping(simulations["gain"], labels, part.clusters, target, threshold))
     return AdaptiveScore(
         split=split,
         n=len(labels),
-        orders={order: _curve(simulation, labels) for order, simulation in simulations.items()},
+        orders={order: _curve(simulation, labels, part.clusters) for order, simulation in simulations.items()},
         stops=tuple(stops),
     )
 
@@ -130,25 +131,34 @@ def _answer_model(evidence: "RuleInputs", parameters: dict[str, float]) -> "Answ
     return AnswerModel(to_numpy(answer_rows(evidence)) @ likelihoods(evidence, parameters), evidence.sizes)
 
 
-def _curve(simulation: "Simulation", labels: "NDArray[np.intp]") -> tuple[AccuracyAfter, ...]:
+def _curve(
+    simulation: "Simulation", labels: "NDArray[np.intp]", clusters: "Indices | None"
+) -> tuple[AccuracyAfter, ...]:
     right = simulation.predictions == labels[:, None]
-    return tuple(_accuracy(questions, column) for questions, column in enumerate(right.T))
+    return tuple(_accuracy(questions, column, clusters) for questions, column in enumerate(right.T))
 
 
-def _accuracy(questions: int, right: "NDArray[np.bool_]") -> AccuracyAfter:
-    from treegen.clip.metrics.statistics import wilson_interval
+def _accuracy(questions: int, right: "NDArray[np.bool_]", clusters: "Indices | None") -> AccuracyAfter:
+    from treegen.clip.metrics.accuracy import share_right
 
-    interval = wilson_interval(int(right.sum()), len(right))
-    return AccuracyAfter(questions=questions, accuracy=float(right.mean()), interval=interval)
+    share = share_right(right, clusters)
+    low, high = share["interval"]
+    return AccuracyAfter(questions=questions, accuracy=share["accuracy"], interval=(low, high))
 
 
-def _stopping(simulation: "Simulation", labels: "NDArray[np.intp]", target: float, threshold: float) -> Stopping:
+def _stopping(
+    simulation: "Simulation",
+    labels: "NDArray[np.intp]",
+    clusters: "Indices | None",
+    target: float,
+    threshold: float,
+) -> Stopping:
     import numpy as np
 
     asked = simulation.questions_until(threshold)
     right = simulation.predictions[np.arange(len(labels)), asked] == labels
     questions = float(asked.mean())
-    after = _accuracy(round(questions), right)
+    after = _accuracy(round(questions), right, clusters)
     return Stopping(target=target, threshold=threshold, questions=questions, after=after)
 
 

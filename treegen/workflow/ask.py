@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from treegen.clip.questions import Interview, StopThreshold
 
 _SIMULATED: Final = 300  # interviews, at least, that the threshold is fitted on
+_MOST: Final = 500
 _PICTURES: Final = 3  # of the class, as examples
 
 
@@ -145,11 +146,23 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
         count = len(tree.rules)
         prior = np.full(count, 1 / count)
         labels = np.tile(np.arange(count), -(-_SIMULATED // count))
+        labels = labels[_spread(len(labels))]
         priors = np.tile(prior, (len(labels), 1))
     else:
         prior, priors, labels = _image_priors(workspace, tree, image)
+        rows = _spread(len(labels))
+        priors, labels = priors[rows], labels[rows]
     stop = fit_stop(simulate(sure, priors, random_answers(sure, labels)), labels, target)
-    return GuidedQuestions(tree, Interview(sure, guesses, prior, stop.threshold), stop, _pictures(workspace))
+    after_guess = max(stop.threshold, 1 - target)  # nobody guesses in the simulated interviews
+    interview = Interview(sure, guesses, prior, stop.threshold, after_guess=after_guess)
+    return GuidedQuestions(tree, interview, stop, _pictures(workspace))
+
+
+def _spread(count: int) -> "NDArray[np.intp]":
+    """Return at most `_MOST` places of a list, in even steps: interviews about all of a large tree take seconds."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST)).round().astype(np.intp))
 
 
 def _image_priors(

@@ -49,7 +49,7 @@ class CascadeScore:
 
     Attributes:
         model: the vision model.
-        split: `test`, or `dev` without the images that the model's confusions were learnt from.
+        split: `test`, or `dev` without the images, and their clusters, that the model's confusions were learnt from.
         n: images of it.
         clip: how many CLIP alone gets right, by the rule `bayes`.
         learnt_from: number of dev images.
@@ -87,27 +87,27 @@ def score_cascade(second: SecondModel, *, sealed: bool | None = None) -> Cascade
 def _score(second: SecondModel, split: str) -> CascadeScore:
     import numpy as np
 
-    from treegen.clip.metrics.accuracy import share_of
+    from treegen.clip.metrics.accuracy import share_right
 
     evaluator = second.workspace.evaluator
     part = evaluator.parts[split]
     posterior = evaluator.posterior(second.tree, part.features)
     second.learn()
-    kept = np.array([image.digest not in second.learnt_from for image in part.images])
+    kept = _unknown(part, second.learnt_from)
     rows = np.flatnonzero(kept & (posterior.max(axis=1) < second.below))
     opinions = second.ask_images([part.images[row] for row in rows], f"of the {split} split")
     answered = {int(row): opinion for row, opinion in zip(rows, opinions, strict=True)}
-    labels = np.asarray(part.labels)
+    labels, clusters = np.asarray(part.labels), None if part.clusters is None else np.asarray(part.clusters)[kept]
     right = posterior.argmax(axis=1)[kept] == labels[kept]
     thresholds = [*(t for t in THRESHOLDS if t < second.below), second.below]
-    steps = [_step(second, threshold, posterior, labels, kept, answered) for threshold in thresholds]
+    steps = [_step(second, threshold, posterior, labels, kept, clusters, answered) for threshold in thresholds]
     if split == "test":
         _record(second, part, thresholds)
     return CascadeScore(
         model=second.chat.name,
         split=split,
         n=int(kept.sum()),
-        clip=share_of(int(right.sum()), int(kept.sum())),
+        clip=share_right(right, clusters),
         learnt_from=len(second.learnt_from),
         learning_cost=second.learning_cost,
         steps=tuple(steps),
@@ -120,11 +120,11 @@ def _step(
     posterior: "NDArray[np.float64]",
     labels: "NDArray[np.int64]",
     kept: "NDArray[np.bool_]",
+    clusters: "NDArray[np.int64] | None",
     answered: "dict[int, Opinion]",
 ) -> CascadeStep:
-    import numpy as np
 
-    from treegen.clip.metrics.accuracy import paired, share_of
+    from treegen.clip.metrics.accuracy import paired, share_right
 
     rows = [row for row in answered if posterior[row].max() < threshold]
     usable = [row for row in rows if not answered[row].failure]
@@ -138,11 +138,22 @@ def _step(
         asked=len(rows),
         failed=len(rows) - len(usable),
         cost=total_cost(answered[row] for row in rows),
-        share=share_of(int(right.sum()), len(right)),
-        against_clip=paired(labels[kept], predictions, posterior[kept].argmax(axis=1)),
+        share=share_right(right, clusters),
+        against_clip=paired(labels[kept], predictions, posterior[kept].argmax(axis=1), clusters),
         left=int((~sure).sum()),
-        decided=share_of(int(right[sure].sum()), int(np.sum(sure))) if sure.any() else None,
+        decided=share_right(right[sure], None if clusters is None else clusters[sure]) if sure.any() else None,
     )
+
+
+def _unknown(part: "Part", learnt_from: frozenset[str]) -> "NDArray[np.bool_]":
+    """Return which images (B) share nothing with those that the confusions were learnt from: content or cluster."""
+    import numpy as np
+
+    learnt = np.array([image.digest in learnt_from for image in part.images])
+    if part.clusters is None:
+        return ~learnt
+    clusters = np.asarray(part.clusters)
+    return ~np.isin(clusters, clusters[learnt])
 
 
 def _record(second: SecondModel, part: "Part", thresholds: list[float]) -> None:

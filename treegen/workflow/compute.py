@@ -13,6 +13,7 @@ from treegen.images import open_picture
 from treegen.text import did_you_mean
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
+from treegen.workflow.luck import record_compute
 from treegen.workflow.workspace import Workspace, split_settings
 
 if TYPE_CHECKING:
@@ -100,11 +101,15 @@ def compare_compute(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answers:
-    """What one setting says of the images of a split (B): names, labels, predictions and how sure they are, 0 to 1."""
+    """What one setting says of the images of a split (B): names, labels, predictions and how sure they are, 0 to 1.
+
+    `clusters` are those of the images, if the set names any.
+    """
 
     names: tuple[tuple[str, str], ...]
     labels: "NDArray[np.int64]"
     predictions: "NDArray[np.int64]"
+    clusters: tuple[int, ...] | None
     confidences: "NDArray[np.float64]"
 
     def only(self, names: frozenset[tuple[str, str]]) -> "_Answers":
@@ -114,6 +119,7 @@ class _Answers:
             names=tuple(self.names[row] for row in rows),
             labels=self.labels[rows],
             predictions=self.predictions[rows],
+            clusters=None if self.clusters is None else tuple(self.clusters[row] for row in rows),
             confidences=self.confidences[rows],
         )
 
@@ -143,6 +149,7 @@ def _compare(
     for (subject, split), each_setting in answers.items():
         for row, section in zip(available, _sections(each_setting), strict=True):
             row.setdefault(subject, {})[split] = section
+    record_compute(workspace, tree, available)
     best = _best([row["tree"]["dev"] for row in available])
     chosen = next(each for each in settings if each.words == available[best]["setting"])
     right = [row["tree"]["dev"]["correct"] for row in available]
@@ -204,6 +211,7 @@ def _answers_of(
                     names=tuple((str(image.path), image.member) for image in part.images),
                     labels=np.asarray(part.labels),
                     predictions=(exact if subject == "tree" else by_name).argmax(1),
+                    clusters=part.clusters,
                     confidences=values.max(1),
                 ),
             )
@@ -246,12 +254,12 @@ def _sections(found: Sequence[_Answers]) -> list[dict[str, Any]]:
     common = frozenset.intersection(*(frozenset(each.names) for each in found))
     aligned = [each.only(common) for each in found]
     first = aligned[0]
-    tests = [paired(first.labels, each.predictions, first.predictions) for each in aligned[1:]]
+    tests = [paired(first.labels, each.predictions, first.predictions, first.clusters) for each in aligned[1:]]
     corrected = holm([each["p"] for each in tests])
     against = [None, *({**each, "p_holm": p} for each, p in zip(tests, corrected, strict=True))]
     return [
         {
-            **accuracy_of(each.labels, each.predictions),
+            **accuracy_of(each.labels, each.predictions, each.clusters),
             "calibration_error": calibration_of(each.confidences, each.labels == each.predictions)["error"],
             "against": test,
         }
@@ -260,7 +268,7 @@ def _sections(found: Sequence[_Answers]) -> list[dict[str, Any]]:
 
 
 def _best(sections: Sequence[Mapping[str, Any]]) -> int:
-    """Return the place of the setting that is significantly better than the first, and the best of these; else 0."""
+    """Return the place of the most accurate setting that is significantly above the first; 0 if none is."""
     paying = [
         place
         for place, section in enumerate(sections)

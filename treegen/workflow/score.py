@@ -10,10 +10,8 @@ from treegen.history.score_document import Score, TestedScore
 from treegen.history.store import Revision
 from treegen.text import show
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import check_text
-from treegen.tree.validation.problems import errors_of
-from treegen.workflow.luck import luck_of, record_choice
-from treegen.workflow.workspace import Workspace, split_settings
+from treegen.workflow.luck import luck_of, record_choice, record_rules
+from treegen.workflow.workspace import Workspace, sound_tree, split_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -77,6 +75,7 @@ def _score(
         score["dev"]["luck"] = luck
     if compared:
         score["rules"] = evaluator.compare(tree, compared, sealed=dev_only)[1]
+        record_rules(workspace, tree, score["rules"])
     if not dev_only:
         contents = {image.digest for image in evaluator.parts["test"].images}
         cast(TestedScore, score)["test_looks"] = _record_evaluations(workspace, score, contents)
@@ -161,5 +160,4 @@ def parent_tree(workspace: Workspace, revision: Revision) -> Tree | None:
     parent = workspace.store.revision(revision.parent) if revision.parent else None
     if parent is None:
         return None
-    checked = check_text(parent.tree, classes=workspace.domain.classes, domain=workspace.domain.name)
-    return checked.document.tree if checked.document and not errors_of(checked.problems) else None
+    return sound_tree(workspace, parent)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from treegen.clip.metrics.luck import beyond_error
+from treegen.clip.metrics.accuracy import beyond_error
 from treegen.history.score_document import Diagnosis, Paired, Score, as_tested
-from treegen.text import p_value, points, printable
+from treegen.text import counted, p_value, points, printable
 
 NO_DIFFERENCE: Final = "no difference shown"
 _SIGNIFICANT: Final = 0.05
@@ -50,19 +50,23 @@ def against(paired: Paired, other: str) -> str:
     return f"{100 * abs(difference):.1f} points {'above' if difference > 0 else 'below'} {other} ({p})"
 
 
+def test_name(paired: Mapping[str, Any]) -> str:
+    """Name the test of two predictions, by what it counts.
+
+    >>> test_name({"wins": 3, "losses": 1, "difference": 0.1, "p": 0.5, "clusters": 2, "standard_error": 0.1})
+    'sign-flip test of the 2 clusters that differ'
+    """
+    clusters = paired.get("clusters")
+    return "McNemar" if clusters is None else f"sign-flip test of the {counted(clusters, 'cluster')} that differ"
+
+
 def scope_sentence(score: Score) -> str:
     """Say what the intervals of a score are about: these classes, and objects if several pictures show one."""
     words = f"intervals are for these {len(score['dev']['classes'])} classes: others may be harder"
     if clusters := score["images"].get("clusters"):
         split = "test" if as_tested(score) else "dev"
-        words += f"; they count the {clusters[split]} clusters of the {split} split, not its images"
+        words += f"; they and the p-values count the {clusters[split]} clusters of the {split} split, not its images"
     return words
-
-
-def beyond_noise(paired: Mapping[str, Any]) -> bool:
-    """Whether a paired difference is larger than one standard error of it."""
-    difference, net = paired["difference"], paired["wins"] - paired["losses"]
-    return bool(difference and net) and beyond_error(paired["wins"], paired["losses"], round(net / difference))
 
 
 def paired_points(paired: Mapping[str, Any], unit: str = " points", otherwise: str = NO_DIFFERENCE) -> str:
@@ -73,7 +77,7 @@ def paired_points(paired: Mapping[str, Any], unit: str = " points", otherwise: s
     >>> paired_points({"wins": 3, "losses": 2, "difference": 0.0025, "p": 1.0})
     'no difference shown'
     """
-    return f"{points(paired['difference'])}{unit}" if beyond_noise(paired) else otherwise
+    return f"{points(paired['difference'])}{unit}" if beyond_error(paired) else otherwise
 
 
 def _weakest(dev: Diagnosis) -> list[str]:

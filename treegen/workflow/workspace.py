@@ -21,7 +21,7 @@ from treegen.text import counted
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import CheckResult, check_text
-from treegen.tree.validation.problems import Problem
+from treegen.tree.validation.problems import Problem, errors_of
 from treegen.vcs.tree_names import TREE_NAME, TreeName
 from treegen.vcs.versions import refuse_other_documents
 
@@ -259,3 +259,9 @@ class Workspace:
         latest = self.store.latest()
         note = f"from {self.version.text}" if self.version.commit else "edited by hand" if latest else "found"
         return self.store.add_revision(tree, author="human", note=note, parent=latest.id if latest else None)
+
+
+def sound_tree(workspace: Workspace, revision: Revision) -> Tree | None:
+    """Return the tree of a revision; `None` if it does not fit the domain any more."""
+    checked = check_text(revision.tree, classes=workspace.domain.classes, domain=workspace.domain.name)
+    return checked.document.tree if checked.document and not errors_of(checked.problems) else None

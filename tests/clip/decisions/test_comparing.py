@@ -142,3 +142,11 @@ def test_evidence_of_other_images_needs_no_fit() -> None:
     again = FittedRule(rule=RULES["weighted"], parameters=tuple((k, float(repr(v))) for k, v in learnt.parameters))
     other = replace(evidence(1), sizes=SIZES)
     torch.testing.assert_close(again.scores(other), learnt.scores(other))
+
+
+def test_pictures_of_one_object_share_a_fold() -> None:
+    labels, clusters = [0, 0, 0, 0, 1, 1, 1, 1] * 5, [n // 2 for n in range(40)]
+    folds = folds_of(labels, clusters)
+    assert len({*zip(clusters, folds, strict=True)}) == 20
+    assert set(folds) == set(range(FOLDS))
+    assert folds_of(labels, range(40)) == folds_of(labels)

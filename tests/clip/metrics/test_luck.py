@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from treegen.clip.metrics.luck import beyond_error, expected_luck
+from treegen.clip.metrics.accuracy import beyond_error
+from treegen.clip.metrics.luck import expected_luck
 
 IMAGES, EDITS, RUNS = 390, 50, 80
 
@@ -51,4 +52,4 @@ def test_one_paired_standard_error_is_that_of_the_differences(wins: int, losses:
     n = 100
     differences = np.array([1] * wins + [-1] * losses + [0] * (n - wins - losses))
     slow = abs(differences.mean()) > differences.std() / np.sqrt(n)
-    assert beyond_error(wins, losses, n) == slow
+    assert beyond_error({"wins": wins, "losses": losses, "difference": differences.mean()}) == slow

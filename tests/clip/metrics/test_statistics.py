@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import present
-from treegen.clip.metrics.accuracy import accuracy_of, paired_recall
+from treegen.clip.metrics.accuracy import accuracy_of, comparisons, paired, paired_recall
 from treegen.clip.metrics.statistics import (
     effective_count,
     fisher_exact,
@@ -23,6 +23,7 @@ from treegen.clip.metrics.statistics import (
     minimum_detectable_effect,
     recall_difference,
     shuffled_accuracies,
+    sign_flip_exact,
     wilson_interval,
 )
 from treegen.clip.scoring import class_scores, group_probabilities, rule_matrix
@@ -414,3 +415,62 @@ def test_images_in_clusters_of_their_own_count_one_each_and_equal_ones_once() ->
     assert effective_count(right, range(6)) == pytest.approx(6)
     assert effective_count([True] * 6, [0, 0, 0, 1, 1, 1]) == pytest.approx(2)
     assert effective_count(right, [0] * 6) == 1
+
+
+def objects_without_difference(objects: int, size: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two classifiers that are equally good: pictures of one object mostly flip together. Returns right with each."""
+    won = draw.integers(0, 2, objects).astype(bool)
+    flips = (draw.random(objects) < 0.3)[:, None] & (draw.random((objects, size)) < 0.9)
+    new, old = flips & won[:, None], flips & ~won[:, None]
+    return new.ravel().astype(int), old.ravel().astype(int)
+
+
+def test_mcnemars_test_finds_differences_among_pictures_of_one_object_and_the_test_by_clusters_does_not() -> None:
+    draw, cluster, found = np.random.default_rng(0), np.repeat(np.arange(60), 5), {"plain": 0, "clustered": 0}
+    for _ in range(1000):
+        new, old = objects_without_difference(60, 5, draw)
+        right = np.ones(len(new), int)
+        found["plain"] += paired(right, new, old)["p"] < 0.05
+        found["clustered"] += paired(right, new, old, cluster)["p"] < 0.05
+    assert found["plain"] / 1000 > 0.2  # four times what it promises, at least
+    assert found["clustered"] / 1000 < 0.06
+
+
+def test_the_interval_of_recall_differences_by_clusters_holds_the_truth_and_the_plain_one_does_not() -> None:
+    draw, cluster, held = np.random.default_rng(0), np.repeat(np.arange(60), 5), {"plain": 0, "clustered": 0}
+    for _ in range(400):
+        new, old = objects_without_difference(60, 5, draw)
+        labels = np.repeat([0, 1], 150)
+        for name, clusters in (("plain", None), ("clustered", cluster)):
+            predictions = (np.where(each == 1, labels, 2) for each in (new, old))
+            low, high = bounds(recall_difference(labels, *predictions, clusters=clusters, resamples=500))
+            held[name] += low <= 0 <= high
+    assert 0.92 <= held["clustered"] / 400 <= 0.98
+    assert held["plain"] / 400 < 0.8
+
+
+def test_the_test_of_clusters_is_the_sum_over_all_flips_of_signs_and_mcnemars_for_single_images() -> None:
+    draw = np.random.default_rng(3)
+    for count in (1, 2, 5, 9):
+        for _ in range(20):
+            differences = draw.integers(-4, 5, count)
+            sums = [abs(int(np.dot(signs, differences))) for signs in product((1, -1), repeat=count)]
+            slow = sum(each >= abs(differences.sum()) for each in sums) / len(sums)
+            assert sign_flip_exact(differences) == pytest.approx(slow, abs=1e-12)
+    for wins, losses in ((0, 0), (1, 0), (15, 5), (7, 7), (300, 210)):
+        assert sign_flip_exact([1] * wins + [-1] * losses) == pytest.approx(mcnemar_exact(wins, losses), abs=1e-12)
+    labels, new, old = np.ones(40, int), draw.integers(0, 2, 40), draw.integers(0, 2, 40)
+    alone, plain = paired(labels, new, old, range(40)), paired(labels, new, old)
+    assert alone["p"] == pytest.approx(plain["p"])
+    assert alone["clusters"] == plain["wins"] + plain["losses"]
+    assert recall_difference(labels, new, old, clusters=range(40)) == recall_difference(labels, new, old)
+
+
+def test_fewer_differences_can_be_found_among_clusters() -> None:
+    draw, labels = np.random.default_rng(0), np.ones(300, int)
+    new, old = objects_without_difference(60, 5, draw)
+    plain = comparisons(labels, new, baseline=old, parent=None)["minimum_detectable_effect"]["difference"]
+    by_cluster = comparisons(labels, new, baseline=old, parent=None, clusters=np.repeat(np.arange(60), 5))
+    difference = by_cluster["minimum_detectable_effect"]["difference"]
+    assert plain is not None
+    assert difference is None or difference > plain

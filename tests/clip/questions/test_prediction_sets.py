@@ -55,3 +55,30 @@ def test_coverage_counts_images_sizes_and_empty_sets() -> None:
     found = coverage(limits, members[range(4), [0, 1, 0, 0]], members.sum(1))
     assert (found["n"], found["correct"], found["accuracy"]) == (4, 2, 0.5)
     assert (found["size"], found["empty"], found["level"], found["own"]) == (1.0, 1, 0.9, 2)
+
+
+def test_sets_of_pictures_in_clusters_keep_their_promise_for_new_objects() -> None:
+    """Twelve objects of ten pictures each, alike: taken as 120 images, the sets have the true class too seldom."""
+    rng, cluster = np.random.default_rng(0), np.repeat(np.arange(12), 10)
+    covered: dict[str, list[float]] = {"plain": [], "clustered": []}
+    for _ in range(2000):
+        scores = rng.normal(size=13)[:, None] + rng.normal(0, 0.1, (13, 10))
+        known, new = scores[:12].reshape(-1, 1), scores[12]
+        for name, clusters in (("plain", None), ("clustered", cluster)):
+            limits = set_limits(known, [0] * 120, 0.9, clusters)
+            covered[name].append(float((new >= limits.least[0]).mean()))
+    assert np.mean(covered["clustered"]) > 0.895
+    assert np.mean(covered["plain"]) < 0.885
+
+
+def test_images_that_are_clusters_of_their_own_have_the_thresholds_of_images() -> None:
+    scores, labels = drawn(200, 3, np.random.default_rng(0))
+    assert set_limits(scores, labels, 0.9, range(200)) == set_limits(scores, labels, 0.9)
+
+
+def test_the_interval_of_the_coverage_counts_clusters() -> None:
+    limits = set_limits(np.array([[0.5]] * 40), [0] * 40, 0.9)
+    inside = np.repeat([True] * 15 + [False] * 5, 4)
+    plain, clustered = (coverage(limits, inside, np.ones(80, int), c) for c in (None, np.repeat(np.arange(20), 4)))
+    assert plain["accuracy"] == clustered["accuracy"]
+    assert clustered["interval"][0] < plain["interval"][0] < plain["interval"][1] < clustered["interval"][1]

@@ -116,6 +116,14 @@ def test_not_sure_changes_nothing_and_a_guess_less_than_a_sure_answer() -> None:
     assert shares[0] < shares[1] < shares[2]
 
 
+def test_after_a_guess_the_class_must_be_as_probable_as_that() -> None:
+    model = AnswerModel.of_person(np.eye(4, dtype=np.float32), (4,), 0.1)
+    for guess, reason in ((False, "threshold"), (True, "all asked")):
+        held = Interview(model, model, np.full(4, 0.25), 0.5, after_guess=0.95)
+        held.answer(Reply(group=0, option=1, guess=guess))
+        assert held.stopped == reason
+
+
 def test_wrong_replies_are_errors() -> None:
     interview = Interview(model(), model(0.4), np.full(5, 0.2), 0.99)
     with pytest.raises(IndexError):

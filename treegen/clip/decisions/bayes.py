@@ -36,7 +36,7 @@ class Bayes:
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return exponent and strength, and the counts above 0 by group, true option (none: null) and answer."""
-        true, folds = np.asarray(labels, int), np.asarray(folds_of(labels), int)
+        true, folds = np.asarray(labels, int), np.asarray(folds_of(labels, evidence.clusters), int)
         held = [np.flatnonzero(folds == fold) for fold in range(FOLDS) if (folds == fold).any()]
         total = _Counts.of(evidence, true, np.arange(len(true)))
         rest = [total.without(_Counts.of(evidence, true, images)) for images in held]

@@ -36,17 +36,19 @@ def compare_rules(
     evidence, labels = dev
     guesses = [cross_validated(rule, evidence, labels) for rule in rules]
     fitted = [fit(rule, evidence, labels) for rule in rules]
-    accuracies = [accuracy_of(labels, guess) for guess in guesses]
+    accuracies = [accuracy_of(labels, guess, evidence.clusters) for guess in guesses]
     best = max(range(len(rules)), key=lambda r: (accuracies[r]["correct"], -r))
-    on_dev = _against_first(labels, guesses)
+    on_dev = _against_first(labels, guesses, evidence.clusters)
     entries: list[dict[str, Any]] = [
         {"rule": each.rule.name, "parameters": dict(each.parameters), "dev": accuracy, "dev_against": against}
         for each, accuracy, against in zip(fitted, accuracies, on_dev, strict=True)
     ]
     if test is not None:
-        predictions = [_predict(each, test[0]) for each in fitted]
-        for entry, predicted, against in zip(entries, predictions, _against_first(test[1], predictions), strict=True):
-            entry |= {"test": accuracy_of(test[1], predicted), "test_against": against}
+        on_test, true = test
+        predictions = [_predict(each, on_test) for each in fitted]
+        tests = _against_first(true, predictions, on_test.clusters)
+        for entry, predicted, against in zip(entries, predictions, tests, strict=True):
+            entry |= {"test": accuracy_of(true, predicted, on_test.clusters), "test_against": against}
     chosen = fitted[best]
     section: Comparison = {
         "chosen": chosen.rule.name,
@@ -70,9 +72,11 @@ def _abstaining(
     return curve(chosen.scores(evidence), labels, limits)
 
 
-def _against_first(labels: Sequence[int], predictions: Sequence[Sequence[int]]) -> list[dict[str, Any] | None]:
-    """Return McNemar's test of each against the first, with p corrected for their number; `None` for the first."""
-    tests = [paired(labels, each, predictions[0]) for each in predictions[1:]]
+def _against_first(
+    labels: Sequence[int], predictions: Sequence[Sequence[int]], clusters: Sequence[int] | None
+) -> list[dict[str, Any] | None]:
+    """Return the paired test of each against the first, with p corrected for their number; `None` for the first."""
+    tests = [paired(labels, each, predictions[0], clusters) for each in predictions[1:]]
     corrected = holm([each["p"] for each in tests])
     return [None, *({**each, "p_holm": p} for each, p in zip(tests, corrected, strict=True))]
 
@@ -94,7 +98,7 @@ def held_out_scores(decision: FittedRule, evidence: RuleInputs, labels: Sequence
     rule, given = decision.rule, tuple(each for each in decision.parameters if each[0].startswith(PRIOR))
     if not rule.parameters:
         return to_numpy(decision.scores(evidence))
-    fold, scores = np.array(folds_of(labels)), np.zeros((len(labels), len(evidence.matrix)))
+    fold, scores = np.array(folds_of(labels, evidence.clusters)), np.zeros((len(labels), len(evidence.matrix)))
     for number in sorted(set(fold.tolist())):
         held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         rest = rest if len(rest) else held

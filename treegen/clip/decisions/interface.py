@@ -28,6 +28,7 @@ class RuleInputs:
         names: (B, K), scaled similarities to the class names; `None` if no rule uses them.
         options: names of the options of each group (G), by which learnt parameters find theirs; empty: their indices.
         classes: names of the classes (K), by which priors find theirs; may be empty.
+        clusters: the cluster of each image (B), so that cross-validation holds out whole ones; `None`: there are none.
     """
 
     logits: Array
@@ -38,11 +39,17 @@ class RuleInputs:
     names: Array | None = None
     options: tuple[tuple[str, ...], ...] = ()
     classes: tuple[str, ...] = ()
+    clusters: tuple[int, ...] | None = None
 
     def take(self, rows: Array) -> "RuleInputs":
         """Select some of the images, by index."""
-        names = None if self.names is None else self.names[rows]
-        return replace(self, logits=self.logits[rows], probabilities=self.probabilities[rows], names=names)
+        return replace(
+            self,
+            logits=self.logits[rows],
+            probabilities=self.probabilities[rows],
+            names=None if self.names is None else self.names[rows],
+            clusters=None if self.clusters is None else tuple(self.clusters[row] for row in rows.tolist()),
+        )
 
     def without(self, group: int) -> "RuleInputs":
         """Drop a group, by index."""

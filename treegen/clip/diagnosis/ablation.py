@@ -15,6 +15,8 @@ from treegen.clip.metrics.statistics import holm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from treegen.clip.metrics.statistics import Indices
+
 _BLOCK: Final = 2**16  # scores computed per block: 512 KiB, which fits a core's cache
 _TIE: Final = 1e-9  # rounding error of float64 sums is less
 
@@ -25,6 +27,7 @@ def without_each(
     labels: Sequence[int],
     predictions: Sequence[int],
     classes: Sequence[str],
+    clusters: "Indices | None" = None,
 ) -> list[dict[str, Any] | None]:
     """Compare the tree without each group to the complete tree.
 
@@ -37,6 +40,7 @@ def without_each(
         labels: true class of each.
         predictions: of the complete tree.
         classes: names (K).
+        clusters: the cluster of each image, which the tests then count.
 
     Returns:
         One entry per group; `None` for the only group of a tree.
@@ -50,7 +54,7 @@ def without_each(
         else [to_numpy(decision.scores(evidence.without(g))).argmax(1) for g in range(count)]
     )
     true, whole_tree = np.asarray(labels), np.asarray(predictions)
-    tests = [paired(true, guess, whole_tree) for guess in guesses]
+    tests = [paired(true, guess, whole_tree, clusters) for guess in guesses]
     corrected = holm([test["p"] for test in tests])
     parts = [to_numpy(double(part)) for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
     return [

@@ -13,11 +13,13 @@ from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.advice import advise
 from treegen.clip.diagnosis.group_report import GroupPredictions, group_predictions, group_reports, option_counts
 from treegen.clip.memo import LruMemo
-from treegen.clip.metrics.statistics import wilson_interval
+from treegen.clip.metrics.accuracy import share_right
 from treegen.history.score_document import Findings
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from treegen.clip.metrics.statistics import Indices
 
 _MOST_PAIRS: Final = 8
@@ -33,6 +35,7 @@ def diagnose(
     evidence: RuleInputs | None = None,
     decision: FittedRule = MEAN,
     memo: LruMemo | None = None,
+    clusters: "Indices | None" = None,
 ) -> Findings:
     """Return recall per class, what each group sees and is worth, the most confused pairs, and advice, as plain data.
 
@@ -45,6 +48,7 @@ def diagnose(
         evidence: the inputs of the predictions; without them there is no ablation.
         decision: the rule that made them.
         memo: results of earlier diagnoses of the same images; without it everything is computed.
+        clusters: the cluster of each image (B), which intervals and tests then count.
     """
     memo = memo or LruMemo()
     memo.turn()
@@ -53,14 +57,19 @@ def diagnose(
     for (t, p), count in confused.items():
         mistaken.setdefault(t, {})[p] = count
     answers, true = group_predictions(tree, classes, labels, probabilities, memo), np.asarray(labels)
-    plain = [memo.get(("plain", group), partial(_group, group)) for group in answers]
+    right = true == np.asarray(predictions)
+    plain = [memo.get(("plain", group), partial(_group, group, clusters)) for group in answers]
     truth = group_reports(answers, labels, classes, memo)
     groups = [{**one, **more} for one, more in zip(plain, truth, strict=True)]
     if evidence is not None:
-        for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
+        ablated = without_each(decision, evidence, labels, predictions, classes, clusters)
+        for group, without in zip(groups, ablated, strict=True):
             group["without"] = without
     result: Findings = {
-        "classes": [_class(name, totals[k], mistaken.get(k, {}), classes) for k, name in enumerate(classes)],
+        "classes": [
+            _class(name, right[true == k], _chosen(clusters, true == k), mistaken.get(k, {}), classes)
+            for k, name in enumerate(classes)
+        ],
         "groups": groups,
         "confused": [
             {
@@ -89,30 +98,43 @@ def separating(answers: Sequence[GroupPredictions], labels: "Indices", one: int,
     return groups
 
 
-def _class(name: str, n: int, mistaken: Mapping[int, int], classes: Sequence[str]) -> dict[str, Any]:
+def _share(right: "NDArray[np.bool_]", clusters: "Indices | None", name: str) -> dict[str, Any]:
+    """Report how many images (B) are right: n, the share by its name, and its interval; `None` without images."""
+    if not len(right):
+        return {"n": 0, name: None, "interval": None}
+    share = share_right(right, clusters)
+    return {"n": share["n"], name: share["accuracy"], "interval": share["interval"]}
+
+
+def _chosen(clusters: "Indices | None", rows: "NDArray[np.bool_]") -> "NDArray[np.int64] | None":
+    """Return the clusters of some images."""
+    return None if clusters is None else np.asarray(clusters)[rows]
+
+
+def _class(
+    name: str,
+    right: "NDArray[np.bool_]",
+    clusters: "Indices | None",
+    mistaken: Mapping[int, int],
+    classes: Sequence[str],
+) -> dict[str, Any]:
     """Report one class: n, recall with interval, and its confusions; `mistaken` counts its wrong predictions."""
-    correct = n - sum(mistaken.values())
     taken = sorted(mistaken.items(), key=lambda item: (-item[1], item[0]))
     return {
         "name": name,
-        "n": n,
-        "recall": correct / n if n else None,
-        "interval": list(wilson_interval(correct, n)) if n else None,
+        **_share(right, clusters, "recall"),
         "taken_for": [{"name": classes[p], "count": c} for p, c in taken[:3]],
     }
 
 
-def _group(group: GroupPredictions) -> dict[str, Any]:
+def _group(group: GroupPredictions, clusters: "Indices | None") -> dict[str, Any]:
     """Report how often the most probable option is that of the image's class; images without one are left out."""
-    counts = option_counts(group)
-    n, correct = int(counts.sum()), int(counts.diagonal().sum())
+    counts, labelled = option_counts(group), group.expected >= 0
     totals = counts.sum(1).tolist()
     wrong = [(int(e), int(a), int(counts[e, a])) for e, a in np.argwhere(counts) if e != a]
     return {
         "name": group.name,
-        "n": n,
-        "accuracy": correct / n if n else None,
-        "interval": list(wilson_interval(correct, n)) if n else None,
+        **_share((group.expected == group.answers)[labelled], _chosen(clusters, labelled), "accuracy"),
         "options": [
             {"option": option, "n": total, "accuracy": int(counts[index, index]) / total if total else None}
             for index, (option, total) in enumerate(zip(group.options, totals, strict=True))

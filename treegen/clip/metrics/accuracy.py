@@ -1,7 +1,8 @@
 """Parts shared by several sections of the score document: an accuracy, a paired test, a spread over seeds."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from treegen.clip.metrics.statistics import (
     LEAST_PER_CLASS,
@@ -12,6 +13,7 @@ from treegen.clip.metrics.statistics import (
     middle_interval,
     minimum_detectable_effect,
     recall_difference,
+    sign_flip_exact,
     wilson_interval,
 )
 from treegen.history.score_document import (
@@ -28,23 +30,31 @@ from treegen.history.score_document import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from treegen.clip.metrics.statistics import Indices
 
 
-def accuracy_of(labels: "Indices", predictions: "Indices", clusters: Sequence[int] | None = None) -> Accuracy:
-    """Return n, correct, accuracy with its Wilson interval, and mean per-class recall.
+def accuracy_of(labels: "Indices", predictions: "Indices", clusters: "Indices | None" = None) -> Accuracy:
+    """Return n, correct, accuracy with its Wilson interval, and mean per-class recall; see `share_right`."""
+    import numpy as np  # here: `treegen log` runs without
+
+    share = share_right(np.equal(labels, predictions), clusters)
+    return {**share, "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
+
+
+def share_right(right: "NDArray[np.bool_]", clusters: "Indices | None" = None) -> Share:
+    """Return how many images (B) are right, with the Wilson interval of their share; B at least 1.
 
     Images of one cluster are not independent: with `clusters` (B) the interval is that of as many independent images as
     tell as much.
     """
-    import numpy as np  # here: `treegen log` runs without
-
-    right = np.equal(labels, predictions)
-    share = share_of(int(right.sum()), len(labels))
+    share = share_of(int(right.sum()), len(right))
     if clusters is not None:
-        n = effective_count(right.tolist(), clusters)
+        n = effective_count(right.astype(float), clusters)
         share["interval"] = list(wilson_interval(share["accuracy"] * n, n))
-    return {**share, "mean_per_class_recall": mean_per_class_recall(labels, predictions)}
+    return share
 
 
 def share_of(correct: int, n: int) -> Share:
@@ -52,53 +62,102 @@ def share_of(correct: int, n: int) -> Share:
     return {"n": n, "correct": correct, "accuracy": correct / n, "interval": list(wilson_interval(correct, n))}
 
 
-def paired(labels: "Indices", new: "Indices", old: "Indices") -> Paired:
-    """Return McNemar's test of two predictions on the same images."""
+def paired(labels: "Indices", new: "Indices", old: "Indices", clusters: "Indices | None" = None) -> Paired:
+    """Return McNemar's test of two predictions on the same images.
+
+    With `clusters` (B) it is the sign-flip test of whole clusters instead, and the standard error counts them.
+    """
     import numpy as np
 
-    right, before = np.equal(labels, new), np.equal(labels, old)
-    wins, losses = int((right & ~before).sum()), int((before & ~right).sum())
+    return paired_change(np.subtract(np.equal(labels, new), np.equal(labels, old), dtype=np.int64), clusters)
+
+
+def paired_change(change: "NDArray[np.int64]", clusters: "Indices | None" = None) -> Paired:
+    """Return the same of what a change does to each image (B): 1 if it is right only then, -1 if only before."""
+    import numpy as np
+
+    wins, losses = int((change > 0).sum()), int((change < 0).sum())
+    test: Paired = {"wins": wins, "losses": losses, "difference": (wins - losses) / len(change), "p": 1.0}
+    if clusters is None:
+        return {**test, "p": mcnemar_exact(wins, losses)}
+    net = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=change)
     return {
-        "wins": wins,
-        "losses": losses,
-        "difference": (wins - losses) / len(labels),
-        "p": mcnemar_exact(wins, losses),
+        **test,
+        "p": sign_flip_exact(net.astype(np.int64)),
+        "clusters": int(np.count_nonzero(net)),
+        "standard_error": float(change.std() / math.sqrt(effective_count(change, clusters))),
     }
 
 
-def paired_recall(labels: "Indices", new: "Indices", old: "Indices") -> Resampled:
+def standard_error(test: Mapping[str, Any], n: int) -> float:
+    """Return the standard error of a paired difference on n images, 0 to 1; by clusters, if it was tested by them."""
+    error: float | None = test.get("standard_error")
+    if error is not None:
+        return error
+    differing, net = test["wins"] + test["losses"], test["wins"] - test["losses"]
+    return math.sqrt(max(differing - net**2 / n, 0.0)) / n
+
+
+def beyond_error(test: Mapping[str, Any]) -> bool:
+    """Whether a paired difference is larger than one standard error of it; by clusters, if it was tested by them.
+
+    >>> beyond_error({"wins": 12, "losses": 3, "difference": 0.09, "p": 0.04})
+    True
+    >>> beyond_error({"wins": 3, "losses": 2, "difference": 0.01, "p": 1.0})
+    False
+    """
+    difference, net = test["difference"], test["wins"] - test["losses"]
+    if not net or not difference:
+        return False
+    error = standard_error(test, round(net / difference))
+    return bool(abs(difference) > error)
+
+
+def paired_recall(labels: "Indices", new: "Indices", old: "Indices", clusters: "Indices | None" = None) -> Resampled:
     """Return the difference of the mean per-class recalls with its bootstrap interval."""
     import numpy as np
 
-    result = recall_difference(labels, new, old)
+    result = recall_difference(labels, new, old, clusters=clusters)
     assert result is not None
     if result[1] is None:
-        least = int(np.unique(np.asarray(labels), return_counts=True)[1].min())
+        distinct = np.unique(np.stack([labels, range(len(labels)) if clusters is None else clusters]), axis=1)
+        least = int(np.unique(distinct[0], return_counts=True)[1].min())
+        what = "image" if clusters is None else "cluster"
         reason = (
-            f"no interval: a class has {least} test image{'s' * (least > 1)}, and {LEAST_PER_CLASS} are needed in each"
+            f"no interval: a class has {least} test {what}{'s' * (least > 1)}, and {LEAST_PER_CLASS} are needed in each"
         )
         return {"difference": result[0], "interval": None, "resamples": 10_000, "reason": reason}
     return {"difference": result[0], "interval": list(result[1]), "resamples": 10_000}
 
 
 def comparisons(
-    labels: "Indices", predictions: "Indices", *, baseline: "Indices", parent: "Indices | None"
+    labels: "Indices",
+    predictions: "Indices",
+    *,
+    baseline: "Indices",
+    parent: "Indices | None",
+    clusters: "Indices | None" = None,
 ) -> Comparisons:
-    """Compare the tree to the baseline and its parent, and report the minimum detectable effect."""
+    """Compare the tree to the baseline and its parent, and report the minimum detectable effect.
+
+    With `clusters` (B) that is the one of as many independent images as tell as much about the difference.
+    """
     against: AgainstOthers = {
-        "baseline": paired(labels, predictions, baseline),
-        "parent": None if parent is None else paired(labels, predictions, parent),
+        "baseline": paired(labels, predictions, baseline, clusters),
+        "parent": None if parent is None else paired(labels, predictions, parent, clusters),
     }
     differing = against["parent"] or against["baseline"]
-    discordant = (differing["wins"] + differing["losses"]) / len(labels)
+    discordant, n = (differing["wins"] + differing["losses"]) / len(labels), len(labels)
+    if error := differing.get("standard_error"):
+        n = round(min(n, (discordant - differing["difference"] ** 2) / error**2))
     return {
         "mcnemar": against,
         "recall_difference": {
-            "baseline": paired_recall(labels, predictions, baseline),
-            "parent": None if parent is None else paired_recall(labels, predictions, parent),
+            "baseline": paired_recall(labels, predictions, baseline, clusters),
+            "parent": None if parent is None else paired_recall(labels, predictions, parent, clusters),
         },
         "minimum_detectable_effect": {
-            "difference": minimum_detectable_effect(len(labels), discordant),
+            "difference": minimum_detectable_effect(n, discordant),
             "discordant": discordant,
             "alpha": 0.05,
             "power": 0.8,

@@ -1,13 +1,14 @@
-"""What choosing by the dev split gains by luck alone, and whether a paired difference is more than noise."""
+"""What choosing by the dev split gains by luck alone."""
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
 _DRAWS: Final = 1000
 
 
-def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRAWS, seed: int = 0) -> float:
+def expected_luck(
+    flips: Sequence[int], n: int, right: int, *, clusters: int | None = None, draws: int = _DRAWS, seed: int = 0
+) -> float:
     """Return how much the accuracy on the chosen-by images overstates after so many evaluations without effect.
 
     Simulates someone who evaluates one edit after another on the same images and keeps each that gains anything. No
@@ -18,6 +19,7 @@ def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRA
         flips: of each evaluation, in order: images that only one of the two trees gets right.
         n: number of images, at least 1.
         right: images that the first tree gets right.
+        clusters: number of clusters that the images come in, whose images are then taken to flip together.
         draws: simulated runs.
         seed: of the simulation.
 
@@ -29,6 +31,8 @@ def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRA
     """
     import numpy as np
 
+    if clusters is not None:
+        flips, n, right = [round(each * clusters / n) for each in flips], clusters, round(right * clusters / n)
     rng, share = np.random.default_rng(seed), right / n
     count = np.full(draws, float(right))
     for flipped in flips:
@@ -38,13 +42,3 @@ def expected_luck(flips: Sequence[int], n: int, right: int, *, draws: int = _DRA
         gain = 2 * rng.binomial(flipped, chance) - flipped
         count = np.minimum(np.where(gain > 0, count + gain, count), n)
     return float(count.mean() - right) / n
-
-
-def beyond_error(wins: int, losses: int, n: int) -> bool:
-    """Whether a paired difference on n images is larger than one standard error of it.
-
-    >>> beyond_error(3, 2, 100), beyond_error(12, 3, 100), beyond_error(0, 0, 100)
-    (False, True, False)
-    """
-    difference = wins - losses
-    return abs(difference) > math.sqrt(max(wins + losses - difference**2 / n, 0.0))

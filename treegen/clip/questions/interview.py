@@ -35,6 +35,7 @@ class Interview:
         guesses: the answers that are guesses: a model of higher noise.
         prior: (K), adding up to 1.
         threshold: stop once the most probable class is as probable as that (0 to 1).
+        after_guess: the same once there is a guess; `threshold` by default.
         least_gain: stop once every question is expected to tell less, in bits.
     """
 
@@ -45,20 +46,24 @@ class Interview:
         prior: "NDArray[np.float64]",
         threshold: float,
         least_gain: float = LEAST_GAIN,
+        after_guess: float | None = None,
     ) -> None:
         self._models = {False: sure, True: guesses}
-        self._prior, self.threshold, self._least_gain = prior, threshold, least_gain
+        self._least_gain = least_gain
+        with np.errstate(divide="ignore"):  # a class that the prior excludes
+            self._logs = [np.log(prior)]  # of the prior, and after each reply
+        self._thresholds = {False: threshold, True: threshold if after_guess is None else after_guess}
         self.replies: list[Reply] = []
+
+    @property
+    def threshold(self) -> float:
+        """The probability of the most probable class at which it stops, 0 to 1."""
+        return self._thresholds[any(reply.guess for reply in self.replies)]
 
     @property
     def posterior(self) -> "NDArray[np.float64]":
         """The probability of each class (K) after all replies."""
-        with np.errstate(divide="ignore"):  # a class that the prior excludes
-            log = np.log(self._prior)
-        for reply in self.replies:
-            if reply.option is not None:
-                log = log + np.log(self._models[reply.guess].column(reply.group, reply.option))
-        shares: NDArray[np.float64] = np.exp(log - log.max())
+        shares: NDArray[np.float64] = np.exp(self._logs[-1] - self._logs[-1].max())
         shares /= shares.sum()
         return shares
 
@@ -96,10 +101,15 @@ class Interview:
         """
         if any(earlier.group == reply.group for earlier in self.replies):
             raise ValueError(f"group {reply.group} was asked already")
+        log = self._logs[-1]
         if reply.option is not None:
-            self._models[reply.guess].column(reply.group, reply.option)
+            log = log + np.log(self._models[reply.guess].column(reply.group, reply.option))
+        self._logs.append(log)
         self.replies.append(reply)
 
     def back(self) -> Reply | None:
         """Take the last reply back and return it; `None` if there is none."""
-        return self.replies.pop() if self.replies else None
+        if not self.replies:
+            return None
+        self._logs.pop()
+        return self.replies.pop()

@@ -9,7 +9,7 @@ from treegen.review.details.detail import BAD, DIM, GOOD, WARN, Detail
 from treegen.review.details.tree_items import picture_of
 from treegen.text import counted
 from treegen.tree.changes import Change
-from treegen.workflow.verdict import NO_DIFFERENCE
+from treegen.workflow.verdict import NO_DIFFERENCE, test_name
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.observations import Observations
@@ -110,7 +110,7 @@ def _fate(review: "ProposalReview", number: int) -> str:
 def _effect(detail: Detail, preview: "Preview", seen: "Observations | None") -> None:
     if preview.failure:
         detail.add((preview.failure, BAD))
-    if preview.difference is None or preview.p is None:
+    if preview.difference is None or preview.test is None:
         return
     won, lost = preview.to_right, preview.to_wrong
     points = 100 * preview.difference if preview.shows_difference else 0.0
@@ -118,7 +118,8 @@ def _effect(detail: Detail, preview: "Preview", seen: "Observations | None") -> 
         (f"{points:+.1f} points" if points else NO_DIFFERENCE, GOOD if points > 0 else BAD if points < 0 else DIM),
         f"  {len(won)} images won, {len(lost)} lost of {preview.n}",
     )
-    detail.add((f"McNemar p = {preview.p:.2g}{'' if preview.p < LEVEL else ', not significant'}", DIM))
+    p = preview.test["p"]
+    detail.add((f"{test_name(preview.test)} p = {p:.2g}{'' if p < LEVEL else ', not significant'}", DIM))
     if seen and preview.n == len(seen.images):
         detail.pictures = [picture_of(seen, index, good=True) for index in won[:8]]
         detail.pictures += [picture_of(seen, index, good=False) for index in lost[:8]]

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from textual.content import Content
 
+from treegen.clip.metrics.accuracy import beyond_error
 from treegen.errors import TreegenError
 from treegen.progress import Cancelled
 from treegen.review.context import ReviewContext
@@ -17,7 +18,7 @@ from treegen.review.details.detail import BAD, DIM, GOOD, line
 from treegen.review.messages import ScoreFailed, ScoreProgress, ScoreReady, TestScoreReady, reason_of
 from treegen.text import counted, points
 from treegen.workflow.score import score_tree
-from treegen.workflow.verdict import beyond_noise, paired_points
+from treegen.workflow.verdict import paired_points
 
 T = TypeVar("T")
 _PATIENCE: Final = 0.4  # seconds without a change before scoring starts
@@ -170,7 +171,7 @@ class ScoringFlow:
         change, luck = review.measured.change, dev.get("luck")
         parts: list[str | tuple[str, str]] = [score]
         if change and (change["wins"] or change["losses"]):
-            tone = (GOOD if change["difference"] > 0 else BAD) if beyond_noise(change) else DIM
+            tone = (GOOD if change["difference"] > 0 else BAD) if beyond_error(change) else DIM
             parts.append((f"  {paired_points(change, '')}", tone))
         if luck and luck["expected"] > 0:
             parts.append((f"  luck {points(luck['expected'])}", DIM))

@@ -12,7 +12,7 @@ from treegen.clip.diagnosis.advice import LEVEL
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid
 from treegen.text import printable
-from treegen.workflow.verdict import NO_DIFFERENCE
+from treegen.workflow.verdict import NO_DIFFERENCE, test_name
 
 if TYPE_CHECKING:
     from treegen.clip.preview import Preview
@@ -201,8 +201,9 @@ def _effect(preview: "Preview") -> tuple[str, str, str]:
 
 def _tested(preview: "Preview") -> str:
     """Describe whether the images show a difference from the current tree."""
-    if preview.p is None:
+    if preview.test is None:
         return ""
     won, lost = len(preview.to_right), len(preview.to_wrong)
-    shown = "" if preview.p < LEVEL else ", not significant" if preview.shows_difference else f", {NO_DIFFERENCE}"
-    return f"dev split: {won} images won, {lost} lost of {preview.n}, McNemar p = {preview.p:.2g}{shown}"
+    p = preview.test["p"]
+    shown = "" if p < LEVEL else ", not significant" if preview.shows_difference else f", {NO_DIFFERENCE}"
+    return f"dev split: {won} images won, {lost} lost of {preview.n}, {test_name(preview.test)} p = {p:.2g}{shown}"
