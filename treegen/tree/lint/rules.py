@@ -299,11 +299,17 @@ def _near_twins(tree: Tree) -> Iterator[Problem]:
         earlier: dict[int | None, list[int]] = defaultdict(list)
         for number, later in enumerate(alike):
             own_answer = answers[later].get(group)
-            differing = [i for answer, some in earlier.items() if answer != own_answer for i in some[:_NAMED]]
+            if tree.looks:  # of one class need not be told apart
+                name = tree.rules[later].class_name
+                others = [i for i in alike[:number] if tree.rules[i].class_name != name]
+                differing = [i for i in others if answers[i].get(group) != own_answer]
+                counts[later] += len(differing)
+            else:
+                differing = [i for answer, some in earlier.items() if answer != own_answer for i in some[:_NAMED]]
+                counts[later] += number - len(earlier[own_answer])
             twins[later] += [(i, group) for i in sorted(differing)[:_NAMED]]
-            counts[later] += number - len(earlier[own_answer])
             earlier[own_answer].append(later)
-    names = tree.classes
+    names = tree.rows
     for later in sorted(i for i, count in counts.items() if count):
         named = sorted(twins[later])[:_NAMED]
         listed = ", ".join(f"from {show(names[i])} in {show(group)} only" for i, group in named)
