@@ -264,6 +264,7 @@ class Evaluator:
             names=self._name_logits(features) if names else None,
             options=tuple(group.options for group in tree.groups),
             classes=classifier.classes,
+            looks=classifier.looks,
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:
@@ -532,7 +533,8 @@ class Evaluator:
             ),
             obstacle=self.obstacle,
             progress=self._progress,
-            predict=None if additive else partial(self._predict_dev, tree),
+            predict=partial(self._predict_dev, tree),
+            additive=additive,
         )
         return preview(context, tree, variants)
 

@@ -6,7 +6,7 @@ Rounding then differs from that of a full score. Where it could decide, the full
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -72,8 +72,9 @@ class PreviewContext:
         ask: a question -> the probabilities of its options (O, B), always the same.
         obstacle: why a tree cannot be scored, empty if it can; given a tree before the change that can, it is faster.
         progress: called after each variant; may raise `Cancelled`.
-        predict: predictions (B) of a tree that can be scored, for decision rules other than the mean, which
-            look at more than the probabilities of the options.
+        predict: predictions (B) of a tree that can be scored, where its score is more than a sum over groups: with
+            decision rules other than the mean, and for trees in which classes have looks.
+        additive: whether the score of a tree without looks is such a sum.
     """
 
     labels: tuple[int, ...]
@@ -83,6 +84,7 @@ class PreviewContext:
     obstacle: Callable[[Tree, Tree | None], str]
     progress: Progress
     predict: "Callable[[Tree], NDArray[np.int64]] | None" = None
+    additive: bool = True
 
 
 def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
@@ -101,6 +103,8 @@ def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) ->
     texts = dict.fromkeys(text for each in scorable for text in each.prompts())
     if texts:
         context.embed(tuple(texts))
+    if any(each.looks for each in scorable):
+        context = replace(context, additive=False)
     # If the current tree cannot be scored, the first that can is as good a start for the scores of the others.
     judge = _Judge(context, scorable[0]) if scorable else None
     before = judge.right(tree) if judge and has_before else None
@@ -177,7 +181,7 @@ class _Judge:
     def __init__(self, context: PreviewContext, start: Tree) -> None:
         """Score the tree to start from; it can be scored."""
         self._context, self._labels = context, np.asarray(context.labels)
-        if context.predict:  # other rules weigh groups, or look at class names: their scores are no sum over questions
+        if not context.additive:  # other rules weigh groups, or look at class names: their scores are no such sum
             return
         self._start = _Rules(start, context.classes)
         scores = self._scores(self._start, slice(None))
@@ -189,7 +193,7 @@ class _Judge:
 
     def right(self, tree: Tree) -> "NDArray[np.bool_]":
         """Return which images (B) a tree that can be scored gets right."""
-        if self._context.predict:
+        if self._context.predict and not self._context.additive:
             right: NDArray[np.bool_] = self._context.predict(tree) == self._labels
             return right
         rules = _Rules(tree, self._context.classes)

@@ -344,7 +344,7 @@ def _separated(builder: _Builder, true: int, predicted: int) -> tuple[dict[str, 
     from treegen.clip.diagnosis.diagnose import separating
 
     tree, rules = builder.evaluation.tree, [builder.rules[builder.classes[k]] for k in (true, predicted)]
-    groups = separating(builder.evaluation.groups, builder.evaluation.dev.labels, true, predicted)
+    groups = separating(builder.evaluation.groups, builder.classes[true], builder.classes[predicted])
     return tuple({**each, "options": [tree.word(rule, each["group"]) for rule in rules]} for each in groups)
 
 

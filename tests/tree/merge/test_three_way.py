@@ -53,6 +53,7 @@ def meaning(tree: Tree) -> dict[str, object]:
         "domain": draft.domain,
         "prompts": draft.prompts,
         "options": {group: set(options) for group, options in draft.options.items()},
+        "looks": draft.look_of,
         "rules": {c: {g: draft.answer(c, g) for g in rule} for c, rule in draft.rules.items()},
     }
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.statistics import wilson_interval
 from treegen.history.score_document import Findings
 from treegen.tree.model import Tree
-
-if TYPE_CHECKING:
-    from treegen.clip.metrics.statistics import Indices
 
 _MOST_PAIRS: Final = 8
 
@@ -52,9 +49,9 @@ def diagnose(
     totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
     for (t, p), count in confused.items():
         mistaken.setdefault(t, {})[p] = count
-    answers, true = group_predictions(tree, classes, labels, probabilities, memo), np.asarray(labels)
+    answers = group_predictions(tree, classes, labels, probabilities, memo)
     plain = [memo.get(("plain", group), partial(_group, group)) for group in answers]
-    truth = group_reports(answers, labels, classes, memo)
+    truth = group_reports(answers, memo)
     groups = [{**one, **more} for one, more in zip(plain, truth, strict=True)]
     if evidence is not None:
         for group, without in zip(groups, without_each(decision, evidence, labels, predictions, classes), strict=True):
@@ -68,7 +65,7 @@ def diagnose(
                 "predicted": classes[p],
                 "count": count,
                 "n": totals[t],
-                "separated_by": separating(answers, true, t, p),
+                "separated_by": separating(answers, classes[t], classes[p]),
             }
             for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
         ],
@@ -78,12 +75,16 @@ def diagnose(
     return result
 
 
-def separating(answers: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
-    """Return the groups that distinguish two classes, and how many of their images each answers correctly."""
-    groups, images = [], np.isin(labels, (one, other)).nonzero()[0]
+def separating(answers: Sequence[GroupPredictions], one: str, other: str) -> list[dict[str, Any]]:
+    """Return the groups that distinguish two classes, whichever their looks, and how many of their images are right."""
+    if not answers:
+        return []
+    names = np.array(answers[0].names)
+    places = [np.flatnonzero(names == name) for name in (one, other)]
+    groups, images = [], np.isin(answers[0].rows, np.concatenate(places)).nonzero()[0]
     for group in answers:
-        rows = group.matrix[[one, other]]
-        if (rows.max(1) == 1).all() and rows[0].argmax() != rows[1].argmax():
+        rows = [group.matrix[place] for place in places]
+        if all((row.max(1) == 1).all() for row in rows) and not (rows[0].max(0) * rows[1].max(0)).any():
             right = int((group.expected[images] == group.answers[images]).sum())
             groups.append({"group": group.name, "right": right, "n": len(images)})
     return groups
