@@ -17,7 +17,7 @@ from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleIn
 from treegen.clip.decisions.abstaining import least_fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.decisions.comparing import held_out_scores as scores_of_held_out
-from treegen.clip.diagnosis.diagnose import diagnose
+from treegen.clip.diagnosis.diagnose import diagnose, look_recalls
 from treegen.clip.diagnosis.group_report import group_predictions
 from treegen.clip.diagnosis.label_errors import find_label_errors
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
@@ -477,6 +477,7 @@ class Evaluator:
         """Return the `dev` entry of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, self.features(tree, "dev"))
+        looks = look_recalls(dev.images, self.domain.classes, dev.labels, answers.predictions)
         entry = {
             **accuracy_of(dev.labels, answers.predictions, dev.clusters),
             **diagnose(
@@ -491,6 +492,7 @@ class Evaluator:
             ),
             "fit": least_fit(answers.scores, dev.labels),
             "label_errors": self._label_errors(answers),
+            **({"looks": looks} if looks else {}),
         }
         return cast(Diagnosis, entry)  # mypy cannot see which keys the parts lack
 

@@ -1,6 +1,6 @@
 """Accuracy against the number of questions that CLIP is asked about each image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from treegen.tree.document import digest_of
@@ -118,7 +118,11 @@ def _simulations(workspace: Workspace, tree: Tree, split: str, orders: tuple["Or
         return exponent * np.log(np.maximum(seen, 1e-12))
 
     priors = np.tile(np.exp(log_priors(evidence, parameters)), (len(probabilities), 1))
-    return {order: simulate(model, priors, answers, order) for order in orders}
+    simulations: dict[str, Simulation] = {order: simulate(model, priors, answers, order) for order in orders}
+    if evidence.looks is None:
+        return simulations
+    owners = evidence.looks.classes
+    return {order: replace(each, predictions=owners[each.predictions]) for order, each in simulations.items()}
 
 
 def _answer_model(evidence: "RuleInputs", parameters: dict[str, float]) -> "AnswerModel":

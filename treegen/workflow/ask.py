@@ -1,6 +1,7 @@
 """Ask a person the questions of a tree, the most telling one first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,9 +32,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How it ended: the most probable class, why no further question was asked, and the rule of the class in words."""
+    """How it ended: the most probable class, why no further question was asked, and the rule of the class in words.
+
+    `look` is the most probable look of the class, whose rule it is; empty if the class has none.
+    """
 
     class_name: str
+    look: str
     probability: float
     reason: str
     questions: int
@@ -50,7 +55,9 @@ class GuidedQuestions:
     """
 
     def __init__(self, tree: Tree, interview: "Interview", stop: "StopThreshold", pictures: dict[str, list[Path]]):
-        self.tree, self.stop = tree, stop
+        from treegen.clip.looks import rules_of
+
+        self.tree, self.stop, self._rules = tree, stop, rules_of(tree)
         self._interview, self._pictures = interview, pictures
 
     @property
@@ -61,8 +68,10 @@ class GuidedQuestions:
     @property
     def candidates(self) -> list[tuple[str, float]]:
         """Return all classes with their probability, the most probable first."""
-        pairs = zip(self.tree.classes, self._interview.posterior.tolist(), strict=True)
-        return sorted(pairs, key=lambda pair: -pair[1])
+        shares: dict[str, float] = {}
+        for rule, share in zip(self._rules, self._interview.posterior.tolist(), strict=True):
+            shares[rule.class_name] = shares.get(rule.class_name, 0.0) + share
+        return sorted(shares.items(), key=lambda pair: -pair[1])
 
     @property
     def plausible(self) -> int:
@@ -103,9 +112,11 @@ class GuidedQuestions:
     def result(self) -> Result:
         """Return the most probable class as it stands."""
         (name, probability), *_ = self.candidates
-        rule = next(rule for rule in self.tree.rules if rule.name == name)
+        shares = zip(self._rules, self._interview.posterior.tolist(), strict=True)
+        rule, _ = max((pair for pair in shares if pair[0].class_name == name), key=lambda pair: pair[1])
         return Result(
             class_name=name,
+            look=rule.name if rule.look_of else "",
             probability=probability,
             reason=self.stopped or "ended early",
             questions=len(self._interview.replies),
@@ -131,6 +142,7 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
     """
     import numpy as np
 
+    from treegen.clip.looks import Looks
     from treegen.clip.questions import AnswerModel, Interview, fit_stop, random_answers, simulate
     from treegen.clip.questions.interview import GUESS_ERROR
     from treegen.clip.scoring import rule_matrix
@@ -139,16 +151,24 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
         raise InputError(f"the accepted rate of wrong classes is {target:g}", "give a number above 0 and below 1")
     tree, _ = workspace.load()
     matrix, sizes = rule_matrix(tree), tuple(len(group.options) for group in tree.groups)
+    looks = Looks.of(tree)
     sure = AnswerModel.of_person(matrix, sizes, error)
     guesses = AnswerModel.of_person(matrix, sizes, max(error, GUESS_ERROR))
     if image is None:
         count = len(tree.rules)
-        prior = np.full(count, 1 / count)
+        prior = np.full(count, 1 / count) if looks is None else looks.weights / len(tree.classes)
         labels = np.tile(np.arange(count), -(-_SIMULATED // count))
         priors = np.tile(prior, (len(labels), 1))
     else:
         prior, priors, labels = _image_priors(workspace, tree, image)
-    stop = fit_stop(simulate(sure, priors, random_answers(sure, labels)), labels, target)
+        if looks:  # each look is as probable as the others of its class
+            prior, priors = (each[..., looks.classes] * looks.weights for each in (prior, priors))
+            labels = np.array([*accumulate(looks.counts[:-1], initial=0)])[labels]
+    simulation = simulate(sure, priors, random_answers(sure, labels))
+    if looks:
+        simulation = replace(simulation, predictions=looks.classes[simulation.predictions])
+        labels = looks.classes[labels]
+    stop = fit_stop(simulation, labels, target)
     return GuidedQuestions(tree, Interview(sure, guesses, prior, stop.threshold), stop, _pictures(workspace))
 
 

@@ -14,7 +14,8 @@ from treegen.clip.diagnosis.advice import advise
 from treegen.clip.diagnosis.group_report import GroupPredictions, group_predictions, group_reports, option_counts
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.statistics import wilson_interval
-from treegen.history.score_document import Findings
+from treegen.history.score_document import Findings, LookRecall
+from treegen.images import LabelledImage
 from treegen.tree.model import Tree
 
 _MOST_PAIRS: Final = 8
@@ -73,6 +74,27 @@ def diagnose(
     }
     result["advice"] = [each.as_json() for each in advise(result)]
     return result
+
+
+def look_recalls(
+    images: Sequence[LabelledImage], classes: Sequence[str], labels: Sequence[int], predictions: Sequence[int]
+) -> list[LookRecall]:
+    """Return the recall of each look that the image set names, in the order of the classes; empty if it names none."""
+    totals, correct = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+    for image, label, predicted in zip(images, labels, predictions, strict=True):
+        if image.look:
+            totals[label, image.look] += 1
+            correct[label, image.look] += label == predicted
+    return [
+        {
+            "name": classes[k],
+            "look": look,
+            "n": n,
+            "recall": correct[k, look] / n,
+            "interval": list(wilson_interval(correct[k, look], n)),
+        }
+        for (k, look), n in sorted(totals.items())
+    ]
 
 
 def separating(answers: Sequence[GroupPredictions], one: str, other: str) -> list[dict[str, Any]]:

@@ -166,7 +166,8 @@ def whole_group(draft: MutableTree, name: str) -> dict[str, Any]:
 def whole_class(draft: MutableTree, name: str, after: str | None) -> dict[str, Any]:
     """Return the fields of `ClassAdded` and `ClassRemoved` for a class of the draft, after `after`."""
     answers = tuple((group, draft.answer(name, group)) for group in draft.rules[name])
-    return {"class_name": name, "answers": answers, "after": after, "look_of": draft.look_of.get(name, "")}
+    look_of = {"look_of": draft.look_of[name]} if name in draft.look_of else {}
+    return {"class_name": name, "answers": answers, "after": after, **look_of}
 
 
 def describe_answer(answer: Answer) -> str:

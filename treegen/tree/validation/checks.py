@@ -151,9 +151,7 @@ def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | No
     if isinstance(data.get("domain"), str):
         yield from _domain_problems(data["domain"], domain)
     if isinstance(rules, dict):
-        looks = data.get("looks")
-        named = looks.items() if isinstance(looks, dict) else ()
-        look_of = {look: name for name, some in named if isinstance(some, list) for look in some if type(look) is str}
+        look_of = looks_in(data)
         yield from _classes(
             tuple(ClassRule(name=name, answers=(), look_of=look_of.get(name, "")) for name in rules), classes
         )
@@ -189,6 +187,13 @@ def _domain_problems(domain: str, expected: str | None) -> Iterator[Problem]:
     if expected is not None and domain != expected:
         message = f"the tree is for the domain {show(domain)}, not {show(expected)}"
         yield Problem(code="TG304", pointer="/domain", message=message)
+
+
+def looks_in(data: dict[str, Any]) -> dict[str, str]:
+    """Return look -> class of plain data, as far as it can be read."""
+    looks = data.get("looks")
+    named = looks.items() if isinstance(looks, dict) else ()
+    return {look: name for name, some in named if isinstance(some, list) for look in some if isinstance(look, str)}
 
 
 def _lost_looks(data: dict[str, Any]) -> Iterator[Problem]:
