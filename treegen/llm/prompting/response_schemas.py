@@ -33,11 +33,14 @@ _QUESTION: Final = _closed(prompt=_TEXT, options=_list(_TEXT))
 _GROUPS: Final = _list(_closed(name=_TEXT, prompt=_TEXT, options=_list(_TEXT)))
 _ANSWERS: Final = _list(_closed(group=_TEXT, option=_INDEX))
 _RULES: Final = _list(_closed(**{"class": _TEXT}, answers=_ANSWERS))
+_LOOKS: Final = _list(_closed(**{"class": _TEXT}, looks=_list(_TEXT)))
 
 WHOLE_TREE: Final = ResponseSchema(
-    name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, alike=_ALIKE)
+    name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, alike=_ALIKE, looks=_LOOKS)
 )
-REVISED_TREE: Final = ResponseSchema(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
+REVISED_TREE: Final = ResponseSchema(
+    name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, looks=_LOOKS)
+)
 GROUPS: Final = ResponseSchema(name="groups", schema=_closed(classification_groups=_GROUPS))
 PATCH: Final = ResponseSchema(
     name="patch",
