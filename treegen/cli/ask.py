@@ -127,7 +127,8 @@ def _show_result(questions: "GuidedQuestions") -> None:
 
     result = questions.result()
     say()
-    say(f"{result.class_name}, {percent(result.probability)}: {_REASONS[result.reason]} ({result.questions} asked).")
+    shown = f"{result.class_name} ({result.look})" if result.look not in ("", result.class_name) else result.class_name
+    say(f"{shown}, {percent(result.probability)}: {_REASONS[result.reason]} ({result.questions} asked).")
     for group, option in result.rule:
         say(f"   {group}: {option or 'no answer'}")
     for path in result.pictures:
@@ -164,6 +165,8 @@ def _ask_program(questions: "GuidedQuestions") -> None:
             _send(event="error", message=str(error))
     result = asdict(questions.result())
     result["class"], result["rule"] = result.pop("class_name"), dict(result["rule"])
+    if not result["look"]:
+        del result["look"]
     _send(event="result", **{**result, "pictures": [str(path) for path in result["pictures"]]})
 
 

@@ -31,7 +31,8 @@ class EditFlow:
         """Start the edit of that name, if what it is about is on the screen.
 
         Args:
-            what: `add`, `add_look`, `rename`, `delete`, `edit_prompt`, `merge`, `split` or `point`; empty where nothing is edited.
+            what: `add`, `add_look`, `rename`, `delete`, `edit_prompt`, `merge`, `split` or `point`; empty where nothing
+                is edited.
         """
         seen = self.context.pane == "options" if what in ("merge", "split") else self.context.selection.kind
         if what and seen:

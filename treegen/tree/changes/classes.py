@@ -156,6 +156,8 @@ class LookChanged(Swap):
         name = quote(self.class_name)
         if not self.new:
             return f"{name} is a class of its own, no longer a look of {quote(self.old)}"
+        if self.new == self.class_name:
+            return f"class {name} has looks, of which one is {name}"
         return f"{name} became a look of {quote(self.new)}" + (f", before of {quote(self.old)}" if self.old else "")
 
     def _make(self, draft: MutableTree) -> None:
