@@ -124,10 +124,11 @@ def _candidates(questions: "GuidedQuestions") -> str:
 
 def _show_result(questions: "GuidedQuestions") -> None:
     from treegen.cli.output import percent, say
+    from treegen.tree.model import look_title
 
     result = questions.result()
     say()
-    shown = f"{result.class_name} ({result.look})" if result.look not in ("", result.class_name) else result.class_name
+    shown = look_title(result.class_name, result.look)
     say(f"{shown}, {percent(result.probability)}: {_REASONS[result.reason]} ({result.questions} asked).")
     for group, option in result.rule:
         say(f"   {group}: {option or 'no answer'}")

@@ -92,11 +92,12 @@ def _show_second(result: "Classification") -> None:
 
 def _show(result: "Classification", top: int) -> None:
     from treegen.cli.output import percent, say
+    from treegen.tree.model import look_title
 
     groups = len(result.answers)
     (label, best), *runners_up = result.ranking[:top]
     scale = {"mean": "", "sum": f" of {groups}", "bayes": ""}.get(result.rule, f" by {result.rule}")
-    shown = f"{label} ({result.look})" if result.look not in ("", label) else label
+    shown = look_title(label, result.look)
     verdict = f"unsure, perhaps {shown}" if result.unsure else shown
     if result.second and result.unsure:
         verdict = f"for a person, perhaps {shown}"

@@ -45,11 +45,22 @@ class ClassRule:
     @property
     def title(self) -> str:
         """The name for a person, of a look with its class."""
-        return f"{self.look_of} ({self.name})" if self.look_of not in ("", self.name) else self.name
+        return look_title(self.class_name, self.name)
 
     def get(self, group: str) -> int | None:
         """Return the class's index in `group`; `None` for null and for a group the rule does not name."""
         return dict(self.answers).get(group)
+
+
+def look_title(class_name: str, look: str) -> str:
+    """Return the name of a class and of its look for a person; of a look that names its class, or none, one of the two.
+
+    >>> look_title("Mallard", "female"), look_title("Mallard", "Mallard (female)"), look_title("Mallard", "")
+    ('Mallard (female)', 'Mallard (female)', 'Mallard')
+    """
+    if not look or look.startswith(class_name):
+        return look or class_name
+    return f"{class_name} ({look})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
