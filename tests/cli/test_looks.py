@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_the_score_has_the_recall_of_each_look(pairs: Path, run: Run) -> None:
     assert "Tarn: Wendle" in shown
 
 
-def test_a_label_names_the_look(pairs: Path, run: Run) -> None:
+def test_a_label_names_the_look(pairs: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = sorted((pairs / "images" / "Orlith").iterdir())
     done = run("classify", pairs / "looks.json", *pictures)
     assert "Morrel (Orlith)" in done.out
@@ -86,6 +87,7 @@ def test_a_label_names_the_look(pairs: Path, run: Run) -> None:
     named = {each["path"]: each["look"] for each in labels if each["ranking"][0][0] == "Morrel"}
     assert set(named.values()) == {"Orlith"}
     assert len(named) > len(pictures) / 2
+    monkeypatch.setattr("sys.stdin", StringIO('{"quit": true}\n'))
     asked = run("ask", pairs / "looks.json", next(iter(named)), "--json").out.splitlines()
     assert json.loads(asked[-1])["class"] == "Morrel"
     assert json.loads(asked[-1])["look"] == "Orlith"
