@@ -86,6 +86,8 @@ class NavigationFlow:
         context = self.context
         group, option, name = place_of(pointer)
         names, classes = [g.name for g in context.review.tree.groups], context.review.tree.rows
+        if name not in classes:  # the class of looks has no rule of its own
+            name = next(iter(context.review.tree.looks.get(name or "", ())), None)
         if group in names:
             context.query_one(GroupsPane).put_cursor(names.index(group))
         if name in classes:

@@ -331,6 +331,8 @@ class ProblemsPane(PaneGrid):
 def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:
     """Return group, option index and class that a JSON Pointer names."""
     parts = path_of(pointer)
+    if parts[:1] == ["looks"] and len(parts) > 1:
+        return None, None, parts[1]
     if parts[:1] == ["classification_groups"] and len(parts) > 1:
         option = parts[3] if len(parts) > 3 and parts[2] == "options" else None
         return parts[1], option, None
