@@ -535,8 +535,8 @@ class Evaluator:
             ),
             obstacle=self.obstacle,
             progress=self._progress,
-            predict=partial(self._predict_dev, tree),
-            additive=additive,
+            predict=None if additive else partial(self._predict_dev, tree),
+            predict_looks=partial(self._predict_dev, tree),
         )
         return preview(context, tree, variants)
 

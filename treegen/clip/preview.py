@@ -72,9 +72,9 @@ class PreviewContext:
         ask: a question -> the probabilities of its options (O, B), always the same.
         obstacle: why a tree cannot be scored, empty if it can; given a tree before the change that can, it is faster.
         progress: called after each variant; may raise `Cancelled`.
-        predict: predictions (B) of a tree that can be scored, where its score is more than a sum over groups: with
-            decision rules other than the mean, and for trees in which classes have looks.
-        additive: whether the score of a tree without looks is such a sum.
+        predict: predictions (B) of a tree that can be scored, for decision rules other than the mean, which
+            look at more than the probabilities of the options.
+        predict_looks: the same for trees in which classes have looks, whose scores are no sum either.
     """
 
     labels: tuple[int, ...]
@@ -84,7 +84,7 @@ class PreviewContext:
     obstacle: Callable[[Tree, Tree | None], str]
     progress: Progress
     predict: "Callable[[Tree], NDArray[np.int64]] | None" = None
-    additive: bool = True
+    predict_looks: "Callable[[Tree], NDArray[np.int64]] | None" = None
 
 
 def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
@@ -104,7 +104,7 @@ def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) ->
     if texts:
         context.embed(tuple(texts))
     if any(each.looks for each in scorable):
-        context = replace(context, additive=False)
+        context = replace(context, predict=context.predict_looks)
     # If the current tree cannot be scored, the first that can is as good a start for the scores of the others.
     judge = _Judge(context, scorable[0]) if scorable else None
     before = judge.right(tree) if judge and has_before else None
@@ -181,7 +181,7 @@ class _Judge:
     def __init__(self, context: PreviewContext, start: Tree) -> None:
         """Score the tree to start from; it can be scored."""
         self._context, self._labels = context, np.asarray(context.labels)
-        if not context.additive:  # other rules weigh groups, or look at class names: their scores are no such sum
+        if context.predict:  # other rules weigh groups, or look at class names: their scores are no sum over questions
             return
         self._start = _Rules(start, context.classes)
         scores = self._scores(self._start, slice(None))
@@ -193,7 +193,7 @@ class _Judge:
 
     def right(self, tree: Tree) -> "NDArray[np.bool_]":
         """Return which images (B) a tree that can be scored gets right."""
-        if self._context.predict and not self._context.additive:
+        if self._context.predict:
             right: NDArray[np.bool_] = self._context.predict(tree) == self._labels
             return right
         rules = _Rules(tree, self._context.classes)
