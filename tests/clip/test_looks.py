@@ -11,6 +11,9 @@ from tests.clip.decisions.test_fixed import FIXED, SIZES, B, K, answers_of, evid
 from treegen.clip.decisions import RULES, FittedRule, RuleInputs
 from treegen.clip.decisions.bayes import Bayes
 from treegen.clip.looks import Looks, rules_of
+from treegen.clip.questions.answer_model import AnswerModel
+from treegen.clip.questions.interview import Interview
+from treegen.clip.questions.second_opinion import SecondOpinion
 from treegen.clip.scoring import class_means, rule_matrix
 from treegen.errors import ProblemsError
 from treegen.tree.model import ClassRule, Group, Tree
@@ -129,3 +132,44 @@ def test_a_tree_in_which_no_class_has_several_looks_has_none() -> None:
     tree = duck_tree()
     assert Looks.of(replace(tree, rules=tree.rules[:2])) is None
     assert sum(SIZES) == evidence_of(answers_of(0)).logits.shape[1]
+
+
+def test_a_question_that_only_tells_looks_of_one_class_apart_gains_nothing() -> None:
+    """Three rows and two yes-no questions: the first separates the classes, the second the looks of the first one."""
+    rows = np.array([[0.9, 0.1, 0.9, 0.1], [0.9, 0.1, 0.1, 0.9], [0.1, 0.9, 0.5, 0.5]])
+    model = AnswerModel(rows, (2, 2), Looks((2, 1)))
+    posterior = np.array([0.25, 0.25, 0.5])
+    first, second = model.information_gain(posterior)
+    assert second == pytest.approx(0)
+    assert first == pytest.approx(1 + 0.9 * math.log2(0.9) + 0.1 * math.log2(0.1))
+    assert model.classes_of(posterior).tolist() == [0.5, 0.5]
+    np.testing.assert_allclose(model.information_gain(np.stack([posterior, posterior])), [[first, second]] * 2)
+    interview = Interview(model, model, np.array([0.5, 0.5, 0.0]), threshold=0.9)
+    assert interview.stopped == "threshold"  # whichever look, the class is sure
+    assert interview.entropy == pytest.approx(0)
+
+
+def test_information_about_the_class_is_that_of_the_definition() -> None:
+    generator = np.random.default_rng(1)
+    table = generator.dirichlet([1, 1, 1], size=6)
+    posterior = generator.dirichlet(np.ones(6))
+    model = AnswerModel(table, (3,), LOOKS)
+
+    def bits(shares: "np.typing.NDArray[np.float64]") -> float:
+        return -sum(float(p) * math.log2(p) for p in shares)
+
+    expected = bits(posterior @ table)
+    for rows in map(list, ROWS):
+        share = posterior[rows].sum()
+        expected -= share * bits(posterior[rows] @ table[rows] / share)
+    assert model.information_gain(posterior)[0] == pytest.approx(expected)
+
+
+def test_a_second_opinion_gives_probabilities_of_the_classes() -> None:
+    _, evidence = with_looks()
+    labels = [b % 3 for b in range(B)]
+    answers = np.stack([part.argmax(0) for part in map(np.asarray, evidence.columns(evidence.probabilities))], axis=1)
+    opinion = SecondOpinion.learn(replace(evidence, names=None), answers, labels)
+    posterior = opinion.posterior(np.full((B, 3), 1 / 3), answers)
+    assert posterior.shape == (B, 3)
+    np.testing.assert_allclose(posterior.sum(1), 1)

@@ -65,6 +65,16 @@ class Looks:
         return np.repeat(1 / np.array(self.counts, np.float64), self.counts)
 
     @property
+    def members(self) -> "NDArray[np.float64]":
+        """Which rows are of which class (R, K): 1 or 0."""
+        return np.asarray(self.classes[:, None] == np.arange(len(self.counts)), np.float64)
+
+    @property
+    def several(self) -> list["NDArray[np.intp]"]:
+        """The rows of each class that has more than one."""
+        return [np.flatnonzero(self.classes == k) for k, count in enumerate(self.counts) if count > 1]
+
+    @property
     def _places(self) -> "NDArray[np.intp]":
         """The rows of each class (K, L), the last one repeated where a class has fewer than L."""
         counts = np.array(self.counts)[:, None]
@@ -82,9 +92,7 @@ class Looks:
 
     def total(self, shares: Array) -> Array:
         """Return the sum over the looks of each class: (B, K) of (B, R)."""
-        members = np.zeros((len(self.classes), len(self.counts)))
-        members[np.arange(len(members)), self.classes] = 1
-        return shares @ like(members.astype(to_numpy(shares[:0]).dtype), shares)
+        return shares @ like(self.members.astype(to_numpy(shares[:0]).dtype), shares)
 
     def mixture(self, logs: Array) -> Array:
         """Return the logarithm of the mean likelihood over the looks of each class: (B, K) of logarithms (B, R)."""

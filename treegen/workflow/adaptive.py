@@ -1,6 +1,6 @@
 """Accuracy against the number of questions that CLIP is asked about each image."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from treegen.tree.document import digest_of
@@ -118,11 +118,7 @@ def _simulations(workspace: Workspace, tree: Tree, split: str, orders: tuple["Or
         return exponent * np.log(np.maximum(seen, 1e-12))
 
     priors = np.tile(np.exp(log_priors(evidence, parameters)), (len(probabilities), 1))
-    simulations: dict[str, Simulation] = {order: simulate(model, priors, answers, order) for order in orders}
-    if evidence.looks is None:
-        return simulations
-    owners = evidence.looks.classes
-    return {order: replace(each, predictions=owners[each.predictions]) for order, each in simulations.items()}
+    return {order: simulate(model, priors, answers, order) for order in orders}
 
 
 def _answer_model(evidence: "RuleInputs", parameters: dict[str, float]) -> "AnswerModel":
@@ -131,7 +127,8 @@ def _answer_model(evidence: "RuleInputs", parameters: dict[str, float]) -> "Answ
     from treegen.clip.decisions.bayes import answer_rows, likelihoods
     from treegen.clip.questions import AnswerModel
 
-    return AnswerModel(to_numpy(answer_rows(evidence)) @ likelihoods(evidence, parameters), evidence.sizes)
+    table = to_numpy(answer_rows(evidence)) @ likelihoods(evidence, parameters)
+    return AnswerModel(table, evidence.sizes, evidence.looks)
 
 
 def _curve(simulation: "Simulation", labels: "NDArray[np.intp]") -> tuple[AccuracyAfter, ...]:

@@ -1,6 +1,6 @@
 """Ask a person the questions of a tree, the most telling one first."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,10 +68,8 @@ class GuidedQuestions:
     @property
     def candidates(self) -> list[tuple[str, float]]:
         """Return all classes with their probability, the most probable first."""
-        shares: dict[str, float] = {}
-        for rule, share in zip(self._rules, self._interview.posterior.tolist(), strict=True):
-            shares[rule.class_name] = shares.get(rule.class_name, 0.0) + share
-        return sorted(shares.items(), key=lambda pair: -pair[1])
+        pairs = zip(self.tree.classes, self._interview.classes.tolist(), strict=True)
+        return sorted(pairs, key=lambda pair: -pair[1])
 
     @property
     def plausible(self) -> int:
@@ -152,8 +150,8 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
     tree, _ = workspace.load()
     matrix, sizes = rule_matrix(tree), tuple(len(group.options) for group in tree.groups)
     looks = Looks.of(tree)
-    sure = AnswerModel.of_person(matrix, sizes, error)
-    guesses = AnswerModel.of_person(matrix, sizes, max(error, GUESS_ERROR))
+    sure = AnswerModel.of_person(matrix, sizes, error, looks)
+    guesses = AnswerModel.of_person(matrix, sizes, max(error, GUESS_ERROR), looks)
     if image is None:
         count = len(tree.rules)
         prior = np.full(count, 1 / count) if looks is None else looks.weights / len(tree.classes)
@@ -165,10 +163,7 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
             prior, priors = (each[..., looks.classes] * looks.weights for each in (prior, priors))
             labels = np.array([*accumulate(looks.counts[:-1], initial=0)])[labels]
     simulation = simulate(sure, priors, random_answers(sure, labels))
-    if looks:
-        simulation = replace(simulation, predictions=looks.classes[simulation.predictions])
-        labels = looks.classes[labels]
-    stop = fit_stop(simulation, labels, target)
+    stop = fit_stop(simulation, looks.classes[labels] if looks else labels, target)
     return GuidedQuestions(tree, Interview(sure, guesses, prior, stop.threshold), stop, _pictures(workspace))
 
 

@@ -52,7 +52,7 @@ class Interview:
 
     @property
     def posterior(self) -> "NDArray[np.float64]":
-        """The probability of each class (K) after all replies."""
+        """The probability of each class (K), or of each look, after all replies."""
         with np.errstate(divide="ignore"):  # a class that the prior excludes
             log = np.log(self._prior)
         for reply in self.replies:
@@ -63,9 +63,14 @@ class Interview:
         return shares
 
     @property
+    def classes(self) -> "NDArray[np.float64]":
+        """The probability of each class after all replies; like `posterior`, if no class has several looks."""
+        return self._models[False].classes_of(self.posterior)
+
+    @property
     def entropy(self) -> float:
         """What is not yet known about the class, in bits."""
-        return entropy(self.posterior)
+        return entropy(self.classes)
 
     @property
     def gains(self) -> "NDArray[np.float64]":
@@ -77,7 +82,7 @@ class Interview:
     @property
     def stopped(self) -> Reason:
         """Why no further question is asked; empty while there is one."""
-        if float(self.posterior.max()) >= self.threshold:
+        if float(self.classes.max()) >= self.threshold:
             return "threshold"
         if len(self.replies) == len(self._models[False].sizes):
             return "all asked"
