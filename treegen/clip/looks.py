@@ -65,14 +65,10 @@ class Looks:
         return np.repeat(1 / np.array(self.counts, np.float64), self.counts)
 
     @property
-    def members(self) -> "NDArray[np.float64]":
-        """Which rows are of which class (R, K): 1 or 0."""
-        return np.asarray(self.classes[:, None] == np.arange(len(self.counts)), np.float64)
-
-    @property
     def several(self) -> list["NDArray[np.intp]"]:
         """The rows of each class that has more than one."""
-        return [np.flatnonzero(self.classes == k) for k, count in enumerate(self.counts) if count > 1]
+        ends = accumulate(self.counts)
+        return [np.arange(end - count, end) for count, end in zip(self.counts, ends, strict=True) if count > 1]
 
     @property
     def _places(self) -> "NDArray[np.intp]":
@@ -91,8 +87,13 @@ class Looks:
         return result
 
     def total(self, shares: Array) -> Array:
-        """Return the sum over the looks of each class: (B, K) of (B, R)."""
-        return shares @ like(self.members.astype(to_numpy(shares[:0]).dtype), shares)
+        """Return the sum over the looks of each class: (..., K) of (..., R)."""
+        counts = np.array(self.counts)
+        result = shares[..., self._places[:, 0]]
+        for look, places in enumerate(self._places.T[1:], 1):
+            classes = np.flatnonzero(counts > look)
+            result[..., classes] += shares[..., places[classes]]
+        return result
 
     def mixture(self, logs: Array) -> Array:
         """Return the logarithm of the mean likelihood over the looks of each class: (B, K) of logarithms (B, R)."""

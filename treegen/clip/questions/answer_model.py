@@ -58,7 +58,7 @@ class AnswerModel:
 
     def classes_of(self, posterior: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return the probabilities of the classes (..., K) of those of the rows."""
-        return posterior if self.looks is None else posterior @ self.looks.members
+        return posterior if self.looks is None else self.looks.total(posterior)
 
     @cached_property
     def _noise(self) -> "NDArray[np.float64]":
