@@ -48,7 +48,8 @@ class Answered:
     def columns(self) -> dict[str, Any]:
         """Return Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability per group.
 
-        If the best classes were asked for also `top`, a list of structs of class and score.
+        If a class has looks also `predicted_look`; if the best classes were asked for also `top`, a list of structs of
+        class and score.
         """
         import pyarrow as pa
 
@@ -62,7 +63,7 @@ class Answered:
         classes = pa.array(self.classes, pa.string())
         columns = {
             "predicted": classes.take(pa.array(self.predicted)),
-            **({"look": pa.array(self.looks, pa.string())} if self.looks is not None else {}),
+            **({"predicted_look": pa.array(self.looks, pa.string())} if self.looks is not None else {}),
             "score": pa.array(self.scores, pa.float32()),
             "answers": pa.StructArray.from_arrays(answers, names=[name for name, _ in self.groups]),
         }
