@@ -8,6 +8,7 @@ from tests.llm.tasks.test_draft import GOOD, codes
 from treegen.config.domain import Domain
 from treegen.llm.prompting.response_schemas import REVISED_TREE, WHOLE_TREE
 from treegen.llm.reading.parser import parse_reply
+from treegen.llm.tasks.batched_draft import separate
 from treegen.llm.tasks.draft import draft, revise
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
@@ -107,3 +108,17 @@ def test_a_patch_may_add_a_look(domain: Domain) -> None:
     split = revise(domain, tree_of(domain, GOOD), "split it", FakeChat(json.dumps({"patch": none_yet}))).tree
     assert split is not None
     assert split.looks == {"Wendle": ("Wendle", "Wendle (young)")}
+
+
+def test_looks_stay_where_other_classes_are_shown_side_by_side(domain: Domain) -> None:
+    equal = {**BOTH["rules"], "Wendle": RULES["Abrosk"]}
+    whole = draft(domain, FakeChat(json.dumps({**BOTH, "rules": equal, "alike": [["Abrosk", "Wendle"]]})))
+    told = {
+        "classification_groups": {"legs": {"prompt": "The frogling's legs are {}.", "options": ["thin", "thick"]}},
+        "rules": {"Abrosk": {"legs": "thin"}, "Wendle": {"legs": "thick"}},
+    }
+    pictures = {name: [f"data:image/png;base64,{name[0]}"] for name in domain.classes}
+    tree = separate(domain, FakeChat(json.dumps(told)), whole, pictures, tries=1).tree
+    assert tree is not None
+    assert tree.looks == {"Yaffin": (MALE, FEMALE)}
+    assert [rule.get("legs") for rule in tree.rules] == [0, 1, None, None]

@@ -95,7 +95,9 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
     return read
 
 
-def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[str]) -> Reader:
+def apart_reader(
+    domain: Domain, groups: Plain, rules: Plain, alike: Sequence[str], looks: Plain | None = None
+) -> Reader:
     """Return a reader of what separates classes; `data` is the whole tree with it (`classification_groups`, `rules`).
 
     Args:
@@ -103,7 +105,9 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         groups: the groups so far.
         rules: the rules so far, of all classes.
         alike: the classes in question; nothing else may change.
+        looks: of the classes that have several, whose rules are theirs.
     """
+    kept = {"looks": looks} if looks else {}
 
     def read(text: str, finish: str | None) -> Read:
         parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
@@ -122,10 +126,10 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         if problems:
             return Read(problems=tuple(problems), repaired=parsed.repaired, notes=remarks)
         merged = _with_answers(grown, rules, alike, answers)
-        tree = {"domain": domain.name, "classification_groups": grown, "rules": merged}
+        tree = {"domain": domain.name, "classification_groups": grown, **kept, "rules": merged}
         checked = check_data(tree, classes=domain.classes).problems
         problems = [p for p in settle_alike(checked, told) if p.code != "TG205" and _concerns(p, alike)]
-        data = {"classification_groups": grown, "rules": merged, "alike": told}
+        data = {"classification_groups": grown, **kept, "rules": merged, "alike": told}
         return Read(problems=tuple(problems), data=data, repaired=parsed.repaired, notes=remarks)
 
     return read

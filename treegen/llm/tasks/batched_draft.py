@@ -508,7 +508,7 @@ def _apart_part(domain: Domain, tree: Plain, alike: Sequence[Sequence[str]], num
     values = {"groups": as_groups(groups), "clusters": clusters, "descriptions": known.descriptions}
     request = _request(domain, "apart", names, **values, shown=numbered(urls))
     request = (request[0], replace(request[1], images=tuple(url for name in urls for url in urls[name])))
-    reader = apart_reader(domain, groups, rules, names)
+    reader = apart_reader(domain, groups, rules, names, tree.get("looks"))
     return Part(name=f"twins {number}", purpose="draft-twins", request=request, wire=tell_apart(names), reader=reader)
 
 
