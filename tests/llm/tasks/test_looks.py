@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
+import jsonschema
+
 from tests.llm.conftest import FakeChat
 from tests.llm.tasks.test_draft import GOOD, codes
 from treegen.config.domain import Domain
-from treegen.llm.prompting.response_schemas import REVISED_TREE, WHOLE_TREE
+from treegen.llm.prompting.response_schemas import REVISED_TREE, WHOLE_TREE, rules_of
 from treegen.llm.reading.parser import parse_reply
-from treegen.llm.tasks.batched_draft import separate
+from treegen.llm.tasks.batched_draft import draft_in_parts, separate
 from treegen.llm.tasks.draft import draft, revise
-from treegen.tree.model import Tree
+from treegen.tree.model import Group, Tree
 from treegen.tree.validation.checks import check_data
 
 RULES: dict[str, Any] = GOOD["rules"]
@@ -122,3 +124,24 @@ def test_looks_stay_where_other_classes_are_shown_side_by_side(domain: Domain) -
     assert tree is not None
     assert tree.looks == {"Yaffin": (MALE, FEMALE)}
     assert [rule.get("legs") for rule in tree.rules] == [0, 1, None, None]
+
+
+def test_a_draft_in_parts_takes_further_looks_with_the_rules_of_a_batch(domain: Domain) -> None:
+    groups = GOOD["classification_groups"]
+    young = {"class": "yaffin", "answers": {"back": "green", "eyes": "long"}}
+    listed = {"name": "Yaffin (young)", **young, "class": "Yaffin"}
+    odd = {
+        "Nubbet (male)": {"class": "Nubbet", "answers": {"back": 0, "eyes": 0}},
+        "Wendle (male)": "unlike the female",
+    }
+    for looks in ({"Yaffin (young)": young, **odd}, [listed]):
+        replies = ({"classification_groups": groups}, {"rules": RULES, "looks": looks, "alike": []})
+        chat = FakeChat(*map(json.dumps, replies))
+        conversation = draft_in_parts(domain, chat, tries=1)
+        assert conversation.tree is not None
+        assert conversation.tree.looks == {"Yaffin": ("Yaffin", "Yaffin (young)")}
+        assert dict(conversation.tree.rules[-1].answers) == {"back": 0, "eyes": 1}
+        assert '"looks": {"CLASS (female)": {"class": "CLASS", "answers": {"GROUP": 0}}}' in chat.requests[1][1].content
+    asked = [Group(name=name, prompt=g["prompt"], options=tuple(g["options"])) for name, g in groups.items()]
+    strict = {"rules": RULES, "alike": [], "looks": [{**listed, "answers": {"back": 0, "eyes": 1}}]}
+    jsonschema.validate(strict, rules_of(asked, list(RULES)).schema)

@@ -59,7 +59,9 @@ PATCH: Final = ResponseSchema(
 def rules_of(groups: Sequence[Group], classes: Sequence[str]) -> ResponseSchema:
     """Return the schema of one rule for each of the classes, by name."""
     rule = _closed(**{group.name: _INDEX for group in groups})
-    schema = _closed(rules=_closed(**{name: {"$ref": "#/$defs/rule"} for name in classes}), alike=_ALIKE)
+    rules = _closed(**{name: {"$ref": "#/$defs/rule"} for name in classes})
+    looks = _list(_closed(name=_TEXT, **{"class": _TEXT}, answers={"$ref": "#/$defs/rule"}))
+    schema = _closed(rules=rules, alike=_ALIKE, looks=looks)
     return ResponseSchema(name="rules", schema={**schema, "$defs": {"rule": rule}})
 
 
