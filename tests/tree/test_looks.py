@@ -19,6 +19,7 @@ from treegen.tree.merge.three_way import merge
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.rendering import lines_of
 from treegen.tree.validation.checks import check_data, check_text
+from treegen.workflow.proposal_units import take, units_of
 
 FEMALE = "Mallard (female)"
 
@@ -224,3 +225,20 @@ def test_two_looks_of_one_class_need_not_be_told_apart() -> None:
     assert [(p.code, p.pointer) for p in lint(apart) if p.code == "TG702"] == [("TG702", "/rules/B")]
     (twins,) = [p for p in lint(without_looks(apart)) if p.code == "TG702" and p.pointer == "/rules/A2"]
     assert '"A1"' in twins.message or "'A1'" in twins.message
+
+
+def test_what_makes_the_looks_of_a_class_is_taken_or_left_together(ducks: Tree) -> None:
+    """Half of it would be a class with a rule beside its looks."""
+    split = apply(ducks, edits.add_look(ducks, "Smew", "redhead"))
+    split = apply(split, edits.point_rule(split, "Mallard", "bill", "gray"))
+    split = apply(split, edits.rename_class(split, FEMALE, "hen"))
+    units = units_of(ducks, difference(ducks, split))
+    looks = [unit for unit in units if len(unit.changes) > 1]
+    assert len(units) == 3
+    assert [[change.kind for change in unit.changes] for unit in looks] == [["class_added", "look_changed"]]
+    alone = apply(ducks, take(ducks, units, [looks[0].number]))
+    assert alone.looks["Smew"] == ("Smew", "redhead")
+    assert alone.rules[:3] == ducks.rules[:3]
+    renamed = apply(ducks, edits.rename_class(ducks, "Smew", "drake"))
+    renamed = apply(renamed, (LookChanged(class_name="drake", old="", new="Smew"),))
+    assert len(units_of(ducks, difference(ducks, renamed))) == 1
