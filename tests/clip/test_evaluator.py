@@ -167,7 +167,7 @@ OPTIONAL = {
     "reason",  # why the mean recall has no interval
     *("decision_parameters", "rules", "shuffled_columns", "test_against", "separated_by", "cost", "advice", "fit"),
     *("compute", "adapt", "exclude"),
-    *("logit_scale_assumed", "files", "sets", "label_errors", "luck", "clusters", "standard_error"),
+    *("logit_scale_assumed", "files", "sets", "label_errors", "luck", "clusters", "standard_error", "looks"),
     *("balanced_accuracy", "confusion", "calibration", "information", "shared", "pairs", "together", "without"),
 }
 
@@ -175,7 +175,7 @@ OPTIONAL = {
 def test_the_schema_describes_every_key_requires_it_and_allows_no_other() -> None:
     schema = json.loads(read_schema("score"))
     objects, optional = list(_objects(schema)), set[str]()
-    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 48)
+    assert (schema["$id"], len(objects)) == ("urn:treegen:score:1", 49)
     for entry in objects:
         assert entry["additionalProperties"] is False
         left = set(entry["properties"]) - set(entry["required"])

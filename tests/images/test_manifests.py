@@ -72,6 +72,18 @@ def test_cards_name_their_columns_and_their_folder(tmp_path: Path, draw: Draw, p
     assert found[0].below(domain.images.root) == "base1-4.png"
 
 
+@pytest.mark.parametrize(("column", "settings"), [("look", ()), ("sex", (("look", "sex"),))])
+def test_a_column_names_the_look_that_a_picture_shows(
+    tmp_path: Path, draw: Draw, pond: Make, column: str, settings: tuple[tuple[str, str], ...]
+) -> None:
+    for number in range(2):
+        draw(f"{number}.png", number)
+    table = tmp_path / "images.csv"
+    table.write_text(f"path,label,{column}\n0.png,Swan, male \n1.png,Newt,\n", encoding="utf-8")
+    found = list_images(pond(manifest=table, columns=settings)).images
+    assert [(i.name, i.look) for i in found] == [("0.png", "male"), ("1.png", "")]
+
+
 def test_unknown_labels_and_missing_files_are_named_and_counted(tmp_path: Path, draw: Draw, pond: Make) -> None:
     draw("a.png", 1)
     (tmp_path / "folder.png").mkdir()

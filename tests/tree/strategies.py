@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 from treegen.tree.changes import ChangeError, MutableTree, apply
-from treegen.tree.changes.classes import ClassAdded, ClassesReordered, ClassRemoved, ClassRenamed, RuleChanged
+from treegen.tree.changes.classes import (
+    ClassAdded,
+    ClassesReordered,
+    ClassRemoved,
+    ClassRenamed,
+    LookChanged,
+    RuleChanged,
+)
 from treegen.tree.changes.groups import GroupAdded, GroupRemoved, GroupRenamed, GroupsReordered, PromptChanged
 from treegen.tree.changes.interface import Change, whole_class, whole_group
 from treegen.tree.changes.options import OptionAdded, OptionRemoved, OptionRenamed, OptionsReordered
@@ -14,6 +21,7 @@ from treegen.tree.model import ClassRule, Group, Tree
 
 WORDS = ("red", "blue", "green", "navy", "gray", "gold")
 GROUPS, CLASSES = ("g", "h", "i", "j"), ("X", "Y", "Z", "W", "V")
+LOOKS_OF = ("", "", "", "M", "N")  # most rules are of classes, some of the looks of M and N
 
 
 @st.composite
@@ -25,7 +33,11 @@ def trees(draw: st.DrawFn) -> Tree:
         for n in draw(st.lists(st.sampled_from(GROUPS), min_size=1, max_size=3, unique=True))
     )
     rules = tuple(
-        ClassRule(name=c, answers=tuple((g.name, draw(st.none() | st.integers(0, len(g.options) - 1))) for g in groups))
+        ClassRule(
+            name=c,
+            answers=tuple((g.name, draw(st.none() | st.integers(0, len(g.options) - 1))) for g in groups),
+            look_of=draw(st.sampled_from(LOOKS_OF)),
+        )
         for c in draw(st.lists(st.sampled_from(CLASSES), min_size=1, max_size=4, unique=True))
     )
     return Tree(domain="d", groups=groups, rules=rules)
@@ -41,7 +53,11 @@ def wild_trees(draw: st.DrawFn) -> Tree:
     )
     keys = st.lists(st.sampled_from(GROUPS), max_size=4, unique=True)
     rules = tuple(
-        ClassRule(name=c, answers=tuple((k, draw(st.none() | st.integers(0, 5))) for k in draw(keys)))
+        ClassRule(
+            name=c,
+            answers=tuple((k, draw(st.none() | st.integers(0, 5))) for k in draw(keys)),
+            look_of=draw(st.sampled_from((*LOOKS_OF, *CLASSES))),
+        )
         for c in draw(st.lists(st.sampled_from(CLASSES), max_size=4, unique=True))
     )
     return Tree(domain=draw(st.sampled_from(["d", "e"])), groups=groups, rules=rules)
@@ -75,16 +91,19 @@ def _change(draw: st.DrawFn, tree: Tree) -> Change:
             old=draft.answer(name, group) if before else None,
             new=draw(st.sampled_from([*options, None])),
         ),
-        lambda: ClassAdded(class_name=name, answers=answers, after=None),
+        lambda: ClassAdded(class_name=name, answers=answers, after=None, look_of=draw(st.sampled_from(LOOKS_OF))),
+        lambda: LookChanged(
+            class_name=name, old=draft.look_of.get(name, ""), new=draw(st.sampled_from(("", "M", "N")))
+        ),
         lambda: ClassRemoved(**whole_class(draft, name, None)),
         lambda: ClassRenamed(old=name, new=draw(st.sampled_from(CLASSES))),
-        lambda: ClassesReordered(old=tree.classes, new=tree.classes[::-1]),
+        lambda: ClassesReordered(old=tree.rows, new=tree.rows[::-1]),
         lambda: GroupAdded(
             group=group,
             prompt="new {}",
             options=(word, f"not {word}"),
             after=None,
-            answers=tuple((c, draw(st.sampled_from([word, None]))) for c in tree.classes),
+            answers=tuple((c, draw(st.sampled_from([word, None]))) for c in tree.rows),
         ),
         lambda: GroupRemoved(**whole_group(draft, group)),
         lambda: GroupRenamed(old=group, new=draw(st.sampled_from(GROUPS))),
@@ -96,7 +115,7 @@ def _change(draw: st.DrawFn, tree: Tree) -> Change:
 @st.composite
 def changed(draw: st.DrawFn, tree: Tree, most: int = 5, renames: bool = True) -> Branch:
     """The tree after up to `most` changes that fit; without `renames`, groups and classes keep their names."""
-    groups, classes = {g.name: g.name for g in tree.groups}, {c: c for c in tree.classes}
+    groups, classes = {g.name: g.name for g in tree.groups}, {c: c for c in tree.rows}
     for _ in range(draw(st.integers(0, most))):
         try:
             change = _change(draw, tree)

@@ -24,7 +24,7 @@ def slow(old: Tree, new: Tree) -> set[tuple[str, str]]:
 def test_answers_differ_by_their_words(one: Tree, other: Tree) -> None:
     changed = changed_parts(one, other)
     assert {(name, group) for name, group in changed.answers if other.group(group)} == slow(one, other)
-    assert changed.classes == set(other.classes) - set(one.classes)
+    assert changed.classes == set(other.rows) - set(one.rows)
     assert {g.name for g in other.groups if g != one.group(g.name)} == changed.groups
 
 

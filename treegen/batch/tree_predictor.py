@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from treegen.clip.arrays import Array
-    from treegen.clip.decisions import DecisionRule
+    from treegen.clip.decisions import DecisionRule, RuleInputs
     from treegen.clip.embedding.cache import EmbeddingCache
     from treegen.clip.encoders.interface import Encoder
 
@@ -27,6 +27,7 @@ class Answered:
         classes: names of the classes (K).
         groups: name and options of each group (G).
         predicted: index of the class with the highest score (N).
+        looks: the look of that class that the answers fit best, empty for a class without (N); `None` if none has any.
         scores: that score, 0 to 1 under the decision rule `mean` (N).
         options: index of each group's most probable option (G, N).
         probabilities: of these, 0 to 1 (G, N).
@@ -37,6 +38,7 @@ class Answered:
     classes: tuple[str, ...]
     groups: tuple[tuple[str, tuple[str, ...]], ...]
     predicted: "NDArray[np.int64]"
+    looks: tuple[str, ...] | None
     scores: "NDArray[np.float32]"
     options: "NDArray[np.int64]"
     probabilities: "NDArray[np.float32]"
@@ -46,7 +48,8 @@ class Answered:
     def columns(self) -> dict[str, Any]:
         """Return Arrow columns `predicted`, `score`, and `answers`: a struct of option and probability per group.
 
-        If the best classes were asked for also `top`, a list of structs of class and score.
+        If a class has looks also `predicted_look`; if the best classes were asked for also `top`, a list of structs of
+        class and score.
         """
         import pyarrow as pa
 
@@ -60,6 +63,7 @@ class Answered:
         classes = pa.array(self.classes, pa.string())
         columns = {
             "predicted": classes.take(pa.array(self.predicted)),
+            **({"predicted_look": pa.array(self.looks, pa.string())} if self.looks is not None else {}),
             "score": pa.array(self.scores, pa.float32()),
             "answers": pa.StructArray.from_arrays(answers, names=[name for name, _ in self.groups]),
         }
@@ -121,12 +125,21 @@ class Scorer:
             classes=tree.classes,
             groups=tuple((g.name, g.options) for g in tree.groups),
             predicted=scores.argmax(1),
+            looks=self._looks(evidence, scores.argmax(1)),
             scores=scores.max(1),
             options=np.stack([part.argmax(1) for part in parts]),
             probabilities=np.stack([part.max(1) for part in parts]),
             best=best,
             best_scores=np.take_along_axis(scores, best, axis=1),
         )
+
+    def _looks(self, evidence: "RuleInputs", predicted: "NDArray[np.int64]") -> tuple[str, ...] | None:
+        if evidence.looks is None:
+            return None
+        from treegen.clip.looks import rules_of
+
+        names = [rule.name if rule.look_of else "" for rule in rules_of(self._classifier.tree)]
+        return tuple(names[row] for row in evidence.rows_of(predicted.tolist()))
 
 
 def _refuse_to_learn(rule: "DecisionRule") -> NoReturn:

@@ -136,10 +136,12 @@ def _candidates(questions: "GuidedQuestions") -> str:
 
 def _show_result(questions: "GuidedQuestions") -> None:
     from treegen.cli.output import percent, say
+    from treegen.tree.model import look_title
 
     result = questions.result()
     say()
-    say(f"{result.class_name}, {percent(result.probability)}: {_REASONS[result.reason]} ({result.questions} asked).")
+    shown = look_title(result.class_name, result.look)
+    say(f"{shown}, {percent(result.probability)}: {_REASONS[result.reason]} ({result.questions} asked).")
     for group, option in result.rule:
         say(f"   {group}: {option or 'no answer'}")
     for path in result.pictures:
@@ -206,6 +208,8 @@ def _ask_program(questions: "GuidedQuestions") -> None:
             _send(event="error", message=f"{error}; {error.tip}" if error.tip else str(error))
     result = asdict(questions.result())
     result["class"], result["rule"] = result.pop("class_name"), dict(result["rule"])
+    if not result["look"]:
+        del result["look"]
     _send(event="result", **{**result, "pictures": [str(path) for path in result["pictures"]]})
 
 

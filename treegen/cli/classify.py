@@ -62,7 +62,8 @@ def command(
     if any(result.ranking and result.fits is None for result in results):
         tell("note: which images fit no class is unknown until `treegen score` has fitted a threshold on dev")
     if as_json:
-        print_json([{**asdict(r), "path": str(r.path)} for r in results])
+        plain = ({**asdict(r), "path": str(r.path)} for r in results)
+        print_json([{key: value for key, value in each.items() if key != "look" or value} for each in plain])
     for result in results:
         if result.failure:
             tip = f"`treegen embed {result.path} --tree {tree.path} -o OUT` labels all pictures of a folder"
@@ -91,15 +92,17 @@ def _show_second(result: "Classification") -> None:
 
 def _show(result: "Classification", top: int) -> None:
     from treegen.cli.output import percent, say
+    from treegen.tree.model import look_title
 
     groups = len(result.answers)
     (label, best), *runners_up = result.ranking[:top]
     scale = {"mean": "", "sum": f" of {groups}", "bayes": ""}.get(result.rule, f" by {result.rule}")
-    verdict = f"unsure, perhaps {label}" if result.unsure else label
+    shown = look_title(label, result.look)
+    verdict = f"unsure, perhaps {shown}" if result.unsure else shown
     if result.second and result.unsure:
-        verdict = f"for a person, perhaps {label}"
+        verdict = f"for a person, perhaps {shown}"
     if result.fits is False:
-        verdict = f"fits no class, nearest {label}"
+        verdict = f"fits no class, nearest {shown}"
 
     def number(score: float) -> str:
         return percent(score) if result.rule == "bayes" else f"{score:.2f}"

@@ -261,4 +261,11 @@ def show_diagnosis(dev: Diagnosis, *, groups: bool = False, full: bool = True) -
         ],
         right=(1, 2, 3),
     )
+    if looks := dev.get("looks"):
+        say()
+        table(
+            ("look (dev split)", "recall", "95 % interval", "n"),
+            [(f"{e['name']}: {e['look']}", percent(e["recall"]), interval(e["interval"]), e["n"]) for e in looks],
+            right=(1, 2, 3),
+        )
     show_advice(dev)

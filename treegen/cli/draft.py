@@ -90,7 +90,7 @@ def command(llm: LlmChoice, encoder: EncoderChoice, **values: Any) -> None:
     show_problems(fold(drafted.conversation.problems), str(workspace.path), err=True)
     tree, number = drafted.tree, drafted.revision.id
     if not options.as_json:
-        say(f"wrote {workspace.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {number}")
+        say(f"wrote {workspace.path}: {len(tree.groups)} groups, {len(tree.classes)} classes, revision {number}")
     alike = [p for p in drafted.conversation.problems if p.code == "TG506"]
     scoring = options.scores(workspace) and not alike
     score = show_notes(score_tree(workspace, tree)).score if scoring else None

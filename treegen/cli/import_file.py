@@ -64,6 +64,6 @@ def _show(result: "ImportResult", as_json: bool) -> None:
     say()
     errors = result.report.errors
     tree = result.tree
-    say(f"wrote {result.path}: {len(tree.groups)} groups, {len(tree.rules)} classes, revision {result.revision.id}")
+    say(f"wrote {result.path}: {len(tree.groups)} groups, {len(tree.classes)} classes, revision {result.revision.id}")
     if errors:
         tell(f"{counted(errors, 'error')} to repair: edit {result.path}, then `treegen check {result.path}`")

@@ -13,6 +13,7 @@ from treegen.clip.compute.joining import ONE_VIEW, ViewJoin
 from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.decisions import MEAN, FittedRule, RuleInputs
 from treegen.clip.embedding.texts import embed_texts
+from treegen.clip.looks import Looks, rules_of
 from treegen.clip.questions.prediction_sets import SetLimits
 from treegen.clip.streaming import SLICE, in_chunks, predict
 from treegen.clip.text_checks import length_problems, refuse_long
@@ -40,11 +41,13 @@ class Label:
     Attributes:
         ranking: the best classes with their scores, best first.
         answers: of each group.
+        look: the look of the best class that the answers fit best; empty if it has no looks.
         possible: the classes of its prediction set, best first; `None` if none was asked for.
     """
 
     ranking: Ranking
     answers: Answers
+    look: str
     possible: tuple[str, ...] | None
 
 
@@ -55,6 +58,7 @@ class TreeClassifier:
         tree: its groups are asked.
         decision: how their answers become scores.
         matrix: the rules (K, Q), as `scoring.rule_matrix` gives them, in the library and on the device of the texts.
+        looks: which rows are looks of which class; `None` if each is a class.
         sizes: number of options of each group (G).
         classes: their order in scores and predictions (K).
         join: how several views of an image are joined.
@@ -90,7 +94,7 @@ class TreeClassifier:
         self.join, self._name_prompts = join, name_prompts
         self.tree, self.decision, self._texts, self._names, self._scale = tree, decision, texts, names, logit_scale
         self.sizes = tuple(len(group.options) for group in tree.groups)
-        self.matrix = like(scoring.rule_matrix(tree, classes), texts)
+        self.matrix, self.looks = like(scoring.rule_matrix(tree, classes), texts), Looks.of(tree, classes)
         self.classes = tree.classes if classes is None else tuple(classes)
 
     @classmethod
@@ -140,6 +144,7 @@ class TreeClassifier:
             names=self._name_logits(features),
             options=tuple(group.options for group in self.tree.groups),
             classes=self.classes,
+            looks=self.looks,
         )
 
     def _answers(self, features: Array) -> tuple[Array, Array]:
@@ -166,7 +171,7 @@ class TreeClassifier:
 
     def predict(self, features: Array) -> "NDArray[np.int64]":
         """Return the class of each image (B), of features (B, D); the mean rule keeps only a few images' logits."""
-        if features.ndim > 2:
+        if features.ndim > 2 or self.looks:
             return np.concatenate([scores.argmax(1) for scores in self.score_slices(features)])
         if self.decision.rule.name != "mean":
             predictions: NDArray[np.int64] = to_numpy(self.decision.scores(self.evidence(features))).argmax(1)
@@ -211,9 +216,10 @@ class Labeller:
         """
         evidence = self._classifier.evidence(self._features(images, digests))
         scores = self._classifier.decision.scores(evidence)
+        rows = evidence.rows_of(scores.argmax(1))
         return [
-            _label(self._classifier.tree, p, s, top, limits) if np.isfinite(s).all() else None
-            for p, s in zip(evidence.probabilities, scores, strict=True)
+            _label(self._classifier.tree, row, p, s, top, limits) if np.isfinite(s).all() else None
+            for row, p, s in zip(rows, evidence.probabilities, scores, strict=True)
         ]
 
     def _features(self, images: Sequence["Image"], digests: Sequence[str] | None) -> "NDArray[np.float32]":
@@ -225,15 +231,23 @@ class Labeller:
 
 
 def _label(
-    tree: Tree, probabilities: "NDArray[np.float32]", scores: "NDArray[np.float64]", top: int, limits: SetLimits | None
+    tree: Tree,
+    row: int,
+    probabilities: "NDArray[np.float32]",
+    scores: "NDArray[np.float64]",
+    top: int,
+    limits: SetLimits | None,
 ) -> Label:
+    """Label one image; `row` is that of the best class in the rule matrix."""
+    classes = tree.classes
     order = (-scores).argsort(kind="stable")
     best = order[:top]
-    ranking = tuple(zip([tree.classes[k] for k in best], scores[best].tolist(), strict=True))
-    answers, sizes, rule = [], tuple(len(group.options) for group in tree.groups), tree.rules[best[0]]
+    ranking = tuple(zip([classes[k] for k in best], scores[best].tolist(), strict=True))
+    answers, sizes, rule = [], tuple(len(group.options) for group in tree.groups), rules_of(tree)[row]
     for group, part in zip(tree.groups, scoring.split_groups(probabilities, sizes), strict=True):
         index = int(part.argmax())
         answers.append((group.name, group.options[index], float(part[index]), tree.word(rule, group.name)))
     members = None if limits is None else limits.members(scores[None])[0]
-    possible = None if members is None else tuple(tree.classes[k] for k in order if members[k])
-    return Label(ranking=ranking, answers=tuple(answers), possible=possible)
+    possible = None if members is None else tuple(classes[k] for k in order if members[k])
+    look = rule.name if rule.look_of else ""
+    return Label(ranking=ranking, answers=tuple(answers), look=look, possible=possible)

@@ -17,7 +17,7 @@ from treegen.clip.decisions import MEAN, RULES, DecisionRule, FittedRule, RuleIn
 from treegen.clip.decisions.abstaining import least_fit
 from treegen.clip.decisions.comparing import compare_rules
 from treegen.clip.decisions.comparing import held_out_scores as scores_of_held_out
-from treegen.clip.diagnosis.diagnose import diagnose
+from treegen.clip.diagnosis.diagnose import diagnose, look_recalls
 from treegen.clip.diagnosis.group_report import group_predictions
 from treegen.clip.diagnosis.label_errors import find_label_errors
 from treegen.clip.diagnosis.mistakes import Mistake, find_mistakes
@@ -261,6 +261,7 @@ class Evaluator:
             names=self._name_logits(features) if names else None,
             options=tuple(group.options for group in tree.groups),
             classes=classifier.classes,
+            looks=classifier.looks,
         )
 
     def _classifier(self, tree: Tree, decision: FittedRule = MEAN, *, names: bool) -> TreeClassifier:
@@ -475,6 +476,7 @@ class Evaluator:
         """Return the `dev` entry of the score document: all that feedback and language models may see."""
         dev = self.parts["dev"]
         answers = self.answer(tree, self.features(tree, "dev"))
+        looks = look_recalls(dev.images, self.domain.classes, dev.labels, answers.predictions)
         entry = {
             **accuracy_of(dev.labels, answers.predictions, dev.clusters),
             **diagnose(
@@ -490,6 +492,7 @@ class Evaluator:
             ),
             "fit": least_fit(answers.scores, dev.labels),
             "label_errors": self._label_errors(answers),
+            **({"looks": looks} if looks else {}),
         }
         return cast(Diagnosis, entry)  # mypy cannot see which keys the parts lack
 
@@ -534,6 +537,7 @@ class Evaluator:
             obstacle=self.obstacle,
             progress=self._progress,
             predict=None if additive else partial(self._predict_dev, tree),
+            predict_looks=partial(self._predict_dev, tree),
         )
         return preview(context, tree, variants)
 

@@ -6,7 +6,7 @@ Rounding then differs from that of a full score. Where it could decide, the full
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -80,6 +80,7 @@ class PreviewContext:
         predict: predictions (B) of a tree that can be scored, for decision rules other than the mean, which
             look at more than the probabilities of the options.
         clusters: the cluster of each image (B), which the tests then count; `None`: there are none.
+        predict_looks: the same for trees in which classes have looks, whose scores are no sum either.
     """
 
     labels: tuple[int, ...]
@@ -90,6 +91,7 @@ class PreviewContext:
     progress: Progress
     predict: "Callable[[Tree], NDArray[np.int64]] | None" = None
     clusters: tuple[int, ...] | None = None
+    predict_looks: "Callable[[Tree], NDArray[np.int64]] | None" = None
 
 
 def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) -> tuple[Preview, ...]:
@@ -108,6 +110,8 @@ def preview(context: PreviewContext, tree: Tree, variants: Sequence[Variant]) ->
     texts = dict.fromkeys(text for each in scorable for text in each.prompts())
     if texts:
         context.embed(tuple(texts))
+    if any(each.looks for each in scorable):
+        context = replace(context, predict=context.predict_looks)
     # If the current tree cannot be scored, the first that can is as good a start for the scores of the others.
     judge = _Judge(context, scorable[0]) if scorable else None
     before = judge.right(tree) if judge and has_before else None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from treegen.clip.arrays import Array, double, namespace
+from treegen.clip.looks import rules_of
 from treegen.errors import ProblemsError
-from treegen.text import show
-from treegen.tree.model import ClassRule, Tree
+from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,6 +89,8 @@ def split_groups(columns: Array, sizes: tuple[int, ...]) -> tuple[Array, ...]:
 def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np.float32]":
     """Return the rules as M (K, Q), float32: 1 at the class's option; 1/len(options) over the group of a null answer.
 
+    A class that has looks has a row for each of them, see `treegen.clip.looks`.
+
     Args:
         tree: its rules.
         classes: whose rules, in which order (K); as in the tree if not given.
@@ -96,7 +98,7 @@ def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np
     Raises:
         ProblemsError: an index is out of range, or a class has no rule.
     """
-    rules = tree.rules if classes is None else _rules_of(tree, classes)
+    rules = rules_of(tree, classes)
     names, sizes = [group.name for group in tree.groups], np.array([len(group.options) for group in tree.groups], int)
     rows = [tuple(map(dict(rule.answers).get, names)) for rule in rules]
     indices = np.array(rows, float).reshape(len(rules), len(names))  # (K, G); a null becomes NaN
@@ -112,16 +114,6 @@ def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np
     places = (np.cumsum(sizes) - sizes + indices)[~null].astype(int)
     matrix[np.nonzero(~null)[0], places] = 1
     return matrix
-
-
-def _rules_of(tree: Tree, classes: Sequence[str]) -> list[ClassRule]:
-    """Return the rules of these classes, in their order."""
-    rules = {rule.name: rule for rule in tree.rules}
-    missing = [name for name in classes if name not in rules]
-    if missing:
-        message = f"the tree has no rule for {', '.join(map(show, missing[:5]))}"
-        raise ProblemsError(message, "`treegen check` lists all problems of the tree")
-    return [rules[name] for name in classes]
 
 
 def answered(matrix: Array) -> Array:

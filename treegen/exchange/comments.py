@@ -135,7 +135,7 @@ def check_comments(tree: Tree, text: str) -> Comments:
     contradictions: list[str] = []
     unchecked: list[tuple[int, str]] = []
     agreed = 0
-    classes = {normalise(name): name for name in tree.classes}
+    classes = {normalise(name): name for name in tree.rows}
     for remark in remarks_in(text):
         place = _place(tree, remark.path)
         if place is None:

@@ -66,11 +66,12 @@ def export_tree(
         InputError: no such format, or the tree cannot be written in it.
         ProblemsError, ModelError: see `tensors_bytes`.
     """
-    notes = _rule_notes(tree, form, domain)
+    notes = (*_rule_notes(tree, form, domain), *_look_notes(tree, form))
     if form in TEXTS:
         return ExportResult(files=(("", TEXTS[form](tree)),), notes=(*notes, *_compute_notes(form, domain)))
     if form == "clip-benchmark":
-        order, notes = _counted_order(domain)
+        order, counted = _counted_order(domain)
+        notes = (*counted, *_look_notes(tree, form))
         return ExportResult(files=tuple(clip_benchmark_files(tree, order).items()), notes=notes)
     if form != "safetensors":
         raise refuse_unknown_format(form)
@@ -124,6 +125,15 @@ def _rule_notes(tree: Tree, form: str, domain: Domain | None) -> tuple[str, ...]
         f"{domain.name} uses the decision rule {domain.decision.rule}, but {form} always uses the mean: "
         "its labels differ from those of `treegen classify`, and so does its accuracy",
     )
+
+
+def _look_notes(tree: Tree, form: str) -> tuple[str, ...]:
+    """Note what becomes of the looks of classes in a format that has no word for them."""
+    if not tree.looks:
+        return ()
+    if form in ("descriptors", "clip-benchmark"):
+        return (f"{form} has one list of prompts for each class: those of its looks are joined",)
+    return ("other readers of the article's dict take each look for a class",) if form == "article" else ()
 
 
 def _compute_notes(form: str, domain: Domain | None) -> tuple[str, ...]:

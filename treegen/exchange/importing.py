@@ -16,7 +16,7 @@ from treegen.history.store import Revision, Store
 from treegen.text import printable, show
 from treegen.tree.document import digest_of, save
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import check_data, check_text
+from treegen.tree.validation.checks import check_data, check_text, looks_in
 from treegen.workflow.check import check_tree
 
 
@@ -67,12 +67,17 @@ def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = ""
     from_domain = (domain.name, domain_from) if domain else None
     name, origin = from_domain or article.domain or (printable(path.stem).strip() or "imported", "the file's name")
     rules = article.data.get("rules")
-    classes = list(rules) if isinstance(rules, dict) else []
-    matched = match_classes(classes, domain.classes if domain else None, domain.aliases if domain else ())
+    looks = looks_in(article.data)
+    named = [looks.get(str(name), str(name)) for name in rules] if isinstance(rules, dict) else []
+    matched = match_classes(
+        list(dict.fromkeys(named)), domain.classes if domain else None, domain.aliases if domain else ()
+    )
     data = {"domain": name, **{k: v for k, v in article.data.items() if k not in ("domain", "$schema")}}
     comments = article_comments(_tree_of(path, data, None), source)
     if isinstance(rules, dict):
-        data["rules"] = {matched.names[c]: rule for c, rule in rules.items()}
+        data["rules"] = {c if c in looks else matched.names[c]: rule for c, rule in rules.items()}
+        if looks:
+            data["looks"] = {matched.names.get(c, c): some for c, some in data["looks"].items()}
     tree = _tree_of(path, data, domain)
     notes = [*source.notes, *worded_note(article.worded)]
     if "review" in source.data:
@@ -84,7 +89,7 @@ def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = ""
         form=f"a tree in {source.syntax}",
         domain=name,
         domain_from=origin,
-        classes=len(tree.rules),
+        classes=len(tree.classes),
         groups=len(tree.groups),
         comments=comments,
         missing=matched.missing,

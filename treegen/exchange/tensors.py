@@ -31,6 +31,9 @@ def tensors_bytes(
     given an option, and below that given null; `likelihood_rows` (K, Q + G) float32, 1 at the rows of the class;
     `log_priors` (K) float32; and in the metadata `exponent`.
 
+    If a class has looks, these have a row for each look, and the metadata a list `rows` of its class and look: the
+    score of a class is the best of its rows, its probability the sum of theirs.
+
     Raises:
         ProblemsError: a filled prompt exceeds the encoder's context length, or an index is out of range.
         ModelError: the encoder failed.
@@ -39,6 +42,7 @@ def tensors_bytes(
     from safetensors.numpy import save
 
     from treegen.clip.embedding.texts import embed_texts
+    from treegen.clip.looks import rules_of
     from treegen.clip.scoring import answer_counts, answered, rule_matrix
     from treegen.clip.text_checks import length_problems, refuse_long
 
@@ -52,10 +56,11 @@ def tensors_bytes(
     if posterior is not None:
         tensors |= _posterior_tensors(tree, matrix, dict(posterior.parameters))
     metadata = {
-        "format": 1,
+        "format": 2 if tree.looks else 1,
         "domain": tree.domain,
         "digest": digest_of(tree),
         "classes": tree.classes,
+        **({"rows": [{"class": rule.class_name, "look": rule.name} for rule in rules_of(tree)]} if tree.looks else {}),
         "groups": [{"name": g.name, "prompt": g.prompt, "options": g.options} for g in tree.groups],
         "logit_scale": encoder.logit_scale,
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "precision": encoder.precision},
@@ -74,6 +79,7 @@ def _posterior_tensors(
 
     from treegen.clip.decisions import RuleInputs
     from treegen.clip.decisions.bayes import answer_rows, likelihoods, log_priors
+    from treegen.clip.looks import Looks
 
     nothing = np.zeros((0, matrix.shape[1]))
     inputs = RuleInputs(
@@ -84,6 +90,7 @@ def _posterior_tensors(
         sizes=tuple(len(group.options) for group in tree.groups),
         options=tuple(group.options for group in tree.groups),
         classes=tree.classes,
+        looks=Looks.of(tree),
     )
     return {
         "likelihoods": likelihoods(inputs, parameters).astype(np.float32),

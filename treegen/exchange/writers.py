@@ -28,7 +28,10 @@ def article_text(tree: Tree) -> str:
         lines += ['            "options": [']
         lines += [f"                {_quoted(option)},  # {index}" for index, option in enumerate(group.options)]
         lines += ["            ],", "        },"]
-    lines += ["    },", f"    {_quoted(tree.domain + '_rules')}: {{"]
+    lines.append("    },")
+    if tree.looks:
+        lines.append(f'    "looks": {json.dumps(content["looks"], ensure_ascii=False)},')
+    lines.append(f"    {_quoted(tree.domain + '_rules')}: {{")
     for rule in tree.rules:
         lines.append(f"        {_quoted(rule.name)}: {{")
         lines += [f"            {_quoted(name)}: {index},{_remark(tree, rule, name)}" for name, index in rule.answers]
@@ -63,12 +66,13 @@ def _identifier(name: str) -> str:
 
 
 def prompts_of(tree: Tree) -> dict[str, list[str]]:
-    """Return class -> its filled prompts, one per answer that is not null."""
+    """Return class -> its filled prompts, one per answer that is not null; those of all its looks, each once."""
     filled = {group.name: group.fill() for group in tree.groups}
-    return {
-        rule.name: [filled[group.name][index] for group in tree.groups if (index := rule.get(group.name)) is not None]
-        for rule in tree.rules
-    }
+    prompts: dict[str, dict[str, None]] = {name: {} for name in tree.classes}
+    for rule in tree.rules:
+        answers = ((group.name, rule.get(group.name)) for group in tree.groups)
+        prompts[rule.class_name] |= dict.fromkeys(filled[name][index] for name, index in answers if index is not None)
+    return {name: list(texts) for name, texts in prompts.items()}
 
 
 def descriptors_text(tree: Tree) -> str:
@@ -79,15 +83,19 @@ def descriptors_text(tree: Tree) -> str:
 def csv_text(tree: Tree) -> str:
     """Return one line per class and one column per group, with options in the cells (RFC 4180); null is empty.
 
+    If a class has looks, a second column names them, with a line for each.
+
     A cell that a spreadsheet would take for a formula starts with an apostrophe, which the import removes. Prompts are
     not included.
     """
     out = StringIO(newline="")
     writer = csv.writer(out)  # CRLF, and quotation marks only where needed, as in RFC 4180
-    writer.writerow(["class", *(safe_cell(group.name) for group in tree.groups)])
+    look = ("look",) if tree.looks else ()
+    writer.writerow(["class", *look, *(safe_cell(group.name) for group in tree.groups)])
     for rule in tree.rules:
         words = (tree.word(rule, group.name) or "" for group in tree.groups)
-        writer.writerow([safe_cell(rule.name), *map(safe_cell, words)])
+        names = (rule.class_name, rule.name if rule.look_of else "") if look else (rule.name,)
+        writer.writerow([*map(safe_cell, names), *map(safe_cell, words)])
     return out.getvalue()
 
 
@@ -129,11 +137,11 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {{
 {groups}
 }}
 
-#: class -> index of its option in every group, None where the group says nothing about it
+#: class{or_look} -> index of its option in every group, None where the group says nothing about it
 RULES: dict[str, dict[str, int | None]] = {{
 {rules}
 }}
-
+{looks}
 
 def filled_prompts() -> dict[str, list[str]]:
     """The texts to embed, by group, in the order of the options."""
@@ -156,12 +164,17 @@ def class_scores(probabilities: Mapping[str, Sequence[float]]) -> dict[str, floa
     for name, (_, options) in GROUPS.items():
         if name not in probabilities or len(probabilities[name]) != len(options):
             raise ValueError(f"the group {{name!r}} needs {{len(options)}} probabilities")
-    scores = {{}}
+    scores{annotation} = {{}}
     for label, rule in RULES.items():
         given = [probabilities[name][i] for name in GROUPS if (i := rule.get(name)) is not None]
-        scores[label] = sum(given) / max(1, len(given))
+        {reduction}
     return scores
 '''
+
+
+_BEST: Final = """\
+name, score = LOOKS.get(label, label), sum(given) / max(1, len(given))
+        scores[name] = max(score, scores.get(name, 0.0))  # the best look of a class is its score"""
 
 
 def python_text(tree: Tree) -> str:
@@ -175,6 +188,7 @@ def python_text(tree: Tree) -> str:
     rules = [
         f"    {_literal(r.name)}: {{{', '.join(f'{_literal(n)}: {i}' for n, i in r.answers)}}}," for r in tree.rules
     ]
+    looks = [f"    {_literal(r.name)}: {_literal(r.look_of)},\n" for r in tree.rules if r.look_of]
     return _MODULE.format(
         domain=_literal(tree.domain)[1:-1],
         digest=digest_of(tree),
@@ -182,6 +196,10 @@ def python_text(tree: Tree) -> str:
         digest_text=_literal(digest_of(tree)),
         groups="\n".join(groups),
         rules="\n".join(rules),
+        or_look=" (or look)" if tree.looks else "",
+        looks="".join(["\n#: look -> its class\nLOOKS: dict[str, str] = {\n", *looks, "}\n"]) if looks else "",
+        annotation=": dict[str, float]" if looks else "",
+        reduction=_BEST if looks else "scores[label] = sum(given) / max(1, len(given))",
     )
 
 

@@ -166,6 +166,16 @@ class Luck(TypedDict):
     standard_error: NotRequired[float]
 
 
+class LookRecall(TypedDict):
+    """The images of one look of a class, as the image set names it, and how many of them have the right class."""
+
+    name: str
+    look: str
+    n: int
+    recall: float
+    interval: list[float]
+
+
 class Diagnosis(Accuracy, Findings, Calibrated):
     """The dev split: all that feedback and language models may see."""
 
@@ -173,6 +183,7 @@ class Diagnosis(Accuracy, Findings, Calibrated):
 
     fit: NotRequired[Fit | None]
     label_errors: NotRequired[list[DoubtfulLabel]]
+    looks: NotRequired[list[LookRecall]]
 
 
 class ScoredBy(TypedDict):

@@ -28,7 +28,7 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     if not root.is_dir():
         what = "a file, not a folder" if root.exists() else "no such image folder"
         raise InputError(f"{root}: {what}", "correct `hf` below [images] in domain.toml")
-    columns = {"path": "file_name", "label": "label", "split": "split", "crop": "crop", "cluster": "cluster"}
+    columns = {"path": "file_name"} | {name: name for name in ("label", "split", "crop", "cluster", "look")}
     columns |= dict(settings.columns)
     index, tables = PictureIndex(folder=root, tip=f"paths are relative to {root}"), metadata_tables(root)
     for table in tables:

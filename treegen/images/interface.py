@@ -61,6 +61,7 @@ class LabelledImage:
         split: the split that the set itself names.
         part: what it is used for by `splitting.parts_of`; `None` where hash and seed decide.
         cluster: the object that several pictures show, or where else they come from; empty if the set does not say.
+        look: the look of the class that it shows, for diagnosis; empty if the set does not say.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class LabelledImage:
     split: SplitName | None = None
     part: PartName | None = None
     cluster: str = ""
+    look: str = ""
 
     @property
     def name(self) -> str:

@@ -164,7 +164,7 @@ class PictureIndex:
 
 def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """See `Reader`. Paths are relative to the manifest's folder, or to `folder` if the settings give one."""
-    columns = {name: name for name in ("path", "label", "split", "crop", "cluster")} | dict(settings.columns)
+    columns = {name: name for name in ("path", "label", "split", "crop", "cluster", "look")} | dict(settings.columns)
     table = settings.source
     if table.suffix.lower() == ".parquet" and table.is_file() and holds_pictures(table):
         yield from read_parquet(table, columns, split_of_file(table, table.parent), labels, findings)
@@ -196,7 +196,7 @@ def read_table(
     Args:
         table: the file.
         folder: what its paths are relative to.
-        columns: the table's names for `path`, `label`, `split`, `crop` and `cluster`.
+        columns: the table's names for `path`, `label`, `split`, `crop`, `cluster` and `look`.
         labels: finds their classes.
         findings: collects what is left out.
         index: the picture files of the set, and what this and other tables have named of them.
@@ -233,7 +233,8 @@ def read_table(
             findings.leave_out(path, f"not a file ({place})", exists=False)
         elif path and regular(path, findings):
             cluster = row.get(columns["cluster"], "").strip()
-            image = LabelledImage(path=path, label=class_index, split=split, crop=crop, cluster=cluster)
+            look = row.get(columns["look"], "").strip()
+            image = LabelledImage(path=path, label=class_index, split=split, crop=crop, cluster=cluster, look=look)
             index.add(image, label, place)
     for column in sorted(splits.keys() - others):
         listed = ", ".join(f"{count} {split}" for split, count in splits[column].items())

@@ -138,7 +138,8 @@ def load_seed(workspace: Workspace) -> Tree:
     """Return the tree of the file.
 
     Raises:
-        InputError: the domain's decision rule is not `mean`, which is what a search improves, or it asks for views.
+        InputError: the domain's decision rule is not `mean`, which is what a search improves, or it asks for views; a
+            class has looks.
         ProblemsError: the tree has errors.
     """
     tree, _ = workspace.load()
@@ -149,6 +150,9 @@ def load_seed(workspace: Workspace) -> Tree:
     if not compute.plain:
         message = f"the search looks at each image once, and [compute] of domain.toml is {compute.words}"
         raise InputError(message, "remove the table for the search, and run `treegen score --compute all` afterwards")
+    if tree.looks:
+        message = f"the search knows one rule for each class, and {show(next(iter(tree.looks)))} has looks"
+        raise InputError(message, "change a tree with looks by `treegen review` or `treegen revise`")
     return tree
 
 

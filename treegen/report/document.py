@@ -186,11 +186,14 @@ class _Builder:
     classes: Sequence[str]
     album: Album
     mistakes: "Sequence[Mistake]"
-    rules: Mapping[str, ClassRule] = field(init=False)
+    rules: Mapping[str, Sequence[ClassRule]] = field(init=False)
     room: int = _ROOM
 
     def __post_init__(self) -> None:
-        self.rules = {rule.name: rule for rule in self.evaluation.tree.rules}
+        by_class: dict[str, list[ClassRule]] = {}
+        for rule in self.evaluation.tree.rules:
+            by_class.setdefault(rule.class_name, []).append(rule)
+        self.rules = by_class
 
     def fit(self, costs: Sequence[int], most: int) -> int:
         """Return how many of the first items fit into the page and into `most`, and take their room."""
@@ -344,8 +347,13 @@ def _separated(builder: _Builder, true: int, predicted: int) -> tuple[dict[str, 
     from treegen.clip.diagnosis.diagnose import separating
 
     tree, rules = builder.evaluation.tree, [builder.rules[builder.classes[k]] for k in (true, predicted)]
-    groups = separating(builder.evaluation.groups, builder.evaluation.dev.labels, true, predicted)
-    return tuple({**each, "options": [tree.word(rule, each["group"]) for rule in rules]} for each in groups)
+    groups = separating(builder.evaluation.groups, builder.classes[true], builder.classes[predicted])
+
+    def words(some: Sequence[ClassRule], group: str) -> str | None:
+        """Return the options of all looks of a class."""
+        return " or ".join(dict.fromkeys(word for rule in some if (word := tree.word(rule, group)))) or None
+
+    return tuple({**each, "options": [words(some, each["group"]) for some in rules]} for each in groups)
 
 
 def _length(separated: Sequence[Mapping[str, Any]], mistakes: "Sequence[Mistake]") -> int:
@@ -487,7 +495,7 @@ def _answers(builder: _Builder) -> tuple[ClassRule, ...]:
     tree = builder.evaluation.tree
     head = sum(len(group.name) + 10 for group in tree.groups)
     costs = [
-        sum(len(tree.word(rule, group.name) or "no answer") + 14 for group in tree.groups) + len(rule.name) + 30
+        sum(len(tree.word(rule, group.name) or "no answer") + 14 for group in tree.groups) + len(rule.title) + 30
         for rule in tree.rules
     ]
     return tree.rules[: max(0, builder.fit([head, *costs], _MOST["answers"]) - 1)]

@@ -45,6 +45,7 @@ class Prediction:
         margin: the score less that of the second class; 0 with a single class.
         by_name: the class that the class name alone predicts.
         answers: one for each group, in order.
+        predicted_look: the look of the predicted class that the answers fit best; empty if it has none.
     """
 
     image: LabelledImage
@@ -56,6 +57,7 @@ class Prediction:
     margin: float
     by_name: str
     answers: tuple[GroupAnswer, ...]
+    predicted_look: str = ""
 
 
 def predict_images(workspace: Workspace, named: Version, *, test: bool = False) -> list[Prediction]:
@@ -76,12 +78,14 @@ def _of_split(workspace: Workspace, named: Version, split: str) -> Iterator[Pred
 
     from treegen.clip.arrays import to_numpy
     from treegen.clip.diagnosis.group_report import group_predictions
+    from treegen.clip.looks import rules_of
 
     evaluator, domain = workspace.evaluator, workspace.domain
     assert domain.images is not None
     part = evaluator.parts[split]
     found = evaluator.answer(named.tree, evaluator.features(named.tree, split))
     groups = group_predictions(named.tree, domain.classes, part.labels, found.probabilities)
+    rules, rows = rules_of(named.tree, domain.classes), found.evidence.rows_of(found.predictions)
     scores = np.sort(to_numpy(found.scores), 1)
     margins = scores[:, -1] - scores[:, -2] if scores.shape[1] > 1 else np.zeros(len(scores))
     for i, (image, predicted, by_name) in enumerate(
@@ -93,6 +97,7 @@ def _of_split(workspace: Workspace, named: Version, split: str) -> Iterator[Pred
             split=split,
             true=domain.classes[image.label],
             predicted=domain.classes[predicted],
+            predicted_look=rules[rows[i]].name if rules[rows[i]].look_of else "",
             score=float(scores[i, -1]),
             margin=float(margins[i]),
             by_name=domain.classes[by_name],
@@ -110,12 +115,15 @@ def _of_split(workspace: Workspace, named: Version, split: str) -> Iterator[Pred
 
 def _records(predictions: Sequence[Prediction]) -> Iterator[dict[str, Any]]:
     """Yield one flat record for each image, all with the same keys in the same order."""
+    given, looks = any(each.image.look for each in predictions), any(each.predicted_look for each in predictions)
     for each in predictions:
         record: dict[str, Any] = {
             "image": each.name,
             "split": each.split,
             "class": each.true,
+            **({"look": each.image.look} if given else {}),
             "predicted": each.predicted,
+            **({"predicted_look": each.predicted_look} if looks else {}),
             "correct": each.predicted == each.true,
             "score": each.score,
             "margin": each.margin,

@@ -51,8 +51,9 @@ def _candidates(app: _Findable) -> Iterator[tuple[str, str, Callable[[], None]]]
         for index, option in enumerate(group.options):
             place = pointer_to("classification_groups", group.name, "options", index)
             yield printable(option), f"option of {printable(group.name)}", partial(navigation.go_to, place)
-    for name in review.tree.classes:
-        yield printable(name), "class", partial(navigation.go_to, pointer_to("rules", name))
+    for rule in review.tree.rules:
+        kind = "look" if rule.look_of else "class"
+        yield printable(rule.title), kind, partial(navigation.go_to, pointer_to("rules", rule.name))
     for number, mistake in enumerate(review.measured.mistakes if review.measured else ()):
         kind = f"image of {printable(mistake.true)}, taken for {printable(mistake.predicted)}"
         yield printable(mistake.image.name), kind, partial(navigation.to_mistake, number)

@@ -48,7 +48,7 @@ def changed_parts(old: Tree, new: Tree) -> ChangedParts:
             if g.name in groups and g.name not in same
             for option in set(g.options) - set(groups[g.name].options)
         ),
-        classes=frozenset(set(new.classes) - rules.keys()),
+        classes=frozenset(set(new.rows) - rules.keys()),
         answers=frozenset(answers),
     )
 

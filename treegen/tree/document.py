@@ -155,13 +155,17 @@ class Document:
 def tree_from(data: Any) -> Tree:
     """Build the tree of a document whose types the schema has confirmed. Order is kept."""
     review = data.get("review")
+    look_of = {look: name for name, looks in data.get("looks", {}).items() for look in looks}
     return Tree(
         domain=data["domain"],
         groups=tuple(
             Group(name=name, prompt=group["prompt"], options=tuple(group["options"]))
             for name, group in data["classification_groups"].items()
         ),
-        rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in data["rules"].items()),
+        rules=tuple(
+            ClassRule(name=name, answers=tuple(rule.items()), look_of=look_of.get(name, ""))
+            for name, rule in data["rules"].items()
+        ),
         review=None
         if review is None
         else Review(
@@ -180,10 +184,11 @@ def tree_from(data: Any) -> Tree:
 
 
 def content_of(tree: Tree) -> dict[str, Any]:
-    """Return domain, groups and rules as plain data: what the digest covers and the language model sees."""
+    """Return domain, groups, looks and rules as plain data: what the digest covers and the language model sees."""
     return {
         "domain": tree.domain,
         "classification_groups": {g.name: {"prompt": g.prompt, "options": list(g.options)} for g in tree.groups},
+        **({"looks": {name: list(looks) for name, looks in tree.looks.items()}} if tree.looks else {}),
         "rules": {rule.name: dict(rule.answers) for rule in tree.rules},
     }
 
@@ -194,7 +199,7 @@ def compact(data: Any) -> str:
 
 
 def digest_of(tree: Tree) -> str:
-    """Return `sha256:` and 64 hex digits over domain, groups and rules, order included.
+    """Return `sha256:` and 64 hex digits over domain, groups, looks and rules, order included.
 
     A sign-off is not content, a rule is:
 
@@ -210,13 +215,18 @@ def digest_of(tree: Tree) -> str:
 
 
 def content_text(tree: Tree) -> str:
-    """Return groups and rules as JSON for the language model: one line per group, one line per class."""
+    """Return groups, looks and rules as JSON for the language model: one line per group, one line per class."""
     content = content_of(tree)
     groups = [f"    {_text(n)}: {_text(g)}" for n, g in content["classification_groups"].items()]
     rules = [f"    {_text(n)}: {_text(r)}" for n, r in content["rules"].items()]
-    return "\n".join(
-        ["{", '  "classification_groups": {', ",\n".join(groups), "  },", '  "rules": {', ",\n".join(rules), "  }", "}"]
-    )
+    head = ["{", '  "classification_groups": {', ",\n".join(groups), "  },", *_looks_lines(tree)]
+    return "\n".join([*head, '  "rules": {', ",\n".join(rules), "  }", "}"])
+
+
+def _looks_lines(tree: Tree) -> list[str]:
+    """Return the looks as lines of JSON, one class per line; none if no class has any."""
+    looks = [f"    {_text(name)}: {_text(list(names))}" for name, names in tree.looks.items()]
+    return ['  "looks": {', ",\n".join(looks), "  },"] if looks else []
 
 
 def _text(value: Any) -> str:
@@ -231,7 +241,7 @@ def dump(tree: Tree) -> str:
         options = ",\n".join(f"        {_text(option)}" for option in group.options)
         lines += [f"    {_text(group.name)}: {{", f'      "prompt": {_text(group.prompt)},', '      "options": [']
         lines += [options, "      ]", "    }" + ("," if i < len(tree.groups) - 1 else "")]
-    lines += ["  },", '  "rules": {']
+    lines += ["  },", *_looks_lines(tree), '  "rules": {']
     lines += [",\n".join(f"    {_text(rule.name)}: {_text(dict(rule.answers))}" for rule in tree.rules)]
     lines += ["  }" + ("," if tree.review or tree.conflicts else "")]
     if tree.review:

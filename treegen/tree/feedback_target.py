@@ -74,14 +74,14 @@ def target_of(text: str, tree: Tree) -> Target:
         return WHOLE
     if kind == "group" and tree.group(name):
         return Target(kind="group", group=name)
-    if kind == "class" and name in tree.classes:
+    if kind == "class" and name in tree.rows:
         return Target(kind="class", class_name=name)
     if kind == "option":
         for group in tree.groups:  # names may contain colons
             option = name.removeprefix(f"{group.name}:").strip()
             if name.startswith(f"{group.name}:") and option in group.options:
                 return Target(kind="option", group=group.name, option=option)
-    names = [f"group {group.name}" for group in tree.groups] + [f"class {name}" for name in tree.classes]
+    names = [f"group {group.name}" for group in tree.groups] + [f"class {name}" for name in tree.rows]
     names += [f"option {group.name}: {option}" for group in tree.groups for option in group.options]
     raise InputError(
         f"the tree has no {quote(text)}{did_you_mean(text, [n for n in names if n.startswith(kind)] or names)}",

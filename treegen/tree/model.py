@@ -25,14 +25,42 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRule:
-    """The expected answers of one class: (group, index of its option), `None` where the group says nothing."""
+    """The expected answers of one class, or of one of its looks.
+
+    Attributes:
+        name: of the class, or of the look.
+        answers: (group, index of its option), `None` where the group says nothing.
+        look_of: the class that it is a look of; empty if it is the class itself.
+    """
 
     name: str
     answers: tuple[tuple[str, int | None], ...]
+    look_of: str = ""
+
+    @property
+    def class_name(self) -> str:
+        """What an image that fits the rule is labelled as."""
+        return self.look_of or self.name
+
+    @property
+    def title(self) -> str:
+        """The name for a person, of a look with its class."""
+        return look_title(self.class_name, self.name)
 
     def get(self, group: str) -> int | None:
         """Return the class's index in `group`; `None` for null and for a group the rule does not name."""
         return dict(self.answers).get(group)
+
+
+def look_title(class_name: str, look: str) -> str:
+    """Return the name of a class and of its look for a person; of a look that names its class, or none, one of the two.
+
+    >>> look_title("Mallard", "female"), look_title("Mallard", "Mallard (female)"), look_title("Mallard", "")
+    ('Mallard (female)', 'Mallard (female)', 'Mallard')
+    """
+    if not look or look.startswith(class_name):
+        return look or class_name
+    return f"{class_name} ({look})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +109,22 @@ class Tree:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the rules."""
+        """Class names in the order of the rules; several looks are one class, at the place of the first."""
+        return tuple(dict.fromkeys(rule.class_name for rule in self.rules))
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The names of the rules: of classes, or of the looks of a class."""
         return tuple(rule.name for rule in self.rules)
+
+    @property
+    def looks(self) -> dict[str, tuple[str, ...]]:
+        """The looks of each class that has some, in the order of the rules."""
+        looks: dict[str, tuple[str, ...]] = {}
+        for rule in self.rules:
+            if rule.look_of:
+                looks[rule.look_of] = (*looks.get(rule.look_of, ()), rule.name)
+        return looks
 
     def group(self, name: str) -> Group | None:
         """Return the group with that name, if there is one."""

@@ -23,7 +23,7 @@ def lines_of(tree: Tree) -> Iterator[str]:
     options = {group.name: group.options for group in tree.groups}
     for rule in tree.rules:
         yield ""
-        yield f"class {printable(rule.name)}"
+        yield f"class {printable(rule.name)}" + (f", a look of {printable(rule.look_of)}" if rule.look_of else "")
         for name, index in rule.answers:
             yield f"  {printable(name)}: {_answer(options.get(name), index)}"
 

@@ -140,7 +140,7 @@ def comments(tree: Tree, notes: Notes) -> dict[Target, str]:
         for group in tree.groups
         for target in (group_target(group.name), *(option_target(group.name, option) for option in group.options))
     ]
-    targets += map(class_target, tree.classes)
+    targets += map(class_target, tree.rows)
     return {target: written[target] for target in targets if target in written}
 
 

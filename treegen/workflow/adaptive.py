@@ -128,7 +128,8 @@ def _answer_model(evidence: "RuleInputs", parameters: dict[str, float]) -> "Answ
     from treegen.clip.decisions.bayes import answer_rows, likelihoods
     from treegen.clip.questions import AnswerModel
 
-    return AnswerModel(to_numpy(answer_rows(evidence)) @ likelihoods(evidence, parameters), evidence.sizes)
+    table = to_numpy(answer_rows(evidence)) @ likelihoods(evidence, parameters)
+    return AnswerModel(table, evidence.sizes, evidence.looks)
 
 
 def _curve(

@@ -1,6 +1,7 @@
 """Ask a person the questions of a tree, the most telling one first."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,9 +33,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How it ended: the most probable class, why no further question was asked, and the rule of the class in words."""
+    """How it ended: the most probable class, why no further question was asked, and the rule of the class in words.
+
+    `look` is the most probable look of the class, whose rule it is; empty if the class has none.
+    """
 
     class_name: str
+    look: str
     probability: float
     reason: str
     questions: int
@@ -51,7 +56,9 @@ class GuidedQuestions:
     """
 
     def __init__(self, tree: Tree, interview: "Interview", stop: "StopThreshold", pictures: dict[str, list[Path]]):
-        self.tree, self.stop = tree, stop
+        from treegen.clip.looks import rules_of
+
+        self.tree, self.stop, self._rules = tree, stop, rules_of(tree)
         self._interview, self._pictures = interview, pictures
 
     @property
@@ -62,7 +69,7 @@ class GuidedQuestions:
     @property
     def candidates(self) -> list[tuple[str, float]]:
         """Return all classes with their probability, the most probable first."""
-        pairs = zip(self.tree.classes, self._interview.posterior.tolist(), strict=True)
+        pairs = zip(self.tree.classes, self._interview.classes.tolist(), strict=True)
         return sorted(pairs, key=lambda pair: -pair[1])
 
     @property
@@ -104,9 +111,11 @@ class GuidedQuestions:
     def result(self) -> Result:
         """Return the most probable class as it stands."""
         (name, probability), *_ = self.candidates
-        rule = next(rule for rule in self.tree.rules if rule.name == name)
+        shares = zip(self._rules, self._interview.posterior.tolist(), strict=True)
+        rule, _ = max((pair for pair in shares if pair[0].class_name == name), key=lambda pair: pair[1])
         return Result(
             class_name=name,
+            look=rule.name if rule.look_of else "",
             probability=probability,
             reason=self.stopped or "ended early",
             questions=len(self._interview.replies),
@@ -132,6 +141,7 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
     """
     import numpy as np
 
+    from treegen.clip.looks import Looks
     from treegen.clip.questions import AnswerModel, Interview, fit_stop, random_answers, simulate
     from treegen.clip.questions.interview import GUESS_ERROR
     from treegen.clip.scoring import rule_matrix
@@ -140,19 +150,24 @@ def open_questions(workspace: Workspace, image: Path | None, *, error: float, ta
         raise InputError(f"the accepted rate of wrong classes is {target:g}", "give a number above 0 and below 1")
     tree, _ = workspace.load()
     matrix, sizes = rule_matrix(tree), tuple(len(group.options) for group in tree.groups)
-    sure = AnswerModel.of_person(matrix, sizes, error)
-    guesses = AnswerModel.of_person(matrix, sizes, max(error, GUESS_ERROR))
+    looks = Looks.of(tree)
+    sure = AnswerModel.of_person(matrix, sizes, error, looks)
+    guesses = AnswerModel.of_person(matrix, sizes, max(error, GUESS_ERROR), looks)
     if image is None:
         count = len(tree.rules)
-        prior = np.full(count, 1 / count)
+        prior = np.full(count, 1 / count) if looks is None else looks.weights / len(tree.classes)
         labels = np.tile(np.arange(count), -(-_SIMULATED // count))
         labels = labels[_spread(len(labels))]
         priors = np.tile(prior, (len(labels), 1))
     else:
         prior, priors, labels = _image_priors(workspace, tree, image)
+        if looks:  # each look is as probable as the others of its class
+            prior, priors = (each[..., looks.classes] * looks.weights for each in (prior, priors))
+            labels = np.array([*accumulate(looks.counts[:-1], initial=0)])[labels]
         rows = _spread(len(labels))
         priors, labels = priors[rows], labels[rows]
-    stop = fit_stop(simulate(sure, priors, random_answers(sure, labels)), labels, target)
+    simulation = simulate(sure, priors, random_answers(sure, labels))
+    stop = fit_stop(simulation, looks.classes[labels] if looks else labels, target)
     after_guess = max(stop.threshold, 1 - target)  # nobody guesses in the simulated interviews
     interview = Interview(sure, guesses, prior, stop.threshold, after_guess=after_guess)
     return GuidedQuestions(tree, interview, stop, _pictures(workspace))

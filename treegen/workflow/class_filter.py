@@ -59,7 +59,8 @@ def _accepts(term: str, review: ReviewModel) -> Accepts:
         case "wrong" if not is_pair:
             classes = review.measured.dev["classes"] if review.measured else ()
             wrong = {each["name"] for each in classes if each["recall"] is not None and each["recall"] < 1}
-            return lambda name: name in wrong
+            rows = {rule.name for rule in review.tree.rules if rule.class_name in wrong}
+            return lambda name: name in rows
         case "changed" if not is_pair:
             changed = review.changed
             names = changed.classes | {name for name, _ in changed.answers}

@@ -44,7 +44,8 @@ class Classification:
     `unsure` if the two best scores differ by less than the domain's `least_margin`. `fits` is whether the best score is
     as high as on dev images that are correctly predicted, all but the lowest 2 % of them; `None` if no score of this
     tree by this encoder and decision rule has fitted that. `possible` are the classes that cannot be excluded, best
-    first, if prediction sets were asked for; none of them: it fits no class. `second` is what a vision model says of an
+    best, if prediction sets were asked for; none of them: it fits no class. `look` is the look of the best class that
+    the answers fit best; empty if the class has none. `second` is what a vision model says of an
     image that CLIP is not sure of: the ranking then joins both answers, and `unsure` means that it is left to a person.
     """
 
@@ -56,6 +57,7 @@ class Classification:
     unsure: bool = False
     fits: bool | None = None
     possible: tuple[str, ...] | None = None
+    look: str = ""
     second: Opinion | None = None
 
 
@@ -112,7 +114,8 @@ def _with_second(second: SecondModel, classified: list[Classification]) -> list[
         order = (-posterior[0]).argsort(kind="stable")
         ranking = tuple((domain.classes[k], float(posterior[0, k])) for k in order)
         unsure = ranking[0][1] < second.below
-        results[place] = replace(results[place], ranking=ranking, second=opinion, unsure=unsure)
+        look = classified[place].look if ranking[0][0] == classified[place].ranking[0][0] else ""
+        results[place] = replace(results[place], ranking=ranking, look=look, second=opinion, unsure=unsure)
     return results
 
 
@@ -220,5 +223,7 @@ def _classify_batch(
             results.append(Classification(path=path, ranking=(), answers=(), failure=NO_NUMBERS))
             continue
         chain = tuple(Answer(group=g, option=o, probability=p, expected=e) for g, o, p, e in label.answers)
-        results.append(Classification(path=path, ranking=label.ranking, answers=chain, possible=label.possible))
+        results.append(
+            Classification(path=path, ranking=label.ranking, answers=chain, look=label.look, possible=label.possible)
+        )
     return results

@@ -336,7 +336,7 @@ def _no_effect(failure: str) -> "Preview":
 
 def _original_locks(session: Session, origin: Tree) -> frozenset[str]:
     """Return the locks of a session by the names that groups and classes had in an earlier tree."""
-    names = {"group": {group.name for group in origin.groups}, "class": set(origin.classes)}
+    names = {"group": {group.name for group in origin.groups}, "class": set(origin.rows)}
     changes = [change for step in session.steps[: session.position] for change in step.changes]
     found = set()
     for lock in session.locks:

@@ -21,6 +21,7 @@ from treegen.tree.changes import (
     GroupAdded,
     GroupRemoved,
     GroupRenamed,
+    LookChanged,
     OptionAdded,
     OptionRemoved,
     OptionRenamed,
@@ -185,8 +186,9 @@ def _owners(changes: Sequence[Change]) -> list[int]:
     """Return, for each change, the index of the first change of its group.
 
     These form one group: replacing a classification group by another of the same name; several steps of one answer; all
-    mere reorderings of answers.
+    mere reorderings of answers; and everything that makes looks of a class, or makes it one look again.
     """
+    with_looks = {name for change in changes if (name := _look_of(change))}
     first: dict[tuple[object, ...], int] = {}
     keys: list[tuple[object, ...]] = []
     for place, change in enumerate(changes):
@@ -194,10 +196,27 @@ def _owners(changes: Sequence[Change]) -> list[int]:
             keys.append(("group", change.group))
         elif isinstance(change, RuleChanged):
             keys.append(("rule", change.class_name, change.group))
+        elif name := _look_of(change) or _own_class(change, with_looks):
+            keys.append(("looks", name))
         else:
             keys.append(("order",) if isinstance(change, AnswersReordered) else ("change", place))
         first.setdefault(keys[-1], place)
     return [first[key] for key in keys]
+
+
+def _look_of(change: Change) -> str:
+    """Return the class whose looks a change adds, removes or alters; empty for any other change."""
+    if isinstance(change, ClassAdded | ClassRemoved):
+        return change.look_of
+    return (change.new or change.old) if isinstance(change, LookChanged) else ""
+
+
+def _own_class(change: Change, names: Collection[str]) -> str:
+    """Return the class whose own rule a change adds, removes or renames, if it is one of the names."""
+    match change:
+        case ClassAdded(class_name=name) | ClassRemoved(class_name=name) | ClassRenamed(old=name) if name in names:
+            return name
+    return ""
 
 
 def _needed(changes: Sequence[Change]) -> list[set[int]]:

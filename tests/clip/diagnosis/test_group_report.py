@@ -38,7 +38,7 @@ def case(tree: Tree, seed: int = 0) -> tuple[list[int], np.ndarray]:
 
 def truth(tree: Tree, seed: int = 0) -> dict[str, dict[str, Any]]:
     labels, probabilities = case(tree, seed)
-    found = group_reports(group_predictions(tree, CLASSES, labels, probabilities), labels, CLASSES)
+    found = group_reports(group_predictions(tree, CLASSES, labels, probabilities))
     return {group.name: entry for group, entry in zip(tree.groups, found, strict=True)}
 
 
@@ -174,11 +174,7 @@ def test_two_options_are_needed_if_nothing_else_tells_two_classes_apart(tree: Tr
 def test_the_order_of_images_changes_nothing(tree: Tree) -> None:
     labels, probabilities = case(tree)
     order = Random(4).sample(range(B), B)
-    turned = group_reports(
-        group_predictions(tree, CLASSES, [labels[b] for b in order], probabilities[order]),
-        [labels[b] for b in order],
-        CLASSES,
-    )
+    turned = group_reports(group_predictions(tree, CLASSES, [labels[b] for b in order], probabilities[order]))
     for one, other in zip(turned, truth(tree).values(), strict=True):
         assert one.pop("calibration")["error"] == pytest.approx(other.pop("calibration")["error"])
         assert one == other

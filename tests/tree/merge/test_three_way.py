@@ -53,6 +53,7 @@ def meaning(tree: Tree) -> dict[str, object]:
         "domain": draft.domain,
         "prompts": draft.prompts,
         "options": {group: set(options) for group, options in draft.options.items()},
+        "looks": draft.look_of,
         "rules": {c: {g: draft.answer(c, g) for g in rule} for c, rule in draft.rules.items()},
     }
 
@@ -120,9 +121,9 @@ def test_each_word_is_what_one_side_made_of_it_or_the_bases_or_a_conflict(case: 
                 assert is_told(merged.tree, name, group)
                 continue
             assert word == wanted or is_told(merged.tree, name, group)
-    for name in set(ours.classes) | set(theirs.classes):
-        there = name in ours.classes and name in theirs.classes
-        new = name not in base.classes
+    for name in set(ours.rows) | set(theirs.rows):
+        there = name in ours.rows and name in theirs.rows
+        new = name not in base.rows
         assert name in draft.rules or not (there or new)
 
 

@@ -29,6 +29,9 @@ class Bayes:
     spread. How much, is decided by the log loss of the classes in cross-validation, as is the exponent λ: groups that
     err on the same images count for less than as many independent ones. A null says what the group answers anyway.
 
+    A class with several looks is their mixture, in equal shares. What is learnt is learnt as if each look were a class,
+    and an image of the class one of the look that its answers fit best.
+
     Source: naive Bayes with confusion matrices as in Dawid & Skene 1979, here with the labels known.
     """
 
@@ -36,7 +39,7 @@ class Bayes:
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return exponent and strength, and the counts above 0 by group, true option (none: null) and answer."""
-        true, folds = np.asarray(labels, int), np.asarray(folds_of(labels, evidence.clusters), int)
+        true, folds = evidence.rows_of(labels), np.asarray(folds_of(labels, evidence.clusters), int)
         held = [np.flatnonzero(folds == fold) for fold in range(FOLDS) if (folds == fold).any()]
         total = _Counts.of(evidence, true, np.arange(len(true)))
         rest = [total.without(_Counts.of(evidence, true, images)) for images in held]
@@ -47,11 +50,12 @@ class Bayes:
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return probabilities (B, K), float64; rows sum to 1."""
         prior = like(log_priors(evidence, parameters), evidence.probabilities)
-        return softmax(weighted_logs(evidence, parameters) + prior, 1)
+        posterior = softmax(weighted_logs(evidence, parameters) + prior, 1)
+        return posterior if evidence.looks is None else evidence.looks.total(posterior)
 
 
 def weighted_logs(evidence: RuleInputs, parameters: Parameters) -> Array:
-    """Return the logarithm of what the answers say for each class (B, K), float64, up to a constant of each image."""
+    """Return the logarithm of what the answers say for each row (B, R), float64, up to a constant of each image."""
     table, rules = likelihoods(evidence, parameters), answer_rows(evidence)
     logs = _log_likelihoods(double(evidence.probabilities), like(table, evidence.probabilities), rules)
     return logs * float(parameters.get("exponent", 1.0))
@@ -77,10 +81,14 @@ def answer_rows(evidence: RuleInputs) -> Array:
 
 
 def log_priors(evidence: RuleInputs, parameters: Parameters) -> "NDArray[np.float64]":
-    """Return the logarithms of the class priors (K): uniform where none is given, 0 for a class without answers."""
-    names = evidence.classes or [""] * len(evidence.matrix)
+    """Return the logarithms of the priors (R): uniform where none is given, 0 for a class without answers.
+
+    The looks of a class share its prior equally.
+    """
     answers = to_numpy(scoring.answered(evidence.matrix)).sum(1) > 0
-    weights = np.array([float(parameters.get(prior_key(name), 1.0)) for name in names]) * answers
+    weights = np.array([float(parameters.get(prior_key(name), 1.0)) for name in evidence.row_classes]) * answers
+    if evidence.looks is not None:
+        weights *= evidence.looks.weights
     logs: NDArray[np.float64] = np.log(np.maximum(weights / max(weights.sum(), _LEAST), _NEVER))
     return logs
 
@@ -117,7 +125,7 @@ class _Counts:
 
     @classmethod
     def of(cls, evidence: RuleInputs, true: "NDArray[np.int64]", images: "NDArray[np.int64]") -> "_Counts":
-        """Count over some images, by index, of those whose true classes (B) are given."""
+        """Count over some images, by index, of those whose true rows (B) are given."""
         counts, expected = cls(evidence.sizes), to_numpy(evidence.expected())[true][images]
         starts = [start for start, _ in scoring.spans(evidence.sizes)]
         for number, part in enumerate(evidence.columns(evidence.probabilities)):

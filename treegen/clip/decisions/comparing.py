@@ -98,7 +98,7 @@ def held_out_scores(decision: FittedRule, evidence: RuleInputs, labels: Sequence
     rule, given = decision.rule, tuple(each for each in decision.parameters if each[0].startswith(PRIOR))
     if not rule.parameters:
         return to_numpy(decision.scores(evidence))
-    fold, scores = np.array(folds_of(labels, evidence.clusters)), np.zeros((len(labels), len(evidence.matrix)))
+    fold, scores = np.array(folds_of(labels, evidence.clusters)), np.zeros((len(labels), evidence.class_count))
     for number in sorted(set(fold.tolist())):
         held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         rest = rest if len(rest) else held

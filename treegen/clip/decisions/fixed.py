@@ -1,5 +1,7 @@
 """Decision rules without learnt parameters.
 
+Of a class with several looks the best one counts, where nothing else is said.
+
 A null says nothing about its class. The sum, the article's rule, gives it 1/len(options), which lets classes that
 answer beat it. All others look only at the groups that a class answers, as if the rest answered as these on average.
 """
@@ -34,7 +36,7 @@ class Mean(Fixed):
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K), float64."""
-        return scoring.class_means(evidence.probabilities, evidence.matrix)
+        return evidence.best(scoring.class_means(evidence.probabilities, evidence.matrix))
 
 
 class SumRule(Fixed):
@@ -44,14 +46,14 @@ class SumRule(Fixed):
 
     def scores(self, evidence: RuleInputs, parameters: Parameters) -> Array:
         """Return scores (B, K)."""
-        return scoring.class_scores(evidence.probabilities, evidence.matrix)
+        return evidence.best(scoring.class_scores(evidence.probabilities, evidence.matrix))
 
 
 class LogProduct(Fixed):
     """S = Σ_g log p_g(option of the class), at most 0: the groups as independent witnesses.
 
     One group that is confident but wrong outweighs many that are right. A class that answers no group is never
-    predicted.
+    predicted. Of a class with several looks it is the logarithm of their mean product.
 
     Source: direct attribute prediction, Lampert et al. 2009, without its class priors.
     """
@@ -64,7 +66,8 @@ class LogProduct(Fixed):
         logs = xp.concat([log_softmax(part, 0) for part in evidence.columns(evidence.logits)])  # (Q, B)
         given = xp.astype(evidence.matrix == 1, logs.dtype)
         silent = xp.astype(xp.sum(given, axis=1) == 0, logs.dtype)  # a product of nothing would beat all others
-        return (given @ logs).T * evidence.whole - _NEVER * silent
+        scores = (given @ logs).T * evidence.whole - _NEVER * silent
+        return scores if evidence.looks is None else evidence.looks.mixture(scores)
 
 
 class Vote(Fixed):
@@ -80,7 +83,8 @@ class Vote(Fixed):
         xp = namespace(evidence.probabilities)
         tops = [double(part == xp.max(part, axis=0)) for part in evidence.columns(evidence.probabilities)]
         votes = xp.concat([top / xp.sum(top, axis=0) for top in tops])  # (Q, B)
-        return (double(scoring.answered(evidence.matrix)) @ votes).T * double(evidence.whole) + tie_breaker(evidence)
+        counts = (double(scoring.answered(evidence.matrix)) @ votes).T * double(evidence.whole)
+        return evidence.best(counts + tie_breaker(evidence))
 
 
 class Maximum(Fixed):
@@ -98,7 +102,7 @@ class Maximum(Fixed):
         best = matrices[0] @ first  # (K, B)
         for part, matrix in zip(parts, matrices[1:], strict=True):
             best = namespace(best).maximum(best, matrix @ part)
-        return double(best).T + tie_breaker(evidence)
+        return evidence.best(double(best).T + tie_breaker(evidence))
 
 
 def tie_breaker(evidence: RuleInputs, exact: Array | None = None) -> Array:

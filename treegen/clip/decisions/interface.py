@@ -3,12 +3,16 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
 
 from treegen.clip import scoring
-from treegen.clip.arrays import Array, namespace
+from treegen.clip.arrays import Array, namespace, to_numpy
+from treegen.clip.looks import Looks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Parameters = Mapping[str, float]
 _READABLE: Final = 100  # parameters
@@ -22,13 +26,14 @@ class RuleInputs:
     Attributes:
         logits: (B, Q), scaled.
         probabilities: (B, Q), the softmax of `logits` within each group.
-        matrix: (K, Q), the rules as returned by `scoring.rule_matrix`.
+        matrix: (K, Q), the rules as returned by `scoring.rule_matrix`; (R, Q) if a class has several looks.
         groups: names of the groups (G).
         sizes: number of options of each (G), sum Q.
         names: (B, K), scaled similarities to the class names; `None` if no rule uses them.
         options: names of the options of each group (G), by which learnt parameters find theirs; empty: their indices.
         classes: names of the classes (K), by which priors find theirs; may be empty.
         clusters: the cluster of each image (B), so that cross-validation holds out whole ones; `None`: there are none.
+        looks: which rows of the matrix are looks of which class; `None` if each is a class.
     """
 
     logits: Array
@@ -40,6 +45,7 @@ class RuleInputs:
     options: tuple[tuple[str, ...], ...] = ()
     classes: tuple[str, ...] = ()
     clusters: tuple[int, ...] | None = None
+    looks: Looks | None = None
 
     def take(self, rows: Array) -> "RuleInputs":
         """Select some of the images, by index."""
@@ -63,6 +69,33 @@ class RuleInputs:
             sizes=_less(self.sizes, group),
             options=_less(self.options, group),
         )
+
+    def best(self, scores: Array) -> Array:
+        """Return the score of each class (B, K), that of its best look, of scores of the rows (B, R)."""
+        return scores if self.looks is None else self.looks.best(scores)
+
+    def rows_of(self, labels: Sequence[int]) -> "NDArray[np.intp]":
+        """Return for each image (B) the row of its class; of several looks the one that its answers fit best."""
+        if self.looks is None:
+            return np.asarray(labels, np.intp)
+        return self.looks.rows_of(scoring.class_means(self.probabilities, self.matrix), labels)
+
+    def expected_of(self, labels: Sequence[int]) -> "NDArray[np.int64]":
+        """Return the option of each image's class in each group: (B, G), -1 where its answer is null."""
+        expected: NDArray[np.int64] = to_numpy(self.expected())[self.rows_of(labels)]
+        return expected
+
+    @property
+    def class_count(self) -> int:
+        """The number of classes (K)."""
+        return len(self.matrix) if self.looks is None else len(self.looks.counts)
+
+    @property
+    def row_classes(self) -> tuple[str, ...]:
+        """The name of the class of each row; empty names if there are none."""
+        if not self.classes:
+            return ("",) * len(self.matrix)
+        return self.classes if self.looks is None else tuple(self.classes[k] for k in self.looks.classes)
 
     @property
     def whole(self) -> Array:

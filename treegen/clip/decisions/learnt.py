@@ -1,4 +1,7 @@
-"""Decision rules that learn a few numbers on the dev split, deterministically."""
+"""Decision rules that learn a few numbers on the dev split, deterministically.
+
+Of a class with several looks the best one counts; an image of it is learnt from as one of the look that it fits best.
+"""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +38,7 @@ class Weighted:
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return group -> weight, at least 0."""
-        expected = to_numpy(evidence.expected())[list(labels)].T  # (G, B)
+        expected = evidence.expected_of(labels).T  # (G, B)
         reliabilities: dict[str, float | None] = {}
         for group, true, part in zip(evidence.groups, expected, evidence.columns(evidence.probabilities), strict=True):
             reliabilities[group] = _reliability(true, to_numpy(part).argmax(0), len(part))
@@ -52,7 +55,8 @@ class Weighted:
         xp = namespace(own)
         share = xp.where(own > 0, every / xp.where(own > 0, own, 1), 0)
         full = xp.sum(given, axis=1) == len(evidence.sizes)  # exactly the sum, without the rounding of the quotient
-        return scoring.class_scores(exact, given * weights) * xp.where(full, 1, share) + tie_breaker(evidence, exact)
+        scores = scoring.class_scores(exact, given * weights) * xp.where(full, 1, share)
+        return evidence.best(scores + tie_breaker(evidence, exact))
 
 
 def _reliability(expected: "NDArray[np.int64]", answers: "NDArray[np.int64]", options: int) -> float | None:
@@ -85,7 +89,7 @@ class Temperature:
 
     def fit(self, evidence: RuleInputs, labels: Sequence[int]) -> dict[str, float]:
         """Return the temperature, 0.01 to 100."""
-        expected, parts = to_numpy(evidence.expected())[list(labels)], []
+        expected, parts = evidence.expected_of(labels), []
         for number, part in enumerate(evidence.columns(double(evidence.logits))):
             answering = np.flatnonzero(expected[:, number] >= 0)
             parts.append((part[:, answering], expected[answering, number]))
@@ -138,7 +142,7 @@ class Gated:
 
 def _sums(probabilities: Array, evidence: RuleInputs) -> Array:
     """Return for each class the sum over the groups that it answers, scaled to all groups: (B, K), 0 to G."""
-    return scoring.class_scores(probabilities, scoring.answered(evidence.matrix)) * evidence.whole
+    return evidence.best(scoring.class_scores(probabilities, scoring.answered(evidence.matrix)) * evidence.whole)
 
 
 def _sigmoid(values: Array) -> Array:

@@ -50,7 +50,7 @@ def without_each(
         return [None]
     guesses = (
         _means_without(evidence)
-        if decision.rule.name == "mean"
+        if decision.rule.name == "mean" and evidence.looks is None
         else [to_numpy(decision.scores(evidence.without(g))).argmax(1) for g in range(count)]
     )
     true, whole_tree = np.asarray(labels), np.asarray(predictions)
@@ -58,7 +58,7 @@ def without_each(
     corrected = holm([test["p"] for test in tests])
     parts = [to_numpy(double(part)) for part in scoring.split_groups(evidence.matrix, evidence.sizes)]
     return [
-        {**test, "p_holm": p, "identical": identical(alike, classes)}
+        {**test, "p_holm": p, "identical": identical(alike, evidence.row_classes if evidence.looks else classes)}
         for test, p, alike in zip(tests, corrected, rows_without(parts), strict=True)
     ]
 

@@ -14,7 +14,9 @@ from treegen.clip.diagnosis.advice import advise
 from treegen.clip.diagnosis.group_report import GroupPredictions, group_predictions, group_reports, option_counts
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.accuracy import share_right
-from treegen.history.score_document import Findings
+from treegen.clip.metrics.statistics import wilson_interval
+from treegen.history.score_document import Findings, LookRecall
+from treegen.images import LabelledImage
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def diagnose(
     answers, true = group_predictions(tree, classes, labels, probabilities, memo), np.asarray(labels)
     right = true == np.asarray(predictions)
     plain = [memo.get(("plain", group), partial(_group, group, clusters)) for group in answers]
-    truth = group_reports(answers, labels, classes, memo)
+    truth = group_reports(answers, memo)
     groups = [{**one, **more} for one, more in zip(plain, truth, strict=True)]
     if evidence is not None:
         ablated = without_each(decision, evidence, labels, predictions, classes, clusters)
@@ -77,7 +79,7 @@ def diagnose(
                 "predicted": classes[p],
                 "count": count,
                 "n": totals[t],
-                "separated_by": separating(answers, true, t, p),
+                "separated_by": separating(answers, classes[t], classes[p]),
             }
             for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
         ],
@@ -87,12 +89,37 @@ def diagnose(
     return result
 
 
-def separating(answers: Sequence[GroupPredictions], labels: "Indices", one: int, other: int) -> list[dict[str, Any]]:
-    """Return the groups that distinguish two classes, and how many of their images each answers correctly."""
-    groups, images = [], np.isin(labels, (one, other)).nonzero()[0]
+def look_recalls(
+    images: Sequence[LabelledImage], classes: Sequence[str], labels: Sequence[int], predictions: Sequence[int]
+) -> list[LookRecall]:
+    """Return the recall of each look that the image set names, in the order of the classes; empty if it names none."""
+    totals, correct = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+    for image, label, predicted in zip(images, labels, predictions, strict=True):
+        if image.look:
+            totals[label, image.look] += 1
+            correct[label, image.look] += label == predicted
+    return [
+        {
+            "name": classes[k],
+            "look": look,
+            "n": n,
+            "recall": correct[k, look] / n,
+            "interval": list(wilson_interval(correct[k, look], n)),
+        }
+        for (k, look), n in sorted(totals.items())
+    ]
+
+
+def separating(answers: Sequence[GroupPredictions], one: str, other: str) -> list[dict[str, Any]]:
+    """Return the groups that distinguish two classes, whichever their looks, and how many of their images are right."""
+    if not answers:
+        return []
+    names = np.array(answers[0].names)
+    places = [np.flatnonzero(names == name) for name in (one, other)]
+    groups, images = [], np.isin(answers[0].rows, np.concatenate(places)).nonzero()[0]
     for group in answers:
-        rows = group.matrix[[one, other]]
-        if (rows.max(1) == 1).all() and rows[0].argmax() != rows[1].argmax():
+        rows = [group.matrix[place] for place in places]
+        if all((row.max(1) == 1).all() for row in rows) and not (rows[0].max(0) * rows[1].max(0)).any():
             right = int((group.expected[images] == group.answers[images]).sum())
             groups.append({"group": group.name, "right": right, "n": len(images)})
     return groups

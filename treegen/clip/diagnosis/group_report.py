@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from treegen.clip import scoring
-from treegen.clip.arrays import Array, double, to_numpy, top_two
+from treegen.clip.arrays import Array, double, like, to_numpy, top_two
+from treegen.clip.looks import Looks, rules_of
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.calibration import calibration_of
 from treegen.clip.metrics.mutual_information import contingency, mutual_information, possible_information
@@ -31,10 +32,14 @@ TOGETHER_ODDS: Final = 2.0
 class GroupPredictions:
     """One group: its options, its columns of the rule matrix (K, O), and its answer for each image (B).
 
+    If classes have several looks, the matrix has a row for each, and an image is one of the look that it fits best.
+
     Attributes:
         name: of the group.
         options: its options (O).
         matrix: (K, O); 1 at the class's option, 1/O where it is null.
+        rows: the row of each image.
+        names: of the class of each row.
         expected: the true option, -1 where the class has none.
         answers: the most probable option.
         seconds: the second most probable.
@@ -45,6 +50,8 @@ class GroupPredictions:
     name: str
     options: tuple[str, ...]
     matrix: "NDArray[np.float64]"
+    rows: "NDArray[np.intp]"
+    names: tuple[str, ...]
     expected: "NDArray[np.int64]"
     answers: "NDArray[np.int64]"
     seconds: "NDArray[np.int64]"
@@ -66,14 +73,17 @@ def group_predictions(
     """
     memo = memo or LruMemo()
     whole = scoring.rule_matrix(tree, classes)
-    rows = {rule.name: rule for rule in tree.rules}
-    rules, sizes = [rows[name] for name in classes], tuple(len(g.options) for g in tree.groups)
+    rules, sizes = rules_of(tree, classes), tuple(len(g.options) for g in tree.groups)
+    looks, names = Looks.of(tree, classes), tuple(rule.class_name for rule in rules)
     matrices, parts = scoring.split_groups(whole, sizes), scoring.split_groups(probabilities, sizes)
-    true, predictions = np.asarray(labels, dtype=np.int64), []
+    true, predictions = np.asarray(labels, dtype=np.intp), []
+    if looks:
+        true = looks.rows_of(scoring.class_means(probabilities, like(whole, probabilities)), labels)
     for group, matrix, part in zip(tree.groups, matrices, parts, strict=True):
         answered = tuple(-1 if (index := rule.get(group.name)) is None else index for rule in rules)
-        compute = partial(_predictions_of, group, matrix, part, np.array(answered, dtype=np.int64), true)
-        predictions.append(memo.get((group, answered), compute))
+        compute = partial(_predictions_of, group, matrix, part, np.array(answered, dtype=np.int64), true, names)
+        which = true.tobytes() if looks else b""  # the looks of the images depend on all groups
+        predictions.append(memo.get((group, answered, which), compute))
     return predictions
 
 
@@ -82,14 +92,17 @@ def _predictions_of(
     matrix: "NDArray[np.float32]",
     probabilities: Array,
     answered: "NDArray[np.int64]",
-    true: "NDArray[np.int64]",
+    true: "NDArray[np.intp]",
+    names: tuple[str, ...],
 ) -> GroupPredictions:
-    """Compute one group from its rule matrix (K, O), its probabilities (B, O) and the classes' answers (K)."""
+    """Compute one group from its rule matrix (K, O), its probabilities (B, O) and the rows' answers and names (K)."""
     answers, seconds, first, second = top_two(to_numpy(double(probabilities.T)))
     return GroupPredictions(
         name=group.name,
         options=group.options,
         matrix=matrix.astype(np.float64),
+        rows=true,
+        names=names,
         expected=answered[true],
         answers=answers,
         seconds=seconds,
@@ -98,27 +111,27 @@ def _predictions_of(
     )
 
 
-def group_reports(
-    groups: Sequence[GroupPredictions], labels: Sequence[int], classes: Sequence[str], memo: LruMemo | None = None
-) -> list[dict[str, Any]]:
+def group_reports(groups: Sequence[GroupPredictions], memo: LruMemo | None = None) -> list[dict[str, Any]]:
     """Return everything about each group beyond its accuracy: keys of `dev.groups` in the score document."""
     memo = memo or LruMemo()
-    true = np.asarray(labels, dtype=np.int64)
-    counts = np.bincount(true, minlength=len(classes))
+    if not groups:
+        return []
+    true, names = groups[0].rows, groups[0].names
+    counts = np.bincount(true, minlength=len(names))
     texts, shared = sum(len(group.options) for group in groups), _shared(groups, memo)
     others = rows_without([group.matrix for group in groups])
     return [
         {
-            **memo.get(("alone", group), partial(_own_report, group, true, counts)),
+            **memo.get(("alone", group), partial(_own_report, group, group.rows, counts)),
             "shared": shared[number],
-            "pairs": _pairs(group, others[number], classes),
+            "pairs": _pairs(group, others[number], names),
             "cost": {"prompts": len(group.options), "share": len(group.options) / texts},
         }
         for number, group in enumerate(groups)
     ]
 
 
-def _own_report(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, Any]:
+def _own_report(group: GroupPredictions, true: "NDArray[np.intp]", counts: "NDArray[np.int64]") -> dict[str, Any]:
     """Return what depends on one group and the classes of the images only."""
     return {
         "balanced_accuracy": _balanced(group),
@@ -157,7 +170,7 @@ def calibration(group: GroupPredictions) -> dict[str, Any] | None:
     return calibration_of(group.confidence[labelled], (group.expected == group.answers)[labelled])
 
 
-def _information(group: GroupPredictions, true: "NDArray[np.int64]", counts: "NDArray[np.int64]") -> dict[str, float]:
+def _information(group: GroupPredictions, true: "NDArray[np.intp]", counts: "NDArray[np.int64]") -> dict[str, float]:
     """Return the bits that the answers give about the class, and those that the true options would give."""
     bits, corrected = mutual_information(contingency(true, group.answers, (len(counts), len(group.options))))
     return {"bits": bits, "corrected": corrected, "possible": possible_information(counts, group.matrix)}
@@ -242,11 +255,16 @@ def _numbered(rows: "NDArray[Any]") -> "NDArray[np.int64]":
 
 
 def identical(matrix: "NDArray[Any]", classes: Sequence[str]) -> list[str]:
-    """Return the first two classes with equal rows or numbers; empty if there are none."""
+    """Return the first two classes with equal rows or numbers; empty if there are none.
+
+    Args:
+        matrix: a row or a number for each class or look.
+        classes: the class of each row.
+    """
     rows_by_value: dict[bytes, int] = {}
     for row, values in enumerate(np.ascontiguousarray(matrix)):
         first = rows_by_value.setdefault(values.tobytes(), row)
-        if first != row:
+        if first != row and classes[first] != classes[row]:
             return [classes[first], classes[row]]
     return []
 

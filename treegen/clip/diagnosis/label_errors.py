@@ -38,10 +38,9 @@ def find_label_errors(evidence: RuleInputs, labels: Sequence[int], predictions: 
         labels: (B).
         predictions: (B).
     """
-    expected = to_numpy(evidence.expected())
     parts = [to_numpy(part).argmax(0) for part in evidence.columns(evidence.probabilities)]
     answers: NDArray[np.int64] = np.stack(parts, axis=1)  # (B, G)
-    true, predicted = expected[np.asarray(labels)], expected[np.asarray(predictions)]
+    true, predicted = evidence.expected_of(labels), evidence.expected_of(predictions)
     groups, agreeing = (true >= 0).sum(1), (predicted == answers).sum(1)
     contradicted = ((true < 0) | (true != answers)).all(1) & (groups >= LEAST)
     doubtful = np.flatnonzero(contradicted & (np.asarray(labels) != np.asarray(predictions)))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, to_numpy
 from treegen.clip.diagnosis.label_errors import LEAST
+from treegen.clip.looks import Looks, rules_of
 from treegen.images import LabelledImage
-from treegen.tree.model import Tree
+from treegen.tree.model import ClassRule, Tree
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,11 +93,15 @@ def find_mistakes(
         predictions: predicted class index of each (B).
         probabilities: (B, Q).
         scores: (B, K).
-        matrix: (K, Q), the rows in the order of `classes`.
+        matrix: (K, Q), the rows in the order of `classes`, see `scoring.rule_matrix`.
     """
     wrong = [i for i, (t, p) in enumerate(zip(labels, predictions, strict=True)) if t != p]
     true, predicted = [labels[i] for i in wrong], [predictions[i] for i in wrong]
-    votes = _votes(tree, classes, true, predicted, to_numpy(probabilities)[wrong], to_numpy(matrix))
+    answers, rows = to_numpy(probabilities)[wrong], (true, predicted)
+    if looks := Looks.of(tree, classes):
+        means = scoring.class_means(answers, to_numpy(matrix))
+        rows = (looks.rows_of(means, true).tolist(), looks.rows_of(means, predicted).tolist())
+    votes = _votes(tree, rules_of(tree, classes), *rows, answers, to_numpy(matrix))
     scores = to_numpy(scores)
     true_scores, predicted_scores = scores[wrong, true].tolist(), scores[wrong, predicted].tolist()
     return tuple(
@@ -115,7 +120,7 @@ def find_mistakes(
 
 def _votes(
     tree: Tree,
-    classes: Sequence[str],
+    rules: Sequence[ClassRule],
     true: Sequence[int],
     predicted: Sequence[int],
     probabilities: "NDArray[np.float32]",
@@ -125,19 +130,18 @@ def _votes(
 
     Args:
         tree: as above.
-        classes: as above.
-        true: true class of each (W).
-        predicted: predicted class of each (W).
+        rules: of the rows of the matrix (K).
+        true: row of the true class of each (W).
+        predicted: row of the predicted class of each (W).
         probabilities: (W, Q).
         matrix: (K, Q).
     """
-    rules = {rule.name: rule for rule in tree.rules}
     sizes = tuple(len(group.options) for group in tree.groups)
     shown = scoring.answered(matrix) * (len(sizes) / scoring.answer_counts(matrix))[:, None]
     shares = scoring.split_groups(probabilities * (shown[predicted] - shown[true]), sizes)
     columns: list[list[GroupVote]] = []
     for group, part, share in zip(tree.groups, scoring.split_groups(probabilities, sizes), shares, strict=True):
-        expected = [tree.word(rules[name], group.name) for name in classes]
+        expected = [tree.word(rule, group.name) for rule in rules]
         best, options, margins = part.max(1).tolist(), part.argmax(1).tolist(), share.sum(1).tolist()
         columns.append(
             [

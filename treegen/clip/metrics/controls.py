@@ -77,23 +77,24 @@ def shuffled_controls(
 
     Args:
         decision: the rule that made the predictions.
-        matrix: the rules (K, Q).
+        matrix: the rules (K, Q), or a row for each look.
         labels: true class of each image (B).
         predictions: predicted class of each.
         evidence: returns the inputs of the images with these indices; all images are requested only for a rule that
             uses names.
     """
-    n, k, true = len(labels), len(matrix), np.asarray(labels)
+    n, count, true = len(labels), len(matrix), np.asarray(labels)
+    rows = sample(n, max(count, _WORK // (count * matrix.shape[1])))
+    inputs, true_labels, predicted = evidence(rows), true[rows], np.asarray(predictions)[rows]
+    k = inputs.class_count
     if decision.rule.uses_names:  # names stay with their classes, so predictions do not move with the rules
         everything = evidence(range(n))
-        permuted = (replace(everything, matrix=matrix[_rule_permutation(k, seed)]) for seed in range(SHUFFLES))
+        permuted = (replace(everything, matrix=matrix[_rule_permutation(count, seed)]) for seed in range(SHUFFLES))
         shuffled = [_accuracy(decision, each, true) for each in permuted]
     else:
         shuffled = shuffled_accuracies(labels, predictions, k, SHUFFLES)
-    rows = sample(n, max(k, _WORK // (k * matrix.shape[1])))
-    inputs, true_labels, predicted = evidence(rows), true[rows], np.asarray(predictions)[rows]
     permuted_columns = (permute_columns(matrix, inputs.sizes, seed) for seed in range(SHUFFLES))
-    if decision.rule.name == "mean":
+    if decision.rule.name == "mean" and inputs.looks is None:
         columns = _mean_accuracies(inputs.probabilities, permuted_columns, true_labels)
     else:
         columns = [_accuracy(decision, replace(inputs, matrix=each), true_labels) for each in permuted_columns]

@@ -62,15 +62,20 @@ class Interview:
 
     @property
     def posterior(self) -> "NDArray[np.float64]":
-        """The probability of each class (K) after all replies."""
+        """The probability of each class (K), or of each look, after all replies."""
         shares: NDArray[np.float64] = np.exp(self._logs[-1] - self._logs[-1].max())
         shares /= shares.sum()
         return shares
 
     @property
+    def classes(self) -> "NDArray[np.float64]":
+        """The probability of each class after all replies; like `posterior`, if no class has several looks."""
+        return self._models[False].classes_of(self.posterior)
+
+    @property
     def entropy(self) -> float:
         """What is not yet known about the class, in bits."""
-        return entropy(self.posterior)
+        return entropy(self.classes)
 
     @property
     def gains(self) -> "NDArray[np.float64]":
@@ -82,7 +87,7 @@ class Interview:
     @property
     def stopped(self) -> Reason:
         """Why no further question is asked; empty while there is one."""
-        if float(self.posterior.max()) >= self.threshold:
+        if float(self.classes.max()) >= self.threshold:
             return "threshold"
         if len(self.replies) == len(self._models[False].sizes):
             return "all asked"

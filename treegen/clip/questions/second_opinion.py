@@ -52,8 +52,9 @@ class SecondOpinion:
             prior: (B, K), CLIP's posterior; rows add up to 1.
             answers: as for `learn`.
         """
-        logs = np.log(np.maximum(prior, _LEAST)) + to_numpy(
-            weighted_logs(_inputs(self.rules, answers), self.parameters)
+        said = to_numpy(weighted_logs(_inputs(self.rules, answers), self.parameters))
+        logs = np.log(np.maximum(prior, _LEAST)) + (
+            said if self.rules.looks is None else self.rules.looks.mixture(said)
         )
         weights = np.exp(logs - logs.max(axis=1, keepdims=True))
         posterior: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)

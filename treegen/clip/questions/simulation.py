@@ -66,7 +66,7 @@ def simulate(
     open_groups, going = np.ones((images, groups), bool), np.ones(images, bool)
     asked = np.zeros(images, np.intp)
     posterior = _normalised(log)
-    steps = [posterior]
+    steps = [model.classes_of(posterior)]
     for step in range(groups):
         chosen = places[:, step]
         if order == "gain":
@@ -79,7 +79,7 @@ def simulate(
             open_groups[rows, group] = False
         asked += going
         posterior = _normalised(log)
-        steps.append(posterior)
+        steps.append(model.classes_of(posterior))
     return Simulation(
         predictions=np.stack([step.argmax(axis=1) for step in steps], axis=1),
         confidence=np.stack([step.max(axis=1) for step in steps], axis=1),

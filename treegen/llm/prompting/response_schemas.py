@@ -33,11 +33,14 @@ _QUESTION: Final = _closed(prompt=_TEXT, options=_list(_TEXT))
 _GROUPS: Final = _list(_closed(name=_TEXT, prompt=_TEXT, options=_list(_TEXT)))
 _ANSWERS: Final = _list(_closed(group=_TEXT, option=_INDEX))
 _RULES: Final = _list(_closed(**{"class": _TEXT}, answers=_ANSWERS))
+_LOOKS: Final = _list(_closed(**{"class": _TEXT}, looks=_list(_TEXT)))
 
 WHOLE_TREE: Final = ResponseSchema(
-    name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, alike=_ALIKE)
+    name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, alike=_ALIKE, looks=_LOOKS)
 )
-REVISED_TREE: Final = ResponseSchema(name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES))
+REVISED_TREE: Final = ResponseSchema(
+    name="tree", schema=_closed(classification_groups=_GROUPS, rules=_RULES, looks=_LOOKS)
+)
 GROUPS: Final = ResponseSchema(name="groups", schema=_closed(classification_groups=_GROUPS))
 PATCH: Final = ResponseSchema(
     name="patch",
@@ -56,7 +59,9 @@ PATCH: Final = ResponseSchema(
 def rules_of(groups: Sequence[Group], classes: Sequence[str]) -> ResponseSchema:
     """Return the schema of one rule for each of the classes, by name."""
     rule = _closed(**{group.name: _INDEX for group in groups})
-    schema = _closed(rules=_closed(**{name: {"$ref": "#/$defs/rule"} for name in classes}), alike=_ALIKE)
+    rules = _closed(**{name: {"$ref": "#/$defs/rule"} for name in classes})
+    looks = _list(_closed(name=_TEXT, **{"class": _TEXT}, answers={"$ref": "#/$defs/rule"}))
+    schema = _closed(rules=rules, alike=_ALIKE, looks=looks)
     return ResponseSchema(name="rules", schema={**schema, "$defs": {"rule": rule}})
 
 

@@ -67,7 +67,8 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
     """Return a reader of some classes' rules.
 
     Its `data` is `{"rules": {CLASS: {GROUP: ANSWER}}, "alike": [[CLASS, ...]]}`, in the order of the classes. An answer
-    is an index, null, or words that become an option of the group.
+    is an index, null, or words that become an option of the group. If classes have further looks, these have rules too,
+    and `data` a key `looks`: class -> its own name and theirs.
     """
 
     def read(text: str, finish: str | None) -> Read:
@@ -75,10 +76,14 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
         if parsed.data is None:
             return Read(problems=parsed.problems)
         notes = Notes()
-        asked = only(parsed.data, ["rules", "alike"], notes)
+        asked = only(parsed.data, ["rules", "alike", "looks"], notes)
+        looks, further = _further_looks(asked.get("looks"), batch, notes)
+        if isinstance(asked["rules"], dict):
+            asked["rules"] = {**asked["rules"], **further}
+        rows, kept = [*batch, *further], {"looks": looks} if looks else {}
         rules, alike = repair_answers(groups, asked["rules"], notes), alike_in(asked.get("alike"), batch, notes)
-        tree = {"domain": domain.name, "classification_groups": groups, "rules": rules}
-        rules = leave_out(with_fixes(tree, batch, notes, below="rules")["rules"], batch, notes)
+        tree = {"domain": domain.name, "classification_groups": groups, **kept, "rules": rules}
+        rules = leave_out(with_fixes(tree, batch, notes, below="rules")["rules"], rows, notes)
         rules = leave_out_answers(rules, groups, notes)
         grown = grow(groups, rules, notes)
         indexed = repair_answers(grown, rules, Notes())
@@ -86,16 +91,33 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
         problems = tuple(p for p in checked if p.code not in ("TG204", "TG205"))  # only all batches together show these
         remarks = (*parsed.notes, *notes.sentences)
         if errors_of(problems):
-            data = {"rules": rules, "alike": alike}
+            data = {"rules": rules, "alike": alike, **kept}
             return Read(problems=problems, repaired=parsed.repaired, data=data, notes=remarks)
-        ordered = {name: {group: rules[name][group] for group in groups} for name in batch}
-        data = {"rules": ordered, "alike": alike}
+        ordered = {name: {group: rules[name][group] for group in groups} for name in rows}
+        data = {"rules": ordered, "alike": alike, **kept}
         return Read(problems=problems, data=data, repaired=parsed.repaired, notes=remarks)
 
     return read
 
 
-def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[str]) -> Reader:
+def _further_looks(value: Any, batch: Sequence[str], notes: Notes) -> tuple[dict[str, list[str]], Plain]:
+    """Return class -> its own name and those of its further looks, and the rules of these."""
+    looks: dict[str, list[str]] = {}
+    rules: Plain = {}
+    for look, entry in value.items() if isinstance(value, dict) else ():
+        owner = entry.get("class") if isinstance(entry, dict) else None
+        name = next(iter(renamed({owner: None}, batch, notes))) if isinstance(owner, str) else ""
+        if name not in batch or look in batch or not isinstance(entry.get("answers"), dict):
+            notes.add("ignored looks of classes that were not asked for, or without answers: {}", look)
+            continue
+        looks.setdefault(name, [name]).append(look)
+        rules[look] = entry["answers"]
+    return looks, rules
+
+
+def apart_reader(
+    domain: Domain, groups: Plain, rules: Plain, alike: Sequence[str], looks: Plain | None = None
+) -> Reader:
     """Return a reader of what separates classes; `data` is the whole tree with it (`classification_groups`, `rules`).
 
     Args:
@@ -103,7 +125,9 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         groups: the groups so far.
         rules: the rules so far, of all classes.
         alike: the classes in question; nothing else may change.
+        looks: of the classes that have several, whose rules are theirs.
     """
+    kept = {"looks": looks} if looks else {}
 
     def read(text: str, finish: str | None) -> Read:
         parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
@@ -122,10 +146,10 @@ def apart_reader(domain: Domain, groups: Plain, rules: Plain, alike: Sequence[st
         if problems:
             return Read(problems=tuple(problems), repaired=parsed.repaired, notes=remarks)
         merged = _with_answers(grown, rules, alike, answers)
-        tree = {"domain": domain.name, "classification_groups": grown, "rules": merged}
+        tree = {"domain": domain.name, "classification_groups": grown, **kept, "rules": merged}
         checked = check_data(tree, classes=domain.classes).problems
         problems = [p for p in settle_alike(checked, told) if p.code != "TG205" and _concerns(p, alike)]
-        data = {"classification_groups": grown, "rules": merged, "alike": told}
+        data = {"classification_groups": grown, **kept, "rules": merged, "alike": told}
         return Read(problems=tuple(problems), data=data, repaired=parsed.repaired, notes=remarks)
 
     return read

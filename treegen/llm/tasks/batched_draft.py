@@ -170,11 +170,15 @@ class PartMaker:
         if not (stopped and attempt.cut and part.split):
             return attempt.data, stopped
         # truncated despite continuations: retrying would fail the same way, so request halves
-        combined: Plain = {"rules": {}, "alike": []}
+        combined: Plain = {"rules": {}, "alike": [], "looks": {}}
         for smaller in part.split():
             data, stopped = self._run_step(loop, smaller)
             if isinstance(data, dict) and isinstance(data["rules"], dict):
-                combined = {"rules": combined["rules"] | data["rules"], "alike": combined["alike"] + data["alike"]}
+                combined = {
+                    "rules": combined["rules"] | data["rules"],
+                    "alike": combined["alike"] + data["alike"],
+                    "looks": combined["looks"] | data.get("looks", {}),
+                }
             if stopped:
                 return combined, stopped
         return combined, ""
@@ -349,18 +353,23 @@ def _joined(domain: Domain, groups: Plain, drafted: Sequence[Any]) -> tuple[Plai
     """Join the rules of all batches in the order of the classes; words in them become options of their groups."""
     together: Plain = {}
     alike: list[list[str]] = []
+    looks: dict[str, list[str]] = {}
     for data in drafted:
         if isinstance(data, dict) and isinstance(data.get("rules"), dict):
             together |= data["rules"]
             alike += data["alike"]
-    rules = {name: together[name] for name in domain.classes if name in together}
+            looks |= data.get("looks", {})
+    rows = (row for name in domain.classes for row in looks.get(name, (name,)))
+    rules = {name: together[name] for name in rows if name in together}
     grown = grow(groups, rules, Notes())
     added = [
         (group, option, next(n for n, rule in rules.items() if _says(rule.get(group), option)))
         for group, body in grown.items()
         for option in body["options"][len(groups[group]["options"]) :]
     ]
-    return {"classification_groups": grown, "rules": repair_answers(grown, rules, Notes()), "alike": alike}, added
+    kept = {"looks": looks} if looks else {}
+    indexed = repair_answers(grown, rules, Notes())
+    return {"classification_groups": grown, **kept, "rules": indexed, "alike": alike}, added
 
 
 def _says(answer: Any, option: str) -> bool:
@@ -508,7 +517,7 @@ def _apart_part(domain: Domain, tree: Plain, alike: Sequence[Sequence[str]], num
     values = {"groups": as_groups(groups), "clusters": clusters, "descriptions": known.descriptions}
     request = _request(domain, "apart", names, **values, shown=numbered(urls))
     request = (request[0], replace(request[1], images=tuple(url for name in urls for url in urls[name])))
-    reader = apart_reader(domain, groups, rules, names)
+    reader = apart_reader(domain, groups, rules, names, tree.get("looks"))
     return Part(name=f"twins {number}", purpose="draft-twins", request=request, wire=tell_apart(names), reader=reader)
 
 

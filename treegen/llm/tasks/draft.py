@@ -175,6 +175,7 @@ def revision_request(
         classes=list(domain.classes),
         **notes_of(domain, domain.classes),
         tree=content_text(tree),
+        looks=bool(tree.looks),
         problems=list(problems),
         diagnosis=diagnosis,
         feedback=feedback.text.strip(),

@@ -15,6 +15,7 @@ from treegen.llm.reading.repairs import (
     alike_in,
     leave_out,
     only,
+    renamed,
     repair_answers,
     repair_groups,
     settle_alike,
@@ -23,11 +24,11 @@ from treegen.llm.reading.repairs import (
 from treegen.llm.tasks.attempts import Read, Reader
 from treegen.text import show
 from treegen.tree.model import Group
-from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.checks import check_data, looks_in
 from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Problem, errors_of, path_of, pointer_to
 
-_PATCHABLE: Final = ("classification_groups", "rules")
+_PATCHABLE: Final = ("classification_groups", "rules", "looks")
 _NOT_THE_MODELS: Final = ("$schema", "digest", "review", "conflicts", "domain")
 _MOST_SHOWN: Final = 60  # places per request; the rest wait for the next
 
@@ -42,13 +43,19 @@ def check_tree_data(
     notes = Notes()
     content = only(data, _PATCHABLE, notes, silent=(*_NOT_THE_MODELS, "alike"))
     alike = alike_in(data.get("alike"), domain.classes, notes)
+    if isinstance(content.get("looks"), dict):
+        content["looks"] = only(renamed(content["looks"], domain.classes, notes), domain.classes, notes)
+    if not content.get("looks"):
+        content.pop("looks", None)
     if "classification_groups" in content:
         content["classification_groups"] = groups = repair_groups(content["classification_groups"], notes)
         if "rules" in content:
             content["rules"] = repair_answers(groups, content["rules"], notes)
     content = with_fixes({"domain": domain.name, **content}, domain.classes, notes)
     if "rules" in content:
-        content["rules"] = leave_out(content["rules"], domain.classes, notes)
+        looks = looks_in(content)
+        rows = [name for name in domain.classes if name not in looks.values()]
+        content["rules"] = leave_out(content["rules"], [*rows, *looks], notes)
     checked = check_data(content, classes=domain.classes)
     tree = checked.document.tree if checked.document else None
     content = {
@@ -91,7 +98,11 @@ def _patched(domain: Domain, base: dict[str, Any], patch: Sequence[dict[str, Any
     from jsonpointer import JsonPointerException
 
     patched = copy.deepcopy(base)
-    for name in domain.classes:  # lets a patch add a missing rule one answer at a time
+    looks = looks_in(patched)
+    for name in (
+        *looks,
+        *(c for c in domain.classes if c not in looks.values()),
+    ):  # lets a patch add a missing rule one answer at a time
         if isinstance(patched.setdefault("rules", {}), dict):
             patched["rules"].setdefault(name, {})
     for number, step in enumerate(patch, 1):
@@ -112,7 +123,7 @@ def _patched(domain: Domain, base: dict[str, Any], patch: Sequence[dict[str, Any
 
 
 def _refuse_elsewhere(step: dict[str, Any]) -> None:
-    """Refuse patch steps outside groups and rules.
+    """Refuse patch steps outside groups, looks and rules.
 
     Raises:
         ValueError: the step is outside.
@@ -120,7 +131,9 @@ def _refuse_elsewhere(step: dict[str, Any]) -> None:
     for key in ("path", "from"):
         place = step.get(key, "/rules" if key == "from" else None)
         if not isinstance(place, str) or place.split("/")[1:2] not in [[part] for part in _PATCHABLE]:
-            raise ValueError(f"{key} must be a JSON Pointer below /classification_groups or /rules, not {show(place)}")
+            raise ValueError(
+                f"{key} must be a JSON Pointer below /looks, /classification_groups or /rules, not {show(place)}"
+            )
 
 
 def _reason(why: Exception) -> str:

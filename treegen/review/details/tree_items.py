@@ -205,10 +205,11 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
         group: the group under the cursor, which is marked.
     """
     tree, seen = review.tree, _seen(review)
-    detail = Detail(title=name)
-    _noted(review, detail, class_target(name))
-    shares = seen.shares(name) if seen else {}
     rule = next((rule for rule in tree.rules if rule.name == name), None)
+    class_name = rule.class_name if rule else name
+    detail = Detail(title=rule.title if rule else name)
+    _noted(review, detail, class_target(name))
+    shares = seen.shares(class_name) if seen else {}
     detail.add(("rule", HEAD), (", and images that CLIP sees so" if shares else "", DIM))
     width = aligned(each.name for each in tree.groups)
     words = [(tree.word(rule, each.name) or "-") if rule else "-" for each in tree.groups]
@@ -218,7 +219,7 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
         right, n = shares.get(each.name, (0, 0))
         numbers: list[Part] = [bar(right / n, 6), (f" {right}/{n}", tone_style(right / n))] if n else []
         detail.add((cut(each.name, width), DIM), "  ", (cut(word, longest), style), "  ", *numbers)
-    known = review.measured.class_(name) if review.measured else None
+    known = review.measured.class_(class_name) if review.measured else None
     if _unscored(review, detail) or known is None:
         return detail
     detail.head("on the dev split")
@@ -234,7 +235,7 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     for each in known["taken_for"]:
         detail.add(("taken for ", DIM), each["name"], (f"  {each['count']}", BAD))
     if seen:
-        detail.pictures = [_as_classified(seen, index) for index in seen.of_class(name)[:MOST_PICTURES]]
+        detail.pictures = [_as_classified(seen, index) for index in seen.of_class(class_name)[:MOST_PICTURES]]
     return detail
 
 

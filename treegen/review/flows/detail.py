@@ -97,7 +97,7 @@ class DetailFlow:
         review, detail = self.context.review, problem_detail(problem)
         name, option, class_name = place_of(problem.pointer)
         group = review.tree.group(name) if name else None
-        if class_name in review.tree.classes and class_name:
+        if class_name in review.tree.rows and class_name:
             return joined(detail, class_detail(review, class_name, name))
         if group and option and option.isdigit() and int(option) < len(group.options):
             return joined(detail, option_detail(review, group, group.options[int(option)]))

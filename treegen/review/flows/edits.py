@@ -31,7 +31,8 @@ class EditFlow:
         """Start the edit of that name, if what it is about is on the screen.
 
         Args:
-            what: `add`, `rename`, `delete`, `edit_prompt`, `merge`, `split` or `point`; empty where nothing is edited.
+            what: `add`, `add_look`, `rename`, `delete`, `edit_prompt`, `merge`, `split` or `point`; empty where nothing
+                is edited.
         """
         seen = self.context.pane == "options" if what in ("merge", "split") else self.context.selection.kind
         if what and seen:
@@ -100,9 +101,17 @@ class EditFlow:
                 f"New option of {group.name}", "", lambda t: edits.add_option(tree, group.name, t, after), "option {}"
             )
 
+    async def add_look(self) -> None:
+        """Add a look to the class under the cursor, with the answers of the rule there."""
+        tree, name = self.context.review.tree, self.context.selection.class_name
+        if name:
+            rule = next(rule for rule in tree.rules if rule.name == name)
+            title = f"Name of the new look of {rule.class_name}, such as {rule.class_name} (female)"
+            await self._ask(title, f"{rule.class_name} ()", lambda t: edits.add_look(tree, name, t), "look {}")
+
     async def _like(self) -> str | Literal[False] | None:
         """Ask whose answers the new class gets: `None` for no answers, `False` if the dialog was left."""
-        classes = self.context.review.tree.classes
+        classes = self.context.review.tree.rows
         chosen = await self.context.ask(ChoiceDialog("Its answers, at first", [_KEEP, *classes]))
         if chosen is None:
             return False
@@ -173,7 +182,8 @@ class EditFlow:
             self._clear(at.marked or (name,), at.rule_group)
         elif at.kind == "class" and name:
             answers = next(len(rule.answers) for rule in tree.rules if rule.name == name)
-            self._delete(f"class {show(name)}, {counted(answers, 'answer')}", lambda: edits.delete_class(tree, name))
+            what = "look" if any(r.look_of for r in tree.rules if r.name == name) else "class"
+            self._delete(f"{what} {show(name)}, {counted(answers, 'answer')}", lambda: edits.delete_class(tree, name))
         elif at.kind == "option" and group and option:
             await self._delete_option(group, option)
         elif at.kind == "group" and group:

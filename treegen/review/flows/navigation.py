@@ -26,7 +26,7 @@ def selection_of(context: ReviewContext, focused: Widget | None) -> Selection:
         group=group,
         option=group.options[row] if group and row < len(group.options) else None,
         class_name=rules.class_at(tree),
-        marked=tuple(name for name in tree.classes if name in rules.marked),
+        marked=tuple(name for name in tree.rows if name in rules.marked),
         rule_group=tree.groups[rules.column - 1] if 0 < rules.column <= len(tree.groups) else None,
         kind=_KINDS.get((focused.id or "") if focused else "", ""),
         grid=focused if isinstance(focused, Grid) else None,
@@ -85,7 +85,9 @@ class NavigationFlow:
         """Put the cursor where a JSON Pointer leads, and show the pane of it."""
         context = self.context
         group, option, name = place_of(pointer)
-        names, classes = [g.name for g in context.review.tree.groups], context.review.tree.classes
+        names, classes = [g.name for g in context.review.tree.groups], context.review.tree.rows
+        if name not in classes:  # the class of looks has no rule of its own
+            name = next(iter(context.review.tree.looks.get(name or "", ())), None)
         if group in names:
             context.query_one(GroupsPane).put_cursor(names.index(group))
         if name in classes:

@@ -30,7 +30,7 @@ class NotesFlow:
                 return class_target(at.class_name) if at.class_name else None
             case "classes" if at.grid:
                 name = self.context.query_one(ScorePane).class_at(at.grid.row)
-                return class_target(name) if name in self.context.review.tree.classes and name else None
+                return class_target(name) if name in self.context.review.tree.rows and name else None
             case "mistakes" | "votes":
                 mistake = self.context.query_one(ImagesPane).mistake
                 return class_target(mistake.true) if mistake else None

@@ -198,6 +198,7 @@ class RulesPane(PaneGrid):
         _ADD,
         _RENAME,
         _DELETE,
+        Binding("x", "app.do('edits', 'run', 'add_look')", "look", tooltip="Add a look of the class"),
         *_MOVES,
         _LOCK,
         replace(_PROMPT, show=False),  # of the column
@@ -228,9 +229,9 @@ class RulesPane(PaneGrid):
 
     def class_at(self, tree: Tree) -> str | None:
         """Return the class under the cursor."""
-        names = self.names if self.filter else tree.classes  # which may have changed since the last paint
+        names = self.names if self.filter else tree.rows  # which may have changed since the last paint
         name = names[self.row] if self.row < len(names) else None
-        return name if name in tree.classes else None
+        return name if name in tree.rows else None
 
     def action_mark(self) -> None:
         """Mark the class under the cursor, or take its mark off, and go on."""
@@ -257,13 +258,14 @@ class RulesPane(PaneGrid):
         tree = review.tree
         draft, groups = MutableTree(tree), [g.name for g in tree.groups]
         accepts = class_filter(self.filter, review)
-        self.names = names = [name for name in tree.classes if accepts(name)]
+        self.names = names = [name for name in tree.rows if accepts(name)]
+        titles = {rule.name: rule.title for rule in tree.rules}
         marks = [marks_of(review, class_target(name)) for name in names]
         changed = review.changed.answers
 
         def cell(row: int, column: int) -> str:
             if column == 0:
-                return (_MARKED if names[row] in self.marked else "") + marks[row] + names[row]
+                return (_MARKED if names[row] in self.marked else "") + marks[row] + titles[names[row]]
             answer = draft.answer(names[row], groups[column - 1])
             word = answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
             return f"{CHANGED}{word}" if (names[row], groups[column - 1]) in changed else word
@@ -283,7 +285,8 @@ class RulesPane(PaneGrid):
         note = f"no class passes &{self.filter}; escape shows all" if self.filter else "no class yet: a adds one"
         self.fill(columns, len(names), cell, tone, note)
         total = len(tree.rules)
-        counts = f"{counted(total, 'class', 'classes')}, {counted(len(groups), 'group')}"
+        looks = f" with {counted(total, 'rule')}" if tree.looks else ""
+        counts = f"{counted(len(tree.classes), 'class', 'classes')}{looks}, {counted(len(groups), 'group')}"
         self.passing = f"{len(names)} of {total}"
         shown = f"&{self.filter}: {self.passing}" if self.filter else counts
         self.entitle("rules", shown, progress_of(review, "class", total))
@@ -328,6 +331,8 @@ class ProblemsPane(PaneGrid):
 def place_of(pointer: str) -> tuple[str | None, str | None, str | None]:
     """Return group, option index and class that a JSON Pointer names."""
     parts = path_of(pointer)
+    if parts[:1] == ["looks"] and len(parts) > 1:
+        return None, None, parts[1]
     if parts[:1] == ["classification_groups"] and len(parts) > 1:
         option = parts[3] if len(parts) > 3 and parts[2] == "options" else None
         return parts[1], option, None

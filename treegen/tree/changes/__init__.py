@@ -1,7 +1,7 @@
 """The complete set of atomic changes, and operations on lists of them."""
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from treegen.text import quote
@@ -12,6 +12,7 @@ from treegen.tree.changes.classes import (
     ClassRemoved,
     ClassRenamed,
     DomainChanged,
+    LookChanged,
     RuleChanged,
 )
 from treegen.tree.changes.conflicts import ConflictAdded, ConflictRemoved
@@ -38,6 +39,7 @@ __all__ = [
     "GroupRemoved",
     "GroupRenamed",
     "GroupsReordered",
+    "LookChanged",
     "MutableTree",
     "OptionAdded",
     "OptionRemoved",
@@ -67,6 +69,7 @@ KINDS: Final[dict[str, type[Change]]] = {
         ClassRemoved,
         ClassRenamed,
         ClassesReordered,
+        LookChanged,
         RuleChanged,
         AnswersReordered,
         ConflictAdded,
@@ -99,7 +102,7 @@ def from_json(data: Any) -> Change:
     kind = KINDS[name]
     values = {key: _read(value) for key, value in data.items() if key not in ("kind", "sentence")}
     hints = get_type_hints(kind)
-    expected = {f.name: hints[f.name] for f in fields(kind)}
+    expected = {f.name: hints[f.name] for f in fields(kind) if f.default is MISSING or f.name in values}
     if set(values) != set(expected) or not all(_is_a(values[key], hint) for key, hint in expected.items()):
         raise ChangeError(f"wrong fields for a change of kind {quote(kind.kind)}: {quote(data)}")
     return kind(**values)

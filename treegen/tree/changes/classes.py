@@ -32,14 +32,21 @@ class _WholeClass(Change):
     Attributes:
         answers: group -> the class's answer, in the order of the rule.
         after: the class before it, `None` at the front.
+        look_of: the class that it is a look of; empty if it is a class.
     """
 
     class_name: str
     answers: tuple[tuple[str, Answer], ...]
     after: str | None
+    look_of: str = ""
 
     def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("class_name", "answers", "after")}
+        return {name: getattr(self, name) for name in ("class_name", "answers", "after", "look_of")}
+
+    @property
+    def _words(self) -> str:
+        name = quote(self.class_name)
+        return f"look {name} of {quote(self.look_of)}" if self.look_of else f"class {name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,7 @@ class ClassAdded(_WholeClass):
 
     def _describe(self) -> str:
         answers = ", ".join(f"{quote(group)} {describe_answer(answer)}" for group, answer in self.answers)
-        return f"class {quote(self.class_name)} added {describe_position(self.after)}: {answers}"
+        return f"{self._words} added {describe_position(self.after)}: {answers}"
 
     def _make(self, draft: MutableTree) -> None:
         if self.class_name in draft.rules:
@@ -63,6 +70,8 @@ class ClassAdded(_WholeClass):
             draft.rules[self.class_name] = rule
         else:
             draft.rules = inserted(draft.rules, self.class_name, rule, place)
+        if self.look_of:
+            draft.look_of[self.class_name] = self.look_of
 
     def _inverse(self) -> "ClassRemoved":
         return ClassRemoved(**self._fields())
@@ -79,11 +88,12 @@ class ClassRemoved(_WholeClass):
     kind: ClassVar[str] = "class_removed"
 
     def _describe(self) -> str:
-        return f"class {quote(self.class_name)} removed"
+        return f"{self._words} removed"
 
     def _make(self, draft: MutableTree) -> None:
         draft.need_class(self.class_name)
         del draft.rules[self.class_name]
+        draft.look_of.pop(self.class_name, None)
 
     def _inverse(self) -> ClassAdded:
         return ClassAdded(**self._fields())
@@ -91,7 +101,7 @@ class ClassRemoved(_WholeClass):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRenamed(Swap):
-    """A renamed class, with the same answers."""
+    """A renamed class or look, with the same answers; a class without a rule of its own keeps its looks."""
 
     kind: ClassVar[str] = "class_renamed"
     old: str
@@ -106,10 +116,16 @@ class ClassRenamed(Swap):
         return f"class {quote(self.old)} renamed to {quote(self.new)}"
 
     def _make(self, draft: MutableTree) -> None:
-        draft.need_class(self.old)
-        if self.new in draft.rules:
+        only_looks = self.old not in draft.rules and self.old in draft.look_of.values()
+        if not only_looks:
+            draft.need_class(self.old)
+        if self.new in draft.rules or (only_looks and self.new in draft.look_of.values()):
             raise ChangeError(f"the tree already has a class {quote(self.new)}")
+        if only_looks:
+            draft.look_of = {look: self.new if c == self.old else c for look, c in draft.look_of.items()}
+            return
         draft.rules = renamed(draft.rules, self.old, self.new)
+        draft.look_of = renamed(draft.look_of, self.old, self.new)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +141,35 @@ class ClassesReordered(Swap):
 
     def _make(self, draft: MutableTree) -> None:
         draft.rules = {name: draft.rules[name] for name in arranged(list(draft.rules), self.new)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookChanged(Swap):
+    """A rule that became a look of a class, or of another one, or a class of its own; empty stands for the last."""
+
+    kind: ClassVar[str] = "look_changed"
+    class_name: str
+    old: str
+    new: str
+
+    def _describe(self) -> str:
+        name = quote(self.class_name)
+        if not self.new:
+            return f"{name} is a class of its own, no longer a look of {quote(self.old)}"
+        if self.new == self.class_name:
+            return f"class {name} has looks, of which one is {name}"
+        return f"{name} became a look of {quote(self.new)}" + (f", before of {quote(self.old)}" if self.old else "")
+
+    def _make(self, draft: MutableTree) -> None:
+        draft.need_class(self.class_name)
+        current = draft.look_of.get(self.class_name, "")
+        if current != self.old:
+            state = f"a look of {quote(current)}" if current else "a class of its own"
+            raise ChangeError(f"{quote(self.class_name)} is now {state}")
+        if self.new:
+            draft.look_of[self.class_name] = self.new
+        else:
+            del draft.look_of[self.class_name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from treegen.tree.changes import (
     GroupRemoved,
     GroupRenamed,
     GroupsReordered,
+    LookChanged,
     MutableTree,
     OptionAdded,
     OptionRemoved,
@@ -106,6 +107,18 @@ def _in_words(answer: Answer) -> Answer:
     return None if isinstance(answer, int) else answer
 
 
+def renamed_looks(old: MutableTree, new: MutableTree) -> dict[str, str]:
+    """Return old name -> new name of the classes without a rule of their own of which all remaining looks moved."""
+    result: dict[str, str] = {}
+    for name in dict.fromkeys(old.look_of.values()):
+        after = {new.look_of.get(look, "") for look, c in old.look_of.items() if c == name and look in new.rules}
+        other = after.pop() if len(after) == 1 else ""
+        taken = other in (*old.rules, *old.look_of.values(), *result.values())
+        if other and not taken and name not in old.rules and name not in new.look_of.values():
+            result[name] = other
+    return result
+
+
 class _Difference:
     """One comparison: `draft` is transformed step by step from the old tree to the new one."""
 
@@ -125,6 +138,7 @@ class _Difference:
         # options, since their answers must refer to options that exist in the draft by then
         yield from self._renamed_groups()
         yield from self._renamed_classes()
+        yield from self._renamed_looks()
         yield from self._removed_classes()
         yield from self._removed_groups()
         for group in new.prompts:
@@ -135,6 +149,10 @@ class _Difference:
         if groups != new_order:  # before adding classes, whose answers are in the new order
             yield self._applied(GroupsReordered(old=groups, new=new_order))
         yield from self._added_classes()
+        for name in new.rules:
+            before, after = (look_of.get(name, "") for look_of in (draft.look_of, new.look_of))
+            if before != after:
+                yield self._applied(LookChanged(class_name=name, old=before, new=after))
         # an option cannot be removed while a rule uses it: move the rules to words, remove, then set bare indices
         yield from self._changed_rules(words_only=True)
         yield from self._removed_options()
@@ -168,6 +186,11 @@ class _Difference:
             return same if same == 1.0 or (same >= ALIKE and resemblance(old, new) >= ALIKE) else 0.0
 
         for old, new in _matches(removed, added, likeness):
+            yield self._applied(ClassRenamed(old=old, new=new))
+
+    def _renamed_looks(self) -> Iterator[Change]:
+        """Yield new names of classes that have looks, and no rule of their own."""
+        for old, new in renamed_looks(self.draft, self.new).items():
             yield self._applied(ClassRenamed(old=old, new=new))
 
     @staticmethod

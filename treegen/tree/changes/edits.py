@@ -16,6 +16,7 @@ from treegen.tree.changes import (
     GroupRemoved,
     GroupRenamed,
     GroupsReordered,
+    LookChanged,
     MutableTree,
     OptionAdded,
     OptionRemoved,
@@ -119,7 +120,7 @@ def add_group(
     tree: Tree, name: str, prompt: str, options: Sequence[str], after: str | None, answer: Answer = None
 ) -> Changes:
     """Add a group in which every class has the same answer, or none."""
-    answers = tuple((c, answer) for c in tree.classes)
+    answers = tuple((c, answer) for c in tree.rows)
     name = _text(name, "a group's name")
     return (GroupAdded(group=name, prompt=prompt, options=tuple(options), answers=answers, after=after),)
 
@@ -161,21 +162,42 @@ def add_class(tree: Tree, name: str, after: str | None, like: str | None = None)
     return (ClassAdded(class_name=_text(name, "a class's name"), answers=answers, after=after),)
 
 
+def add_look(tree: Tree, row: str, name: str) -> Changes:
+    """Add a look to a class, with the answers of one that it has; a class without looks becomes its own first one.
+
+    Args:
+        tree: the tree.
+        row: the class, or one of its looks.
+        name: of the new look.
+    """
+    draft, name = MutableTree(tree), _text(name, "a look's name")
+    draft.need_class(row)
+    class_name = draft.look_of.get(row, row)
+    last = tree.looks.get(class_name, (row,))[-1]
+    fields = {**whole_class(draft, row, last), "class_name": name, "look_of": class_name}
+    first = () if row in draft.look_of else (LookChanged(class_name=row, old="", new=row),)
+    return (*first, ClassAdded(**fields))
+
+
 def rename_class(tree: Tree, old: str, new: str) -> Changes:
-    """Rename a class."""
+    """Rename a class or a look."""
     new = _text(new, "a class's name")
     return (ClassRenamed(old=old, new=new),) if new != old else ()
 
 
 def delete_class(tree: Tree, name: str) -> Changes:
-    """Delete a class, with its rule."""
-    return (ClassRemoved(**whole_class(MutableTree(tree), name, _before(tree.classes, name))),)
+    """Delete a class or a look, with its rule; a last look that has the name of its class is then the class again."""
+    removed = ClassRemoved(**whole_class(MutableTree(tree), name, _before(tree.rows, name)))
+    rest = [look for look in tree.looks.get(removed.look_of, ()) if look != name]
+    if rest != [removed.look_of]:
+        return (removed,)
+    return removed, LookChanged(class_name=rest[0], old=rest[0], new="")
 
 
 def move_class(tree: Tree, name: str, by: int) -> Changes:
     """Move a class up (negative) or down."""
-    new = _moved(tree.classes, name, by)
-    return (ClassesReordered(old=tree.classes, new=new),) if new != tree.classes else ()
+    new = _moved(tree.rows, name, by)
+    return (ClassesReordered(old=tree.rows, new=new),) if new != tree.rows else ()
 
 
 def fix_problem(tree: Tree, problem: Problem) -> Changes:

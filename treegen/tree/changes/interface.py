@@ -36,7 +36,8 @@ class MutableTree:
     Attributes:
         prompts: group -> prompt, in the order of the groups.
         options: group -> options.
-        rules: class -> group -> index, in the order of the classes.
+        rules: class (or look) -> group -> index, in the order of the classes.
+        look_of: look -> the class that it is a look of.
         conflicts: unresolved merge conflicts.
     """
 
@@ -45,6 +46,7 @@ class MutableTree:
         self.prompts = {group.name: group.prompt for group in tree.groups}
         self.options = {group.name: list(group.options) for group in tree.groups}
         self.rules = {rule.name: dict(rule.answers) for rule in tree.rules}
+        self.look_of = {rule.name: rule.look_of for rule in tree.rules if rule.look_of}
         self.conflicts = list(tree.conflicts)
 
     def frozen(self, like: Tree) -> Tree:
@@ -55,7 +57,10 @@ class MutableTree:
                 Group(name=name, prompt=prompt, options=tuple(self.options[name]))
                 for name, prompt in self.prompts.items()
             ),
-            rules=tuple(ClassRule(name=name, answers=tuple(rule.items())) for name, rule in self.rules.items()),
+            rules=tuple(
+                ClassRule(name=name, answers=tuple(rule.items()), look_of=self.look_of.get(name, ""))
+                for name, rule in self.rules.items()
+            ),
             review=like.review,
             conflicts=tuple(self.conflicts),
         )
@@ -161,7 +166,8 @@ def whole_group(draft: MutableTree, name: str) -> dict[str, Any]:
 def whole_class(draft: MutableTree, name: str, after: str | None) -> dict[str, Any]:
     """Return the fields of `ClassAdded` and `ClassRemoved` for a class of the draft, after `after`."""
     answers = tuple((group, draft.answer(name, group)) for group in draft.rules[name])
-    return {"class_name": name, "answers": answers, "after": after}
+    look_of = {"look_of": draft.look_of[name]} if name in draft.look_of else {}
+    return {"class_name": name, "answers": answers, "after": after, **look_of}
 
 
 def describe_answer(answer: Answer) -> str:
@@ -202,8 +208,9 @@ class Change:
         return self._inverse()
 
     def as_json(self) -> dict[str, Any]:
-        """Return kind, sentence and every field as plain data; `changes.from_json` reads it."""
-        plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        """Return kind, sentence and every field that is not at its default; `changes.from_json` reads it."""
+        values = ((f.name, f.default, getattr(self, f.name)) for f in fields(self))
+        plain = {name: _plain(value) for name, default, value in values if value != default}
         return {"kind": self.kind, "sentence": self.sentence, **plain}
 
     def _describe(self) -> str:

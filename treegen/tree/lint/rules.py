@@ -293,17 +293,21 @@ def _near_twins(tree: Tree) -> Iterator[Problem]:
     if len(tree.groups) < 2:  # else it would hold for every two classes
         return
     answers = [dict(rule.answers) for rule in tree.rules]
+    owners, most = [rule.class_name for rule in tree.rules], max(map(len, tree.looks.values()), default=1)
     twins: dict[int, list[tuple[int, str]]] = defaultdict(list)
     counts: dict[int, int] = defaultdict(int)
     for group, alike in _alike_but_one(tree, answers):
         earlier: dict[int | None, list[int]] = defaultdict(list)
+        own: Counter[tuple[str, int | None]] = Counter()  # of one class, which need not be told apart
         for number, later in enumerate(alike):
-            own_answer = answers[later].get(group)
-            differing = [i for answer, some in earlier.items() if answer != own_answer for i in some[:_NAMED]]
-            twins[later] += [(i, group) for i in sorted(differing)[:_NAMED]]
-            counts[later] += number - len(earlier[own_answer])
+            own_answer, owner = answers[later].get(group), owners[later]
+            some = [i for answer, few in earlier.items() if answer != own_answer for i in few[: _NAMED + most - 1]]
+            twins[later] += [(i, group) for i in sorted(i for i in some if owners[i] != owner)[:_NAMED]]
+            looks = sum(own[owner, answer] for answer in earlier if answer != own_answer) if most > 1 else 0
+            counts[later] += number - len(earlier[own_answer]) - looks
             earlier[own_answer].append(later)
-    names = tree.classes
+            own[owner, own_answer] += 1
+    names = tree.rows
     for later in sorted(i for i, count in counts.items() if count):
         named = sorted(twins[later])[:_NAMED]
         listed = ", ".join(f"from {show(names[i])} in {show(group)} only" for i, group in named)

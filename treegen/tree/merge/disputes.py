@@ -17,6 +17,7 @@ from treegen.tree.changes import (
     DomainChanged,
     GroupRemoved,
     GroupRenamed,
+    LookChanged,
     MutableTree,
     OptionAdded,
     OptionRemoved,
@@ -206,6 +207,24 @@ class RuleDispute(Dispute):
         if self.dropped and isinstance(self.ours, str):
             changes = (*changes, _removal(options, self.group, self.ours))
         return {"ours": (), "theirs": changes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookDispute(Dispute):
+    """Both sides made a rule a look of different classes; empty stands for a class of its own. The tree has ours."""
+
+    class_name: str
+    ours: str
+    theirs: str
+
+    def describe(self) -> str:
+        """Describe the dispute."""
+        ours, theirs = (f"a look of {quote(c)}" if c else "a class of its own" for c in (self.ours, self.theirs))
+        return f"{quote(self.class_name)}: ours {ours}, theirs {theirs}"
+
+    def resolutions(self, draft: MutableTree) -> Resolutions:
+        """Return the changes per side; the tree has ours."""
+        return {"ours": (), "theirs": (LookChanged(class_name=self.class_name, old=self.ours, new=self.theirs),)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,12 +23,13 @@ from treegen.tree.changes import (
     OptionRenamed,
     apply,
 )
-from treegen.tree.changes.difference import ALIKE, difference, resemblance
+from treegen.tree.changes.difference import ALIKE, difference, renamed_looks, resemblance
 from treegen.tree.document import content_of
 from treegen.tree.merge.disputes import (
     Dispute,
     DomainDispute,
     GapDispute,
+    LookDispute,
     NameDispute,
     OptionDispute,
     PresenceDispute,
@@ -158,7 +159,12 @@ class _Merge:
             options = self._options(name, {c: words[c, name] for c in classes})
             merged.append(Group(name=name, prompt=self._prompt(name), options=tuple(options)))
         rules = tuple(
-            ClassRule(name=c, answers=tuple(_answers((g, words[c, g.name]) for g in merged))) for c in classes
+            ClassRule(
+                name=c,
+                answers=tuple(_answers((g, words[c, g.name]) for g in merged)),
+                look_of=self._merged_look(c),
+            )
+            for c in classes
         )
         tree = Tree(domain=domain, groups=tuple(merged), rules=rules, review=self._review)
         draft = MutableTree(tree)
@@ -194,7 +200,7 @@ class _Merge:
             away = self._trees[opposite]
             if theirs is not None and theirs != new:
                 away = apply(away, (kind(old=theirs, new=new),))
-            elif old in (away.classes if what == "class" else [g.name for g in away.groups]):
+            elif old in ((*away.rows, *away.classes) if what == "class" else [g.name for g in away.groups]):
                 away = apply(away, (kind(old=old, new=new),))
         except ChangeError:  # the name is taken: a removal and an addition, not a rename
             return
@@ -261,6 +267,8 @@ class _Merge:
             if base.prompts[name] != draft.prompts[name] or set(base.options[name]) != set(draft.options[name]):
                 return True
             return any(base.answer(c, name) != draft.answer(c, name) for c in base.rules if c in draft.rules)
+        if base.look_of.get(name) != draft.look_of.get(name):
+            return True
         return any(base.answer(name, g) != draft.answer(name, g) for g in base.prompts if g in draft.prompts)
 
     def _note_lost_answers(self, group: str, remover: Side) -> None:
@@ -324,6 +332,19 @@ class _Merge:
         if ours == base:
             return theirs
         self.disputes.append(RuleDispute(class_name=name, group=group, base=base, ours=ours, theirs=theirs))
+        return ours
+
+    def _merged_look(self, name: str) -> str:
+        """Return the class that a rule is a look of in the merged tree; empty if of none."""
+        base = self.base.look_of.get(name, "")
+        has = {side: name in draft.rules for side, draft in self.sides.items()}
+        values = {side: draft.look_of.get(name, "") for side, draft in self.sides.items()}
+        ours, theirs = (values[side] if has[side] else values[other(side)] for side in SIDES)
+        if ours == theirs or theirs == base:
+            return ours
+        if ours == base:
+            return theirs
+        self.disputes.append(LookDispute(class_name=name, ours=ours, theirs=theirs))
         return ours
 
     @staticmethod
@@ -414,19 +435,23 @@ def _same_groups(base: Tree, side: Tree) -> dict[str, str]:
 
 
 def _same_classes(base: Tree, side: Tree) -> dict[str, str]:
-    """Return classes that the side only renamed: similar names, and no other class with these answers."""
+    """Return classes that the side only renamed: similar names, and no other class with these answers.
+
+    A class that has looks, and no rule of its own, is found by them.
+    """
     groups = list(dict.fromkeys(g.name for g in (*base.groups, *side.groups)))
 
     def answers_of_unmatched(tree: Tree, other: Tree) -> list[tuple[str, tuple[Answer, ...]]]:
         """Answers of the classes that only the one tree has: mostly none, where all would be 30,000 look-ups."""
-        names = set(tree.classes) - set(other.classes)
+        names = set(tree.rows) - set(other.rows)
         draft = MutableTree(tree) if names else None
         return [(n, tuple(draft.answer(n, g) for g in groups)) for n in draft.rules if n in names] if draft else []
 
     no_answer = {None, ABSENT}
     removed = [(n, s) for n, s in answers_of_unmatched(base, side) if not set(s) <= no_answer]
     added = answers_of_unmatched(side, base)
-    return {a: b for a, b in _only_pairs(removed, added).items() if resemblance(a, b) >= ALIKE}
+    rows = {a: b for a, b in _only_pairs(removed, added).items() if resemblance(a, b) >= ALIKE}
+    return {**rows, **renamed_looks(MutableTree(base), MutableTree(side))} if base.looks else rows
 
 
 def _only_pairs(removed: Sequence[tuple[str, Hashable]], added: Sequence[tuple[str, Hashable]]) -> dict[str, str]:

@@ -131,8 +131,10 @@ def check_data(
     problems += conflict_problems(tree)
     if stored:
         problems += [*digest_problems(tree, data.get("digest")), *approval_problems(tree)]
-    # with an unknown key the tree is not returned: saving it would drop the key
-    document = None if "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
+    lost = list(_lost_looks(data))
+    problems += lost
+    # with an unknown key, or a look without a rule, the tree is not returned: saving it would drop them
+    document = None if lost or "TG105" in outside else Document(tree=tree, digest=data.get("digest"))
     return CheckResult(document=document, data=data, problems=tuple(problems))
 
 
@@ -149,7 +151,10 @@ def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | No
     if isinstance(data.get("domain"), str):
         yield from _domain_problems(data["domain"], domain)
     if isinstance(rules, dict):
-        yield from _classes(tuple(rules), classes)
+        look_of = looks_in(data)
+        yield from _classes(
+            tuple(ClassRule(name=name, answers=(), look_of=look_of.get(name, "")) for name in rules), classes
+        )
     if isinstance(rules, dict) and isinstance(groups, dict):
         valid = {name: rule for name, rule in rules.items() if isinstance(rule, dict)}
         yield from _answers(
@@ -164,7 +169,8 @@ def _name_problems(data: Any, *, classes: Sequence[str] | None, domain: str | No
 def cross_problems(tree: Tree, *, classes: Sequence[str] | None = None, domain: str | None = None) -> Iterator[Problem]:
     """Yield problems that need groups and rules together, or the domain."""
     yield from _domain_problems(tree.domain, domain)
-    yield from _classes(tree.classes, classes)
+    yield from _classes(tree.rules, classes)
+    yield from _rules_beside_looks(tree)
     yield from _answers(tree)
     yield from _twins(tree)
     yield from _unused(tree)
@@ -183,10 +189,42 @@ def _domain_problems(domain: str, expected: str | None) -> Iterator[Problem]:
         yield Problem(code="TG304", pointer="/domain", message=message)
 
 
-def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Problem]:
+def looks_in(data: dict[str, Any]) -> dict[str, str]:
+    """Return look -> class of plain data, as far as it can be read."""
+    looks = data.get("looks")
+    named = looks.items() if isinstance(looks, dict) else ()
+    return {look: name for name, some in named if isinstance(some, list) for look in some if isinstance(look, str)}
+
+
+def _lost_looks(data: dict[str, Any]) -> Iterator[Problem]:
+    """Yield looks that a tree cannot hold: those without a rule, and those that are a look of an earlier class too."""
+    first: dict[str, str] = {}
+    for name, looks in data.get("looks", {}).items():
+        for index, look in enumerate(looks):
+            pointer, other = pointer_to("looks", name, index), first.setdefault(look, name)
+            if look not in data["rules"]:
+                message = f"the look {show(look)} of {show(name)} has no rule; give its option in every group"
+                yield Problem(code="TG207", pointer=pointer, message=message, classes=(look,))
+            elif other != name:
+                message = f"{show(look)} is a look of {show(other)} and of {show(name)}; keep one, or name them apart"
+                yield Problem(code="TG207", pointer=pointer, message=message, classes=(look,))
+
+
+def _rules_beside_looks(tree: Tree) -> Iterator[Problem]:
+    """Yield classes that have looks and a rule of their own."""
+    looks = tree.looks
+    for rule in tree.rules if looks else ():
+        if rule.name in looks and not rule.look_of:
+            message = f"{show(rule.name)} has looks and a rule of its own; remove the rule, or add it to the looks"
+            yield Problem(code="TG208", pointer=pointer_to("rules", rule.name), message=message)
+
+
+def _classes(rules: Sequence[ClassRule], classes: Sequence[str] | None) -> Iterator[Problem]:
     """Yield classes of the domain, if known, without a rule, and rules without a class of the domain."""
     if classes is None:
         return
+    names = tuple(dict.fromkeys(rule.class_name for rule in rules))
+    with_looks = {rule.look_of for rule in rules}
     in_domain, have = set(classes), set(names)
     missing = [c for c in classes if c not in have]
     for name in missing:
@@ -198,8 +236,9 @@ def _classes(names: Sequence[str], classes: Sequence[str] | None) -> Iterator[Pr
     for name in unknown:
         message = f"the domain has no class {show(name)}" + did_you_mean(name, missing)
         right = renamed.get(name)
-        fix = rename_fix(name, right) if right and right not in have else None
-        yield Problem(code="TG203", pointer=pointer_to("rules", name), message=message, fix=fix)
+        key = "looks" if name in with_looks else "rules"
+        fix = rename_fix(name, right, key) if right and right not in have else None
+        yield Problem(code="TG203", pointer=pointer_to(key, name), message=message, fix=fix)
 
 
 def _answers(tree: Tree) -> Iterator[Problem]:
@@ -253,18 +292,22 @@ def _unknown_group(
 
 
 def _twins(tree: Tree) -> Iterator[Problem]:
-    """Yield classes that nothing can distinguish."""
+    """Yield classes that nothing can distinguish, and looks of a class with the same rule."""
     groups = [g.name for g in tree.groups]
-    first: dict[tuple[int | None, ...], str] = {}
+    first: dict[tuple[int | None, ...], ClassRule] = {}
     for rule in tree.rules:
         answers = dict(rule.answers)
         if all(index is None for index in answers.values()):  # TG201 says so already
             continue
         key = tuple(map(answers.get, groups))
-        earlier = first.setdefault(key, rule.name)
-        if earlier != rule.name:
-            message = f"{show(rule.name)} has the same answers as {show(earlier)}; nothing can tell them apart"
-            yield Problem(code="TG204", pointer=pointer_to("rules", rule.name), message=message, classes=(earlier,))
+        earlier = first.setdefault(key, rule)
+        if earlier.name == rule.name:
+            continue
+        message = f"{show(rule.name)} has the same answers as {show(earlier.name)}; "
+        same = earlier.class_name == rule.class_name
+        message += "one of the two looks is enough" if same else "nothing can tell them apart"
+        code, pointer = "TG209" if same else "TG204", pointer_to("rules", rule.name)
+        yield Problem(code=code, pointer=pointer, message=message, classes=(earlier.name,))
 
 
 def _unused(tree: Tree) -> Iterator[Problem]:

@@ -44,7 +44,9 @@ def still_valid(valid: Tree, changed: Tree) -> bool:
         changed: the tree after it. Only what differs is tested, so a group added or removed is never certain.
     """
     before, after = ({g.name: len(g.options) for g in tree.groups} for tree in (valid, changed))
-    if before != after or valid.domain != changed.domain or valid.classes != changed.classes:
+    if before != after or valid.domain != changed.domain or valid.rows != changed.rows:
+        return False
+    if valid.looks != changed.looks:
         return False
     groups = {g.name: {"prompt": g.prompt, "options": list(g.options)} for g in set(changed.groups) - set(valid.groups)}
     rules = {new.name: dict(new.answers) for old, new in zip(valid.rules, changed.rules, strict=True) if old != new}

@@ -13,9 +13,9 @@ def blank_fix(pointer: str, text: str) -> Fix:
     return Fix(summary="remove the white space", edits=(Edit(op="replace", pointer=pointer, value=text.strip()),))
 
 
-def rename_fix(wrong: str, right: str) -> Fix:
-    """Return the fix for a class name in a variant spelling; its rule keeps its position."""
-    move = Edit(op="move", pointer=pointer_to("rules", right), source=pointer_to("rules", wrong))
+def rename_fix(wrong: str, right: str, key: str = "rules") -> Fix:
+    """Return the fix for a class name in a variant spelling; its rule, or its looks, keep their position."""
+    move = Edit(op="move", pointer=pointer_to(key, right), source=pointer_to(key, wrong))
     return Fix(summary=f"rename it to {show(right)}", edits=(move,))
 
 

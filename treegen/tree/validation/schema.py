@@ -183,6 +183,7 @@ def _not_allowed(keyword: str, expected: Any, value: Any) -> str:
     sentences = {
         "minItems": f"expected at least {expected} entries, found {len(value) if isinstance(value, list) else 0}",
         "maxItems": f"expected at most {expected} entries, found {len(value) if isinstance(value, list) else 0}",
+        "uniqueItems": f"an entry is a duplicate: {show(value)}",
         "minProperties": "must not be empty",
         "minimum": f"must be at least {expected}: {show(value)}",
         "maximum": f"must be at most {expected}: {show(value)}",
