@@ -1,10 +1,17 @@
 """What CLIP sees on each image of the dev split: pictures to show for an option, a class or a confusion."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from treegen.clip.diagnosis.group_report import GroupPredictions
+from treegen.clip.metrics.mutual_information import contingency
 from treegen.images import LabelledImage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,19 +67,7 @@ class Observations:
             wrong = ((asked.answers != asked.expected) & (asked.expected >= 0)).nonzero()[0].tolist()
             yield from sorted(wrong, key=lambda index: -asked.confidence[index])
 
-    def shares(self, name: str) -> dict[str, tuple[int, int]]:
-        """Return, for each group that a class answers, how many of its pictures get that answer, and of how many."""
-        mine = self.of_class(name)
-        found = {}
-        for asked in self.groups:
-            shown = [index for index in mine if asked.expected[index] >= 0]
-            if shown:
-                right = int((asked.answers[shown] == asked.expected[shown]).sum())
-                found[asked.name] = (right, len(shown))
-        return found
-
-
-def first(of: Sequence[int], others: Sequence[int], most: int) -> list[int]:
-    """Return at most so many, about half of each if there are enough."""
-    half = max(most - len(others), most // 2)
-    return [*of[:half], *others[: most - len(of[:half])]]
+    def answers_of(self, group: GroupPredictions) -> "NDArray[np.int64]":
+        """Return how many images of each class (rows) get each option of a group (columns): (K, O)."""
+        labels = np.array([image.label for image in self.images], dtype=np.int64)
+        return contingency(labels, group.answers, (len(self.classes), len(group.options)))
