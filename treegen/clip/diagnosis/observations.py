@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from treegen.clip.diagnosis.group_report import GroupPredictions
+from treegen.clip.diagnosis.mistakes import GroupVote
 from treegen.clip.metrics.mutual_information import contingency
 from treegen.images import LabelledImage
 
@@ -48,6 +49,10 @@ class Observations:
         mine = [index for index, image in enumerate(self.images) if image.label == label]
         return sorted(mine, key=lambda index: self.predictions[index] == label)
 
+    def of_pair(self, true: str, predicted: str) -> list[int]:
+        """Return the pictures of a class that are taken for another, or for itself."""
+        return [i for i in range(len(self.images)) if (self.class_of(i), self.predicted(i)) == (true, predicted)]
+
     def taken_for(self, group: str, option: str) -> tuple[list[int], list[int]]:
         """Return the pictures for which the group answers the option: rightly, and wrongly; the most certain first.
 
@@ -71,3 +76,21 @@ class Observations:
         """Return how many images of each class (rows) get each option of a group (columns): (K, O)."""
         labels = np.array([image.label for image in self.images], dtype=np.int64)
         return contingency(labels, group.answers, (len(self.classes), len(group.options)))
+
+    def votes_of(self, index: int) -> tuple[GroupVote, ...]:
+        """Return what each group answers for a picture that is rightly classified: none speaks for another class."""
+        votes = []
+        for asked in self.groups:
+            answer, wanted = int(asked.answers[index]), int(asked.expected[index])
+            option = asked.options[wanted] if wanted >= 0 else None
+            votes.append(
+                GroupVote(
+                    group=asked.name,
+                    option=asked.options[answer],
+                    probability=float(asked.confidence[index]),
+                    true_option=option,
+                    predicted_option=option,
+                    margin=0.0,
+                )
+            )
+        return tuple(votes)
