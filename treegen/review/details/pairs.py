@@ -30,7 +30,7 @@ def pair_detail(review: "ReviewModel", true: str, predicted: str | None) -> Deta
     images, of = seen.of_pair(true, predicted), seen.of_class(true)
     detail.add((share(len(images), len(of)), BAD if images else DIM), f" images of {true}")
     _apart(detail, review, seen, true, predicted)
-    wrong = [Picture(image=seen.images[i], caption=f"{true}\ntaken for {predicted}", good=False) for i in images]
+    wrong = [Picture(image=seen.images[i], caption=f"{true}\n→ {predicted}", good=False) for i in images]
     alike = [i for i in seen.of_class(predicted) if seen.predicted(i) == predicted][: max(4, 8 - len(images))]
     right = [Picture(image=seen.images[i], caption=f"{predicted}\nrecognised", good=True) for i in alike]
     detail.pictures = [*wrong[:8], *right]

@@ -333,7 +333,7 @@ class RulesPane(PaneGrid):
         """Return what the numbers of the heat map are, or why there are none."""
         if not self.is_heat_map:
             return ""
-        return "% of its dev images that CLIP answers so" if shares else f"no heat map: {unseen_note(review)}"
+        return "· % of its dev images that CLIP answers so" if shares else f"· no heat map: {unseen_note(review)}"
 
 
 def _number(share: AnswerShare | None) -> str:

@@ -9,12 +9,13 @@ from textual.message import Message
 
 from treegen.review.details.detail import Picture
 from treegen.review.widgets.detail import Thumbnail, lines_of
+from treegen.review.widgets.grid import entitle
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pixels
 
-_WIDE: Final = 60  # columns from which there is room for wider pictures
-_WIDTHS: Final = {False: 13, True: 20}  # columns of a picture, about
+_NARROWEST, _WIDEST = 13, 22  # columns of a picture, about
+_LINES: Final = 2  # of pictures, if they can be that small
 
 
 class ThumbnailPage(Container):
@@ -35,19 +36,22 @@ class ThumbnailPage(Container):
     def __init__(self, *, id: str | None = None) -> None:
         """Hold no picture yet."""
         super().__init__(id=id)
-        self.across, self.first, self._width = 1, 0, _WIDTHS[False]
+        self.across, self.first, self._width = 1, 0, _NARROWEST
         self._places: list[Thumbnail] = []
 
     def window(self, count: int, cursor: int) -> range:
         """Return the numbers of the pictures that are seen, so that the cursor is among them; scroll whole lines."""
         room = self.content_size
-        self.across = max(room.width // _WIDTHS[room.width >= _WIDE], 1)
+        width = min(max(2 * (room.height // _LINES - 1), _NARROWEST), _WIDEST)
+        self.across = max(room.width // width, 1)
         self._width = max(room.width // self.across, 4)
         lines = max(room.height // lines_of(self._width), 1)
         top, line = self.first // self.across, cursor // self.across
         top = min(max(top, line - lines + 1), line)
         self.first = top * self.across
-        return range(self.first, min(self.first + lines * self.across, count))
+        seen = range(self.first, min(self.first + lines * self.across, count))
+        entitle(self, "thumbnails", f"{seen.start + 1} to {seen.stop} of {count}" if seen else "")
+        return seen
 
     async def show(self, pictures: Sequence[Picture], pixels: "Sequence[Pixels | None]") -> None:
         """Show pictures in the window, the first at its start."""
