@@ -42,7 +42,7 @@ class ConfusionPane(PaneGrid):
         """Build an empty pane whose cursor is a cell."""
         super().__init__(id=id, cells=True)
         self.filter = self.passing = ""
-        self._context: ReviewContext | None = None
+        self._review_context: ReviewContext | None = None
         self.matrix = ConfusionMatrix(counts={}, totals={})
         self._names: Sequence[str] = ()
         self.rows: Sequence[int] = ()  #: true classes
@@ -55,7 +55,7 @@ class ConfusionPane(PaneGrid):
 
     def show(self, context: ReviewContext) -> None:
         """Repaint the matrix of the last score."""
-        self._context, review = context, context.review
+        self._review_context, review = context, context.review
         seen = review.measured.observations if review.measured else None
         accepts = class_filter(self.filter, review)
         self._take(seen, [k for k, name in enumerate(seen.classes) if accepts(name)] if seen else [])
@@ -87,8 +87,8 @@ class ConfusionPane(PaneGrid):
 
     def on_resize(self) -> None:
         """Give the heads a third of the height."""
-        if self._context:
-            self.show(self._context)
+        if self._review_context:
+            self.show(self._review_context)
 
     def _take(self, seen: "Observations | None", rows: Sequence[int]) -> None:
         """Take the counts, and as columns the rows and what their images are taken for."""
