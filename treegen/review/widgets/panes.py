@@ -327,13 +327,14 @@ class RulesPane(PaneGrid):
         counts = f"{counted(total, 'class', 'classes')}, {counted(len(groups), 'group')}"
         self.passing = f"{len(names)} of {total}"
         shown = f"&{self.filter}: {self.passing}" if self.filter else counts
-        self.entitle("rules", shown, progress_of(review, "class", total), self._heat_words(review, shares))
+        heat = self._heat_words(review, shares)
+        self.entitle("rules", shown if self.filter or not heat else "", heat, progress_of(review, "class", total))
 
     def _heat_words(self, review: "ReviewModel", shares: AnswerShares | None) -> str:
         """Return what the numbers of the heat map are, or why there are none."""
         if not self.is_heat_map:
             return ""
-        return "· % of its dev images that CLIP answers so" if shares else f"· no heat map: {unseen_note(review)}"
+        return "% of dev images that CLIP answers so" if shares else f"no heat map: {unseen_note(review)}"
 
 
 def _number(share: AnswerShare | None) -> str:
