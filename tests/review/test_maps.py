@@ -1,6 +1,7 @@
 """The heat map of the rules, the confusion matrix, and the browser of images."""
 
-from dataclasses import replace
+import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,20 @@ from textual_image.widget import Image
 
 from tests.review.bursts import Screen
 from tests.review.conftest import Open, Player
+from tests.review.painted import least
+from tests.review.test_contrast import THEMES
 from tests.waiting import wait_until
 from treegen.clip.diagnosis.confusion import confusion_matrix
 from treegen.clip.diagnosis.group_report import GroupPredictions
 from treegen.clip.diagnosis.observations import Observations
+from treegen.errors import InputError
 from treegen.images import LabelledImage
+from treegen.review.contrast import LEAST
 from treegen.review.flows import browsing
 from treegen.review.screens.picture import PictureScreen
 from treegen.review.widgets.confusion import ConfusionPane
 from treegen.review.widgets.detail import Thumbnail
+from treegen.review.widgets.grid import SHADES
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import RulesPane
 from treegen.workflow.review_model import Measurement
@@ -137,7 +143,7 @@ async def test_images_are_browsed_as_thumbnails_and_in_full_size(
         await player.press("l")
         assert screen.query_one("#full-picture", Image).image
         assert f"2 of {len(seen.images)}" in player.screen
-        monkeypatch.setattr(browsing.shutil, "which", lambda name: None)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
         await player.press("O", "escape")
         assert "so no viewer can be opened" in player.said
         assert pane.list.row == 1
@@ -149,33 +155,34 @@ async def test_images_are_browsed_as_thumbnails_and_in_full_size(
         assert pane.query_one("#picture", Image).image or pane.list.row == 0
 
 
-@pytest.mark.slow
 async def test_the_viewer_gets_the_file_and_its_failure_is_told(
-    play: Open, tree_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    play: Open, unseen: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    heard = tmp_path / "heard"
-    viewer = tmp_path / "xdg-open"
+    heard, viewer = tmp_path / "heard", tmp_path / "xdg-open"
     viewer.write_text(f'#!/bin/sh\necho "$1" > {heard}\nexit 4\n')
     viewer.chmod(0o755)
     monkeypatch.setattr(browsing, "viewer", lambda: [str(viewer)])
-    async with play(tree_file, (120, 40)) as player:
-        await scored(player)
-        await player.press("6", "O")
+    monkeypatch.chdir(tmp_path)
+    async with play(unseen, (120, 40)) as player:
+        scored_as(player, observed(player.tree, ("one",), (0, 0), 2))
+        await player.press("6", "w", "O")
+        assert "0-0.png: No such file" in player.said
+        Path("0-0.png").write_bytes(b"")
+        await player.press("O")
         await player.until(lambda: "ended with 4" in player.said)
-        assert pictures(player).current
-        assert Path(heard.read_text().strip()).samefile(pictures(player).shown[0].image.path)
+        assert Path(heard.read_text().strip()) == Path("0-0.png").resolve()
 
 
 def test_without_a_display_or_a_viewer_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browsing.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(browsing.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(browsing.InputError, match="no display"):
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(InputError, match="no display"):
         browsing.viewer()
     monkeypatch.setenv("DISPLAY", ":0")
     assert browsing.viewer() == ["xdg-open"]
-    monkeypatch.setattr(browsing.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.delenv("DISPLAY")
     assert browsing.viewer() == ["open"]
 
@@ -217,13 +224,41 @@ def observed(tree: Any, classes: tuple[str, ...], predictions: tuple[int, ...], 
     return Measurement(tree=tree, dev=dev, observations=seen)
 
 
+def scored_as(player: Player, measured: Measurement) -> None:
+    player.app.review.missing = ""
+    player.app.review.measured = measured
+
+
+@pytest.mark.slow
+async def test_every_shade_is_readable_in_every_theme(play: Open, unseen: Path) -> None:
+    bad = []
+    async with play(unseen, (120, 40)) as player:
+        names = player.tree.classes
+        predictions = tuple(k if n < k else (k + 1) % len(names) for k in range(len(names)) for n in range(len(names)))
+        scored_as(player, observed(player.tree, names, predictions, len(names)))
+        for keys in (("2", "H"), ("8", "j", "l")):
+            await player.press(*keys)
+            for theme in THEMES:
+                player.app.theme = theme
+                await player.pilot.pause()
+                ratio, text = least(player.app)
+                if ratio < LEAST:
+                    bad.append(f"{theme}, {keys}: {text} {ratio:.2f}")
+        tones = {f"{kind}{n}" for kind in ("good", "bad") for n in range(1, SHADES + 1)}
+        shades = {player.grid("rules")._style(tone).bgcolor for tone in tones}
+        assert len(shades) == len(tones)
+        player.app.theme = "textual-ansi"
+        await player.pilot.pause()
+        assert "taken for" in player.screen
+    assert not bad, "\n".join(bad)
+
+
 @pytest.mark.slow
 async def test_three_hundred_classes_scroll_and_one_is_a_matrix_too(play: Open, unseen: Path) -> None:
     async with play(unseen, (80, 24)) as player:
         many = tuple(f"class {k} [bold]字" for k in range(300))
         predictions = tuple((k + n % 2) % 300 for k in range(300) for n in range(4))
-        player.app.review.missing = ""
-        player.app.review.measured = observed(player.tree, many, predictions, 4)
+        scored_as(player, observed(player.tree, many, predictions, 4))
         await player.press("8", "G", *"l" * 30)
         pane = matrix(player)
         assert (pane.row, pane.column) == (299, 30)
@@ -236,7 +271,7 @@ async def test_three_hundred_classes_scroll_and_one_is_a_matrix_too(play: Open, 
         assert pane.count == 1
         assert len(pane.predicted) == 2, "of the columns, those that the rows are taken for"
         await player.press("escape")
-        player.app.review.measured = replace(observed(player.tree, ("one",), (0, 0), 2))
+        player.app.review.measured = observed(player.tree, ("one",), (0, 0), 2)
         await player.press("1", "8", "l", "w")
         assert pane.row_texts(0) == ["one", "2"]
         assert "no image of these classes is wrongly classified" in player.said
@@ -244,17 +279,18 @@ async def test_three_hundred_classes_scroll_and_one_is_a_matrix_too(play: Open, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_heads_and_cells_of_the_matrix_fit(play: Open, tree_file: Path, size: tuple[int, int]) -> None:
-    async with play(tree_file, size) as player:
-        await scored(player)
+async def test_heads_of_the_matrix_fit(play: Open, unseen: Path, size: tuple[int, int]) -> None:
+    async with play(unseen, size) as player:
+        names = player.tree.classes
+        scored_as(player, observed(player.tree, names, tuple(range(len(names))), 1))
         await player.press("8")
         await player.pilot.pause()
-        pane = matrix(player)
-        letters = [pane.render_line(y).text for y in range(4)]
-        first = player.tree.classes[0]
-        down = "".join(line[pane._columns[0].width + 2] for line in (pane.render_line(y).text for y in range(20)))
-        assert first[:4] in down.replace(" ", ""), letters
+        pane, first = matrix(player), names[0]
+        at = len("Abrosk G") + 2
+        down = "".join(pane.render_line(y).text[at] for y in range(20))
+        assert first[:4] in down.replace(" ", "")
         assert "8 con" in player.screen.splitlines()[1]
+        assert all(name in player.screen for name in names[: size[1] // 2 - 2])
 
 
 def test_the_keys_work_in_a_real_terminal(tree_file: Path) -> None:
