@@ -74,7 +74,7 @@ async def test_every_text_is_readable_in_every_theme(play: Open, unseen: Path) -
             async def look(place: str, theme: str = theme) -> None:
                 await player.pilot.pause()
                 ratio, text = least(player.app)
-                assert len([*texts(player.app)]) > 3
+                assert len([*texts(player.app)]) > 1
                 if ratio < LEAST:
                     bad.append(f"{theme}, {place}: {text} {ratio:.2f}")
 
