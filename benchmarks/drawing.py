@@ -31,6 +31,8 @@ PANES = {
     "problems": ("3", "jjkk"),
     "score": ("4", "jjjkk"),
     "history": ("5", "jjkk"),
+    "heat map": ("2H", "jjlljkh"),
+    "confusion": ("8", "jjlljkh"),
     "images": ("6", "jjjkk"),
 }
 

@@ -232,7 +232,7 @@ def test_a_domain_without_images_or_with_a_missing_folder_is_an_input_error(
     with pytest.raises(InputError, match="has no images"):
         evaluate(replace(domain, images=None))
     for folder in (tmp_path / "nowhere", folder_of(domain) / "Abrosk/000.png"):
-        with pytest.raises(InputError, match="no such image folder|a file, not a folder"):
+        with pytest.raises(InputError, match=r"no such image folder|a file, not a folder"):
             evaluate(replace(domain, images=ImageSettings(folder=folder)))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no image of any of the 5 classes"):

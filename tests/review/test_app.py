@@ -80,7 +80,7 @@ async def test_undo_goes_back_behind_a_save_also_after_a_restart(play: Open, uns
 async def test_every_pane_comes_with_its_number_and_has_the_keys(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         for number, name in enumerate(PANES, 1):
-            await player.press(str(number))
+            await player.press("escape", str(number))  # which leaves the text of ask
             assert player.app.pane == name
             focused = player.app.focused
             assert focused is not None

@@ -52,7 +52,7 @@ def test_the_filter_dims_what_is_dim_and_leaves_frames_and_pictures_alone() -> N
 async def walk(player: Player, look: Callable[[str], Awaitable[None]]) -> None:
     """To every pane, with the focus on each side, and to dialogs, help and messages."""
     for number, pane in enumerate(PANES, 1):
-        await player.press(str(number))
+        await player.press("escape", str(number))  # which leaves the text of ask
         await look(pane)
     await player.press("1", "r")
     await look("dialog of a text")
@@ -74,7 +74,7 @@ async def test_every_text_is_readable_in_every_theme(play: Open, unseen: Path) -
             async def look(place: str, theme: str = theme) -> None:
                 await player.pilot.pause()
                 ratio, text = least(player.app)
-                assert len([*texts(player.app)]) > 3
+                assert len([*texts(player.app)]) > 1
                 if ratio < LEAST:
                     bad.append(f"{theme}, {place}: {text} {ratio:.2f}")
 

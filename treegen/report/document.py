@@ -1,6 +1,5 @@
 """The content of a report, as plain data for the templates: what was found, what it rests on, what to do next."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -8,6 +7,7 @@ from importlib import metadata
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
+from treegen.clip.diagnosis.confusion import confusion_matrix
 from treegen.config.domain import Domain
 from treegen.history.score_document import Score, as_tested
 from treegen.images import WHOLE
@@ -300,19 +300,16 @@ def compose(
 def _heat_map(builder: _Builder) -> HeatMap:
     """Count true against predicted classes; of many classes those with most errors are shown, in their own order."""
     dev, classes = builder.evaluation.dev, builder.classes
-    counts, totals = Counter(zip(dev.labels, dev.predictions, strict=True)), Counter(dev.labels)
-    errors: Counter[int] = Counter()
-    for (true, predicted), count in counts.items():
-        if true != predicted:
-            errors.update({true: count, predicted: count})
+    confusion = confusion_matrix(dev.labels, dev.predictions)
+    errors = confusion.errors
     present = sorted(range(len(classes)), key=lambda k: (-errors[k], k))
     cells: list[tuple[int, int, int, float]] = []
     for most in range(min(len(classes), _MOST_CLASSES), 0, -1):
         shown = sorted(present[:most])
         place = {k: row for row, k in enumerate(shown)}
         cells = [
-            (place[t], place[p], count, count / totals[t])
-            for (t, p), count in sorted(counts.items())
+            (place[t], place[p], count, count / confusion.totals[t])
+            for (t, p), count in sorted(confusion.counts.items())
             if t in place and p in place
         ]
         names = sum(2 * len(classes[k]) + 60 for k in shown)

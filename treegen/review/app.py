@@ -18,6 +18,7 @@ from treegen.review.background import DaemonThread
 from treegen.review.finder import TreeProvider
 from treegen.review.flows.appearance import AppearanceFlow
 from treegen.review.flows.approval import ApprovalFlow
+from treegen.review.flows.browsing import BrowsingFlow
 from treegen.review.flows.compare import CompareFlow
 from treegen.review.flows.detail import DetailFlow
 from treegen.review.flows.edits import EditFlow
@@ -26,11 +27,13 @@ from treegen.review.flows.feedback import FeedbackFlow
 from treegen.review.flows.file_watch import BETWEEN, FileWatch
 from treegen.review.flows.filters import FilterFlow
 from treegen.review.flows.leaving import LeavingFlow
+from treegen.review.flows.maps import MapsFlow
 from treegen.review.flows.navigation import NavigationFlow
 from treegen.review.flows.notes import NotesFlow
 from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.panels_app import PanelsApp
+from treegen.review.thumbnails import ThumbnailReader
 from treegen.review.widgets.bars import EVERYWHERE, key_commands, key_rows
 from treegen.review.widgets.keys_panel import KeysPanel
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
@@ -75,8 +78,12 @@ class ReviewApp(PanelsApp):
         self.proposal = self.feedback.proposal
         self.appearance = AppearanceFlow(self, theme)
         self.file_watch = FileWatch(self)
-        self.detail = DetailFlow(self, lambda: self.feedback.asked)
-        self.leaving = LeavingFlow(self, self.feedback, self.feedback.close, self.detail.close, self.file_watch.close)
+        thumbnails = ThumbnailReader(self)
+        self.detail = DetailFlow(self, lambda: self.feedback.asked, thumbnails)
+        self.browsing = BrowsingFlow(self, thumbnails)
+        self.maps = MapsFlow(self, self.browsing)
+        closing = (self.feedback, self.detail, self.file_watch, thumbnails, self.browsing)
+        self.leaving = LeavingFlow(self, self.feedback, *(each.close for each in closing))
 
     def on_mount(self) -> None:
         """Paint, then let the models load."""
@@ -111,6 +118,10 @@ class ReviewApp(PanelsApp):
     def _take(self, message: Any) -> None:
         if self.is_shown:
             (self.scoring if isinstance(message, messages.ScoreMessage) else self.feedback).take(message)
+
+    def on_images_pane_paged(self) -> None:
+        """Show the thumbnails around the cursor."""
+        self.browsing.soon()
 
     def on_text_area_changed(self) -> None:
         """Keep the feedback that is being written."""

@@ -21,7 +21,7 @@ T = TypeVar("T")
 W = TypeVar("W", bound=Widget)
 
 #: the panes on the right, in the order of their number keys; each is the id of its widget
-PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask")
+PANES: Final = ("options", "rules", "problems", "score", "history", "images", "ask", "confusion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

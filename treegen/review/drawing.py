@@ -108,13 +108,13 @@ def _cells(strip: Iterable[Segment], system: ColorSystem) -> Iterator[Cell]:
         if text.isascii():
             yield from ((character, blank if character == " " else look) for character in text)
             continue
-        for character in _characters(text):
+        for character in characters(text):
             yield character, blank if character == " " else look
             if cell_len(character) > 1:
                 yield "", look
 
 
-def _characters(text: str) -> Iterator[str]:
+def characters(text: str) -> Iterator[str]:
     """Yield the characters, each with the accents behind it, which have no width."""
     character = ""
     for piece in text:

@@ -1,16 +1,15 @@
-"""Filters of classes and of misclassified images: `&wrong`, `&changed`, `&unreviewed`, `&option=...`, or a name."""
+"""Filters of classes: `&wrong`, `&changed`, `&unreviewed`, `&option=...`, or a name."""
 
+import json
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import Final
 
 from treegen.errors import InputError
 from treegen.tree.changes import MutableTree
 from treegen.tree.review_notes import class_target
 from treegen.workflow.review_model import ReviewModel
-
-if TYPE_CHECKING:
-    from treegen.clip.diagnosis.mistakes import Mistake
 
 #: what a term may be, and what it leaves
 TERMS: Final = {
@@ -20,8 +19,11 @@ TERMS: Final = {
     "commented": "classes with a comment",
     "option=TEXT": "classes with an answer that contains the text",
     "class=TEXT": "classes whose name contains the text; so does TEXT alone",
+    'class="TEXT"': "the class of that name alone",
 }
 Accepts = Callable[[str], bool]
+#: an `&` that begins a term: not one within quotes
+_TERM: Final = re.compile(r'(?:^|\s)&(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)')
 
 
 def class_filter(text: str, review: ReviewModel) -> Accepts:
@@ -30,29 +32,33 @@ def class_filter(text: str, review: ReviewModel) -> Accepts:
     Raises:
         InputError: a term is unknown, such as `colour=red`.
     """
-    parts = [part.strip() for part in re.split(r"(?:^|\s)&", text)]
-    accepts = [_accepts(part, review) for part in parts if part]
+    accepts = [term_filter(term, review) for term in terms_of(text)]
     return lambda name: all(accept(name) for accept in accepts)
 
 
-def filtered_mistakes(text: str, review: ReviewModel) -> "tuple[Mistake, ...]":
-    """Return the misclassified images whose class passes; text alone may also be in any name of the image's row.
+def terms_of(text: str) -> list[str]:
+    """Return the terms of a filter.
+
+    >>> terms_of('wrong &class="Black & White"')
+    ['wrong', 'class="Black & White"']
+    """
+    return [term.strip() for term in _TERM.split(text) if term.strip()]
+
+
+def named(value: str) -> Accepts:
+    """Return whether a name contains a value; of one in quotes, whether it is the name."""
+    with suppress(ValueError):
+        if isinstance(exact := json.loads(value), str):
+            return lambda name: name == exact
+    return lambda name: value.casefold() in name.casefold()
+
+
+def term_filter(term: str, review: ReviewModel) -> Accepts:
+    """Return whether a class passes one term.
 
     Raises:
-        InputError: a term is unknown.
+        InputError: the term is unknown.
     """
-    mistakes = review.measured.mistakes if review.measured else ()
-    accept = class_filter(text, review)
-    plain = text.strip().lstrip("&").casefold()
-    return tuple(each for each in mistakes if accept(each.true) or (plain and plain in _names(each)))
-
-
-def _names(mistake: "Mistake") -> str:
-    return "\n".join((mistake.predicted, mistake.at_fault.group, mistake.image.name)).casefold()
-
-
-def _accepts(term: str, review: ReviewModel) -> Accepts:
-    """Return whether a class passes one term."""
     key, is_pair, value = term.partition("=")
     wanted = value.strip().casefold()
     match key.strip():
@@ -75,7 +81,7 @@ def _accepts(term: str, review: ReviewModel) -> Accepts:
                 name in draft.rules and any(wanted in str(draft.answer(name, group)).casefold() for group in groups)
             )
         case "class" if is_pair:
-            return lambda name: wanted in name.casefold()
+            return named(value.strip())
         case unknown if is_pair:
             raise InputError(f"no filter {unknown}=", f"filters are {', '.join(f'&{each}' for each in TERMS)}")
     return lambda name: term.casefold() in name.casefold()

@@ -11,6 +11,7 @@ from treegen.clip.arrays import Array
 from treegen.clip.decisions import MEAN, FittedRule, RuleInputs
 from treegen.clip.diagnosis.ablation import without_each
 from treegen.clip.diagnosis.advice import advise
+from treegen.clip.diagnosis.confusion import confusion_matrix
 from treegen.clip.diagnosis.group_report import GroupPredictions, group_predictions, group_reports, option_counts
 from treegen.clip.memo import LruMemo
 from treegen.clip.metrics.accuracy import share_right
@@ -54,10 +55,10 @@ def diagnose(
     """
     memo = memo or LruMemo()
     memo.turn()
-    confused = Counter((t, p) for t, p in zip(labels, predictions, strict=True) if t != p)
-    totals, mistaken = Counter(labels), dict[int, dict[int, int]]()
-    for (t, p), count in confused.items():
-        mistaken.setdefault(t, {})[p] = count
+    confusion, mistaken = confusion_matrix(labels, predictions), dict[int, dict[int, int]]()
+    totals, confused = confusion.totals, confusion.confused
+    for t, p in confused:
+        mistaken.setdefault(t, {})[p] = confusion.count(t, p)
     answers, true = group_predictions(tree, classes, labels, probabilities, memo), np.asarray(labels)
     right = true == np.asarray(predictions)
     plain = [memo.get(("plain", group), partial(_group, group, clusters)) for group in answers]
@@ -77,11 +78,11 @@ def diagnose(
             {
                 "true": classes[t],
                 "predicted": classes[p],
-                "count": count,
+                "count": confusion.count(t, p),
                 "n": totals[t],
                 "separated_by": separating(answers, classes[t], classes[p]),
             }
-            for (t, p), count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PAIRS]
+            for t, p in confused[:_MOST_PAIRS]
         ],
         "cost": {"groups": len(tree.groups), "prompts": sum(len(group.options) for group in tree.groups)},
     }

@@ -1,10 +1,18 @@
 """What CLIP sees on each image of the dev split: pictures to show for an option, a class or a confusion."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from treegen.clip.diagnosis.group_report import GroupPredictions
+from treegen.clip.diagnosis.mistakes import GroupVote
+from treegen.clip.metrics.mutual_information import contingency
 from treegen.images import LabelledImage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +49,10 @@ class Observations:
         mine = [index for index, image in enumerate(self.images) if image.label == label]
         return sorted(mine, key=lambda index: self.predictions[index] == label)
 
+    def of_pair(self, true: str, predicted: str) -> list[int]:
+        """Return the pictures of a class that are taken for another, or for itself."""
+        return [i for i in range(len(self.images)) if (self.class_of(i), self.predicted(i)) == (true, predicted)]
+
     def taken_for(self, group: str, option: str) -> tuple[list[int], list[int]]:
         """Return the pictures for which the group answers the option: rightly, and wrongly; the most certain first.
 
@@ -60,19 +72,25 @@ class Observations:
             wrong = ((asked.answers != asked.expected) & (asked.expected >= 0)).nonzero()[0].tolist()
             yield from sorted(wrong, key=lambda index: -asked.confidence[index])
 
-    def shares(self, name: str) -> dict[str, tuple[int, int]]:
-        """Return, for each group that a class answers, how many of its pictures get that answer, and of how many."""
-        mine = self.of_class(name)
-        found = {}
+    def answers_of(self, group: GroupPredictions) -> "NDArray[np.int64]":
+        """Return how many images of each class (rows) get each option of a group (columns): (K, O)."""
+        labels = np.array([image.label for image in self.images], dtype=np.int64)
+        return contingency(labels, group.answers, (len(self.classes), len(group.options)))
+
+    def votes_of(self, index: int) -> tuple[GroupVote, ...]:
+        """Return what each group answers for a picture that is rightly classified: none speaks for another class."""
+        votes = []
         for asked in self.groups:
-            shown = [index for index in mine if asked.expected[index] >= 0]
-            if shown:
-                right = int((asked.answers[shown] == asked.expected[shown]).sum())
-                found[asked.name] = (right, len(shown))
-        return found
-
-
-def first(of: Sequence[int], others: Sequence[int], most: int) -> list[int]:
-    """Return at most so many, about half of each if there are enough."""
-    half = max(most - len(others), most // 2)
-    return [*of[:half], *others[: most - len(of[:half])]]
+            answer, wanted = int(asked.answers[index]), int(asked.expected[index])
+            option = asked.options[wanted] if wanted >= 0 else None
+            votes.append(
+                GroupVote(
+                    group=asked.name,
+                    option=asked.options[answer],
+                    probability=float(asked.confidence[index]),
+                    true_option=option,
+                    predicted_option=option,
+                    margin=0.0,
+                )
+            )
+        return tuple(votes)

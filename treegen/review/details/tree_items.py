@@ -24,6 +24,7 @@ from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import Group
 from treegen.tree.review_notes import class_target, group_target, option_target
+from treegen.workflow.answer_shares import AnswerShare, AnswerShares
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.observations import Observations
@@ -209,15 +210,15 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     class_name = rule.class_name if rule else name
     detail = Detail(title=rule.title if rule else name)
     _noted(review, detail, class_target(name))
-    shares = seen.shares(class_name) if seen else {}
+    shares = AnswerShares(tree, review.measured)
     detail.add(("rule", HEAD), (", and images that CLIP sees so" if shares else "", DIM))
     width = aligned(each.name for each in tree.groups)
     words = [(tree.word(rule, each.name) or "-") if rule else "-" for each in tree.groups]
     longest = aligned(words)
     for each, word in zip(tree.groups, words, strict=True):
         style = "bold $text-accent" if each.name == group else DIM if word == "-" else ""
-        right, n = shares.get(each.name, (0, 0))
-        numbers: list[Part] = [bar(right / n, 6), (f" {right}/{n}", tone_style(right / n))] if n else []
+        answered = shares.of(class_name, each.name, word)
+        numbers: list[Part] = _answered(answered) if answered else []
         detail.add((cut(each.name, width), DIM), "  ", (cut(word, longest), style), "  ", *numbers)
     known = review.measured.class_(class_name) if review.measured else None
     if _unscored(review, detail) or known is None:
@@ -237,6 +238,12 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     if seen:
         detail.pictures = [_as_classified(seen, index) for index in seen.of_class(class_name)[:MOST_PICTURES]]
     return detail
+
+
+def _answered(share: AnswerShare) -> list[Part]:
+    """Return a share as a bar and a fraction; one of a group that was asked differently is dim."""
+    style = DIM if share.stale else tone_style(share.share)
+    return [bar(share.share, 6), (f" {'~' if share.stale else ''}{share.given}/{share.n}", style)]
 
 
 def _as_classified(seen: "Observations", index: int) -> Picture:

@@ -1,16 +1,18 @@
 """Details of what the cursor is on: found when it rests, pictures read on a thread of their own."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from treegen.errors import TreegenError
-from treegen.images import LabelledImage, open_picture
 from treegen.review.background import DaemonThread
 from treegen.review.context import ReviewContext, Selection
 from treegen.review.details.detail import DIM, Detail, joined
 from treegen.review.details.other_items import change_detail, problem_detail, revision_detail, step_detail
+from treegen.review.details.pairs import pair_detail
 from treegen.review.details.tree_items import class_detail, group_detail, option_detail
+from treegen.review.thumbnails import ThumbnailReader
+from treegen.review.widgets.confusion import ConfusionPane
 from treegen.review.widgets.detail import MOST, DetailPanel
 from treegen.review.widgets.history import HistoryPane
 from treegen.review.widgets.images import ImagesPane
@@ -22,30 +24,28 @@ from treegen.vcs.versions import tree_of
 from treegen.workflow.proposal_review import ProposalReview
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from treegen.history.store import Revision
     from treegen.tree.validation.problems import Problem
 
 _REST: Final = 0.05  # seconds without a move after which the text follows the cursor
 _PICTURES: Final = 0.15  # seconds more after which the pictures do
-_SIDE: Final = 192  # pixels of a thumbnail
-_KEPT: Final = 400  # thumbnails
 
 
 class DetailFlow:
     """The detail panel follows the cursor."""
 
-    def __init__(self, context: ReviewContext, proposal: "Callable[[], ProposalReview | None]") -> None:
+    def __init__(
+        self, context: ReviewContext, proposal: "Callable[[], ProposalReview | None]", thumbnails: ThumbnailReader
+    ) -> None:
         """Prepare the panel.
 
         Args:
             context: the application.
             proposal: returns the last proposal of a language model.
+            thumbnails: reads the pictures.
         """
-        self.context, self._proposal = context, proposal
+        self.context, self._proposal, self._thumbnails = context, proposal, thumbnails
         self._thread = DaemonThread("details")
-        self._thumbnails: dict[tuple[LabelledImage, str], Image | None] = {}
         self._changes: dict[int, tuple[Change, ...]] = {}
 
     def soon(self) -> None:
@@ -62,9 +62,7 @@ class DetailFlow:
         panel.show(detail)
         await asyncio.sleep(_PICTURES)
         pictures = detail.pictures[:MOST]
-        ground = self.context.current_theme.background or "#808080"
-        images = [picture.image for picture in pictures]
-        pixels = await asyncio.wrap_future(self._thread.submit(self._read, images, ground)) if images else []
+        pixels = await self._thumbnails.read([picture.image for picture in pictures])
         if self.context.is_shown:
             panel.show_pictures(pictures, pixels)
 
@@ -83,8 +81,11 @@ class DetailFlow:
             case "classes":
                 name = self.context.query_one(ScorePane).class_at(row)
                 return class_detail(review, name) if name else _nothing("not scored yet")
-            case "mistakes" | "votes" if mistake := self.context.query_one(ImagesPane).mistake:
-                return class_detail(review, mistake.true, mistake.at_fault.group)
+            case "mistakes" | "votes" if image := self.context.query_one(ImagesPane).current:
+                fault = image.mistake.at_fault.group if image.mistake else None
+                return class_detail(review, image.true, fault)
+            case "confusion" if pair := self.context.query_one(ConfusionPane).pair:
+                return pair_detail(review, *pair)
             case "steps":
                 return await self._happened(row)
             case "proposal" if proposal and row < len(proposal.units):
@@ -128,27 +129,8 @@ class DetailFlow:
             self._changes[revision.id] = difference(old, new)
         return self._changes[revision.id]
 
-    def _read(self, images: Sequence[LabelledImage], ground: str) -> "list[Image | None]":
-        """Return thumbnails, on the thread of the details; `None` for a picture that cannot be read."""
-        for image in images:
-            if (image, ground) not in self._thumbnails:
-                self._thumbnails[image, ground] = self._thumbnail(image, ground)
-        while len(self._thumbnails) > _KEPT:
-            self._thumbnails.pop(next(iter(self._thumbnails)))
-        return [self._thumbnails.get((image, ground)) for image in images]
-
-    def _thumbnail(self, image: LabelledImage, ground: str) -> "Image | None":
-        from PIL import ImageOps
-
-        domain = self.context.review.domain
-        try:
-            picture = open_picture(image, domain.images.crop) if domain and domain.images else open_picture(image)
-            return ImageOps.pad(picture, (_SIDE, _SIDE), color=ground)
-        except ValueError:
-            return None
-
     def close(self) -> None:
-        """Read no more pictures."""
+        """Compare no more revisions."""
         self._thread.shutdown(cancel_futures=True)
 
 

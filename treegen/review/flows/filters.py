@@ -1,7 +1,8 @@
-"""Filters of the rules and of the misclassified images, while they are typed."""
+"""Filters of the rules, the images and the confusion matrix, while they are typed."""
 
 from treegen.errors import InputError
 from treegen.review.context import ReviewContext
+from treegen.review.widgets.confusion import ConfusionPane
 from treegen.review.widgets.filter_bar import FilterBar
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import RulesPane
@@ -15,15 +16,18 @@ class FilterFlow:
         self.context = context
 
     @property
-    def pane(self) -> RulesPane | ImagesPane:
-        """The pane that is filtered: the images if they are shown, else the rules."""
-        if self.context.pane == "images":
-            return self.context.query_one(ImagesPane)
+    def pane(self) -> RulesPane | ImagesPane | ConfusionPane:
+        """The pane that is filtered: the images or the confusion matrix if they are shown, else the rules."""
+        match self.context.pane:
+            case "images":
+                return self.context.query_one(ImagesPane)
+            case "confusion":
+                return self.context.query_one(ConfusionPane)
         return self.context.query_one(RulesPane)
 
     def ask(self) -> None:
         """Ask for a filter."""
-        if self.context.pane not in ("rules", "images"):
+        if self.context.pane not in ("rules", "images", "confusion"):
             self.context.show_pane("rules")
         pane = self.pane
         self.context.query_one(FilterBar).ask(pane.list, pane.filter, self.apply)

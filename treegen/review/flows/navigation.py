@@ -67,17 +67,18 @@ class NavigationFlow:
             self.go_to(pointer)
 
     def to_fault(self) -> None:
-        """Go to the rule of the true class in the group at fault, or in the one that was chosen."""
+        """Go to the rule of the true class in the group at fault, if any, or in the one that was chosen."""
         pane = self.context.query_one(ImagesPane)
-        if mistake := pane.mistake:
+        if image := pane.current:
             votes = pane.query_one("#votes", Grid)
-            vote = mistake.votes[votes.row] if votes.has_focus else mistake.at_fault
-            self.go_to(pointer_to("rules", mistake.true, vote.group))
+            fault = [image.mistake.at_fault.group] if image.mistake else []
+            group = [image.votes[votes.row].group] if votes.has_focus else fault
+            self.go_to(pointer_to("rules", image.true, *group))
 
     def to_mistake(self, number: int) -> None:
         """Show a misclassified image by its number among all of them."""
         pane = self.context.query_one(ImagesPane)
-        pane.filter = ""
+        pane.which, pane.filter = "wrong", ""
         self.context.show_pane("images")
         pane.list.put_cursor(number)
 

@@ -20,6 +20,7 @@ from treegen.tree.validation.problems import errors_of
 from treegen.workflow.review_model import ReviewModel
 
 NARROW: Final = 110  # columns; below, pane names are shortened
+_LEFT: Final = 38  # columns beside the tabs
 _UNDO: Final = "app.do('edits', 'undo')"
 _SAVE: Final = "app.do('saving', 'save')"
 _CANCEL: Final = "app.do('feedback', 'cancel')"
@@ -113,11 +114,12 @@ def tabs_of(context: ReviewContext, *, narrow: bool) -> str:
     """Return the panes with their numbers, as markup that can be clicked; short names where there is little room."""
     found = context.review.known_problems
     counts = {"problems": f" {len(errors_of(found))}/{len(found)}"} if found else {}
+    labels = [f"{number} {name[:3] if narrow else name}{counts.get(name, '')}" for number, name in enumerate(PANES, 1)]
+    gap = " " if sum(len(label) + 2 for label in labels) + _LEFT <= context.size.width else ""
     shown = []
-    for number, name in enumerate(PANES, 1):
-        label = f"{number} {name[:3] if narrow else name}{counts.get(name, '')}"
-        label = f"[reverse] {label} [/reverse]" if name == context.pane else f" {label} "
-        shown.append(f"[@click=app.pane('{name}')]{label}[/]")
+    for name, label in zip(PANES, labels, strict=True):
+        text = f"[reverse] {label}{gap}[/reverse]" if name == context.pane else f" {label}{gap}"
+        shown.append(f"[@click=app.pane('{name}')]{text}[/]")
     return "".join(shown)
 
 

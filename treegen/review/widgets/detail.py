@@ -61,7 +61,7 @@ class Thumbnails(Container):
         """Show as many pictures as fit."""
         width, fitting = arranged(self.size, min(len(pictures), MOST))
         self.styles.grid_size_columns = max(self.size.width // width, 1)
-        self.styles.grid_rows = str(_lines(width))
+        self.styles.grid_rows = str(lines_of(width))
         self.styles.grid_columns = str(width)
         for number, place in enumerate(self.query(Thumbnail)):
             if number < min(fitting, len(pixels)):
@@ -77,13 +77,13 @@ def arranged(room: Size, count: int) -> tuple[int, int]:
     ((20, 3), (12, 2))
     """
     for width in range(_WIDEST, _NARROWEST - 1, -1):
-        fitting = (room.width // width) * (room.height // _lines(width))
+        fitting = (room.width // width) * (room.height // lines_of(width))
         if fitting >= count:
             return width, fitting
-    return _NARROWEST, (room.width // _NARROWEST) * (room.height // _lines(_NARROWEST))
+    return _NARROWEST, (room.width // _NARROWEST) * (room.height // lines_of(_NARROWEST))
 
 
-def _lines(width: int) -> int:
+def lines_of(width: int) -> int:
     """Return the height of a square picture of so many columns, with two lines of caption."""
     return width // 2 + 1
 

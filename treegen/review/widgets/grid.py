@@ -18,9 +18,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from treegen.review.drawing import characters
 from treegen.text import printable
 
-_GAP: Final = 2
 _KEPT: Final = 500  # cached rows
 
 
@@ -34,8 +34,9 @@ class Column:
 
 
 Cell = Callable[[int, int], str]
-#: a cell's style: `good`, `bad`, `warn`, `dim` or nothing
+#: a cell's style: `good`, `bad`, `warn`, `dim`, a shade such as `good3`, or nothing
 Tone = Callable[[int, int], str]
+SHADES: Final = 4
 
 
 def widths_of(heads: Sequence[str], rows: int, cell: Cell, *, least: int = 4, most: int = 40) -> list[int]:
@@ -66,6 +67,14 @@ class Grid(ScrollView, can_focus=True):
     Grid > .grid--bad { color: $text-error; }
     Grid > .grid--warn { color: $text-warning; }
     Grid > .grid--dim { text-style: dim; }
+    Grid > .grid--good1 { background: $success 12%; }
+    Grid > .grid--good2 { background: $success 25%; }
+    Grid > .grid--good3 { background: $success 42%; }
+    Grid > .grid--good4 { background: $success 65%; }
+    Grid > .grid--bad1 { background: $error 15%; }
+    Grid > .grid--bad2 { background: $error 32%; }
+    Grid > .grid--bad3 { background: $error 52%; }
+    Grid > .grid--bad4 { background: $error 75%; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "grid--head",
@@ -76,7 +85,10 @@ class Grid(ScrollView, can_focus=True):
         "grid--bad",
         "grid--warn",
         "grid--dim",
+        *(f"grid--{kind}{level}" for kind in ("good", "bad") for level in range(1, SHADES + 1)),
     }
+    #: empty cells behind a column
+    GAP: ClassVar[int] = 2
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1,0)", "Up", show=False),
         Binding("down,j", "move(1,0)", "Down", show=False),
@@ -123,24 +135,35 @@ class Grid(ScrollView, can_focus=True):
         self._cell: Cell = lambda row, column: ""
         self._tone: Tone = lambda row, column: ""
         self.note = ""
+        self._heads = 1
         self._strips: dict[Hashable, Strip] = {}
+        self._shades: dict[str, Style] = {}
 
-    def fill(self, columns: Sequence[Column], rows: int, cell: Cell, tone: Tone | None = None, note: str = "") -> None:
+    def fill(
+        self,
+        columns: Sequence[Column],
+        rows: int,
+        cell: Cell,
+        tone: Tone | None = None,
+        note: str = "",
+        heads: int = 1,
+    ) -> None:
         """Replace the content, keeping the cursor position if possible. The results of `cell` must not change.
 
         Args:
             columns: the columns.
             rows: the number of rows.
             cell: (row, column) -> text.
-            tone: (row, column) -> `good`, `bad`, `warn`, `dim` or nothing.
+            tone: (row, column) -> `good`, `bad`, `warn`, `dim`, a shade such as `good3`, or nothing.
             note: the text shown if there are no rows.
+            heads: lines of the heads; in more than one they are written downwards, as columns are narrow.
         """
         self._columns, self._rows, self._cell = list(columns), rows, cell
         self._tone = tone or (lambda row, column: "")
-        self.note = note
+        self.note, self._heads = note, heads
         self._strips.clear()
-        width = sum(c.width + _GAP for c in self._columns)
-        self.virtual_size = Size(width, rows + 1)
+        width = sum(c.width + self.GAP for c in self._columns)
+        self.virtual_size = Size(width, rows + heads)
         self.row = min(self.row, max(rows - 1, 0))
         self.column = min(self.column, max(len(columns) - 1, 0))
         self.refresh()
@@ -179,10 +202,12 @@ class Grid(ScrollView, can_focus=True):
         self.post_message(self.Moved(self))
 
     def _follow(self) -> None:
-        start = sum(c.width + _GAP for c in self._columns[: self.column])
-        fixed = self._columns[0].width + _GAP if self.column and self._columns else 0
+        start = sum(c.width + self.GAP for c in self._columns[: self.column])
+        fixed = self._columns[0].width + self.GAP if self.column and self._columns else 0
         width = self._columns[self.column].width if self._columns else 1
-        region = Region(start - fixed, self.row, width + fixed, 2) if self._by_cell else Region(0, self.row, 1, 2)
+        height = self._heads + 1
+        region = Region(start - fixed, self.row, width + fixed, height)
+        region = region if self._by_cell else Region(0, self.row, 1, height)
         self.scroll_to_region(region, animate=False, force=True)
 
     def action_move(self, down: int, right: int) -> None:
@@ -194,7 +219,7 @@ class Grid(ScrollView, can_focus=True):
 
     def action_page(self, direction: int) -> None:
         """Move by one page."""
-        self.put_cursor(self.row + direction * max(self.scrollable_content_region.height - 2, 1))
+        self.put_cursor(self.row + direction * max(self.scrollable_content_region.height - self._heads - 1, 1))
 
     def action_edge(self, direction: int) -> None:
         """Move to the first or the last row."""
@@ -210,9 +235,9 @@ class Grid(ScrollView, can_focus=True):
     async def on_click(self, event: Click) -> None:
         """Move the cursor; a click on the cursor chooses."""
         offset = event.get_content_offset(self)
-        if offset is None or offset.y == 0 or not self._rows:
+        if offset is None or offset.y < self._heads or not self._rows:
             return
-        row = offset.y - 1 + self.scroll_offset.y
+        row = offset.y - self._heads + self.scroll_offset.y
         column = self._column_at(offset.x)
         if row >= self._rows:
             return
@@ -222,10 +247,10 @@ class Grid(ScrollView, can_focus=True):
             await self.action_choose()
 
     def _column_at(self, x: int) -> int:
-        fixed = self._columns[0].width + _GAP if self._columns else 0
+        fixed = self._columns[0].width + self.GAP if self._columns else 0
         x = x if x < fixed else x + self.scroll_offset.x
         for number, column in enumerate(self._columns):
-            x -= column.width + _GAP
+            x -= column.width + self.GAP
             if x < 0:
                 return number
         return len(self._columns) - 1
@@ -238,10 +263,9 @@ class Grid(ScrollView, can_focus=True):
             lines = wrap(printable(self.note), max(width, 1))
             text = lines[y] if y < len(lines) else ""
             return Strip([Segment(set_cell_size(text, width), base + self._style("dim"))])
-        if y == 0:
-            style = base + self.get_component_rich_style("grid--head", partial=True)
-            return self._line(lambda n, c: Segment(self._fitted(c.head, c), style), width, base)
-        row = y - 1 + self.scroll_offset.y
+        if y < self._heads:
+            return self._line(lambda n, c: Segment(self._head(n, c, y), self._head_look(n, base)), width, base)
+        row = y - self._heads + self.scroll_offset.y
         return Strip.blank(width, base) if row >= self._rows else self._row_strip(row, width, base)
 
     def _row_strip(self, row: int, width: int, base: Style) -> Strip:
@@ -262,6 +286,7 @@ class Grid(ScrollView, can_focus=True):
     def notify_style_update(self) -> None:
         """Drop the cached rows when the theme changes."""
         self._strips.clear()
+        self._shades.clear()
         super().notify_style_update()
 
     def _line(self, part: Callable[[int, Column], Segment], width: int, base: Style) -> Strip:
@@ -272,7 +297,7 @@ class Grid(ScrollView, can_focus=True):
         room, left = max(width - first.cell_length, 0), self.scroll_offset.x
         at, hidden, seen = 0, 0, []
         for number, column in enumerate(self._columns[1:], 1):
-            end = at + column.width + _GAP
+            end = at + column.width + self.GAP
             if end <= left:
                 hidden = end
             elif at < left + room:
@@ -281,36 +306,69 @@ class Grid(ScrollView, can_focus=True):
         rest = Strip(seen).crop(left - hidden, left - hidden + room)
         return Strip.join([first, rest]).adjust_cell_length(width, base)
 
-    @staticmethod
-    def _fitted(text: str, column: Column) -> str:
+    def _head(self, number: int, column: Column, line: int) -> str:
+        """Return a line of a head; those that are written downwards stand on the last line."""
+        if self._heads == 1:
+            return self._fitted(column.head, column)
+        if number == 0:
+            return self._fitted(column.head if line == self._heads - 1 else "", column)
+        letters = [*characters(printable(column.head))]
+        if len(letters) > self._heads:
+            letters[self._heads - 1 :] = ["…"]
+        letters = [""] * (self._heads - len(letters)) + letters
+        return self._fitted(letters[line], column)
+
+    def _head_look(self, number: int, base: Style) -> Style:
+        style = base + self.get_component_rich_style("grid--head", partial=True)
+        if self._heads > 1 and number == self.column and self.has_focus:
+            style += self.get_component_rich_style("grid--cursor", partial=True)
+        return style
+
+    def _fitted(self, text: str, column: Column) -> str:
         text = printable(text)
         length = cell_len(text)
         if length > column.width:
             text = set_cell_size(text, column.width - 1) + "…"
         elif column.right:
             text = " " * (column.width - length) + text
-        return set_cell_size(text, column.width + _GAP)
+        return set_cell_size(text, column.width + self.GAP)
 
     def _look(self, row: int, column: int, base: Style) -> Style:
-        style = base + (self._style(self._tone(row, column)) if column >= 0 else Style())
+        tone = self._tone(row, column) if column >= 0 else ""
+        style = base + self._style(tone)
         if row != self.row:
             return style
         style += self.get_component_rich_style(f"grid--{'cursor' if self.has_focus else 'quiet'}", partial=True)
+        if tone[-1:].isdigit():
+            style += self._style(tone)  # its background is what the cell says
         if self._by_cell and column == self.column and self.has_focus:
             style += self.get_component_rich_style("grid--cell", partial=True)
         return style
 
     def _style(self, tone: str) -> Style:
+        if tone[-1:].isdigit():
+            if tone not in self._shades:
+                self._shades[tone] = self._shade(tone)
+            return self._shades[tone]
         return self.get_component_rich_style(f"grid--{tone}", partial=True) if tone else Style()
+
+    def _shade(self, tone: str) -> Style:
+        """Return a background, mixed here: a partial style would lose that its colour is translucent."""
+        behind, color = self.background_colors[1], self.get_component_styles(f"grid--{tone}").background
+        if behind.ansi is not None or color.ansi is not None:  # the terminal's own colours cannot be mixed
+            return self._style(tone.rstrip("0123456789"))
+        return Style(bgcolor=(behind + color).rich_color)
 
     def watch_row(self, old: int, new: int) -> None:
         """Repaint the two rows between which the cursor moves; the heads are above the first."""
-        self.refresh_line(old + 1)
-        self.refresh_line(new + 1)
+        self.refresh_line(old + self._heads)
+        self.refresh_line(new + self._heads)
 
     def watch_column(self) -> None:
-        """Repaint the row of the cursor."""
-        self.refresh_line(self.row + 1)
+        """Repaint the row of the cursor, and heads that show its column."""
+        self.refresh_line(self.row + self._heads)
+        if self._heads > 1:
+            self.refresh_lines(self.scroll_offset.y, self._heads)
 
 
 def entitle(widget: Widget, *parts: str) -> None:

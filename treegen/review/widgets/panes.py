@@ -1,5 +1,6 @@
 """The panes that show a tree as a grid: groups, options, rules, problems."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
-from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
+from treegen.review.widgets.grid import Cell, Column, Grid, PaneGrid, widths_of
 from treegen.text import counted, printable
 from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
@@ -15,6 +16,7 @@ from treegen.tree.feedback_target import Target
 from treegen.tree.model import Tree
 from treegen.tree.review_notes import class_target, group_target, option_target
 from treegen.tree.validation.problems import errors_of, path_of
+from treegen.workflow.answer_shares import AnswerShare, AnswerShares
 from treegen.workflow.class_filter import class_filter
 
 if TYPE_CHECKING:
@@ -72,6 +74,31 @@ def tone_of(value: float | None, *, stale: bool = False) -> str:
     if value is None or stale:
         return "dim" if stale else ""
     return "good" if value >= 0.8 else "bad" if value < 0.5 else "warn"
+
+
+def shade_of(share: float) -> str:
+    """Return the shade of a share in a heat map: deeper green towards all, deeper red towards none.
+
+    >>> shade_of(1.0), shade_of(0.5), shade_of(0.49), shade_of(0.0)
+    ('good4', 'good1', 'bad1', 'bad4')
+    """
+    return f"good{level(share)}" if share >= 0.5 else f"bad{level(1 - share)}"
+
+
+def level(share: float, bounds: Sequence[float] = (0.7, 0.85, 0.95)) -> int:
+    """Return 1 for a share below the first bound, and 4 from the last on."""
+    return 1 + bisect_right(bounds, share)
+
+
+def unseen_note(review: "ReviewModel") -> str:
+    """Return why it is not known what CLIP answers on each image."""
+    if review.missing:
+        return review.missing
+    if review.errors:
+        return f"{counted(review.errors, 'error')}: no score, so nothing is known of the images; 3 lists them"
+    if review.measured and review.measured.is_stored:
+        return "a stored score says nothing of each image; that is being computed"
+    return "not scored yet"
 
 
 class GroupsPane(PaneGrid):
@@ -202,6 +229,7 @@ class RulesPane(PaneGrid):
         *_MOVES,
         _LOCK,
         replace(_PROMPT, show=False),  # of the column
+        Binding("H", "app.do('maps', 'heat')", "heat map", tooltip="Heat map: how often CLIP gives each answer"),
         Binding("space", "mark", "mark", show=False, tooltip="Mark the class: enter re-points all that are marked"),
         Binding("v", "mark_range", "mark to here", show=False, tooltip="Mark the classes from the last marked to here"),
         Binding("escape", "app.do('filters', 'leave')", "unmark", show=False, tooltip="Leave filter, search or marks"),
@@ -214,13 +242,15 @@ class RulesPane(PaneGrid):
         self._last_marked = 0
         self.names: Sequence[str] = ()  #: the classes of the rows
         self.filter = self.passing = ""
+        self.is_heat_map = False
+        self._word: Cell = lambda row, column: ""
 
     @property
     def copied_text(self) -> str:
         """The class or the answer under the cursor, without signs."""
         if self.column == 0:
             return printable(self.names[self.row]) if self.row < len(self.names) else ""
-        return self.text_at(self.row, self.column).removeprefix(CHANGED)
+        return printable(self._word(self.row, self.column)) if self.row < len(self.names) else ""
 
     @property
     def list(self) -> Grid:
@@ -259,27 +289,39 @@ class RulesPane(PaneGrid):
         draft, groups = MutableTree(tree), [g.name for g in tree.groups]
         accepts = class_filter(self.filter, review)
         self.names = names = [name for name in tree.rows if accepts(name)]
-        titles = {rule.name: rule.title for rule in tree.rules}
+        rules = {rule.name: rule for rule in tree.rules}
         marks = [marks_of(review, class_target(name)) for name in names]
         changed = review.changed.answers
+        shares = AnswerShares(tree, review.measured) if self.is_heat_map else None
+
+        def word(row: int, column: int) -> str:
+            answer = draft.answer(names[row], groups[column - 1])
+            return answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
+
+        def share(row: int, column: int) -> AnswerShare | None:
+            name = rules[names[row]].class_name
+            return shares.of(name, groups[column - 1], word(row, column)) if shares else None
 
         def cell(row: int, column: int) -> str:
             if column == 0:
-                return (_MARKED if names[row] in self.marked else "") + marks[row] + titles[names[row]]
-            answer = draft.answer(names[row], groups[column - 1])
-            word = answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
-            return f"{CHANGED}{word}" if (names[row], groups[column - 1]) in changed else word
+                return (_MARKED if names[row] in self.marked else "") + marks[row] + rules[names[row]].title
+            sign = CHANGED if (names[row], groups[column - 1]) in changed else ""
+            number = _number(share(row, column)) if shares else ""
+            return f"{number}{sign}{word(row, column)}"
 
         def tone(row: int, column: int) -> str:
             if column == 0:
                 return "warn" if names[row] in self.marked else ""
+            if known := share(row, column):
+                return "dim" if known.stale else shade_of(known.share)
             answer = draft.answer(names[row], groups[column - 1])
             if (names[row], groups[column - 1]) in changed:
                 return "warn"
             return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
 
         heads = ["class", *groups]
-        widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
+        self._word = word
+        widths = widths_of(heads, min(len(names), 30), cell, least=6, most=26 if shares else 22)
         widths[0] += len(_MARKED)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
         note = f"no class passes &{self.filter}; escape shows all" if self.filter else "no class yet: a adds one"
@@ -289,7 +331,20 @@ class RulesPane(PaneGrid):
         counts = f"{counted(len(tree.classes), 'class', 'classes')}{looks}, {counted(len(groups), 'group')}"
         self.passing = f"{len(names)} of {total}"
         shown = f"&{self.filter}: {self.passing}" if self.filter else counts
-        self.entitle("rules", shown, progress_of(review, "class", total))
+        heat = self._heat_words(review, shares)
+        self.entitle("rules", shown if self.filter or not heat else "", heat, progress_of(review, "class", total))
+
+    def _heat_words(self, review: "ReviewModel", shares: AnswerShares | None) -> str:
+        """Return what the numbers of the heat map are, or why there are none."""
+        if not self.is_heat_map:
+            return ""
+        return "% of dev images that CLIP answers so" if shares else f"no heat map: {unseen_note(review)}"
+
+
+def _number(share: AnswerShare | None) -> str:
+    """Return a share as the number in front of an answer, in percent."""
+    text = f"{'~' if share.stale else ''}{100 * share.share:.0f}" if share else ""
+    return f"{text:>3} "
 
 
 class ProblemsPane(PaneGrid):

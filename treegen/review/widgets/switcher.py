@@ -7,6 +7,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from treegen.review.context import ReviewContext
+from treegen.review.widgets.confusion import ConfusionPane
 from treegen.review.widgets.feedback import FeedbackPane
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.history import HistoryPane
@@ -31,6 +32,7 @@ class PaneSwitcher(ContentSwitcher):
         yield HistoryPane(id="history")
         yield ImagesPane(id="images")
         yield FeedbackPane(id="ask")
+        yield ConfusionPane(id="confusion")
 
     def show(self, context: ReviewContext) -> None:
         """Repaint the pane that is shown."""

@@ -1,0 +1,67 @@
+"""Details of a cell of the confusion matrix: images of one class that are taken for another."""
+
+from typing import TYPE_CHECKING, Final
+
+from treegen.review.details.detail import BAD, DIM, Detail, Picture, aligned, bar, cut, share, tone_style
+from treegen.review.details.tree_items import class_detail
+
+if TYPE_CHECKING:
+    from treegen.clip.diagnosis.observations import Observations
+    from treegen.workflow.review_model import ReviewModel
+
+_MOST: Final = 12  # groups that are listed
+
+
+def pair_detail(review: "ReviewModel", true: str, predicted: str | None) -> Detail:
+    """Return how often a class is taken for another, what tells the two apart, and the images.
+
+    Args:
+        review: the tree and its score.
+        true: the class of the images.
+        predicted: the class that the tree says; `None` for the class as such.
+    """
+    seen = review.measured.observations if review.measured else None
+    if predicted is None or predicted == true or seen is None:
+        return class_detail(review, true)
+    detail = Detail(title=f"{true} taken for {predicted}")
+    detail.about = "numbers of the tree before the last change" if review.stale else ""
+    images, of = seen.of_pair(true, predicted), seen.of_class(true)
+    detail.add((share(len(images), len(of)), BAD if images else DIM), f" images of {true}")
+    _apart(detail, review, seen, true, predicted)
+    wrong = [Picture(image=seen.images[i], caption=f"{true}\n→ {predicted}", good=False) for i in images]
+    alike = [i for i in seen.of_class(predicted) if seen.predicted(i) == predicted][: max(4, 8 - len(images))]
+    right = [Picture(image=seen.images[i], caption=f"{predicted}\nrecognised", good=True) for i in alike]
+    detail.pictures = [*wrong[:8], *right]
+    return detail
+
+
+def _apart(detail: Detail, review: "ReviewModel", seen: "Observations", true: str, predicted: str) -> None:
+    """Add the groups that tell two classes apart, and how often each is right on their images."""
+    from treegen.clip.diagnosis.diagnose import separating
+
+    assert review.measured
+    groups = separating(seen.groups, true, predicted)
+    if not groups:
+        detail.add("")
+        detail.add(("no group tells them apart: their rules are the same", BAD))
+        return
+    detail.head(f"{len(groups)} of {len(seen.groups)} groups tell them apart")
+    tree = review.measured.tree
+    rules = {name: [rule for rule in tree.rules if rule.class_name == name] for name in (true, predicted)}
+    width = aligned(each["group"] for each in groups)
+    for each in sorted(groups, key=lambda each: each["right"] / max(each["n"], 1))[:_MOST]:
+        words = [
+            "/".join(dict.fromkeys(tree.word(rule, each["group"]) or "-" for rule in own)) for own in rules.values()
+        ]
+        part = each["right"] / each["n"] if each["n"] else None
+        detail.add(
+            (cut(each["group"], width), DIM),
+            "  ",
+            bar(part, 6),
+            (f" {each['right']}/{each['n']}", tone_style(part)),
+            f"  {words[0]}",
+            (" or ", DIM),
+            words[1],
+        )
+    if len(groups) > _MOST:
+        detail.add((f"and {len(groups) - _MOST} more", DIM))
