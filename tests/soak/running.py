@@ -1,5 +1,6 @@
 """Run commands in forked processes, where all is imported already, or as the installed program; kill them midway."""
 
+import fcntl
 import io
 import mmap
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from treegen.clip import encoders
 from treegen.workflow.demo import lay_out
 
 HANGS: Final = 300.0  # seconds after which a command that has not ended is at fault
+_MOST_PRINTED: Final = 2**20  # bytes
 KILLED: Final = -signal.SIGKILL
 #: what Python reports to audit hooks before files change
 _EVENTS: Final = ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate")
@@ -109,22 +112,40 @@ def warm() -> None:
             assert done.code == 0, done.err
 
 
-def start(run: Callable[[], int], out: Any, err: Any) -> int:
+class Pipe:
+    """Where a process writes what it prints: no file, so that no limit on files holds for it."""
+
+    def __init__(self) -> None:
+        self._read, self.write = os.pipe()
+        for end in (self._read, self.write):
+            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, _MOST_PRINTED)
+        os.set_blocking(self._read, False)  # what the process has started may outlive it
+
+    def text(self) -> str:
+        """Read what was printed, and close the pipe."""
+        os.close(self.write)
+        with os.fdopen(self._read, "rb") as file:
+            return (file.read() or b"").decode(errors="replace")
+
+
+def start(run: Callable[[], int], out: int, err: int) -> int:
     """Run a function in a forked process, and return the process's id; its result is the exit code."""
     if pid := os.fork():
         return pid
     code = 70
     try:
         os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out.fileno(), 1)
-        os.dup2(err.fileno(), 2)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)
+        for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
+            os.dup2(descriptor, number)
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), "utf-8")
         sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(n, "w", closefd=False), "utf-8") for n in (1, 2))
         code = run()
-        sys.stdout.flush()
-        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
     finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
         os._exit(code)
 
 
@@ -162,11 +183,10 @@ def forked(
         Fuse(moment, counter).light()
         return run() if run else command(arguments)
 
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.monotonic()
-        pid = start(child, out, err)
-        code = ended(pid, HANGS if delay is None else delay, hangs=delay is None)
-        texts = [_text(file) for file in (out, err)]
+    out, err, began = Pipe(), Pipe(), time.monotonic()
+    pid = start(child, out.write, err.write)
+    code = ended(pid, HANGS if delay is None else delay, hangs=delay is None)
+    texts = [pipe.text() for pipe in (out, err)]
     moments = int.from_bytes(counter[:8], "little")
     return Ended(tuple(arguments), code, *texts, seconds=time.monotonic() - began, moments=moments)
 

@@ -64,14 +64,16 @@ class Journal:
         )
         self._store.check("session", "file=? AND ended IS NULL", (self._store.file,))
         for number, base, saved, file_hash, position, locks in self._store.rows(query, (self._store.file,)):
-            if self._hold(number):
+            if not self._hold(number):
+                continue
+            with self._store.shaped():
                 return Opened(
                     id=number,
                     base=base,
                     saved=saved,
                     file_hash=file_hash,
                     steps=self._steps(number),
-                    position=position,
+                    position=range(position + 1)[-1],  # a number of steps
                     locks=frozenset(self._store.parsed(locks)),
                     notes=self.notes(),
                 )
@@ -142,7 +144,8 @@ class Journal:
         """Return what is reviewed in the file's tree, and the comments."""
         self._store.check("note", "file=?", (self._store.file,))
         rows = self._store.rows("SELECT kind, target, value FROM note WHERE file=?", (self._store.file,))
-        self._notes = {(kind, read_target(target)): value for kind, target, value in rows}
+        with self._store.shaped():
+            self._notes = {(kind, read_target(target)): value for kind, target, value in rows}
         return self._notes
 
     def _write_notes(self, db: sqlite3.Connection, notes: Notes | None) -> None:

@@ -291,6 +291,7 @@ class Store:
 
     def _open(self) -> None:
         self.read_only = ""
+        is_empty = self._path.is_file() and not self._path.stat().st_size
         with self._readable():
             self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
@@ -303,6 +304,8 @@ class Store:
                 self._open_copy()
                 self.read_only = error.message
             self._place = place_of(self._path)
+            if is_empty:  # as after a crash of the machine
+                logger.warning("%s was empty: a new history begins; an earlier one is lost", self._path)
         except BaseException:
             self._db.close()
             raise
@@ -385,7 +388,8 @@ class Store:
             damaged = not isinstance(error, sqlite3.OperationalError) or str(error).startswith(_NO_TEXT)
             if damaged:
                 raise DamagedStoreError(f"{self._path}: {error}", _NEW) from None
-            tip = "check that the folder is writable and the disk not full"  # or locked
+            in_the_way = self._path.exists() and not self._path.is_file()
+            tip = _NEW if in_the_way else "check that the folder is writable and the disk not full"  # or locked
             raise InputError(f"{self._path}: {error}", tip, code="not-writable") from None
 
     def require_writable(self) -> None:
@@ -513,6 +517,18 @@ class Store:
         if damaged := self.damaged_rows(table, where, values):
             rows = "1 row" if damaged == 1 else f"{damaged} rows"
             raise DamagedStoreError(f"{self._path}: damaged: {rows} of {table} changed since they were written", _NEW)
+
+    @contextmanager
+    def shaped(self) -> Iterator[None]:
+        """Convert the errors of stored JSON that is not what treegen writes.
+
+        Raises:
+            DamagedStoreError: something in it is missing or of another type.
+        """
+        try:
+            yield
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+            raise DamagedStoreError(f"{self._path}: damaged: a value has another form", _NEW) from None
 
     def parsed(self, text: str) -> Any:
         """Return stored JSON.
