@@ -53,6 +53,11 @@ def is_folder(path: Path) -> bool:
     return is_there(path) and path.is_dir()
 
 
+def real_path(path: Path) -> Path:
+    """Return the path without links; one of a loop of links stays as it is, where Python 3.12 and older raise."""
+    return Path(os.path.realpath(path))
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, but no device or pipe, which may never end or never begin.
 

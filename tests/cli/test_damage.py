@@ -269,3 +269,17 @@ def test_a_folder_in_place_of_the_history_is_refused_with_the_way_out(run: Run, 
     path.mkdir()
     done = run("show", f"{tree}@1")
     assert (done.code, "move the file away" in done.err) == (2, True)
+
+
+def test_a_column_that_is_not_there_is_damage(run: Run, tree: Path) -> None:
+    """A flipped bit in the name of a column: SQLite reports it as it reports a wrong statement."""
+    change(tree, "ALTER TABLE call RENAME COLUMN prompt_tokens TO prompt_tokenz")
+    done = run("log", tree, "--calls")
+    assert (done.code, "no such column" in done.err, "move the file away" in done.err) == (1, True, True)
+
+
+def test_a_loop_of_links_is_an_error(run: Run, tree: Path) -> None:
+    tree.unlink()
+    tree.symlink_to(tree.name)
+    for arguments in (("show", f"{tree}@1"), ("check", tree), ("log", tree, "--json"), ("diff", f"{tree}@1", tree)):
+        assert run(*arguments).code in (0, 1, 2), arguments

@@ -68,7 +68,8 @@ def play(seed: int, parent: Path | None = None) -> Outcome:
         outcome.faults += [
             fault for fault in faults_of_folder(folder, {}, before, revised=False) if "the history is" not in fault
         ]
-        outcome.faults += _moved_away(folder, target)
+        if random.random() < 0.3:
+            outcome.faults += _moved_away(folder, target)
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+import logging
 import mmap
 import os
 import pkgutil
@@ -110,6 +111,7 @@ def warm() -> None:
         for arguments in (("score", f"{folder}/tree.json"), ("embed", folder, "-o", f"{folder}/out")):
             done = in_process(arguments)
             assert done.code == 0, done.err
+    logging.root.handlers.clear()  # of libraries; no command imports all of them
 
 
 class Pipe:

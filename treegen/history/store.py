@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 from treegen.errors import InputError
+from treegen.files import real_path
 from treegen.history.recovery import Ids, Table, carry_over, place_of
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
@@ -280,7 +281,7 @@ class Store:
         Raises:
             InputError: the folder cannot be created, or the database is damaged or of a newer treegen.
         """
-        self.file = tree_path.resolve().name  # a link and its target share one history
+        self.file = real_path(tree_path).name  # a link and its target share one history
         self.folder = store_folder(tree_path)
         self._path = self.folder / "store.sqlite"
         self._lock = threading.RLock()  # one transaction at a time; transactions are short
@@ -291,7 +292,7 @@ class Store:
 
     def _open(self) -> None:
         self.read_only = ""
-        is_empty = self._path.is_file() and not self._path.stat().st_size
+        is_empty = self._path.is_file() and self._path.stat().st_size <= 1  # which SQLite takes for a new one
         with self._readable():
             self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
@@ -385,7 +386,10 @@ class Store:
         except UnicodeDecodeError:
             raise DamagedStoreError(f"{self._path}: damaged: contains text that is not UTF-8", _NEW) from None
         except sqlite3.DatabaseError as error:
-            damaged = not isinstance(error, sqlite3.OperationalError) or str(error).startswith(_NO_TEXT)
+            # an error of SQL, such as a column that is not there, is one of the file: the statements are right
+            code = getattr(error, "sqlite_errorcode", None)
+            of_content = code == sqlite3.SQLITE_ERROR or str(error).startswith(_NO_TEXT)
+            damaged = not isinstance(error, sqlite3.OperationalError) or of_content
             if damaged:
                 raise DamagedStoreError(f"{self._path}: {error}", _NEW) from None
             in_the_way = self._path.exists() and not self._path.is_file()
@@ -721,7 +725,7 @@ class Store:
 
 def stored_scores(tree_path: Path, digest: str) -> list[Score]:
     """Return all score documents of a content in a tree's history, oldest first; empty if there is no history."""
-    if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
+    if not (real_path(tree_path).parent / FOLDER / "store.sqlite").is_file():
         return []
     with Store(tree_path) as store:
         return store.scores_of(digest)
@@ -748,7 +752,7 @@ def store_folder(tree_path: Path) -> Path:
     Raises:
         InputError: it cannot be created.
     """
-    folder = tree_path.resolve().parent / FOLDER
+    folder = real_path(tree_path).parent / FOLDER
     make_folder(folder)
     return folder
 
