@@ -98,9 +98,9 @@ def test_a_vector_with_flipped_bits_is_embedded_again_and_counted(tmp_path: Path
         db.execute("UPDATE embedding SET vector=? WHERE key=?", (negative, keys[0]))
         db.execute("UPDATE embedding SET vector=? WHERE key=?", (vectors[2], keys[1]))
         db.execute("UPDATE text SET vector=? WHERE text='red'", ((rows[0] * 3).tobytes(),))
-        db.execute("UPDATE file SET digest='other'")
+        db.execute("UPDATE file SET digest='other', path=CAST(x'ff612e706e67' AS TEXT)")
         db.execute("UPDATE identity SET told='{\"logit_scale\": 1}'")
-        db.execute("UPDATE tokens SET count=99")
+        db.execute("UPDATE tokens SET count=99, text=CAST(x'ff' AS TEXT)")
     with EmbeddingCache(path) as cache:
         assert set(cache.get("e", keys)) == {keys[2], keys[3]}
         assert set(cache.get_texts("e", ["red", "blue"])) == {"blue"}

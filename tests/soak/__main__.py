@@ -4,8 +4,10 @@
 """
 
 import argparse
+import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,10 +118,14 @@ def main() -> int:
         f"{len(order)} events, seeds from {chosen.seed}; the table is {chosen.table}",
         flush=True,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for done, (_, name, number) in enumerate(order, 1):
             seed = chosen.seed + number
-            outcome = HARNESSES[name][0](seed, chosen.folder)
+            try:
+                outcome = HARNESSES[name][0](seed, chosen.folder)
+            except Exception:  # the others are played
+                outcome = Outcome(kind="the harness itself", faults=[traceback.format_exc()])
             table.add(name, seed, outcome)
             for fault in outcome.faults:
                 faults[name] += 1

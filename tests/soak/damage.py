@@ -160,7 +160,7 @@ def _first_difference(one: Any, other: Any, place: str = "") -> str:
 
 def _way_out(ended: Ended, name: str, how: str) -> list[str]:
     """Damage of the history is refused with exit code 1, names the file, and says what to do."""
-    if name != "history" or "store.sqlite" not in ended.err or ended.code == 0:
+    if name != "history" or "store.sqlite" not in ended.err or ended.code == 0 or "was empty" in ended.err:
         return []
     if ended.code == (2 if how == "a folder" else 1) and "move the file away" in ended.err:
         return []

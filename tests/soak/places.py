@@ -125,7 +125,7 @@ def faults_of_folder(folder: Path, before: Rows, trees: dict[str, bytes], *, rev
     """
     try:
         rows = kept_rows(folder)
-    except (AssertionError, sqlite3.DatabaseError) as error:
+    except (AssertionError, UnicodeDecodeError, sqlite3.DatabaseError) as error:
         yield f"the history is damaged: {error}"
         return
     for table, values in before.items():

@@ -378,6 +378,7 @@ def _heads(keys: "NDArray[Any]") -> "NDArray[np.uint64]":
 def _open(path: Path) -> sqlite3.Connection:
     """Open the database and read all of it once (0.1 s for 100,000 vectors), so that damage shows here."""
     db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # a writer thread stores embeddings
+    db.text_factory = _decoded
     try:
         db.execute("PRAGMA journal_mode=WAL")  # others read while one writes
         db.execute("PRAGMA synchronous=NORMAL")
@@ -393,6 +394,11 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _decoded(text: bytes) -> str:
+    """Return a stored text; one that is damaged is then another than its checksum says."""
+    return text.decode(errors="replace")
 
 
 def _set_aside(path: Path) -> None:
