@@ -1,5 +1,6 @@
 """The folder on which commands are tried, and what must be true of it afterwards."""
 
+import atexit
 import json
 import shutil
 import sqlite3
@@ -48,6 +49,7 @@ def template() -> Path:
     Made once for each process; to be copied.
     """
     folder = Path(mkdtemp(prefix="soak-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     lay_out(folder, count=4)
     tree = folder / "tree.json"
     save(tree, tree_of(TREE, ""))

@@ -28,7 +28,7 @@ def play(seed: int, parent: Path | None = None, processes: int = PROCESSES) -> O
             out, err = Pipe(), Pipe()
             running.append((arguments, start(partial(command, arguments), out.write, err.write), out, err))
         for arguments, pid, out, err in running:
-            code = ended(pid, HANGS, hangs=True)
+            code = ended(pid, HANGS, (out, err), hangs=True)
             done = Ended(tuple(arguments), code, out.text(), err.text(), seconds=0, moments=0)
             outcome.faults += done.faults
             outcome.faults += lost_promises(done, folder)

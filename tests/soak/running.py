@@ -1,6 +1,5 @@
 """Run commands in forked processes, where all is imported already, or as the installed program; kill them midway."""
 
-import fcntl
 import io
 import logging
 import mmap
@@ -30,7 +29,6 @@ from treegen.clip import encoders
 from treegen.workflow.demo import lay_out
 
 HANGS: Final = 300.0  # seconds after which a command that has not ended is at fault
-_MOST_PRINTED: Final = 2**20  # bytes
 KILLED: Final = -signal.SIGKILL
 #: what Python reports to audit hooks before files change
 _EVENTS: Final = ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate")
@@ -111,23 +109,28 @@ def warm() -> None:
         for arguments in (("score", f"{folder}/tree.json"), ("embed", folder, "-o", f"{folder}/out")):
             done = in_process(arguments)
             assert done.code == 0, done.err
-    logging.root.handlers.clear()  # of libraries; no command imports all of them
 
 
 class Pipe:
     """Where a process writes what it prints: no file, so that no limit on files holds for it."""
 
     def __init__(self) -> None:
-        self._read, self.write = os.pipe()
-        for end in (self._read, self.write):
-            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, _MOST_PRINTED)
-        os.set_blocking(self._read, False)  # what the process has started may outlive it
+        self.read, self.write = os.pipe()
+        os.set_blocking(self.read, False)
+        self._content = b""
+
+    def take(self) -> None:
+        """Take what was printed so far."""
+        with suppress(BlockingIOError):  # what the process has started may outlive it
+            while data := os.read(self.read, 2**16):
+                self._content += data
 
     def text(self) -> str:
-        """Read what was printed, and close the pipe."""
+        """Return what was printed, and close the pipe."""
         os.close(self.write)
-        with os.fdopen(self._read, "rb") as file:
-            return (file.read() or b"").decode(errors="replace")
+        self.take()
+        os.close(self.read)
+        return self._content.decode(errors="replace")
 
 
 def start(run: Callable[[], int], out: int, err: int) -> int:
@@ -139,6 +142,7 @@ def start(run: Callable[[], int], out: int, err: int) -> int:
         os.setsid()
         for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
             os.dup2(descriptor, number)
+        logging.root.handlers.clear()  # of the tests, and of libraries that a command would not import
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), "utf-8")
         sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(n, "w", closefd=False), "utf-8") for n in (1, 2))
         code = run()
@@ -187,17 +191,25 @@ def forked(
 
     out, err, began = Pipe(), Pipe(), time.monotonic()
     pid = start(child, out.write, err.write)
-    code = ended(pid, HANGS if delay is None else delay, hangs=delay is None)
+    code = ended(pid, HANGS if delay is None else delay, (out, err), hangs=delay is None)
     texts = [pipe.text() for pipe in (out, err)]
     moments = int.from_bytes(counter[:8], "little")
     return Ended(tuple(arguments), code, *texts, seconds=time.monotonic() - began, moments=moments)
 
 
-def ended(pid: int, seconds: float, *, hangs: bool) -> int:
+def ended(pid: int, seconds: float, pipes: Sequence[Pipe], *, hangs: bool) -> int:
     """Wait for a process, and return its exit code; kill it after so many seconds, with 124 if it hangs then."""
-    watched = os.pidfd_open(pid)
+    watched, ends = os.pidfd_open(pid), time.monotonic() + seconds
+    late = False
     try:
-        late = not select.select([watched], [], [], max(0.0, seconds))[0]
+        while not late:
+            left = max(0.0, ends - time.monotonic())
+            ready = select.select([watched, *(pipe.read for pipe in pipes)], [], [], left)[0]
+            late = not ready
+            for pipe in pipes:
+                pipe.take()
+            if watched in ready:
+                break
     finally:
         os.close(watched)
     if late:
