@@ -25,10 +25,10 @@ pytestmark = [
 @pytest.mark.parametrize(
     ("play", "seeds"),
     [
-        pytest.param(kills.play, range(15), id="kills"),
-        pytest.param(damage.play, range(12), id="damaged"),
-        pytest.param(folders.play, range(12), id="folders"),
-        pytest.param(disks.play, range(8), id="disks"),
+        pytest.param(kills.play, range(8), id="kills"),
+        pytest.param(damage.play, range(6), id="damaged"),
+        pytest.param(folders.play, range(6), id="folders"),
+        pytest.param(disks.play, range(6), id="disks"),
         pytest.param(races.play, range(1), id="races"),
     ],
 )
