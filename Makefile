@@ -10,6 +10,14 @@ FAST := -n 2 --dist loadfile -m 'not (app or terminal or ray or litellm or packa
 PINNED := torch==2.14.1 torchvision==0.29.1
 
 FUZZ_INPUTS ?= 10000
+# events of each harness of `make soak`, and the first seed
+SEED ?= 0
+KILLS ?= 1000
+DAMAGED ?= 1000
+FOLDERS ?= 200
+RACES ?= 20
+DISKS ?= 200
+BURSTS ?= 200
 
 .PHONY: demo docs test test-fast test-latest test-lowest check audit soak fuzz lock lock-check bench clean help
 
@@ -32,8 +40,9 @@ check: $(VENV)/.dev lock-check audit  ## ruff, mypy --strict, import layers, the
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layers.py tests/test_lock.py
 
-soak: $(VENV)/.dev  ## 200 sessions of random bursts at the review, and a table of what broke
-	$(BIN)/python -m tests.review.bursts --sessions 200
+soak: $(VENV)/.dev  ## kills, damage, hostile folders, races, full disks and bursts at the review, with a table in soak.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --seed $(SEED) --table soak.md --kills $(KILLS) --damaged $(DAMAGED) \
+	  --folders $(FOLDERS) --races $(RACES) --disks $(DISKS) --bursts $(BURSTS)
 
 fuzz: $(VENV)/.dev  ## 10,000 awkward tables, tars, pictures and domains through the commands, with a table of counts
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS)

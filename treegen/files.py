@@ -61,6 +61,11 @@ def without_dots(path: Path) -> Path:
     return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
+def real_path(path: Path) -> Path:
+    """Return the path without links; one of a loop of links stays as it is, where Python 3.12 and older raise."""
+    return Path(os.path.realpath(path))
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, but no device or pipe, which may never end or never begin.
 

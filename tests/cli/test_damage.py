@@ -1,16 +1,27 @@
 """Damage is found when it is read, and said; what can only be read, can be read: through the real commands."""
 
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import DOMAIN, TREE, Run
+from tests.conftest import DOMAIN, ROOT, TREE, Run
 from treegen.clip.embedding.cache import EmbeddingCache
-from treegen.history.store import Store
+from treegen.errors import TreegenError
+from treegen.history.checkpoints import Checkpoints
+from treegen.history.sessions import Journal
+from treegen.history.store import Choice, DamagedStoreError, Store
+from treegen.llm.chat import Kept, Reply
+from treegen.tree.changes import GroupRenamed
+from treegen.tree.feedback_target import Target
+from treegen.tree.review_notes import NoteChange
 from treegen.tree.validation.checks import check_text
+from treegen.workflow.session import Session
 
 
 @pytest.fixture
@@ -61,8 +72,6 @@ def test_a_changed_row_of_the_history_is_refused_with_the_way_out(run: Run, tree
 
 
 def test_a_damaged_answer_is_asked_for_again(tree: Path) -> None:
-    from treegen.llm.chat import Kept, Reply
-
     kept = Kept(tree)
     kept.keep_answer("key", Reply(text="a newt", model="m"))
     assert kept.answer("key") is not None
@@ -89,9 +98,9 @@ def test_a_vector_with_flipped_bits_is_embedded_again_and_counted(tmp_path: Path
         db.execute("UPDATE embedding SET vector=? WHERE key=?", (negative, keys[0]))
         db.execute("UPDATE embedding SET vector=? WHERE key=?", (vectors[2], keys[1]))
         db.execute("UPDATE text SET vector=? WHERE text='red'", ((rows[0] * 3).tobytes(),))
-        db.execute("UPDATE file SET digest='other'")
+        db.execute("UPDATE file SET digest='other', path=CAST(x'ff612e706e67' AS TEXT)")
         db.execute("UPDATE identity SET told='{\"logit_scale\": 1}'")
-        db.execute("UPDATE tokens SET count=99")
+        db.execute("UPDATE tokens SET count=99, text=CAST(x'ff' AS TEXT)")
     with EmbeddingCache(path) as cache:
         assert set(cache.get("e", keys)) == {keys[2], keys[3]}
         assert set(cache.get_texts("e", ["red", "blue"])) == {"blue"}
@@ -158,3 +167,119 @@ def test_no_model_is_asked_where_the_answer_could_not_be_stored(run: Run, unwrit
     manual = ("--model", "manual", "--answer", unwritable.parent / "answer.txt", "--messages", unwritable.parent / "m")
     done = run("revise", unwritable, "-m", "longer", *manual)
     assert (done.code, (unwritable.parent / "m").exists()) == (2, False)
+
+
+def sums(tree: Path) -> dict[str, tuple[int, int]]:
+    """For each table of the history, its rows and those with a checksum."""
+    with closing(sqlite3.connect(tree.parent / ".treegen" / "store.sqlite")) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        return {name: db.execute(f"SELECT count(*), count(sum) FROM {name}").fetchone() for name in tables}
+
+
+@pytest.fixture
+def reviewed(tree: Path) -> Path:
+    """The same with all else that a history holds."""
+    with Store(tree) as store:
+        session = Session(tree, store)
+        session.do("rename", [GroupRenamed(old="mark", new="marking")])
+        session.undo()
+        session.redo()
+        session.set_lock("group size", True)
+        session.note(
+            "comment", [NoteChange(kind="comment", target=Target(kind="group", group="size"), old="", new="?")]
+        )
+        session.decide("shorter", [GroupRenamed(old="size", new="extent")], taken=False, why="no")
+        session.keep("feedback", "unfinished")
+        session.close()
+        store.record_split("seed 0", {"a": "dev", "b": "test"})
+        store.record_evaluations("i", "seed 0", [("t", "e", "mean")], ["a", "b"])
+        store.record_choices("i", "e", "mean", [Choice(tree="t", base="b", source="score", n=3, right=2, flips=1)])
+        Checkpoints(store).put("rules 1", ["request"], "{}")
+    kept = Kept(tree)
+    kept.keep_form("m", "server", "json")
+    kept.keep_answer("key", Reply(text="a newt", model="m"))
+    return tree
+
+
+def test_every_row_of_the_history_has_a_checksum(reviewed: Path) -> None:
+    counts = sums(reviewed)
+    assert all(rows == summed > 0 for rows, summed in counts.values()), counts
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE session SET base = replace(base, 'tiny', 'minute')",
+        "UPDATE session SET position = 0",
+        "UPDATE session SET locks = '[]'",
+        "UPDATE step SET changes = replace(changes, 'marking', 'marks')",
+        "UPDATE note SET value = '!'",
+        "UPDATE session SET locks = '7', sum = NULL",
+        "UPDATE step SET changes = '[{}]', sum = NULL",
+    ],
+)
+def test_a_changed_session_is_refused_with_the_way_out(reviewed: Path, statement: str) -> None:
+    change(reviewed, statement)
+    with Store(reviewed) as store, pytest.raises(TreegenError) as caught:
+        Session(reviewed, store).close()
+    assert caught.value.exit_code == 1
+    assert "move the file away" in caught.value.tip or "[{}]" in statement
+
+
+@pytest.mark.parametrize(
+    ("statement", "read"),
+    [
+        ("UPDATE split SET part = 'test'", lambda store: store.recorded_split("seed 0")),
+        ("UPDATE look SET rule = 'sum'", lambda store: store.record_evaluations("i", "seed 0", [])),
+        ("UPDATE tested SET images = 'j'", lambda store: store.record_evaluations("i", "seed 0", [])),
+        ("UPDATE choice SET n = -1", lambda store: store.choices("i", "e", "mean")),
+        ("UPDATE decision SET taken = 1", lambda store: Journal(store).decisions()),
+        ("UPDATE kept SET value = ''", lambda store: Journal(store).get_text(1, "feedback")),
+    ],
+)
+def test_other_changed_rows_are_found_when_they_are_read(
+    reviewed: Path, statement: str, read: Callable[[Store], object]
+) -> None:
+    change(reviewed, statement)
+    with Store(reviewed) as store, pytest.raises(DamagedStoreError, match="changed since"):
+        read(store)
+
+
+def test_a_step_on_a_damaged_session_does_not_hide_the_damage(reviewed: Path) -> None:
+    with Store(reviewed) as store:
+        session = Session(reviewed, store)
+        change(reviewed, "UPDATE session SET base = replace(base, 'tiny', 'minute')")
+        with pytest.raises(DamagedStoreError):
+            session.do("rename", [GroupRenamed(old="form", new="shape")])
+        session.close()
+
+
+def test_an_empty_history_is_reported(tree: Path) -> None:
+    """As after a crash of the machine. SQLite takes it for a new one."""
+    (tree.parent / ".treegen" / "store.sqlite").write_bytes(b"")
+    command = [sys.executable, "-m", "treegen", "show", f"{tree}@1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert "note: " in done.stderr
+    assert "store.sqlite was empty: a new history begins" in done.stderr
+
+
+def test_a_folder_in_place_of_the_history_is_refused_with_the_way_out(run: Run, tree: Path) -> None:
+    path = tree.parent / ".treegen" / "store.sqlite"
+    path.unlink()
+    path.mkdir()
+    done = run("show", f"{tree}@1")
+    assert (done.code, "move the file away" in done.err) == (2, True)
+
+
+def test_a_column_that_is_not_there_is_damage(run: Run, tree: Path) -> None:
+    """A flipped bit in the name of a column: SQLite reports it as it reports a wrong statement."""
+    change(tree, "ALTER TABLE call RENAME COLUMN prompt_tokens TO prompt_tokenz")
+    done = run("log", tree, "--calls")
+    assert (done.code, "no such column" in done.err, "move the file away" in done.err) == (1, True, True)
+
+
+def test_a_loop_of_links_is_an_error(run: Run, tree: Path) -> None:
+    tree.unlink()
+    tree.symlink_to(tree.name)
+    for arguments in (("show", f"{tree}@1"), ("check", tree), ("log", tree, "--json"), ("diff", f"{tree}@1", tree)):
+        assert run(*arguments).code in (0, 1, 2), arguments

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, store_version
 from treegen import load_tree
 from treegen.history.score_document import Luck
 from treegen.history.store import Store
@@ -61,9 +61,8 @@ def test_score_and_log_show_the_luck_of_an_edited_tree_and_not_of_the_first(run:
 
 
 def test_a_history_of_the_last_version_gets_the_table(tree_file: Path) -> None:
-    with Store(tree_file) as store, store.writing() as db:
-        db.execute("DROP TABLE choice")
-        db.execute("PRAGMA user_version=10")
+    with store_version(10):
+        Store(tree_file).close()
     with Store(tree_file) as store:
         assert store.choices("", "") == []
 

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -99,20 +100,20 @@ class ParquetFolder:
         paths, states, self._count = list[bytes](), list[bytes](), 0
         for file in self.files():
             self._check(file)
-            for batch in _columns(file, (*_STATE, RECOGNISED)):
-                paths += map(key_of, batch["path"].to_pylist())
-                states += _states_of(batch)
+            with _readable(file):
+                for batch in _columns(file, (*_STATE, RECOGNISED)):
+                    paths += map(key_of, batch["path"].to_pylist())
+                    states += _states_of(batch)
             self._count += 1
         return paths, states
 
     def _drop_repeated(self) -> None:
         """Keep the first of equal rows. Several boxes of one picture have equal states, and different embeddings."""
         import pyarrow as pa
-        import pyarrow.parquet
 
         first: dict[bytes, list[NDArray[np.float16]]] = {}
         for file in self.files():
-            table, stays = pyarrow.parquet.read_table(file, partitioning=None), list[bool]()
+            table, stays = _table_in(file), list[bool]()
             for state, row in zip(_states_of(table), table["embedding"].to_pylist(), strict=True):
                 vector, others = np.asarray(row, np.float16), first.setdefault(state, [])
                 stays.append(all(np.abs(vector - other).max() > _SAME for other in others))
@@ -130,11 +131,8 @@ class ParquetFolder:
     def _check(self, file: Path) -> None:
         import pyarrow.parquet
 
-        try:
+        with _readable(file):
             metadata = pyarrow.parquet.read_schema(file).metadata or {}
-        except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-            tip = "delete the file: its images are then embedded again"
-            raise InputError(f"{file}: cannot be read: {error}", tip) from None
         for key, value in self._about.items():
             stored = metadata.get(_ABOUT + key.encode(), b"").decode()
             if stored != value:
@@ -161,16 +159,13 @@ class ParquetFolder:
             current: their states. A table may list a picture under several labels.
         """
         import pyarrow as pa
-        import pyarrow.parquet
 
         for file in self.files():
-            names = [n for n in pyarrow.parquet.read_schema(file).names if n in (*_STATE, RECOGNISED)]
-            table = pyarrow.parquet.read_table(file, columns=names, partitioning=None)
+            table = _table_in(file, [*_STATE, RECOGNISED])
             pairs = zip(table["path"].to_pylist(), _states_of(table), strict=True)
             stays = [key_of(path) not in listed or state in current for path, state in pairs]
             if not all(stays):
-                whole = pyarrow.parquet.read_table(file, partitioning=None)
-                self._write(whole.filter(pa.array(stays, pa.bool_())), file)
+                self._write(_table_in(file).filter(pa.array(stays, pa.bool_())), file)
 
     def add(
         self,
@@ -240,7 +235,7 @@ class ParquetFolder:
         temporary = self.folder / f"{_WRITING}{token_hex(8)}"
         try:
             with temporary.open("wb") as stream:
-                pyarrow.parquet.write_table(table, stream, compression="zstd")
+                pyarrow.parquet.write_table(table, stream, compression="zstd", write_page_checksum=True)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(file)
@@ -304,10 +299,32 @@ def _columns(file: Path, columns: Sequence[str]) -> Iterator[Any]:
     """Yield the given columns that a file has, in order, a few thousand rows at a time."""
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(file) as opened:
+    with _readable(file), pyarrow.parquet.ParquetFile(file, page_checksum_verification=True) as opened:
         there = [name for name in columns if name in opened.schema_arrow.names]
         for batch in opened.iter_batches(4096, columns=there):
             yield batch.select(there)
+
+
+def _table_in(file: Path, columns: list[str] | None = None) -> Any:
+    """Read a file, or those of the given columns that it has."""
+    import pyarrow.parquet
+
+    with _readable(file):
+        there = columns and [name for name in pyarrow.parquet.read_schema(file).names if name in columns]
+        return pyarrow.parquet.read_table(file, columns=there, partitioning=None, page_checksum_verification=True)
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Convert the errors of a file that cannot be read or is damaged."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        message = f"{file}: cannot be read: {reason}"
+        raise InputError(message, "delete the file: its images are then embedded again") from None
 
 
 def key_of(text: str) -> bytes:

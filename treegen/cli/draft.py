@@ -115,6 +115,7 @@ def _open(options: DraftOptions, encoder: EncoderChoice) -> "Workspace":
     from treegen.config.domain import domain_path
     from treegen.errors import InputError
     from treegen.extras import require
+    from treegen.files import real_path
     from treegen.images import survey_images
     from treegen.vcs.tree_names import TREE_NAME
     from treegen.workflow.draft import check_scoring
@@ -122,7 +123,7 @@ def _open(options: DraftOptions, encoder: EncoderChoice) -> "Workspace":
     source = domain_path(options.domain)
     tree_path = options.out or source.parent / TREE_NAME
     workspace = open_workspace(tree_path, source, encoder)
-    if tree_path.resolve() == source.resolve():
+    if real_path(tree_path) == real_path(source):
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")
     if options.scores(workspace):
         require("clip", otherwise="--no-score drafts without it")

@@ -31,7 +31,7 @@ def command(tree: "TreeName", calls: bool, number: int | None, cost: bool, as_js
     """List the revisions of TREE with their scores and costs, newest first; of tree.json@3 only that one."""
     from treegen.cli.output import print_json
     from treegen.errors import InputError
-    from treegen.files import is_there
+    from treegen.files import is_there, real_path
     from treegen.history.store import FOLDER, Store
     from treegen.vcs.tree_names import refuse_broken_link, refuse_other_kinds
 
@@ -42,7 +42,7 @@ def command(tree: "TreeName", calls: bool, number: int | None, cost: bool, as_js
             return InputError(f"{tree.path}: has no history", tip)
         return InputError(f"{tree.path}: no such file, and no history of one", tip)
 
-    if not (tree.path.resolve().parent / FOLDER / "store.sqlite").is_file():
+    if not (real_path(tree.path).parent / FOLDER / "store.sqlite").is_file():
         raise without_history("draft, score and revise create one; is this the right file?")
     with Store(tree.path) as store:
         if not store.revisions() and not store.calls():

@@ -120,6 +120,14 @@ class _PlainFormatter(logging.Formatter):
         return plain(super().format(record))
 
 
+class _NoteFormatter(_PlainFormatter):
+    """Shows warnings of treegen as notes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"note: {text}" if record.name.startswith("treegen.") else text
+
+
 @contextmanager
 def _log_to_stderr() -> Iterator[None]:
     """Write the log of treegen to stderr."""
@@ -137,6 +145,8 @@ def _log_to_stderr() -> Iterator[None]:
 
 def main() -> NoReturn:
     """Run the command line and exit. No traceback reaches the user; TREEGEN_DEBUG=1 shows it."""
+    if logging.lastResort:  # it prints warnings unless a log is kept
+        logging.lastResort.setFormatter(_NoteFormatter())
     try:
         code = treegen.main(prog_name="treegen", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -121,8 +121,8 @@ class Evaluator:
         Raises:
             InputError: there are no images, or one of the splits is empty.
         """
-        self.domain, self.encoder, self.cache_rebuilt = domain, encoder, cache.rebuilt
-        self._cache, self._progress = cache, progress  # progress may raise `Cancelled` at any step
+        self.domain, self.encoder = domain, encoder
+        self.cache, self._progress = cache, progress  # progress may raise `Cancelled` at any step
         self._texts: dict[str, NDArray[np.float32]] = {}
         self.join = ViewJoin.of(domain)
         self._answers, self._found = LruMemo(), LruMemo()  # per question, and per group, on the dev split
@@ -145,7 +145,6 @@ class Evaluator:
         self.images = replace(
             image_set, images=tuple(image for image, _ in readable), skipped=(*image_set.skipped, *embedded.skipped)
         )
-        self.cache_damaged = cache.damaged
         self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in readable])
 
     def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, Part]:
@@ -176,7 +175,7 @@ class Evaluator:
         """Embed texts through the cache: (N, D), rows of length 1, in the given order."""
         unknown = [text for text in texts if text not in self._texts]
         if unknown:
-            self._texts |= embed_texts(unknown, self.encoder, self._cache, self._progress)
+            self._texts |= embed_texts(unknown, self.encoder, self.cache, self._progress)
         return to_device(np.stack([self._texts[text] for text in texts]), self.encoder.device)
 
     def features(self, tree: Tree, split: str) -> Array:
@@ -198,7 +197,7 @@ class Evaluator:
         adapted = embed_adapted(
             part.images,
             self.encoder,
-            self._cache,
+            self.cache,
             images.crop,
             questions,
             workers=images.workers,

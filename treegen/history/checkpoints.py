@@ -35,7 +35,7 @@ class Checkpoints:
                 "INSERT OR REPLACE INTO part(file, digest, name, value, created) VALUES (?,?,?,?,?)",
                 (self._store.file, _digest(request), name, value, now()),
             )
-            self._store.add_checksum("part", "rowid", cursor.lastrowid)
+            self._store.add_checksum("part", "rowid=?", (cursor.lastrowid,))
 
 
 def _digest(request: Iterable[str]) -> str:

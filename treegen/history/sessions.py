@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from treegen.history.store import Store, now
 from treegen.tree.changes import Change, from_json
@@ -62,15 +62,18 @@ class Journal:
             "SELECT id, base, saved, file_hash, position, locks FROM session WHERE file=? AND ended IS NULL "
             "ORDER BY id DESC"
         )
+        self._store.check("session", "file=? AND ended IS NULL", (self._store.file,))
         for number, base, saved, file_hash, position, locks in self._store.rows(query, (self._store.file,)):
-            if self._hold(number):
+            if not self._hold(number):
+                continue
+            with self._store.shaped():
                 return Opened(
                     id=number,
                     base=base,
                     saved=saved,
                     file_hash=file_hash,
                     steps=self._steps(number),
-                    position=position,
+                    position=range(position + 1)[-1],  # a number of steps
                     locks=frozenset(self._store.parsed(locks)),
                     notes=self.notes(),
                 )
@@ -83,6 +86,7 @@ class Journal:
                 "INSERT INTO session(file, base, saved, file_hash, position, locks, created) VALUES (?,?,?,?,0,'[]',?)",
                 (self._store.file, base, base, file_hash, now()),
             )
+            self._store.add_checksum("session", "id=?", (cursor.lastrowid,))
         number = int(cursor.lastrowid or 0)
         self._hold(number)
         return number
@@ -90,11 +94,12 @@ class Journal:
     def end(self, session: int) -> None:
         """End the session, as the file has changed without it. Its steps stay in the store."""
         with self._store.writing() as db:
-            db.execute("UPDATE session SET ended=? WHERE id=?", (now(), session))
+            self._update(db, session, ended=now())
         self.release()
 
     def restore(self, left: Opened) -> int:
-        """Store a session again, in a store that has lost it; return its new number."""
+        """Store a session again, in a store that may have an earlier state of it; return its new number."""
+        self.end(self._store.current_id("session", left.id))
         number = self.begin(left.base, left.file_hash)
         self._notes = NO_NOTES  # all are lost
         for position, step in enumerate(left.steps):
@@ -123,21 +128,24 @@ class Journal:
                 "VALUES (?,?,?,?,?,?,0,?)",
                 (session, position + 1, step.label, changes, back, written, now()),
             )
-            _at(db, session, position + 1, locks)
+            self._store.add_checksum("step", "session=? AND number>?", (session, position))
+            self._at(db, session, position + 1, locks)
             self._write_notes(db, notes)
         self._notes = self._notes if notes is None else notes  # now that they are committed
 
     def move(self, session: int, position: int, locks: frozenset[str], notes: Notes | None = None) -> None:
         """Store the position after undo or redo; locks and notes by the names that groups and classes have there."""
         with self._store.writing() as db:
-            _at(db, session, position, locks)
+            self._at(db, session, position, locks)
             self._write_notes(db, notes)
         self._notes = self._notes if notes is None else notes
 
     def notes(self) -> Notes:
         """Return what is reviewed in the file's tree, and the comments."""
+        self._store.check("note", "file=?", (self._store.file,))
         rows = self._store.rows("SELECT kind, target, value FROM note WHERE file=?", (self._store.file,))
-        self._notes = {(kind, read_target(target)): value for kind, target, value in rows}
+        with self._store.shaped():
+            self._notes = {(kind, read_target(target)): value for kind, target, value in rows}
         return self._notes
 
     def _write_notes(self, db: sqlite3.Connection, notes: Notes | None) -> None:
@@ -152,16 +160,17 @@ class Journal:
             if self._notes.get((kind, target)) != value
         ]
         db.executemany("INSERT OR REPLACE INTO note(file, kind, target, value) VALUES (?,?,?,?)", written)
+        self._store.add_checksum("note", "file=? AND sum IS NULL", (self._store.file,))
 
     def saw_file(self, session: int, saved: str, file_hash: str) -> None:
         """Record that the session has read or written the file in its current state."""
         with self._store.writing() as db:
-            db.execute("UPDATE session SET saved=?, file_hash=? WHERE id=?", (saved, file_hash, session))
+            self._update(db, session, saved=saved, file_hash=file_hash)
 
     def lock(self, session: int, locks: frozenset[str]) -> None:
         """Store what language models may not change."""
         with self._store.writing() as db:
-            db.execute("UPDATE session SET locks=? WHERE id=?", (json.dumps(sorted(locks)), session))
+            self._update(db, session, locks=json.dumps(sorted(locks)))
 
     def decide(self, feedback: str, changes: Sequence[Change], *, taken: bool, why: str) -> None:
         """Store the reviewer's decision on proposed changes; the next request reports it to the language model."""
@@ -171,9 +180,11 @@ class Journal:
                 "INSERT INTO decision(file, feedback, change, sentence, taken, why, created) VALUES (?,?,?,?,?,?,?)",
                 rows,
             )
+            self._store.add_checksum("decision", "file=? AND sum IS NULL", (self._store.file,))
 
     def decisions(self, most: int = 40) -> list[tuple[str, bool, str]]:
         """Return the last decisions, oldest first: sentence, taken, why. Of repeated ones the last counts."""
+        self._store.check("decision", "file=?", (self._store.file,))
         rows = self._store.rows(
             "SELECT sentence, taken, why FROM decision WHERE id IN "
             "(SELECT max(id) FROM decision WHERE file=? GROUP BY sentence) ORDER BY id DESC LIMIT ?",
@@ -189,10 +200,12 @@ class Journal:
                 "ON CONFLICT(session, name) DO UPDATE SET value=excluded.value",
                 (self._store.file, session, name, value),
             )
+            self._store.add_checksum("kept", "session=? AND name=?", (session, name))
 
     def get_text(self, session: int, name: str) -> str:
         """Return the session's text, or else that of the file's last session that has one; empty if none has."""
         query = "SELECT value FROM kept WHERE file=? AND name=? ORDER BY session=? DESC, session DESC LIMIT 1"
+        self._store.check("kept", "file=? AND name=?", (self._store.file, name))
         rows = self._store.rows(query, (self._store.file, name, session))
         return str(rows[0][0]) if rows else ""
 
@@ -203,6 +216,7 @@ class Journal:
             self._held = None
 
     def _steps(self, session: int) -> tuple[Step, ...]:
+        self._store.check("step", "session=?", (session,))
         rows = self._store.rows(
             "SELECT label, changes, back, notes FROM step WHERE session=? AND dropped=0 ORDER BY number", (session,)
         )
@@ -216,6 +230,15 @@ class Journal:
             for label, changes, back, notes in rows
         )
 
+    def _at(self, db: sqlite3.Connection, session: int, position: int, locks: frozenset[str]) -> None:
+        self._update(db, session, position=position, locks=json.dumps(sorted(locks)))
+
+    def _update(self, db: sqlite3.Connection, session: int, **values: Any) -> None:
+        """Change columns of a session's row."""
+        self._store.check("session", "id=?", (session,))  # else the new checksum would hide damage
+        db.execute(f"UPDATE session SET {'=?, '.join(values)}=? WHERE id=?", (*values.values(), session))
+        self._store.add_checksum("session", "id=?", (session,))
+
     def _hold(self, session: int) -> bool:
         """Lock the session for this process. The system releases the lock when the process ends, however it ends."""
         # a lock of the system instead of a row in the store: a row would survive a crash and lock the user out
@@ -226,11 +249,6 @@ class Journal:
         self.release()
         self._held = file
         return True
-
-
-def _at(db: sqlite3.Connection, session: int, position: int, locks: frozenset[str]) -> None:
-    values = (position, json.dumps(sorted(locks)), session)
-    db.execute("UPDATE session SET position=?, locks=? WHERE id=?", values)
 
 
 def _locked(file: IO[bytes]) -> bool:

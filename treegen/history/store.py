@@ -17,6 +17,8 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 from treegen.errors import InputError
+from treegen.files import real_path
+from treegen.history.recovery import Ids, Table, carry_over, place_of
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
 from treegen.remote.tidying import amount, token_count
@@ -25,7 +27,7 @@ from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 11
+_VERSION: Final = 12
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
 _TABLES: Final = """
 CREATE TABLE revision (
@@ -137,16 +139,53 @@ CREATE TABLE IF NOT EXISTS choice (
   base TEXT NOT NULL, source TEXT NOT NULL, n INTEGER NOT NULL, right INTEGER NOT NULL, flips INTEGER NOT NULL,
   tried INTEGER NOT NULL, created TEXT NOT NULL, UNIQUE (split, encoder, rule, tree));
 """,
+    12: ";".join(
+        f"ALTER TABLE {table} ADD COLUMN sum INTEGER"
+        for table in ("split", "session", "step", "decision", "kept", "form", "look", "tested", "note", "choice")
+    ),
 }
-#: what the checksum of a row is of, by table; rows of earlier versions have none
-_FIRST_SUMMED: Final = 9
-_SUMMED: Final[dict[str, str]] = {
-    "revision": "file, parent, author, note, digest, tree, created",
-    "score": "revision, encoder, images, score, created",
-    "call": "file, purpose, model, messages, reply, finish, prompt_tokens, completion_tokens, cost, seconds, repaired, "
-    "problems, created, requests, cached",
-    "answer": "key, model, reply, created",
-    "part": "file, digest, name, value, created",
+#: what the checksum of a row is of, by the version that began it and by table; rows of earlier versions have none
+_SUMMED: Final[dict[int, dict[str, str]]] = {
+    9: {
+        "revision": "file, parent, author, note, digest, tree, created",
+        "score": "revision, encoder, images, score, created",
+        "call": "file, purpose, model, messages, reply, finish, prompt_tokens, completion_tokens, cost, seconds, "
+        "repaired, problems, created, requests, cached",
+        "answer": "key, model, reply, created",
+        "part": "file, digest, name, value, created",
+    },
+    12: {
+        "split": "settings, digest, part",
+        "session": "file, base, saved, file_hash, position, locks, created, ended",
+        "step": "session, number, label, changes, back, notes, dropped, created",
+        "decision": "file, feedback, change, sentence, taken, why, created",
+        "kept": "file, session, name, value",
+        "form": "model, server, form, created",
+        "look": "images, split, tree, encoder, rule, created",
+        "tested": "digest, images, split",
+        "note": "file, kind, target, value",
+        "choice": "split, encoder, rule, tree, base, source, n, right, flips, tried, created",
+    },
+}
+#: how the rows of a store that was removed while it was in use are written into the next one
+_CARRIED: Final = {
+    "revision": Table(references={"parent": "revision"}, numbered=True, summed=True),
+    "call": Table(
+        references={"revision": "revision"},
+        numbered=True,
+        mutable=frozenset({"revision", "purpose", "problems", "repaired"}),
+    ),
+    "score": Table(references={"revision": "revision"}, numbered=True, summed=True),
+    "session": Table(numbered=True, mutable=frozenset({"saved", "file_hash", "position", "locks", "ended"})),
+    "step": Table(
+        references={"session": "session"},
+        numbered=True,
+        mutable=frozenset({"dropped"}),
+        summed=True,
+    ),
+    "decision": Table(numbered=True),
+    "kept": Table(references={"session": "session"}, summed=True),
+    **dict.fromkeys(("split", "answer", "form", "part", "look", "tested", "note", "choice"), Table()),
 }
 _NEW: Final = "move the file away to start a new history; the tree does not need it"
 #: SQLite's errors for content that is no text, which are no damage to it
@@ -232,8 +271,7 @@ class Store:
     """The store of one tree file; one database serves all trees of a folder. Thread-safe.
 
     Attributes:
-        opened: how many times the database was opened: again if its file was removed or replaced meanwhile, and then
-            what was written before is not in it.
+        opened: how many times the database was opened: again if its file was removed or replaced meanwhile.
         read_only: why nothing can be stored: the folder is read-only, or the disk is full. Empty where it can.
     """
 
@@ -243,16 +281,18 @@ class Store:
         Raises:
             InputError: the folder cannot be created, or the database is damaged or of a newer treegen.
         """
-        self.file = tree_path.resolve().name  # a link and its target share one history
+        self.file = real_path(tree_path).name  # a link and its target share one history
         self.folder = store_folder(tree_path)
         self._path = self.folder / "store.sqlite"
         self._lock = threading.RLock()  # one transaction at a time; transactions are short
         self.opened = 0
         self.read_only = ""
+        self._ids: Ids = {}  # those that other rows had in a file that was removed, and have now
         self._open()
 
     def _open(self) -> None:
         self.read_only = ""
+        is_empty = self._path.is_file() and self._path.stat().st_size <= 1  # which SQLite takes for a new one
         with self._readable():
             self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
@@ -264,7 +304,9 @@ class Store:
                 self._db.close()
                 self._open_copy()
                 self.read_only = error.message
-            self._inode = _inode(self._path)
+            self._place = place_of(self._path)
+            if is_empty:  # as after a crash of the machine
+                logger.warning("%s was empty: a new history begins; an earlier one is lost", self._path)
         except BaseException:
             self._db.close()
             raise
@@ -285,22 +327,32 @@ class Store:
         self._prepare()
 
     def reopen_if_lost(self) -> None:
-        """Open the database again if its file was removed or replaced, as by `git clean`.
-
-        SQLite would go on with the removed file, and what is written would be lost when it is closed.
+        """Open the database again if its file was removed or replaced, as by `git clean`, with all that it held.
 
         Raises:
             InputError: it cannot be opened.
         """
         with self._lock:
-            if self._inode == _inode(self._path):
+            if self._place == place_of(self._path):
                 return
-            logger.warning("%s: removed or replaced; opened again", self._path)
-            folder = store_folder(self._path.parent.parent / self.file)
-            assert folder == self.folder
+            make_folder(self.folder)
             before = self._db
             self._open()
-            before.close()
+            try:
+                with self._begun():
+                    moved = carry_over(before, self._db, _CARRIED)
+            except (InputError, sqlite3.Error) as error:
+                reason = error.message if isinstance(error, InputError) else str(error)
+                logger.warning("%s was removed while it was in use, and what it held is lost: %s", self._path, reason)
+            else:
+                self._ids = {table: _chained(self._ids.get(table, {}), ids) for table, ids in moved.items()}
+                logger.warning("%s was removed or replaced while it was in use: written again", self._path)
+            finally:
+                before.close()
+
+    def current_id(self, table: str, number: int) -> int:
+        """Return the id that a row has now, by the one that it had when this process read or wrote it."""
+        return self._ids.get(table, {}).get(number, number)
 
     def _prepare(self) -> None:
         """Create or migrate the tables."""
@@ -318,7 +370,8 @@ class Store:
             scripts += [script for number, script in _MIGRATIONS.items() if number > version]
             for statement in (part for script in scripts for part in script.split(";")):
                 self._db.execute(statement)
-            self._summed = _SUMMED if _VERSION >= _FIRST_SUMMED else {}
+            summed = (tables for since, tables in _SUMMED.items() if since <= _VERSION)
+            self._summed = {table: columns for tables in summed for table, columns in tables.items()}
             if scripts:
                 self._db.execute(f"PRAGMA user_version={_VERSION}")
                 logger.info("%s: migrated from version %d to %d", self._path, version, _VERSION)
@@ -333,10 +386,14 @@ class Store:
         except UnicodeDecodeError:
             raise DamagedStoreError(f"{self._path}: damaged: contains text that is not UTF-8", _NEW) from None
         except sqlite3.DatabaseError as error:
-            damaged = not isinstance(error, sqlite3.OperationalError) or str(error).startswith(_NO_TEXT)
+            # an error of SQL, such as a column that is not there, is one of the file: the statements are right
+            code = getattr(error, "sqlite_errorcode", None)
+            of_content = code == sqlite3.SQLITE_ERROR or str(error).startswith(_NO_TEXT)
+            damaged = not isinstance(error, sqlite3.OperationalError) or of_content
             if damaged:
                 raise DamagedStoreError(f"{self._path}: {error}", _NEW) from None
-            tip = "check that the folder is writable and the disk not full"  # or locked
+            in_the_way = self._path.exists() and not self._path.is_file()
+            tip = _NEW if in_the_way else "check that the folder is writable and the disk not full"  # or locked
             raise InputError(f"{self._path}: {error}", tip, code="not-writable") from None
 
     def require_writable(self) -> None:
@@ -401,6 +458,7 @@ class Store:
         digest = digest_of(tree)
         with self._transaction():
             if parent is not None:
+                parent = self.current_id("revision", parent)
                 before = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (parent,))
                 if before and before.digest == digest:
                     return before
@@ -408,7 +466,7 @@ class Store:
                 "INSERT INTO revision(file, parent, author, note, digest, tree, created) VALUES (?,?,?,?,?,?,?)",
                 (self.file, parent, author, note, digest, dump(tree), now()),
             )
-            self.add_checksum("revision", "id", cursor.lastrowid)
+            self.add_checksum("revision", "id=?", (cursor.lastrowid,))
         revision = self._one(f"SELECT {_REVISION} FROM revision WHERE id=?", (cursor.lastrowid,))
         assert revision is not None
         return revision
@@ -429,7 +487,7 @@ class Store:
 
     def revisions(self) -> list[Revision]:
         """Return all revisions of this file, oldest first."""
-        self._check("revision", "file=?", (self.file,))
+        self.check("revision", "file=?", (self.file,))
         rows = self._rows(
             f"SELECT {_REVISION} FROM revision WHERE file=? ORDER BY id",
             (self.file,),
@@ -440,13 +498,13 @@ class Store:
         rows = self._rows(query, values)
         if not rows:
             return None
-        self._check("revision", "id=?", (rows[0][0],))
+        self.check("revision", "id=?", (rows[0][0],))
         return _revision(rows[0])
 
-    def add_checksum(self, table: str, column: str, value: Any) -> None:
-        """Store the checksum of a row that was just written, within the same transaction."""
+    def add_checksum(self, table: str, where: str, values: tuple[Any, ...]) -> None:
+        """Store the checksum of rows that were just written, within the same transaction."""
         if columns := self._summed.get(table):
-            self._db.execute(f"UPDATE {table} SET sum=checksum({columns}) WHERE {column}=?", (value,))
+            self._db.execute(f"UPDATE {table} SET sum=checksum({columns}) WHERE {where}", values)
 
     def damaged_rows(self, table: str, where: str, values: tuple[Any, ...]) -> int:
         """Return how many rows are not what was written."""
@@ -454,7 +512,7 @@ class Store:
         query = f"SELECT count(*) FROM {table} WHERE {where} AND sum IS NOT NULL AND sum<>checksum({columns})"
         return int(self._rows(query, values)[0][0]) if columns else 0
 
-    def _check(self, table: str, where: str, values: tuple[Any, ...]) -> None:
+    def check(self, table: str, where: str, values: tuple[Any, ...]) -> None:
         """Raise if a row that is about to be read is damaged.
 
         Raises:
@@ -463,6 +521,18 @@ class Store:
         if damaged := self.damaged_rows(table, where, values):
             rows = "1 row" if damaged == 1 else f"{damaged} rows"
             raise DamagedStoreError(f"{self._path}: damaged: {rows} of {table} changed since they were written", _NEW)
+
+    @contextmanager
+    def shaped(self) -> Iterator[None]:
+        """Convert the errors of stored JSON that is not what treegen writes.
+
+        Raises:
+            DamagedStoreError: something in it is missing or of another type.
+        """
+        try:
+            yield
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+            raise DamagedStoreError(f"{self._path}: damaged: a value has another form", _NEW) from None
 
     def parsed(self, text: str) -> Any:
         """Return stored JSON.
@@ -502,7 +572,7 @@ class Store:
                 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 values,
             )
-            self.add_checksum("call", "id", cursor.lastrowid)
+            self.add_checksum("call", "id=?", (cursor.lastrowid,))
         return int(cursor.lastrowid or 0)
 
     def complete_call(
@@ -510,21 +580,23 @@ class Store:
     ) -> None:
         """Record what was found in the reply of a call that was stored when it arrived."""
         with self._transaction():
+            number = self.current_id("call", number)
             self._db.execute(
                 "UPDATE call SET purpose=?, problems=?, repaired=? WHERE id=?",
                 (purpose, _json(problems), repaired, number),
             )
-            self.add_checksum("call", "id", number)
+            self.add_checksum("call", "id=?", (number,))
 
     def attach_calls(self, calls: Sequence[int], revision: int) -> None:
         """Record that these calls led to the revision."""
         with self._transaction():
-            self._db.executemany("UPDATE call SET revision=? WHERE id=?", [(revision, c) for c in calls])
+            revision, numbers = self.current_id("revision", revision), [self.current_id("call", c) for c in calls]
+            self._db.executemany("UPDATE call SET revision=? WHERE id=?", [(revision, c) for c in numbers])
 
     def calls(self) -> list[Call]:
         """Return all calls for this file, oldest first."""
         names = [f.name for f in fields(Call)]
-        self._check("call", "file=?", (self.file,))
+        self.check("call", "file=?", (self.file,))
         rows = self._rows(f"SELECT {', '.join(names)} FROM call WHERE file=? ORDER BY id", (self.file,))
         return [self._call(dict(zip(names, row, strict=True))) for row in rows]
 
@@ -539,11 +611,12 @@ class Store:
     def add_score(self, revision: int, score: Score) -> None:
         """Store a score document of a revision."""
         with self._transaction():
+            revision = self.current_id("revision", revision)
             cursor = self._db.execute(
                 "INSERT INTO score(revision, encoder, images, score, created) VALUES (?,?,?,?,?)",
                 (revision, score["encoder"]["fingerprint"], score["images"]["digest"], _json(score), now()),
             )
-            self.add_checksum("score", "id", cursor.lastrowid)
+            self.add_checksum("score", "id=?", (cursor.lastrowid,))
 
     def record_evaluations(
         self, images: str, split: str, evaluations: Sequence[tuple[str, str, str]], contents: Iterable[str] = ()
@@ -563,6 +636,8 @@ class Store:
             The total number of distinct evaluations of these images, over all trees of the folder.
         """
         with self._transaction():
+            self.check("look", "1", ())
+            self.check("tested", "1", ())
             self._db.executemany(
                 "INSERT OR IGNORE INTO look(images, split, tree, encoder, rule, created) VALUES (?,?,?,?,?,?)",
                 [(images, split, *evaluation, now()) for evaluation in evaluations],
@@ -571,6 +646,8 @@ class Store:
                 "INSERT OR IGNORE INTO tested(digest, images, split) VALUES (?,?,?)",
                 [(content, images, split) for content in contents],
             )
+            for table in ("look", "tested"):
+                self.add_checksum(table, "images=? AND split=? AND sum IS NULL", (images, split))
             query = """
               SELECT count(*) FROM (SELECT DISTINCT tree, encoder, rule FROM look WHERE images=:images OR EXISTS (
                 SELECT 1 FROM tested AS mine JOIN tested AS theirs ON mine.digest = theirs.digest
@@ -595,21 +672,23 @@ class Store:
                 "(SELECT 1 FROM choice WHERE split=? AND encoder=? AND rule=? AND base=?)",
                 [(*key, now(), *astuple(choice), *key, choice.tree) for choice in choices],
             )
+            self.add_checksum("choice", "split=? AND encoder=? AND rule=? AND sum IS NULL", key)
 
     def choices(self, split: str, encoder: str) -> list[Choice]:
         """Return the recorded evaluations of the dev split that somebody chose by, oldest first, by whatever rule."""
         query = "SELECT tree, base, source, n, right, flips, tried FROM choice WHERE split=? AND encoder=?"
+        self.check("choice", "split=? AND encoder=?", (split, encoder))
         rows = self._rows(f"{query} ORDER BY id", (split, encoder))
         return [Choice(**dict(zip([f.name for f in fields(Choice)], row, strict=True))) for row in rows]
 
     def every_score(self) -> list[Score]:
         """Return all score documents of all trees of the folder, oldest first."""
-        self._check("score", "id>?", (0,))
+        self.check("score", "id>?", (0,))
         return [self.parsed(text) for (text,) in self._rows("SELECT score FROM score ORDER BY id", ())]
 
     def scores(self) -> dict[int, Score]:
         """Return the latest score document of every scored revision, preferring those with a test section."""
-        self._check("score", "revision IN (SELECT id FROM revision WHERE file=?)", (self.file,))
+        self.check("score", "revision IN (SELECT id FROM revision WHERE file=?)", (self.file,))
         rows = self._rows(
             "SELECT revision, score FROM score WHERE revision IN (SELECT id FROM revision WHERE file=?) ORDER BY id",
             (self.file,),
@@ -624,12 +703,13 @@ class Store:
     def scores_of(self, digest: str) -> list[Score]:
         """Return all score documents of this file with that content, oldest first."""
         where, values = "revision IN (SELECT id FROM revision WHERE file=? AND digest=?)", (self.file, digest)
-        self._check("score", where, values)
+        self.check("score", where, values)
         rows = self._rows(f"SELECT score FROM score WHERE {where} ORDER BY id", values)
         return [self.parsed(text) for (text,) in rows]
 
     def recorded_split(self, settings: str) -> dict[str, str]:
         """Return image content -> split, as recorded under these split settings."""
+        self.check("split", "settings=?", (settings,))
         rows = self._rows("SELECT digest, part FROM split WHERE settings=?", (settings,))
         return {str(digest): str(part) for digest, part in rows}
 
@@ -637,14 +717,15 @@ class Store:
         """Record the split of images; existing records stay."""
         with self._transaction():
             self._db.executemany(
-                "INSERT OR IGNORE INTO split VALUES (?,?,?)",
+                "INSERT OR IGNORE INTO split(settings, digest, part) VALUES (?,?,?)",
                 [(settings, digest, part) for digest, part in parts.items()],
             )
+            self.add_checksum("split", "settings=? AND sum IS NULL", (settings,))
 
 
 def stored_scores(tree_path: Path, digest: str) -> list[Score]:
     """Return all score documents of a content in a tree's history, oldest first; empty if there is no history."""
-    if not (tree_path.resolve().parent / FOLDER / "store.sqlite").is_file():
+    if not (real_path(tree_path).parent / FOLDER / "store.sqlite").is_file():
         return []
     with Store(tree_path) as store:
         return store.scores_of(digest)
@@ -660,11 +741,9 @@ def _copy_database(address: str, target: sqlite3.Connection) -> None:
         source.backup(target)
 
 
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
+def _chained(first: dict[int, int], then: dict[int, int]) -> dict[int, int]:
+    """Return where ids lead that were changed twice."""
+    return {**then, **{old: then.get(new, new) for old, new in first.items()}}
 
 
 def store_folder(tree_path: Path) -> Path:
@@ -673,7 +752,17 @@ def store_folder(tree_path: Path) -> Path:
     Raises:
         InputError: it cannot be created.
     """
-    folder = tree_path.resolve().parent / FOLDER
+    folder = real_path(tree_path).parent / FOLDER
+    make_folder(folder)
+    return folder
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder that excludes itself from git, if it is missing.
+
+    Raises:
+        InputError: it cannot be created.
+    """
     try:
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
@@ -684,7 +773,6 @@ def store_folder(tree_path: Path) -> Path:
         raise InputError(
             f"{folder}: cannot be created: {error.strerror or error}", "the tree's folder must be writable"
         ) from None
-    return folder
 
 
 def _revision(row: tuple[Any, ...]) -> Revision:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treegen.errors import InputError
+from treegen.files import real_path
 
 
 class NotThereError(InputError):
@@ -90,16 +91,16 @@ def path_in_repository(path: Path) -> str:
     Raises:
         InputError: the file is not in a repository.
     """
-    resolved = path.resolve()
+    resolved = real_path(path)
     return resolved.relative_to(repository_of(resolved.parent).resolve()).as_posix()
 
 
 def versions_of(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield commit and content of every version of a file, newest first, across renames; none outside a repository."""
-    folder = path.resolve().parent
+    folder = real_path(path).parent
     form = ("--format=%x00%H", "--name-only", "-z", "--no-relative", "--no-show-signature")
     log = ["--literal-pathspecs", "log", "--follow", "-m", *form]  # -m: a merge's own changes are a version too
-    output = ask_git([*log, "--", path.resolve().name], folder)
+    output = ask_git([*log, "--", real_path(path).name], folder)
     if not output:
         return
     words = [word.strip("\n") for word in output.split("\0")]

@@ -9,7 +9,7 @@ from typing import Final
 
 from treegen.config.domain import FILE_NAME
 from treegen.errors import InputError
-from treegen.files import is_folder, is_there, read_text
+from treegen.files import is_folder, is_there, read_text, real_path
 from treegen.history.store import FOLDER, Revision, Store
 from treegen.text import did_you_mean, show
 from treegen.tree.document import digest_of
@@ -146,7 +146,7 @@ def _text_at(name: TreeName) -> str:
     Raises:
         InputError: there is no such revision.
     """
-    if not is_there(name.path.resolve().parent / FOLDER / "store.sqlite"):
+    if not is_there(real_path(name.path).parent / FOLDER / "store.sqlite"):
         if is_there(name.path):
             refuse_other_kinds(name.path)
         missing = "has no history" if is_there(name.path) else "no such file, and no history of one"
@@ -199,7 +199,7 @@ def _approved_text(path: Path, revisions: list[Revision]) -> str:
 
 def approved_texts(path: Path, digest: str) -> Iterator[str]:
     """Yield the content with a digest: from the history beside the tree, then from git."""
-    if (path.resolve().parent / FOLDER / "store.sqlite").is_file():
+    if (real_path(path).parent / FOLDER / "store.sqlite").is_file():
         with Store(path) as store:
             revision = store.find_revision(digest)
         if revision:

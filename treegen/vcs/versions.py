@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError, ProblemsError
-from treegen.files import is_there
+from treegen.files import is_there, real_path
 from treegen.tree.changes import Change
 from treegen.tree.changes.difference import difference
 from treegen.tree.document import parse_json
@@ -110,7 +110,7 @@ def at_revision(path: Path, revision: str) -> Version:
     """
     inside = path_in_repository(path)
     name = f"{revision}:{inside}"
-    return Version(name=name, tree=tree_of(decoded(content_at(revision, inside, path.resolve().parent), name), name))
+    return Version(name=name, tree=tree_of(decoded(content_at(revision, inside, real_path(path).parent), name), name))
 
 
 def changes_since(path: Path, tree: Tree, revision: str) -> tuple[Change, ...] | None:

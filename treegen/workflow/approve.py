@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
-from treegen.files import hash_of, read_text
+from treegen.files import hash_of, read_text, real_path
 from treegen.history.score_document import as_tested
 from treegen.history.store import now
 from treegen.text import counted, quote
@@ -66,7 +66,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
             f"{workspace.path}: not approved, it has {counted(len(errors), 'error')}\n{listed}",
             "fix them, then approve again",
         )
-    approver = by or identity(workspace.path.resolve().parent)
+    approver = by or identity(real_path(workspace.path).parent)
     if not approver or not approver.strip():
         raise InputError(
             "git does not know who you are", '`git config user.name` and `user.email`, or --by "Name <mail>"'

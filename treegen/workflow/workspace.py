@@ -13,7 +13,7 @@ from treegen.config.domain import domain_path as domain_file
 from treegen.config.settings import ComputeSettings, EncoderSettings, SplitSettings
 from treegen.errors import InputError
 from treegen.extras import require
-from treegen.files import is_folder
+from treegen.files import is_folder, real_path
 from treegen.history.store import FOLDER, Revision, Store, store_folder
 from treegen.images import LabelledImage, divide, fixed_parts, list_images
 from treegen.progress import Progress, no_progress
@@ -137,7 +137,7 @@ class Workspace:
 
     def _cache_for_encoder(self) -> "EmbeddingCache | None":
         """Open the cache if it is worth it: without images, only in a folder that exists already."""
-        if self.domain.images is None and not (self.path.resolve().parent / FOLDER).is_dir():
+        if self.domain.images is None and not (real_path(self.path).parent / FOLDER).is_dir():
             return None
         try:
             return self.cache

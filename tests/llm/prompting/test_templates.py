@@ -219,7 +219,7 @@ def test_a_syntax_error_in_an_included_file_names_that_file(domain: Domain) -> N
         ("{{ classes | nofilter }}", "nofilter"),
         ("{% for i in range(10 ** 9) %}{% endfor %}", "Range"),
         ("{{ noun | json(1) }}", "argument"),
-        (b"\xff\xfe", "decode"),
+        (b"\xff\xfe", "not UTF-8"),
     ],
 )
 def test_whatever_goes_wrong_in_a_template_is_an_input_error_with_its_file(

@@ -14,10 +14,10 @@ _MOST_NAMED: Final = 5
 def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
     """Return notes on the cache, on images that were left out or are duplicates, and on classes with too few images."""
     images, notes = evaluator.images, list[str]()
-    if evaluator.cache_rebuilt:
+    if evaluator.cache.rebuilt:
         notes.append("the embedding cache was damaged: it was set aside and rebuilt")
-    if evaluator.cache_damaged:
-        subject = counted(evaluator.cache_damaged, "cached embedding was", "cached embeddings were")
+    if evaluator.cache.damaged:
+        subject = counted(evaluator.cache.damaged, "cached embedding was", "cached embeddings were")
         notes.append(f"{subject} damaged and recomputed")
     if images.in_two_classes:
         subject = counted(images.in_two_classes, "picture is", "pictures are")

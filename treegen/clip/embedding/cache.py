@@ -4,6 +4,7 @@ It also stores encoders' identities and token counts, so that a model is loaded 
 """
 
 import hashlib
+import logging
 import sqlite3
 import zlib
 from collections import Counter
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -18,6 +20,8 @@ import numpy as np
 
 from treegen.clip.arrays import Array, to_numpy
 from treegen.errors import InputError
+from treegen.history.recovery import Table, carry_over, place_of
+from treegen.history.store import FOLDER, make_folder
 from treegen.images.interface import Crop
 from treegen.images.pictures import DECODING
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
     Places = NDArray[np.int64]
 
+logger = logging.getLogger(__name__)
 CHUNK: Final = 1024  # rows read at a time: more do not fit the processor's cache
 _BATCH: Final = 500  # below SQLite's limit on bound values
 _SCAN: Final = 0.2  # for a larger share of an encoder's rows, a full scan is faster than lookups
@@ -47,6 +52,15 @@ CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, told TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tokens (encoder INTEGER NOT NULL, text TEXT NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY (encoder, text)) WITHOUT ROWID;
 """
+#: how the rows of a cache that was removed while it was in use are written into the next one
+_CARRIED: Final = {
+    "encoder": Table(numbered=True),
+    "embedding": Table(references={"encoder": "encoder"}),
+    "text": Table(references={"encoder": "encoder"}),
+    "file": Table(),
+    "identity": Table(),
+    "tokens": Table(references={"encoder": "encoder"}),
+}
 #: tables whose rows have a checksum; those of earlier versions have none
 _SUMMED: Final = ("embedding", "text", "file", "identity", "tokens")
 
@@ -82,10 +96,26 @@ class EmbeddingCache:
                 self.rebuilt = True
         except (OSError, sqlite3.DatabaseError) as error:
             raise InputError(f"{path}: the embedding cache cannot be opened: {error}", _TIP) from None
+        self._place, self._removed, self._lock = place_of(path), list[sqlite3.Connection](), RLock()
 
     def close(self) -> None:
         """Close the database."""
-        self._db.close()
+        for db in (self._db, *self._removed):
+            db.close()
+
+    def _reopen_if_lost(self) -> None:
+        """Open the database again if its file was removed or replaced, as by `git clean`, with all that it held."""
+        with self._lock:
+            if self._place == place_of(self._path):
+                return
+            if self._path.parent.name == FOLDER:
+                make_folder(self._path.parent)
+            before, self._db = self._db, _open(self._path)
+            self._removed.append(before)  # which may be read at this moment
+            self._place, self._widths = place_of(self._path), {}
+            with self._db:
+                carry_over(before, self._db, _CARRIED)
+            logger.warning("%s was removed or replaced while it was in use: written again", self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -261,12 +291,17 @@ class EmbeddingCache:
             InputError: disk full, no permission, or locked.
         """
         try:
+            self._reopen_if_lost()
             with self._db:
                 yield
-        except sqlite3.OperationalError as error:
+        except (OSError, sqlite3.DatabaseError) as error:
             raise InputError(f"{self._path}: the embedding cache cannot be written: {error}", _TIP) from None
 
     def _encoder(self, fingerprint: str) -> int:
+        with self._lock:
+            if self._place != place_of(self._path):  # the id may be another in the next file
+                with self._writing():
+                    pass
         row = self._db.execute("SELECT id FROM encoder WHERE fingerprint=?", (fingerprint,)).fetchone()
         if row is None:
             with self._writing():  # OR IGNORE, and read again: another process may add it at the same time
@@ -343,6 +378,7 @@ def _heads(keys: "NDArray[Any]") -> "NDArray[np.uint64]":
 def _open(path: Path) -> sqlite3.Connection:
     """Open the database and read all of it once (0.1 s for 100,000 vectors), so that damage shows here."""
     db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # a writer thread stores embeddings
+    db.text_factory = _decoded
     try:
         db.execute("PRAGMA journal_mode=WAL")  # others read while one writes
         db.execute("PRAGMA synchronous=NORMAL")
@@ -358,6 +394,11 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _decoded(text: bytes) -> str:
+    """Return a stored text; one that is damaged is then another than its checksum says."""
+    return text.decode(errors="replace")
 
 
 def _set_aside(path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from treegen.config.settings import LlmSettings
 from treegen.history.store import Store, now
@@ -23,25 +22,32 @@ class Kept:
 
     def form(self, model: str, server: str) -> str | None:
         """Return the response format that worked last."""
-        rows = self._rows("SELECT form FROM form WHERE model=? AND server=?", (model, server))
+        with Store(self._path) as store:
+            if store.damaged_rows("form", "model=? AND server=?", (model, server)):
+                return None  # it is found out again
+            rows = store.rows("SELECT form FROM form WHERE model=? AND server=?", (model, server))
         return str(rows[0][0]) if rows else None
 
     def keep_form(self, model: str, server: str, form: str) -> None:
         """Store the response format to try first from now on."""
-        self._write(
-            "INSERT OR REPLACE INTO form(model, server, form, created) VALUES (?,?,?,?)", (model, server, form, now())
-        )
+        with Store(self._path) as store, store.writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO form(model, server, form, created) VALUES (?,?,?,?)",
+                (model, server, form, now()),
+            )
+            store.add_checksum("form", "model=? AND server=?", (model, server))
 
     def forget_form(self, model: str, server: str) -> None:
         """Make the next request start with the strictest response format again."""
-        self._write("DELETE FROM form WHERE model=? AND server=?", (model, server))
+        with Store(self._path) as store, store.writing() as db:
+            db.execute("DELETE FROM form WHERE model=? AND server=?", (model, server))
 
     def answer(self, key: str) -> Reply | None:
         """Return the cached answer to a request, if any."""
         with Store(self._path) as store:
             if store.damaged_rows("answer", "key=?", (key,)):
                 return None  # it is asked again
-        rows = self._rows("SELECT reply FROM answer WHERE key=?", (key,))
+            rows = store.rows("SELECT reply FROM answer WHERE key=?", (key,))
         try:
             reply = Reply(**json.loads(rows[0][0])) if rows else None
         except (TypeError, ValueError):  # damaged, or of a newer treegen
@@ -56,15 +62,7 @@ class Kept:
                 "INSERT OR REPLACE INTO answer(key, model, reply, created) VALUES (?,?,?,?)",
                 (key, reply.model, scrub(text), now()),
             )
-            store.add_checksum("answer", "key", key)
-
-    def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with Store(self._path) as store:
-            return store.rows(query, values)
-
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with Store(self._path) as store, store.writing() as db:
-            db.execute(statement, values)
+            store.add_checksum("answer", "key=?", (key,))
 
 
 class CachedChat:

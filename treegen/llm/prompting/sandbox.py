@@ -27,7 +27,10 @@ class _UserLoader(FileSystemLoader):
         Raises:
             TrustError: the file is elsewhere, which the user has not allowed.
         """
-        source = super().get_source(environment, template)
+        try:
+            source = super().get_source(environment, template)
+        except UnicodeDecodeError:
+            raise TemplateSyntaxError("not UTF-8", 1, filename=str(self._folder / "prompts" / template)) from None
         Trust(self._folder).require_path(Path(source[1]), f"prompts/{template}")
         return source
 

@@ -7,6 +7,7 @@ from treegen.review.details.tree_items import class_detail
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.observations import Observations
+    from treegen.tree.model import ClassRule, Tree
     from treegen.workflow.review_model import ReviewModel
 
 _MOST: Final = 12  # groups that are listed
@@ -65,3 +66,8 @@ def _apart(detail: Detail, review: "ReviewModel", seen: "Observations", true: st
         )
     if len(groups) > _MOST:
         detail.add((f"and {len(groups) - _MOST} more", DIM))
+
+
+def _words(tree: "Tree", rules: "list[ClassRule]", group: str) -> str:
+    """Return the answers of a class, one for each of its looks."""
+    return "/".join(dict.fromkeys(tree.word(rule, group) or "-" for rule in rules))

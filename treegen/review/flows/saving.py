@@ -23,8 +23,8 @@ class SavingFlow:
         if session.restored != self._restored:
             self._restored = session.restored
             text = (
-                f"{session.store.folder.name} was removed while it was in use\nthis session is written into it again, "
-                "with every step; earlier revisions and scores are gone"
+                f"{session.store.folder.name} was removed while it was in use\nit is written again, with every step of "
+                "this session"
             )
             self.context.notify(text, severity="warning", timeout=10)
 
