@@ -29,11 +29,10 @@ from typing import Final
 
 import pyte
 
-from tests.conftest import DOMAIN, TREE
+from tests.conftest import DOMAIN, TREE, is_tree
 from tests.review.pseudo_terminal import PseudoTerminal
 from treegen.errors import TreegenError
 from treegen.history.store import Store
-from treegen.review.repair_app import is_tree
 from treegen.workflow.demo import lay_out
 from treegen.workflow.session import Session
 

@@ -59,25 +59,21 @@ def command(
     await_answers()
     from treegen.review.app import open_app
     from treegen.review.log_file import log_to
-    from treegen.review.repair_app import RepairApp, is_tree, refuse_unreadable
 
-    if read_only:
-        refuse_unreadable(tree)
     with _ended_while_models_compute():
-        if is_tree(tree) or _run(RepairApp(tree)):
-            settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
-            app = open_app(
-                tree,
-                domain_path,
-                model=model,
-                api_base=api_base,
-                env_file=env_file,
-                encoder=settings,
-                theme=theme,
-                read_only=read_only,
-            )
-            with app.review, log_to(app.review.session.store.folder):
-                _run(app)
+        settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
+        app = open_app(
+            tree,
+            domain_path,
+            model=model,
+            api_base=api_base,
+            env_file=env_file,
+            encoder=settings,
+            theme=theme,
+            read_only=read_only,
+        )
+        with app.review, log_to(app.review.session.store.folder):
+            _run(app)
 
 
 @contextmanager

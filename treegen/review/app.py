@@ -82,7 +82,10 @@ class ReviewApp(PanelsApp):
         """Paint, then let the models load."""
         self.appearance.take_up()
         self.theme_changed_signal.subscribe(self, self.appearance.theme_changed)
-        self.query_one(GroupsPane).focus()
+        if self.review.session.unreadable or self.review.session.readings:
+            self.show_pane("problems")
+        else:
+            self.query_one(GroupsPane).focus()
         self.refresh_panes()
         if self.review.session.resumed and self.review.session.unsaved:
             self.notify("taken up where it was left; u takes steps back", title="unsaved work")

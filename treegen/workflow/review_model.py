@@ -138,8 +138,7 @@ class ReviewModel:
             thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
 
         Raises:
-            InputError: the tree cannot be read.
-            ProblemsError: it is not a tree.
+            InputError: the file cannot be opened.
         """
         with ExitStack() as opened:
             self.session = Session(path, opened.enter_context(Store(path)), read_only=read_only)
@@ -168,6 +167,7 @@ class ReviewModel:
         self._changed: tuple[Tree, Tree, ChangedParts] | None = None
         self._reviewed: tuple[Tree, Notes, frozenset[Target]] | None = None
         self._file_problems: tuple[Problem, ...] = ()
+        self._unreadable: tuple[Problem, ...] = ()
         self.file_read()
         self._encoder = encoder
         self._thread = thread or ThreadPoolExecutor(1, "clip")  # models are not shared between threads
@@ -188,7 +188,7 @@ class ReviewModel:
     @property
     def _tree_problems(self) -> tuple[Problem, ...]:
         if self._checked is None or self._checked[0] is not self.tree:
-            self._checked = (self.tree, check_tree(self.tree, self.domain))
+            self._checked = (self.tree, () if self.session.is_blank else check_tree(self.tree, self.domain))
         return self._checked[1]
 
     @property
@@ -196,7 +196,8 @@ class ReviewModel:
         advice = self.measured.problems if self.measured and not self.stale else ()
         if self._approval is None or self._approval[0] is not self.tree:
             self._approval = (self.tree, tuple(approval_problems(self.tree)))
-        found = (*self._file_problems, *self._approval[1])
+        read = (reading.problem for reading in self.session.readings)
+        found = (*self._unreadable, *read, *self._file_problems, *self._approval[1])
         return (*with_levels(found, dict(self.domain.check.severity) if self.domain else {})[0], *advice)
 
     @property
@@ -246,8 +247,9 @@ class ReviewModel:
 
     @property
     def errors(self) -> int:
-        """How many errors keep the tree from being scored."""
-        return len(errors_of(self._tree_problems))
+        """How many errors keep the tree from being scored: its own, and what is written otherwise in its file."""
+        blank = len(self._unreadable) if self.session.is_blank else 0
+        return len(errors_of(self._tree_problems)) + len(self.session.readings) + blank
 
     @property
     def can_score(self) -> bool:
@@ -256,10 +258,30 @@ class ReviewModel:
 
     def file_read(self) -> None:
         """Look at what only the file has, its digest, after the session has read or written it."""
+        self.look_at_file(self.session.unreadable)
         with suppress(InputError):
             data = parse_json(read_text(self.path))[0]
             written = data.get("digest") if isinstance(data, dict) else None
             self._file_problems = tuple(digest_problems(self.session.saved, written))
+
+    def look_at_file(self, unreadable: tuple[Problem, ...]) -> None:
+        """Take up why the file on disk cannot be read as a tree now; nothing if it can."""
+        self._unreadable = unreadable
+
+    @property
+    def file_problem(self) -> Problem | None:
+        """Why the file on disk cannot be read, with its place."""
+        return self._unreadable[0] if self._unreadable else None
+
+    def reread(self) -> bool:
+        """Read a file that could not be read again; return whether there is a tree now.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        is_read = self.session.reread()
+        self.file_read()
+        return is_read
 
     @property
     def stale(self) -> bool:

@@ -91,6 +91,8 @@ def title_of(review: ReviewModel, on_disk: str) -> Content:
     session, tree = review.session, review.tree
     counts = f"{len(tree.groups)} groups, {len(tree.classes)} classes"
     state: Part = ("unsaved", f"bold {WARN}") if session.unsaved else ("saved", DIM)
+    if session.is_blank:
+        return line((session.path.name, "bold"), "  ", ("cannot be read", f"bold {BAD}"))
     if session.read_only:
         state = ("read-only", f"bold {WARN}")
     parts: list[Part] = [(session.path.name, "bold"), f"  {tree.domain}: {counts}  ", _approval(review), "  "]

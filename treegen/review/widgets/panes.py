@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, Grid, PaneGrid, widths_of
 from treegen.text import counted, printable
-from treegen.tree.changes import MutableTree
+from treegen.tree.changes import ABSENT, MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import Tree
@@ -265,7 +265,8 @@ class RulesPane(PaneGrid):
             if column == 0:
                 return (_MARKED if names[row] in self.marked else "") + marks[row] + names[row]
             answer = draft.answer(names[row], groups[column - 1])
-            word = answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
+            number = "" if answer is ABSENT else answer
+            word = answer if isinstance(answer, str) else "-" if answer is None else f"?{number}"
             return f"{CHANGED}{word}" if (names[row], groups[column - 1]) in changed else word
 
         def tone(row: int, column: int) -> str:
@@ -296,9 +297,16 @@ class ProblemsPane(PaneGrid):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "go there", key_display="enter"),
         Binding("f", "app.do('edits', 'fix')", "fix", tooltip="Fix the problem, if the fix is certain"),
+        Binding("a", "app.do('edits', 'add_missing')", "add", tooltip="Add the class whose rule is missing"),
+        Binding("d", "app.do('edits', 'delete_at')", "delete", tooltip="Delete what the problem is about"),
         Binding("y", "copy", "copy", tooltip="Copy"),
     ]
-    problems: "list[Problem]"
+    problems: "Sequence[Problem]" = ()
+
+    @property
+    def problem(self) -> "Problem | None":
+        """The problem under the cursor."""
+        return self.problems[self.row] if self.row < len(self.problems) else None
 
     @property
     def copied_text(self) -> str:
@@ -312,7 +320,8 @@ class ProblemsPane(PaneGrid):
 
         def cell(row: int, column: int) -> str:
             problem = found[row]
-            return (problem.severity, problem.code, f"{problem.pointer or '/'}: {problem.message}")[column]
+            place = problem.pointer or (f"line {problem.place.line}" if problem.place else "/")
+            return (problem.severity, problem.code, f"{place}: {problem.message}")[column]
 
         def tone(row: int, column: int) -> str:
             return ("bad" if found[row].severity == "error" else "warn") if column == 0 else ""
