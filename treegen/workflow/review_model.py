@@ -183,7 +183,12 @@ class ReviewModel:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Everything wrong with the current tree, its file and its approval, and what its score says against it."""
-        return (*self._tree_problems, *self._others)
+        return (*self._of_file, *self._tree_problems, *self._others)
+
+    @property
+    def _of_file(self) -> tuple[Problem, ...]:
+        """Why the file cannot be read, or what was read otherwise than it is written."""
+        return (*self._unreadable, *(reading.problem for reading in self.session.readings))
 
     @property
     def _tree_problems(self) -> tuple[Problem, ...]:
@@ -196,14 +201,13 @@ class ReviewModel:
         advice = self.measured.problems if self.measured and not self.stale else ()
         if self._approval is None or self._approval[0] is not self.tree:
             self._approval = (self.tree, tuple(approval_problems(self.tree)))
-        read = (reading.problem for reading in self.session.readings)
-        found = (*self._unreadable, *read, *self._file_problems, *self._approval[1])
+        found = (*self._file_problems, *self._approval[1])
         return (*with_levels(found, dict(self.domain.check.severity) if self.domain else {})[0], *advice)
 
     @property
     def known_problems(self) -> tuple[Problem, ...]:
         """The last computed problems, possibly of an earlier state; does not run the checks."""
-        return (*self._checked[1], *self._others) if self._checked else ()
+        return (*self._of_file, *self._checked[1], *self._others) if self._checked else ()
 
     def compare_with(self, base: Base) -> None:
         """Let `changed` be since that."""
