@@ -64,12 +64,12 @@ class FaultError(AssertionError):
 class Screen(PseudoTerminal):
     """A terminal whose screen can be read."""
 
-    def __init__(self, tree: Path, editor: str) -> None:
+    def __init__(self, tree: Path, editor: str, *options: str) -> None:
         self._screen = pyte.Screen(_COLUMNS, _ROWS)
         self._stream = pyte.Stream(self._screen)
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._pending, self._guard = "", Lock()
-        super().__init__(tree, EDITOR=editor)
+        super().__init__(tree, options=options, EDITOR=editor)
 
     def take(self, data: bytes) -> None:
         with self._guard:

@@ -56,14 +56,18 @@ class Journal:
         self._held: IO[bytes] | None = None
         self._notes: Notes = NO_NOTES
 
-    def latest(self) -> Opened | None:
+    def last(self) -> Opened | None:
+        """Return the file's last session that has not ended, without taking it over."""
+        return self.latest(hold=False)
+
+    def latest(self, *, hold: bool = True) -> Opened | None:
         """Take over the file's last session that has not ended and that no living process holds."""
         query = (
             "SELECT id, base, saved, file_hash, position, locks FROM session WHERE file=? AND ended IS NULL "
             "ORDER BY id DESC"
         )
         for number, base, saved, file_hash, position, locks in self._store.rows(query, (self._store.file,)):
-            if self._hold(number):
+            if not hold or self._hold(number):
                 return Opened(
                     id=number,
                     base=base,

@@ -50,12 +50,12 @@ def agreements(pairs: Sequence[Pair], groups: Iterable[str]) -> tuple[Agreement,
 def agreement(pairs: Sequence[Pair], group: str = "") -> Agreement:
     """Return Cohen's kappa and its interval.
 
-    Over several groups, the agreement by chance is that within each, weighted by its answers: nobody answers one question
-    with an option of another. Answers about one class are not independent of each other, so the variance is that of the
-    sums of each class. For one group this is the usual formula.
+    Over several groups, the agreement by chance is that within each, weighted by its answers: nobody answers one
+    question with an option of another. Answers about one class are not independent of each other, so the variance is
+    that of the sums of each class. For one group this is the usual formula.
 
-    Source: Fleiss, Cohen and Everitt, Large sample standard errors of kappa and weighted kappa (1969), with the sandwich
-    over classes.
+    Source: Fleiss, Cohen and Everitt, Large sample standard errors of kappa and weighted kappa (1969), with the
+    sandwich over classes.
     """
     n, agreed = len(pairs), sum(pair.first == pair.second for pair in pairs)
     if not n:

@@ -11,8 +11,9 @@ from treegen.tree.document import compact
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import ClassRule, Group, Tree
 
-NoteKind = Literal["reviewed", "comment", "read"]
-#: kind and target -> the digest of what was reviewed, the comment, or the hash of the file that was read so
+NoteKind = Literal["reviewed", "comment", "read", "adjudicated"]
+#: kind and target -> the digest of what was reviewed, the comment, the hash of the file that was read so, or by second
+#: reviewers what was decided
 Notes = Mapping[tuple[NoteKind, Target], str]
 NO_NOTES: Final[Notes] = {}
 

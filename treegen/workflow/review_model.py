@@ -26,6 +26,7 @@ from treegen.tree.validation.checks import approval_problems, digest_problems
 from treegen.tree.validation.problems import Problem, errors_of, with_levels
 from treegen.workflow.check import advice_problems, check_tree
 from treegen.workflow.luck import luck_of, record_choice
+from treegen.workflow.second_review import SecondSession
 from treegen.workflow.session import Session
 from treegen.workflow.tree_comparison import Base, approved_base, saved_base
 from treegen.workflow.workspace import Workspace
@@ -117,6 +118,7 @@ class ReviewModel:
         measured: the last score on the dev split, possibly of an earlier state of the tree.
         scores: all accuracies on the dev split since the review began, 0 to 1.
         tested: the last score document, including the test split.
+        second: the name of the second reviewer whose blind pass this is; empty in a review of the tree.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class ReviewModel:
         encoder: EncoderSettings | None = None,
         thread: Executor | None = None,
         read_only: bool = False,
+        second: str = "",
     ) -> None:
         """Open the tree, the session it was left in, and its domain.
 
@@ -135,16 +138,18 @@ class ReviewModel:
             domain_path: the domain file or its folder; the tree's folder if not given.
             encoder: overrides the domain's [encoder].
             read_only: nothing is edited, saved or noted.
+            second: the name of a second reviewer, who answers without seeing the rules.
             thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
 
         Raises:
             InputError: the file cannot be opened.
         """
         with ExitStack() as opened:
-            self.session = Session(path, opened.enter_context(Store(path)), read_only=read_only)
+            store = opened.enter_context(Store(path, reviewer=second))
+            self.session = (SecondSession if second else Session)(path, store, read_only=read_only)
             opened.callback(self.session.close)
             self._opened = opened.pop_all()
-        self.path = path
+        self.path, self.second = path, second
         self.missing = ""
         self.domain: Domain | None = None
         domain_file = domain_path or path.parent / FILE_NAME
@@ -155,9 +160,11 @@ class ReviewModel:
             self.missing = f"{first_line(error.message)}: {error.tip}"
         if self.domain and not self.domain.images:
             self.missing = f"{domain_file} names no images, so nothing can be scored: add [images] folder = ..."
+        if second:
+            self.missing = "a second review has no score: it would say how the first reviewer answered"
         self.measured: Measurement | None = None
         self.tested: Score | None = None
-        if self.domain and self.domain.images:
+        if self.domain and self.domain.images and not second:
             self.measured, self.tested = _stored(self.domain, self.session)
         self.scores = [self.measured.dev["accuracy"]] if self.measured else []
         self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
@@ -193,7 +200,8 @@ class ReviewModel:
     @property
     def _tree_problems(self) -> tuple[Problem, ...]:
         if self._checked is None or self._checked[0] is not self.tree:
-            self._checked = (self.tree, () if self.session.is_blank else check_tree(self.tree, self.domain))
+            is_checked = not self.session.is_blank and not self.second
+            self._checked = (self.tree, check_tree(self.tree, self.domain) if is_checked else ())
         return self._checked[1]
 
     @property
@@ -258,11 +266,13 @@ class ReviewModel:
     @property
     def can_score(self) -> bool:
         """Whether there are images, and the tree has no errors."""
-        return self.domain is not None and self.domain.images is not None and not self.errors
+        return self.domain is not None and self.domain.images is not None and not self.errors and not self.second
 
     def file_read(self) -> None:
         """Look at what only the file has, its digest, after the session has read or written it."""
         self.look_at_file(self.session.unreadable)
+        if self.second:
+            return
         with suppress(InputError):
             data = parse_json(read_text(self.path))[0]
             written = data.get("digest") if isinstance(data, dict) else None

@@ -175,18 +175,20 @@ class Session:
         except InputError:  # it is gone, or is no text any more
             return True
 
-    def do(self, label: str, changes: Iterable[Change]) -> None:
-        """Apply changes as one step.
+    def do(self, label: str, changes: Iterable[Change], notes: Sequence[NoteChange] = ()) -> None:
+        """Apply changes as one step, with notes that belong to them.
 
         Raises:
             ChangeError: a change cannot be applied; nothing is changed.
         """
         step_changes = tuple(changes)
         if not step_changes:
+            self.note(label, notes)
             return
         tree = apply(self.tree, step_changes)
-        step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes))
-        self._add(step, tree, followed(self.notes, self.tree, tree, step_changes))
+        step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes), notes=tuple(notes))
+        moved = followed(self.notes, self.tree, tree, step_changes)
+        self._add(step, tree, applied(moved, notes) if notes else moved)
 
     def note(self, label: str, changes: Iterable[NoteChange]) -> None:
         """Write notes as one step, which leaves the tree as it is."""

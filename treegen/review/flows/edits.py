@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
+from treegen.review.flows.second_review import go_to_unanswered
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
 from treegen.review.widgets.panes import ProblemsPane, RulesPane, place_of
 from treegen.text import counted, show
@@ -246,9 +247,9 @@ class EditFlow:
             self._delete(f"group {show(group.name)}, {went}", lambda: edits.delete_group(tree, group.name))
 
     def _clear(self, names: Sequence[str], group: "Group") -> None:
-        """Clear the answers of classes in a group."""
-        tree = self.context.review.tree
-        changes = [change for name in names for change in edits.point_rule(tree, name, group.name, None)]
+        """Clear the answers of classes in a group; in a second review, take them back."""
+        tree, empty = self.context.review.tree, ABSENT if self.context.review.second else None
+        changes = [change for name in names for change in edits.point_rule(tree, name, group.name, empty)]
         what = names[0] if len(names) == 1 else f"{len(names)} classes"
         label = f"{show(what)} in {show(group.name)}: no answer"
         if self.context.commit(label, lambda: changes) and changes:
@@ -336,6 +337,8 @@ class EditFlow:
         changes = [change for name in names for change in edits.point_rule(tree, name, group.name, answer)]
         if self.context.commit(told, lambda: changes):
             self.context.query_one(RulesPane).unmark()
+            if self.context.review.second:
+                go_to_unanswered(self.context)
 
     async def decide(self, number: int) -> None:
         """Decide what a merge left open: one side, the other, or the tree as it stands."""

@@ -18,6 +18,7 @@ from treegen.review.details.detail import BAD, DIM, GOOD, WARN, Part, line
 from treegen.review.widgets.feedback import CONVERSATION
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.review_model import ReviewModel
+from treegen.workflow.second_review import answered
 
 NARROW: Final = 110  # columns; below, pane names are shortened
 _UNDO: Final = "app.do('edits', 'undo')"
@@ -60,6 +61,13 @@ EVERYWHERE: Final = (
     Binding("t", "app.do('notes', 'toggle')", "reviewed", show=False, tooltip="Reviewed: mark, and go to the next"),
     Binding("T", "app.do('notes', 'next')", "next unreviewed", show=False, tooltip="Next that is not reviewed"),
     Binding("c", "app.do('notes', 'comment')", "comment", show=False, tooltip="Comment on group, option or class"),
+    Binding(
+        "equals_sign",
+        "app.do('agreement', 'show')",
+        "agreement",
+        show=False,
+        tooltip="Agreement with a second reviewer",
+    ),
     Binding("D", "app.do('appearance', 'toggle_dark')", "light or dark", show=False, tooltip="Light or dark"),
     Binding("i", "app.do('appearance', 'toggle')", "details", show=False, tooltip="Details: show or hide"),
     Binding("I", "app.do('appearance', 'turn')", "move details", show=False, tooltip="Details: beside or below"),
@@ -78,7 +86,7 @@ _MOVES: Final = [
     ("ctrl+p", "command palette"),
     ("escape", "leave a dialog"),
 ]
-_SHOWN: Final = {"slash": "/", "ampersand": "&", "question_mark": "?"}
+_SHOWN: Final = {"slash": "/", "ampersand": "&", "equals_sign": "=", "question_mark": "?"}
 
 
 def title_of(review: ReviewModel, on_disk: str) -> Content:
@@ -91,6 +99,10 @@ def title_of(review: ReviewModel, on_disk: str) -> Content:
     session, tree = review.session, review.tree
     counts = f"{len(tree.groups)} groups, {len(tree.classes)} classes"
     state: Part = ("unsaved", f"bold {WARN}") if session.unsaved else ("saved", DIM)
+    if review.second:
+        given, total = answered(tree)
+        state = (f"{given} of {total} answered", DIM if given < total else GOOD)
+        return line((session.path.name, "bold"), f"  second review by {review.second}, blind  ", state)
     if session.is_blank:
         return line((session.path.name, "bold"), "  ", ("cannot be read", f"bold {BAD}"))
     if session.read_only:

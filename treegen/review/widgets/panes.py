@@ -275,7 +275,7 @@ class RulesPane(PaneGrid):
             answer = draft.answer(names[row], groups[column - 1])
             if (names[row], groups[column - 1]) in changed:
                 return "warn"
-            return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
+            return "" if isinstance(answer, str) else "dim" if answer is None or review.second else "bad"
 
         heads = ["class", *groups]
         widths = widths_of(heads, min(len(names), 30), cell, least=6, most=22)
