@@ -286,7 +286,7 @@ async def test_conflict_markers_that_come_meanwhile_are_written_over_or_left(
         await player.press("3")
         assert "conflict markers" in player.screen
         assert "TG101" in codes(player)
-        await player.press("ctrl+s", "down", "down", "enter")
+        await player.press("ctrl+s", "down", "down", "down", "enter")
         await player.answer("mine.json")
         assert is_tree(unseen.parent / "mine.json")
         assert unseen.read_text() == marked

@@ -271,7 +271,8 @@ class ReviewModel:
     def file_read(self) -> None:
         """Look at what only the file has, its digest, after the session has read or written it."""
         self.look_at_file(self.session.unreadable)
-        if self.second:
+        self._file_problems = ()
+        if self.second or self.session.is_blank:
             return
         with suppress(InputError):
             data = parse_json(read_text(self.path))[0]

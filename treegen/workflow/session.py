@@ -160,7 +160,7 @@ class Session:
         """Accept what was read instead of what is written, as a step."""
         old = self.notes.get(("read", reading.target), "")
         change = NoteChange(kind="read", target=reading.target, old=old, new=self._file_hash)
-        self.note(f"accepted: {reading.problem.fix.summary if reading.problem.fix else ''}", [change])
+        self.note(f"accepted {reading.problem.pointer or '/'} as read", [change])
 
     @property
     def unsaved(self) -> bool:

@@ -148,7 +148,7 @@ async def test_a_file_that_is_gone_is_written_again(play: Open, unseen: Path) ->
         await player.press("ctrl+s")
         await player.until(lambda: "changed by somebody else" in player.screen or "saved" in player.said)
         if len(player.app.screen_stack) > 1:
-            await player.press("down", "enter")
+            await player.press("enter")
         await player.until(lambda: "saved tree.json" in player.said)
         assert unseen.read_text() == dump(player.tree)
 

@@ -81,10 +81,12 @@ def _stamp_of(session: Session) -> tuple[int, ...]:
 
 def why_unreadable(session: Session) -> tuple[Problem, ...]:
     """Return why the file on disk cannot be read as a tree, with places; nothing if it can, or is not there."""
+    if not session.path.exists():
+        return ()
     try:
         return read_leniently(read_text(session.path)).problems
-    except TreegenError:
-        return ()
+    except TreegenError as error:
+        return (Problem(code="TG101", pointer="", message=error.message),)
 
 
 def changes_on_disk(session: Session) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from treegen.errors import TreegenError
-from treegen.files import is_there
 from treegen.review.context import ReviewContext
 from treegen.review.flows.external_editor import edit_file
 from treegen.review.flows.file_watch import changes_on_disk, why_unreadable
@@ -78,8 +77,8 @@ async def _resolve(context: ReviewContext, error: ConflictError) -> bool:
         choices = {
             _EDITOR: f"open it in the editor{at}",
             _OVERWRITE: f"write mine over it ({kept})",
-            _ANOTHER: another,
             _WAIT: wait,
+            _ANOTHER: another,
         }
     else:
         choices = {
@@ -145,7 +144,7 @@ async def _save_as(context: ReviewContext, tree: Tree | None = None) -> None:
         named = text.strip()
         if not named or "\0" in named or Path(named).name != named or named == "..":
             return "name a file, without a folder"
-        return "there is such a file" if is_there(path.parent / named) else ""
+        return ""
 
     name = await context.ask(TextDialog("The name of the file", f"{path.stem}-mine{path.suffix}", judge))
     if name and name.strip():

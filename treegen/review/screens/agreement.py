@@ -91,7 +91,7 @@ class AdjudicationDialog(Dialog[Decision]):
     def compose(self) -> ComposeResult:
         """Compose title, keys and answers."""
         with Vertical(classes="dialog wide"):
-            yield Static(printable(self._title), markup=False, classes="title")
+            yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
             hint = "1 takes the first's, 2 the second's, 0 no answer, enter another; n the next one; escape leaves"
             yield Static(hint, markup=False, classes="hint")
             yield Grid(id="answers")

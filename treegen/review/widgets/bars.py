@@ -28,6 +28,13 @@ _QUIT: Final = "app.quit"
 #: the keys of the footer for which there is always room
 _ALWAYS: Final = (_UNDO, _SAVE, "app.keys", _QUIT)
 _LAST: Final = ("app.do('navigation', 'search')", _CANCEL, *_ALWAYS)  # in this order at its end
+#: the keys that a second reviewer has not
+_NOT_FOR_SECOND: Final = (
+    *(f"app.do('edits', 'run', '{what}')" for what in ("add", "rename", "edit_prompt", "merge", "split")),
+    *(f"app.do('edits', 'move_by', {by})" for by in (-1, 1)),
+    "app.do('edits', 'lock')",
+    _SAVE,
+)
 #: the keys that work in every pane
 EVERYWHERE: Final = (
     *[
@@ -150,6 +157,8 @@ class KeysFooter(Footer):
         """Show other keys if the width or what can be undone and saved has changed; for the focus Textual does it."""
         session = context.review.session
         idle = {_UNDO: not session.position, _SAVE: not session.unsaved, _CANCEL: context.pane != "ask"}
+        if context.review.second:
+            idle |= dict.fromkeys(_NOT_FOR_SECOND, True)
         self._idle = [action for action, is_idle in idle.items() if is_idle]
         state = (self.app.size.width, *self._idle)
         if state != self._state:

@@ -146,7 +146,7 @@ def _readings(problems: list[Problem], tree: Tree) -> Iterator[Reading]:
         if target.kind == "tree" and target.option in done:
             continue  # the sign-off is left out once, however much is wrong with it
         done |= {target.option} if target.kind == "tree" else set()
-        fix = Fix(summary=f"{words}: take it so", edits=())
+        fix = Fix(summary="take it as read", edits=())
         message = f"{problem.message}; {words}"
         yield Reading(problem=replace(problem, message=message, fix=fix), target=target, value=value_of(tree, target))
 
