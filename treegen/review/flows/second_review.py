@@ -137,5 +137,7 @@ def _effect(preview: "Preview") -> str:
     """Return the change of accuracy in points, the flipped images and p."""
     if preview.difference is None or preview.p is None:
         return preview.failure or "-"
+    if not preview.to_right and not preview.to_wrong:
+        return "no image changes"
     flips = f"+{len(preview.to_right)} -{len(preview.to_wrong)} images"
     return f"{100 * preview.difference:+.1f} points, {flips}, {p_value(preview.p)}"
