@@ -367,8 +367,9 @@ class Play:
         log = self._history / "treegen.log"
         if log.exists() and "ERROR" in (text := log.read_text(encoding="utf-8")):
             raise FaultError(f"a part failed:\n{text[-3000:]}")
-        if not self.path.exists() or self.path.read_text(encoding="utf-8").startswith("<<<<"):
-            return  # it was made so, and not saved since
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        if not text or text.startswith("<<<<") or text == "{\n":
+            return  # it was made so, by somebody else or in the editor, and not saved since
         if not is_tree(self.path):
             raise FaultError("the file is not a tree")
         try:
