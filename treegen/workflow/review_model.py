@@ -118,6 +118,7 @@ class ReviewModel:
         measured: the last score on the dev split, possibly of an earlier state of the tree.
         scores: all accuracies on the dev split since the review began, 0 to 1.
         tested: the last score document, including the test split.
+        unreadable: why the file on disk cannot be read as a tree, with places; nothing if it can.
         second: the name of the second reviewer whose blind pass this is; empty in a review of the tree.
     """
 
@@ -174,7 +175,7 @@ class ReviewModel:
         self._changed: tuple[Tree, Tree, ChangedParts] | None = None
         self._reviewed: tuple[Tree, Notes, frozenset[Target]] | None = None
         self._file_problems: tuple[Problem, ...] = ()
-        self._unreadable: tuple[Problem, ...] = ()
+        self.unreadable: tuple[Problem, ...] = ()
         self.file_read()
         self._encoder = encoder
         self._thread = thread or ThreadPoolExecutor(1, "clip")  # models are not shared between threads
@@ -195,7 +196,7 @@ class ReviewModel:
     @property
     def _of_file(self) -> tuple[Problem, ...]:
         """Why the file cannot be read, or what was read otherwise than it is written."""
-        return (*self._unreadable, *(reading.problem for reading in self.session.readings))
+        return (*self.unreadable, *(reading.problem for reading in self.session.readings))
 
     @property
     def _tree_problems(self) -> tuple[Problem, ...]:
@@ -260,7 +261,7 @@ class ReviewModel:
     @property
     def errors(self) -> int:
         """How many errors keep the tree from being scored: its own, and what is written otherwise in its file."""
-        blank = len(self._unreadable) if self.session.is_blank else 0
+        blank = len(self.unreadable) if self.session.is_blank else 0
         return len(errors_of(self._tree_problems)) + len(self.session.readings) + blank
 
     @property
@@ -281,12 +282,12 @@ class ReviewModel:
 
     def look_at_file(self, unreadable: tuple[Problem, ...]) -> None:
         """Take up why the file on disk cannot be read as a tree now; nothing if it can."""
-        self._unreadable = unreadable
+        self.unreadable = unreadable
 
     @property
     def file_problem(self) -> Problem | None:
         """Why the file on disk cannot be read, with its place."""
-        return self._unreadable[0] if self._unreadable else None
+        return self.unreadable[0] if self.unreadable else None
 
     def reread(self) -> bool:
         """Read a file that could not be read again; return whether there is a tree now.

@@ -65,7 +65,7 @@ class NavigationFlow:
         if problem is None:
             return
         pointer, edits = problem.pointer, EditFlow(self.context)
-        if problem == self.context.review.file_problem:
+        if problem in self.context.review.unreadable:
             line = problem.place.line if problem.place else None
             self.context.converse(partial(edit_file, self.context, line), "editor")
         elif pointer.startswith("/conflicts/") and self.context.review.session.reading_of(problem) is None:
