@@ -342,7 +342,7 @@ class Session:
 
     def keep(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
-        if self.read_only:
+        if self.read_only or self.is_blank:
             return
         self.check_store()
         self._journal.put_text(self._id, name, text)
