@@ -232,6 +232,14 @@ async def test_a_failing_editor_and_a_file_that_it_takes_away_are_lines(play: Op
         await player.until(lambda: "no such file" in player.said.casefold())
 
 
+async def test_it_is_left_without_a_question(play: Open, unseen: Path) -> None:
+    unseen.write_text("{")
+    async with play(unseen) as player:
+        await player.press("q")
+        assert len(player.app.screen_stack) <= 1
+        assert not player.app.is_running or player.app._exit
+
+
 async def test_somebody_elses_repair_is_read_when_it_happens(play: Open, unseen: Path) -> None:
     unseen.write_text("{")
     async with play(unseen) as player:
