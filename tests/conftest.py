@@ -23,8 +23,11 @@ from tests.waiting import PATIENCE
 from treegen.cli.main import main
 from treegen.config.domain import read_data
 from treegen.config.trust import record, requests_of
+from treegen.errors import TreegenError
+from treegen.files import read_text
 from treegen.history import store
 from treegen.history.store import Call, Revision, Store
+from treegen.vcs.versions import tree_of
 from treegen.workflow.demo import lay_out
 from treegen.workflow.workspace import Workspace
 
@@ -37,6 +40,15 @@ def present(items: Iterable[T | None]) -> list[T]:
     found = [item for item in listed if item is not None]
     assert len(found) == len(listed)
     return found
+
+
+def is_tree(path: Path) -> bool:
+    """Whether a file can be opened as a tree without a loss."""
+    try:
+        tree_of(read_text(path), str(path))
+    except TreegenError:
+        return False
+    return True
 
 
 class _Connection(sqlite3.Connection):

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DOMAIN, TREE, Run, calls_of, revisions_of
+from tests.conftest import DOMAIN, TREE, Run, calls_of, is_tree, revisions_of
 from tests.llm.chat.asked import sketchbook as asked_sketchbook
 from tests.llm.chat.asked import waits, write_domain
 from tests.llm.chat.cases import GOOD, USAGE, WRONG
 from tests.llm.chat.server import OpenAIServer
 from tests.llm.conftest import openai_server
-from treegen.review.repair_app import is_tree
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_file
 

@@ -29,11 +29,10 @@ from typing import Final
 
 import pyte
 
-from tests.conftest import DOMAIN, TREE
+from tests.conftest import DOMAIN, TREE, is_tree
 from tests.review.pseudo_terminal import PseudoTerminal
 from treegen.errors import TreegenError
 from treegen.history.store import Store
-from treegen.review.repair_app import is_tree
 from treegen.workflow.demo import lay_out
 from treegen.workflow.session import Session
 
@@ -65,12 +64,12 @@ class FaultError(AssertionError):
 class Screen(PseudoTerminal):
     """A terminal whose screen can be read."""
 
-    def __init__(self, tree: Path, editor: str) -> None:
+    def __init__(self, tree: Path, editor: str, *options: str) -> None:
         self._screen = pyte.Screen(_COLUMNS, _ROWS)
         self._stream = pyte.Stream(self._screen)
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._pending, self._guard = "", Lock()
-        super().__init__(tree, EDITOR=editor)
+        super().__init__(tree, options=options, EDITOR=editor)
 
     def take(self, data: bytes) -> None:
         with self._guard:
@@ -368,8 +367,9 @@ class Play:
         log = self._history / "treegen.log"
         if log.exists() and "ERROR" in (text := log.read_text(encoding="utf-8")):
             raise FaultError(f"a part failed:\n{text[-3000:]}")
-        if not self.path.exists() or self.path.read_text(encoding="utf-8").startswith("<<<<"):
-            return  # it was made so, and not saved since
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        if not text or text.startswith("<<<<") or text == "{\n":
+            return  # it was made so, by somebody else or in the editor, and not saved since
         if not is_tree(self.path):
             raise FaultError("the file is not a tree")
         try:

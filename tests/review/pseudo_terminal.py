@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, Thread
@@ -27,7 +27,7 @@ if sys.argv[2]:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-os.execv(sys.executable, [sys.executable, "-m", "treegen", "review", sys.argv[1]])
+os.execv(sys.executable, [sys.executable, "-m", "treegen", "review", sys.argv[1], *sys.argv[3:]])
 """
 #: what a terminal answers to the questions of `textual_image` and of treegen
 ANSWERS: Final[Mapping[bytes, bytes]] = {
@@ -47,6 +47,7 @@ class PseudoTerminal:
         *,
         answers: Literal["at once", "late", "never"] = "at once",
         controls: bool = True,
+        options: Sequence[str] = (),
         **environment: str,
     ) -> None:
         """Start it.
@@ -55,6 +56,7 @@ class PseudoTerminal:
             tree: the tree file.
             answers: when the terminal answers: `late` is when it is asked the next question.
             controls: it controls the session of the program, which the system tells when it is closed.
+            options: more arguments of the command.
             environment: more variables.
         """
         self._master, slave = os.openpty()
@@ -63,7 +65,7 @@ class PseudoTerminal:
         size = ("COLUMNS", "LINES")
         inherited = {name: value for name, value in os.environ.items() if name not in size}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(tree), "controls" if controls else ""],
+            [sys.executable, "-c", _START, str(tree), "controls" if controls else "", *options],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -79,7 +79,7 @@ class TestInTmux:
         terminal.stop()
         unseen.write_text("{")
         terminal.start(*own, *PROGRAM, str(unseen))
-        terminal.shows("is not a tree yet")
+        terminal.shows("cannot be read")
         terminal.press("E")
         terminal.shows("ended with 3")
         terminal.press("q")

@@ -14,9 +14,11 @@ from treegen.workflow.verdict import NO_DIFFERENCE, paired_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from treegen.history.store import Call, Revision, Store
     from treegen.vcs.tree_names import TreeName
+    from treegen.workflow.second_review import SecondReview
 
 _WIDTH: Final = 80
 
@@ -49,7 +51,7 @@ def command(tree: "TreeName", calls: bool, number: int | None, cost: bool, as_js
             raise without_history("the history in this folder belongs to other trees; is this the right file?")
         revisions, requests = _chosen(store, tree)
         if as_json:
-            print_json(_as_json(store, revisions, requests))
+            print_json({**_as_json(store, revisions, requests), **_seconds_as_json(_seconds(tree.path, store))})
         elif number is not None:
             _show_call(store.calls(), number)
         elif cost:
@@ -57,7 +59,7 @@ def command(tree: "TreeName", calls: bool, number: int | None, cost: bool, as_js
         elif calls:
             _show_calls(requests)
         else:
-            _show_revisions(store, revisions, requests)
+            _show_revisions(store, revisions, requests, _seconds(tree.path, store))
 
 
 def _chosen(store: "Store", tree: "TreeName") -> "tuple[list[Revision], list[Call]]":
@@ -96,7 +98,40 @@ def _as_json(store: "Store", revisions: "Sequence[Revision]", calls: "Sequence[C
     }
 
 
-def _show_revisions(store: "Store", shown: "Sequence[Revision]", calls: "list[Call]") -> None:
+def _seconds_as_json(reviews: "Sequence[SecondReview]") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    listed = [
+        {
+            "name": review.name,
+            "answers": len(review.pairs),
+            "of": review.total,
+            "left_out": review.left_out,
+            "agreement": [asdict(each) for each in review.agreements],
+            "adjudicated": [asdict(each) for each in review.decisions.values()],
+            "open": [asdict(pair) for pair in review.open()],
+        }
+        for review in reviews
+    ]
+    return {"second_reviews": listed} if listed else {}
+
+
+def _seconds(path: "Path", store: "Store") -> "tuple[SecondReview, ...]":
+    """Return the second reviews of a tree, if its file can be read."""
+    from treegen.errors import TreegenError
+    from treegen.files import read_text
+    from treegen.vcs.versions import tree_of
+    from treegen.workflow.second_review import second_reviews
+
+    try:
+        return second_reviews(path, store, tree_of(read_text(path), str(path)))
+    except TreegenError:
+        return ()
+
+
+def _show_revisions(
+    store: "Store", shown: "Sequence[Revision]", calls: "list[Call]", seconds: "Sequence[SecondReview]"
+) -> None:
     """Print for each revision its figures, then who made it and what it cost, in lines of 80 columns."""
     from treegen.cli.output import table_lines
     from treegen.clip.metrics.accuracy import corrected_over
@@ -121,6 +156,10 @@ def _show_revisions(store: "Store", shown: "Sequence[Revision]", calls: "list[Ca
     if evaluations:
         _say(f"the test split was evaluated {counted(max(evaluations), 'time')} (trees, encoders, decision rules)")
     _say(f"all calls, failed ones too: {_used(calls)}")
+    for review in seconds:
+        _say(review.words)
+        for decision in review.decisions.values():
+            _say(f"     {decision.sentence}")
 
 
 def _say(text: str) -> None:

@@ -30,6 +30,7 @@ _BY_SIGNAL: Final = 128  # an exit code above it is this plus the signal's numbe
 @click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
 @click.option("--env-file", type=PATH, metavar="FILE", help="Also read API keys from this file.")
 @click.option("--readonly", "read_only", is_flag=True, help="Only look: nothing is edited, saved or asked.")
+@click.option("--second", metavar="NAME", help="A blind second review: answer without seeing the rules.")
 @click.option("--theme", metavar="NAME", help="Colours for this review, such as nord or textual-light.")
 @encoder_options
 def command(
@@ -39,6 +40,7 @@ def command(
     api_base: str | None,
     env_file: Path | None,
     read_only: bool,
+    second: str | None,
     theme: str | None,
     encoder: EncoderChoice,
 ) -> None:
@@ -48,6 +50,8 @@ def command(
     """
     from treegen.extras import require
 
+    if second is not None:
+        refuse_second(second, read_only=read_only)
     require("review")
     if not has_terminal():
         raise InputError(
@@ -59,25 +63,35 @@ def command(
     await_answers()
     from treegen.review.app import open_app
     from treegen.review.log_file import log_to
-    from treegen.review.repair_app import RepairApp, is_tree, refuse_unreadable
 
-    if read_only:
-        refuse_unreadable(tree)
     with _ended_while_models_compute():
-        if is_tree(tree) or _run(RepairApp(tree)):
-            settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
-            app = open_app(
-                tree,
-                domain_path,
-                model=model,
-                api_base=api_base,
-                env_file=env_file,
-                encoder=settings,
-                theme=theme,
-                read_only=read_only,
-            )
-            with app.review, log_to(app.review.session.store.folder):
-                _run(app)
+        settings = encoder.settings(_domain(domain_path or tree.parent)) if encoder.arguments else None
+        app = open_app(
+            tree,
+            domain_path,
+            model=model,
+            api_base=api_base,
+            env_file=env_file,
+            encoder=settings,
+            theme=theme,
+            read_only=read_only,
+            second=second or "",
+        )
+        with app.review, log_to(app.review.session.store.folder):
+            _run(app)
+
+
+def refuse_second(name: str, *, read_only: bool) -> None:
+    """Refuse what cannot be the name of a second reviewer, or a second review that only looks.
+
+    Raises:
+        InputError: it is one of these.
+    """
+    from treegen.workflow.second_review import refuse_name
+
+    refuse_name(name)
+    if read_only:
+        raise InputError("--second and --readonly exclude each other", "a second review answers questions")
 
 
 @contextmanager

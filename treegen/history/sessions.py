@@ -56,7 +56,11 @@ class Journal:
         self._held: IO[bytes] | None = None
         self._notes: Notes = NO_NOTES
 
-    def latest(self) -> Opened | None:
+    def last(self) -> Opened | None:
+        """Return the file's last session that has not ended, without taking it over."""
+        return self.latest(hold=False)
+
+    def latest(self, *, hold: bool = True) -> Opened | None:
         """Take over the file's last session that has not ended and that no living process holds."""
         query = (
             "SELECT id, base, saved, file_hash, position, locks FROM session WHERE file=? AND ended IS NULL "
@@ -64,7 +68,7 @@ class Journal:
         )
         self._store.check("session", "file=? AND ended IS NULL", (self._store.file,))
         for number, base, saved, file_hash, position, locks in self._store.rows(query, (self._store.file,)):
-            if not self._hold(number):
+            if hold and not self._hold(number):
                 continue
             with self._store.shaped():
                 return Opened(

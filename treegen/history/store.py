@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from treegen.errors import InputError
 from treegen.files import real_path
@@ -187,6 +187,7 @@ _CARRIED: Final = {
     "kept": Table(references={"session": "session"}, summed=True),
     **dict.fromkeys(("split", "answer", "form", "part", "look", "tested", "note", "choice"), Table()),
 }
+_SECOND: Final = "#second:"  # between a file's name and that of its second reviewer
 _NEW: Final = "move the file away to start a new history; the tree does not need it"
 #: SQLite's errors for content that is no text, which are no damage to it
 _NO_TEXT: Final = ("Could not decode", "user-defined function raised")
@@ -275,13 +276,19 @@ class Store:
         read_only: why nothing can be stored: the folder is read-only, or the disk is full. Empty where it can.
     """
 
-    def __init__(self, tree_path: Path) -> None:
+    def __init__(self, tree_path: Path, *, reviewer: str = "") -> None:
         """Open or create `.treegen/store.sqlite` next to the tree.
+
+        Args:
+            tree_path: the tree file.
+            reviewer: the second reviewer whose history it is; that of the tree if not given.
 
         Raises:
             InputError: the folder cannot be created, or the database is damaged or of a newer treegen.
         """
         self.file = real_path(tree_path).name  # a link and its target share one history
+        if reviewer:
+            self.file += _SECOND + quote(reviewer, safe=" ")
         self.folder = store_folder(tree_path)
         self._path = self.folder / "store.sqlite"
         self._lock = threading.RLock()  # one transaction at a time; transactions are short
@@ -729,6 +736,13 @@ def stored_scores(tree_path: Path, digest: str) -> list[Score]:
         return []
     with Store(tree_path) as store:
         return store.scores_of(digest)
+
+
+def second_reviewers(store: Store) -> tuple[str, ...]:
+    """Return the names of those who have begun a second review of the store's tree."""
+    start = f"{store.file}{_SECOND}"
+    rows = store.rows("SELECT DISTINCT file FROM session WHERE substr(file, 1, ?)=?", (len(start), start))
+    return tuple(sorted(unquote(file[len(start) :]) for (file,) in rows))
 
 
 def _checksum(*values: Any) -> int:

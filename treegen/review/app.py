@@ -32,6 +32,7 @@ from treegen.review.flows.navigation import NavigationFlow
 from treegen.review.flows.notes import NotesFlow
 from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
+from treegen.review.flows.second_review import AgreementFlow, is_for_second
 from treegen.review.panels_app import PanelsApp
 from treegen.review.thumbnails import ThumbnailReader
 from treegen.review.widgets.bars import EVERYWHERE, key_commands, key_rows
@@ -73,6 +74,7 @@ class ReviewApp(PanelsApp):
         self.navigation = NavigationFlow(self)
         self.notes = NotesFlow(self)
         self.saving = SavingFlow(self)
+        self.agreement = AgreementFlow(self)
         self.scoring = ScoringFlow(self)
         self.feedback = FeedbackFlow(self, llm)
         self.proposal = self.feedback.proposal
@@ -89,7 +91,12 @@ class ReviewApp(PanelsApp):
         """Paint, then let the models load."""
         self.appearance.take_up()
         self.theme_changed_signal.subscribe(self, self.appearance.theme_changed)
-        self.query_one(GroupsPane).focus()
+        if self.review.session.unreadable or self.review.session.readings:
+            self.show_pane("problems")
+        elif self.review.second:
+            self.show_pane("rules")
+        else:
+            self.query_one(GroupsPane).focus()
         self.refresh_panes()
         if self.review.session.resumed and self.review.session.unsaved:
             self.notify("taken up where it was left; u takes steps back", title="unsaved work")
@@ -129,6 +136,9 @@ class ReviewApp(PanelsApp):
 
     def action_do(self, flow: str, what: str, *arguments: str | int) -> None:
         """Run a method of a flow."""
+        if self.review.second and not is_for_second(flow, what, arguments):
+            self.notify("a second review only answers: 2 and enter; t, c, T, & and / work too", timeout=4)
+            return
         getattr(getattr(self, flow), what)(*arguments)
 
     def action_keys(self) -> None:
@@ -160,12 +170,18 @@ def open_app(
     encoder: EncoderSettings | None = None,
     theme: str | None = None,
     read_only: bool = False,
+    second: str = "",
 ) -> ReviewApp:
     """Open the application for a tree file, for the command and for tests; the caller closes its review."""
     with ExitStack() as opened:
         review = opened.enter_context(
             ReviewModel(
-                path, domain_path=domain_path, encoder=encoder, thread=DaemonThread("clip"), read_only=read_only
+                path,
+                domain_path=domain_path,
+                encoder=encoder,
+                thread=DaemonThread("clip"),
+                read_only=read_only,
+                second=second,
             )
         )
         domain = review.domain

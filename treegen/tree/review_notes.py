@@ -11,8 +11,9 @@ from treegen.tree.document import compact
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import ClassRule, Group, Tree
 
-NoteKind = Literal["reviewed", "comment"]
-#: kind and target -> the digest of what was reviewed, or the comment
+NoteKind = Literal["reviewed", "comment", "read", "adjudicated"]
+#: kind and target -> the digest of what was reviewed, the comment, the hash of the file that was read so, or by second
+#: reviewers what was decided
 Notes = Mapping[tuple[NoteKind, Target], str]
 NO_NOTES: Final[Notes] = {}
 
@@ -88,11 +89,12 @@ def followed(notes: Notes, before: Tree, after: Tree, changes: Iterable[Change])
     if result is notes or not all(isinstance(change, GroupRenamed) for change in steps):
         return result
     valid = reviewed(before, notes)
-    again = {_all_renamed(target, steps) for target in valid}
+    again = {renamed(target, steps) for target in valid}
     return {**result, **{("reviewed", target): fingerprint(after, target) for target in again}}
 
 
-def _all_renamed(target: Target, changes: Iterable[Change]) -> Target:
+def renamed(target: Target, changes: Iterable[Change]) -> Target:
+    """Return a target by the names that its group, option or class has after changes."""
     for change in changes:
         target = _renamed(target, change)
     return target

@@ -18,6 +18,7 @@ from treegen.workflow.check import check_tree_file
 from treegen.workflow.gates import score_summary, stored_score
 from treegen.workflow.review_notes import comments_on, in_words
 from treegen.workflow.score import score_tree
+from treegen.workflow.second_review import second_reviews
 from treegen.workflow.workspace import Workspace
 
 _SEALED: Final = "the test split is sealed, so no accuracy was recorded; measure it with `treegen score --unseal`"
@@ -91,7 +92,10 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
         at=now(),
         digest=digest,
         score_json=compact(score or {}),
-        comments=in_words(comments_on(workspace.store, tree)),
+        comments=(
+            *in_words(comments_on(workspace.store, tree)),
+            *(("the tree", each.words) for each in second_reviews(workspace.path, workspace.store, tree)),
+        ),
     )
     signed = replace(tree, review=review)
     if check_text(read_text(workspace.path)).document != checked.document:  # may have changed during scoring

@@ -26,6 +26,7 @@ from treegen.tree.validation.checks import approval_problems, digest_problems
 from treegen.tree.validation.problems import Problem, errors_of, with_levels
 from treegen.workflow.check import advice_problems, check_tree
 from treegen.workflow.luck import luck_of, record_choice
+from treegen.workflow.second_review import SecondSession
 from treegen.workflow.session import Session
 from treegen.workflow.tree_comparison import Base, approved_base, saved_base
 from treegen.workflow.workspace import Workspace
@@ -117,6 +118,8 @@ class ReviewModel:
         measured: the last score on the dev split, possibly of an earlier state of the tree.
         scores: all accuracies on the dev split since the review began, 0 to 1.
         tested: the last score document, including the test split.
+        unreadable: why the file on disk cannot be read as a tree, with places; nothing if it can.
+        second: the name of the second reviewer whose blind pass this is; empty in a review of the tree.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class ReviewModel:
         encoder: EncoderSettings | None = None,
         thread: Executor | None = None,
         read_only: bool = False,
+        second: str = "",
     ) -> None:
         """Open the tree, the session it was left in, and its domain.
 
@@ -135,17 +139,18 @@ class ReviewModel:
             domain_path: the domain file or its folder; the tree's folder if not given.
             encoder: overrides the domain's [encoder].
             read_only: nothing is edited, saved or noted.
+            second: the name of a second reviewer, who answers without seeing the rules.
             thread: runs the jobs of the models, one after another in one thread; a pool of one if not given.
 
         Raises:
-            InputError: the tree cannot be read.
-            ProblemsError: it is not a tree.
+            InputError: the file cannot be opened.
         """
         with ExitStack() as opened:
-            self.session = Session(path, opened.enter_context(Store(path)), read_only=read_only)
+            store = opened.enter_context(Store(path, reviewer=second))
+            self.session = (SecondSession if second else Session)(path, store, read_only=read_only)
             opened.callback(self.session.close)
             self._opened = opened.pop_all()
-        self.path = path
+        self.path, self.second = path, second
         self.missing = ""
         self.domain: Domain | None = None
         domain_file = domain_path or path.parent / FILE_NAME
@@ -156,9 +161,11 @@ class ReviewModel:
             self.missing = f"{first_line(error.message)}: {error.tip}"
         if self.domain and not self.domain.images:
             self.missing = f"{domain_file} names no images, so nothing can be scored: add [images] folder = ..."
+        if second:
+            self.missing = "a second review has no score: it would say how the first reviewer answered"
         self.measured: Measurement | None = None
         self.tested: Score | None = None
-        if self.domain and self.domain.images:
+        if self.domain and self.domain.images and not second:
             self.measured, self.tested = _stored(self.domain, self.session)
         self.scores = [self.measured.dev["accuracy"]] if self.measured else []
         self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
@@ -168,6 +175,7 @@ class ReviewModel:
         self._changed: tuple[Tree, Tree, ChangedParts] | None = None
         self._reviewed: tuple[Tree, Notes, frozenset[Target]] | None = None
         self._file_problems: tuple[Problem, ...] = ()
+        self.unreadable: tuple[Problem, ...] = ()
         self.file_read()
         self._encoder = encoder
         self._thread = thread or ThreadPoolExecutor(1, "clip")  # models are not shared between threads
@@ -183,12 +191,18 @@ class ReviewModel:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Everything wrong with the current tree, its file and its approval, and what its score says against it."""
-        return (*self._tree_problems, *self._others)
+        return (*self._of_file, *self._tree_problems, *self._others)
+
+    @property
+    def _of_file(self) -> tuple[Problem, ...]:
+        """Why the file cannot be read, or what was read otherwise than it is written."""
+        return (*self.unreadable, *(reading.problem for reading in self.session.readings))
 
     @property
     def _tree_problems(self) -> tuple[Problem, ...]:
         if self._checked is None or self._checked[0] is not self.tree:
-            self._checked = (self.tree, check_tree(self.tree, self.domain))
+            is_checked = not self.session.is_blank and not self.second
+            self._checked = (self.tree, check_tree(self.tree, self.domain) if is_checked else ())
         return self._checked[1]
 
     @property
@@ -202,7 +216,7 @@ class ReviewModel:
     @property
     def known_problems(self) -> tuple[Problem, ...]:
         """The last computed problems, possibly of an earlier state; does not run the checks."""
-        return (*self._checked[1], *self._others) if self._checked else ()
+        return (*self._of_file, *self._checked[1], *self._others) if self._checked else ()
 
     def compare_with(self, base: Base) -> None:
         """Let `changed` be since that."""
@@ -246,20 +260,44 @@ class ReviewModel:
 
     @property
     def errors(self) -> int:
-        """How many errors keep the tree from being scored."""
-        return len(errors_of(self._tree_problems))
+        """How many errors keep the tree from being scored: its own, and what is written otherwise in its file."""
+        blank = len(self.unreadable) if self.session.is_blank else 0
+        return len(errors_of(self._tree_problems)) + len(self.session.readings) + blank
 
     @property
     def can_score(self) -> bool:
         """Whether there are images, and the tree has no errors."""
-        return self.domain is not None and self.domain.images is not None and not self.errors
+        return self.domain is not None and self.domain.images is not None and not self.errors and not self.second
 
     def file_read(self) -> None:
         """Look at what only the file has, its digest, after the session has read or written it."""
+        self.look_at_file(self.session.unreadable)
+        self._file_problems = ()
+        if self.second or self.session.is_blank:
+            return
         with suppress(InputError):
             data = parse_json(read_text(self.path))[0]
             written = data.get("digest") if isinstance(data, dict) else None
             self._file_problems = tuple(digest_problems(self.session.saved, written))
+
+    def look_at_file(self, unreadable: tuple[Problem, ...]) -> None:
+        """Take up why the file on disk cannot be read as a tree now; nothing if it can."""
+        self.unreadable = unreadable
+
+    @property
+    def file_problem(self) -> Problem | None:
+        """Why the file on disk cannot be read, with its place."""
+        return self.unreadable[0] if self.unreadable else None
+
+    def reread(self) -> bool:
+        """Read a file that could not be read again; return whether there is a tree now.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        is_read = self.session.reread()
+        self.file_read()
+        return is_read
 
     @property
     def stale(self) -> bool:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from treegen.errors import InputError, TreegenError
 from treegen.files import read_text, write_atomically
@@ -13,10 +14,14 @@ from treegen.tree.changes import Change, ClassRenamed, GroupRenamed, apply
 from treegen.tree.changes.conflicts import conflict_changes
 from treegen.tree.changes.difference import difference, undo
 from treegen.tree.document import digest_of, dump, save
-from treegen.tree.merge.three_way import MergeResult, merge
+from treegen.tree.merge.three_way import EMPTY, MergeResult, merge
 from treegen.tree.model import Tree
-from treegen.tree.review_notes import NoteChange, Notes, applied, followed
+from treegen.tree.review_notes import NoteChange, Notes, applied, followed, renamed
+from treegen.tree.validation.lenient import Reading, read_leniently, value_of
+from treegen.tree.validation.problems import Problem
 from treegen.vcs.versions import tree_of
+
+_OPEN_EDITOR: Final = "enter on the problem opens it in your editor"
 
 
 class ConflictError(InputError):
@@ -35,6 +40,8 @@ class Session:
         restored: how many times the history was removed while it was in use, and written again with every step.
         locks: what language models may not change: `group NAME` or `class NAME`.
         notes: which groups and classes are reviewed, and comments.
+        unreadable: why the file cannot be read as a tree, with places in its text. Unless an earlier session with
+            unsaved work was resumed, there is no tree then, and nothing can be changed until `reread` finds one.
     """
 
     def __init__(self, path: Path, store: Store, *, read_only: bool = False) -> None:
@@ -42,7 +49,6 @@ class Session:
 
         Raises:
             InputError: the file cannot be read.
-            ProblemsError: it is not a tree; its text must be fixed first.
         """
         self.path, self.store, self.read_only = path, store, read_only
         self._journal = Journal(store)
@@ -55,7 +61,9 @@ class Session:
 
     def _open(self, text: str) -> None:
         """Resume the last session, or begin a new one."""
-        file_tree, file_hash = tree_of(text, str(self.path)), _hash(text)
+        read, file_hash = read_leniently(text), _hash(text)
+        self.unreadable = read.problems
+        self._readings: tuple[Reading, ...] = ()
         last = None if self.read_only else self._journal.latest()
         self._opened = self.store.opened
         self.resumed = False
@@ -68,17 +76,22 @@ class Session:
             applied = (change for step in self.steps[: self.position] for change in step.changes)
             # an approval is no step: it is that of the file
             self.tree = replace(apply(tree_of(last.base, str(self.path)), applied), review=self.saved.review)
-            if file_tree == self.tree:  # saved, but the store could not say so: the disk was full
-                self.saved, self._file_hash = file_tree, file_hash
+            if read.tree == self.tree:  # saved, but the store could not say so: the disk was full
+                self.saved, self._file_hash = read.tree, file_hash
             self.resumed = self.unsaved or file_hash == self._file_hash
-        if last is not None and not self.resumed:
+        if read.tree is None and not self.resumed:
+            self._journal.release()  # which stays, for the day when the file can be read again
+        elif last is not None and not self.resumed:
             self._journal.end(last.id)  # nothing unsaved, and the file has changed since
         if not self.resumed:
-            self._begin(file_tree, file_hash)
+            self._begin(read.tree, file_hash)
+        if file_hash == self._file_hash:
+            self._readings = read.readings
 
-    def _begin(self, tree: Tree, file_hash: str) -> None:
+    def _begin(self, read: Tree | None, file_hash: str) -> None:
+        tree = read or EMPTY
         self._base = dump(tree)
-        self._id = 0 if self.read_only else self._journal.begin(self._base, file_hash)
+        self._id = 0 if self.read_only or read is None else self._journal.begin(self._base, file_hash)
         self.saved = self.tree = tree
         self.steps, self.position = tuple[Step, ...](), 0
         self.locks, self._file_hash = frozenset[str](), file_hash
@@ -91,6 +104,8 @@ class Session:
         """
         if self.read_only:
             raise InputError("this review is read-only", "start it without --readonly to change the tree")
+        if self.is_blank:
+            raise InputError(f"{self.path.name} cannot be read: {self.unreadable[0].message}", _OPEN_EDITOR)
         self.store.reopen_if_lost()
         if self.store.opened == self._opened:
             return
@@ -109,9 +124,48 @@ class Session:
         self.restored += 1
 
     @property
+    def is_blank(self) -> bool:
+        """Whether there is no tree, because the file cannot be read."""
+        return bool(self.unreadable) and not self._id
+
+    def reread(self) -> bool:
+        """Read a file that could not be read again; return whether there is a tree now.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        self._open(read_text(self.path))
+        return not self.is_blank
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What was read otherwise than it is written in the file, and was neither accepted nor changed since."""
+        if not self._readings:
+            return ()
+        changes = [change for step in self.steps[: self.position] for change in step.changes]
+        renames = [change for change in changes if isinstance(change, GroupRenamed | ClassRenamed)]
+        moved = (replace(reading, target=renamed(reading.target, renames)) for reading in self._readings)
+        return tuple(
+            reading
+            for reading in moved
+            if self.notes.get(("read", reading.target)) != self._file_hash
+            and value_of(self.tree, reading.target) == reading.value
+        )
+
+    def reading_of(self, problem: Problem) -> Reading | None:
+        """Return the reading that a problem is about, if it is about one."""
+        return next((reading for reading in self.readings if reading.problem == problem), None)
+
+    def accept(self, reading: Reading) -> None:
+        """Accept what was read instead of what is written, as a step."""
+        old = self.notes.get(("read", reading.target), "")
+        change = NoteChange(kind="read", target=reading.target, old=old, new=self._file_hash)
+        self.note(f"accepted {reading.problem.pointer or '/'} as read", [change])
+
+    @property
     def unsaved(self) -> bool:
-        """Whether the tree differs from what the session last saw in the file."""
-        return self.tree != self.saved
+        """Whether the tree differs from what the session last saw in the file, or the file holds it otherwise."""
+        return self.tree != self.saved or bool(self._readings)
 
     @property
     def file_changed(self) -> bool:
@@ -121,18 +175,20 @@ class Session:
         except InputError:  # it is gone, or is no text any more
             return True
 
-    def do(self, label: str, changes: Iterable[Change]) -> None:
-        """Apply changes as one step.
+    def do(self, label: str, changes: Iterable[Change], notes: Sequence[NoteChange] = ()) -> None:
+        """Apply changes as one step, with notes that belong to them.
 
         Raises:
             ChangeError: a change cannot be applied; nothing is changed.
         """
         step_changes = tuple(changes)
         if not step_changes:
+            self.note(label, notes)
             return
         tree = apply(self.tree, step_changes)
-        step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes))
-        self._add(step, tree, followed(self.notes, self.tree, tree, step_changes))
+        step = Step(label=label, changes=step_changes, back=undo(self.tree, *step_changes), notes=tuple(notes))
+        moved = followed(self.notes, self.tree, tree, step_changes)
+        self._add(step, tree, applied(moved, notes) if notes else moved)
 
     def note(self, label: str, changes: Iterable[NoteChange]) -> None:
         """Write notes as one step, which leaves the tree as it is."""
@@ -215,15 +271,26 @@ class Session:
         name = f"overwritten-{hashlib.sha256(data).hexdigest()[:12]}-{self.path.name}"
         write_atomically(self.store.folder / name, data)
 
-    def save_as(self, path: Path) -> None:
-        """Write the tree into another file; the session stays with its own.
+    def save_as(self, path: Path, tree: Tree | None = None) -> None:
+        """Write the tree, or another one, into another file; the session stays with its own.
 
         Raises:
             InputError: there is such a file, or it cannot be written.
         """
         if path.exists():
             raise InputError(f"{path} exists", "name a file that does not")
-        save(path, self.tree)
+        save(path, tree or self.tree)
+
+    def recover(self, revision: Revision) -> None:
+        """Write a revision over a file that cannot be read, after keeping that, and go on with it.
+
+        Raises:
+            InputError: the file cannot be kept or written.
+        """
+        if self.path.exists():
+            self._keep_bytes()
+        save(self.path, tree_of(revision.tree, str(self.path)))
+        self.reread()
 
     def merge_file(self) -> MergeResult:
         """Merge what someone else wrote into the tree, as one step. The next save writes the result.
@@ -275,7 +342,7 @@ class Session:
 
     def keep(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
-        if self.read_only:
+        if self.read_only or self.is_blank:
             return
         self.check_store()
         self._journal.put_text(self._id, name, text)
@@ -300,7 +367,10 @@ class Session:
 
     def _write(self) -> Revision:
         self.check_store()
+        if self._readings and self.path.exists():
+            self._keep_bytes()
         text = save(self.path, self.tree)
+        self._readings, self.unreadable = (), ()
         self.saved, self._file_hash = self.tree, _hash(text)  # now: if the store cannot be written, the file still is
         labels = [step.label for step in self.steps[: self.position] if step.changes]
         latest = self.store.latest()

@@ -26,12 +26,17 @@ _MOST: Final = 60  # changes that are listed
 def problem_detail(problem: "Problem") -> Detail:
     """Return the whole message of a problem, and what can be done about it."""
     detail = Detail(title=f"{problem.severity} {problem.code}")
-    detail.add((problem.pointer or "the whole tree", DIM))
+    at = f"line {problem.place.line}, column {problem.place.column}" if problem.place else "the whole tree"
+    detail.add((problem.pointer or at, DIM))
     detail.add(problem.message)
     if problem.classes:
         detail.add(("also ", DIM), ", ".join(problem.classes))
     detail.add("")
-    if problem.fix:
+    if problem.code == "TG201" and problem.pointer == "/rules":
+        detail.add(("a ", "bold $text-accent"), "adds the class")
+    elif problem.place:
+        detail.add(("enter ", "bold $text-accent"), "opens the file there in your editor")
+    elif problem.fix:
         detail.add(("f ", "bold $text-accent"), "fixes it: ", problem.fix.summary)
     else:
         detail.add(("no fix is certain; ", DIM), ("enter ", "bold $text-accent"), ("goes to the place", DIM))

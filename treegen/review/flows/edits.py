@@ -1,17 +1,21 @@
 """The reviewer's edits: each is one key and one undoable step. Input is requested in dialogs."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
+from treegen.review.flows.second_review import go_to_unanswered
 from treegen.review.screens.dialogs import ChoiceDialog, SeveralDialog, TextDialog
-from treegen.review.widgets.panes import ProblemsPane, RulesPane
+from treegen.review.widgets.panes import ProblemsPane, RulesPane, place_of
 from treegen.text import counted, show
-from treegen.tree.changes import Answer, Change, apply, edits
+from treegen.tree.changes import ABSENT, Answer, Change, apply, edits
 from treegen.tree.document import content_of
 from treegen.tree.merge.disputes import Side, changes_of
 from treegen.tree.validation.checks import check_data
+from treegen.tree.validation.fixes import with_merge_fix
+from treegen.tree.validation.problems import Problem, pointer_to
 
 if TYPE_CHECKING:
     from treegen.tree.model import Conflict, Group
@@ -60,22 +64,84 @@ class EditFlow:
         if not pane.has_focus or pane.row >= len(pane.problems):
             return
         problem = pane.problems[pane.row]
+        if reading := self.context.review.session.reading_of(problem):
+            self.context.review.session.accept(reading)
+            self.context.marks_changed()
+            return
         if problem.fix is None:
             self.context.notify("no certain fix: enter goes to the place", timeout=4)
             return
         label = f"fixed: {problem.fix.summary}"
         self.context.commit(label, lambda: edits.fix_problem(self.context.review.tree, problem))
 
+    def add_missing(self) -> None:
+        """Add the class that the problem under the cursor misses, with the answers of another or with none."""
+        problem = self.context.query_one(ProblemsPane).problem
+        if problem and problem.pointer == "/rules" and problem.classes:
+            self.context.converse(partial(self._add_class, problem.classes[0]), "edit")
+        else:
+            self.context.notify("a adds a class that has no rule; enter goes to the place", timeout=4)
+
+    async def _add_class(self, name: str) -> None:
+        tree = self.context.review.tree
+        like = await self._like()
+        if like is not False:
+            after = tree.classes[-1] if tree.classes else None
+            self.context.commit(f"class {show(name)}", lambda: edits.add_class(tree, name, after, like))
+
+    def delete_at(self) -> None:
+        """Delete what the problem under the cursor is about: an option, an answer, a class, a group."""
+        problem = self.context.query_one(ProblemsPane).problem
+        if problem is None:
+            return
+        tree, (group_name, option, name) = self.context.review.tree, place_of(problem.pointer)
+        group = tree.group(group_name) if group_name else None
+        if name in tree.classes and name and group_name:
+            what = f"answer of {show(name)} in {show(group_name)}"
+            answer = None if group else ABSENT
+            self._delete(what, lambda: edits.point_rule(tree, name, group_name, answer))
+        elif name in tree.classes and name and problem.code in ("TG201", "TG203", "TG204"):
+            self._delete(f"class {show(name)}", lambda: edits.delete_class(tree, name))
+        elif group and option and option.isdigit() and int(option) < len(group.options):
+            self.context.converse(partial(self._delete_at, group, int(option)), "edit")
+        elif group and problem.code not in ("TG105", "TG113"):
+            self._delete(f"group {show(group.name)}", lambda: edits.delete_group(tree, group.name))
+        else:
+            self.context.notify("enter goes to the place; f takes the fix, if there is one", timeout=4)
+
+    async def _delete_at(self, group: "Group", number: int) -> None:
+        option = group.options[number]
+        if group.options.count(option) == 1:
+            await self._delete_option(group, option)
+            return
+        fix = Problem(
+            code="TG111", pointer=pointer_to("classification_groups", group.name, "options", number), message=""
+        )
+        tree, data = self.context.review.tree, content_of(self.context.review.tree)
+        repeated = with_merge_fix(fix, data)
+        self._delete(f"option {show(option)}", lambda: edits.fix_problem(tree, repeated))
+
+    async def name_domain(self) -> None:
+        """Ask for the name of the domain."""
+        review = self.context.review
+        name = review.domain.name if review.domain else review.tree.domain
+        await self._ask("Name of the domain", name, lambda t: edits.name_domain(review.tree, t), "domain {}")
+
     def judge(self, make: Maker) -> Callable[[str], str]:
         """Return what would be wrong with the tree if a text were taken: validation as it is typed."""
-        before = {(p.code, p.message) for p in check_data(content_of(self.context.review.tree)).problems}
+        before = {
+            (p.code, part)
+            for p in check_data(content_of(self.context.review.tree)).problems
+            for part in (p.message, p.pointer)
+        }
 
         def wrong(text: str) -> str:
             try:
                 tree = apply(self.context.review.tree, make(text))
             except TreegenError as error:
                 return error.message
-            new = [p for p in check_data(content_of(tree)).problems if (p.code, p.message) not in before]
+            found = check_data(content_of(tree)).problems
+            new = [p for p in found if not before & {(p.code, p.message), (p.code, p.pointer)}]
             return next((p.message for p in new if p.severity == "error" and p.code in ("TG106", "TG110", "TG111")), "")
 
         return wrong
@@ -191,9 +257,9 @@ class EditFlow:
             self._delete(f"group {show(group.name)}, {went}", lambda: edits.delete_group(tree, group.name))
 
     def _clear(self, names: Sequence[str], group: "Group") -> None:
-        """Clear the answers of classes in a group."""
-        tree = self.context.review.tree
-        changes = [change for name in names for change in edits.point_rule(tree, name, group.name, None)]
+        """Clear the answers of classes in a group; in a second review, take them back."""
+        tree, empty = self.context.review.tree, ABSENT if self.context.review.second else None
+        changes = [change for name in names for change in edits.point_rule(tree, name, group.name, empty)]
         what = names[0] if len(names) == 1 else f"{len(names)} classes"
         label = f"{show(what)} in {show(group.name)}: no answer"
         if self.context.commit(label, lambda: changes) and changes:
@@ -281,6 +347,8 @@ class EditFlow:
         changes = [change for name in names for change in edits.point_rule(tree, name, group.name, answer)]
         if self.context.commit(told, lambda: changes):
             self.context.query_one(RulesPane).unmark()
+            if self.context.review.second:
+                go_to_unanswered(self.context)
 
     async def decide(self, number: int) -> None:
         """Decide what a merge left open: one side, the other, or the tree as it stands."""

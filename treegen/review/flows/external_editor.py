@@ -17,6 +17,7 @@ from textual.app import SuspendNotSupported
 from treegen.errors import InputError, TreegenError
 from treegen.files import read_text
 from treegen.review.context import ReviewContext
+from treegen.review.flows.file_watch import why_unreadable
 from treegen.review.screens.dialogs import ChoiceDialog
 from treegen.review.widgets.feedback import FeedbackField
 from treegen.tree.document import dump
@@ -26,6 +27,8 @@ from treegen.vcs.versions import tree_of
 from treegen.workflow.session import Session
 
 _WITH_LINES: Final = {"vi", "vim", "nvim", "view", "nano", "pico", "emacs", "emacsclient", "micro", "joe", "kak", "ne"}
+_WITH_GOTO: Final = {"code", "code-insiders", "codium", "vscodium", "cursor", "windsurf"}  # -g FILE:LINE
+_WITH_COLON: Final = {"subl", "sublime_text", "hx", "helix", "zed"}  # FILE:LINE
 _AT_ONCE: Final = 1.0  # seconds in which nobody edits anything
 
 
@@ -40,7 +43,10 @@ class EditorFlow:
         self.context = context
 
     def tree(self) -> None:
-        """Open the whole tree in $VISUAL or $EDITOR."""
+        """Open the whole tree in $VISUAL or $EDITOR; a file that cannot be read, itself."""
+        if self.context.review.session.is_blank and (problem := self.context.review.file_problem):
+            self.file(problem.place.line if problem.place else None)
+            return
         before = dump(self.context.review.tree)
         self._start(before, "edited as text", lambda text: tree_of(text, "what you wrote"))
 
@@ -62,12 +68,32 @@ class EditorFlow:
 
         self.context.converse(partial(_edit, self.context, field.text, take, ".md"), "editor")
 
+    def file(self, line: int | None) -> None:
+        """Open the tree's own file, which cannot be read, and read it again afterwards."""
+        self.context.converse(partial(edit_file, self.context, line), "editor")
+
     def _start(self, before: str, label: str, read: Callable[[str], Tree]) -> None:
         def take(text: str) -> None:
             self.context.review.session.become(label, read(text))
             self.context.tree_changed()
 
         self.context.converse(partial(_edit, self.context, before, take, ".json"), "editor")
+
+
+async def edit_file(context: ReviewContext, line: int | None) -> None:
+    """Open the tree's own file, which cannot be read, at a line, and read it again afterwards."""
+    review = context.review
+    run_editor(context, review.path, line)
+    if review.session.is_blank:
+        is_read = review.reread()
+    else:  # an earlier session was resumed: saving merges
+        review.look_at_file(why_unreadable(review.session))
+        is_read = review.file_problem is None
+    context.tree_changed()
+    if problem := review.file_problem:
+        context.notify(f"{review.path.name} still cannot be read: {problem.message}", severity="warning", timeout=6)
+    elif is_read:
+        context.notify(f"{review.path.name} is read", timeout=4)
 
 
 async def _edit(context: ReviewContext, before: str, take: Callable[[str], None], suffix: str) -> None:
@@ -137,7 +163,7 @@ def run_editor(app: _Suspending, path: Path, line: int | None = None) -> None:
     Args:
         app: has the terminal.
         path: the file.
-        line: where the cursor goes, in editors that are known to take `+LINE`.
+        line: where the cursor goes, in editors that are known to take a line.
 
     Raises:
         InputError: it cannot be started, or it failed.
@@ -159,13 +185,21 @@ def _run(path: Path, line: int | None) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
         command = shlex.split(editor)
-        at = [f"+{line}"] if line and Path(command[0]).stem in _WITH_LINES else []
         with _keys_are_the_editors():
-            done = subprocess.run([*command, *at, str(path)], check=False)
+            done = subprocess.run([*command, *_at_line(Path(command[0]).stem, path, line)], check=False)
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{editor}: {error}", "set EDITOR to the editor you use") from None
     if done.returncode != 0:
         raise InputError(f"{editor} ended with {done.returncode}", "nothing was changed")
+
+
+def _at_line(editor: str, path: Path, line: int | None) -> list[str]:
+    """Return the arguments that open a file at a line, in editors that are known to have such."""
+    if line and editor in _WITH_LINES:
+        return [f"+{line}", str(path)]
+    if line and editor in _WITH_GOTO:
+        return ["-g", f"{path}:{line}"]
+    return [f"{path}:{line}" if line and editor in _WITH_COLON else str(path)]
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from treegen.review.background import DaemonThread
 from treegen.review.context import ReviewContext
 from treegen.text import counted
 from treegen.tree.changes.difference import difference
+from treegen.tree.validation.lenient import read_leniently
+from treegen.tree.validation.problems import Problem
 from treegen.vcs.versions import tree_of
 from treegen.workflow.session import Session
 
@@ -40,11 +42,29 @@ class FileWatch:
 
     async def _compare(self, session: Session) -> None:
         before, self.changed = self.changed, await asyncio.wrap_future(self._thread.submit(changes_on_disk, session))
+        unreadable = await asyncio.wrap_future(self._thread.submit(why_unreadable, session))
+        if session.is_blank:
+            self.read_again()
+            return
+        self.context.review.look_at_file(unreadable)
         if self.changed and self.changed != before:
             text = f"{session.path.name} {self.changed}\nctrl+s asks what to do; nothing is lost"
             self.context.notify(text, severity="warning", timeout=10)
         if self.context.is_shown:
-            self.context.refresh_lines()
+            self.context.refresh_panes()
+
+    def read_again(self) -> None:
+        """Read a file that could not be read, now that it has changed."""
+        review = self.context.review
+        try:
+            is_read = review.reread()
+        except TreegenError as error:
+            self.context.complain(error)
+            return
+        self.changed = "" if is_read else self.changed
+        self.context.tree_changed()
+        if is_read:
+            self.context.notify(f"{review.path.name} is read", timeout=4)
 
     def close(self) -> None:
         """Look no more."""
@@ -57,6 +77,16 @@ def _stamp_of(session: Session) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def why_unreadable(session: Session) -> tuple[Problem, ...]:
+    """Return why the file on disk cannot be read as a tree, with places; nothing if it can, or is not there."""
+    if not session.path.exists():
+        return ()
+    try:
+        return read_leniently(read_text(session.path)).problems
+    except TreegenError as error:
+        return (Problem(code="TG101", pointer="", message=error.message),)
 
 
 def changes_on_disk(session: Session) -> str:

@@ -23,8 +23,10 @@ class LeavingFlow:
         self.context, self._feedback, self._closing = context, feedback, close
 
     def _store(self) -> None:
-        self.context.review.session.check_store()
-        self._feedback.keep_text()
+        session = self.context.review.session
+        if not session.read_only and not session.is_blank:  # else there is nothing to store
+            session.check_store()
+            self._feedback.keep_text()
 
     async def leave(self) -> None:
         """Leave, unless something cannot be stored and the reviewer would rather stay."""

@@ -7,12 +7,14 @@ from textual.widget import Widget
 
 from treegen.review.context import ReviewContext, Selection
 from treegen.review.flows.edits import EditFlow
+from treegen.review.flows.external_editor import edit_file
 from treegen.review.screens.jump import JumpScreen
 from treegen.review.widgets.grid import Grid
 from treegen.review.widgets.images import ImagesPane
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane, place_of
 from treegen.review.widgets.search_bar import SearchBar
-from treegen.tree.validation.problems import pointer_to
+from treegen.text import show
+from treegen.tree.validation.problems import path_of, pointer_to
 
 _KINDS: Final = {"groups": "group", "options": "option", "rules": "class"}
 
@@ -58,13 +60,22 @@ class NavigationFlow:
         self.context.push_screen(JumpScreen(self.context.query(Grid)))
 
     def to_problem(self) -> None:
-        """Go to the place of the problem under the cursor, or ask what a merge left to decide."""
-        pane = self.context.query_one(ProblemsPane)
-        pointer = pane.problems[pane.row].pointer
-        if pointer.startswith("/conflicts/"):
-            self.context.converse(partial(EditFlow(self.context).decide, int(pointer.split("/")[2])), "edit")
+        """Go to the place of the problem under the cursor, or ask what only a person can decide there."""
+        problem = self.context.query_one(ProblemsPane).problem
+        if problem is None:
+            return
+        pointer, edits = problem.pointer, EditFlow(self.context)
+        if problem in self.context.review.unreadable:
+            line = problem.place.line if problem.place else None
+            self.context.converse(partial(edit_file, self.context, line), "editor")
+        elif pointer.startswith("/conflicts/") and self.context.review.session.reading_of(problem) is None:
+            self.context.converse(partial(edits.decide, int(pointer.split("/")[2])), "edit")
+        elif pointer == "/domain":
+            self.context.converse(edits.name_domain, "edit")
+        elif pointer == "/rules" and problem.classes:
+            self.context.notify(f"a adds the class {show(problem.classes[0])}", timeout=4)
         else:
-            self.go_to(pointer)
+            self.go_to(pointer_to(*path_of(pointer), problem.group) if problem.group else pointer)
 
     def to_fault(self) -> None:
         """Go to the rule of the true class in the group at fault, if any, or in the one that was chosen."""
@@ -96,6 +107,10 @@ class NavigationFlow:
             rules.filter = rules.filter if name in rules.names else ""  # else the cursor would have no place
             context.show_pane("rules")
             rules.put_cursor(rules.names.index(name), names.index(group) + 1 if group in names else 0)
+        elif pointer == "/rules":
+            context.show_pane("rules")
+        elif pointer == "/classification_groups":
+            context.query_one(GroupsPane).focus()
         elif group in names:
             context.show_pane("options")
             if option is not None and option.isdigit():

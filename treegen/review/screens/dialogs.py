@@ -58,7 +58,7 @@ class TextDialog(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         """Compose title, field, and error."""
         with Vertical(classes="dialog"):
-            yield Static(printable(self._title), markup=False, classes="title")
+            yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
             yield Field(printable(self._text), select_on_focus=False)
             yield Static("", markup=False, id="wrong")
 
@@ -107,7 +107,7 @@ class ChoiceDialog(Dialog[int | None]):
     def compose(self) -> ComposeResult:
         """Compose title, field and answers."""
         with Vertical(classes="dialog"):
-            yield Static(printable(self._title), markup=False, classes="title")
+            yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
             yield Field(placeholder="type to narrow down", select_on_focus=False)
             yield Grid(id="choices")
 
@@ -169,7 +169,7 @@ class SeveralDialog(Dialog[tuple[int, ...] | None]):
     def compose(self) -> ComposeResult:
         """Compose title and answers."""
         with Vertical(classes="dialog"):
-            yield Static(printable(self._title), markup=False, classes="title")
+            yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
             yield Static("space marks, enter takes those marked", classes="hint")
             yield Grid(id="choices")
 

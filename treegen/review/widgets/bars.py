@@ -18,6 +18,7 @@ from treegen.review.details.detail import BAD, DIM, GOOD, WARN, Part, line
 from treegen.review.widgets.feedback import CONVERSATION
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.review_model import ReviewModel
+from treegen.workflow.second_review import answered
 
 NARROW: Final = 110  # columns; below, pane names are shortened
 _LEFT: Final = 38  # columns beside the tabs
@@ -28,6 +29,13 @@ _QUIT: Final = "app.quit"
 #: the keys of the footer for which there is always room
 _ALWAYS: Final = (_UNDO, _SAVE, "app.keys", _QUIT)
 _LAST: Final = ("app.do('navigation', 'search')", _CANCEL, *_ALWAYS)  # in this order at its end
+#: the keys that a second reviewer has not
+_NOT_FOR_SECOND: Final = (
+    *(f"app.do('edits', 'run', '{what}')" for what in ("add", "rename", "edit_prompt", "merge", "split")),
+    *(f"app.do('edits', 'move_by', {by})" for by in (-1, 1)),
+    "app.do('edits', 'lock')",
+    _SAVE,
+)
 #: the keys that work in every pane
 EVERYWHERE: Final = (
     *[
@@ -61,6 +69,13 @@ EVERYWHERE: Final = (
     Binding("t", "app.do('notes', 'toggle')", "reviewed", show=False, tooltip="Reviewed: mark, and go to the next"),
     Binding("T", "app.do('notes', 'next')", "next unreviewed", show=False, tooltip="Next that is not reviewed"),
     Binding("c", "app.do('notes', 'comment')", "comment", show=False, tooltip="Comment on group, option or class"),
+    Binding(
+        "equals_sign",
+        "app.do('agreement', 'show')",
+        "agreement",
+        show=False,
+        tooltip="Agreement with a second reviewer",
+    ),
     Binding("D", "app.do('appearance', 'toggle_dark')", "light or dark", show=False, tooltip="Light or dark"),
     Binding("i", "app.do('appearance', 'toggle')", "details", show=False, tooltip="Details: show or hide"),
     Binding("I", "app.do('appearance', 'turn')", "move details", show=False, tooltip="Details: beside or below"),
@@ -79,7 +94,7 @@ _MOVES: Final = [
     ("ctrl+p", "command palette"),
     ("escape", "leave a dialog"),
 ]
-_SHOWN: Final = {"slash": "/", "ampersand": "&", "question_mark": "?"}
+_SHOWN: Final = {"slash": "/", "ampersand": "&", "equals_sign": "=", "question_mark": "?"}
 
 
 def title_of(review: ReviewModel, on_disk: str) -> Content:
@@ -92,6 +107,12 @@ def title_of(review: ReviewModel, on_disk: str) -> Content:
     session, tree = review.session, review.tree
     counts = f"{len(tree.groups)} groups, {len(tree.classes)} classes"
     state: Part = ("unsaved", f"bold {WARN}") if session.unsaved else ("saved", DIM)
+    if review.second:
+        given, total = answered(tree)
+        state = (f"{given} of {total} answered", DIM if given < total else GOOD)
+        return line((session.path.name, "bold"), f"  second review by {review.second}, blind  ", state)
+    if session.is_blank:
+        return line((session.path.name, "bold"), "  ", ("cannot be read", f"bold {BAD}"))
     if session.read_only:
         state = ("read-only", f"bold {WARN}")
     parts: list[Part] = [(session.path.name, "bold"), f"  {tree.domain}: {counts}  ", _approval(review), "  "]
@@ -138,6 +159,8 @@ class KeysFooter(Footer):
         """Show other keys if the width or what can be undone and saved has changed; for the focus Textual does it."""
         session = context.review.session
         idle = {_UNDO: not session.position, _SAVE: not session.unsaved, _CANCEL: context.pane != "ask"}
+        if context.review.second:
+            idle |= dict.fromkeys(_NOT_FOR_SECOND, True)
         self._idle = [action for action, is_idle in idle.items() if is_idle]
         state = (self.app.size.width, *self._idle)
         if state != self._state:

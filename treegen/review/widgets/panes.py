@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Cell, Column, Grid, PaneGrid, widths_of
 from treegen.text import counted, printable
-from treegen.tree.changes import MutableTree
+from treegen.tree.changes import ABSENT, MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import Tree
@@ -296,7 +296,8 @@ class RulesPane(PaneGrid):
 
         def word(row: int, column: int) -> str:
             answer = draft.answer(names[row], groups[column - 1])
-            return answer if isinstance(answer, str) else "-" if answer is None else f"?{answer}"
+            number = "" if answer is ABSENT else answer
+            return answer if isinstance(answer, str) else "-" if answer is None else f"?{number}"
 
         def share(row: int, column: int) -> AnswerShare | None:
             name = rules[names[row]].class_name
@@ -317,7 +318,7 @@ class RulesPane(PaneGrid):
             answer = draft.answer(names[row], groups[column - 1])
             if (names[row], groups[column - 1]) in changed:
                 return "warn"
-            return "" if isinstance(answer, str) else "dim" if answer is None else "bad"
+            return "" if isinstance(answer, str) else "dim" if answer is None or review.second else "bad"
 
         heads = ["class", *groups]
         self._word = word
@@ -354,9 +355,16 @@ class ProblemsPane(PaneGrid):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "go there", key_display="enter"),
         Binding("f", "app.do('edits', 'fix')", "fix", tooltip="Fix the problem, if the fix is certain"),
+        Binding("a", "app.do('edits', 'add_missing')", "add", tooltip="Add the class whose rule is missing"),
+        Binding("d", "app.do('edits', 'delete_at')", "delete", tooltip="Delete what the problem is about"),
         Binding("y", "copy", "copy", tooltip="Copy"),
     ]
-    problems: "list[Problem]"
+    problems: "Sequence[Problem]" = ()
+
+    @property
+    def problem(self) -> "Problem | None":
+        """The problem under the cursor."""
+        return self.problems[self.row] if self.row < len(self.problems) else None
 
     @property
     def copied_text(self) -> str:
@@ -370,7 +378,8 @@ class ProblemsPane(PaneGrid):
 
         def cell(row: int, column: int) -> str:
             problem = found[row]
-            return (problem.severity, problem.code, f"{problem.pointer or '/'}: {problem.message}")[column]
+            place = problem.pointer or (f"line {problem.place.line}" if problem.place else "/")
+            return (problem.severity, problem.code, f"{place}: {problem.message}")[column]
 
         def tone(row: int, column: int) -> str:
             return ("bad" if found[row].severity == "error" else "warn") if column == 0 else ""

@@ -12,6 +12,7 @@ from treegen.tree.changes import (
     ClassesReordered,
     ClassRemoved,
     ClassRenamed,
+    DomainChanged,
     GroupAdded,
     GroupRemoved,
     GroupRenamed,
@@ -198,6 +199,12 @@ def move_class(tree: Tree, name: str, by: int) -> Changes:
     """Move a class up (negative) or down."""
     new = _moved(tree.rows, name, by)
     return (ClassesReordered(old=tree.rows, new=new),) if new != tree.rows else ()
+
+
+def name_domain(tree: Tree, name: str) -> Changes:
+    """Name another domain; empty if the name is the same."""
+    name = _text(name, "a domain's name")
+    return (DomainChanged(old=tree.domain, new=name),) if name != tree.domain else ()
 
 
 def fix_problem(tree: Tree, problem: Problem) -> Changes:
