@@ -12,10 +12,10 @@ import pytest
 
 from tests.conftest import DOMAIN, ROOT, TREE, Run
 from treegen.clip.embedding.cache import EmbeddingCache
-from treegen.errors import TreegenError
+from treegen.errors import InputError, TreegenError
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.sessions import Journal
-from treegen.history.store import Choice, DamagedStoreError, Store
+from treegen.history.store import Choice, DamagedStoreError, Store, stored_scores
 from treegen.llm.chat import Kept, Reply
 from treegen.tree.changes import GroupRenamed
 from treegen.tree.feedback_target import Target
@@ -269,6 +269,8 @@ def test_a_folder_in_place_of_the_history_is_refused_with_the_way_out(run: Run, 
     path.mkdir()
     done = run("show", f"{tree}@1")
     assert (done.code, "move the file away" in done.err) == (2, True)
+    with pytest.raises(InputError):  # not "no scores yet"
+        stored_scores(tree, "sha256:0")
 
 
 def test_a_column_that_is_not_there_is_damage(run: Run, tree: Path) -> None:

@@ -732,7 +732,7 @@ class Store:
 
 def stored_scores(tree_path: Path, digest: str) -> list[Score]:
     """Return all score documents of a content in a tree's history, oldest first; empty if there is no history."""
-    if not (real_path(tree_path).parent / FOLDER / "store.sqlite").is_file():
+    if not (real_path(tree_path).parent / FOLDER / "store.sqlite").exists():
         return []
     with Store(tree_path) as store:
         return store.scores_of(digest)
