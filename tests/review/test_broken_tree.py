@@ -59,7 +59,7 @@ async def test_an_option_that_is_no_text_is_read_as_one_and_accepted_or_renamed(
     text = broken(unseen, lambda data: data["classification_groups"]["colour"]["options"].__setitem__(1, 5))
     async with play(unseen, (120, 40)) as player:
         assert player.at == "problems"
-        assert 'expected a string, found a whole number: 5; read as "5"' in player.screen
+        await player.until(lambda: 'expected a string, found a whole number: 5; read as "5"' in player.screen)
         assert "unsaved" in player.screen.splitlines()[0]
         assert not player.app.review.can_score
         to(player, "TG103")

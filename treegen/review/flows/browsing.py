@@ -67,9 +67,9 @@ class BrowsingFlow:
 
     async def _show_page(self) -> None:
         pane = self.context.query_one(ImagesPane)
-        page, shown = pane.page, pane.shown
-        window = page.window(len(shown), pane.list.row)
-        pane.list.across = page.across
+        page, grid, shown = pane.page, pane.list, pane.shown  # looked up now: the review may be left while it reads
+        window = page.window(len(shown), grid.row)
+        grid.across = page.across
         state = (shown, window, page.size.width)
         if state != self._page:
             self._page = None
@@ -78,7 +78,7 @@ class BrowsingFlow:
             pixels = await self._thumbnails.read([each.image for each in images])
             await page.show([_picture(each) for each in images], pixels)
             self._page = state
-        page.mark(pane.list.row)
+        page.mark(grid.row)
 
     def full_size(self) -> None:
         """Show the picture under the cursor as large as the terminal."""
