@@ -208,7 +208,7 @@ async def test_a_question_mark_lists_every_key(play: Open, unseen: Path) -> None
         await player.press("question_mark")
         assert player.at == "keys-filter"
         told = {key.strip() for keys, _ in key_rows(player.app) for key in keys.split(",")}
-        shown = {"slash": "/", "ampersand": "&", "question_mark": "?"}
+        shown = {"slash": "/", "ampersand": "&", "question_mark": "?", "equals_sign": "="}
         kinds = (
             type(player.app),
             GroupsPane,
