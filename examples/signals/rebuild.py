@@ -24,11 +24,12 @@ def treegen(folder: Path, *arguments: str) -> str:
 
 def history(folder: Path) -> str:
     """Return the reviews as text: the feedback and what it changed, in words."""
-    feedback = (folder / "feedback.txt").read_text(encoding="utf-8").strip()
+    text = (folder / "feedback.txt").read_text(encoding="utf-8").strip()
+    feedback = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
     changes = treegen(folder, "diff", "tree.json@1", "tree.json@2", "--no-color").strip()
     return (
         "# Reviews of the signal flags\n\nWritten by `rebuild.py`, from `treegen diff tree.json@1 tree.json@2`.\n\n"
-        f"## Revision 1 to revision 2\n\nFeedback:\n\n> {feedback}\n\nChanges:\n\n```diff\n{changes}\n```\n"
+        f"## Revision 1 to revision 2\n\nFeedback:\n\n{feedback}\n\nChanges:\n\n```diff\n{changes}\n```\n"
     )
 
 
