@@ -232,7 +232,7 @@ def test_a_changed_session_is_refused_with_the_way_out(reviewed: Path, statement
         ("UPDATE split SET part = 'test'", lambda store: store.recorded_split("seed 0")),
         ("UPDATE look SET rule = 'sum'", lambda store: store.record_evaluations("i", "seed 0", [])),
         ("UPDATE tested SET images = 'j'", lambda store: store.record_evaluations("i", "seed 0", [])),
-        ("UPDATE choice SET n = -1", lambda store: store.choices("i", "e", "mean")),
+        ("UPDATE choice SET n = -1", lambda store: store.choices("i", "e")),
         ("UPDATE decision SET taken = 1", lambda store: Journal(store).decisions()),
         ("UPDATE kept SET value = ''", lambda store: Journal(store).get_text(1, "feedback")),
     ],
