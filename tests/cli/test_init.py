@@ -44,3 +44,12 @@ def test_the_encoder_that_is_named_is_written(run: Run, tmp_path: Path) -> None:
     assert done.code == 0
     assert '\nname = "ViT-B-32:openai" ' in (tmp_path / "birds" / "domain.toml").read_text(encoding="utf-8")
     assert run("check", tmp_path / "birds").code == 0
+
+
+def test_a_folder_without_class_folders_is_written_with_a_note(run: Run, tmp_path: Path) -> None:
+    """The pictures may come later: the domain is written, and each class without a folder is named."""
+    (tmp_path / "classes.txt").write_text("Newt\nSwan\n", encoding="utf-8")
+    (tmp_path / "images").mkdir()
+    done = run("init", tmp_path / "new", "--classes", tmp_path / "classes.txt", "--images", tmp_path / "images")
+    assert done.code == 0, done.err
+    assert 'no image folder for the class "Newt"' in done.out + done.err

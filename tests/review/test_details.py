@@ -118,8 +118,8 @@ async def test_steps_and_revisions_are_shown_with_their_changes_in_words(play: O
         await player.press("j")
         await shows(player, '"shade"')
         await player.press("j")
+        await player.until(lambda: "revision" in title(player))
         await shows(player, 'renamed to "shade"')
-        assert "revision" in title(player)
 
 
 async def test_no_key_is_lost_in_the_details_and_they_scroll(play: Open, unseen: Path) -> None:

@@ -25,7 +25,7 @@ from tests.soak.running import Outcome, forked
 
 _KEY: Final = "sk-planted-0123456789abcdef"
 _SECRET: Final = "nobody-may-read-this"
-_MEMORY: Final = 6 * 2**30  # bytes of addresses; with torch loaded half of it is used
+_MEMORY: Final = 6 * 2**30  # bytes of addresses beyond those that the process begins with
 _READ_AT_MOST: Final = 2**24
 _MORE: Final[dict[str, Callable[[Path], Sequence[str]]]] = {
     "doctor": lambda f: ("doctor", str(f)),
@@ -286,7 +286,8 @@ def play(seed: int, parent: Path | None = None) -> Outcome:
 def _surround(state: Path) -> None:
     """Set the environment of a command: a key, nothing that is trusted, and an end to its memory."""
     os.environ.update(OPENAI_API_KEY=_KEY, ANTHROPIC_API_KEY=_KEY, XDG_STATE_HOME=str(state), LITELLM_LOG="ERROR")
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + _MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 @contextmanager

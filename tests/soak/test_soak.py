@@ -55,10 +55,11 @@ def test_the_harness_sees_what_is_wrong(tmp_path: Path) -> None:
         assert "rows of step are lost" in "".join(faults_of_folder(folder, rows, trees))
         (folder / ".tree.json.x.tmp").touch()
         assert left_over(folder) == [".tree.json.x.tmp"]
+        (folder / "tree.json").write_text(text, encoding="utf-8")
+        assert forked(("check", str(folder / "tree.json")), moment=1).code == KILLED
     failed = forked(("check",), run=lambda: json.loads("{"))
     assert (failed.code, "Traceback" in failed.err) == (70, True)
     assert failed.faults
-    assert forked(("check", "--help"), moment=1).code == KILLED
 
 
 def test_the_table_counts_events_and_names_the_seeds_that_failed(tmp_path: Path) -> None:

@@ -368,7 +368,7 @@ def _like_splits(images: Path, classes: Sequence[str]) -> list[str]:
         {p.name for p in (images / name).iterdir() if p.is_dir()} if (images / name).is_dir() else set()
         for name in classes
     ]
-    if len(inner[0]) < 2 or any(names != inner[0] for names in inner):
+    if not inner or len(inner[0]) < 2 or any(names != inner[0] for names in inner):
         return []
     each, held = ", ".join(map(show, classes[:_MOST_NAMED])), ", ".join(map(show, sorted(inner[0])[:_MOST_NAMED]))
     tip = "if those are the classes, rename the others to train, val and test"
