@@ -27,6 +27,7 @@ MOST: Final = {
     "what changed since approved": 1,
     "save and score on test": 2,
     "approve": 2,
+    "through 13 proposals": 13,
 }
 KEYS: Final = {
     "see a group's question": ("j",),
@@ -38,6 +39,7 @@ KEYS: Final = {
     "what changed since approved": ("C",),
     "save and score on test": ("ctrl+s", "s"),
     "approve": ("S", "enter"),
+    "through 13 proposals": ("enter",) * 13,
 }
 
 

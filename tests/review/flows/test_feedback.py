@@ -14,6 +14,7 @@ from tests.conftest import trust_all
 from tests.llm.chat.server import OpenAIServer
 from tests.llm.conftest import openai_server
 from tests.review.conftest import Open, Player
+from tests.review.test_keys import KEYS
 from treegen.tree.document import content_of
 from treegen.workflow.auto_feedback import compose
 
@@ -256,6 +257,20 @@ async def test_the_cursor_goes_on_to_the_next_open_change_and_the_list_can_be_cl
     async with play(unseen) as player:
         await player.press("7")
         assert player.grid("proposal").count == 0, "nor is it there in the next review"
+
+
+@pytest.mark.slow
+async def test_thirteen_proposals_are_decided_by_thirteen_keys(play: Open, unseen: Path) -> None:
+    def reword(data: dict[str, Any]) -> None:
+        for group, count in zip(data["classification_groups"].values(), (3, 3, 3, 2, 2), strict=True):
+            for number in range(count):
+                group["options"][number] += " indeed"
+
+    async with play(unseen) as player:
+        await proposed(player, reword)
+        assert len(units(player)) == 13
+        await player.press(*KEYS["through 13 proposals"])
+        assert [texts[0] for texts in units(player)] == ["taken"] * 13
 
 
 async def test_a_lock_taken_off_frees_what_it_refused_and_a_new_one_refuses(play: Open, unseen: Path) -> None:

@@ -243,7 +243,7 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
 def _answered(share: AnswerShare) -> list[Part]:
     """Return a share as a bar and a fraction; one of a group that was asked differently is dim."""
     style = DIM if share.stale else tone_style(share.share)
-    return [bar(share.share, 6), (f" {'~' if share.stale else ''}{share.given}/{share.n}", style)]
+    return [bar(share.share, 4), (f" {'~' if share.stale else ''}{share.given}/{share.n}", style)]
 
 
 def _as_classified(seen: "Observations", index: int) -> Picture:
