@@ -61,6 +61,20 @@ def test_without_a_terminal_it_takes_the_defaults_and_stops_where_an_answer_is_m
     assert "$ treegen draft" not in third.out
 
 
+@pytest.mark.slow
+def test_another_encoder_in_the_second_run_is_kept_and_notes_reach_the_model(run: Run, place: Path) -> None:
+    """The first run stops at an encoder that cannot be loaded; what comes after the second needs no --encoder."""
+    (place / "notes.json").write_text('{"Abrosk": "mainly white, one horn"}', encoding="utf-8")
+    common = ("--messages", "ask.txt", "--answer", "reply.txt", "--notes", "notes.json")
+    first = run("start", "birds", "--images", "photos", "--encoder", "local-dir:nosuch", *common)
+    assert first.code != 0
+    second = run("start", "birds", "--encoder", "bundled", *common)
+    assert second.code == 0, second.err
+    assert 'the encoder is "bundled" now' in second.out
+    assert tomllib.loads((place / "birds" / "domain.toml").read_text(encoding="utf-8"))["encoder"]["name"] == "bundled"
+    assert "mainly white, one horn" in (place / "ask.txt").read_text(encoding="utf-8")
+
+
 def test_without_pictures_it_says_which_option_names_them(run: Run, place: Path) -> None:
     done = run("start")
     assert done.code == 2

@@ -33,6 +33,7 @@ class StartOptions:
     images: Path | None
     noun: str | None
     hints: tuple[str, ...]
+    notes: tuple[Path, ...]
     model: str | None
     api_base: str | None
     messages: Path | None
@@ -51,7 +52,8 @@ class StartOptions:
         """The options that `draft` takes too."""
         single = (("--api-base", self.api_base), ("--messages", self.messages), ("--max-cost", self.max_cost))
         given = [word for option, value in single if value is not None for word in (option, str(value))]
-        return [*given, *(word for answer in self.answers for word in ("--answer", str(answer)))]
+        repeated = [("--answer", file) for file in self.answers] + [("--notes", file) for file in self.notes]
+        return [*given, *(word for option, file in repeated for word in (option, str(file)))]
 
 
 @click.command("start")
@@ -59,6 +61,7 @@ class StartOptions:
 @click.option("--images", type=PATH, metavar="PATH", help="One folder of images for each class, or a table.")
 @click.option("--noun", metavar="NOUN", help="What one thing of it is called; object by default.")
 @click.option("--hint", "hints", multiple=True, metavar="TEXT", help="A visual feature to ask about; repeatable.")
+@click.option("--notes", type=PATH, multiple=True, metavar="FILE", help="What is known of the classes; repeatable.")
 @click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="A litellm name, replay/FILE, or manual.")
 @click.option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.")
 @click.option("--messages", type=PATH, metavar="FILE", help="With --model manual: write the messages here.")
@@ -85,6 +88,8 @@ def command(encoder: EncoderChoice, **values: Any) -> None:
     folder = options.folder or _folder(options, images)
     if (folder / FILE_NAME).exists():
         say(f"continuing with {folder / FILE_NAME}")
+        if encoder.name:
+            _keep_encoder(folder / FILE_NAME, encoder.name)
     else:
         assert images is not None
         run_step("The domain: what is to be classified.", _init(options, encoder, folder, images))
@@ -97,6 +102,21 @@ def command(encoder: EncoderChoice, **values: Any) -> None:
     say(f"\nnext: `treegen review {tree}` corrects it, `treegen report {tree} -o report.html` shows it to others")
     if _opens_review(options):
         run_step("The review: `?` lists the keys, q leaves.", ["review", str(tree)])
+
+
+def _keep_encoder(file: Path, name: str) -> None:
+    """Write the encoder that is named now, so that the commands after this one use it too."""
+    import tomllib
+
+    from treegen.cli.output import say
+    from treegen.config.toml_editing import write_table
+    from treegen.files import read_text
+
+    table = tomllib.loads(read_text(file)).get("encoder", {})
+    place = name.partition(":")[2]
+    if table.get("name") != name and not (place and Path(place).is_dir()):  # a folder is relative to the current one
+        write_table(file, "encoder", {**table, "name": name})
+        say(f"{file}: the encoder is {show(name)} now")
 
 
 def _images(options: StartOptions) -> Path:

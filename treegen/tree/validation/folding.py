@@ -11,6 +11,7 @@ _LEAST: Final = 4  # of one kind; fewer take no more room than the sentence
 #: code -> the sentence for several of it; every other code is told by its first, with the number of others
 _SENTENCES: Final = {
     "TG201": "{count} classes without a rule: {names}; give their options in every group",
+    "TG201 rule": "{count} rules that answer nothing: {names}; give their options in at least one group",
     "TG202": "{count} classes have an answer for the group {group}, which the tree does not have: {names}",
     "TG203": "{count} rules for classes that the domain does not have: {names}",
     "TG204": "{count} classes have the same answers as another, and nothing can tell them apart: {names}",
@@ -36,7 +37,13 @@ def fold(problems: Iterable[Problem], *, most: int | None = 10) -> tuple[Problem
 
 
 def _kind(problem: Problem) -> tuple[str, ...]:
-    return problem.code, problem.severity, *path_of(problem.pointer)[:1], _group(problem)
+    return _sentence_of(problem), problem.severity, *path_of(problem.pointer)[:1], _group(problem)
+
+
+def _sentence_of(problem: Problem) -> str:
+    """Return the key of the sentence: of the code, and of a class without a rule or a rule without an answer."""
+    is_rule = problem.code == "TG201" and len(path_of(problem.pointer)) > 1
+    return "TG201 rule" if is_rule else problem.code
 
 
 def _group(problem: Problem) -> str:
@@ -50,7 +57,7 @@ def _as_one(same: Sequence[Problem], most: int | None) -> Problem:
     listed = ", ".join(names[:most])
     if most is not None and len(names) > most:
         listed += f" and {len(names) - most} more"
-    sentence = _SENTENCES.get(first.code)
+    sentence = _SENTENCES.get(_sentence_of(first))
     if sentence is None:
         others = ", ".join(dict.fromkeys(names[1:][:most]))
         message = f"{first.message} (and {len(same) - 1} more of this kind: {others})"
