@@ -775,9 +775,11 @@ def make_folder(folder: Path) -> None:
     """Create a folder that excludes itself from git, if it is missing.
 
     Raises:
-        InputError: it cannot be created.
+        InputError: it cannot be created, or it or a file in it is a link, which may lead to any file of the user.
     """
     try:
+        if link := next((path for path in (folder, *_entries(folder)) if path.is_symlink()), None):
+            raise InputError(f"{link}: a link", "remove it: treegen keeps its history in files of its own")
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         with suppress(OSError):  # in a read-only folder its history can still be read
@@ -787,6 +789,10 @@ def make_folder(folder: Path) -> None:
         raise InputError(
             f"{folder}: cannot be created: {error.strerror or error}", "the tree's folder must be writable"
         ) from None
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _revision(row: tuple[Any, ...]) -> Revision:

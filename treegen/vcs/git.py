@@ -1,12 +1,18 @@
 """The git commands that treegen needs: files at a revision, the author's identity, the repository, merging texts."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from treegen.errors import InputError
 from treegen.files import real_path
+
+#: A cloned folder may hold a bare repository among its files, whose configuration names commands. None of them is run:
+#: such a repository is none, nothing watches the files, and missing contents are not fetched.
+_SAFE: Final = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
 
 
 class NotThereError(InputError):
@@ -29,7 +35,10 @@ def run_git(arguments: Sequence[str], folder: Path) -> Done:
         InputError: there is no git, or no such folder.
     """
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
+        environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}
+        done = subprocess.run(
+            ["git", *_SAFE, *arguments], cwd=folder, capture_output=True, check=False, env=environment
+        )
     except (FileNotFoundError, NotADirectoryError):
         missing = "git is not installed, or not on the PATH" if folder.is_dir() else f"{folder}: no such folder"
         raise InputError(missing, "install git" if folder.is_dir() else "check the name") from None

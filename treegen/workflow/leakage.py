@@ -37,6 +37,8 @@ def note_near_duplicates(evaluator: "Evaluator", folder: Path) -> tuple[str, ...
     pairs = _kept(path, key)
     if pairs is None:
         pairs = _find(evaluator)
+        if path.is_symlink():  # a stranger's, which may lead to any file of the user
+            path.unlink()
         write_atomically(path, json.dumps({"key": key, "pairs": pairs}, ensure_ascii=False))
     if not pairs:
         return ()

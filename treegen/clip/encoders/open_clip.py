@@ -1,8 +1,10 @@
 """Encoders loaded by open_clip: `local-dir:FOLDER`, `hf-hub:ORG/NAME`, `MODEL:PRETRAINED`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from treegen.clip.encoders.base import (
     LocalEncoder,
@@ -111,7 +113,7 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
 
     options = {"force_quick_gelu": quick_gelu, "precision": "fp32", "require_pretrained": True}
     try:
-        with quiet():
+        with quiet(), _without_foreign_code():
             model = open_clip.create_model(name, pretrained=pretrained, **options)
             tokenizer = open_clip.get_tokenizer(name)
             prepared = dict(model.visual.preprocess_cfg)
@@ -127,6 +129,26 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
     config = {"model": settings, "preprocess": prepared, "quick_gelu": quick_gelu}
     inner = getattr(getattr(tokenizer, "tokenizer", None), "backend_tokenizer", None)
     return model, preprocess, tokenizer, config if inner is None else config | {"tokenizer": inner.to_str()}
+
+
+@contextmanager
+def _without_foreign_code() -> Iterator[None]:
+    """Let transformers run no Python code of a model's folder: open_clip's own configuration file may ask for it."""
+    try:
+        from transformers import dynamic_module_utils as code
+    except ImportError:  # then nothing could run it
+        yield
+        return
+    before = code.get_class_in_module, code.TIME_OUT_REMOTE_CODE
+    code.get_class_in_module, code.TIME_OUT_REMOTE_CODE = _refuse_code, 0  # 0: nobody is asked on the terminal
+    try:
+        yield
+    finally:
+        code.get_class_in_module, code.TIME_OUT_REMOTE_CODE = before
+
+
+def _refuse_code(*_: Any, **__: Any) -> NoReturn:
+    raise ValueError("it brings Python code of its own, which is not run")
 
 
 def _sources(source: str, settings: dict[str, Any]) -> tuple[Path, ...]:

@@ -1,0 +1,83 @@
+"""Folders that strangers wrote: no command of theirs runs, and nothing outside is written."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DOMAIN, TREE, Git, Run
+from treegen.resources import sketchbook_dir
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    return tmp_path / "ran"
+
+
+def test_a_repository_among_the_files_runs_nothing(git: Git, run: Run, marker: Path) -> None:
+    """What a bare repository needs is committed as plain files; its configuration names programs."""
+    inner = git.folder / "birds"
+    inner.mkdir()
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    subprocess.run(["git", "init", "-q", "--bare", inner], check=True, env=environment)
+    config = (
+        f'[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n\tfsmonitor = "touch {marker};false"\n'
+    )
+    (inner / "config").write_text(config, encoding="utf-8")
+    (inner / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    (inner / "tree.json").write_text(TREE, encoding="utf-8")
+    for words in (
+        ("doctor", inner),
+        ("check", inner, "--against", "HEAD"),
+        ("show", f"HEAD:{inner / 'tree.json'}"),
+        ("diff", f"HEAD:{inner / 'tree.json'}", inner / "tree.json"),
+    ):
+        run(*words)
+    assert not marker.exists()
+    subprocess.run(["git", "status"], cwd=inner, env=environment, capture_output=True, check=False)
+    assert marker.exists(), "git itself runs it: the folder is as hostile as it should be"
+
+
+@pytest.mark.parametrize("name", ["near-duplicates.json", "store.sqlite", ".gitignore", ""])
+def test_a_link_where_treegen_keeps_its_history_is_refused(
+    run: Run, tree_file: Path, tmp_path: Path, name: str
+) -> None:
+    """Writing to it would write to any file of the user."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine", encoding="utf-8")
+    state = tree_file.parent / ".treegen"
+    if state.exists():
+        shutil.rmtree(state)
+    if name:
+        state.mkdir()
+        (state / name).symlink_to(outside / "file")
+    else:
+        state.symlink_to(outside)
+    done = run("score", tree_file, "--dev")
+    assert (done.code, "a link" in done.err) == (2, True), done
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("file", "mine")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asks", [{"trust_remote_code": True}, {}], ids=["asked for", "not asked for"])
+def test_a_tokenizer_with_code_of_its_own_is_refused(
+    run: Run, tree_file: Path, tmp_path: Path, marker: Path, asks: dict[str, bool]
+) -> None:
+    """open_clip's configuration file may name a tokenizer of transformers, whose folder may bring Python code."""
+    model = tmp_path / "model"
+    shutil.copytree(sketchbook_dir() / "clip", model)
+    config = json.loads((model / "open_clip_config.json").read_text(encoding="utf-8"))
+    config["model_cfg"]["text_cfg"] |= {"hf_tokenizer_name": "x/y", "tokenizer_kwargs": asks}
+    (model / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+    tokenizer = {"tokenizer_class": "T", "auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}}
+    (model / "tokenizer_config.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    (model / "vocab.txt").write_text("[UNK]\n[CLS]\n[SEP]\n[PAD]\na\n", encoding="utf-8")
+    code = f"from pathlib import Path\nPath({str(marker)!r}).touch()\nclass T: pass\n"
+    (model / "evil.py").write_text(code, encoding="utf-8")
+    done = run("score", tree_file, "--dev", "--encoder", f"local-dir:{model}")
+    assert done.code == 3, done
+    assert not marker.exists()
