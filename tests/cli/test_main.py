@@ -67,6 +67,16 @@ def test_a_full_disk_is_not_a_bug(run: Run, monkeypatch: pytest.MonkeyPatch, num
 
 
 @pytest.mark.slow
+def test_a_name_that_no_file_may_have_is_shortened(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> list[str]:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "x" * 5000)
+
+    monkeypatch.delenv("TREEGEN_DEBUG", raising=False)
+    monkeypatch.setattr("treegen.resources.schema_names", fail)
+    done = run("schema")
+    assert (done.code, len(done.err) < 500, "xxx...xxx" in done.err) == (2, True, True)
+
+
 @pytest.mark.parametrize("arguments", ["log --json", "log --calls", "check --format json", "schema tree"])
 def test_a_reader_that_closes_the_pipe_is_no_failure(tree_file: Path, arguments: str) -> None:
     """More than a pipe holds goes to a reader that reads nothing: exit code 0 and not a word on stderr."""

@@ -170,6 +170,16 @@ def test_embed_of_a_folder_counts_links_once_and_pictures_within_archives(run: R
     assert (files["read"], files["found"]) == (9, 13)
 
 
+def test_a_picture_of_an_unknown_class_with_a_link_to_it_is_counted_once(run: Run, tmp_path: Path) -> None:
+    """Neither is read, so nothing is: the file is left out, and does not vanish."""
+    number = two_classes(tmp_path / "set")
+    draw(tmp_path / "set" / "Stranger", "a.png", start=number)
+    (tmp_path / "set" / "Stranger" / "again.png").symlink_to("a.png")
+    domain = write_domain(tmp_path, 'folder = "set"')
+    files = json.loads(run("embed", domain, "-o", tmp_path / "out", "--json").out)["files"]
+    assert (files["read"], files["found"]) == (number, number + 1)
+
+
 @pytest.mark.parametrize(
     ("ending", "command"), [("tar.gz", "gunzip"), ("TBZ2", "bunzip2"), ("txz", "unxz"), ("tar.zst", "unzstd")]
 )

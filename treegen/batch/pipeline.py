@@ -335,7 +335,8 @@ class _Keeper:
             grouped = take_census((), named, root).left_out
         if findings.linked:  # what a link leads to was read under the link's name
             paths = RealPaths()
-            others = [s for s in (*findings.skipped, *findings.passed_over) if paths.of(s.path) not in findings.linked]
+            left = (*findings.skipped, *findings.passed_over)
+            others = [s for s in left if findings.linked.get(paths.of(s.path), s.path) == s.path]
             grouped = take_census((), others, root).left_out
         broken = [each for each in grouped if each.kind == _BROKEN]
         count, names = sum(each.count for each in broken), tuple(name for each in broken for name in each.names)

@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "completion": "Print a script that completes commands in a shell.",
 }
 #: errors that a name, a permission or a full disk causes, wherever they are noticed
+_LONGEST_NAME: Final = 300  # characters of a file in a message
 _SURROUNDINGS: Final = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _MODULES: Final = {"git-setup": "git_setup", "import": "import_file"}
 
@@ -170,7 +171,9 @@ def main() -> NoReturn:
         if error.errno not in _SURROUNDINGS:
             _report_bug(error)
             sys.exit(70)
-        complain(f"{error.filename or 'a file'}: {error.strerror}", "check the name, its permissions and the disk")
+        name = str(error.filename or "a file")
+        name = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}...{name[-_LONGEST_NAME // 2 :]}"
+        complain(f"{name}: {error.strerror}", "check the name, its permissions and the disk")
         sys.exit(2)
     except Exception as error:  # the one boundary: a bug in treegen
         _reraise_in_debug()

@@ -130,9 +130,9 @@ def repeated_by_links(
     for target, group in links.items():
         if Path(target).is_relative_to(top) and (own := root / Path(target).relative_to(top)) in known:
             group.insert(0, own)
-        repeated.update(sorted(group, key=rank)[1:])
+        findings.linked[target], *others = sorted(group, key=rank)
+        repeated.update(others)
     findings.links += len(repeated)
-    findings.linked |= links.keys()
     return repeated
 
 

@@ -359,7 +359,7 @@ class Findings:
         self.passed_over: list[Skipped] = []
         self.notes: list[str] = []
         self.links = 0  # paths to a picture that is in the set under another path
-        self.linked = set[str]()  # the files that links lead to
+        self.linked = dict[str, Path]()  # the files that links lead to, with the path that counts
 
     def all_notes(self) -> Iterator[str]:
         """Yield the notes, and one of the links."""
