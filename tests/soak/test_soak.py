@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,12 +14,22 @@ pytest.importorskip("pyarrow")
 from tests.soak import damage, disks, folders, kills, races
 from tests.soak.__main__ import Table
 from tests.soak.places import copied, faults_of_folder, kept_rows, trees_of
-from tests.soak.running import KILLED, Outcome, forked, left_over
+from tests.soak.running import KILLED, Outcome, forked, left_over, warm
+from treegen.clip import encoders
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="kills and limits as Linux has them"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_encoder() -> Iterator[None]:
+    """The encoder that the processes share is for these tests alone: others change a model between two commands."""
+    before = encoders.open_encoder
+    yield
+    encoders.open_encoder = before
+    warm.cache_clear()
 
 
 @pytest.mark.parametrize(
