@@ -62,6 +62,27 @@ def test_two_versions_are_drafted_by_files_recorded_and_compared(tmp_path: Path,
 
 
 @pytest.mark.slow
+def test_what_is_recorded_is_replayed_with_its_templates_and_the_same_figures(
+    tmp_path: Path, truth: dict[str, Any]
+) -> None:
+    folder = tmp_path / "asked" / "notes-1"
+    folder.mkdir(parents=True)
+    (folder / "reply-1.md").write_text(json.dumps(truth))
+    common = ("--only", "notes-1", "--count", "4", "--json")
+    recorded = json.loads(run(*common, "--manual", tmp_path / "asked", "--record", tmp_path / "kept"))
+    assert (tmp_path / "kept" / "draft.jinja").read_bytes() == (ROOT / "prompts" / "draft.jinja").read_bytes()
+    (first, total), comparison = recorded["drafts"], recorded["comparison"]
+    assert comparison is None
+    assert first["tree"] == total["tree"]
+    assert first["tree"]["n"] == 28
+    assert first["tree"]["accuracy"] > first["baseline"]["accuracy"]
+    assert (first["valid_at_first"], first["replies"], first["groups"]) == (1, 1, 3)
+    (tmp_path / "asked").rename(tmp_path / "away")
+    replayed = json.loads(run("--against", tmp_path / "kept", "--count", "4", "--json"))
+    assert [{**draft, "version": "built-in"} for draft in replayed["drafts"]] == recorded["drafts"]
+
+
+@pytest.mark.slow
 def test_the_readers_conversations_are_replayed() -> None:
     """All that is committed, on a few pictures: one tree a domain, valid at first, far above the names."""
     recorded = ROOT / "benchmarks" / "drafting"

@@ -98,7 +98,7 @@ def test_killed_five_times_it_comes_to_the_same_end_and_asks_for_no_answer_twice
     assert resumed["bill"]["calls"] == len(asked) + len(moments)  # and it was paid for
 
 
-@pytest.mark.parametrize(("option", "most"), [("--max-calls", 3), ("--max-cost", 0.004)])
+@pytest.mark.parametrize(("option", "most"), [("--max-calls", 3), ("--max-tokens", 4000), ("--max-cost", 0.004)])
 def test_a_cap_is_obeyed_exactly_and_raising_it_goes_on(tree_file: Path, option: str, most: float) -> None:
     domain = tree_file.parent / "domain.toml"
     domain.write_text(domain.read_text().replace("[llm]\n", "[llm]\nprice_in = 1.0\nprice_out = 2.0\n"))
@@ -109,6 +109,9 @@ def test_a_cap_is_obeyed_exactly_and_raising_it_goes_on(tree_file: Path, option:
         assert capped["stop"] == "cap"
         assert bill["calls"] == asked
         assert asked == most or option != "--max-calls"
+        assert bill["prompt_tokens"] + bill["completion_tokens"] + bill["guessed_tokens"] <= most or (
+            option != "--max-tokens"
+        )
         assert bill["cost"] + bill["guessed_cost"] <= most or option != "--max-cost"
         assert capped["error"]
         more = finish(command(tree_file, url, "--max-calls", asked + 1, "--patience", 20))
