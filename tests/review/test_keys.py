@@ -172,3 +172,9 @@ def test_without_an_argument_the_tree_of_the_folder_is_reviewed(unseen: Path, mo
         assert screen.leave() == 0
     finally:
         screen.close()
+
+
+async def test_ctrl_c_says_what_quits(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        await player.press("ctrl+c")
+        assert "q quits" in player.said

@@ -58,6 +58,10 @@ class PanelsApp(BackgroundApp[None]):
         yield Static(id="status", markup=False)
         yield KeysFooter(id="hints")
 
+    def action_help_quit(self) -> None:
+        """Say what quits: Textual does on ctrl+c, in its markup, which is not read here."""
+        self.notify("q quits", timeout=3)
+
     def on_resize(self) -> None:
         """Let panels, names of panes and widths of columns follow the terminal."""
         self.refresh_layout()
