@@ -19,13 +19,16 @@ RACES ?= 20
 DISKS ?= 200
 BURSTS ?= 200
 
-.PHONY: demo docs test test-fast test-latest test-lowest check audit soak fuzz lock lock-check bench clean help
+.PHONY: demo docs test test-thorough test-fast test-latest test-lowest check audit soak fuzz lock lock-check bench clean help
 
 demo: $(VENV)/.demo  ## the whole loop on the bundled domain, offline
 	$(BIN)/treegen demo demo
 
 test: $(VENV)/.dev  ## all tests, two files at a time
 	$(PYTEST) --durations=15
+
+test-thorough: $(VENV)/.dev  ## all tests, and the properties with four times as many examples
+	TREEGEN_THOROUGH=1 $(PYTEST)
 
 test-fast: $(VENV)/.dev  ## the tests that take under a minute, for every edit
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q $(FAST)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from tests.tree.strategies import trees
 from treegen.errors import ProblemsError
 from treegen.tree.changes import ClassRenamed, LookChanged, MutableTree, apply, edits
@@ -162,7 +163,7 @@ def concurrent(draw: st.DrawFn) -> tuple[Tree, Tree, Tree, tuple[str, str]]:
     return base, side(one), side(other), (one, other)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(concurrent())
 def test_a_merge_of_edits_of_two_looks_has_both_and_no_more(case: tuple[Tree, Tree, Tree, tuple[str, str]]) -> None:
     base, ours, theirs, (one, other) = case
@@ -173,7 +174,7 @@ def test_a_merge_of_edits_of_two_looks_has_both_and_no_more(case: tuple[Tree, Tr
     assert merged == replace(base, rules=tuple(expected))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(trees(), trees())
 def test_the_changes_between_trees_with_looks_lead_there_and_back(old: Tree, new: Tree) -> None:
     changes = difference(old, new)

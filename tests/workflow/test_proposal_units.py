@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from tests.tree.strategies import changed, trees, wild_trees
 from treegen.errors import InputError
 from treegen.tree.changes import (
@@ -100,7 +101,7 @@ def test_a_choice_that_is_not_closed_is_refused_with_what_is_missing(tree: Tree)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(st.data())
 def test_every_closed_choice_fits_and_all_units_give_the_proposed_tree(data: st.DataObject) -> None:
     """Of a tree with errors too: the proposed one never has any, or it would have been sent back."""
@@ -122,7 +123,7 @@ def test_every_closed_choice_fits_and_all_units_give_the_proposed_tree(data: st.
     assert len(alone(old, units)) == len(units)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(st.data())
 @pytest.mark.slow
 def test_needs_are_those_that_comparing_every_pair_of_changes_gives(data: st.DataObject) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from treegen.llm.reading import parser
 from treegen.llm.reading.lexer import UnreadableError
 from treegen.llm.reading.parser import ParsedReply, parse_reply, read_value
@@ -320,7 +321,7 @@ def test_one_wrong_character_never_loses_or_invents_a_word(whole: str, sign: str
             assert words_of(parsed.data) == re.findall(r"\w+", text), (place, text[place - 20 : place + 20])
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(st.text(alphabet="{{}}[]()\"'“”,::#/\\ \n.…abfr01=;-_<>`"))
 def test_any_text_gives_data_or_a_problem(text: str) -> None:
     parsed = parse_reply(f'{{"classification_groups": {text}')

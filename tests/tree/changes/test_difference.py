@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from tests.tree.strategies import changed, trees, wild_trees
 from treegen.tree.changes import Change, apply
 from treegen.tree.changes.difference import difference, undo
@@ -134,7 +135,7 @@ def test_no_sentence_holds_anything_that_a_terminal_obeys(tree: Tree) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 @given(wild_trees(), wild_trees())
 def test_the_changes_of_any_two_trees_lead_from_one_to_the_other_and_each_can_be_undone(old: Tree, new: Tree) -> None:
     changes = difference(old, new)
@@ -149,7 +150,7 @@ def test_the_changes_of_any_two_trees_lead_from_one_to_the_other_and_each_can_be
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(st.data())
 def test_one_change_is_found_as_one_change(data: st.DataObject) -> None:
     """Renames too. But for an option that no class has: nothing shows that it is the same under another word."""
@@ -160,7 +161,7 @@ def test_one_change_is_found_as_one_change(data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(trees(), trees())
 def test_every_change_of_a_sound_tree_is_undone_by_its_inverse_alone(old: Tree, new: Tree) -> None:
     at = old
@@ -170,7 +171,7 @@ def test_every_change_of_a_sound_tree_is_undone_by_its_inverse_alone(old: Tree, 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(wild_trees(), wild_trees())
 def test_changes_are_undone_together_as_well_as_one_by_one(old: Tree, new: Tree) -> None:
     changes = difference(old, new)
@@ -185,7 +186,7 @@ def test_changes_are_undone_together_as_well_as_one_by_one(old: Tree, new: Tree)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(trees(), trees())
 def test_two_trees_differ_exactly_if_their_digests_do(old: Tree, new: Tree) -> None:
     assert bool(difference(old, new)) == (digest_of(old) != digest_of(new))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from tests.tree.strategies import wild_trees
 from treegen.tree.changes import (
     ABSENT,
@@ -91,7 +92,7 @@ def test_the_inverse_of_the_inverse_is_the_change(change: Change) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(wild_trees(), wild_trees())
 def test_all_changes_between_two_trees_come_back_from_json_and_do_the_same(old: Tree, new: Tree) -> None:
     written = json.loads(json.dumps([change.as_json() for change in difference(old, new)]))
@@ -125,7 +126,7 @@ def test_a_value_of_another_type_is_refused_in_every_field(change: Change, value
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.data(), wild_trees())
 def test_hostile_json_gives_a_change_error_or_a_tree_that_can_be_written(data: st.DataObject, tree: Tree) -> None:
     change = data.draw(st.sampled_from(CHANGES))

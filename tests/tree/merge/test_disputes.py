@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from tests.tree.strategies import changed, trees
 from treegen.errors import InputError
 from treegen.tree.changes import ABSENT, ChangeError, MutableTree, OptionAdded, RuleChanged, apply
@@ -327,7 +328,7 @@ def test_an_edited_conflict_does_not_hinder_another_that_renames(tree: Tree) -> 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=examples(250))
 @given(st.data())
 def test_a_tree_with_the_conflicts_of_any_merge_is_read_as_it_was_written(data: st.DataObject) -> None:
     base = data.draw(trees())

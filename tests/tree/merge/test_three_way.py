@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from tests.tree.strategies import Branch, changed, trees
 from treegen.errors import ProblemsError
 from treegen.text import quote
@@ -76,7 +77,7 @@ def is_told(tree: Tree, name: str, group: str) -> bool:
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(branches())
 def test_a_merge_never_gives_a_class_a_word_that_nobody_gave_it(case: tuple[Tree, Branch, Branch]) -> None:
     base, ours, theirs = case
@@ -101,7 +102,7 @@ def plain_branches(draw: st.DrawFn) -> tuple[Tree, Tree, Tree]:
 
 
 @pytest.mark.slow
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(plain_branches())
 def test_each_word_is_what_one_side_made_of_it_or_the_bases_or_a_conflict(case: tuple[Tree, Tree, Tree]) -> None:
     base, ours, theirs = case
@@ -128,7 +129,7 @@ def test_each_word_is_what_one_side_made_of_it_or_the_bases_or_a_conflict(case: 
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(branches())
 def test_merging_commutes_up_to_order(case: tuple[Tree, Branch, Branch]) -> None:
     base, ours, theirs = case
@@ -140,7 +141,7 @@ def test_merging_commutes_up_to_order(case: tuple[Tree, Branch, Branch]) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(branches())
 def test_merging_with_an_unchanged_side_gives_the_other(case: tuple[Tree, Branch, Branch]) -> None:
     base, ours, _ = case
@@ -152,7 +153,7 @@ def test_merging_with_an_unchanged_side_gives_the_other(case: tuple[Tree, Branch
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(branches(), st.sampled_from(["ours", "theirs"]))
 def test_taking_one_side_throughout_ends_every_conflict(case: tuple[Tree, Branch, Branch], side: Side) -> None:
     base, ours, theirs = case
@@ -711,7 +712,7 @@ def test_a_conflict_about_a_class_goes_with_the_class(tree: Tree) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(branches(), st.randoms(use_true_random=False))
 def test_taking_now_one_side_and_now_the_other_ends_every_conflict(
     case: tuple[Tree, Branch, Branch], random: Random

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.thorough import examples
 from tests.tree.strategies import changed, trees, wild_trees
 from treegen.tree.changes import ABSENT, Change, OptionAdded, OptionRenamed, PromptChanged, RuleChanged, apply
 from treegen.tree.document import content_of, digest_of, tree_from
@@ -53,7 +54,7 @@ DATA: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(DATA)
 def test_the_findings_are_those_of_the_whole_schema(data: dict[str, Any]) -> None:
     before = copy.deepcopy(data)
@@ -91,7 +92,7 @@ def test_a_doubtful_rule_is_left_alone_with_all_groups(content: dict[str, Any]) 
     assert list(rest["classification_groups"]) == ["colour", "legs"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 @pytest.mark.slow
 def test_a_change_said_to_leave_a_tree_valid_leaves_it_without_errors(data: st.DataObject) -> None:
