@@ -118,10 +118,10 @@ def rows_of(cache: Path) -> int:
 
 
 def test_a_run_on_a_cluster_that_is_killed_goes_on_where_it_was(ray_here: Any, tmp_path: Path, embed: Embed) -> None:
-    images, cache, total = tmp_path / "noise", tmp_path / "cache.sqlite", 2000
+    images, cache, total = tmp_path / "noise", tmp_path / "cache.sqlite", 800
     images.mkdir()
     for number in range(total):
-        Image.frombytes("RGB", (6, 5), Random(number).randbytes(90)).save(images / f"{number:04}.png")
+        Image.frombytes("RGB", (6, 5), Random(number).randbytes(90)).save(images / f"{number:03}.png")
     address = ray_here.get_runtime_context().gcs_address
     command = [
         sys.executable,
