@@ -28,6 +28,8 @@ from tests.conftest import DOMAIN, ROOT, TREE, Outcome, Run
 from treegen.config.domain import load_domain
 from treegen.images import list_images
 
+pytestmark = pytest.mark.slow
+
 Layout = Mapping[str, int]
 SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "dev", "eval", "evaluation", "test", "testing")
 
@@ -168,7 +170,6 @@ def test_sets_of_every_kind_are_divided_by_the_same_rule(
         assert name in told[-1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_score_of_train_and_val_is_that_of_val(run: Run, tmp_path: Path, kind: Callable[[Path, Layout], str]) -> None:
     folder = write_domain(tmp_path, kind(tmp_path, {"train": 6, "val": 4, "holdout": 3}))
@@ -234,7 +235,6 @@ def test_contradictory_labels_and_missing_rows_are_listed_with_their_lines(
     assert "a path of 304 characters" in " ".join(told.split())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["score", "embed"])
 def test_contradictory_labels_never_count(run: Run, tmp_path: Path, command: str) -> None:
     folder = write_domain(tmp_path, contradictory_table(tmp_path)[0])
@@ -470,7 +470,6 @@ def test_init_of_tars_without_labels_says_what_to_do(
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.slow
 def test_embed_recognises_the_domains_own_pictures_in_folders_of_any_name(tree_file: Path, tmp_path: Path) -> None:
     """Their labels and their split are used, and this is said; so is a label that the domain does not have for them."""
     copy = tmp_path / "copy"

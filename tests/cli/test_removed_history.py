@@ -17,6 +17,8 @@ from treegen.tree.document import digest_of
 from treegen.vcs.versions import tree_of
 from treegen.workflow.demo import lay_out
 
+pytestmark = pytest.mark.slow
+
 REMOVED = "removed or replaced while it was in use: written again"
 
 

@@ -16,6 +16,8 @@ from treegen.config.domain import load_domain
 from treegen.images import list_images
 from treegen.images.archives import unpacking
 
+pytestmark = pytest.mark.slow
+
 ROWS = [(f"{number}.png", ("Wendle", "Grelm")[number % 2]) for number in range(6)]
 
 

@@ -128,6 +128,7 @@ async def test_the_panel_of_keys_filters_and_the_panes_stay(play: Open, unseen: 
         assert player.labels == []
 
 
+@pytest.mark.app
 async def test_a_read_only_review_changes_nothing_and_says_why(unseen: Path) -> None:
     text = unseen.read_text()
     app = open_app(unseen, read_only=True)

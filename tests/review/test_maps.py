@@ -296,6 +296,7 @@ async def test_heads_of_the_matrix_fit(play: Open, unseen: Path, size: tuple[int
         assert all(name in player.screen for name in names[:9])
 
 
+@pytest.mark.terminal
 def test_the_keys_work_in_a_real_terminal(tree_file: Path) -> None:
     screen = Screen(tree_file, "true")
     try:

@@ -17,6 +17,7 @@ from treegen.workflow.second_review import answered
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.app
 async def test_the_rules_are_hidden_and_answers_go_on_to_the_next(unseen: Path) -> None:
     text = unseen.read_text()
     app = open_app(unseen, second="Ada")
