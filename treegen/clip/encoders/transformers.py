@@ -55,6 +55,8 @@ class Loaded:
 class TransformersEncoder(LocalEncoder):
     """A transformers model with its own processor and tokenizer. Never runs on random weights."""
 
+    uses_peft = True
+
     def __init__(
         self,
         source: str,
@@ -147,7 +149,7 @@ class TransformersEncoder(LocalEncoder):
         if self._own_methods or self._after is None:
             return None
         return tower_of(
-            lambda pixels: _features(self._model.get_image_features(pixel_values=pixels)),
+            lambda model, pixels: _features(model.get_image_features(pixel_values=pixels)),
             self._model,
             lambda batch: self._normalised(self._transfer.finish(batch)),
         )
