@@ -45,11 +45,14 @@ class PeftTower:
         """
         require("lora")
         from peft import LoraConfig, inject_adapter_in_model
+        from torch.random import fork_rng
 
         layers = [name.removesuffix(".weight") for name in names]
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=layers)  # alpha: the product is not scaled
-        # without memory for the matrices, which are set for each image: so none are drawn from torch's generator
-        self._module = inject_adapter_in_model(config, _sharing(module, number), _ADAPTER, low_cpu_mem_usage=True)
+        # peft draws matrices from torch's own generator, although those of each image replace them. Its option that
+        # draws none (low_cpu_mem_usage) would reach models that another thread makes meanwhile.
+        with fork_rng(devices=[]):
+            self._module = inject_adapter_in_model(config, _sharing(module, number), _ADAPTER)
         self._layers = {name: self._module.get_submodule(layer) for name, layer in zip(names, layers, strict=True)}
 
     def train(
