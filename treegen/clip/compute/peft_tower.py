@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
-from treegen.extras import require
-
 if TYPE_CHECKING:
     from torch import Tensor, dtype
     from torch.nn import Module
@@ -39,11 +37,7 @@ class PeftTower:
             names: of the weights to train, see `wrappable`.
             rank: of the matrices.
             number: the number format to train in; weights that are in it already take no more memory.
-
-        Raises:
-            MissingExtraError: peft is not installed.
         """
-        require("lora")
         from peft import LoraConfig, inject_adapter_in_model
         from torch.random import fork_rng
 
