@@ -129,6 +129,8 @@ def make_transformers_model(kind: str, folder: Path) -> Path:
     import transformers
     from tokenizers import Tokenizer, models
 
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     vision = {"patch_size": 32, "image_size": 224}
     if kind == "clip":
         model = transformers.CLIPModel(transformers.CLIPConfig(vision_config=vision))
